@@ -1,0 +1,321 @@
+"""The commands that answer: recommend, similar, predict."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys.cli_options import (
+    Age,
+    Gender,
+    Job,
+    bar,
+    films_of,
+    filter_options,
+    known_genres,
+    manners,
+    milvus_options,
+    model_option,
+    say,
+    store_at,
+)
+from recsys.errors import DataError
+from recsys.movielens import AGE_NAMES, GENDERS, JOBS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recsys.catalogue import Store, Where
+    from recsys.folder import ModelFolder
+    from recsys.infer import Person
+
+
+@contextmanager
+def _searched(exact: bool, folder: "ModelFolder", where: dict[str, Any]) -> Iterator["Store"]:
+    """Milvus, opened for this model; or the model's own films, compared one by one."""
+    if exact:
+        from recsys.infer import catalogue
+
+        yield catalogue(folder)
+        return
+    with store_at(where) as store:
+        store.open(folder.fingerprint)
+        yield store
+
+
+@click.command()
+@click.option(
+    "-u", "--user", "user_id", type=click.IntRange(0), help="A user of the training data."
+)
+@click.option("-a", "--age", type=Age(), help="Years, or a bracket such as 25-34.")
+@click.option("-g", "--gender", type=Gender())
+@click.option("-j", "--job", type=Job(), help="0 to 20, or its name.")
+@click.option("--like", multiple=True, help="A favourite, by title or id; repeat it.")
+@click.option("--dislike", multiple=True, help="The opposite of a favourite.")
+@click.option("--users", help="'all', or a file of user ids (- for stdin), for many at once.")
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1), help="How many films.")
+@click.option(
+    "--rank-by", type=click.Choice(["match", "stars"]), default="match", show_default=True
+)
+@click.option("--include-seen", is_flag=True, help="Also films the user has rated.")
+@filter_options
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "jsonl", "csv", "parquet"]),
+    help="table, or jsonl with --users.",
+)  # fmt: skip
+@click.option("-o", "--output", type=click.Path(), help="A file instead of stdout.")
+@click.option("--exact", is_flag=True, help="Compare every film of the model; no Milvus.")
+@click.option("-i", "load_first", is_flag=True, help="Publish the model's films first.")
+@model_option
+@milvus_options
+@manners
+def recommend(
+    user_id: int | None,
+    age: int | None,
+    gender: int | None,
+    job: int | None,
+    like: Sequence[str],
+    dislike: Sequence[str],
+    users: str | None,
+    k: int,
+    rank_by: str,
+    include_seen: bool,
+    genre: Sequence[str],
+    all_genres: bool,
+    not_genre: Sequence[str],
+    year: tuple[int, int] | None,
+    form: str | None,
+    output: str | None,
+    exact: bool,
+    load_first: bool,
+    model: str,
+    **where: Any,
+) -> None:
+    """Recommend films to a user, a profile, a few favourites, or many users at once.
+
+    What is not given is unknown, which is fine. Films a user has rated are left out.
+
+    \b
+    Example: recsys recommend --age 1 --gender F --job 10
+             recsys recommend --like Heat --like "Usual Suspects" --year 1990-1999
+             recsys recommend --users all -k 100 --format csv -o all.csv
+    """
+    from recsys.dataset import UNKNOWN
+    from recsys.folder import ModelFolder
+    from recsys.infer import Person, Recommender
+
+    folder = ModelFolder(model)
+    if load_first and not exact:
+        with store_at(where) as store:
+            published = store.publish(films_of(folder), folder.fingerprint)
+            say(f"published {published.count} films of model {published.model}")
+    asked = Person(
+        user_id,
+        gender=UNKNOWN if gender is None else gender,
+        age=UNKNOWN if age is None else age,
+        job=UNKNOWN if job is None else job,
+        likes=tuple(_film(folder, text) for text in like),
+        dislikes=tuple(_film(folder, text) for text in dislike),
+    )
+    if users is not None and asked != Person():
+        raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
+    people = [asked] if users is None else [Person(each) for each in _user_ids(folder, users)]
+    if users is None:
+        say(_understood(folder, asked))
+    form = form or ("table" if users is None else "jsonl")
+    if form in ("json", "table") and len(people) != 1:
+        raise click.UsageError(f"--format {form} is for one user; take jsonl, csv or parquet")
+    with _searched(exact, folder, where) as store:
+        answers = Recommender(folder, store).recommend(
+            people,
+            k,
+            rank_by="stars" if rank_by == "stars" else "match",
+            where=_where(folder, genre, all_genres, not_genre, year),
+            include_seen=include_seen,
+        )
+        _write(zip(people, answers, strict=True), len(people), form, output, folder.fingerprint)
+
+
+def _film(folder: "ModelFolder", text: str) -> int:
+    from recsys.titles import AmbiguousTitle, find
+
+    try:
+        return find(text, folder.movies.ids.tolist(), folder.movies.titles)
+    except AmbiguousTitle as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _user_ids(folder: "ModelFolder", users: str) -> list[int]:
+    if users == "all":
+        return folder.vocabulary.user_ids.tolist()
+    ids = []
+    with click.open_file(users) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip().isdecimal():
+                raise DataError(
+                    f"{users}:{number}: found {line.strip()!r}, expected a user id; mend the line"
+                )
+            ids.append(int(line))
+    return ids
+
+
+def _where(
+    folder: "ModelFolder",
+    genre: Sequence[str],
+    all_genres: bool,
+    not_genre: Sequence[str],
+    year: tuple[int, int] | None,
+) -> "Where":
+    from recsys.catalogue import Where
+
+    named = known_genres(genre, folder.vocabulary.genres)
+    without = known_genres(not_genre, folder.vocabulary.genres)
+    return Where(() if all_genres else named, named if all_genres else (), without, year)
+
+
+def _understood(folder: "ModelFolder", asked: "Person") -> str:
+    """Who is asked for, in words."""
+    parts = [] if asked.user_id is None else [f"user {asked.user_id}"]
+    codes = [asked.gender, asked.age, asked.job]
+    if asked.user_id is not None:
+        row = folder.vocabulary.user_rows([asked.user_id])[0]
+        own = folder.attributes[row].astype(int) - 1
+        codes = [code if code >= 0 else int(o) for code, o in zip(codes, own, strict=True)]
+    names = ("gender", GENDERS), ("age", AGE_NAMES), ("job", JOBS)
+    parts += [
+        f"{what} {names[code]}"
+        for (what, names), code in zip(names, codes, strict=True)
+        if code >= 0
+    ]
+    for what, ids in (("likes", asked.likes), ("dislikes", asked.dislikes)):
+        titles = [folder.movies.titles[row - 1] for row in folder.vocabulary.movie_rows(ids)]
+        parts += [f"{what} {', '.join(titles)}"] if titles else []
+    return "for " + ("; ".join(parts) or "somebody nothing is known of")
+
+
+def _write(answers: Any, count: int, form: str, output: str | None, model: str) -> None:
+    """All answers as they come, to stdout or, beside and renamed, to a file."""
+    if form == "parquet" and not output:
+        raise click.UsageError("--format parquet needs -o FILE")
+    from recsys import show
+
+    beside = f"{output}.tmp-{os.getpid()}" if output else None
+    try:
+        with bar(count, "user") as seen:
+            if form == "parquet":
+                show.write_parquet(answers, str(beside), seen)
+            else:
+                with open(beside, "w", encoding="utf-8") if beside else _stdout() as file:
+                    for line in show.lines(answers, form, model, seen):
+                        file.write(line + "\n")
+        if beside:
+            os.replace(beside, str(output))
+    finally:
+        if beside:
+            Path(beside).unlink(missing_ok=True)
+
+
+@contextmanager
+def _stdout() -> Iterator[Any]:
+    yield sys.stdout
+    sys.stdout.flush()
+
+
+@click.command()
+@click.argument("film")
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1), help="How many films.")
+@filter_options
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
+    show_default=True,
+)  # fmt: skip
+@click.option("--exact", is_flag=True, help="Compare every film of the model; no Milvus.")
+@model_option
+@milvus_options
+@manners
+def similar(
+    film: str,
+    k: int,
+    genre: Sequence[str],
+    all_genres: bool,
+    not_genre: Sequence[str],
+    year: tuple[int, int] | None,
+    form: str,
+    exact: bool,
+    model: str,
+    **where: Any,
+) -> None:
+    """Films chosen by the same people as FILM, a title or an id.
+
+    Example: recsys similar "Toy Story" -k 10
+    """
+    from recsys import show
+    from recsys.folder import ModelFolder
+    from recsys.infer import Recommender
+
+    folder = ModelFolder(model)
+    movie_id = _film(folder, film)
+    wanted = _where(folder, genre, all_genres, not_genre, year)
+    with _searched(exact, folder, where) as store:
+        answer = Recommender(folder, store).similar(movie_id, k, wanted)
+    click.echo(show.similar(movie_id, folder.fingerprint, answer, form))
+
+
+@click.command()
+@click.option(
+    "-u", "--user", "user_id", type=click.IntRange(0), help="A user of the training data."
+)
+@click.option("-m", "--movie", help="A film, by title or id.")
+@click.option("--pairs", help="A CSV of user_id,movie_id ('-', the default, is stdin).")
+@model_option
+@manners
+def predict(user_id: int | None, movie: str | None, pairs: str | None, model: str) -> None:
+    """How many stars known users would give films; prints CSV user_id,movie_id,stars.
+
+    \b
+    Example: recsys predict -u 1 -m "Toy Story"
+             recsys predict < pairs.csv
+    """
+    import numpy as np
+
+    from recsys.catalogue import Catalogue
+    from recsys.folder import ModelFolder
+    from recsys.infer import Recommender, catalogue
+
+    if (user_id is None) != (movie is None) or (movie is not None and pairs is not None):
+        raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
+    folder = ModelFolder(model)
+    if user_id is not None and movie is not None:
+        asked = np.array([[user_id, _film(folder, movie)]], np.int64)
+    else:
+        asked = _pairs(pairs or "-")
+    store: Catalogue = catalogue(folder)
+    stars = Recommender(folder, store).predict(asked[:, 0], asked[:, 1])
+    with _stdout() as out:
+        out.write("user_id,movie_id,stars\n")
+        out.writelines(
+            f"{u},{m},{s:.4f}\n" for (u, m), s in zip(asked.tolist(), stars, strict=True)
+        )
+
+
+def _pairs(path: str) -> "NDArray":
+    """(N, 2) user and movie ids of a CSV; a first line of names is passed over."""
+    import numpy as np
+
+    pairs = []
+    with click.open_file(path) as file:
+        for number, line in enumerate(file, 1):
+            fields = [field.strip() for field in line.split(",")]
+            if number == 1 and fields[:1] == ["user_id"]:
+                continue
+            if len(fields) != 2 or not all(field.isdecimal() for field in fields):
+                raise DataError(
+                    f"{path}:{number}: found {line.strip()!r}, expected user_id,movie_id; "
+                    "mend the line"
+                )
+            pairs.append((int(fields[0]), int(fields[1])))
+    return np.array(pairs, np.int64).reshape(-1, 2)

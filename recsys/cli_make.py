@@ -1,0 +1,237 @@
+"""The commands that make what is asked later: download, train, preprocess, load-movies."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from recsys.cli_options import (
+    bar,
+    films_of,
+    manners,
+    milvus_options,
+    model_option,
+    quiet,
+    say,
+    store_at,
+)
+from recsys.movielens import SOURCES
+from recsys.options import Options
+
+if TYPE_CHECKING:
+    from recsys.milvus_publish import Published
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULTS = Options()
+DATA = "data"  # where downloaded datasets live
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(SOURCES)), default="ml-1m")
+@click.option("--from", "archive", type=click.Path(), help="A zip you have; nothing is fetched.")
+@click.option("--to", default=DATA, show_default=True, help="The folder datasets live in.")
+@manners
+def download(name: str, archive: str | None, to: str) -> None:
+    """Fetch, verify and unpack a MovieLens dataset; prints its folder.
+
+    Example: recsys download ml-100k
+    """
+    from recsys.download import download as fetch
+
+    given = Path(archive) if archive else None
+    click.echo(fetch(name, Path(to), archive=given, progress=not quiet(), say=say))
+
+
+@click.command()
+@click.option(
+    "--data", envvar="RECSYS_DATA", show_envvar=True, type=click.Path(),
+    help="Folder of ratings; by default one in data/, fetched if there is none.",
+)  # fmt: skip
+@model_option
+@click.option("--epochs", default=DEFAULTS.epochs, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--batch-size", default=DEFAULTS.batch_size, show_default=True, type=click.IntRange(1),
+    help="Ratings a step.",
+)  # fmt: skip
+@click.option(
+    "--learning-rate", default=DEFAULTS.learning_rate, show_default=True,
+    type=click.FloatRange(0, min_open=True),
+)  # fmt: skip
+@click.option(
+    "--validation", default=0.1, show_default=True, type=click.FloatRange(0, 0.9),
+    help="Share of the ratings held out to choose the best epoch; 0 trains on all.",
+)  # fmt: skip
+@click.option(
+    "--patience", default=DEFAULTS.patience, show_default=True, type=click.IntRange(1),
+    help="Epochs without a better validation before it stops.",
+)  # fmt: skip
+@click.option("--dimension", default=DEFAULTS.dimension, show_default=True, type=click.IntRange(2))
+@click.option("--seed", default=DEFAULTS.seed, show_default=True, type=click.IntRange(0))
+@click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a broken training.")
+@click.option("--skip-bad-lines", is_flag=True, help="Leave bad lines of the data out.")
+@manners
+def train(
+    data: str | None,
+    model: str,
+    validation: float,
+    device: str,
+    resume: bool,
+    skip_bad_lines: bool,
+    **options: Any,
+) -> None:
+    """Train the model; prints its folder, fingerprint and what it is worth on validation.
+
+    Example: recsys train --data data/ml-100k --epochs 5
+    """
+    from recsys.train import train_folder
+
+    folder = _data_folder(data)
+    done = train_folder(
+        folder,
+        Path(model),
+        Options(**options),
+        validation=validation,
+        device=device,
+        resume=resume,
+        skip_bad_lines=skip_bad_lines,
+        quiet=quiet(),
+        say=say,
+    )
+    worth = ", ".join(f"{name} {value:.4f}" for name, value in done["validation"].items())
+    click.echo(f"{model}\t{done['fingerprint']}\t{worth}".rstrip())
+
+
+def _data_folder(data: str | None) -> Path:
+    if data:
+        return Path(data)
+    from recsys.download import any_dataset
+
+    found = any_dataset(Path(DATA), progress=not quiet(), say=say)
+    say(f"data: {found.why}")
+    return found.folder
+
+
+@click.command()
+@click.option("-f", "--file", required=True, type=click.Path(), help="A raw film file.")
+@click.option("-o", "--output", default="movies_data.txt", show_default=True, type=click.Path())
+@model_option
+@click.option("--skip-bad-lines", is_flag=True, help="Leave bad lines out.")
+@manners
+def preprocess(file: str, output: str, model: str, skip_bad_lines: bool) -> None:
+    """Encode a raw film file as `movie_id::title_ids::genre_ids`; prints the file written.
+
+    Example: recsys preprocess -f movies_origin.txt
+    """
+    from recsys.folder import ModelFolder
+    from recsys.preprocess import read_movies, write_movies_data
+
+    vocabulary = ModelFolder(model).vocabulary
+    movies = read_movies(Path(file), skip_bad_lines=skip_bad_lines, warn=say)
+    done = write_movies_data(Path(output), movies, vocabulary)
+    say(
+        f"{done.movies} films; unknown to the model: {done.unknown_words} words, "
+        f"{done.unknown_genres} genres"
+    )
+    click.echo(output)
+
+
+def loading_options(command: F) -> F:
+    """How the films are laid out in Milvus."""
+    for names, settings in (
+        (("--resource-group",), {"multiple": True, "help": "Of a cluster; may be repeated."}),
+        (("--replicas",), {"default": 1, "show_default": True, "type": click.IntRange(1)}),
+        (("--shards",), {"default": 1, "show_default": True, "type": click.IntRange(1, 16)}),
+        (
+            ("--index",),
+            {"help": "FLAT, IVF_FLAT, HNSW or AUTOINDEX, e.g. IVF_FLAT:nlist=256,nprobe=16."},
+        ),
+        (
+            ("--keep",),
+            {
+                "default": 1,
+                "show_default": True,
+                "type": click.IntRange(0),
+                "help": "Earlier versions that stay for --rollback.",
+            },
+        ),
+    ):
+        command = click.option(*names, **settings)(command)
+    return command
+
+
+@click.command("load-movies")
+@click.option("-f", "--file", type=click.Path(), help="movies_data.txt, or a raw film file.")
+@model_option
+@milvus_options
+@loading_options
+@click.option("--update", is_flag=True, help="Touch only films that differ from the published.")
+@click.option("--rollback", is_flag=True, help="Make the version before the current one.")
+@click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
+@manners
+def load_movies(
+    file: str | None,
+    model: str,
+    update: bool,
+    rollback: bool,
+    dry_run: bool,
+    index: str | None,
+    keep: int,
+    shards: int,
+    replicas: int,
+    resource_group: Sequence[str],
+    **where: Any,
+) -> None:
+    """Publish films to Milvus (also `recsys load`); prints what is published.
+
+    Without -f the films the model was trained on. All of it or nothing: queries see the films
+    of before until the new ones are in place.
+
+    Example: recsys load-movies -f movies_data.txt
+    """
+    if sum([update, rollback, dry_run]) > 1:
+        raise click.UsageError("--update, --rollback and --dry-run go one at a time")
+    if rollback:
+        with store_at(where) as store:
+            _print_published(store.rollback())
+        return
+    from recsys.folder import ModelFolder
+
+    folder = ModelFolder(model)
+    films = films_of(folder, file)
+    if dry_run:
+        from recsys.milvus_index import choose_index
+        from recsys.milvus_publish import check_catalogue
+
+        check_catalogue(films)
+        with store_at(where) as store:
+            chosen = choose_index(index, len(films))
+            now = next((v for v in store.versions() if v.is_current), None)
+            was = f"{now.count} films of model {now.model}" if now else "nothing"
+            say(f"would replace {was}")
+            click.echo(f"{len(films)} films, model {folder.fingerprint}, index {chosen}: fit")
+        return
+    with store_at(where) as store:
+        if update:
+            changes = store.update(films, folder.fingerprint)
+            say(f"{changes.added} added, {changes.changed} changed, {changes.removed} removed")
+            _print_published(store.open(folder.fingerprint))
+            return
+        with bar(len(films), "film") as progress:
+            published = store.publish(
+                films,
+                folder.fingerprint,
+                index=index,
+                keep=keep,
+                shards=shards,
+                replicas=replicas,
+                resource_groups=resource_group,
+                progress=progress,
+            )
+        _print_published(published)
+
+
+def _print_published(published: "Published") -> None:
+    p = published
+    click.echo(f"{p.alias}\t{p.collection}\t{p.count} films\tmodel {p.model}\t{p.index}")

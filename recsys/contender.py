@@ -1,0 +1,149 @@
+"""Our own model as one of those compared: trained on part of a split, then asked as it is served.
+
+The model goes through its folder, and people are asked about as `recommend` asks: a user it was
+trained on by id, a stranger by profile and favourites.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys import evaluate
+from recsys.catalogue import Catalogue
+from recsys.dataset import Dataset, Movies, Ratings, Users
+from recsys.evaluate import Case, Histories
+from recsys.folder import ModelFolder
+from recsys.infer import Person, RankBy, Recommender, catalogue, query
+from recsys.milvus_index import Index
+from recsys.milvus_store import MilvusStore
+from recsys.options import Options
+from recsys.splits import Split, join, split
+from recsys.towers import predicted_stars
+from recsys.train import fit, save
+
+
+class Contender(NamedTuple):
+    """A trained model, the films it ranks, and what is known of everybody who may ask."""
+
+    model: ModelFolder
+    films: Catalogue
+    users: Users
+    given: Ratings  # what strangers name as liked
+
+    def people(self, user_ids: NDArray[np.integer]) -> list[Person]:
+        """Users as they would ask: by id, or where the model does not know it by profile."""
+        known = self.model.vocabulary.user_rows(user_ids) > 0
+        places = evaluate.column_of(self.users.ids, user_ids)
+        profiles = (self.users.genders, self.users.ages, self.users.jobs)
+        codes = np.stack([column[places] for column in profiles], 1).tolist()
+        likes: dict[int, tuple[int, ...]] = {}
+        pairs = (self.given.user_ids.tolist(), self.given.movie_ids.tolist())
+        for user, film in zip(*pairs, strict=True):
+            likes[user] = (*likes.get(user, ()), film)
+        return [
+            Person(user if trained else None, gender, age, job, likes.get(user, ()))
+            for user, trained, (gender, age, job) in zip(
+                user_ids.tolist(), known, codes, strict=True
+            )
+        ]
+
+    def vectors(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(B, 2 D) unit halves."""
+        return Recommender(self.model, self.films).vectors(self.people(user_ids))
+
+    def scorer(self, rank_by: RankBy) -> evaluate.Scorer:
+        """Cosines with all films, in the order of their ids."""
+        films = self.films.take(np.sort(self.films.ids)).vectors
+        return lambda user_ids: query(self.vectors(user_ids), rank_by) @ films.T
+
+    def stars(self, asked: Ratings) -> NDArray[np.float32]:
+        """(N,) predicted stars of the pairs."""
+        user_ids, user = np.unique(asked.user_ids, return_inverse=True)
+        columns = evaluate.column_of(self.films.ids, asked.movie_ids)
+        d = self.model.dimension
+        films = self.films.vectors[columns, d:] * np.float32(2**0.5)
+        return predicted_stars(self.vectors(user_ids)[user, d:], films)
+
+    def through_milvus(
+        self, question: Case, seen: Ratings, index: str, uri: str = ""
+    ) -> tuple[Index, NDArray[np.int64]]:
+        """The (E, K) films Milvus returns, asked user by user as `recommend` asks.
+
+        Args:
+            seen: is left out.
+            index: as `load-movies --index` takes it.
+            uri: a Milvus server or file; a temporary file if not given.
+
+        Returns:
+            The index with all its parameters, and the films.
+
+        Raises:
+            StoreError: whatever goes wrong in Milvus.
+        """
+        queries = query(self.vectors(question.user_ids), "match")
+        columns = Histories(seen, self.films.ids)
+        lists = np.empty((len(queries), evaluate.DEPTH), np.int64)
+        with (
+            TemporaryDirectory(prefix="recsys-") as folder,
+            MilvusStore(
+                uri or str(Path(folder) / "evaluate.db"), collection="recsys_evaluate"
+            ) as store,
+        ):
+            store.publish(self.films, self.model.fingerprint, index=index, keep=0)
+            opened = store.open(self.model.fingerprint)
+            for row, user in enumerate(question.user_ids):
+                leave_out = self.films.ids[columns.dense(np.array([user]))[0] > 0]
+                hits = store.search(queries[row : row + 1], evaluate.DEPTH, exclude=[leave_out])
+                lists[row] = hits.movie_ids[0]
+        return opened.index, lists
+
+
+def train(
+    dataset: Dataset, parts: Split, protocol: str, options: Options, folder: Path
+) -> ModelFolder:
+    """Our model: the number of epochs chosen on held-out ratings, then trained on all it may see.
+
+    Strangers and new films are held out of both trainings whole. Where the validation part has
+    such, which no training could foretell, a fifth of the other training ratings is held out.
+    """
+    inner = parts if protocol == "random" else split(parts.train, "random", options.seed)
+    known = inner.train if protocol == "random" else join(inner.train, inner.validation)
+    held_out = inner.validation if protocol == "random" else inner.test
+    first = fit(_without_strangers(dataset, parts.train, protocol), known, options, held_out)
+    again = replace(options, epochs=first.best_epoch)
+    final = parts.final.known
+    save(fit(_without_strangers(dataset, final, protocol), final, again), folder, {})
+    return ModelFolder(folder)
+
+
+def contender(
+    model: ModelFolder, dataset: Dataset, given: Ratings, movie_ids: NDArray[np.integer]
+) -> Contender:
+    """The model before the films of a question."""
+    films = catalogue(model, _films(dataset.movies, movie_ids))
+    return Contender(model, films, dataset.users, given)
+
+
+def _without_strangers(dataset: Dataset, known: Ratings, protocol: str) -> Dataset:
+    """The users who rated something; under cold-movies also only the films somebody rated."""
+    users, movies = dataset.users, dataset.movies
+    there = np.isin(users.ids, known.user_ids)
+    users = Users(users.ids[there], users.genders[there], users.ages[there], users.jobs[there])
+    if protocol == "cold-movies":
+        movies = _films(movies, movies.ids[np.isin(movies.ids, known.movie_ids)])
+    return replace(dataset, users=users, movies=movies)
+
+
+def _films(movies: Movies, movie_ids: NDArray[np.integer] | Sequence[int]) -> Movies:
+    """The named films, in the order asked for."""
+    places = evaluate.column_of(movies.ids, np.asarray(movie_ids, np.int64))
+    return Movies(
+        movies.ids[places],
+        [movies.titles[place] for place in places],
+        [movies.genres[place] for place in places],
+    )

@@ -1,0 +1,144 @@
+"""What training is fed: blocks of users with part of their history, and ratings to foretell.
+
+One epoch shows every rating once to the stars head, in batches of about `batch_size`, and every
+user several times to the match head. Both come from one block of users, so that one pass of the
+movie tower, and one sum over their histories, serves both. NumPy only, nothing per rating in
+Python.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import Ratings, Users, Vocabulary
+from recsys.folder import History
+from recsys.options import Options
+
+
+class Block(NamedTuple):
+    """B users of one step, and P of their ratings; C films are candidates (columns)."""
+
+    user_rows: NDArray[np.int64]  # (B,) 0 where the id is kept from the model
+    attributes: NDArray[np.int64]  # (B, 3) 0 where kept from it
+    history: NDArray[np.float32]  # (B, C) stars of the part of the history shown, 0 elsewhere
+    rated: NDArray[np.float32]  # (B, C) stars of all films rated, 0 elsewhere
+    films: NDArray[np.int64]  # (C,) their rows, ascending
+    chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all films are
+    pair_users: NDArray[np.int64]  # (P,) places in the block
+    pair_films: NDArray[np.int64]  # (P,) columns
+    pair_stars: NDArray[np.float32]  # (P,) to foretell
+    pair_shown: NDArray[np.bool_]  # (P,) is this rating part of the history shown?
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Ratings in the form that blocks are cut from."""
+
+    history: History
+    attributes: NDArray[np.int8]  # (U + 1, 3) rows of gender, age and job; row 0 unknown
+    movies: int
+    options: Options
+
+    @cached_property
+    def users(self) -> NDArray[np.int64]:
+        """Rows of the users who rated anything."""
+        return np.flatnonzero(np.diff(self.history.offsets))
+
+    @property
+    def blocks(self) -> int:
+        """Blocks that show each user once."""
+        return -(-len(self.users) // self.options.block_users)
+
+    @property
+    def passes(self) -> int:
+        """Times that each user is shown in an epoch."""
+        return max(1, round(len(self.history.stars) / self.options.batch_size / self.blocks))
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.passes * self.blocks
+
+    @cached_property
+    def _in_block(self) -> NDArray[np.float32]:
+        """(M,) chance that one of a block's users rated the film."""
+        raters = np.bincount(self.history.movie_rows, minlength=self.movies + 1)[1:]
+        missed = max(0.0, 1 - self.options.block_users / len(self.users))
+        return (1 - missed**raters).astype(np.float32)
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Block]:
+        """Every rating once, every user `passes` times, in random order."""
+        turn = rng.integers(0, self.passes, len(self.history.stars))  # when each is foretold
+        for number in range(self.passes):
+            for users in np.array_split(rng.permutation(self.users), self.blocks):
+                yield self._block(users, turn == number, rng)
+
+    def _block(
+        self, users: NDArray[np.int64], now: NDArray[np.bool_], rng: np.random.Generator
+    ) -> Block:
+        entries, owners = self._entries(users)
+        rows, stars = self.history.movie_rows[entries], self.history.stars[entries]
+        films, chance = self._films(rows, rng)
+        columns = np.searchsorted(films, rows)
+        share = self.options.keep * (rng.random(len(users)) >= self.options.stranger)  # (B,)
+        shown = rng.random(len(entries), np.float32) < share[owners]
+        rated = np.zeros((len(users), len(films)), np.float32)
+        rated[owners, columns] = stars
+        history = np.zeros_like(rated)
+        history[owners[shown], columns[shown]] = stars[shown]
+        asked = now[entries]
+        known_id = rng.random(len(users)) >= self.options.drop_id
+        known = rng.random((len(users), 3)) >= self.options.drop_side
+        return Block(
+            users * known_id,
+            self.attributes[users].astype(np.int64) * known,
+            history,
+            rated,
+            films,
+            chance,
+            owners[asked],
+            columns[asked],
+            stars[asked],
+            shown[asked],
+        )
+
+    def _entries(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places in the history of all ratings of some users, and whose each one is."""
+        starts = self.history.offsets[users]
+        counts = self.history.offsets[users + 1] - starts
+        owners = np.repeat(np.arange(len(users)), counts)
+        first = np.cumsum(counts) - counts
+        return np.arange(len(owners)) - np.repeat(first - starts, counts), owners
+
+    def _films(
+        self, rated: NDArray[np.int32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+        """The candidates: all films, or those the block rated and others drawn evenly."""
+        if self.movies <= self.options.candidates:
+            return np.arange(1, self.movies + 1), None
+        drawn = rng.choice(self.movies, self.options.candidates, replace=False) + 1
+        share = self.options.candidates / self.movies
+        films = np.union1d(drawn, rated)
+        return films, 1 - (1 - self._in_block[films - 1]) * np.float32(1 - share)
+
+
+def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
+    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
+    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
+    places = vocabulary.user_rows(users.ids)
+    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
+    return rows
+
+
+def history_of(ratings: Ratings, vocabulary: Vocabulary) -> History:
+    """Ratings by user row."""
+    return History.build(
+        len(vocabulary.user_ids),
+        vocabulary.user_rows(ratings.user_ids),
+        vocabulary.movie_rows(ratings.movie_ids),
+        ratings.stars,
+    )

@@ -1,0 +1,192 @@
+"""The model folder: everything a trained model is, in files anybody can read. No Paddle here.
+
+    config.json            sizes, training options, metrics, versions, the fingerprint
+    vocabulary.json        raw ids, words and genres in the order of their rows
+    movies.json            the films trained on: [[movie_id, title, [genre, ...]], ...]
+    tables/NAME.npy        both towers folded into tables, memory-mapped when read
+    history/NAME.npy       who rated what (compressed rows), and each user's attributes
+    user_tower.*           the towers as `paddle.jit.load` takes them
+    movie_tower.*
+    training_log.jsonl     a line per epoch
+
+A folder is written beside its place and renamed into it; the one before it waits under
+`NAME.previous` for the moment between the two renames, and answers if a kill falls there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import Movies, Vocabulary
+from recsys.errors import ModelError
+
+DEFAULT = "recommender_system.inference.model"
+FORMAT = 1
+
+
+class History(NamedTuple):
+    """What every user of the training data rated, row after row."""
+
+    offsets: NDArray[np.int64]  # (U + 2,) user row u has entries offsets[u] to offsets[u + 1]
+    movie_rows: NDArray[np.int32]  # (N,)
+    stars: NDArray[np.float32]  # (N,)
+
+    def of(self, user_row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Film rows and stars of one user; of row 0, the unknown user, none."""
+        part = slice(self.offsets[user_row], self.offsets[user_row + 1])
+        return self.movie_rows[part], self.stars[part]
+
+    @classmethod
+    def build(
+        cls, users: int, user_rows: NDArray, movie_rows: NDArray, stars: NDArray
+    ) -> "History":
+        order = np.lexsort((movie_rows, user_rows))
+        counts = np.bincount(user_rows, minlength=users + 1)
+        return cls(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            movie_rows[order].astype(np.int32),
+            stars[order].astype(np.float32),
+        )
+
+
+class ModelFolder:
+    """A trained model as it lies on disk; parts are read when they are first asked for."""
+
+    def __init__(self, path: Path | str = DEFAULT) -> None:
+        """Raises ModelError when there is no model, or one of another format."""
+        self.path = _standing(Path(path))
+        self.config: dict[str, Any] = self._json("config.json")
+        if self.config.get("format") != FORMAT:
+            raise ModelError(
+                f"{self.path}: model of format {self.config.get('format')}, this recsys reads "
+                f"format {FORMAT}; train again: recsys train --model {path}"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with anything that decides a vector."""
+        return self.config["fingerprint"]
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of one head's vector; a published vector has 2 D numbers."""
+        return self.config["dimension"]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary.from_json(self._json("vocabulary.json"))
+
+    @cached_property
+    def movies(self) -> Movies:
+        """The films trained on, in the order of their rows (row r is entry r - 1)."""
+        ids, titles, genres = zip(*self._json("movies.json"), strict=True)
+        return Movies(np.array(ids, np.int64), list(titles), [tuple(each) for each in genres])
+
+    @cached_property
+    def history(self) -> History:
+        return History(*(self._array(f"history/{name}") for name in History._fields))
+
+    @cached_property
+    def attributes(self) -> NDArray[np.int8]:
+        """(U + 1, 3) rows of gender, age and job of every user; of row 0 all unknown."""
+        return self._array("history/attributes")
+
+    def table(self, name: str) -> NDArray[np.float32]:
+        """A folded table, memory-mapped: a query touches only the rows it needs."""
+        return self._array(f"tables/{name}")
+
+    def verify(self) -> None:
+        """Raises ModelError when the files are not those the fingerprint was taken of."""
+        if fingerprint(self.path) != self.fingerprint:
+            raise ModelError(
+                f"{self.path}: files do not match their fingerprint {self.fingerprint}: damaged "
+                "or edited; train again: recsys train"
+            )
+
+    def _json(self, name: str) -> Any:
+        try:
+            return json.loads((self.path / name).read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise ModelError(f"{self.path}: no {name} there; train first: recsys train") from error
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{self.path / name}: cannot be read ({_line(error)}); train again: recsys train"
+            ) from error
+
+    def _array(self, name: str) -> NDArray:
+        file = self.path / f"{name}.npy"
+        try:
+            return np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{file}: cannot be read ({_line(error)}); train again: recsys train"
+            ) from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(path.name + ".previous")
+
+
+def _standing(path: Path) -> Path:
+    """The folder, or the one it was about to replace when a kill fell between two renames."""
+    if path.exists() or not _previous(path).exists():
+        return path
+    return _previous(path)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` that takes its place when the block ends without error.
+
+    Raises ModelError when the place cannot be written, or holds something that is no model.
+    """
+    path = Path(path)
+    if path.exists() and not (path / "config.json").exists() and any_file(path):
+        raise ModelError(f"{path}: is there and is no model; choose another --model")
+    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        if not path.exists() and _previous(path).exists():  # an earlier kill between the renames
+            os.rename(_previous(path), path)
+        shutil.rmtree(_previous(path), ignore_errors=True)
+        if path.exists():
+            os.rename(path, _previous(path))
+        os.rename(beside, path)
+        shutil.rmtree(_previous(path), ignore_errors=True)
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or path}: cannot be written ({error.strerror}); "
+            "free space or choose another --model"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def any_file(path: Path) -> bool:
+    return not path.is_dir() or any(path.iterdir())
+
+
+def fingerprint(path: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 over tables and vocabulary."""
+    digest = hashlib.sha256()
+    for file in [*sorted((path / "tables").glob("*.npy")), path / "vocabulary.json"]:
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]

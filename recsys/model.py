@@ -1,0 +1,252 @@
+"""The fusion model: a user tower and a movie tower in Paddle, two heads on each.
+
+Shapes: B users or films, M films, D numbers per head, L rated films, G genres, T title words.
+The last axis of every vector holds [match | stars], D numbers each; both halves have length 1.
+`recsys.towers` computes the same from the folded tables; a test holds the two equal.
+"""
+
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import NO_WORD, Vocabulary
+from recsys.movielens import AGES, GENDERS, JOBS
+from recsys.towers import CHANNELS, LIKED, MIDDLE
+
+warnings.filterwarnings("ignore", message="No ccache found")
+import paddle  # noqa: E402
+from paddle import nn  # noqa: E402
+from paddle.static import InputSpec  # noqa: E402
+
+ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The sizes of a model; they travel with it."""
+
+    users: int
+    movies: int
+    words: int
+    genres: int
+    dimension: int = 128  # D: 64 to 256 made no clear difference
+    id_size: int = 256  # of user and movie embeddings, the tutorial's
+    side_size: int = 32  # gender, age, job, genre and word embeddings
+    filters: int = 64  # of the text CNN, each over three words
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, **sizes: int) -> "Config":
+        v = vocabulary
+        return cls(len(v.user_ids), len(v.movie_ids), len(v.words), len(v.genres), **sizes)
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def parameter(*shape: int, spread: float) -> paddle.Tensor:
+    initial = nn.initializer.Normal(0.0, spread) if spread else nn.initializer.Constant(0.0)
+    return paddle.create_parameter(list(shape), "float32", default_initializer=initial)
+
+
+def unit(vectors: paddle.Tensor) -> paddle.Tensor:
+    """(..., D) brought to length 1; `F.normalize` takes nine times as long on a CPU."""
+    return vectors * paddle.rsqrt(paddle.square(vectors).sum(-1, keepdim=True) + 1e-12)
+
+
+def unit_heads(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """(B, 2 D) to the unit vectors of match and of stars, (B, D) each."""
+    match, stars = paddle.split(vectors, 2, axis=-1)
+    return unit(match), unit(stars)
+
+
+class Embedded(nn.Layer):
+    """An embedding and the fully connected layer behind it, to both heads at once."""
+
+    def __init__(self, rows: int, size: int, dimension: int) -> None:
+        super().__init__()
+        self.embedding = parameter(rows + 1, size, spread=0.05)
+        self.weight = parameter(size, 2 * dimension, spread=size**-0.5)
+
+    def table(self) -> paddle.Tensor:
+        """(rows + 1, 2 D): every row through its layer."""
+        return self.embedding @ self.weight
+
+    def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
+        """(B,) rows to (B, 2 D)."""
+        return paddle.gather(self.embedding, rows) @ self.weight
+
+
+class UserTower(nn.Layer):
+    """User id, gender, age, job and what was rated before, each through its layer, added."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        d = config.dimension
+        self.user = Embedded(config.users, config.id_size, d)
+        for name, rows in ATTRIBUTES.items():
+            self.add_sublayer(name, Embedded(rows, config.side_size, d))
+        for name in CHANNELS:
+            self.add_parameter(name, parameter(config.movies + 1, 2 * d, spread=0.01))
+        self.bias = parameter(2 * d, spread=0.05)
+
+    def profile(
+        self, user: paddle.Tensor, gender: paddle.Tensor, age: paddle.Tensor, job: paddle.Tensor
+    ) -> paddle.Tensor:
+        """(B, 2 D) not yet of unit length, history not yet added; row 0 is unknown."""
+        sides = self.gender(gender) + self.age(age) + self.job(job)
+        return self.user(user) + sides + self.bias
+
+    def forward(
+        self,
+        user: paddle.Tensor,
+        gender: paddle.Tensor,
+        age: paddle.Tensor,
+        job: paddle.Tensor,
+        history: paddle.Tensor,
+        stars: paddle.Tensor,
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Unit vectors (B, D) of match and stars.
+
+        Args:
+            user, gender, age, job: (B,) int64 rows.
+            history: (B, L) int64 rows of rated films, 0 behind the last.
+            stars: (B, L) float32 how they were rated.
+        """
+        total = self.profile(user, gender, age, job)
+        seen = paddle.cast(history > 0, "float32")
+        liked = seen * paddle.cast(stars >= LIKED, "float32")
+        total = total + self._channel(self.liked, history, liked)
+        total = total + self._channel(self.seen, history, seen)
+        total = total + self._channel(self.rated, history, seen * (stars - MIDDLE))
+        return unit_heads(total)
+
+    def _channel(
+        self, table: paddle.Tensor, history: paddle.Tensor, weights: paddle.Tensor
+    ) -> paddle.Tensor:
+        rows = nn.functional.embedding(history, table)  # (B, L, 2 D)
+        count = paddle.abs(weights).sum(1, keepdim=True)  # (B, 1)
+        return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
+
+
+class TitleWindows:
+    """The windows of three words of every title, ragged: only words that are there.
+
+    Titles are short and of unequal length; padding them costs the text CNN five times as much.
+    """
+
+    def __init__(self, title_rows: NDArray[np.int64]) -> None:
+        """Args: title_rows: (C, T) int64, NO_WORD behind the last."""
+        around = np.pad(title_rows, ((0, 0), (1, 1)), constant_values=NO_WORD)
+        film, place = np.nonzero(title_rows != NO_WORD)
+        window = np.stack([around[film, place + step] for step in range(3)], 1)  # (N, 3)
+        self.rows = np.maximum(window, 0).ravel()  # (3 N,)
+        self.films = len(title_rows)
+        self.film = paddle.to_tensor(film)
+        self.has_word = paddle.to_tensor((window != NO_WORD).astype(np.float32).reshape(-1, 1))
+
+    def filtered(self, tower: "MovieTower", shown: NDArray[np.bool_]) -> paddle.Tensor:
+        """(C, F) the text CNN summed over each title."""
+        rows = paddle.to_tensor(self.rows * shown)
+        words = paddle.index_select(tower.word, rows) * self.has_word  # (3 N, size)
+        window = words.reshape([-1, tower.window.shape[0]])
+        filtered = paddle.tanh(window @ tower.window + tower.window_bias)
+        total = paddle.zeros([self.films, filtered.shape[1]])
+        return paddle.index_add(total, self.film, 0, filtered)
+
+
+class MovieTower(nn.Layer):
+    """Movie id, genres summed, and the title through a text CNN, each through its layer, added."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        d, size, filters = config.dimension, config.side_size, config.filters
+        self.movie = Embedded(config.movies, config.id_size, d)
+        self.genre = Embedded(config.genres, size, d)
+        self.word = parameter(config.words + 1, size, spread=0.05)
+        self.window = parameter(3 * size, filters, spread=(3 * size) ** -0.5)
+        self.window_bias = parameter(filters, spread=0.0)
+        self.title = parameter(filters, 2 * d, spread=filters**-0.5)
+        self.bias = parameter(2 * d, spread=0.0)
+
+    def forward(
+        self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Unit vectors (B, D) of match and stars.
+
+        Args:
+            movie: (B,) int64 rows.
+            genres: (B, G) int64 rows, -1 behind the last.
+            title: (B, T) int64 rows of words, -1 behind the last.
+        """
+        total = self.movie(movie) + self.bias
+        has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
+        rows = nn.functional.embedding(paddle.clip(genres, min=0), self.genre.table())
+        total = total + (rows * has_genre).sum(1)
+        has_word = paddle.cast(title >= 0, "float32").unsqueeze(-1)  # (B, T, 1)
+        words = nn.functional.embedding(paddle.clip(title, min=0), self.word) * has_word
+        around = nn.functional.pad(words, [0, 0, 1, 1, 0, 0], pad_from_left_axis=True)
+        window = paddle.concat([around[:, :-2], words, around[:, 2:]], -1)  # (B, T, 3 size)
+        filtered = paddle.tanh(window @ self.window + self.window_bias) * has_word
+        return unit_heads(total + filtered.sum(1) @ self.title)
+
+    def catalogue(
+        self,
+        movie: paddle.Tensor,
+        genres: paddle.Tensor,
+        windows: TitleWindows,
+        shown: NDArray[np.bool_],
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """`forward` for many films at once, in the form that is cheap to train.
+
+        Args:
+            movie: (C,) int64 rows.
+            genres: (C, G + 1) float32, ones.
+            windows: of the C titles.
+            shown: for every word of every window, False to take it for an unknown one.
+        """
+        total = self.movie(movie) + self.bias + genres @ self.genre.table()
+        return unit_heads(total + windows.filtered(self, shown) @ self.title)
+
+
+def folded(users: UserTower, movies: MovieTower) -> dict[str, NDArray[np.float32]]:
+    """Both towers as the tables that `recsys.towers` reads."""
+    with paddle.no_grad():
+        tables = {
+            "user": users.user.table(),
+            "bias": users.bias,
+            "movie": movies.movie.table(),
+            "movie_bias": movies.bias,
+            "genre": movies.genre.table(),
+            "word": paddle.stack(
+                [movies.word @ place for place in paddle.split(movies.window, 3, axis=0)]
+            ),
+            "word_bias": movies.window_bias,
+            "title": movies.title,
+        }
+        tables |= {name: getattr(users, name).table() for name in ATTRIBUTES}
+        tables |= {name: getattr(users, name) for name in CHANNELS}
+        return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
+
+
+def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
+    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us."""
+
+    def rows(*names: str) -> list[InputSpec]:
+        return [InputSpec([None], "int64", name) for name in names]
+
+    def lists(name: str) -> InputSpec:
+        return InputSpec([None, None], "int64", name)
+
+    stars = InputSpec([None, None], "float32", "stars")
+    user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), stars]
+    movie_inputs = [*rows("movie"), lists("genres"), lists("title")]
+    for name, tower, inputs in (
+        ("user_tower", users, user_inputs),
+        ("movie_tower", movies, movie_inputs),
+    ):
+        tower.eval()
+        paddle.jit.save(tower, str(folder / name), input_spec=inputs)
+        tower.train()

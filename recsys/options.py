@@ -1,0 +1,24 @@
+"""The knobs of training. Nothing heavy is imported, so that `--help` can show the defaults."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every knob of training; the defaults were chosen on validation data."""
+
+    epochs: int = 10  # the learning rate falls to 0 over all of them
+    batch_size: int = 1024  # ratings a step for the stars head
+    block_users: int = 256  # users a step for the match head
+    learning_rate: float = 0.003
+    weight_decay: float = 1.0  # AdamW, decoupled
+    match_weight: float = 0.1  # of the match loss, the stars loss weighing 1
+    temperature: float = 0.22  # of the softmax; learned, it falls to .08 and ranks worse
+    keep: float = 0.7  # chance that a rating is shown as history
+    stranger: float = 0.1  # chance that a user is shown without history
+    drop_id: float = 0.3  # chance that an id is shown as unknown
+    drop_side: float = 0.1  # the same for gender, age and job, and for words and genres
+    candidates: int = 16_384  # of larger catalogues, films drawn a step for the softmax
+    dimension: int = 128  # numbers in a head's vector
+    patience: int = 3  # epochs without a better validation before training stops
+    seed: int = 0

@@ -1,0 +1,122 @@
+"""Both towers in NumPy, over the tables a trained model folds into. No Paddle here.
+
+A user's embedding goes through its layer and is added to the others, so every attribute is one
+row of a small table, and a vector is a few look-ups and a normalisation. The last axis of every
+table holds the two heads side by side: D numbers for match, D for stars.
+
+    user vector  = unit(bias + user + gender + age + job + sum over channels of
+                        (weights @ channel table) / sqrt(sum |weights| + 1))
+    channels     : liked (4 stars and more: 1), seen (1), rated (stars - 3.5)
+    movie vector = unit(bias + movie + sum of genres + sum over words of tanh(conv) @ title)
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import NO_WORD
+from recsys.movielens import MAX_STARS, MIN_STARS
+
+LIKED = 4.0  # stars from which on a film counts as liked
+MIDDLE = 3.5  # stars that say neither yes nor no
+CHANNELS = ("liked", "seen", "rated")
+
+Table = Callable[[str], NDArray[np.float32]]
+Rated = tuple[NDArray[np.integer], NDArray[np.float32]]  # film rows and their stars
+
+
+def channels(stars: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, ...) weights of rated films in the channels; 0 stars, not rated, weigh nothing."""
+    seen = stars > 0
+    return np.stack([stars >= LIKED, seen, np.where(seen, stars - MIDDLE, 0)]).astype(np.float32)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(..., 2 D) with each head's half brought to length 1."""
+    heads = vectors.reshape(*vectors.shape[:-1], 2, -1)
+    lengths = np.sqrt(np.square(heads).sum(-1, keepdims=True))
+    return (heads / np.maximum(lengths, 1e-6)).reshape(vectors.shape)
+
+
+def predicted_stars(users: NDArray[np.float32], movies: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) 5 x cosine of (N, D) pairs of the stars head's vectors, within the scale."""
+    cosine = np.einsum("nd,nd->n", users, movies)
+    return np.clip(MAX_STARS * cosine, MIN_STARS, MAX_STARS)
+
+
+def user_vectors(
+    table: Table,
+    user_rows: NDArray[np.integer],
+    attributes: NDArray[np.integer],
+    histories: Sequence[Rated],
+) -> NDArray[np.float32]:
+    """(B, 2 D) vectors of users, each head's half of unit length.
+
+    Args:
+        table: a folded table by its name.
+        user_rows: (B,), 0 for somebody the model does not know.
+        attributes: (B, 3) rows of gender, age and job, 0 for unknown.
+        histories: for each user the rows of rated films and their stars.
+    """
+    total = table("bias") + table("user")[user_rows]
+    for column, name in enumerate(("gender", "age", "job")):
+        total = total + table(name)[attributes[:, column]]
+    if len(histories) == 1:
+        total = total + _history_of_one(table, *histories[0])
+    elif any(len(rows) for rows, _ in histories):
+        for start in range(0, len(histories), 512):  # bounds the dense block
+            block = slice(start, start + 512)
+            total[block] += _history_of_block(table, histories[block])
+    return unit(total)
+
+
+def _history_of_one(
+    table: Table, rows: NDArray[np.integer], stars: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    total = np.zeros(table("bias").shape, np.float32)
+    for name, weights in zip(CHANNELS, channels(np.asarray(stars, np.float32)), strict=True):
+        total += (weights @ table(name)[rows]) / np.sqrt(np.abs(weights).sum() + 1)
+    return total
+
+
+def _history_of_block(table: Table, histories: Sequence[Rated]) -> NDArray[np.float32]:
+    dense = np.zeros((len(histories), len(table("seen"))), np.float32)
+    for place, (rows, stars) in enumerate(histories):
+        dense[place, rows] = stars
+    total = np.zeros((len(histories), table("seen").shape[1]), np.float32)
+    for name, weights in zip(CHANNELS, channels(dense), strict=True):
+        total += (weights @ table(name)) / np.sqrt(np.abs(weights).sum(1, keepdims=True) + 1)
+    return total
+
+
+def movie_vectors(
+    table: Table,
+    movie_rows: NDArray[np.integer],
+    genre_rows: NDArray[np.integer],
+    title_rows: NDArray[np.integer],
+) -> NDArray[np.float32]:
+    """(B, 2 D) vectors of films, each head's half of unit length.
+
+    Args:
+        table: a folded table by its name.
+        movie_rows: (B,), 0 for a film the model does not know.
+        genre_rows: (B, G), NO_WORD behind the last.
+        title_rows: (B, T), NO_WORD behind the last.
+    """
+    has_genre = (genre_rows != NO_WORD)[..., None]
+    total = table("movie_bias") + table("movie")[movie_rows]
+    total = total + (table("genre")[np.maximum(genre_rows, 0)] * has_genre).sum(1)
+    return unit(total + _title(table, title_rows))
+
+
+def _title(table: Table, title_rows: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The text CNN: a window of three words, tanh, summed over the title."""
+    before, here, after = table("word")  # each (W + 1, F): the window's three places
+    has_word = (title_rows != NO_WORD)[..., None]
+    rows = np.maximum(title_rows, 0)
+    window = here[rows] * has_word
+    window[:, 1:] += before[rows[:, :-1]] * has_word[:, :-1]
+    window[:, :-1] += after[rows[:, 1:]] * has_word[:, 1:]
+    words = np.tanh(window + table("word_bias")) * has_word
+    return words.sum(1) @ table("title")

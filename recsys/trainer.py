@@ -1,0 +1,188 @@
+"""A training step: both losses from one block of users and one pass of the movie tower."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import Movies, Vocabulary
+from recsys.feed import Block, Feed
+from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit
+from recsys.movielens import MAX_STARS
+from recsys.options import Options
+from recsys.towers import CHANNELS, channels
+
+
+class MatchLoss(paddle.autograd.PyLayer):
+    """Softmax cross-entropy over films, its gradient written out.
+
+    Paddle's own log-softmax takes fifty times as long on a CPU; the tests hold the two equal.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any,
+        users: paddle.Tensor,
+        movies: paddle.Tensor,
+        targets: paddle.Tensor,
+        weights: paddle.Tensor,
+        temperature: float,
+    ) -> paddle.Tensor:
+        """Mean over users of -sum of targets x log-softmax.
+
+        Args:
+            users: (B, D); movies: (C, D) unit vectors.
+            targets: (B, C), at least 0.
+            weights: (C,) for how many films each candidate stands in the sum below the line:
+                1 / its chance of being drawn (the logQ correction), 1 when all films are there.
+        """
+        logits = paddle.matmul(users, movies, transpose_y=True) / temperature  # (B, C)
+        top = logits.max(1, keepdim=True)
+        powers = paddle.exp(logits - top) * weights
+        total = powers.sum(1, keepdim=True)
+        mass = targets.sum(1, keepdim=True)
+        loss = ((paddle.log(total) + top) * mass).sum() - (logits * targets).sum()
+        context.scale = 1 / (temperature * users.shape[0])
+        context.save_for_backward(users, movies, powers * (mass / total) - targets)
+        return loss / users.shape[0]
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        context: Any, upstream: paddle.Tensor
+    ) -> tuple[paddle.Tensor | None, ...]:
+        users, movies, slope = context.saved_tensor()
+        slope = slope * (upstream * context.scale)
+        by_users = paddle.matmul(slope, movies)
+        return by_users, paddle.matmul(slope, users, transpose_x=True), None, None
+
+
+def match_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, C) 2^(stars - 4) for every rated film, over the square root of the user's sum.
+
+    The root lets somebody with many ratings say more than somebody with few, but not as many
+    times more.
+    """
+    targets = np.where(rated > 0, np.exp2(rated - 4), 0).astype(np.float32)
+    return targets / np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1e-9))
+
+
+class Trainer:
+    """Towers, optimiser and the films' features; a step is a forward and a backward pass."""
+
+    def __init__(self, movies: Movies, vocabulary: Vocabulary, feed: Feed, options: Options):
+        paddle.seed(options.seed)
+        with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
+            config = Config.of(vocabulary, dimension=options.dimension)
+            self.users, self.movies = self.towers = UserTower(config), MovieTower(config)
+            parameters = [p for tower in self.towers for p in tower.parameters()]
+            self.optimizer = paddle.optimizer.AdamW(
+                options.learning_rate, parameters=parameters, weight_decay=options.weight_decay
+            )
+        self.options, self.feed, self.step_number = options, feed, 0
+        self.title_rows = vocabulary.title_rows(movies.titles)
+        self.genre_rows = vocabulary.genre_rows(movies.genres)
+        self._all_films = self._features(np.arange(1, len(movies) + 1))
+
+    def step(self, block: Block, rng: np.random.Generator) -> tuple[float, float]:
+        """One optimiser step; the match and the stars loss before it."""
+        match, stars = self._losses(block, rng)
+        (self.options.match_weight * match + stars).backward()
+        total = self.options.epochs * self.feed.steps
+        rate = 0.5 * (1 + math.cos(math.pi * self.step_number / total))
+        self.optimizer.set_lr(self.options.learning_rate * rate)
+        self.optimizer.step()
+        self.optimizer.clear_grad()
+        self.step_number += 1
+        return float(match), float(stars)
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Every parameter, copied."""
+        return {name: value.numpy().copy() for name, value in self._parameters()}
+
+    def set_weights(self, values: dict[str, NDArray[np.float32]]) -> None:
+        for name, parameter in self._parameters():
+            parameter.set_value(values[name])
+
+    def _parameters(self) -> list[tuple[str, paddle.Tensor]]:
+        named = zip(("users", "movies"), self.towers, strict=True)
+        return [
+            (f"{owner}.{name}", value)
+            for owner, tower in named
+            for name, value in tower.state_dict().items()
+        ]
+
+    def optimizer_state(self) -> dict[str, NDArray[np.float32]]:
+        """AdamW's moments."""
+        state = self.optimizer.state_dict()
+        return {name: v.numpy() for name, v in state.items() if isinstance(v, paddle.Tensor)}
+
+    def set_optimizer_state(self, state: dict[str, NDArray], step_number: int) -> None:
+        self.optimizer.set_state_dict({name: paddle.to_tensor(v) for name, v in state.items()})
+        self.step_number = step_number
+
+    def _losses(
+        self, block: Block, rng: np.random.Generator
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        d = self.options.dimension
+        movie_match, movie_stars = self._movie_vectors(block.films, rng)  # (C, D)
+        users = paddle.to_tensor(block.user_rows)
+        profile = self.users.profile(users, *paddle.to_tensor(block.attributes.T.copy()))
+        weights = channels(block.history)  # (3, B, C)
+        counts = np.abs(weights).sum(2) + 1  # (3, B)
+        films = paddle.to_tensor(block.films)
+        tables = [paddle.index_select(getattr(self.users, name), films) for name in CHANNELS]
+        sums = [paddle.to_tensor(w) @ t for w, t in zip(weights, tables, strict=True)]  # (B, 2 D)
+        total = profile
+        for each, count in zip(sums, counts, strict=True):
+            total = total + each * paddle.to_tensor(count[:, None] ** -0.5)
+        chance = np.ones(len(block.films), np.float32) if block.chance is None else block.chance
+        match = MatchLoss.apply(
+            unit(total[:, :d]),
+            movie_match,
+            paddle.to_tensor(match_targets(block.rated)),
+            paddle.to_tensor(1 / chance),
+            self.options.temperature,
+        )
+        # The stars of a film are foretold from a history without that film.
+        owners, columns = paddle.to_tensor(block.pair_users), paddle.to_tensor(block.pair_films)
+        own = channels(block.pair_stars * block.pair_shown)  # (3, P)
+        asker = paddle.index_select(profile[:, d:], owners)  # (P, D)
+        for each, table, weight, count in zip(sums, tables, own, counts, strict=True):
+            others = paddle.index_select(each[:, d:], owners)
+            this = paddle.index_select(table[:, d:], columns) * paddle.to_tensor(weight[:, None])
+            left = count[block.pair_users] - np.abs(weight)
+            asker = asker + (others - this) * paddle.to_tensor(left[:, None] ** -0.5)
+        cosine = (unit(asker) * paddle.index_select(movie_stars, columns)).sum(-1)
+        error = MAX_STARS * cosine - paddle.to_tensor(block.pair_stars)
+        return match, paddle.square(error).mean()
+
+    def _features(self, films: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
+        """(C, G + 1) genres as ones, and the titles' windows."""
+        rows = self.genre_rows[films - 1]
+        genres = np.zeros((len(films), int(self.genre_rows.max()) + 1), np.float32)
+        film, place = np.nonzero(rows >= 0)
+        genres[film, rows[film, place]] = 1
+        return genres, TitleWindows(self.title_rows[films - 1])
+
+    def _movie_vectors(
+        self, films: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        everything = len(films) == len(self.title_rows)
+        genres, windows = self._all_films if everything else self._features(films)
+        known = rng.random(len(films)) >= self.options.drop_id
+        return self.movies.catalogue(
+            paddle.to_tensor(films * known),
+            paddle.to_tensor(_unknown_genres(genres, self.options.drop_side, rng)),
+            windows,
+            rng.random(len(windows.rows)) >= self.options.drop_side,
+        )
+
+
+def _unknown_genres(
+    genres: NDArray[np.float32], drop: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Some genres moved to column 0, the unknown one."""
+    shown = genres * (rng.random(genres.shape) >= drop)
+    shown[:, 0] += (genres - shown).sum(1)
+    return shown

@@ -1,0 +1,280 @@
+"""Every family of files becomes the same kind of dataset; films become encoded lines."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from families import ATOMIC, DAT, U, put
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.dataset import NO_WORD, UNKNOWN, Movies, Vocabulary, title_year
+from recsys.errors import DataError
+from recsys.preprocess import (
+    Encoded,
+    is_movies_data,
+    read_dataset,
+    read_movies,
+    read_movies_data,
+    write_movies_data,
+)
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def test_dat_files(tmp_path):
+    read = read_dataset(put(tmp_path, DAT))
+    assert read.name == tmp_path.name
+    assert read.users.ids.tolist() == [1, 2, 5]
+    assert read.users.genders.tolist() == [1, 0, 0]
+    assert read.users.ages.tolist() == [0, 6, 2]
+    assert read.users.jobs.tolist() == [10, 16, 15]
+    assert read.movies.ids.tolist() == [1, 3, 7]
+    assert read.movies.titles[1] == "Misérables, Les (1995)"
+    assert read.movies.genres == [("Animation", "Comedy"), ("Drama",), ("Action", "Crime")]
+    assert read.ratings.user_ids.tolist() == [1, 1, 2, 2, 5, 5]
+    assert read.ratings.movie_ids.tolist() == [1, 3, 1, 7, 3, 7]
+    assert read.ratings.stars.tolist() == [5, 3, 4, 2, 1, 4]
+    assert read.ratings.times[0] == 978300760
+    dtypes = [column.dtype for column in vars(read.ratings).values()]
+    assert dtypes == [np.int32, np.int32, np.float32, np.int64]
+    assert [column.dtype for column in vars(read.users).values()] == [np.int64, *[np.int8] * 3]
+
+
+def test_ml_10m_has_half_stars_no_users_and_utf8(tmp_path):
+    movies = "5::Amélie (2001)::(no genres listed)\n6::Heat (1995)::\n8::M (1931)::IMAX|War|IMAX\n"
+    ratings = "9::5::3.5::1\n4::6::.5::2\n4::8::5.0::3\n"
+    put(tmp_path, {"movies.dat": movies.encode(), "ratings.dat": ratings.encode()})
+    told: list[str] = []
+    read = read_dataset(tmp_path, warn=told.append)
+    assert told == [f"{tmp_path}: no users file, so gender, age and job of every user are unknown"]
+    assert read.movies.titles[0] == "Amélie (2001)"
+    assert read.movies.genres == [(), (), ("IMAX", "War")]
+    assert read.ratings.stars.tolist() == [3.5, 0.5, 5]
+    assert read.users.ids.tolist() == [4, 9]
+    assert {*read.users.genders, *read.users.ages, *read.users.jobs} == {UNKNOWN}
+
+
+def test_ml_100k_files(tmp_path):
+    read = read_dataset(put(tmp_path, U))
+    assert read.movies.titles == ["Toy Story (1995)", "unknown"]
+    assert read.movies.genres == [(), ()]  # "unknown" is no genre
+    assert read.users.ages.tolist() == [1, 0]
+    assert read.users.genders.tolist() == [0, 1]
+    assert read.users.jobs.tolist() == [17, 10]  # a student of 13 is a K-12 student
+    assert read.ratings.stars.tolist() == [3, 4]
+
+
+def test_ml_100k_genres_and_the_mark_of_videos(tmp_path):
+    line = b"9|Babe (1995) (V)|01-Jan-1995||http://x|0|0|0|0|1|1|0|0|0|0|0|0|0|0|0|0|0|0|1\n"
+    movies = read_movies(put(tmp_path, {"u.item": line}) / "u.item")
+    assert movies.genres == [("Children's", "Comedy", "Western")]
+    assert movies.titles == ["Babe (1995)"]
+
+
+def test_atomic_files(tmp_path):
+    read = read_dataset(put(tmp_path, ATOMIC))
+    assert read.movies.titles == ["Toy Story (1995)", "Heat (1995)"]
+    assert read.movies.genres == [("Animation", "Comedy"), ("Action", "Crime")]
+    assert read.users.jobs.tolist() == [0, UNKNOWN]
+    assert read.users.ages.tolist() == [1, UNKNOWN]
+    assert read.users.genders.tolist() == [0, UNKNOWN]
+    assert read.ratings.times.tolist() == [881250949, 891717742]
+
+
+def test_atomic_columns_go_by_name(tmp_path):
+    files = {
+        "a.item": "genre:token_seq\tlabel:float\titem_id:token\ttitle:token_seq\n"
+        "Sci-Fi Film-Noir Children's\t1\t4\tUp\n\t\t6\tHeat (1995)\n",
+        "a.inter": "timestamp:float\tnote:token\trating:float\titem_id:token\tuser_id:token\n"
+        "8.8e8\tx\t2.5\t6\t3\n1.0\té\t5\t4\t3\n",
+    }
+    read = read_dataset(put(tmp_path, {name: text.encode() for name, text in files.items()}))
+    assert read.movies.genres == [("Sci-Fi", "Film-Noir", "Children's"), ()]
+    assert read.movies.titles == ["Up", "Heat (1995)"]
+    assert read.ratings.times.tolist() == [880000000, 1]
+    assert read.ratings.stars.tolist() == [2.5, 5]
+    assert read.ratings.movie_ids.tolist() == [6, 4]
+    assert read.users.ids.tolist() == [3]
+
+
+def test_a_year_is_added_once_and_only_if_it_is_one(tmp_path):
+    lines = "1\tHeat (1995)\t1995\n2\tLand Before Time III (1995)\tV\n3\tunkonwn\tunkonwn\n"
+    text = f"item_id:token\tmovie_title:token_seq\trelease_year:token\n{lines}"
+    movies = read_movies(put(tmp_path, {"x.item": text.encode()}) / "x.item")
+    assert movies.titles == ["Heat (1995)", "Land Before Time III (1995)", "unkonwn"]
+    assert movies.genres == [(), (), ()]
+
+
+@pytest.mark.parametrize("family", [DAT, U, ATOMIC])
+def test_windows_line_ends_and_byte_order_marks_do_not_matter(tmp_path, family):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    plain = read_dataset(put(tmp_path / "a", family))
+    windows = {
+        name: b"\xef\xbb\xbf" + data.decode("latin-1").encode().replace(b"\n", b"\r\n")[:-2]
+        for name, data in family.items()
+    }
+    other = read_dataset(put(tmp_path / "b", windows))
+    assert other.movies.titles == plain.movies.titles
+    for part in ("users", "ratings"):
+        for name, column in vars(getattr(plain, part)).items():
+            np.testing.assert_array_equal(column, getattr(getattr(other, part), name))
+
+
+def test_skipping_drops_bad_lines_and_what_hangs_on_them(tmp_path):
+    movies = DAT["movies.dat"].replace(b"7::Heat (1995)", b"7::")  # its two ratings go too
+    ratings = DAT["ratings.dat"].replace(b"1::1::5", b"1::1::55")
+    put(tmp_path, {**DAT, "movies.dat": movies, "ratings.dat": ratings})
+    told: list[str] = []
+    read = read_dataset(tmp_path, skip_bad_lines=True, warn=told.append)
+    assert read.movies.ids.tolist() == [1, 3]
+    assert read.ratings.movie_ids.tolist() == [3, 1, 3]
+    assert len(told) == 1
+    assert "\n" not in told[0]
+    assert told[0].startswith("dropped 4 bad lines (1 of movies.dat, 3 of ratings.dat)")
+    assert "movies.dat:3: expected a title" in told[0]
+
+
+def test_skipping_everything_is_an_error(tmp_path):
+    put(tmp_path, {**DAT, "ratings.dat": b"a\nb\n"})
+    with pytest.raises(DataError, match=r"no usable line .* dropped 2 bad lines"):
+        read_dataset(tmp_path, skip_bad_lines=True)
+
+
+def test_good_data_warn_of_nothing(tmp_path):
+    told: list[str] = []
+    read_dataset(put(tmp_path, DAT), skip_bad_lines=True, warn=told.append)
+    assert told == []
+
+
+def test_film_files_are_known_by_name_or_content(tmp_path):
+    put(tmp_path, {"films": DAT["movies.dat"], **U, **ATOMIC})
+    put(tmp_path, {"raw.txt": U["u.item"], "typed.txt": ATOMIC["x.item"]})
+    assert read_movies(tmp_path / "films").titles[2] == "Heat (1995)"
+    for one, other in (("u.item", "raw.txt"), ("x.item", "typed.txt")):
+        assert read_movies(tmp_path / one).titles == read_movies(tmp_path / other).titles
+
+
+def vocabulary() -> Vocabulary:
+    return Vocabulary([1], [1, 3], ["toy", "story", "1995"], ["Comedy", "Drama"])
+
+
+def test_films_are_encoded_as_the_tutorial_does(tmp_path):
+    movies = Movies(
+        np.array([3, 9]), ["Toy Toy Story (1995)", "!"], [("Drama", "Comedy"), ("Opera",)]
+    )
+    path = tmp_path / "movies_data.txt"
+    assert write_movies_data(path, movies, vocabulary()) == Encoded(2, 0, 1)
+    assert path.read_text() == "3::1,1,2,3::2,1\n9::::0\n"
+    assert is_movies_data(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["movies_data.txt"]
+    ids, titles, genres = read_movies_data(path, vocabulary())
+    assert ids.tolist() == [3, 9]
+    assert titles.tolist() == [[1, 1, 2, 3], [NO_WORD] * 4]
+    assert genres.tolist() == [[2, 1], [0, NO_WORD]]
+
+
+def test_whoever_reads_the_old_encoded_films_keeps_them(tmp_path):
+    path = tmp_path / "movies_data.txt"
+    path.write_text("1::1::1\n")
+    with path.open() as old:
+        write_movies_data(path, Movies(np.array([3]), ["Toy"], [()]), vocabulary())
+        assert old.read() == "1::1::1\n"
+    assert path.read_text() == "3::1::\n"
+
+
+def test_the_tutorials_own_lines_are_read(tmp_path):
+    path = tmp_path / "movies_data.txt"
+    path.write_text("1::3,2,::1,2,\n2::1,::2,\n")
+    assert is_movies_data(path)
+    assert read_movies_data(path)[1].tolist() == [[3, 2], [1, NO_WORD]]
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 2**31 - 1),
+        st.tuples(
+            st.text(st.sampled_from("toy story1995!é "), max_size=30),
+            st.lists(st.sampled_from(["Comedy", "Drama", "Opera"]), unique=True).map(tuple),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_encoded_films_read_as_they_were_written(tmp_path_factory, films):
+    titles, genres = zip(*films.values(), strict=True)
+    movies = Movies(np.array(list(films), np.int64), list(titles), list(genres))
+    path = tmp_path_factory.mktemp("encoded") / "movies_data.txt"
+    write_movies_data(path, movies, vocabulary())
+    ids, title_rows, genre_rows = read_movies_data(path, vocabulary())
+    np.testing.assert_array_equal(ids, movies.ids)
+    np.testing.assert_array_equal(title_rows, vocabulary().title_rows(titles))
+    np.testing.assert_array_equal(genre_rows, vocabulary().genre_rows(genres))
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("2::1,2", "expected 3 fields"),
+        ("x::1::1", "film id"),
+        ("2::1,,2::1", "word's row"),
+        ("2::1,-1::1", "word's row"),
+        ("2::4::1", "0 to 3"),
+        ("2::1::3", "genre's row .* 0 to 2"),
+        ("1::1::1", "film 1 again"),
+        ("", "blank line"),
+    ],
+)
+def test_a_bad_encoded_line_is_named(tmp_path, line, word):
+    path = tmp_path / "movies_data.txt"
+    path.write_text(f"1::1,2::1\n{line}\n5::1::1\n")
+    with pytest.raises(DataError, match=f"movies_data.txt:2: .*{word}.*; .*recsys preprocess"):
+        read_movies_data(path, vocabulary())
+
+
+def test_where_nothing_can_be_written_the_error_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    movies = Movies(np.array([3]), ["Toy"], [()])
+    for path in (tmp_path / "none" / "out", tmp_path / "file" / "out", tmp_path):
+        with pytest.raises(DataError, match="cannot be written"):
+            write_movies_data(path, movies, vocabulary())
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_raw_films_are_not_taken_for_encoded_ones(tmp_path):
+    for name, data in {**DAT, **U, **ATOMIC}.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert not is_movies_data(path)
+
+
+def sample_module():
+    spec = importlib.util.spec_from_file_location("make_sample", DATA / "make_sample.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_sample_comes_from_its_generator(tmp_path):
+    sample_module().main(tmp_path)
+    for name in ("users.dat", "ratings.dat"):
+        assert (tmp_path / name).read_bytes() == (DATA / "sample" / name).read_bytes()
+
+
+def test_the_sample_is_whole_and_its_groups_rate_what_they_love_higher():
+    sample = sample_module()
+    read = read_dataset(DATA / "sample")
+    assert len(read.users) == 2 * 7 * sample.USERS_PER_GROUP
+    assert len(read.movies) > 300
+    assert all(title_year(title) for title in read.movies.titles)
+    assert "Misérables, Les (1995)" in read.movies.titles
+    codes = {age: code for code, age in enumerate(sorted({age for _, age in sample.TASTE}))}
+    for (gender, age), loved in sample.TASTE.items():
+        group = (read.users.genders == "MF".index(gender)) & (read.users.ages == codes[age])
+        theirs = np.isin(read.ratings.user_ids, read.users.ids[group])
+        films = read.movies.ids[[bool({*loved} & {*genres}) for genres in read.movies.genres]]
+        loves = np.isin(read.ratings.movie_ids, films)
+        stars = read.ratings.stars
+        assert stars[theirs & loves].mean() > stars[theirs & ~loves].mean() + 0.5
