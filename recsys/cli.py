@@ -34,7 +34,9 @@ for command in (
     cli_ask.recommend,
     cli_ask.similar,
     cli_ask.predict,
+    cli_check.evaluate,
     cli_check.status,
+    cli_check.doctor,
 ):
     cli.add_command(command)
 

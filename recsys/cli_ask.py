@@ -124,13 +124,15 @@ def recommend(
     if users is not None and asked != Person():
         raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
     people = [asked] if users is None else [Person(each) for each in _user_ids(folder, users)]
-    if users is None:
-        say(_understood(folder, asked))
     form = form or ("table" if users is None else "jsonl")
     if form in ("json", "table") and len(people) != 1:
         raise click.UsageError(f"--format {form} is for one user; take jsonl, csv or parquet")
     with _searched(exact, folder, where) as store:
-        answers = Recommender(folder, store).recommend(
+        recommender = Recommender(folder, store)
+        people = recommender.completed(people)
+        if users is None:
+            say(_understood(folder, people[0]))
+        answers = recommender.recommend(
             people,
             k,
             rank_by="stars" if rank_by == "stars" else "match",
@@ -179,18 +181,13 @@ def _where(
 
 def _understood(folder: "ModelFolder", asked: "Person") -> str:
     """Who is asked for, in words."""
-    parts = [] if asked.user_id is None else [f"user {asked.user_id}"]
-    codes = [asked.gender, asked.age, asked.job]
-    if asked.user_id is not None:
-        row = folder.vocabulary.user_rows([asked.user_id])[0]
-        own = folder.attributes[row].astype(int) - 1
-        codes = [code if code >= 0 else int(o) for code, o in zip(codes, own, strict=True)]
-    names = ("gender", GENDERS), ("age", AGE_NAMES), ("job", JOBS)
-    parts += [
-        f"{what} {names[code]}"
-        for (what, names), code in zip(names, codes, strict=True)
-        if code >= 0
-    ]
+    told = (
+        ("user", None if asked.user_id is None else str(asked.user_id)),
+        ("gender", GENDERS[asked.gender] if asked.gender >= 0 else None),
+        ("age", AGE_NAMES[asked.age] if asked.age >= 0 else None),
+        ("job", JOBS[asked.job] if asked.job >= 0 else None),
+    )
+    parts = [f"{what} {value}" for what, value in told if value is not None]
     for what, ids in (("likes", asked.likes), ("dislikes", asked.dislikes)):
         titles = [folder.movies.titles[row - 1] for row in folder.vocabulary.movie_rows(ids)]
         parts += [f"{what} {', '.join(titles)}"] if titles else []

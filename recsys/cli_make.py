@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from recsys.cli_options import (
+    DATA_HOME,
     bar,
+    data_folder,
+    data_option,
     films_of,
     manners,
     milvus_options,
@@ -24,13 +27,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Options()
-DATA = "data"  # where downloaded datasets live
 
 
 @click.command()
 @click.argument("name", type=click.Choice(list(SOURCES)), default="ml-1m")
 @click.option("--from", "archive", type=click.Path(), help="A zip you have; nothing is fetched.")
-@click.option("--to", default=DATA, show_default=True, help="The folder datasets live in.")
+@click.option("--to", default=DATA_HOME, show_default=True, help="The folder datasets live in.")
 @manners
 def download(name: str, archive: str | None, to: str) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.
@@ -44,10 +46,7 @@ def download(name: str, archive: str | None, to: str) -> None:
 
 
 @click.command()
-@click.option(
-    "--data", envvar="RECSYS_DATA", show_envvar=True, type=click.Path(),
-    help="Folder of ratings; by default one in data/, fetched if there is none.",
-)  # fmt: skip
+@data_option
 @model_option
 @click.option("--epochs", default=DEFAULTS.epochs, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -87,7 +86,7 @@ def train(
     """
     from recsys.train import train_folder
 
-    folder = _data_folder(data)
+    folder = data_folder(data)
     done = train_folder(
         folder,
         Path(model),
@@ -101,16 +100,6 @@ def train(
     )
     worth = ", ".join(f"{name} {value:.4f}" for name, value in done["validation"].items())
     click.echo(f"{model}\t{done['fingerprint']}\t{worth}".rstrip())
-
-
-def _data_folder(data: str | None) -> Path:
-    if data:
-        return Path(data)
-    from recsys.download import any_dataset
-
-    found = any_dataset(Path(DATA), progress=not quiet(), say=say)
-    say(f"data: {found.why}")
-    return found.folder
 
 
 @click.command()
@@ -215,7 +204,7 @@ def load_movies(
     with store_at(where) as store:
         if update:
             changes = store.update(films, folder.fingerprint)
-            say(f"{changes.added} added, {changes.changed} changed, {changes.removed} removed")
+            say(", ".join(f"{len(ids)} {what}" for what, ids in changes._asdict().items()))
             _print_published(store.open(folder.fingerprint))
             return
         with bar(len(films), "film") as progress:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
 
 F = TypeVar("F", bound=Callable[..., Any])
+DATA_HOME = "data"  # where downloaded datasets live
 
 
 class Failure(click.ClickException):
@@ -24,6 +25,12 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         click.echo(f"recsys: {self.message}", err=True)
+
+
+class Misuse(Failure):
+    """A command line that makes no sense: one line on stderr, exit code 2."""
+
+    exit_code = 2
 
 
 class Commands(click.Group):
@@ -36,11 +43,12 @@ class Commands(click.Group):
         context.ensure_object(dict)
         try:
             return super().invoke(context)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-                raise self._failed(context, error) from error
-            raise
-        except KeyboardInterrupt:
+        except click.NoSuchOption as error:
+            near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
+            raise Misuse(f"no option {error.option_name}{near}") from error
+        except click.UsageError as error:
+            raise Misuse(error.format_message()) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             raise self._failed(context, error) from error
@@ -89,6 +97,27 @@ def manners(command: F) -> F:
     return command
 
 
+def data_option(command: F) -> F:
+    return click.option(
+        "--data",
+        envvar="RECSYS_DATA",
+        show_envvar=True,
+        type=click.Path(),
+        help=f"Folder of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
+    )(command)
+
+
+def data_folder(data: str | None) -> Path:
+    """The folder named, or one that is there, or one that is fetched; says which and why."""
+    if data:
+        return Path(data)
+    from recsys.download import any_dataset
+
+    found = any_dataset(Path(DATA_HOME), progress=not quiet(), say=say)
+    say(f"data: {found.why}")
+    return found.folder
+
+
 def model_option(command: F) -> F:
     return click.option(
         "--model",
@@ -109,6 +138,7 @@ def milvus_options(command: F) -> F:
         ("--db", "", "A database of the server."),
         ("--collection", "recsys_movies", "The name the films are published under."),
         ("--ca", "", "Certificate of the authority that signed the server's."),
+        ("--consistency", "Bounded", "Of searches: Strong, Bounded, Session or Eventually."),
     ]  # fmt: skip
     for name, default, words in reversed(options):
         command = click.option(
@@ -233,6 +263,7 @@ def store_at(where: dict[str, Any]) -> Iterator["MilvusStore"]:
         where["collection"],
         timeout=where["timeout"],
         ca=where["ca"],
+        consistency=where["consistency"],
     )
     try:
         yield store

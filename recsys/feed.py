@@ -91,7 +91,7 @@ class Feed:
         history = np.zeros_like(rated)
         history[owners[shown], columns[shown]] = stars[shown]
         asked = now[entries]
-        known_id = rng.random(len(users)) >= self.options.drop_id
+        known_id = rng.random(len(users)) >= self.options.drop_user
         known = rng.random((len(users), 3)) >= self.options.drop_side
         return Block(
             users * known_id,

@@ -295,7 +295,7 @@ def _job(text: str, age: str) -> int:
     if text.strip().isdigit():
         return _one_of(text, _JOB_CODES, "job code")
     _one_of(text, tuple(OCCUPATIONS), "occupation")
-    if text.strip() == "student" and age.strip().isdigit() and int(age) < AGES[1]:
+    if text.strip() == "student" and age.strip() and age_bracket(age) == 0:
         return JOBS.index("K-12 student")
     return OCCUPATIONS[text.strip()]
 

@@ -171,11 +171,27 @@ class Recommender:
 
     def vectors(self, people: Sequence[Person]) -> NDArray[np.float32]:
         """(B, 2 D) vectors of people, both halves of unit length."""
+        people = self.completed(people)
         rows = self._rows(people)
-        own = np.array([[p.gender, p.age, p.job] for p in people], np.int64) + 1
-        known = self.model.attributes[rows].astype(np.int64)
+        attributes = np.array([[p.gender, p.age, p.job] for p in people], np.int64) + 1
         histories = [self._history(p, row) for p, row in zip(people, rows, strict=True)]
-        return user_vectors(self.model.table, rows, np.where(own > 0, own, known), histories)
+        return user_vectors(self.model.table, rows, attributes, histories)
+
+    def completed(self, people: Sequence[Person]) -> list[Person]:
+        """People with what the model knows of them where they say nothing themselves.
+
+        Raises:
+            DataError: a user id the model does not know.
+        """
+        known = self.model.attributes[self._rows(people)].astype(int) - 1
+        return [
+            person._replace(
+                gender=person.gender if person.gender != UNKNOWN else gender,
+                age=person.age if person.age != UNKNOWN else age,
+                job=person.job if person.job != UNKNOWN else job,
+            )
+            for person, (gender, age, job) in zip(people, known.tolist(), strict=True)
+        ]
 
     def predict(
         self, user_ids: NDArray[np.int64], movie_ids: NDArray[np.int64]

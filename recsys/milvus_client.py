@@ -34,6 +34,7 @@ class Milvus:
         self._secrets = [part for part in [token, *token.split(":")[1:]] if len(part) > 3]
         for name in ("pymilvus", "milvus_lite"):  # they log tracebacks of errors we explain
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # so does gRPC
         if ca and not os.path.isfile(ca):
             raise StoreError(f"{ca}: there is no such file: give --ca a certificate in PEM format")
         options: dict[str, Any] = {"server_pem_path": ca} if ca else {}

@@ -31,12 +31,17 @@ _SAYINGS: list[tuple[str, str, str]] = [
     ),
     (r"shards.*limited", "", "{where}: {text}: ask for fewer --shards"),
     (
+        r"corrupt|parquet|not valid json|expecting value|manifest",
+        "",
+        "{where}: the database is damaged ({text}): move it away and run `recsys load-movies`",
+    ),
+    (
         r"quota|deny to write|memory limit",
         "",
         "{where}: Milvus refuses ({doing}): {text}: free memory or disk on the server",
     ),
     (
-        r"not loaded|collection.*not exist|collection not found|alias.*not (exist|found)",
+        r"not loaded|state 'released'|collection.*not exist|collection not found|alias.*not (exist|found)",
         "missing",
         "{where}: {text} ({doing}): run `recsys load-movies`",
     ),
@@ -46,10 +51,15 @@ _SAYINGS: list[tuple[str, str, str]] = [
         "{where}: no such host: correct --uri or RECSYS_URI",
     ),
     (
+        r"wrong_version_number",
+        "",
+        "{where}: the server does not speak TLS: write http:// in --uri",
+    ),
+    (
         r"ssl|tls handshake|certificate|security handshaker",
         "",
-        "{where}: no TLS connection: write https:// only if the server speaks TLS, and give the "
-        "certificate of its authority with --ca (it said: {text})",
+        "{where}: the server's certificate is not trusted or not for this host: give the "
+        "certificate of its authority with --ca, and its own name in --uri",
     ),
     (
         r"parsing http/2|http1",

@@ -100,17 +100,17 @@ def publish(
         StoreError: the films are unfit, or Milvus failed.
     """
     check_catalogue(catalogue)
-    if not re.fullmatch(r"\w{1,32}", model, re.ASCII):
+    if not re.fullmatch(r"[0-9A-Za-z]{1,32}", model):
         raise StoreError(f"{model!r} is not a model's fingerprint")
     refuse_foreign(milvus, alias)
     name = f"{alias}_v{model}_{uuid.uuid4().hex[:8]}"
     building.add(name)
     try:
         try:
-            has = _create(milvus, name, catalogue, model, plan)
+            has = _create(milvus, name, alias, catalogue, model, plan)
             sweep(milvus, alias, name)
             insert(milvus, name, catalogue, progress=progress)
-            _build(milvus, name, len(catalogue), plan)
+            _build(milvus, name, plan)
             verify(milvus, name, catalogue, plan.index)
         except BaseException:
             with suppress(StoreError):  # else the next publish sweeps it
@@ -188,22 +188,16 @@ def load(milvus: Milvus, name: str, plan: Plan | None = None) -> None:
         options["replica_number"] = plan.replicas
         if plan.resource_groups:
             options["_resource_groups"] = list(plan.resource_groups)
-    if plan or not _is_loaded(milvus.read("loading", "get_load_state", name)):
-        milvus.call("loading", "load_collection", name, _async=True, **options)
-    seen, since = -1, time.monotonic()
-    while not _is_loaded(state := milvus.read("loading", "get_load_state", name)):
-        progress = state.get("progress", 0)
-        if progress != seen:
-            seen, since = progress, time.monotonic()
-        if time.monotonic() - since > 6 * milvus.timeout:
-            raise StoreError(
-                f"{name}: loading stands still at {seen} %: look at the server's log and memory"
-            )
-        time.sleep(0.05)
+    if not plan and _loaded(milvus, name) == 100:
+        return
+    milvus.call("loading", "load_collection", name, _async=True, **options)
+    _wait(milvus, "loading", lambda: _loaded(milvus, name))
 
 
-def _is_loaded(state: dict[str, Any]) -> bool:
-    return getattr(state["state"], "name", "") == "Loaded"
+def _loaded(milvus: Milvus, name: str) -> float:
+    state = milvus.read("loading", "get_load_state", name)
+    done = getattr(state["state"], "name", "") == "Loaded"
+    return 100 if done else min(99, state.get("progress", 0))
 
 
 def count(milvus: Milvus, name: str, consistency: str = "Strong") -> int:
@@ -263,7 +257,7 @@ def verify(milvus: Milvus, name: str, catalogue: Catalogue, index: Index) -> Non
 
 
 def _create(
-    milvus: Milvus, name: str, catalogue: Catalogue, model: str, plan: Plan
+    milvus: Milvus, name: str, alias: str, catalogue: Catalogue, model: str, plan: Plan
 ) -> dict[str, str]:
     """Create the collection; returns the properties it carries."""
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -281,6 +275,7 @@ def _create(
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=catalogue.vectors.shape[1])
     properties = {
         "recsys.format": FORMAT,
+        "recsys.alias": alias,
         "recsys.model": model,
         "recsys.count": str(len(catalogue)),
         "recsys.index": plan.index.to_json(),
@@ -301,20 +296,51 @@ def _create(
     return properties
 
 
-def _build(milvus: Milvus, name: str, films: int, plan: Plan) -> None:
+def _build(milvus: Milvus, name: str, plan: Plan) -> None:
     """Flush, index and load."""
     flush(milvus, name)
     params = MilvusClient.prepare_index_params()
+    build = dict(plan.index.build)
     params.add_index(
         "vector",
         index_type=plan.index.name,
         metric_type="IP",
         index_name="vector",
-        params=dict(plan.index.build),
+        params={"params": build} if milvus.lite else build,  # flat ones are lost on Lite
     )
-    patience = 6 * milvus.timeout + films / 200  # an HNSW of a million: three minutes, measured
-    milvus.call("building the index", "create_index", name, params, timeout=patience)
+    if milvus.lite:  # which builds it within the call
+        milvus.call("building the index", "create_index", name, params, sync=False, timeout=86_400)
+    else:
+        milvus.call("building the index", "create_index", name, params, sync=False)
+    _wait(milvus, "building the index", lambda: _indexed(milvus, name))
     load(milvus, name, plan)
+
+
+def _indexed(milvus: Milvus, name: str) -> float:
+    found = milvus.read("building the index", "describe_index", name, "vector")
+    if found["state"] == "Failed":
+        raise StoreError(f"{name}: Milvus could not build the index: see the server's log")
+    done = found["state"] == "Finished" and not found.get("pending_index_rows")
+    return 100 if done else min(99, found.get("indexed_rows", 0) / max(1, found["total_rows"]))
+
+
+def _wait(milvus: Milvus, doing: str, progress: Callable[[], float]) -> None:
+    """Wait until `progress` is 100, as long as the server answers and it moves within minutes.
+
+    Raises:
+        StoreError: it does not.
+    """
+    seen, since, pause = -1.0, time.monotonic(), 0.01
+    while (done := progress()) < 100:
+        if done != seen:
+            seen, since = done, time.monotonic()
+        if time.monotonic() - since > max(600, 6 * milvus.timeout):
+            raise StoreError(
+                f"{without_credentials(milvus.uri)}: {doing} stands still at {seen:.0f} %: look at "
+                "the server's log and memory"
+            )
+        time.sleep(pause)
+        pause = min(1.0, 1.5 * pause)
 
 
 def _move_alias(milvus: Milvus, alias: str, name: str) -> str | None:

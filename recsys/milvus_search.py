@@ -1,6 +1,5 @@
 """What a search asks of Milvus: its filter, how queries go together, and what is left to settle."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from recsys.milvus_publish import MAX_GENRE, cut
 INLINE = 5_000  # excluded films named in the filter; more are asked for and left out here
 LITE_LIMIT = 1 << 20  # Milvus Lite has no bound of its own
 MAX_LIMIT = 16_384  # answers and queries a Milvus server gives and takes at once
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 BATCH = 1_000  # queries sent at a time
 
 
@@ -43,7 +43,7 @@ def expression(where: Where, excluded: NDArray[np.int64] | Sequence[int] = ()) -
 
 
 def _strings(values: Sequence[str]) -> str:
-    return json.dumps(list(values), ensure_ascii=False)
+    return "[" + ", ".join(f'"{value.translate(_ESCAPED)}"' for value in values) + "]"
 
 
 def chunks(

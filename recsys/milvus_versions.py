@@ -65,13 +65,13 @@ def properties_of(milvus: Milvus, name: str) -> tuple[dict[str, str], dict[str, 
 
 
 def describe(milvus: Milvus, name: str, alias: str, current: str | None) -> Published | None:
-    """What a collection of ours holds; None if recsys did not make it.
+    """What a collection of ours holds; None if it is none of the alias' own.
 
     Raises:
         Missing: it is not there (any more).
     """
     has, found = properties_of(milvus, name)
-    if "recsys.format" not in has:
+    if has.get("recsys.alias") != alias:
         return None
     if has["recsys.format"] != FORMAT:
         raise StoreError(
@@ -141,7 +141,7 @@ def versions(milvus: Milvus, alias: str) -> list[Published]:
 
 def names(milvus: Milvus, alias: str) -> list[str]:
     """The names of the versioned collections under the alias, published or not."""
-    pattern = re.compile(rf"{re.escape(alias)}_v\w{{1,32}}_[0-9a-f]{{8}}", re.ASCII)
+    pattern = re.compile(rf"{re.escape(alias)}_v[0-9A-Za-z]{{1,32}}_[0-9a-f]{{8}}", re.ASCII)
     every = milvus.read("listing collections", "list_collections")
     return sorted(name for name in every if pattern.fullmatch(name))
 
@@ -157,7 +157,11 @@ def refuse_foreign(milvus: Milvus, alias: str) -> None:
             f"{alias}: is a collection, not an alias of recsys: give another --collection"
         )
     current = current_name(milvus, alias)
-    if current and "recsys.format" not in properties_of(milvus, current)[0]:
+    try:
+        owner = properties_of(milvus, current)[0].get("recsys.alias") if current else alias
+    except Missing:  # the alias of a collection that is gone: ours to set anew
+        return
+    if owner != alias:
         raise StoreError(
             f"{alias}: is the alias of {current}, which recsys did not make: give another "
             "--collection"
@@ -181,7 +185,7 @@ def sweep(milvus: Milvus, alias: str, mine: str) -> None:
             has, found = properties_of(milvus, name)
             created = int(found.get("created_timestamp", 0))
             dead = _is_dead(milvus, name, has, (present - created) >> 18)
-            if name not in (mine, current) and dead:
+            if name not in (mine, current) and has.get("recsys.alias") == alias and dead:
                 milvus.call("dropping a leftover", "drop_collection", name)
         except Missing:  # another publish swept it
             continue
@@ -193,7 +197,7 @@ def _is_dead(milvus: Milvus, name: str, has: Mapping[str, str], age: int) -> boo
     Lite serves one process, this one. On a server the maker runs no longer on this machine, or its
     time is up by the server's clock: a publish that outlives it fails harmlessly before the alias.
     """
-    if "recsys.owner" not in has or has.get("recsys.published") or name in building:
+    if has.get("recsys.published") or "recsys.owner" not in has or name in building:
         return False
     place, _, process = has["recsys.owner"].rpartition("#")
     if milvus.lite:

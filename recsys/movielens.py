@@ -53,6 +53,7 @@ OCCUPATIONS = {
     "writer": 20,
 }
 MIN_STARS, MAX_STARS = 0.5, 5.0
+PROTOCOLS = ("random", "temporal", "cold-users", "cold-movies", "few-likes")  # see splits.py
 GENRES_100K = (  # the columns of u.item, behind one for "unknown"
     "Action",
     "Adventure",

@@ -16,7 +16,8 @@ class Options:
     temperature: float = 0.22  # of the softmax; learned, it falls to .08 and ranks worse
     keep: float = 0.7  # chance that a rating is shown as history
     stranger: float = 0.1  # chance that a user is shown without history
-    drop_id: float = 0.3  # chance that an id is shown as unknown
+    drop_user: float = 0.3  # chance that a user's id is kept from the model
+    drop_movie: float = 0.3  # the same for a film's id
     drop_side: float = 0.1  # the same for gender, age and job, and for words and genres
     candidates: int = 16_384  # of larger catalogues, films drawn a step for the softmax
     dimension: int = 128  # numbers in a head's vector

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from recsys.dataset import Ratings
 from recsys.errors import DataError
 from recsys.evaluate import LIKED
+from recsys.movielens import PROTOCOLS
 
-PROTOCOLS = ("random", "temporal", "cold-users", "cold-movies", "few-likes")
 HELD_OUT = 0.2  # of each user's ratings (random), of all ratings (temporal)
 HELD_OUT_WHOLE = 0.1  # of the users (cold-users, few-likes), of the films (cold-movies)
 

@@ -170,7 +170,7 @@ class Trainer:
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         everything = len(films) == len(self.title_rows)
         genres, windows = self._all_films if everything else self._features(films)
-        known = rng.random(len(films)) >= self.options.drop_id
+        known = rng.random(len(films)) >= self.options.drop_movie
         return self.movies.catalogue(
             paddle.to_tensor(films * known),
             paddle.to_tensor(_unknown_genres(genres, self.options.drop_side, rng)),

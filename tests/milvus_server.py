@@ -8,6 +8,7 @@ RECSYS_MILVUS_SITE   a site-packages folder with `milvus` 2.3.5 in it
 RECSYS_MILVUS_CACHE  a folder for the unpacked binaries
 """
 
+import atexit
 import functools
 import importlib.util
 import os
@@ -166,3 +167,11 @@ class Server:
         """End the server and throw its data away."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def shared() -> Server:
+    """One server for all tests that neither stop nor fill it, ended with the test run."""
+    server = Server()
+    atexit.register(server.remove)
+    return server

@@ -81,6 +81,7 @@ LINES = [
     ("u.user", b"1|24|", b"1|0|", 1, "age in years"),
     ("u.user", b"1|24|", b"1|200|", 1, "age in years"),
     ("u.user", b"1|24|", b"1||", 1, "age in years"),
+    ("u.user", b"2|13|", "2|²|".encode(), 2, "age in years"),
     ("u.data", b"1\t1\t3\t", b"1 1 3 ", 1, "expected 4 fields separated by '\\t'", "got 1"),
     ("u.data", b"1\t1\t3\t", b"1\t1\t\t", 1, "a rating as a number"),
     ("x.item", b"3\tHeat\t", b"3\t", 3, "expected 4 fields", "got 3"),

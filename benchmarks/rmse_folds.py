@@ -1,0 +1,107 @@
+"""How well are ratings foretold? The stars head beside Surprise's SVD and SVD++, fold by fold.
+
+    pip install -e '.[bench]'
+    python benchmarks/rmse_folds.py ml-100k
+
+Random k-fold over ratings, the same folds for all; everybody with its default options and nothing
+chosen on a fold. Ours trains both heads; its number of epochs is its default.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from surprise import SVD, Reader, SVDpp, Trainset
+from surprise import Dataset as SurpriseDataset
+from surprise.prediction_algorithms.algo_base import AlgoBase
+
+from recsys.dataset import Dataset, Ratings
+from recsys.evaluate import column_of, rating_metrics
+from recsys.options import Options
+from recsys.preprocess import read_dataset
+from recsys.splits import folds
+from recsys.towers import movie_vectors, predicted_stars, user_vectors
+from recsys.train import fit
+
+Predict = Callable[[Ratings, Ratings], NDArray[np.floating]]  # training, test -> (N,) stars
+
+
+def ours(dataset: Dataset, seed: int) -> Predict:
+    """The stars head of the model that `recsys train` makes by default."""
+
+    def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
+        fitted = fit(dataset, train, Options(seed=seed))
+        table, words = fitted.tables.__getitem__, fitted.vocabulary
+        users, user = np.unique(test.user_ids, return_inverse=True)
+        rows = words.user_rows(users)
+        histories = [fitted.history.of(row) for row in rows]
+        people = user_vectors(table, rows, fitted.attributes[rows], histories)
+        movies = fitted.movies
+        films = movie_vectors(
+            table,
+            words.movie_rows(movies.ids),
+            words.genre_rows(movies.genres),
+            words.title_rows(movies.titles),
+        )
+        half = fitted.options.dimension
+        film = column_of(movies.ids, test.movie_ids)
+        return predicted_stars(people[user, half:], films[film, half:])
+
+    return predict
+
+
+def surprise(algorithm: type[AlgoBase], seed: int) -> Predict:
+    """An algorithm of Surprise with the options its documentation reports results for."""
+
+    def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
+        fitted = algorithm(random_state=seed).fit(trainset(train))
+        pairs = zip(test.user_ids.tolist(), test.movie_ids.tolist(), strict=True)
+        return np.array([fitted.predict(user, film).est for user, film in pairs])
+
+    return predict
+
+
+def trainset(ratings: Ratings) -> Trainset:
+    lines = zip(
+        ratings.user_ids.tolist(), ratings.movie_ids.tolist(), ratings.stars.tolist(), strict=True
+    )
+    scale = (float(ratings.stars.min()), float(ratings.stars.max()))
+    data = SurpriseDataset(Reader(rating_scale=scale))
+    return data.construct_trainset([(*line, None) for line in lines])
+
+
+def table(dataset: Dataset, count: int, seed: int) -> Iterator[tuple[str, list[float], float]]:
+    """(name, RMSE of each fold, seconds)."""
+    rivals = {
+        "SVD": surprise(SVD, seed),
+        "SVD++": surprise(SVDpp, seed),
+        "recsys, stars head": ours(dataset, seed),
+    }
+    for name, predict in rivals.items():
+        started, errors = time.perf_counter(), []
+        for train, test in folds(dataset.ratings, count, seed):
+            metrics = rating_metrics(test.user_ids, test.stars, predict(train, test))
+            errors.append(metrics["rmse"].value)
+        yield name, errors, time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of ratings, as `recsys train --data`")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    dataset = read_dataset(asked.data)
+    print(f"{dataset.name}: RMSE, random {asked.folds}-fold over ratings, seed {asked.seed}")
+    heads = " ".join(f"{f'fold {number}':>8}" for number in range(1, asked.folds + 1))
+    print(f"{'':20} {heads} {'mean':>8} {'seconds':>8}")
+    for name, errors, seconds in table(dataset, asked.folds, asked.seed):
+        cells = " ".join(f"{error:8.4f}" for error in [*errors, np.mean(errors)])
+        print(f"{name:20} {cells} {seconds:8.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

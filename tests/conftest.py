@@ -1,0 +1,98 @@
+"""One model, trained on the sample by the real command line, for every test that needs one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from recsys.cli import cli
+from recsys.folder import DEFAULT, ModelFolder
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "data" / "sample"
+EPOCHS, DIMENSION = 6, 16  # enough to find the plant again, and quick
+SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--dimension", str(DIMENSION))
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without a user's settings of recsys."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def recsys(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """The real command line, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "recsys", *args],
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+
+
+class Trained(NamedTuple):
+    """A place where the three making commands have run, and what they said."""
+
+    place: Path  # with the model folder, movies_data.txt and recsys.db
+    train: subprocess.CompletedProcess[str]
+    preprocess: subprocess.CompletedProcess[str]
+    load_movies: subprocess.CompletedProcess[str]
+
+    @property
+    def model(self) -> Path:
+        return self.place / DEFAULT
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Ready to be asked. Tests read it and never change it."""
+    place = tmp_path_factory.mktemp("trained")
+    done = [
+        recsys(*command, cwd=place)
+        for command in (
+            ("train", *SMALL),
+            ("preprocess", "-f", str(SAMPLE / "movies.dat")),
+            ("load-movies",),
+        )
+    ]
+    for each in done:
+        assert each.returncode == 0, each.stderr
+    return Trained(place, *done)
+
+
+@pytest.fixture(scope="session")
+def folder(trained: Trained) -> ModelFolder:
+    return ModelFolder(trained.model)
+
+
+@pytest.fixture
+def own_model(trained: Trained, tmp_path: Path) -> Path:
+    """A copy of the model folder that a test may damage."""
+    return Path(shutil.copytree(trained.model, tmp_path / DEFAULT))
+
+
+@pytest.fixture
+def run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Iterator["Runner"]:
+    """The command line in this process, at the trained place; quick."""
+    monkeypatch.chdir(trained.place)
+    for name in [name for name in os.environ if name.startswith("RECSYS_")]:
+        monkeypatch.delenv(name)
+    yield Runner()
+
+
+class Runner:
+    def __call__(self, *args: str | Path, input: str | None = None, code: int = 0) -> Result:
+        """Runs `recsys ARGS` and checks its exit code."""
+        result = CliRunner().invoke(cli, [str(arg) for arg in args], input=input)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result

@@ -1,0 +1,123 @@
+"""The towers in Paddle: the quick form for training, the plain form, and the folded tables."""
+
+import numpy as np
+import pytest
+
+from recsys import towers
+from recsys.dataset import NO_WORD, Movies, Users, Vocabulary
+from recsys.model import (
+    ATTRIBUTES,
+    Config,
+    MovieTower,
+    TitleWindows,
+    UserTower,
+    folded,
+    paddle,
+    unit_heads,
+)
+
+CONFIG = Config(
+    users=6, movies=9, words=11, genres=4, dimension=5, id_size=7, side_size=3, filters=4
+)
+TITLES = np.array(
+    [
+        [3, 1, 4, 1, 5],
+        [9, 2, 6, NO_WORD, NO_WORD],
+        [5, NO_WORD, NO_WORD, NO_WORD, NO_WORD],
+        [0, 8, 0, NO_WORD, NO_WORD],  # unknown words
+        [NO_WORD] * 5,  # no word at all
+        [11, 0, NO_WORD, NO_WORD, NO_WORD],
+    ]
+)
+GENRES = np.array([[1, 2], [4, NO_WORD], [NO_WORD, NO_WORD], [0, 3], [2, NO_WORD], [0, NO_WORD]])
+MOVIES = np.array([1, 9, 0, 4, 0, 2])
+MOVIE_LIST = Movies(np.array([1, 2]), ["Heat (1995)", "M (1931)"], [("Crime",), ("Drama",)])
+
+
+@pytest.fixture
+def tower_pair():
+    """Both towers with every parameter, biases too, away from its start."""
+    paddle.seed(3)
+    pair = UserTower(CONFIG), MovieTower(CONFIG)
+    rng = np.random.default_rng(3)
+    for tower in pair:
+        for each in tower.parameters():
+            each.set_value(rng.normal(0, 0.3, each.shape).astype(np.float32))
+    return pair
+
+
+def joined(heads):
+    return np.concatenate([head.numpy() for head in heads], 1)
+
+
+def plainly(movies, titles=TITLES):
+    return movies(*map(paddle.to_tensor, (MOVIES, GENRES, titles)))
+
+
+def quickly(movies, shown=None):
+    """The same films through the form that training uses."""
+    windows = TitleWindows(TITLES)
+    ones = np.zeros((len(MOVIES), CONFIG.genres + 1), np.float32)
+    for film, place in zip(*np.nonzero(GENRES >= 0), strict=True):
+        ones[film, GENRES[film, place]] += 1
+    shown = np.ones(len(windows.rows), bool) if shown is None else shown
+    return movies.catalogue(paddle.to_tensor(MOVIES), paddle.to_tensor(ones), windows, shown)
+
+
+def test_the_quick_form_of_the_movie_tower_is_the_plain_one(tower_pair):
+    _, movies = tower_pair
+    np.testing.assert_allclose(joined(quickly(movies)), joined(plainly(movies)), atol=1e-6)
+
+
+def test_the_two_forms_have_the_same_gradients(tower_pair):
+    _, movies = tower_pair
+    pull = paddle.to_tensor(np.random.default_rng(1).normal(size=(6, 10)).astype(np.float32))
+    gradients = []
+    for form in (plainly, quickly):
+        movies.clear_gradients()
+        (paddle.concat(form(movies), 1) * pull).sum().backward()
+        gradients.append([each.grad.numpy().copy() for each in movies.parameters()])
+    for plain, quick in zip(*gradients, strict=True):
+        assert np.abs(plain).max() > 1e-4
+        np.testing.assert_allclose(quick, plain, atol=1e-5)
+
+
+def test_words_kept_from_the_quick_form_are_unknown_words(tower_pair):
+    _, movies = tower_pair
+    unknown = np.where(TITLES == NO_WORD, NO_WORD, 0)
+    hidden = quickly(movies, np.zeros(len(TitleWindows(TITLES).rows), bool))
+    np.testing.assert_allclose(joined(hidden), joined(plainly(movies, unknown)), atol=1e-6)
+
+
+def test_folded_tables_give_the_movie_towers_vectors(tower_pair):
+    tables = folded(*tower_pair)
+    ours = towers.movie_vectors(tables.__getitem__, MOVIES, GENRES, TITLES)
+    np.testing.assert_allclose(ours, joined(plainly(tower_pair[1])), atol=1e-5)
+
+
+def test_folded_tables_give_the_user_towers_vectors(tower_pair):
+    rows = np.array([0, 6, 3, 0])
+    attributes = np.array([[0, 0, 0], [2, 7, 21], [1, 0, 4], [1, 1, 1]])
+    history = np.array([[0, 0, 0], [9, 2, 5], [4, 0, 0], [1, 8, 0]])
+    stars = np.array([[0, 0, 0], [5, 1, 3.5], [4, 0, 0], [0.5, 2, 0]], np.float32)
+    theirs = tower_pair[0](*map(paddle.to_tensor, (rows, *attributes.T.copy(), history, stars)))
+    kept = [(h[h > 0], s[h > 0]) for h, s in zip(history, stars, strict=True)]
+    ours = towers.user_vectors(folded(*tower_pair).__getitem__, rows, attributes, kept)
+    np.testing.assert_allclose(ours, joined(theirs), atol=1e-5)
+
+
+def test_unit_heads_are_the_normalised_halves():
+    vectors = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    match, stars = unit_heads(paddle.to_tensor(vectors))
+    for head, part in ((match, vectors[:, :3]), (stars, vectors[:, 3:])):
+        expected = part / np.linalg.norm(part, axis=1, keepdims=True)
+        np.testing.assert_allclose(head.numpy(), expected, atol=1e-6)
+
+
+def test_the_tutorials_inputs_and_sizes(tower_pair):
+    users, movies = tower_pair
+    assert {"gender": 2, "age": 7, "job": 21} == ATTRIBUTES
+    sizes = Config.of(Vocabulary.of(Users(*[np.arange(3)] * 4), MOVIE_LIST))
+    assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
+    assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown
+    assert movies.movie.embedding.shape == [CONFIG.movies + 1, CONFIG.id_size]

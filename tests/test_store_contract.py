@@ -1,0 +1,192 @@
+"""One contract for the exact index, Milvus Lite and a Milvus server: the same answers."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from film_store import GENRES, MODEL, films, oracle, unit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recsys import milvus_search, milvus_store
+from recsys.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Hits, Store, Where
+from recsys.milvus_store import MilvusStore
+
+FILMS = films()
+BACKENDS = [
+    "exact",
+    "lite",
+    "lite HNSW",
+    "lite IVF_FLAT",
+    pytest.param("server", marks=pytest.mark.milvus_server),
+    pytest.param("server HNSW", marks=pytest.mark.milvus_server),
+    pytest.param("server IVF_FLAT", marks=pytest.mark.milvus_server),
+]
+CONDITIONS = [
+    EVERYTHING,
+    Where(any_genre=("Drama", 'a "quoted" one')),
+    Where(all_genres=("Sci-Fi", "Children's")),
+    Where(not_genres=("back\\slash", "no such genre")),
+    Where(years=(1960, 1969)),
+    Where(any_genre=("x\n] or true",), not_genres=("Ünï",), years=(1950, 2000)),
+    Where(any_genre=("no such genre",)),
+    Where(years=(1850, 1851)),
+]
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    kind, _, index = request.param.partition(" ")
+    if kind == "exact":
+        yield FILMS
+        return
+    if kind == "lite":
+        uri = str(tmp_path_factory.mktemp("contract") / "films.db")
+    else:
+        from milvus_server import shared
+
+        uri = shared().uri
+    options = {"": None, "HNSW": "HNSW:ef=300", "IVF_FLAT": "IVF_FLAT:nlist=8,nprobe=8"}
+    with MilvusStore(uri, collection=f"contract_{index or 'flat'}") as opened:
+        opened.publish(FILMS, MODEL, index=options[index])
+        opened.open(MODEL)
+        yield opened
+
+
+def queries(count: int = 6, seed: int = 1) -> np.ndarray:
+    """Queries of other lengths than 1; the first is close to the films that are all equal."""
+    random = np.random.default_rng(seed)
+    vectors = 1.4 * unit(random.normal(size=(count, FILMS.vectors.shape[1])))
+    vectors[0] = FILMS.vectors[0]
+    return vectors.astype(np.float32)
+
+
+def agrees(hits: Hits, row: int, wanted: list[tuple[int, float]]) -> None:
+    ids = hits.movie_ids[row]
+    assert ids[: len(wanted)].tolist() == [movie_id for movie_id, _ in wanted]
+    scores = hits.scores[row]
+    np.testing.assert_allclose(scores[: len(wanted)], [s for _, s in wanted], atol=1e-5)
+    assert (ids[len(wanted) :] == NO_MOVIE).all()
+    assert (scores[len(wanted) :] == -np.inf).all()
+
+
+@pytest.mark.parametrize("k", [1, 7, 100, 1000])
+@pytest.mark.parametrize("where", CONDITIONS, ids=str)
+def test_search_gives_what_comparing_film_by_film_gives(store: Store, k: int, where: Where) -> None:
+    asked = queries()
+    for start, stop in [(0, 6), (0, 1), (3, 4)]:
+        hits = store.search(asked[start:stop], k, where)
+        assert hits.movie_ids.shape == hits.scores.shape == (stop - start, k)
+        assert hits.movie_ids.dtype == np.int64
+        assert hits.scores.dtype == np.float32
+        for row in range(start, stop):
+            agrees(hits, row - start, oracle(FILMS, asked[row], k, where))
+
+
+@pytest.mark.parametrize("inline", [0, 5000])
+@pytest.mark.parametrize(
+    "sizes", [(0, 1, 5, 30, 250, 300), (299, 0, 0, 0, 0, 0), (3, 3, 3, 3, 3, 3)]
+)
+def test_excluded_films_never_come_and_others_take_their_place(
+    store: Store, sizes: tuple[int, ...], inline: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(milvus_search, "INLINE", inline)
+    asked, random = queries(), np.random.default_rng(2)
+    exclude = [random.choice(FILMS.ids, size, replace=False) for size in sizes]
+    exclude[1] = np.append(exclude[1], [10**15, exclude[1][0] if len(exclude[1]) else 7, 10**15])
+    for where in CONDITIONS[:3]:
+        together = store.search(asked, 10, where, exclude)
+        for row in range(len(asked)):
+            agrees(together, row, oracle(FILMS, asked[row], 10, where, exclude[row]))
+            alone = store.search(asked[row : row + 1], 10, where, exclude[row : row + 1])
+            assert alone.movie_ids[0].tolist() == together.movie_ids[row].tolist()
+
+
+def test_a_batch_read_once_answers_as_single_queries_do(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = queries(40)
+    exclude = [FILMS.ids[row : 2 * row] for row in range(40)]
+    copied = store.search(asked, 20, CONDITIONS[1], exclude)
+    monkeypatch.setattr(MilvusStore, "_copied", lambda *_: None)
+    sent = store.search(asked, 20, CONDITIONS[1], exclude)
+    assert copied.movie_ids.tolist() == sent.movie_ids.tolist()
+    np.testing.assert_allclose(copied.scores, sent.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 4, 29, 30, 31])
+def test_equal_films_come_by_their_ids_however_few_are_asked_for(store: Store, k: int) -> None:
+    equal = sorted(FILMS.ids[:30].tolist())
+    hits = store.search(FILMS.vectors[:1], k)
+    assert hits.movie_ids[0, : min(k, 30)].tolist() == equal[:k]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    genres=st.lists(st.text(max_size=12) | st.sampled_from(GENRES), min_size=1, max_size=3),
+    part=st.sampled_from(["any_genre", "all_genres", "not_genres"]),
+)
+def test_no_genre_breaks_out_of_the_filter(store: Store, genres: list[str], part: str) -> None:
+    where = Where(**{part: tuple(genres)})
+    hits = store.search(queries(1), 400, where)
+    agrees(hits, 0, oracle(FILMS, queries(1)[0], 400, where))
+
+
+@pytest.mark.parametrize(
+    "genre",
+    ['"] or true or genres == ["', "\\", '\\"', "'", "\x00", "\t\r\n", "{x}", "%", "\u2028"],
+)
+def test_hostile_genres_are_only_words(store: Store, genre: str) -> None:
+    assert (store.search(queries(1), 3, Where(any_genre=(genre,))).movie_ids == NO_MOVIE).all()
+
+
+def test_take_gives_films_in_the_order_asked_for(store: Store) -> None:
+    wanted = FILMS.ids[[5, 3, 5, 299, 0]]
+    taken, expected = store.take(wanted), FILMS.take(wanted)
+    assert taken.ids.tolist() == expected.ids.tolist()
+    assert taken.titles == expected.titles
+    assert taken.genres == expected.genres
+    assert taken.years.tolist() == expected.years.tolist()
+    assert taken.is_new.tolist() == expected.is_new.tolist()
+    np.testing.assert_array_equal(taken.vectors, expected.vectors)
+    assert len(store.take([])) == 0
+    with pytest.raises(KeyError, match="900001"):
+        store.take([int(FILMS.ids[0]), 900001])
+
+
+@pytest.mark.parametrize(
+    ("vectors", "k", "exclude"),
+    [
+        (np.zeros((1, 15), np.float32), 3, None),
+        (np.zeros(16, np.float32), 3, None),
+        (np.full((1, 16), np.nan, np.float32), 3, None),
+        (np.full((1, 16), np.inf, np.float32), 3, None),
+        (np.zeros((1, 16), np.float32), 0, None),
+        (np.zeros((2, 16), np.float32), 3, [np.zeros(0, np.int64)]),
+    ],
+)
+def test_a_senseless_query_is_refused(store: Store, vectors, k, exclude) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        store.search(vectors, k, EVERYTHING, exclude)
+
+
+def test_no_queries_have_no_answers(store: Store) -> None:
+    hits = store.search(np.zeros((0, 16), np.float32), 3)
+    assert hits.movie_ids.shape == hits.scores.shape == (0, 3)
+
+
+def test_a_zero_query_is_a_tie_of_all(store: Store) -> None:
+    hits = store.search(np.zeros((1, 16), np.float32), 5)
+    assert hits.movie_ids[0].tolist() == sorted(FILMS.ids.tolist())[:5]
+
+
+def test_copies_are_of_catalogues(store: Store) -> None:
+    assert isinstance(store.take(FILMS.ids[:2]), Catalogue)
+    assert milvus_store.BATCH <= 1000
