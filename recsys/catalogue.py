@@ -96,7 +96,8 @@ class Catalogue:
         for start in range(0, len(queries) if len(ids) else 0, step):
             scores = queries[start : start + step] @ films.T  # (b, M)
             scores[:, misfits] = -np.inf
-            for row, unwanted in enumerate(exclude[start : start + step] if exclude else ()):
+            left_out = [] if exclude is None else exclude[start : start + step]
+            for row, unwanted in enumerate(left_out):
                 scores[row, places_of(ids, unwanted)] = -np.inf
             best = _top(ids, scores, k)
             width = best.movie_ids.shape[1]
@@ -181,6 +182,9 @@ def places_of(
 
 def best_first(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
     """(B, K) hits sorted by falling score; films within TIE of their neighbour, by id."""
+    with np.errstate(invalid="ignore"):  # -inf beside -inf
+        if (scores[:, :-1] - scores[:, 1:] > TIE).all():
+            return Hits(ids, scores)
     order = np.lexsort((ids, -scores), axis=-1)
     ids = np.take_along_axis(ids, order, -1)
     scores = np.take_along_axis(scores, order, -1)

@@ -13,9 +13,11 @@ from recsys.cli_options import (
     Age,
     Gender,
     Job,
+    UserId,
     bar,
     films_of,
     filter_options,
+    id_of,
     known_genres,
     manners,
     milvus_options,
@@ -48,9 +50,7 @@ def _searched(exact: bool, folder: "ModelFolder", where: dict[str, Any]) -> Iter
 
 
 @click.command()
-@click.option(
-    "-u", "--user", "user_id", type=click.IntRange(0), help="A user of the training data."
-)
+@click.option("-u", "--user", "user_id", type=UserId(), help="A user of the training data.")
 @click.option("-a", "--age", type=Age(), help="Years, or a bracket such as 25-34.")
 @click.option("-g", "--gender", type=Gender())
 @click.option("-j", "--job", type=Job(), help="0 to 20, or its name.")
@@ -110,7 +110,7 @@ def recommend(
 
     folder = ModelFolder(model)
     if load_first and not exact:
-        with store_at(where) as store:
+        with store_at(where, make=True) as store:
             published = store.publish(films_of(folder), folder.fingerprint)
             say(f"published {published.count} films of model {published.model}")
     asked = Person(
@@ -157,11 +157,12 @@ def _user_ids(folder: "ModelFolder", users: str) -> list[int]:
     ids = []
     with click.open_file(users) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip().isdecimal():
+            user_id = id_of(line)
+            if user_id is None:
                 raise DataError(
                     f"{users}:{number}: found {line.strip()!r}, expected a user id; mend the line"
                 )
-            ids.append(int(line))
+            ids.append(user_id)
     return ids
 
 
@@ -263,9 +264,7 @@ def similar(
 
 
 @click.command()
-@click.option(
-    "-u", "--user", "user_id", type=click.IntRange(0), help="A user of the training data."
-)
+@click.option("-u", "--user", "user_id", type=UserId(), help="A user of the training data.")
 @click.option("-m", "--movie", help="A film, by title or id.")
 @click.option("--pairs", help="A CSV of user_id,movie_id ('-', the default, is stdin).")
 @model_option
@@ -309,10 +308,11 @@ def _pairs(path: str) -> "NDArray":
             fields = [field.strip() for field in line.split(",")]
             if number == 1 and fields[:1] == ["user_id"]:
                 continue
-            if len(fields) != 2 or not all(field.isdecimal() for field in fields):
+            ids = [id_of(field) for field in fields]
+            if len(ids) != 2 or None in ids:
                 raise DataError(
                     f"{path}:{number}: found {line.strip()!r}, expected user_id,movie_id; "
                     "mend the line"
                 )
-            pairs.append((int(fields[0]), int(fields[1])))
+            pairs.append(ids)
     return np.array(pairs, np.int64).reshape(-1, 2)

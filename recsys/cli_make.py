@@ -50,8 +50,8 @@ def download(name: str, archive: str | None, to: str) -> None:
 @model_option
 @click.option("--epochs", default=DEFAULTS.epochs, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--batch-size", default=DEFAULTS.batch_size, show_default=True, type=click.IntRange(1),
-    help="Ratings a step.",
+    "--batch-size", default=DEFAULTS.batch_size, show_default=True, type=click.IntRange(0),
+    help="Ratings a step; 0: 1024, more where there are very many.",
 )  # fmt: skip
 @click.option(
     "--learning-rate", default=DEFAULTS.learning_rate, show_default=True,
@@ -201,7 +201,7 @@ def load_movies(
             say(f"would replace {was}")
             click.echo(f"{len(films)} films, model {folder.fingerprint}, index {chosen}: fit")
         return
-    with store_at(where) as store:
+    with store_at(where, make=True) as store:
         if update:
             changes = store.update(films, folder.fingerprint)
             say(", ".join(f"{len(ids)} {what}" for what, ids in changes._asdict().items()))

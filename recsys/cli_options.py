@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, StoreError
 from recsys.movielens import AGE_NAMES, AGES, GENDERS, JOBS
 
 if TYPE_CHECKING:
@@ -159,6 +159,22 @@ def milvus_options(command: F) -> F:
     )(command)
 
 
+class UserId(click.ParamType):
+    name = "id"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        number = id_of(str(value))
+        if number is None:
+            self.fail(f"{value!r} is not a user id, a whole number.", param, context)
+        return number
+
+
+def id_of(text: str) -> int | None:
+    """The id a text is, None where it is none."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) < 19 else None  # fits 64 bits
+
+
 class Gender(click.ParamType):
     name = "F|M"
 
@@ -208,7 +224,7 @@ class Job(click.ParamType):
         if text and len(found) == 1:
             return found[0]
         known = ", ".join(f"{code} {name}" for code, name in enumerate(JOBS))
-        what = "may be several" if len(found) > 1 else "is not one"
+        what = "may be several" if text and len(found) > 1 else "is not one"
         self.fail(f"{value!r} {what} of {known}.", param, context)
 
 
@@ -252,8 +268,11 @@ def known_genres(given: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]
 
 
 @contextmanager
-def store_at(where: dict[str, Any]) -> Iterator["MilvusStore"]:
-    """The store the options name, closed afterwards."""
+def store_at(where: dict[str, Any], *, make: bool = False) -> Iterator["MilvusStore"]:
+    """The store the options name, closed afterwards; a file that is not there is made if told."""
+    file = Path(where["uri"])
+    if file.suffix == ".db" and file.parent.is_dir() and not file.exists() and not make:
+        raise StoreError(f"{file}: nothing is published there: run `recsys load-movies`")
     from recsys.milvus_store import MilvusStore
 
     store = MilvusStore(

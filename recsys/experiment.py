@@ -26,7 +26,6 @@ from recsys.splits import Part, Split, split
 
 INDEXES = (
     "FLAT",
-    "IVF_FLAT:nprobe=1",
     "IVF_FLAT:nprobe=8",
     "IVF_FLAT:nprobe=32",
     "HNSW:ef=32",

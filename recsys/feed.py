@@ -1,6 +1,6 @@
 """What training is fed: blocks of users with part of their history, and ratings to foretell.
 
-One epoch shows every rating once to the stars head, in batches of about `batch_size`, and every
+One epoch shows every rating once to the stars head, in batches, and every
 user several times to the match head. Both come from one block of users, so that one pass of the
 movie tower, and one sum over their histories, serves both. NumPy only, nothing per rating in
 Python.
@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from recsys.dataset import Ratings, Users, Vocabulary
 from recsys.folder import History
 from recsys.options import Options
+from recsys.towers import LIKED
+
+FEW = 8  # favourites named by those who name a few, on average
+STEPS = 240  # of an epoch at most, where the batch size is ours to choose
 
 
 class Block(NamedTuple):
@@ -56,7 +60,9 @@ class Feed:
     @property
     def passes(self) -> int:
         """Times that each user is shown in an epoch."""
-        return max(1, round(len(self.history.stars) / self.options.batch_size / self.blocks))
+        ratings = len(self.history.stars)
+        batch = self.options.batch_size or max(1024, ratings / STEPS)
+        return max(1, round(ratings / batch / self.blocks))
 
     @property
     def steps(self) -> int:
@@ -84,8 +90,7 @@ class Feed:
         rows, stars = self.history.movie_rows[entries], self.history.stars[entries]
         films, chance = self._films(rows, rng)
         columns = np.searchsorted(films, rows)
-        share = self.options.keep * (rng.random(len(users)) >= self.options.stranger)  # (B,)
-        shown = rng.random(len(entries), np.float32) < share[owners]
+        shown = rng.random(len(entries), np.float32) < self._shares(owners, stars, rng)
         rated = np.zeros((len(users), len(films)), np.float32)
         rated[owners, columns] = stars
         history = np.zeros_like(rated)
@@ -105,6 +110,24 @@ class Feed:
             stars[asked],
             shown[asked],
         )
+
+    def _shares(
+        self, owners: NDArray[np.int64], stars: NDArray[np.float32], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """(N,) chance of each of a block's ratings of being shown as history.
+
+        Some users are shown as strangers, without any, and some as strangers who name a few
+        favourites; else such people would be asked for and never have been trained.
+        """
+        users = owners[-1] + 1
+        liked = stars >= LIKED
+        favourites = np.bincount(owners, liked, users)
+        few = rng.uniform(0, 2 * FEW, users) / np.maximum(favourites, 1)
+        kind = rng.random(users)
+        stranger = kind < self.options.stranger
+        teller = ~stranger & (kind < self.options.stranger + self.options.few)
+        share = np.where(teller[owners], few[owners] * liked, self.options.keep)
+        return np.where(stranger[owners], 0, share)
 
     def _entries(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Places in the history of all ratings of some users, and whose each one is."""

@@ -64,32 +64,36 @@ class ModelFolder:
     def __init__(self, path: Path | str = DEFAULT) -> None:
         """Raises ModelError when there is no model, or one of another format."""
         self.path = _standing(Path(path))
-        self.config: dict[str, Any] = self._json("config.json")
-        if self.config.get("format") != FORMAT:
+        with self._reading("config.json") as file:
+            self.config: dict[str, Any] = dict(_json(file))
+            number = self.config["format"]
+        if number != FORMAT:
             raise ModelError(
-                f"{self.path}: model of format {self.config.get('format')}, this recsys reads "
-                f"format {FORMAT}; train again: recsys train --model {path}"
+                f"{self.path}: model of format {number}, this recsys reads format {FORMAT}; "
+                f"train again: recsys train --model {path}"
             )
 
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with anything that decides a vector."""
-        return self.config["fingerprint"]
+        return self._setting("fingerprint")
 
     @property
     def dimension(self) -> int:
         """D, the length of one head's vector; a published vector has 2 D numbers."""
-        return self.config["dimension"]
+        return self._setting("dimension")
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary.from_json(self._json("vocabulary.json"))
+        with self._reading("vocabulary.json") as file:
+            return Vocabulary.from_json(_json(file))
 
     @cached_property
     def movies(self) -> Movies:
         """The films trained on, in the order of their rows (row r is entry r - 1)."""
-        ids, titles, genres = zip(*self._json("movies.json"), strict=True)
-        return Movies(np.array(ids, np.int64), list(titles), [tuple(each) for each in genres])
+        with self._reading("movies.json") as file:
+            ids, titles, genres = zip(*_json(file), strict=True)
+            return Movies(np.array(ids, np.int64), list(titles), [tuple(each) for each in genres])
 
     @cached_property
     def history(self) -> History:
@@ -106,30 +110,37 @@ class ModelFolder:
 
     def verify(self) -> None:
         """Raises ModelError when the files are not those the fingerprint was taken of."""
-        if fingerprint(self.path) != self.fingerprint:
+        with self._reading("vocabulary.json"):
+            found = fingerprint(self.path)
+        if found != self.fingerprint:
             raise ModelError(
                 f"{self.path}: files do not match their fingerprint {self.fingerprint}: damaged "
                 "or edited; train again: recsys train"
             )
 
-    def _json(self, name: str) -> Any:
+    def _setting(self, name: str) -> Any:
+        with self._reading("config.json"):
+            return self.config[name]
+
+    def _array(self, name: str) -> NDArray:
+        with self._reading(f"{name}.npy") as file:
+            return np.load(file, mmap_mode="r", allow_pickle=False)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[Path]:
+        """A file of the folder; whatever is wrong with it is a ModelError."""
         try:
-            return json.loads((self.path / name).read_text("utf-8"))
+            yield self.path / name
         except FileNotFoundError as error:
             raise ModelError(f"{self.path}: no {name} there; train first: recsys train") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise ModelError(
                 f"{self.path / name}: cannot be read ({_line(error)}); train again: recsys train"
             ) from error
 
-    def _array(self, name: str) -> NDArray:
-        file = self.path / f"{name}.npy"
-        try:
-            return np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"{file}: cannot be read ({_line(error)}); train again: recsys train"
-            ) from error
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text("utf-8"))
 
 
 def _line(error: Exception) -> str:
@@ -182,9 +193,10 @@ def any_file(path: Path) -> bool:
 
 
 def fingerprint(path: Path) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 over tables and vocabulary."""
+    """The first 16 hexadecimal digits of the SHA-256 over all that decides a vector."""
     digest = hashlib.sha256()
-    for file in [*sorted((path / "tables").glob("*.npy")), path / "vocabulary.json"]:
+    arrays = [file for part in ("tables", "history") for file in (path / part).glob("*.npy")]
+    for file in [*sorted(arrays), path / "vocabulary.json", path / "movies.json"]:
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):

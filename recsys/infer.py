@@ -1,12 +1,12 @@
 """A person to a vector, a vector to ranked films. NumPy only: a query does not load Paddle.
 
-A published vector is one unit vector of two halves, [match | stars] / sqrt(2). A query has the
-person's vector in the half it ranks by and zeros in the other, times sqrt(2), so that the inner
-product Milvus ranks by is exactly the cosine of that head.
+A published vector is one unit vector of two halves, [match | stars] / sqrt(2). A query is a
+person's vector with each half weighted, times sqrt(2), so that the inner product Milvus ranks by
+is exactly that mean of the two heads' cosines; `--rank-by stars` gives the match head no weight.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,8 @@ from recsys.dataset import UNKNOWN, Movies
 from recsys.errors import DataError
 from recsys.folder import ModelFolder
 from recsys.movielens import MAX_STARS
-from recsys.towers import Rated, movie_vectors, predicted_stars, user_vectors
+from recsys.towers import RankBy, Rated, movie_vectors, predicted_stars, ranking, user_vectors
 
-RankBy = Literal["match", "stars"]
 BATCH = 1_000  # people asked for at a time
 DISLIKED = 1.0  # stars that a named dislike is taken for
 
@@ -42,7 +41,7 @@ class Recommendation(NamedTuple):
     title: str
     genres: tuple[str, ...]
     year: int  # 0 where unknown
-    match: float  # cosine, -1 to 1: how likely somebody like this picks the film next
+    match: float  # -1 to 1: how likely somebody like this chooses the film and likes it
     score: float  # predicted stars, 5 x cosine
     is_new: bool  # the model was not trained on this film
 
@@ -154,7 +153,7 @@ class Recommender:
             yield _described(vector, films, np.searchsorted(found, ids[ids != NO_MOVIE]))
 
     def similar(self, movie_id: int, k: int, where: Where = Where()) -> list[Recommendation]:
-        """The k films nearest to one in the match head; the score is not of a person, so 0.
+        """The k films nearest to one, both heads weighted as in a ranking by match.
 
         Raises:
             DataError: the film is not published.
@@ -173,9 +172,9 @@ class Recommender:
         """(B, 2 D) vectors of people, both halves of unit length."""
         people = self.completed(people)
         rows = self._rows(people)
-        attributes = np.array([[p.gender, p.age, p.job] for p in people], np.int64) + 1
+        codes = np.array([[p.gender, p.age, p.job] for p in people], np.int64).reshape(-1, 3)
         histories = [self._history(p, row) for p, row in zip(people, rows, strict=True)]
-        return user_vectors(self.model.table, rows, attributes, histories)
+        return user_vectors(self.model.table, rows, codes + 1, histories)
 
     def completed(self, people: Sequence[Person]) -> list[Person]:
         """People with what the model knows of them where they say nothing themselves.
@@ -215,7 +214,7 @@ class Recommender:
     def _rows(self, people: Sequence[Person]) -> NDArray[np.int64]:
         ids = [0 if p.user_id is None else p.user_id for p in people]
         rows = self.model.vocabulary.user_rows(ids)
-        stranger = np.array([p.user_id is None for p in people])
+        stranger = np.array([p.user_id is None for p in people], bool)
         if (~stranger & (rows == 0)).any():
             unknown = ids[int(np.argmax(~stranger & (rows == 0)))]
             raise DataError(
@@ -228,10 +227,9 @@ class Recommender:
         movie_rows, stars = self.model.history.of(row)
         if not (person.likes or person.dislikes):
             return movie_rows, stars
-        told = self.model.vocabulary.movie_rows([*person.likes, *person.dislikes])
-        given = np.repeat(
-            np.array([MAX_STARS, DISLIKED], np.float32), [len(person.likes), len(person.dislikes)]
-        )
+        said = dict.fromkeys(person.likes, MAX_STARS) | dict.fromkeys(person.dislikes, DISLIKED)
+        told = self.model.vocabulary.movie_rows(list(said))
+        given = np.array(list(said.values()), np.float32)
         old = ~np.isin(movie_rows, told)  # what is said now goes before what was rated
         return (
             np.concatenate([movie_rows[old], told[told > 0]]),
@@ -248,12 +246,8 @@ class Recommender:
 
 
 def query(vectors: NDArray[np.float32], rank_by: RankBy) -> NDArray[np.float32]:
-    """(B, 2 D) vectors as queries whose inner product with a film is one head's cosine."""
-    asked = np.zeros_like(vectors)
-    half = vectors.shape[1] // 2
-    part = slice(0, half) if rank_by == "match" else slice(half, None)
-    asked[:, part] = vectors[:, part] * np.sqrt(np.float32(2))
-    return asked
+    """(B, 2 D) vectors as queries whose inner product with a film is what it is ranked by."""
+    return ranking(vectors, rank_by) * np.sqrt(np.float32(2))
 
 
 def _described(
@@ -262,7 +256,7 @@ def _described(
     """The films at some places of a catalogue, as answers to one person."""
     half = len(vector) // 2
     halves = films.vectors[places] * np.sqrt(np.float32(2))
-    match = halves[:, :half] @ vector[:half]
+    match = halves @ ranking(vector, "match")
     stars = predicted_stars(np.broadcast_to(vector[half:], (len(places), half)), halves[:, half:])
     return [
         Recommendation(

@@ -16,6 +16,7 @@ from recsys.errors import StoreError
 from recsys.milvus_errors import Denied, Unreachable, explain, without_credentials
 
 OLDEST, NEWEST = (2, 3), (3, 99)  # server versions whose calls we know
+LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
 _FOREIGN = (MilvusException, grpc.RpcError, ValueError, TypeError, OSError)
 _lite_lock = threading.Lock()  # milvus-lite opens a file twice when two threads ask at once
 _lite_users: dict[str, int] = {}
@@ -30,7 +31,8 @@ class Milvus:
     """A connection to Milvus Lite (a path ending in .db) or to a server (http, https)."""
 
     def __init__(self, uri: str, token: str, db: str, *, timeout: float, ca: str = "") -> None:
-        self.uri, self.timeout, self.lite = uri, timeout, is_lite(uri)
+        self.uri, self.lite = uri, is_lite(uri)
+        self.timeout = max(timeout, LITE_TIMEOUT) if self.lite else timeout
         self._secrets = [part for part in [token, *token.split(":")[1:]] if len(part) > 3]
         for name in ("pymilvus", "milvus_lite"):  # they log tracebacks of errors we explain
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 
@@ -23,7 +24,7 @@ _SAYINGS: list[tuple[str, str, str]] = [
         "",
         "{where}: may not be written ({doing}): give another --uri",
     ),
-    (r"database.*not found", "", "{where}: {text}: correct --db or RECSYS_DB"),
+    (r"database not found", "", "{where}: {text}: correct --db or RECSYS_DB"),
     (
         r"resource group|nodes? not enough",
         "",
@@ -41,7 +42,7 @@ _SAYINGS: list[tuple[str, str, str]] = [
         "{where}: Milvus refuses ({doing}): {text}: free memory or disk on the server",
     ),
     (
-        r"not loaded|state 'released'|collection.*not exist|collection not found|alias.*not (exist|found)",
+        r"not loaded|'released'|(collection|alias).*not (exist|found)",
         "missing",
         "{where}: {text} ({doing}): run `recsys load-movies`",
     ),
@@ -80,9 +81,10 @@ _SAYINGS: list[tuple[str, str, str]] = [
         "write https:// in --uri if it speaks TLS",
     ),
     (
-        r"deadline|timeout|timed out|channel not available|fail connecting|not ready|unavailable",
+        r"deadline|timeout|timed out|channel not available|fail connecting|not ready|unavailable"
+        r"|no available|not healthy|empty grpc client",
         "unreachable",
-        "{where}: no answer within {timeout:.3g} s while {doing}: see whether the server is frozen "
+        "{where}: no answer within {timeout} s while {doing}: see whether the server is frozen "
         "or overloaded and --uri right, then try again",
     ),
 ]
@@ -116,12 +118,15 @@ def explain(error: BaseException, uri: str, doing: str, timeout: float) -> Store
     rpc = _rpc_error(error)
     code = rpc.code() if rpc is not None else getattr(error, "code", None)
     said = rpc.details() if rpc is not None else getattr(error, "message", None) or str(error)
-    text = " ".join(str(said or "").split())[:300]
+    text = " ".join(str(said or "").split())
+    for own in filter(None, [uri, urlsplit(uri).netloc, urlsplit(uri).hostname]):
+        text = text.replace(own, "")  # whose name means nothing
+    text = text[:300]
     facts = {
         "where": without_credentials(uri),
         "doing": doing,
         "text": text or type(error).__name__,
-        "timeout": timeout,
+        "timeout": f"{timeout:.1f}".removesuffix(".0"),
     }
     if code is grpc.StatusCode.PERMISSION_DENIED:
         return Denied(

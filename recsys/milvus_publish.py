@@ -36,6 +36,7 @@ from recsys.milvus_versions import (
 
 MAX_TITLE, MAX_GENRE, MAX_GENRES = 1024, 256, 256  # UTF-8 bytes, UTF-8 bytes, genres of a film
 BATCH = 2_000  # films sent at a time
+LITE_BUILD = 86_400.0  # seconds Milvus Lite may take to build an index, within one call
 _HALF = 0.5  # of the self-searches an index that is not exact has to pass
 
 
@@ -190,7 +191,8 @@ def load(milvus: Milvus, name: str, plan: Plan | None = None) -> None:
             options["_resource_groups"] = list(plan.resource_groups)
     if not plan and _loaded(milvus, name) == 100:
         return
-    milvus.call("loading", "load_collection", name, _async=True, **options)
+    timeout = LITE_BUILD if milvus.lite else milvus.timeout
+    milvus.call("loading", "load_collection", name, _async=True, timeout=timeout, **options)
     _wait(milvus, "loading", lambda: _loaded(milvus, name))
 
 
@@ -308,10 +310,8 @@ def _build(milvus: Milvus, name: str, plan: Plan) -> None:
         index_name="vector",
         params={"params": build} if milvus.lite else build,  # flat ones are lost on Lite
     )
-    if milvus.lite:  # which builds it within the call
-        milvus.call("building the index", "create_index", name, params, sync=False, timeout=86_400)
-    else:
-        milvus.call("building the index", "create_index", name, params, sync=False)
+    timeout = LITE_BUILD if milvus.lite else milvus.timeout
+    milvus.call("building the index", "create_index", name, params, sync=False, timeout=timeout)
     _wait(milvus, "building the index", lambda: _indexed(milvus, name))
     load(milvus, name, plan)
 

@@ -199,25 +199,27 @@ class MilvusStore:
     ) -> Hits:
         queries = check_queries(vectors, k, opened.dimension, exclude)
         where = storable(where)
-        sizes = np.array([len(e) for e in exclude] if exclude else [0] * len(queries), np.int64)
+        none = np.zeros(0, np.int64)
+        unwanted = [none] * len(queries) if exclude is None else list(exclude)
+        sizes = np.array([len(ids) for ids in unwanted], np.int64)
         films = self._copied(opened, int((sizes + k + 1).sum())) if len(queries) > 1 else None
         if films is not None:
-            return films.search(queries, k, where, exclude)
+            return films.search(queries, k, where, unwanted)
         most, hits = (LITE_LIMIT, 20_000) if self._milvus.lite else (MAX_LIMIT, 2_000_000)
         if k > most and opened.count > most:
             raise StoreError(f"Milvus gives at most {most} films: ask for fewer")
         answer = no_hits(len(queries), k)
         for rows, limit, inline in chunks(sizes, k, most, hits):
-            named = exclude[rows[0]] if exclude and inline else ()
-            ids, scores = self._ask(opened, queries[rows], limit, expression(where, named))
+            text = expression(where, unwanted[rows[0]] if inline else ())
+            ids, scores = self._ask(opened, queries[rows], limit, text)
             more = ids[:, -1] != NO_MOVIE  # Milvus may have more than it was asked for
-            if exclude and not inline:
-                leave_out(ids, scores, [exclude[row] for row in rows])
+            if not inline and sizes[rows].any():
+                leave_out(ids, scores, [unwanted[row] for row in rows])
             best = best_first(ids, scores)
             answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
             answer.scores[rows, :limit] = best.scores[:, :k]
             for row in rows[unsettled(best, more, k, opened.index.exact)]:
-                text = expression(where, exclude[row] if exclude else ())
+                text = expression(where, unwanted[row])
                 one = self._thoroughly(opened, queries[row : row + 1], k, text, most)
                 answer.movie_ids[row], answer.scores[row] = one.movie_ids[0], one.scores[0]
         return answer
@@ -267,6 +269,9 @@ class MilvusStore:
             consistency_level=self._consistency,
             timeout=self._milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
         )
+        if all(len(found) == limit for found in answers):
+            ids = np.array([found.ids for found in answers], np.int64)
+            return Hits(ids, np.array([found.distances for found in answers], np.float32))
         hits = no_hits(len(queries), limit)
         for row, found in enumerate(answers):
             hits.movie_ids[row, : len(found)] = found.ids

@@ -23,6 +23,10 @@ building: set[str] = set()  # collections this process is filling now
 _NAME = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)
 
 
+class Unreadable(StoreError):
+    """A version another recsys published in a way this one does not know."""
+
+
 @dataclass(frozen=True)
 class Published:
     """A version of the films in Milvus."""
@@ -74,7 +78,7 @@ def describe(milvus: Milvus, name: str, alias: str, current: str | None) -> Publ
     if has.get("recsys.alias") != alias:
         return None
     if has["recsys.format"] != FORMAT:
-        raise StoreError(
+        raise Unreadable(
             f"{name}: published in format {has['recsys.format']}, this recsys reads {FORMAT}: "
             "run `recsys load-movies` with the recsys you use"
         )
@@ -94,7 +98,7 @@ def describe(milvus: Milvus, name: str, alias: str, current: str | None) -> Publ
             changed=has.get("recsys.changed", ""),
         )
     except (KeyError, StopIteration, ValueError, TypeError) as error:
-        raise StoreError(f"{name}: its description is damaged: run `recsys load-movies`") from error
+        raise Unreadable(f"{name}: its description is damaged: run `recsys load-movies`") from error
 
 
 def current_name(milvus: Milvus, alias: str) -> str | None:
@@ -132,7 +136,7 @@ def versions(milvus: Milvus, alias: str) -> list[Published]:
     for name in names(milvus, alias):
         try:
             found = describe(milvus, name, alias, current)
-        except Missing:  # dropped meanwhile
+        except (Missing, Unreadable):  # dropped meanwhile, or another recsys' own
             continue
         if found and (found.when or found.is_current):
             kept.append(found)
@@ -213,7 +217,7 @@ def retire(milvus: Milvus, alias: str, name: str, previous: str | None, keep: in
         _stamp(milvus, one)
     older = [one.collection for one in versions(milvus, alias) if not one.is_current]
     older.sort(key=lambda one: one not in (previous, name))  # stable: the others by age
-    for one in older[keep:]:
+    for one in older[max(0, keep) :]:
         try:
             if one != current_name(milvus, alias):  # a rollback may have come between
                 milvus.call("dropping an old version", "drop_collection", one)

@@ -5,6 +5,7 @@ The last axis of every vector holds [match | stars], D numbers each; both halves
 `recsys.towers` computes the same from the folded tables; a test holds the two equal.
 """
 
+import os
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from recsys.dataset import NO_WORD, Vocabulary
 from recsys.movielens import AGES, GENDERS, JOBS
 from recsys.towers import CHANNELS, LIKED, MIDDLE
 
+os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle warns of its own internals at export
 warnings.filterwarnings("ignore", message="No ccache found")
 import paddle  # noqa: E402
 from paddle import nn  # noqa: E402

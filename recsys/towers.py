@@ -11,6 +11,7 @@ table holds the two heads side by side: D numbers for match, D for stars.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from recsys.movielens import MAX_STARS, MIN_STARS
 LIKED = 4.0  # stars from which on a film counts as liked
 MIDDLE = 3.5  # stars that say neither yes nor no
 CHANNELS = ("liked", "seen", "rated")
+LIKING = 0.4  # what the stars' cosine weighs beside the match's; chosen on validation data
 
+RankBy = Literal["match", "stars"]
 Table = Callable[[str], NDArray[np.float32]]
 Rated = tuple[NDArray[np.integer], NDArray[np.float32]]  # film rows and their stars
 
@@ -34,9 +37,20 @@ def channels(stars: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(..., 2 D) with each head's half brought to length 1."""
-    heads = vectors.reshape(*vectors.shape[:-1], 2, -1)
+    heads = vectors.reshape(*vectors.shape[:-1], 2, vectors.shape[-1] // 2)
     lengths = np.sqrt(np.square(heads).sum(-1, keepdims=True))
     return (heads / np.maximum(lengths, 1e-6)).reshape(vectors.shape)
+
+
+def ranking(vectors: NDArray[np.float32], rank_by: RankBy) -> NDArray[np.float32]:
+    """(B, 2 D) people's vectors so that the inner product with a film's is what it is ranked by.
+
+    stars: the cosine of the stars head. match: the mean of both cosines, that of stars weighing
+    LIKING: what somebody would choose, and like. -1 to 1.
+    """
+    match, stars = (1 / (1 + LIKING), LIKING / (1 + LIKING)) if rank_by == "match" else (0, 1)
+    halves = np.array([match, stars], np.float32).repeat(vectors.shape[-1] // 2)
+    return vectors * halves
 
 
 def predicted_stars(users: NDArray[np.float32], movies: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from recsys.folder import FORMAT, History, fingerprint, replacing
 from recsys.model import MovieTower, UserTower, export, folded, paddle
 from recsys.options import Options
 from recsys.preprocess import read_dataset
-from recsys.towers import movie_vectors, predicted_stars, user_vectors
+from recsys.towers import movie_vectors, predicted_stars, ranking, user_vectors
 from recsys.trainer import Trainer
 
 
@@ -246,10 +246,8 @@ def _judge(
             tables.__getitem__, rows, run.attributes[rows], [run.history.of(row) for row in rows]
         )
         films = movie_vectors(tables.__getitem__, movie_rows, genres, titles)
-        lists = best(
-            question,
-            lambda ids: vectors[asked[column_of(question.user_ids, ids)], :d] @ films[:, :d].T,
-        )
+        asking = ranking(vectors[asked], "match")
+        lists = best(question, lambda ids: asking[column_of(question.user_ids, ids)] @ films.T)
         stars = predicted_stars(vectors[place, d:], films[column, d:])
         found = ranking_metrics(question, lists)
         found |= rating_metrics(validation.user_ids, validation.stars, stars)

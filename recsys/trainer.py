@@ -34,8 +34,8 @@ class MatchLoss(paddle.autograd.PyLayer):
         Args:
             users: (B, D); movies: (C, D) unit vectors.
             targets: (B, C), at least 0.
-            weights: (C,) for how many films each candidate stands in the sum below the line:
-                1 / its chance of being drawn (the logQ correction), 1 when all films are there.
+            weights: (B, C), or 1, for how many films each candidate stands in the sum below the
+                line: 1 / its chance of being drawn (the logQ correction).
         """
         logits = paddle.matmul(users, movies, transpose_y=True) / temperature  # (B, C)
         top = logits.max(1, keepdim=True)
@@ -91,7 +91,8 @@ class Trainer:
         total = self.options.epochs * self.feed.steps
         rate = 0.5 * (1 + math.cos(math.pi * self.step_number / total))
         self.optimizer.set_lr(self.options.learning_rate * rate)
-        self.optimizer.step()
+        with paddle.utils.unique_name.guard():  # nor do those of the moments made at first
+            self.optimizer.step()
         self.optimizer.clear_grad()
         self.step_number += 1
         return float(match), float(stars)
@@ -136,12 +137,11 @@ class Trainer:
         total = profile
         for each, count in zip(sums, counts, strict=True):
             total = total + each * paddle.to_tensor(count[:, None] ** -0.5)
-        chance = np.ones(len(block.films), np.float32) if block.chance is None else block.chance
         match = MatchLoss.apply(
             unit(total[:, :d]),
             movie_match,
             paddle.to_tensor(match_targets(block.rated)),
-            paddle.to_tensor(1 / chance),
+            paddle.to_tensor(_stands_for(block)),
             self.options.temperature,
         )
         # The stars of a film are foretold from a history without that film.
@@ -155,7 +155,7 @@ class Trainer:
             asker = asker + (others - this) * paddle.to_tensor(left[:, None] ** -0.5)
         cosine = (unit(asker) * paddle.index_select(movie_stars, columns)).sum(-1)
         error = MAX_STARS * cosine - paddle.to_tensor(block.pair_stars)
-        return match, paddle.square(error).mean()
+        return match, paddle.square(error).sum() / max(len(block.pair_stars), 1)
 
     def _features(self, films: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
         """(C, G + 1) genres as ones, and the titles' windows."""
@@ -177,6 +177,16 @@ class Trainer:
             windows,
             rng.random(len(windows.rows)) >= self.options.drop_side,
         )
+
+
+def _stands_for(block: Block) -> NDArray[np.float32]:
+    """(B, C), or (1,) when all films are candidates: how many films a candidate stands for.
+
+    A user's own films are always among the candidates of the user's block.
+    """
+    if block.chance is None:
+        return np.ones(1, np.float32)
+    return np.where(block.rated > 0, 1, 1 / block.chance).astype(np.float32)
 
 
 def _unknown_genres(

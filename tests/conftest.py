@@ -3,41 +3,15 @@
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from command_line import SAMPLE, SMALL, recsys
 
 from recsys.cli import cli
 from recsys.folder import DEFAULT, ModelFolder
-
-ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "data" / "sample"
-EPOCHS, DIMENSION = 6, 16  # enough to find the plant again, and quick
-SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--dimension", str(DIMENSION))
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This process's environment without a user's settings of recsys."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
-
-
-def recsys(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """The real command line, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "recsys", *args],
-        cwd=cwd,
-        env=environment(**more),
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
 
 
 class Trained(NamedTuple):
@@ -82,12 +56,12 @@ def own_model(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Iterator["Runner"]:
+def run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> "Runner":
     """The command line in this process, at the trained place; quick."""
     monkeypatch.chdir(trained.place)
     for name in [name for name in os.environ if name.startswith("RECSYS_")]:
         monkeypatch.delenv(name)
-    yield Runner()
+    return Runner()
 
 
 class Runner:

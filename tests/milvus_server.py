@@ -77,9 +77,10 @@ class Server:
     Args:
         authorization: ask for user and password (root:Milvus at first).
         tls: speak TLS with the certificate in `tls/`, for localhost.
+        session: seconds after which a frozen server gives itself up; a restart waits as long.
     """
 
-    def __init__(self, *, authorization: bool = False, tls: bool = False) -> None:
+    def __init__(self, *, authorization: bool = False, tls: bool = False, session: int = 5) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="recsys-milvus-"))
         config = package().MilvusServerConfig(data_dir=str(self.folder))
         keys = [key for key in config.configurable_items if key.endswith("_port")]
@@ -104,7 +105,7 @@ class Server:
             "DEPLOY_MODE": "STANDALONE",
             "METRICS_PORT": str(self._metrics),
             "ETCD_CONFIG_PATH": str(etcd),
-            "COMMON_SESSION_TTL": "5",  # a restart waits for the old session to end
+            "COMMON_SESSION_TTL": str(session),
             "MILVUS_RUN_DIR": str(self.folder / "run"),
             "LD_LIBRARY_PATH": str(binaries()),
         }
@@ -148,6 +149,11 @@ class Server:
             except OSError:
                 pass
             time.sleep(0.1)
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
 
     def freeze(self) -> None:
         """Stop the server in its tracks; its sockets stay open."""

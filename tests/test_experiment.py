@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from recsys import baselines
 from recsys.contender import contender, train
 from recsys.dataset import Dataset, Movies, Ratings, Users
 from recsys.experiment import BIASES, IN_MILVUS, MATCH, RIVALS, STARS, mean, ranking_case, run
@@ -113,6 +114,22 @@ def test_the_mean_over_seeds(random_rows):
     assert averaged.value == pytest.approx(np.mean([r.metrics["ndcg@10"].value for r in both]))
     assert averaged.low == pytest.approx(np.mean([r.metrics["ndcg@10"].low for r in both]))
     assert means["EASE", ""].seed == -1
+    covered = [row._replace(coverage=share) for row, share in zip(both, (0.25, 0.75), strict=True)]
+    assert mean(covered)[0].coverage == 0.5
+
+
+def test_a_rival_is_reported_at_its_best_option(data, monkeypatch):
+    """One of its options ranks upside down; validation tells, whichever comes first."""
+
+    def upside(part, dataset, films, options):
+        score = baselines.genre_profile(part, dataset, films, ("liked", "plain", "sum"))
+        return lambda user_ids: score(user_ids) * options[0]
+
+    rivals = [baselines.Rival(str(grid), grid, upside) for grid in (((-1,), (1,)), ((1,), (-1,)))]
+    monkeypatch.setitem(RIVALS, "random", tuple(rivals))
+    rows = list(run(data, "random", [0], SMALL, indexes=()))
+    assert [row.chosen for row in rows[2:4]] == ["1", "1"]
+    assert rows[2].metrics == rows[3].metrics
 
 
 def test_the_same_seed_makes_the_same_table(data, random_rows):

@@ -116,7 +116,7 @@ def test_unit_heads_are_the_normalised_halves():
 
 def test_the_tutorials_inputs_and_sizes(tower_pair):
     users, movies = tower_pair
-    assert {"gender": 2, "age": 7, "job": 21} == ATTRIBUTES
+    assert ATTRIBUTES == {"gender": 2, "age": 7, "job": 21}
     sizes = Config.of(Vocabulary.of(Users(*[np.arange(3)] * 4), MOVIE_LIST))
     assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
     assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown

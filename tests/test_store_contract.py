@@ -104,6 +104,13 @@ def test_excluded_films_never_come_and_others_take_their_place(
             assert alone.movie_ids[0].tolist() == together.movie_ids[row].tolist()
 
 
+def test_exclusions_may_be_an_array_of_rows(store: Store) -> None:
+    exclude = np.arange(60).reshape(6, 10)
+    hits = store.search(queries(), 5, EVERYTHING, exclude)
+    for row in range(6):
+        agrees(hits, row, oracle(FILMS, queries()[row], 5, EVERYTHING, exclude[row]))
+
+
 def test_a_batch_read_once_answers_as_single_queries_do(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,7 @@ def test_match_loss_and_its_gradients_are_those_of_log_softmax(temperature, weig
         (loss * 1.7).backward()
         found.append((loss.item(), users.grad.numpy(), movies.grad.numpy()))
     for ours, plain in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, plain, rtol=2e-5, atol=2e-5)
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=5e-6 / temperature)
 
 
 def test_match_targets_by_hand():
@@ -161,19 +161,32 @@ def test_a_foretold_rating_does_not_reach_its_own_forecast():
 
 
 def test_sampled_candidates_estimate_the_full_softmax():
-    """Averaged over many draws, the match loss of some of the films is that of all of them."""
-    options = replace(PLAIN, candidates=30, keep=1.0, learning_rate=0.0)
-    trainer = small(options, users=60, films=80)
-    everything = small(replace(options, candidates=80), users=60, films=80)
+    """Averaged over many draws, the match loss of some of the films is that of all of them.
+
+    On trained towers: a film its user rated, always a candidate in that user's own block, has
+    much of the sum below the line there, and must not be weighted up for its chance elsewhere.
+    """
+    size = {"users": 60, "films": 80, "density": 0.05}
+    whole = replace(PLAIN, keep=1.0, match_weight=1.0, learning_rate=0.05, epochs=8, block_users=4)
+    taught = small(replace(whole, candidates=80), **size)
     rng = np.random.default_rng(0)
-    sampled, full = [], []
-    for _ in range(40):
-        for block in trainer.feed.epoch(rng):
+    for _ in range(whole.epochs):
+        for block in taught.feed.epoch(rng):
+            taught.step(block, rng)
+    full, sampled = (
+        small(replace(whole, candidates=films, learning_rate=0.0), **size) for films in (80, 30)
+    )
+    full.set_weights(taught.weights())
+    sampled.set_weights(taught.weights())
+    losses = []
+    for _ in range(3):
+        for block in sampled.feed.epoch(rng):
             assert block.chance is not None
             assert len(block.films) < 80
-            sampled.append(trainer.step(block, rng)[0])
-            full.append(everything.step(with_all_films(block, 80), rng)[0])
-    assert np.mean(sampled) == pytest.approx(np.mean(full), rel=0.005)
+            everything = with_all_films(block, 80)
+            losses.append((sampled.step(block, rng)[0], full.step(everything, rng)[0]))
+    estimate, exact = np.mean(losses, 0)
+    assert estimate == pytest.approx(exact, rel=0.03)  # log of an estimate: a little below
 
 
 def with_all_films(block, films: int):
@@ -187,3 +200,75 @@ def with_all_films(block, films: int):
         chance=None,
         pair_films=block.films[block.pair_films] - 1,
     )
+
+
+def test_all_films_as_candidates_is_the_full_softmax():
+    trainer = small(replace(PLAIN, candidates=30))
+    blocks = list(trainer.feed.epoch(np.random.default_rng(0)))
+    assert all(block.chance is None and len(block.films) == 30 for block in blocks)
+
+
+def test_learning_rate_falls_to_nothing_over_all_epochs():
+    trainer, rng, rates = small(), np.random.default_rng(0), []
+    for _ in range(PLAIN.epochs):
+        for block in trainer.feed.epoch(rng):
+            trainer.step(block, rng)
+            rates.append(trainer.optimizer.get_lr())
+    assert rates[0] == pytest.approx(PLAIN.learning_rate)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < PLAIN.learning_rate * 0.05
+
+
+def test_a_trainer_goes_on_from_weights_and_optimizer_state():
+    def steps(trainer, numbers):
+        blocks = list(trainer.feed.epoch(np.random.default_rng(4)))
+        return [trainer.step(blocks[n], np.random.default_rng(n)) for n in numbers]
+
+    unbroken, broken, fresh = small(), small(), small()
+    expected = steps(unbroken, range(4))
+    steps(broken, range(2))
+    fresh.set_weights(broken.weights())
+    fresh.set_optimizer_state(broken.optimizer_state(), broken.step_number)
+    assert steps(fresh, range(2, 4)) == expected[2:]
+    for name, value in unbroken.weights().items():
+        np.testing.assert_array_equal(fresh.weights()[name], value, err_msg=name)
+
+
+def test_same_seed_same_towers_other_seed_others():
+    one, same, other = (small(replace(PLAIN, seed=seed)).weights() for seed in (1, 1, 2))
+    assert all((one[name] == same[name]).all() for name in one)
+    assert any((one[name] != other[name]).any() for name in one)
+
+
+def test_what_is_dropped_is_shown_as_unknown():
+    """With every id, word and genre dropped, a step learns about row 0 alone."""
+    all_dropped = {name: 1.0 for name in NO_DROPPING}
+    trainer = small(replace(PLAIN, weight_decay=0.0, keep=0.0, **all_dropped))
+    before = trainer.weights()
+    rng = np.random.default_rng(0)
+    trainer.step(next(iter(trainer.feed.epoch(rng))), rng)
+    after = trainer.weights()
+    learnt = [name for name in before if name.endswith((".embedding", ".word"))]
+    assert len(learnt) == 7
+    for name in learnt:
+        moved = np.flatnonzero((before[name] != after[name]).any(1))
+        assert moved.tolist() == [0], name
+
+
+def test_learning_lowers_both_losses():
+    trainer = small(replace(PLAIN, epochs=15, learning_rate=0.01))
+    rng = np.random.default_rng(0)
+    losses = [
+        np.mean([trainer.step(block, rng) for block in trainer.feed.epoch(rng)], 0)
+        for _ in range(15)
+    ]
+    assert (np.array(losses[-1]) < 0.8 * np.array(losses[0])).all(), losses
+
+
+def test_a_block_with_no_rating_to_foretell_teaches_the_match_head_alone():
+    trainer = small(replace(PLAIN, batch_size=1))
+    block = next(b for b in trainer.feed.epoch(np.random.default_rng(0)) if not len(b.pair_stars))
+    match, stars = trainer.step(block, np.random.default_rng(0))
+    assert stars == 0
+    assert np.isfinite(match)
+    assert all(np.isfinite(each).all() for each in trainer.weights().values())

@@ -1,0 +1,191 @@
+"""How long recommendations for many users take, beside the bare batched search of their vectors.
+
+    python benchmarks/asking.py [--users 500 2000 6040] [--rounds 3]
+
+Whole processes: `recsys recommend --users FILE -k 10` through Milvus Lite and with --exact, which
+find out who has seen what, leave it out and write every film's title as jsonl; against a script
+that loads the same vectors, sends them to the same database a thousand at a time and does nothing
+else, and one that multiplies them with the films in NumPy and takes the ten largest. In one
+process: the same search without start-up, reading and writing. The model is generated: ml-1m's
+shape, trained for a few steps only, which no time here depends on.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from common import ROOT, by_turns, clean_environment, cost, heading, median, ratio, table
+
+K = 10
+BATCH = 1_000  # queries sent at a time
+RECSYS = (sys.executable, "-m", "recsys")
+SCRIPTS = {
+    "bare search": f"""
+import sys
+import numpy as np
+from pymilvus import MilvusClient
+
+client = MilvusClient("recsys.db")
+client.load_collection("recsys_movies")
+queries = np.load(sys.argv[1])
+for start in range(0, len(queries), {BATCH}):
+    client.search("recsys_movies", data=list(queries[start : start + {BATCH}]), limit={K},
+                  search_params={{"metric_type": "IP"}})
+client.close()
+""",
+    "bare NumPy": f"""
+import sys
+import numpy as np
+
+queries, films = np.load(sys.argv[1]), np.load("films.npy")
+for start in range(0, len(queries), {BATCH}):
+    scores = queries[start : start + {BATCH}] @ films.T
+    best = np.argpartition(-scores, {K}, 1)[:, :{K}]
+    np.argsort(-np.take_along_axis(scores, best, 1), 1)
+""",
+}
+
+
+def prepared(place: Path, counts: list[int], ratings: int) -> None:
+    """A model, a database, and for each number of users their ids and query vectors."""
+    from generated import generated, write
+
+    write(generated(ratings, users=max(counts)), place / "data")
+    run = partial(cost, cwd=place, env=environment())
+    few_steps = ("--epochs", "1", "--batch-size", str(10 * ratings), "--validation", "0")
+    run([*RECSYS, "train", "--data", "data", *few_steps])
+    run([*RECSYS, "load-movies"])
+    import numpy as np
+
+    from recsys.folder import DEFAULT, ModelFolder
+    from recsys.infer import Person, Recommender, catalogue, query
+
+    folder = ModelFolder(place / DEFAULT)
+    films = catalogue(folder)
+    np.save(place / "films.npy", films.vectors)
+    ids = folder.vocabulary.user_ids.tolist()
+    vectors = Recommender(folder, films).vectors([Person(each) for each in ids])
+    for count in counts:
+        np.save(place / f"{count}.npy", query(vectors[:count], "match"))
+        (place / f"{count}.txt").write_text("".join(f"{each}\n" for each in ids[:count]))
+    for name, text in SCRIPTS.items():
+        (place / f"{name}.py").write_text(text)
+
+
+def environment() -> dict[str, str]:
+    return clean_environment(PYTHONPATH=str(ROOT))
+
+
+def processes(place: Path, count: int) -> dict[str, Callable[[], Any]]:
+    ask = (*RECSYS, "recommend", "-q", "-k", str(K), "--users", f"{count}.txt")
+    commands = {
+        "bare search": (sys.executable, "bare search.py", f"{count}.npy"),
+        "recommend": ask,
+        "bare NumPy": (sys.executable, "bare NumPy.py", f"{count}.npy"),
+        "recommend --exact": (*ask, "--exact"),
+    }
+    return {
+        name: partial(cost, command, cwd=place, env=environment())
+        for name, command in commands.items()
+    }
+
+
+def show_processes(count: int, found: dict[str, list[Any]]) -> list[tuple[str, ...]]:
+    seconds = {name: [run.seconds for run in runs] for name, runs in found.items()}
+    beside = {"recommend": "bare search", "recommend --exact": "bare NumPy"}
+    return [
+        (
+            f"{count:,}",
+            name,
+            f"{median(times):.2f}",
+            f"{count / median(times):,.0f}",
+            f"{ratio(times, seconds[beside.get(name, name)]):.2f}",
+            f"{median(run.megabytes for run in found[name]):.0f}",
+        )
+        for name, times in seconds.items()
+    ]
+
+
+def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
+    """The same in this process: search alone, and search with everything said of each film."""
+    import numpy as np
+    from pymilvus import MilvusClient
+
+    from recsys.folder import DEFAULT, ModelFolder
+    from recsys.infer import Person, Recommender, catalogue
+    from recsys.milvus_store import MilvusStore
+
+    folder, queries = ModelFolder(place / DEFAULT), np.load(place / f"{count}.npy")
+    ids = folder.vocabulary.user_ids[:count].tolist()
+    people = [Person(each) for each in ids]
+    films = catalogue(folder)
+    uri = str(place / "recsys.db")
+    with MilvusStore(uri) as store:
+        store.open(folder.fingerprint)
+        client = MilvusClient(uri)
+
+        def bare() -> None:
+            for start in range(0, count, BATCH):
+                part = list(queries[start : start + BATCH])
+                client.search("recsys_movies", part, limit=K, search_params={"metric_type": "IP"})
+
+        def whole(where: Any) -> None:
+            for _ in Recommender(folder, where).recommend(people, K):
+                pass
+
+        runs = {
+            "bare search": bare,
+            "store.search": partial(store.search, queries, K),
+            "Recommender, Milvus": partial(whole, store),
+            "Catalogue.search": partial(films.search, queries, K),
+            "Recommender, exact": partial(whole, films),
+        }
+        found = by_turns({name: partial(timed, run) for name, run in runs.items()}, rounds)
+        client.close()
+    return [
+        (
+            f"{count:,}",
+            name,
+            f"{median(times):.3f}",
+            f"{count / median(times):,.0f}",
+            f"{ratio(times, found['bare search']):.2f}",
+        )
+        for name, times in found.items()
+    ]
+
+
+def timed(run: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    with redirect_stdout(sys.stderr):
+        run()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--users", type=int, nargs="+", default=[500, 2_000, 6_040])
+    parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        heading(f"generated-{asked.ratings}, top {K}, seed 0, median of {asked.rounds} rounds")
+        prepared(place, asked.users, asked.ratings)
+        rows: list[tuple[str, ...]] = []
+        for count in asked.users:
+            found = by_turns(processes(place, count), asked.rounds, warm=True)
+            rows += show_processes(count, found)
+        table(("users", "whole process", "seconds", "users/s", "x bare", "peak MB"), rows)
+        rows = [row for count in asked.users for row in in_process(place, count, asked.rounds)]
+        print()
+        table(("users", "in one process", "seconds", "users/s", "x bare search"), rows)
+
+
+if __name__ == "__main__":
+    main()

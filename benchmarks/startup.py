@@ -1,0 +1,140 @@
+"""How long each command takes from a cold start, and in how much memory.
+
+    python benchmarks/startup.py [--rounds 7]
+    python benchmarks/startup.py --imports recommend    # which packages the time goes to
+
+Every run is a fresh process on a warm disk; the commands take turns. Beside them two bare scripts
+say what cannot be had cheaper: an empty click program, and one that imports pymilvus, opens the
+same Milvus Lite database and runs one search. Model and database are made of data/sample first.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from common import ROOT, Cost, by_turns, clean_environment, cost, heading, median, ratio, table
+
+SAMPLE = ROOT / "data" / "sample"
+RECSYS = (sys.executable, "-m", "recsys")
+PROFILE = ("--age", "1", "--gender", "F", "--job", "10")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "--help": ("--help",),
+    "recommend --help": ("recommend", "--help"),
+    "recommend": ("recommend", *PROFILE),
+    "recommend -u 1": ("recommend", "-u", "1"),
+    "recommend --exact": ("recommend", "--exact", *PROFILE),
+    "similar": ("similar", "1"),
+    "predict": ("predict", "-u", "1", "-m", "1"),
+    "status": ("status",),
+    "preprocess": ("preprocess", "-f", str(SAMPLE / "movies.dat")),
+    "load-movies": ("load-movies",),
+    "train, one epoch": ("train", "--data", str(SAMPLE), "--epochs", "1", "--model", "again"),
+}
+EMPTY = "empty click program --help"
+BARE = "bare script, one search"
+EMPTY_SCRIPT = """
+import click
+
+@click.command()
+def main():
+    pass
+
+main()
+"""
+BARE_SCRIPT = """
+from pymilvus import MilvusClient
+
+client = MilvusClient("recsys.db")
+client.load_collection("recsys_movies")
+print(client.search("recsys_movies", data=[[0.0625] * {dimension}], limit=5,
+                    search_params={{"metric_type": "IP"}}, output_fields=["title"]))
+client.close()
+"""
+
+
+def prepared(place: Path) -> dict[str, tuple[str, ...]]:
+    """Makes a model, a database and the bare scripts; every command line by its name."""
+    run = partial(cost, cwd=place, env=environment())
+    run([*RECSYS, "train", "--data", str(SAMPLE), "--epochs", "1"])
+    run([*RECSYS, "load-movies"])
+    from recsys.folder import DEFAULT, ModelFolder
+
+    dimension = 2 * ModelFolder(place / DEFAULT).dimension
+    (place / "empty.py").write_text(EMPTY_SCRIPT)
+    (place / "bare.py").write_text(BARE_SCRIPT.format(dimension=dimension))
+    return {
+        EMPTY: (sys.executable, "empty.py", "--help"),
+        BARE: (sys.executable, "bare.py"),
+        **{name: (*RECSYS, *arguments) for name, arguments in COMMANDS.items()},
+    }
+
+
+def environment() -> dict[str, str]:
+    return clean_environment(PYTHONPATH=str(ROOT))
+
+
+def show(found: dict[str, list[Cost]]) -> None:
+    seconds = {name: [run.seconds for run in runs] for name, runs in found.items()}
+    rows = [
+        (
+            name if name in (EMPTY, BARE) else f"recsys {name}",
+            f"{median(times):.3f}",
+            f"{ratio(times, seconds[EMPTY]):.2f}",
+            f"{ratio(times, seconds[BARE]):.2f}",
+            f"{median(run.megabytes for run in found[name]):.0f}",
+        )
+        for name, times in seconds.items()
+    ]
+    table(("", "seconds", "x empty", "x bare", "peak MB"), rows)
+
+
+def imports(command: tuple[str, ...], place: Path) -> None:
+    """The ten packages whose own modules take longest to import, by `-X importtime`."""
+    python, *arguments = command
+    said = subprocess.run(
+        [python, "-X", "importtime", *arguments],
+        cwd=place, env=environment(), capture_output=True, text=True, check=True,
+    ).stderr  # fmt: skip
+    spent: Counter[str] = Counter()
+    modules: Counter[str] = Counter()
+    for line in said.splitlines():
+        own, _, name = line.removeprefix("import time:").rpartition("|")
+        own = own.split("|")[0].strip()
+        if line.startswith("import time:") and own.isdecimal():
+            package = name.strip().split(".")[0]
+            spent[package] += int(own)
+            modules[package] += 1
+    whole = sum(spent.values())
+    rows = [
+        (package, f"{each / 1000:.1f}", f"{each / whole:.0%}", str(modules[package]))
+        for package, each in spent.most_common(10)
+    ]
+    rows.append(("everything", f"{whole / 1000:.1f}", "100%", str(modules.total())))
+    table(("package", "ms", "share", "modules"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--of", nargs="+", choices=list(COMMANDS), default=list(COMMANDS))
+    parser.add_argument("--imports", choices=[BARE, *COMMANDS], help="of this one command")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        if asked.imports:
+            heading(f"importing, {asked.imports}, by -X importtime (which slows it by itself)")
+            imports(prepared(place)[asked.imports], place)
+            return
+        heading(f"data/sample, median of {asked.rounds} rounds after one to warm the disk")
+        commands = prepared(place)
+        chosen = {name: commands[name] for name in (EMPTY, BARE, *asked.of)}
+        run = partial(cost, cwd=place, env=environment())
+        show(by_turns({k: partial(run, v) for k, v in chosen.items()}, asked.rounds, warm=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""How large may it grow: publishing and asking Milvus, beside the same with pymilvus alone.
+
+    python benchmarks/store.py                                  Milvus Lite, 4,000 and 100,000 films
+    python benchmarks/store.py --uri http://localhost:19530     a server
+    python benchmarks/store.py --films 1000000 --index HNSW     one size, one index
+
+The films are made up: clustered unit vectors of 256 numbers, two halves of equal length, as the
+two heads of the model give them. A `match` query is zero in its second half, so that it searches a
+part of the space an index was built for; recall is told for such queries and for whole ones.
+Times are the best of several runs, ours and the bare ones by turns; "x" is ours over theirs. Of
+Milvus Lite, which is this very process, it is processor time, so that other programs do not count.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymilvus import DataType, MilvusClient
+
+from recsys.catalogue import Catalogue
+from recsys.milvus_index import choose_index
+from recsys.milvus_store import MilvusStore
+
+HALF = 128  # numbers in one head's vector
+K = 10
+BATCH = 1_000  # queries
+MODEL = "0123456789abcdef"
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows scaled to unit length."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def clustered(count: int, random: np.random.Generator, centres: NDArray) -> NDArray[np.float32]:
+    """(count, HALF) unit vectors around the centres."""
+    around = centres[random.integers(0, len(centres), count)]
+    noise = random.normal(size=(count, HALF)).astype(np.float32) * (0.7 / HALF**0.5)
+    return unit(around + noise)
+
+
+def make(count: int) -> tuple[Catalogue, dict[str, NDArray[np.float32]]]:
+    """Films, and queries by kind."""
+    random = np.random.default_rng(7)
+    heads = [
+        unit(random.normal(size=(max(20, int(count**0.5)), HALF)).astype(np.float32))
+        for _ in range(2)
+    ]
+    vectors = np.hstack([clustered(count, random, head) for head in heads]) / np.float32(2**0.5)
+    nothing = np.zeros((BATCH, HALF), np.float32)
+    asked = [clustered(BATCH, random, head) for head in heads]
+    queries = {
+        "match": np.hstack([asked[0] * np.float32(2**0.5), nothing]),
+        "whole": np.hstack(asked) / np.float32(2**0.5),
+    }
+    films = Catalogue(
+        np.arange(1, count + 1),
+        [f"Film number {i} ({1950 + i % 70})" for i in range(count)],
+        [("Drama", "Comedy")[: 1 + i % 2] for i in range(count)],
+        (1950 + np.arange(count) % 70).astype(np.int32),
+        np.zeros(count, np.bool_),
+        vectors,
+    )
+    return films, queries
+
+
+class Bare:
+    """The least code that does the same with pymilvus: nothing checked, nothing kept."""
+
+    def __init__(self, uri: str, token: str) -> None:
+        self.client = MilvusClient(uri, token=token, timeout=60, dedicated=True)
+        self.lite = uri.endswith(".db")
+        self.name = "bare_benchmark"
+
+    def publish(self, films: Catalogue, asked: str) -> None:
+        client, name, index = self.client, self.name, choose_index(asked, len(films))
+        if client.has_collection(name):
+            client.drop_collection(name)
+        schema = MilvusClient.create_schema(auto_id=False)
+        schema.add_field("movie_id", DataType.INT64, is_primary=True)
+        schema.add_field("title", DataType.VARCHAR, max_length=1024)
+        schema.add_field("year", DataType.INT32)
+        genre = {"element_type": DataType.VARCHAR, "max_capacity": 256, "max_length": 256}
+        schema.add_field("genres", DataType.ARRAY, **genre)
+        schema.add_field("is_new", DataType.BOOL)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=films.vectors.shape[1])
+        client.create_collection(name, schema=schema, consistency_level="Bounded")
+        for start in range(0, len(films), 2_000):
+            rows = [
+                {
+                    "movie_id": int(films.ids[i]),
+                    "title": films.titles[i],
+                    "year": int(films.years[i]),
+                    "genres": list(films.genres[i]),
+                    "is_new": bool(films.is_new[i]),
+                    "vector": films.vectors[i],
+                }
+                for i in range(start, min(len(films), start + 2_000))
+            ]
+            client.insert(name, rows)
+        client.flush(name)
+        build = dict(index.build)
+        params = MilvusClient.prepare_index_params()
+        params.add_index(
+            "vector",
+            index_type=index.name,
+            metric_type="IP",
+            params={"params": build} if self.lite else build,
+        )
+        client.create_index(name, params, timeout=3600)
+        client.load_collection(name, timeout=3600)
+        self.params = index.search_params(K)
+
+    def search(self, queries: NDArray[np.float32]) -> list[list[int]]:
+        found = self.client.search(
+            self.name,
+            data=list(queries),
+            limit=K,
+            search_params=self.params,
+            consistency_level="Bounded",
+            timeout=600,
+        )
+        return [list(hits.ids) for hits in found]
+
+
+def by_turns(
+    clock: Callable[[], float], ours: Callable[[int], Any], theirs: Callable[[int], Any], runs: int
+) -> list[float]:
+    """The best times of both, in seconds, each run right after the other's."""
+    times: list[list[float]] = [[], []]
+    for run in range(runs):
+        for which in (0, 1) if run % 2 else (1, 0):
+            start = clock()
+            (ours, theirs)[which](run)
+            times[which].append(clock() - start)
+    return [min(one) for one in times]
+
+
+def singles(
+    clock: Callable[[], float], ours: Callable[[int], Any], theirs: Callable[[int], Any], runs: int
+) -> list[float]:
+    """The median times of both, in seconds, asked alternately."""
+    times: list[list[float]] = [[], []]
+    for run in range(runs):
+        for which, ask in enumerate((ours, theirs)):
+            start = clock()
+            ask(run)
+            times[which].append(clock() - start)
+    return [statistics.median(one) for one in times]
+
+
+def recall(store: MilvusStore, films: Catalogue, queries: NDArray[np.float32]) -> float:
+    """recall@10 = right films among ten / ten, of 200 queries sent to Milvus."""
+    right = films.search(queries[:200], K).movie_ids
+    found = store.search(queries[:200], K).movie_ids
+    same = [len(set(a) & set(b)) for a, b in zip(right.tolist(), found.tolist(), strict=True)]
+    return sum(same) / (K * len(same))
+
+
+def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator[str]:
+    """The lines of one size and one index."""
+    films, queries = make(count)
+    clock = time.process_time if uri.endswith(".db") else time.perf_counter
+    with MilvusStore(uri, token, collection="recsys_benchmark", timeout=60) as store:
+        bare = Bare(uri, token)  # the second: one database, one process, and ours looks first
+        times = by_turns(
+            clock,
+            lambda _: store.publish(films, MODEL, index=asked, keep=0),
+            lambda _: bare.publish(films, asked),
+            runs,
+        )
+        published = store.open(MODEL)
+        yield line(count, published.index, "publish, s", times, 1)
+        one = queries["match"]
+        times = singles(
+            clock,
+            lambda i: store.search(one[i : i + 1], K),
+            lambda i: bare.search(one[i : i + 1]),
+            60,
+        )
+        yield line(count, published.index, "one query, ms", times, 1000)
+        seen = np.random.default_rng(1).integers(1, count + 1, (60, 100))
+        start = clock()
+        for i in range(60):
+            store.search(one[i : i + 1], K, exclude=seen[i : i + 1])
+        took = (clock() - start) / 60
+        yield line(count, published.index, "one query without 100 seen, ms", [took], 1000)
+        times = by_turns(clock, lambda _: sent(store, one), lambda _: bare.search(one), 3)
+        yield line(count, published.index, f"batch of {BATCH} sent to Milvus, s", times, 1)
+        seen = np.random.default_rng(1).integers(1, count + 1, (BATCH, 100))
+        store.search(one, K, exclude=list(seen))
+        times = by_turns(
+            clock, lambda _: store.search(one, K, exclude=list(seen)), lambda _: bare.search(one), 3
+        )
+        what = f"batch of {BATCH} without 100 seen each, s (theirs: with them)"
+        yield line(count, published.index, what, times, 1)
+        store._copy = None
+        for kind, asked_for in queries.items():
+            found = recall(store, films, asked_for)
+            yield f"{count:>9,} {published.index.name:9} recall@{K}, {kind} queries {found:.4f}"
+        bare.client.drop_collection(bare.name)
+        bare.client.close()
+
+
+def sent(store: MilvusStore, queries: NDArray[np.float32]) -> None:
+    """A batch through Milvus' own search, never answered from a copy of the films."""
+    copied, store._copied = store._copied, lambda *_: None  # type: ignore[method-assign]
+    try:
+        store.search(queries, K)
+    finally:
+        store._copied = copied  # type: ignore[method-assign]
+
+
+def line(count: int, index: Any, what: str, times: list[float], scale: float) -> str:
+    """A measurement as text: ours, theirs, the ratio."""
+    told = f"{count:>9,} {index.name:9} {what}: {times[0] * scale:.3g}"
+    return told + (
+        f" bare {times[1] * scale:.3g} = {times[0] / times[1]:.2f}x" if times[1:] else ""
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--uri", help="a Milvus server; a Milvus Lite file of its own without")
+    parser.add_argument("--token", default="")
+    parser.add_argument("--films", type=int, nargs="+", default=[4_000, 100_000])
+    parser.add_argument("--index", nargs="+", default=["FLAT", "HNSW", "IVF_FLAT"])
+    parser.add_argument("--runs", type=int, default=2, help="publishes of each kind")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for count in options.films:
+            for asked in options.index:
+                uri = options.uri or str(Path(folder) / f"{count}-{asked.partition(':')[0]}.db")
+                for told in measure(uri, options.token, count, asked, options.runs):
+                    print(told, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The training step of `recsys.trainer` in PyTorch, the same mathematics on the same blocks.
+
+Written as well as ours: one pass over the catalogue, ragged titles, fused AdamW, nothing copied
+that need not be. It starts from our weights and draws from the generator in our order, so the
+losses of both must agree; `training.py` makes sure of it before it times anything.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from recsys.feed import Block
+from recsys.movielens import MAX_STARS
+from recsys.towers import CHANNELS, channels
+from recsys.trainer import Trainer, match_targets
+
+
+def unit(vectors: Tensor) -> Tensor:
+    return vectors * torch.rsqrt(torch.square(vectors).sum(-1, keepdim=True) + 1e-12)
+
+
+class TorchTwin:
+    """A trainer with the same weights as ours at this moment."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.options, self.steps = trainer.options, trainer.feed.steps
+        self.step_number = 0
+        self.weights = {
+            name: torch.tensor(value).requires_grad_() for name, value in trainer.weights().items()
+        }
+        self.optimizer = torch.optim.AdamW(
+            self.weights.values(),
+            lr=self.options.learning_rate,
+            weight_decay=self.options.weight_decay,
+            fused=True,
+        )
+        self.title_rows, self.genre_rows = trainer.title_rows, trainer.genre_rows
+        self._everything = self._features(np.arange(1, len(self.title_rows) + 1))
+
+    def step(self, block: Block, rng: np.random.Generator) -> tuple[float, float]:
+        """One optimiser step; the match and the stars loss before it."""
+        match, stars = self._losses(block, rng)
+        (self.options.match_weight * match + stars).backward()
+        done = self.step_number / (self.options.epochs * self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step_number += 1
+        return match.item(), stars.item()
+
+    def _losses(self, block: Block, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        w, d = self.weights, self.options.dimension
+        movies = self._movie_vectors(block.films, rng)  # (C, 2 D)
+        movie_match, movie_stars = (unit(half) for half in movies.split(d, -1))
+        profile = self._profile(block)  # (B, 2 D)
+        shown = channels(block.history)  # (3, B, C)
+        counts = np.abs(shown).sum(2) + 1  # (3, B)
+        films = torch.from_numpy(block.films)
+        everything = len(films) == len(self.title_rows)
+        tables = [w[f"users.{n}"][1:] if everything else w[f"users.{n}"][films] for n in CHANNELS]
+        sums = [torch.from_numpy(s) @ table for s, table in zip(shown, tables, strict=True)]
+        total = profile
+        for each, count in zip(sums, counts, strict=True):
+            total = total + each * torch.from_numpy(count[:, None] ** -0.5)
+        users = unit(total[:, :d])
+        logits = users @ movie_match.T / self.options.temperature  # (B, C)
+        if block.chance is not None:
+            logits = logits - torch.from_numpy(np.log(block.chance))
+        targets = torch.from_numpy(match_targets(block.rated))
+        match = -(targets * F.log_softmax(logits, 1)).sum() / len(users)
+        if block.chance is not None:  # the target's own logit is not corrected
+            match = match - (targets * torch.from_numpy(np.log(block.chance))).sum() / len(users)
+        owners, columns = torch.from_numpy(block.pair_users), torch.from_numpy(block.pair_films)
+        own = channels(block.pair_stars * block.pair_shown)  # (3, P)
+        asker = profile[:, d:].index_select(0, owners)  # (P, D)
+        for each, table, weight, count in zip(sums, tables, own, counts, strict=True):
+            this = table[:, d:].index_select(0, columns) * torch.from_numpy(weight[:, None])
+            left = count[block.pair_users] - np.abs(weight)
+            others = each[:, d:].index_select(0, owners) - this
+            asker = asker + others * torch.from_numpy(left[:, None] ** -0.5)
+        cosine = (unit(asker) * movie_stars.index_select(0, columns)).sum(-1)
+        return match, F.mse_loss(MAX_STARS * cosine, torch.from_numpy(block.pair_stars))
+
+    def _profile(self, block: Block) -> Tensor:
+        w = self.weights
+        rows = (block.user_rows, *block.attributes.T)
+        total = w["users.bias"]
+        for name, each in zip(("user", "gender", "age", "job"), rows, strict=True):
+            embedding = w[f"users.{name}.embedding"].index_select(0, torch.tensor(each))
+            total = total + embedding @ w[f"users.{name}.weight"]
+        return total
+
+    def _movie_vectors(self, films: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        w, drop = self.weights, self.options.drop_side
+        everything = len(films) == len(self.title_rows)
+        genres, rows, film, has_word = self._everything if everything else self._features(films)
+        known = rng.random(len(films)) >= self.options.drop_movie
+        named = genres * (rng.random(genres.shape) >= drop)
+        named[:, 0] += (genres - named).sum(1)
+        shown = rng.random(len(rows)) >= drop
+        embedding = w["movies.movie.embedding"].index_select(0, torch.from_numpy(films * known))
+        total = embedding @ w["movies.movie.weight"] + w["movies.bias"]
+        total = total + torch.from_numpy(named) @ (
+            w["movies.genre.embedding"] @ w["movies.genre.weight"]
+        )
+        words = w["movies.word"].index_select(0, torch.from_numpy(rows * shown)) * has_word
+        window = words.reshape(-1, w["movies.window"].shape[0])
+        filtered = torch.tanh(window @ w["movies.window"] + w["movies.window_bias"])
+        titles = torch.zeros(len(films), filtered.shape[1]).index_add(0, film, filtered)
+        return total + titles @ w["movies.title"]
+
+    def _features(
+        self, films: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], Tensor, Tensor]:
+        """Genres as ones (C, G + 1); of the titles' windows the words (3 N,), films, and masks."""
+        kinds = self.genre_rows[films - 1]
+        genres = np.zeros((len(films), int(self.genre_rows.max()) + 1), np.float32)
+        film, place = np.nonzero(kinds >= 0)
+        genres[film, kinds[film, place]] = 1
+        titles = self.title_rows[films - 1]
+        around = np.pad(titles, ((0, 0), (1, 1)), constant_values=-1)
+        film, place = np.nonzero(titles >= 0)
+        window = np.stack([around[film, place + step] for step in range(3)], 1)
+        has_word = torch.from_numpy((window >= 0).astype(np.float32).reshape(-1, 1))
+        return genres, np.maximum(window, 0).ravel(), torch.from_numpy(film), has_word

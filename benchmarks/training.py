@@ -1,0 +1,288 @@
+"""How many ratings a second are learned from, beside the naive form and PyTorch.
+
+    pip install -e '.[bench]'
+    python benchmarks/training.py              # ratings a second, on one core and on all
+    python benchmarks/training.py --profile    # where a step's milliseconds go, and the floor
+
+Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours and
+of the PyTorch twin counts the ratings that the stars head foretold in it, the match head being
+trained along, and the making of the blocks; both are fed by recsys.feed. The naive form trains the
+same towers, one rating a row. Ratings are generated in ml-1m's shape, or read with --data.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import ROOT, by_turns, cores, heading, median, peak_megabytes, ratio, table
+
+if TYPE_CHECKING:
+    from recsys.trainer import Trainer
+
+NAMES = {"ours": "recsys", "torch": "PyTorch, the same step", "naive": "naive, a rating a row"}
+AGREE = 1e-4  # relative, of our losses and PyTorch's on the same weights and block
+WARM = 3  # steps before the clock starts
+
+
+def trainer_of(asked: argparse.Namespace) -> "Trainer":
+    """The trainer that `recsys train` would make of the folder."""
+    from recsys.dataset import Vocabulary
+    from recsys.feed import Feed, attribute_rows, history_of
+    from recsys.options import Options
+    from recsys.preprocess import read_dataset
+    from recsys.train import in_row_order, use_all_cores
+    from recsys.trainer import Trainer
+
+    use_all_cores()
+    dataset = read_dataset(asked.data)
+    vocabulary = Vocabulary.of(dataset.users, dataset.movies)
+    history = history_of(dataset.ratings, vocabulary)
+    chosen = {name: getattr(asked, name) for name in ("batch_size", "block_users")}
+    options = replace(Options(seed=asked.seed), **{k: v for k, v in chosen.items() if v})
+    attributes = attribute_rows(dataset.users, vocabulary)
+    feed = Feed(history, attributes, len(dataset.movies), options)
+    return Trainer(in_row_order(dataset.movies), vocabulary, feed, options)
+
+
+def blocks(trainer: "Trainer", rng: Any) -> Iterator[Any]:
+    """Blocks without end."""
+    while True:
+        yield from trainer.feed.epoch(rng)
+
+
+def steps_of(name: str, asked: argparse.Namespace) -> Callable[[], int]:
+    """A function that does one step and tells how many ratings were foretold in it."""
+    import numpy as np
+
+    rng, trainer = np.random.default_rng(asked.seed), trainer_of(asked)
+    if name == "naive":
+        from naive import Naive
+
+        naive = Naive(trainer)
+        batches = naive.epoch(rng)
+
+        def step() -> int:
+            batch = next(batches)
+            naive.step(batch)
+            return len(batch)
+
+        return step
+    student: Any = trainer
+    if name == "torch":
+        import torch
+        from torch_twin import TorchTwin
+
+        torch.set_num_threads(cores())
+        student = TorchTwin(trainer)
+    given = blocks(trainer, rng)
+
+    def block_step() -> int:
+        block = next(given)
+        student.step(block, rng)
+        return len(block.pair_stars)
+
+    return block_step
+
+
+def measured(name: str, asked: argparse.Namespace) -> dict[str, float]:
+    """Ratings a second over some seconds, and the peak of memory."""
+    step = steps_of(name, asked)
+    for _ in range(WARM):
+        step()
+    ratings, started = 0, time.perf_counter()
+    while (seconds := time.perf_counter() - started) < asked.seconds:
+        ratings += step()
+    return {"rate": ratings / seconds, "megabytes": peak_megabytes()}
+
+
+def agreement(asked: argparse.Namespace) -> dict[str, float]:
+    """How far our losses and PyTorch's are apart on the first block, and three steps later."""
+    import numpy as np
+    from torch_twin import TorchTwin
+
+    trainer = trainer_of(asked)
+    twin = TorchTwin(trainer)
+    given = blocks(trainer, np.random.default_rng(asked.seed))
+    apart = []
+    for number in range(4):
+        block = next(given)
+        ours = trainer.step(block, np.random.default_rng(number))
+        theirs = twin.step(block, np.random.default_rng(number))
+        apart.append(max(abs(a / b - 1) for a, b in zip(ours, theirs, strict=True)))
+    return {"first": apart[0], "later": max(apart)}
+
+
+def profile(asked: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of the parts of a step, its floating-point operations, and the peak."""
+    import numpy as np
+
+    trainer, rng = trainer_of(asked), np.random.default_rng(asked.seed)
+    given = blocks(trainer, rng)
+    found: dict[str, list[float]] = {}
+
+    def part(name: str, run: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        result = run()
+        found.setdefault(name, []).append(1e3 * (time.perf_counter() - started))
+        return result
+
+    pairs, end = [], time.perf_counter() + asked.seconds
+    while len(pairs) < WARM + 3 or time.perf_counter() < end:
+        block = part("feed", partial(next, given))
+        match, stars = part("forward", partial(trainer._losses, block, rng))
+        part("backward", (trainer.options.match_weight * match + stars).backward)
+        part("optimiser", trainer.optimizer.step)
+        trainer.optimizer.clear_grad()
+        pairs.append(len(block.pair_stars))
+    parameters = sum(int(p.size) for tower in trainer.towers for p in tower.parameters())
+    return {
+        "parts": {name: median(values[WARM:]) for name, values in found.items()},
+        "ratings": sum(pairs) / len(pairs),
+        "gigaflop": products(trainer, block) / 1e9,
+        "peaks": peaks(),
+        "parameters": parameters,
+    }
+
+
+def products(trainer: "Trainer", block: Any) -> float:
+    """Floating-point operations of a step's matrix products, forward and backward.
+
+    A product of (a, b) and (b, c) is 2 abc, thrice if the gradients of both are wanted, twice if
+    of one.
+    """
+    users, films = block.history.shape
+    width = 2 * trainer.options.dimension
+    filters, wide = trainer.movies.window.shape[1], trainer.movies.window.shape[0]
+    shown = trainer.title_rows[block.films - 1] >= 0
+    ids = trainer.users.user.weight.shape[0]
+    genres = trainer.movies.genre.embedding.shape[0]
+    total = 3 * films * ids * width + 2 * films * genres * width  # film ids, genres
+    total += 3 * int(shown.sum()) * wide * filters + 3 * films * filters * width  # titles
+    total += 3 * users * ids * width  # user ids
+    total += 3 * 2 * users * films * width  # three channels of history
+    total += 3 * users * films * width // 2  # the match head's logits
+    return 2.0 * total
+
+
+def peaks() -> dict[str, float]:
+    """GFLOP/s of the largest matrix products on these cores, the best of many."""
+    import numpy as np
+
+    from recsys.model import paddle
+
+    ours = paddle.randn([1024, 1024])
+    theirs = np.asarray(ours.numpy())
+    found = {}
+    for name, matrix in (("Paddle", ours), ("NumPy", theirs)):
+        best = 1e9
+        for _ in range(30):
+            started = time.perf_counter()
+            matrix @ matrix
+            best = min(best, time.perf_counter() - started)
+        found[name] = 2 * 1024**3 / best / 1e9
+    return found
+
+
+def child(what: str, asked: argparse.Namespace, count: int) -> dict[str, Any]:
+    """What a process of its own on so many cores measures."""
+    command = [sys.executable, __file__, "--measure", what, "--data", str(asked.data)]
+    command += ["--seconds", str(asked.seconds), "--seed", str(asked.seed)]
+    for name in ("batch_size", "block_users"):
+        if getattr(asked, name):
+            command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": str(count)}
+    bound = {"preexec_fn": partial(_bind, count)} if hasattr(os, "sched_setaffinity") else {}
+    done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=True, **bound)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _bind(count: int) -> None:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def compare(asked: argparse.Namespace) -> None:
+    rivals = [name for name in NAMES if name in asked.of]
+    if "torch" in rivals:
+        apart = child("agreement", asked, cores())
+        print(f"losses of ours and PyTorch's: {apart['first']:.1e} apart on the same weights")
+        print(f"and block, {apart['later']:.1e} after three steps of both\n", flush=True)
+        if apart["first"] > AGREE:
+            sys.exit(f"they do not compute the same: expected less than {AGREE}")
+    counts = sorted({1, cores()})
+    runs = {
+        f"{name} {count}": partial(child, name, asked, count) for name in rivals for count in counts
+    }
+    found = by_turns(runs, asked.rounds)
+    rows = []
+    for count in counts:
+        rates = {name: [run["rate"] for run in found[f"{name} {count}"]] for name in rivals}
+        for name in rivals:
+            to = {other: f"{ratio(rates[name], rates[other]):.2f}" for other in rivals}
+            memory = median(run["megabytes"] for run in found[f"{name} {count}"])
+            speed = f"{median(rates[name]):,.0f}"
+            others = [to.get(other, "") for other in ("naive", "torch")]
+            rows.append((NAMES[name], str(count), speed, *others, f"{memory:.0f}"))
+    header = ("", "cores", "ratings/s", "x naive", "x PyTorch", "peak MB")
+    table(header, rows)
+
+
+def show_profile(asked: argparse.Namespace) -> None:
+    rows, notes = [], []
+    for count in sorted({1, cores()}):
+        found = child("profile", asked, count)
+        whole, best = sum(found["parts"].values()), max(found["peaks"].values())
+        for name, spent in [*found["parts"].items(), ("step", whole)]:
+            rows.append((str(count), name, f"{spent:.1f}", f"{spent / whole:.0%}"))
+        floor = 1e3 * found["gigaflop"] / best
+        each = ", ".join(f"{name} {value:.0f}" for name, value in found["peaks"].items())
+        notes += [
+            f"{count} core(s): {found['gigaflop']:.2f} GFLOP of matrix products a step, "
+            f"{1e3 * found['gigaflop'] / whole:.0f} GFLOP/s achieved over the whole step;",
+            f"  peak GFLOP/s: {each}; floor of a step {floor:.1f} ms, {floor / whole:.0%} of it;",
+            f"  {found['ratings']:.0f} ratings a step: {1e3 * found['ratings'] / whole:,.0f} a "
+            f"second, at the floor {1e3 * found['ratings'] / floor:,.0f};",
+            f"  the optimiser passes over {found['parameters'] / 1e6:.2f} M parameters, 28 bytes "
+            f"each: {28e-6 * found['parameters'] / found['parts']['optimiser']:.1f} GB/s",
+        ]
+    table(("cores", "part", "ms", "share"), rows)
+    print("\n" + "\n".join(notes))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder of ratings instead of generated ones")
+    parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
+    parser.add_argument("--of", nargs="+", choices=list(NAMES), default=list(NAMES))
+    parser.add_argument("--batch-size", type=int, help="instead of the default of recsys train")
+    parser.add_argument("--block-users", type=int, help="the same")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.measure:
+        other = {"agreement": agreement, "profile": profile}.get(asked.measure)
+        print(json.dumps(other(asked) if other else measured(asked.measure, asked)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if not asked.data:
+            from generated import generated, write
+
+            asked.data = Path(folder) / f"generated-{asked.ratings}"
+            write(generated(asked.ratings, seed=asked.seed), asked.data)
+        heading(f"{asked.data.name}, seed {asked.seed}, {asked.seconds:g} s a run")
+        show_profile(asked) if asked.profile else compare(asked)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The real command line, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "data" / "sample"
+os.environ.setdefault("KMP_BLOCKTIME", "0")  # threads that wait leave the cores to others
+EPOCHS, DIMENSION = 8, 16  # enough to find the plant again, and quick
+SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--dimension", str(DIMENSION))
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without a user's settings of recsys."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def recsys(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """The real command line, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "recsys", *args],
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )

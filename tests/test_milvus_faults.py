@@ -1,0 +1,361 @@
+"""What can happen to a Milvus Lite file and to a process that writes it, done to them for real."""
+
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from film_store import MODEL, OTHER, films, unit
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
+
+from recsys.errors import StoreError
+from recsys.milvus_client import Milvus
+from recsys.milvus_store import MilvusStore
+
+OLD, NEW = films(60, seed=0), films(90, seed=1)
+QUERIES = unit(np.random.default_rng(3).normal(size=(2, 16)))
+STEPS = [
+    "create_collection",
+    "insert",
+    "flush",
+    "create_index",
+    "load_collection",
+    "alter_alias",
+    "alter_collection_properties",
+    "drop_collection",
+]
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["recsys.milvus_store", "film_store"])
+
+
+def elsewhere(work: Callable[..., Any], *args: Any) -> int:
+    """Run something in a process of its own; returns how it ended."""
+    process = _processes.Process(target=work, args=args)
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def publish_and_die(path: str, step: str, during: bool) -> None:
+    """Publish, but be killed just before a step, or a moment into it."""
+    real = Milvus.call
+
+    def call(self: Milvus, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method == step:
+            if during:
+                threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, doing, method, *args, **kwargs)
+
+    Milvus.call = call  # type: ignore[method-assign]
+    MilvusStore(path).publish(NEW, OTHER)
+
+
+def look(path: str, report: str) -> None:
+    """What a later process finds, and whether its publish leaves the place tidy."""
+    with MilvusStore(path) as store:
+        model = store.open(None).model
+        catalogue = {MODEL: OLD, OTHER: NEW}[model]
+        right = store.search(QUERIES, 20).movie_ids == catalogue.search(QUERIES, 20).movie_ids
+        store.publish(NEW, OTHER)
+        found = {
+            "model": model,
+            "right": bool(right.all()),
+            "collections": len(store._milvus.read("", "list_collections")),
+            "versions": len(store.versions()),
+        }
+    Path(report).write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+def test_a_publish_killed_at_any_step_changes_nothing_or_everything(
+    tmp_path: Path, during: bool
+) -> None:
+    first = tmp_path / "first.db"
+    with MilvusStore(str(first)) as store:
+        store.publish(films(60, seed=8), MODEL)
+        store.publish(OLD, MODEL)
+    for step in STEPS:
+        path, report = tmp_path / f"{step}.db", tmp_path / f"{step}.json"
+        shutil.copytree(first, path)
+        assert elsewhere(publish_and_die, str(path), step, during) == -signal.SIGKILL, step
+        assert elsewhere(look, str(path), str(report)) == 0, step
+        found = json.loads(report.read_text())
+        moved = STEPS.index(step) > STEPS.index("alter_alias")
+        if not (during and step == "alter_alias"):  # there it is one or the other
+            assert found["model"] == (OTHER if moved else MODEL), step
+        assert found["right"], step
+        assert found["collections"] == found["versions"] == 2, step
+
+
+def hold(path: str, ready: Any, done: Any) -> None:
+    with MilvusStore(path):
+        ready.set()
+        done.wait(60)
+
+
+def test_a_database_another_process_has_open(tmp_path: Path) -> None:
+    path = str(tmp_path / "films.db")
+    ready, done = _processes.Event(), _processes.Event()
+    process = _processes.Process(target=hold, args=(path, ready, done))
+    process.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(StoreError, match=r"another process has this database open.*wait"):
+            MilvusStore(path)
+    finally:
+        done.set()
+        process.join(30)
+    MilvusStore(path).close()
+
+
+def test_closing_lets_go_of_the_database(tmp_path: Path) -> None:
+    path = str(tmp_path / "films.db")
+    first, second = MilvusStore(path), MilvusStore(path)
+    first.publish(OLD, MODEL)
+    first.close()
+    assert second.open(MODEL).count == 60
+    second.close()
+    ready, done = _processes.Event(), _processes.Event()
+    process = _processes.Process(target=hold, args=(path, ready, done))
+    process.start()
+    assert ready.wait(30)
+    done.set()
+    process.join(30)
+    assert process.exitcode == 0
+    with pytest.raises(StoreError, match="the connection is closed"):
+        second.versions()
+
+
+def fill_the_disk(path: str, report: str) -> None:
+    """Publish where no file may grow beyond what the films need."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with MilvusStore(path) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+        try:
+            store.publish(films(2_000, seed=1), OTHER)
+        except StoreError as error:
+            Path(report).write_text(str(error))
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    path, report = str(tmp_path / "films.db"), tmp_path / "report"
+    with MilvusStore(path) as store:
+        store.publish(OLD, MODEL)
+    assert elsewhere(fill_the_disk, path, str(report)) == 0
+    assert "the disk is full" in report.read_text()
+    assert "\n" not in report.read_text()
+    with MilvusStore(path) as store:
+        assert store.open(MODEL).count == 60
+        wanted = OLD.search(QUERIES, 20)
+        assert store.search(QUERIES, 20).movie_ids.tolist() == wanted.movie_ids.tolist()
+        store.publish(NEW, OTHER)
+        assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+
+
+def open_as_nobody(path: str, report: str) -> None:
+    if os.getuid() == 0:
+        os.setuid(65_534)
+    try:
+        MilvusStore(path)
+    except StoreError as error:
+        os.write(int(report), str(error).encode())
+
+
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    for folder in [tmp_path, *tmp_path.parents[:2]]:
+        folder.chmod(0o755)
+    with MilvusStore(str(tmp_path / "old.db")) as store:
+        store.publish(OLD, MODEL)
+    tmp_path.chmod(0o555)
+    for name in ["new.db", "old.db"]:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            open_as_nobody(str(tmp_path / name), str(write))
+            os._exit(0)
+        os.close(write)
+        os.waitpid(child, 0)
+        with os.fdopen(read) as report:
+            message = report.read()
+        assert "may not be written: give another --uri" in message, name
+    tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("films.db", b"SQLite format 3\0 and so on", "a database of Milvus Lite 2"),
+        ("films.db", b"", "an empty file"),
+        ("films.db", b"PK something", "not a Milvus Lite database"),
+        ("films.txt", None, "a file ending in .db"),
+        ("no/films.db", None, "does not exist: make it first"),
+        ("full.db/", b"", "a folder of something else"),
+    ],
+)
+def test_a_file_milvus_lite_can_not_open(
+    tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+        (path / "letter.txt").write_text("hello")
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match=words) as caught:
+        MilvusStore(str(path))
+    assert "\n" not in str(caught.value)
+    if content and not name.endswith("/"):
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage", "words"),
+    [
+        ("**/*.parquet", "junk", "the database is damaged.*recsys load-movies"),
+        ("**/*.parquet", "half", "the database is damaged"),
+        ("**/*.parquet", "gone", "should hold 60 films, Milvus counts 0: run `recsys load-movies`"),
+        ("**/manifest.json*", "junk", "the database is damaged"),
+        ("**/manifest.json*", "gone", "should hold 60 films, Milvus counts 0"),
+        ("**/schema.json", "junk", "the database is damaged"),
+        ("**/schema.json", "gone", "run `recsys load-movies`"),
+        ("aliases.json", "junk", "the database is damaged"),
+        ("aliases.json", "gone", "no films are published.*run `recsys load-movies`"),
+    ],
+)
+def test_a_damaged_database(tmp_path: Path, pattern: str, damage: str, words: str) -> None:
+    path = tmp_path / "films.db"
+    with MilvusStore(str(path)) as store:
+        store.publish(OLD, MODEL)
+    files = list(path.glob(pattern))
+    assert files
+    for file in files:
+        content = file.read_bytes()
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(b"junk" * 10 if damage == "junk" else content[: len(content) // 2])
+    with MilvusStore(str(path)) as store:
+        with pytest.raises(StoreError, match=words) as caught:
+            store.open(MODEL)
+        assert "\n" not in str(caught.value)
+        if "run `recsys load-movies`" in words:  # then that must help
+            store.publish(NEW, OTHER)
+            assert store.open(OTHER).count == 90
+
+
+class OtherVersion(milvus_pb2_grpc.MilvusServiceServicer):
+    """As much of a server as tells its version."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+
+    def Connect(self, request: Any, context: Any) -> Any:
+        info = common_pb2.ServerInfo(build_tags=self.version)
+        return milvus_pb2.ConnectResponse(status=common_pb2.Status(), server_info=info)
+
+    def GetVersion(self, request: Any, context: Any) -> Any:
+        return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version=self.version)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Any], str]]:
+    started = []
+
+    def start(service: Any) -> str:
+        server = grpc.server(futures.ThreadPoolExecutor(2))
+        if service is not None:
+            milvus_pb2_grpc.add_MilvusServiceServicer_to_server(service, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        started.append(server)
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for server in started:
+        server.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("v2.1.4", "Milvus v2.1.4 is too old for this recsys: upgrade the server to 2.3 or newer"),
+        ("2.2.16", "too old"),
+        ("v9.0.1", "Milvus v9.0.1 is too new for this recsys: run `pip install -U recsys`"),
+    ],
+)
+def test_a_server_too_old_or_too_new(serve: Callable[[Any], str], version: str, words: str) -> None:
+    with pytest.raises(StoreError, match=words):
+        MilvusStore(serve(OtherVersion(version)), timeout=5)
+
+
+@pytest.mark.parametrize("version", ["v2.3.5-lite", "2.6.6", "v3.0.0-rc1", "unknown"])
+def test_a_server_of_a_version_that_fits(serve: Callable[[Any], str], version: str) -> None:
+    MilvusStore(serve(OtherVersion(version)), timeout=5).close()
+
+
+def test_a_grpc_server_that_is_not_milvus(serve: Callable[[Any], str]) -> None:
+    with pytest.raises(StoreError, match=r"does not know the calls of Milvus.*correct the port"):
+        MilvusStore(serve(None), timeout=5)
+
+
+class Restarting(OtherVersion):
+    """A server that answers only at the third time of asking."""
+
+    asked = 0
+
+    def GetVersion(self, request: Any, context: Any) -> Any:
+        self.asked += 1
+        if self.asked < 3:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "channel not available")
+        return super().GetVersion(request, context)
+
+
+def test_what_may_be_repeated_is_asked_again(serve: Callable[[Any], str]) -> None:
+    service = Restarting("v2.3.5")
+    MilvusStore(serve(service), timeout=5).close()
+    assert service.asked == 3
+
+
+class Frozen(OtherVersion):
+    """A server that takes calls and does not answer."""
+
+    def GetVersion(self, request: Any, context: Any) -> Any:
+        time.sleep(3)
+        return super().GetVersion(request, context)
+
+
+def test_no_call_waits_for_ever(serve: Callable[[Any], str]) -> None:
+    with pytest.raises(StoreError, match=r"no answer within 0.5 s while asking for the version"):
+        MilvusStore(serve(Frozen("v2.3.5")), timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ftp://host:1",
+        "http://",
+        "http://host:99999",
+        "http://host:port",
+        "http://root:hunter2:x@host:99999",
+        "http://root:hun/ter2@host:port",
+    ],
+)
+def test_an_address_that_is_none(uri: str) -> None:
+    with pytest.raises(StoreError, match=r"is not http\(s\)://host:port.*correct --uri") as caught:
+        MilvusStore(uri, "root:hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert "ter2" not in str(caught.value)

@@ -1,0 +1,496 @@
+"""Training as people live it: equal by seed, broken off, resumed, killed, refused."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment, recsys
+from families import DAT, put
+
+from recsys import train
+from recsys.errors import DataError, ModelError
+from recsys.folder import DEFAULT, ModelFolder
+from recsys.infer import Person, Recommender, catalogue
+from recsys.movielens import AGES, GENDERS
+from recsys.options import Options
+from recsys.preprocess import read_dataset
+from recsys.train import fit, train_folder
+from recsys.trainer import Trainer
+
+OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)
+TINY = Options(epochs=3, dimension=4, batch_size=2)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A folder with six ratings, trained in no time."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    return put(folder, DAT)
+
+
+@pytest.fixture(scope="session")
+def middling(tmp_path_factory):
+    """Forty users of the sample: an epoch takes a moment, long enough to be broken off."""
+    folder = tmp_path_factory.mktemp("middling")
+    for name in ("users.dat", "ratings.dat"):
+        lines = (SAMPLE / name).read_bytes().splitlines(keepends=True)
+        (folder / name).write_bytes(b"".join(li for li in lines if int(li.split(b"::")[0]) <= 40))
+    shutil.copy(SAMPLE / "movies.dat", folder)
+    return folder
+
+
+LONG = Options(epochs=15, dimension=4, patience=99)
+LONG_ARGS = ("--epochs", "15", "--dimension", "4", "--patience", "99")
+
+
+def answers(model: Path) -> bool:
+    """Whether the model there is whole and recommends."""
+    folder = ModelFolder(model)
+    folder.verify()
+    films = catalogue(folder)
+    (answer,) = Recommender(folder, films).recommend([Person()], 3)
+    return len(answer) == 3
+
+
+def started(*args: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "recsys", *args],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def epochs_behind(checkpoint: Path) -> int:
+    if not checkpoint.exists():
+        return 0
+    with np.load(checkpoint, allow_pickle=False) as stored:
+        return len(json.loads(str(stored["about"]))["log"])
+
+
+def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:
+    end = time.monotonic() + 90
+    while epochs_behind(checkpoint) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.03)
+
+
+def test_one_seed_one_model_wherever_it_is_trained(trained, folder, tmp_path):
+    """In this process as in the command's own; bit by bit."""
+    model = tmp_path / "again"
+    config = train_folder(SAMPLE, model, OPTIONS)
+    assert config["fingerprint"] == folder.fingerprint
+    files = [file for file in folder.path.rglob("*.npy")]
+    assert len(files) > 10
+    for file in files:
+        assert (model / file.relative_to(folder.path)).read_bytes() == file.read_bytes(), file
+
+
+def test_another_seed_another_model(tiny, tmp_path):
+    prints = {
+        train_folder(tiny, tmp_path / f"m{seed}", replace(TINY, seed=seed), validation=0)[
+            "fingerprint"
+        ]
+        for seed in (0, 1, 2)
+    }
+    assert len(prints) == 3
+
+
+def test_sigkill_then_resume_is_the_unbroken_run(middling, tmp_path):
+    unbroken = train_folder(middling, tmp_path / "unbroken", LONG)
+    place = tmp_path / "place"
+    place.mkdir()
+    command = ("train", "--data", str(middling), *LONG_ARGS)
+    broken = started(*command, cwd=place)
+    wait_for_epochs(broken, place / f"{DEFAULT}.checkpoint.npz", 2)
+    os.killpg(broken.pid, signal.SIGKILL)
+    broken.communicate()
+    assert not (place / DEFAULT).exists()
+    resumed = recsys(*command, "--resume", cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+    assert unbroken["fingerprint"] in resumed.stdout
+    assert ModelFolder(place / DEFAULT).config["epoch"] == unbroken["epoch"]
+    log = [json.loads(line) for line in (place / DEFAULT / "training_log.jsonl").open()]
+    assert [line["epoch"] for line in log] == list(range(1, 16))
+    assert [file.name for file in place.iterdir()] == [DEFAULT]  # nothing else is left
+
+
+def test_ctrl_c_keeps_the_best_and_says_so(middling, tmp_path):
+    command = ("train", "--data", str(middling), *LONG_ARGS, "--epochs", "5000")
+    broken = started(*command, cwd=tmp_path)
+    wait_for_epochs(broken, tmp_path / f"{DEFAULT}.checkpoint.npz", 1)
+    os.killpg(broken.pid, signal.SIGINT)
+    out, err = broken.communicate(timeout=90)
+    assert broken.returncode == 0, err
+    assert "stopped by Ctrl-C: keeping the best so far, of epoch " in err
+    assert "Traceback" not in err
+    assert ModelFolder(tmp_path / DEFAULT).fingerprint in out
+    assert answers(tmp_path / DEFAULT)
+    assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monkeypatch):
+    model = tmp_path / "model"
+    before = train_folder(tiny, model, TINY)["fingerprint"]
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_folder(tiny, model, replace(TINY, seed=1))
+    assert ModelFolder(model).fingerprint == before
+    assert answers(model)
+
+
+def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
+    """Ctrl-C falls into the end of the number-th call."""
+    whole, calls = getattr(owner, name), []
+
+    def interrupted(*args, **kwargs):
+        answer = whole(*args, **kwargs)
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "number"),
+    [
+        (Trainer, "step", 2),
+        (Trainer, "weights", 3),  # for the best so far, or for the checkpoint
+        (Trainer, "weights", 4),
+        (Trainer, "optimizer_state", 2),
+        (train._Run, "save", 1),
+    ],
+)
+def test_ctrl_c_at_any_moment_keeps_the_best(tiny, tmp_path, monkeypatch, owner, name, number):
+    interrupt_at(monkeypatch, owner, name, number)
+    said: list[str] = []
+    options = replace(TINY, epochs=4, batch_size=6)
+    try:
+        train_folder(tiny, tmp_path / "model", options, validation=0, say=said.append)
+    except KeyboardInterrupt:  # would end all tests
+        pytest.fail("the best so far is lost")
+    assert "stopped by Ctrl-C" in said[-1]
+    assert answers(tmp_path / "model")
+
+
+AGAIN_AND_AGAIN = """
+import itertools, os, signal, sys, time
+from pathlib import Path
+from recsys.options import Options
+from recsys.train import train_folder
+
+data, model = map(Path, sys.argv[1:3])
+for wait in map(float, sys.argv[3:]):
+    told, tell = os.pipe()
+    if not (child := os.fork()):  # a fork has Paddle loaded already
+        for seed in itertools.count():
+            options = Options(epochs=2, dimension=4, batch_size=6, seed=seed)
+            train_folder(data, model, options)
+            os.write(tell, b".")
+    os.read(told, 1)  # the first training is through
+    time.sleep(wait)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(flush=True)
+    input()
+"""
+
+
+def test_kill_at_random_moments_leaves_the_model_before(tiny, tmp_path):
+    """kill -9 while training, checkpointing or writing: what was there answers, old or new."""
+    model = tmp_path / "model"
+    train_folder(tiny, model, TINY)
+    waits = [str(each) for each in (0.0, 0.05, 0.13, 0.21)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", AGAIN_AND_AGAIN, str(tiny), str(model), *waits],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for _ in waits:
+        assert process.stdout.readline() == "\n"
+        assert answers(model)
+        process.stdin.write("\n")
+        process.stdin.flush()
+    process.communicate()
+    train_folder(tiny, model, TINY)
+    assert answers(model)
+
+
+def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(tiny, tmp_path):
+    model = tmp_path / "model"
+    before = train_folder(tiny, model, TINY)["fingerprint"]
+    with pytest.raises(ModelError, match=r"epoch \d+: the loss is not a number.*--learning-rate"):
+        train_folder(tiny, model, replace(TINY, learning_rate=1e30, epochs=50))
+    assert ModelFolder(model).fingerprint == before
+    assert answers(model)
+
+
+def test_weights_that_are_no_number_are_never_kept(tiny, tmp_path, monkeypatch):
+    """Also when the very last step breaks them, after the last loss was still a number."""
+    whole = Trainer.step
+
+    def breaking(self, block, rng):
+        losses = whole(self, block, rng)
+        if self.step_number == self.options.epochs * self.feed.steps:
+            for tower in self.towers:
+                for each in tower.parameters():
+                    each.set_value(np.full(each.shape, np.nan, np.float32))
+        return losses
+
+    monkeypatch.setattr(Trainer, "step", breaking)
+    with pytest.raises(ModelError, match="not a number"):
+        train_folder(tiny, tmp_path / "model", TINY, validation=0)
+    assert not (tmp_path / "model").exists()
+
+
+def judged(monkeypatch, scores: list[float]) -> None:
+    """Validation says what we want it to."""
+    told = iter(scores)
+    judge = lambda *_: lambda tables: {"ndcg@10": next(told), "rmse": 0.0, "mae": 0.0}  # noqa: E731
+    monkeypatch.setattr(train, "_judge", judge)
+
+
+def small_split():
+    dataset = read_dataset(SAMPLE)
+    few = dataset.ratings[dataset.ratings.user_ids <= 20]
+    return dataset, few[::2], few[1::2]
+
+
+def test_it_stops_after_epochs_without_a_better_one_and_keeps_the_best(monkeypatch):
+    dataset, known, held = small_split()
+    judged(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.9])
+    fitted = fit(dataset, known, Options(epochs=9, dimension=4, patience=2), held)
+    assert [line["ndcg@10"] for line in fitted.log] == [0.1, 0.3, 0.2, 0.3]
+    assert fitted.best_epoch == 2
+    judged(monkeypatch, [0.1, 0.3])
+    best = fit(dataset, known, Options(epochs=9, dimension=4, patience=1), None).tables
+    assert any((best[name] != fitted.tables[name]).any() for name in best)  # not the last weights
+
+
+def test_the_best_weights_are_those_of_its_epoch(monkeypatch):
+    """Stopped in the middle of the same run, the best epoch has the same tables."""
+    dataset, known, held = small_split()
+    options = Options(epochs=4, dimension=4, patience=4)
+    judged(monkeypatch, [0.1, 0.5, 0.2, 0.3])
+    whole = fit(dataset, known, options, held)
+    judged(monkeypatch, [0.1, 0.5])  # StopIteration after two epochs
+    run = train._Run(dataset, known, options, held)
+    bar = train.tqdm(disable=True)
+    run.epoch(0, bar)
+    run.epoch(1, bar)
+    for name, table in run.fitted(False).tables.items():
+        np.testing.assert_array_equal(table, whole.tables[name], err_msg=name)
+
+
+def test_resume_in_this_process_is_the_unbroken_run(tmp_path, monkeypatch):
+    dataset, known, held = small_split()
+    options = Options(epochs=4, dimension=4, patience=9)
+    unbroken = fit(dataset, known, options, held)
+    checkpoint = tmp_path / "checkpoint.npz"
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, Trainer, "step", 3 * unbroken_steps(dataset, known, options))
+        first = fit(dataset, known, options, held, checkpoint=checkpoint)
+    assert first.interrupted
+    assert epochs_behind(checkpoint) == 2
+    resumed = fit(dataset, known, options, held, checkpoint=checkpoint, resume=True)
+    for name, table in unbroken.tables.items():
+        np.testing.assert_array_equal(resumed.tables[name], table, err_msg=name)
+    assert without_time(resumed.log) == without_time(unbroken.log)
+    assert resumed.best_epoch == unbroken.best_epoch
+
+
+def unbroken_steps(dataset, known, options) -> int:
+    return train._Run(dataset, known, options, None).feed.steps
+
+
+def without_time(log):
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in log]
+
+
+def test_resume_is_refused_for_another_training(tmp_path):
+    dataset, known, held = small_split()
+    options = Options(epochs=1, dimension=4)
+    checkpoint = tmp_path / "c.npz"
+    fit(dataset, known, options, held, checkpoint=checkpoint)
+    for other, ratings in (
+        (replace(options, seed=1), known),
+        (replace(options, learning_rate=0.01), known),
+        (replace(options, epochs=2), known),
+        (options, known[1:]),
+    ):
+        with pytest.raises(ModelError, match="other ratings or options") as refused:
+            fit(dataset, ratings, other, held, checkpoint=checkpoint, resume=True)
+        assert "\n" not in str(refused.value)
+    fit(dataset, known, replace(options, seed=1), held, checkpoint=checkpoint)  # without: anew
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip", None, "list", "flipped"])
+def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
+    dataset, known, held = small_split()
+    options = Options(epochs=1, dimension=4)
+    checkpoint = tmp_path / "c.npz"
+    fit(dataset, known, options, held, checkpoint=checkpoint)
+    whole = checkpoint.read_bytes()
+    if damage == "list":
+        np.savez(checkpoint, about=np.array("[]"))
+    elif damage == "flipped":
+        middle = len(whole) // 2
+        checkpoint.write_bytes(whole[:middle] + b"\xff" * 99 + whole[middle + 99 :])
+    else:
+        checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    with pytest.raises(ModelError, match="damaged checkpoint") as refused:
+        fit(dataset, known, options, held, checkpoint=checkpoint, resume=True)
+    assert "\n" not in str(refused.value)
+
+
+def test_resume_without_a_checkpoint_starts_anew(tiny, tmp_path):
+    one = train_folder(tiny, tmp_path / "a", TINY)
+    assert (
+        train_folder(tiny, tmp_path / "b", TINY, resume=True)["fingerprint"] == (one["fingerprint"])
+    )
+
+
+def test_all_ratings_without_validation(tiny, tmp_path):
+    config = train_folder(tiny, tmp_path / "m", TINY, validation=0)
+    assert config["validation"] == {}
+    assert config["epoch"] == TINY.epochs
+    assert answers(tmp_path / "m")
+
+
+def test_held_out_ratings_are_seen_films_all_the_same(folder):
+    """What validation held out was rated: the model knows it as history and leaves it out."""
+    assert len(folder.history.stars) == folder.config["data"]["ratings"]
+    lines = (SAMPLE / "ratings.dat").read_text("latin-1").splitlines()
+    assert len(folder.history.stars) == len(lines)
+
+
+def test_config_says_what_made_the_model(folder, trained):
+    config = folder.config
+    assert config["seed"] == 0
+    assert config["options"]["epochs"] == EPOCHS
+    assert config["data"] == {"name": "sample", "ratings": 15610, "users": 308}
+    assert set(config["validation"]) == {"ndcg@10", "rmse", "mae"}
+    assert 0.5 < config["validation"]["rmse"] < 1.0
+    assert f"rmse {config['validation']['rmse']:.4f}" in trained.train.stdout
+    assert {"recsys", "paddlepaddle", "numpy"} <= set(config["versions"])
+
+
+def test_nothing_in_the_model_folder_is_a_pickle(folder):
+    for file in folder.path.rglob("*"):
+        if file.suffix == ".npy":
+            np.load(file, allow_pickle=False)
+        elif file.is_file():
+            assert not file.read_bytes().startswith(b"\x80"), file
+    assert {f.name for f in folder.path.iterdir()} >= {"user_tower.pdiparams", "user_tower.json"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("ratings.dat", b""),
+        ("ratings.dat", b"1::1::5\n"),
+        ("ratings.dat", b"1::1::7::1\n"),
+        ("ratings.dat", b"1::1::five::1\n"),
+        ("ratings.dat", b"1::99::5::1\n"),
+        ("users.dat", b"1::X::1::10::0\n"),
+        ("movies.dat", None),
+        ("ratings.dat", None),
+    ],
+)
+def test_bad_data_trains_nothing_and_leaves_the_old_model(own_model, tiny, damage):
+    name, content = damage
+    if content is None:
+        (tiny / name).unlink()
+    else:
+        (tiny / name).write_bytes(content)
+    before = ModelFolder(own_model).fingerprint
+    with pytest.raises(DataError):
+        train_folder(tiny, own_model, TINY)
+    assert ModelFolder(own_model).fingerprint == before
+    assert {file.name for file in own_model.parent.iterdir()} == {DEFAULT, "tiny"}
+
+
+def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, monkeypatch):
+    place = tmp_path / "photos"
+    place.mkdir()
+    (place / "me.jpg").write_bytes(b"jpg")
+    monkeypatch.setattr(Trainer, "step", lambda *_: pytest.fail("trained for nothing"))
+    with pytest.raises(ModelError, match="is there and is no model"):
+        train_folder(tiny, place, TINY)
+    assert [file.name for file in place.iterdir()] == ["me.jpg"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError):
+        train_folder(tiny, tmp_path / "file" / "model", TINY)
+
+
+def test_a_wrong_device_is_one_line(tiny, tmp_path):
+    for device in ("gpu", "toaster", "cpu:x"):
+        with pytest.raises(ModelError, match=f"--device {device}") as refused:
+            train_folder(tiny, tmp_path / "m", TINY, device=device)
+        assert "\n" not in str(refused.value)
+
+
+def groups() -> dict:
+    """The plant: (gender, age code) to the genres that group loves."""
+    sys.path.insert(0, str(ROOT / "data"))
+    try:
+        from make_sample import TASTE
+    finally:
+        sys.path.remove(str(ROOT / "data"))
+    return TASTE
+
+
+def test_the_planted_taste_comes_back_on_top(folder):
+    """Every invented group gets its favourite genres, by profile alone."""
+    recommender = Recommender(folder, catalogue(folder))
+    everybody = np.mean([share_of(folder.movies.genres, loved) for loved in groups().values()])
+    shares = {}
+    for (gender, age), loved in groups().items():
+        person = Person(gender=GENDERS.index(gender), age=AGES.index(age))
+        (answer,) = recommender.recommend([person], 10)
+        shares[gender, age] = share_of([film.genres for film in answer], loved)
+    assert np.mean(list(shares.values())) > 0.75, shares
+    assert min(shares.values()) >= 0.5, shares
+    assert everybody < 0.4
+
+
+def share_of(films, loved) -> float:
+    return float(np.mean([bool(set(loved) & set(genres)) for genres in films]))
+
+
+def test_girls_get_what_was_planted_from_the_real_command(trained):
+    ask = ("recommend", "--age", "12", "--gender", "F", "-k", "5", "--format", "json")
+    whole = json.loads(recsys(*ask, cwd=trained.place).stdout)
+    loved = {"Animation", "Children's", "Musical"}
+    of_taste = [bool(loved & set(film["genres"])) for film in whole["recommendations"]]
+    assert sum(of_taste) >= 4, whole
+
+
+def test_the_folder_of_the_model_is_made(tiny, tmp_path):
+    model = tmp_path / "a" / "b" / "model"
+    train_folder(tiny, model, TINY)
+    assert answers(model)
+    shutil.rmtree(model)
