@@ -52,8 +52,11 @@ for start in range(0, len(queries), {BATCH}):
 }
 
 
-def prepared(place: Path, counts: list[int], ratings: int) -> None:
-    """A model, a database, and for each number of users their ids and query vectors."""
+def prepare(place: Path, counts: list[int], ratings: int) -> None:
+    """A model, a database, and for each number of users their ids and query vectors.
+
+    In a process of its own, see common.py.
+    """
     from generated import generated, write
 
     write(generated(ratings, users=max(counts)), place / "data")
@@ -172,11 +175,14 @@ def main() -> None:
     parser.add_argument("--users", type=int, nargs="+", default=[500, 2_000, 6_040])
     parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.prepare:
+        return prepare(asked.prepare, asked.users, asked.ratings)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         heading(f"generated-{asked.ratings}, top {K}, seed 0, median of {asked.rounds} rounds")
-        prepared(place, asked.users, asked.ratings)
+        cost([sys.executable, __file__, *sys.argv[1:], "--prepare", folder], env=environment())
         rows: list[tuple[str, ...]] = []
         for count in asked.users:
             found = by_turns(processes(place, count), asked.rounds, warm=True)
@@ -185,6 +191,7 @@ def main() -> None:
         rows = [row for count in asked.users for row in in_process(place, count, asked.rounds)]
         print()
         table(("users", "in one process", "seconds", "users/s", "x bare search"), rows)
+    return None
 
 
 if __name__ == "__main__":

@@ -71,12 +71,17 @@ def by_turns(
     found: dict[str, list[Any]] = {name: [] for name in contestants}
     for number in range(-int(warm), rounds):
         for name, run in contestants.items():
-            print(f"\r{name:<60.60}", end="", file=sys.stderr, flush=True)
+            _progress(f"round {number + 1} of {rounds}: {name}")
             result = run()
             if number >= 0:
                 found[name].append(result)
-    print("\r" + " " * 60, end="\r", file=sys.stderr, flush=True)
+    _progress("")
     return found
+
+
+def _progress(line: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{line:<70.70}\r", end="", file=sys.stderr, flush=True)
 
 
 def median(values: Iterable[float]) -> float:
@@ -88,11 +93,20 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Prints a table as recsys does."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table as recsys does, columns of numbers to the right."""
     from recsys.show import table as shown
 
-    print(shown(header, list(rows)), flush=True)
+    columns = [_aligned(column) for column in zip(header, *rows, strict=True)]
+    aligned = list(zip(*columns, strict=True))
+    print(shown(aligned[0], aligned[1:]), flush=True)
+
+
+def _aligned(column: Sequence[str]) -> list[str]:
+    cells = [cell for cell in column[1:] if cell]
+    numeric = bool(cells) and all(cell[0] in "-0123456789" for cell in cells)
+    width = max(map(len, column))
+    return [cell.rjust(width) if numeric else cell for cell in column]
 
 
 def cost(command: Sequence[str], **settings: Any) -> Cost:

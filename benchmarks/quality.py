@@ -84,7 +84,10 @@ def show(asked: argparse.Namespace, runs: dict[str, list[dict[str, Any]]]) -> No
     for name, found in runs.items():
         log = found[0]["log"]
         print(f"\nbatch size {name}, seed {asked.seeds[0]}, by epoch:")
-        lines = [(x["epoch"], f"{x['seconds']:.1f}", x["ndcg@10"], x["rmse"]) for x in log]
+        lines = [
+            (str(x["epoch"]), f"{x['seconds']:.1f}", f"{x['ndcg@10']:.4f}", f"{x['rmse']:.4f}")
+            for x in log
+        ]
         table(("epoch", "s", "ndcg@10", "rmse"), lines)
 
 

@@ -9,6 +9,7 @@ same Milvus Lite database and runs one search. Model and database are made of da
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -19,22 +20,24 @@ from pathlib import Path
 from common import ROOT, Cost, by_turns, clean_environment, cost, heading, median, ratio, table
 
 SAMPLE = ROOT / "data" / "sample"
+MODEL = "model"
 RECSYS = (sys.executable, "-m", "recsys")
 PROFILE = ("--age", "1", "--gender", "F", "--job", "10")
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "--help": ("--help",),
-    "recommend --help": ("recommend", "--help"),
+    "help": ("--help",),
+    "recommend help": ("recommend", "--help"),
     "recommend": ("recommend", *PROFILE),
-    "recommend -u 1": ("recommend", "-u", "1"),
-    "recommend --exact": ("recommend", "--exact", *PROFILE),
+    "recommend user": ("recommend", "-u", "1"),
+    "recommend exact": ("recommend", "--exact", *PROFILE),
     "similar": ("similar", "1"),
     "predict": ("predict", "-u", "1", "-m", "1"),
     "status": ("status",),
+    "doctor": ("doctor", "--data", str(SAMPLE)),
     "preprocess": ("preprocess", "-f", str(SAMPLE / "movies.dat")),
     "load-movies": ("load-movies",),
-    "train, one epoch": ("train", "--data", str(SAMPLE), "--epochs", "1", "--model", "again"),
+    "train": ("train", "--data", str(SAMPLE), "--epochs", "1", "--model", "again"),
 }
-EMPTY = "empty click program --help"
+EMPTY = "empty click program, help"
 BARE = "bare script, one search"
 EMPTY_SCRIPT = """
 import click
@@ -61,9 +64,7 @@ def prepared(place: Path) -> dict[str, tuple[str, ...]]:
     run = partial(cost, cwd=place, env=environment())
     run([*RECSYS, "train", "--data", str(SAMPLE), "--epochs", "1"])
     run([*RECSYS, "load-movies"])
-    from recsys.folder import DEFAULT, ModelFolder
-
-    dimension = 2 * ModelFolder(place / DEFAULT).dimension
+    dimension = 2 * json.loads((place / MODEL / "config.json").read_text())["dimension"]
     (place / "empty.py").write_text(EMPTY_SCRIPT)
     (place / "bare.py").write_text(BARE_SCRIPT.format(dimension=dimension))
     return {
@@ -74,7 +75,7 @@ def prepared(place: Path) -> dict[str, tuple[str, ...]]:
 
 
 def environment() -> dict[str, str]:
-    return clean_environment(PYTHONPATH=str(ROOT))
+    return clean_environment(PYTHONPATH=str(ROOT), RECSYS_MODEL=MODEL)
 
 
 def show(found: dict[str, list[Cost]]) -> None:

@@ -7,7 +7,9 @@
 Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours and
 of the PyTorch twin counts the ratings that the stars head foretold in it, the match head being
 trained along, and the making of the blocks; both are fed by recsys.feed. The naive form trains the
-same towers, one rating a row. Ratings are generated in ml-1m's shape, or read with --data.
+same towers, one rating a row. A second of CPU time is one this process alone had a core; where
+others work on the same machine, it is the steadier measure. Ratings are generated in ml-1m's shape,
+or read with --data.
 """
 
 import argparse
@@ -94,14 +96,15 @@ def steps_of(name: str, asked: argparse.Namespace) -> Callable[[], int]:
 
 
 def measured(name: str, asked: argparse.Namespace) -> dict[str, float]:
-    """Ratings a second over some seconds, and the peak of memory."""
+    """Ratings a second and a second of CPU time, and the peak of memory."""
     step = steps_of(name, asked)
     for _ in range(WARM):
         step()
-    ratings, started = 0, time.perf_counter()
+    ratings, started, worked = 0, time.perf_counter(), time.process_time()
     while (seconds := time.perf_counter() - started) < asked.seconds:
         ratings += step()
-    return {"rate": ratings / seconds, "megabytes": peak_megabytes()}
+    worked = time.process_time() - worked
+    return {"rate": ratings / seconds, "cpu": ratings / worked, "megabytes": peak_megabytes()}
 
 
 def agreement(asked: argparse.Namespace) -> dict[str, float]:
@@ -127,12 +130,13 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
 
     trainer, rng = trainer_of(asked), np.random.default_rng(asked.seed)
     given = blocks(trainer, rng)
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, ...]]] = {}
 
     def part(name: str, run: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         result = run()
-        found.setdefault(name, []).append(1e3 * (time.perf_counter() - started))
+        spent = time.perf_counter() - started, time.process_time() - worked
+        found.setdefault(name, []).append(tuple(1e3 * each for each in spent))
         return result
 
     pairs, end = [], time.perf_counter() + asked.seconds
@@ -145,7 +149,10 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
         pairs.append(len(block.pair_stars))
     parameters = sum(int(p.size) for tower in trainer.towers for p in tower.parameters())
     return {
-        "parts": {name: median(values[WARM:]) for name, values in found.items()},
+        "parts": {
+            name: [median(each) for each in zip(*values[WARM:], strict=True)]
+            for name, values in found.items()
+        },
         "ratings": sum(pairs) / len(pairs),
         "gigaflop": products(trainer, block) / 1e9,
         "peaks": peaks(),
@@ -224,24 +231,28 @@ def compare(asked: argparse.Namespace) -> None:
     found = by_turns(runs, asked.rounds)
     rows = []
     for count in counts:
-        rates = {name: [run["rate"] for run in found[f"{name} {count}"]] for name in rivals}
         for name in rivals:
-            to = {other: f"{ratio(rates[name], rates[other]):.2f}" for other in rivals}
+            cells = [NAMES[name], str(count)]
+            for key in ("rate", "cpu"):
+                rates = {n: [run[key] for run in found[f"{n} {count}"]] for n in rivals}
+                to = {other: f"{ratio(rates[name], rates[other]):.2f}" for other in rivals}
+                cells.append(f"{median(rates[name]):,.0f}")
+                cells += [to.get(other, "") for other in ("naive", "torch")]
             memory = median(run["megabytes"] for run in found[f"{name} {count}"])
-            speed = f"{median(rates[name]):,.0f}"
-            others = [to.get(other, "") for other in ("naive", "torch")]
-            rows.append((NAMES[name], str(count), speed, *others, f"{memory:.0f}"))
-    header = ("", "cores", "ratings/s", "x naive", "x PyTorch", "peak MB")
-    table(header, rows)
+            rows.append((*cells, f"{memory:.0f}"))
+    columns = ("ratings/s", "x naive", "x PyTorch", "per CPU s", "x naive", "x PyTorch")
+    table(("", "cores", *columns, "peak MB"), rows)
 
 
 def show_profile(asked: argparse.Namespace) -> None:
     rows, notes = [], []
     for count in sorted({1, cores()}):
         found = child("profile", asked, count)
-        whole, best = sum(found["parts"].values()), max(found["peaks"].values())
-        for name, spent in [*found["parts"].items(), ("step", whole)]:
-            rows.append((str(count), name, f"{spent:.1f}", f"{spent / whole:.0%}"))
+        sums = [sum(each) for each in zip(*found["parts"].values(), strict=True)]
+        whole, best = sums[0], max(found["peaks"].values())
+        for name, (spent, worked) in [*found["parts"].items(), ("step", sums)]:
+            share = f"{spent / whole:.0%}"
+            rows.append((str(count), name, f"{spent:.1f}", share, f"{worked:.1f}"))
         floor = 1e3 * found["gigaflop"] / best
         each = ", ".join(f"{name} {value:.0f}" for name, value in found["peaks"].items())
         notes += [
@@ -251,9 +262,9 @@ def show_profile(asked: argparse.Namespace) -> None:
             f"  {found['ratings']:.0f} ratings a step: {1e3 * found['ratings'] / whole:,.0f} a "
             f"second, at the floor {1e3 * found['ratings'] / floor:,.0f};",
             f"  the optimiser passes over {found['parameters'] / 1e6:.2f} M parameters, 28 bytes "
-            f"each: {28e-6 * found['parameters'] / found['parts']['optimiser']:.1f} GB/s",
+            f"each: {28e-6 * found['parameters'] / found['parts']['optimiser'][0]:.1f} GB/s",
         ]
-    table(("cores", "part", "ms", "share"), rows)
+    table(("cores", "part", "ms", "share", "CPU ms"), rows)
     print("\n" + "\n".join(notes))
 
 

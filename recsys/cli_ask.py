@@ -142,9 +142,13 @@ def recommend(
         _write(zip(people, answers, strict=True), len(people), form, output, folder.fingerprint)
 
 
-def _film(folder: "ModelFolder", text: str) -> int:
+def _film(folder: "ModelFolder", text: str, *, new: bool = False) -> int:
+    """The film somebody means; a number may be one that only Milvus knows."""
     from recsys.titles import AmbiguousTitle, find
 
+    number = id_of(text)
+    if number is not None and new and not folder.vocabulary.movie_rows([number])[0]:
+        return number
     try:
         return find(text, folder.movies.ids.tolist(), folder.movies.titles)
     except AmbiguousTitle as error:
@@ -256,7 +260,7 @@ def similar(
     from recsys.infer import Recommender
 
     folder = ModelFolder(model)
-    movie_id = _film(folder, film)
+    movie_id = _film(folder, film, new=True)
     wanted = _where(folder, genre, all_genres, not_genre, year)
     with _searched(exact, folder, where) as store:
         answer = Recommender(folder, store).similar(movie_id, k, wanted)

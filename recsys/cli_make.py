@@ -194,7 +194,7 @@ def load_movies(
         from recsys.milvus_publish import check_catalogue
 
         check_catalogue(films)
-        with store_at(where) as store:
+        with store_at(where, make=True) as store:
             chosen = choose_index(index, len(films))
             now = next((v for v in store.versions() if v.is_current), None)
             was = f"{now.count} films of model {now.model}" if now else "nothing"

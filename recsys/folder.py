@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -31,6 +32,7 @@ from recsys.errors import ModelError
 
 DEFAULT = "recommender_system.inference.model"
 FORMAT = 1
+STALE = 3600  # seconds after which an unfinished folder is taken for a killed training's
 
 
 class History(NamedTuple):
@@ -64,6 +66,7 @@ class ModelFolder:
     def __init__(self, path: Path | str = DEFAULT) -> None:
         """Raises ModelError when there is no model, or one of another format."""
         self.path = _standing(Path(path))
+        self._number = self.path.stat().st_ino if self.path.exists() else None
         with self._reading("config.json") as file:
             self.config: dict[str, Any] = dict(_json(file))
             number = self.config["format"]
@@ -128,9 +131,15 @@ class ModelFolder:
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[Path]:
-        """A file of the folder; whatever is wrong with it is a ModelError."""
+        """A file of the folder; whatever is wrong with it is a ModelError.
+
+        A training may put another folder in the place while this one is read: a file of that one
+        must not pass for one of this.
+        """
         try:
             yield self.path / name
+            if self.path.stat().st_ino != self._number:
+                raise ModelError(f"{self.path}: a new model has just taken its place; ask again")
         except FileNotFoundError as error:
             raise ModelError(f"{self.path}: no {name} there; train first: recsys train") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -158,6 +167,25 @@ def _standing(path: Path) -> Path:
     return _previous(path)
 
 
+def writable(path: Path) -> None:
+    """Make the folder a model is to lie in, before it is trained.
+
+    Raises:
+        ModelError: the place holds something that is no model, or nothing can be written there.
+    """
+    if path.exists() and not (path / "config.json").exists() and any_file(path):
+        raise ModelError(f"{path}: is there and is no model; choose another --model")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writes = os.access(path.parent, os.W_OK)
+    except OSError as error:
+        raise ModelError(
+            f"{path.parent}: cannot be written ({error.strerror}); choose another --model"
+        ) from error
+    if not writes:
+        raise ModelError(f"{path.parent}: cannot be written; choose another --model")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """An empty folder beside `path` that takes its place when the block ends without error.
@@ -165,9 +193,11 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises ModelError when the place cannot be written, or holds something that is no model.
     """
     path = Path(path)
-    if path.exists() and not (path / "config.json").exists() and any_file(path):
-        raise ModelError(f"{path}: is there and is no model; choose another --model")
+    writable(path)
     beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    for left in path.parent.glob(f"{path.name}.tmp-*"):  # of a killed training
+        if time.time() - left.stat().st_mtime > STALE:
+            shutil.rmtree(left, ignore_errors=True)
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)

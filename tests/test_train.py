@@ -15,13 +15,14 @@ import pytest
 from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment, recsys
 from families import DAT, put
 
-from recsys import train
+from recsys import run as training_run
 from recsys.errors import DataError, ModelError
 from recsys.folder import DEFAULT, ModelFolder
 from recsys.infer import Person, Recommender, catalogue
 from recsys.movielens import AGES, GENDERS
 from recsys.options import Options
 from recsys.preprocess import read_dataset
+from recsys.run import Run
 from recsys.train import fit, train_folder
 from recsys.trainer import Trainer
 
@@ -177,7 +178,7 @@ def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
         (Trainer, "weights", 3),  # for the best so far, or for the checkpoint
         (Trainer, "weights", 4),
         (Trainer, "optimizer_state", 2),
-        (train._Run, "save", 1),
+        (Run, "save", 1),
     ],
 )
 def test_ctrl_c_at_any_moment_keeps_the_best(tiny, tmp_path, monkeypatch, owner, name, number):
@@ -270,7 +271,7 @@ def judged(monkeypatch, scores: list[float]) -> None:
     """Validation says what we want it to."""
     told = iter(scores)
     judge = lambda *_: lambda tables: {"ndcg@10": next(told), "rmse": 0.0, "mae": 0.0}  # noqa: E731
-    monkeypatch.setattr(train, "_judge", judge)
+    monkeypatch.setattr(training_run, "_judge", judge)
 
 
 def small_split():
@@ -297,8 +298,8 @@ def test_the_best_weights_are_those_of_its_epoch(monkeypatch):
     judged(monkeypatch, [0.1, 0.5, 0.2, 0.3])
     whole = fit(dataset, known, options, held)
     judged(monkeypatch, [0.1, 0.5])  # StopIteration after two epochs
-    run = train._Run(dataset, known, options, held)
-    bar = train.tqdm(disable=True)
+    run = Run(dataset, known, options, held)
+    bar = training_run.tqdm(disable=True)
     run.epoch(0, bar)
     run.epoch(1, bar)
     for name, table in run.fitted(False).tables.items():
@@ -323,7 +324,7 @@ def test_resume_in_this_process_is_the_unbroken_run(tmp_path, monkeypatch):
 
 
 def unbroken_steps(dataset, known, options) -> int:
-    return train._Run(dataset, known, options, None).feed.steps
+    return Run(dataset, known, options, None).feed.steps
 
 
 def without_time(log):
@@ -361,7 +362,7 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
         checkpoint.write_bytes(whole[:middle] + b"\xff" * 99 + whole[middle + 99 :])
     else:
         checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    with pytest.raises(ModelError, match="damaged checkpoint") as refused:
+    with pytest.raises(ModelError, match=r"damaged checkpoint|other ratings") as refused:
         fit(dataset, known, options, held, checkpoint=checkpoint, resume=True)
     assert "\n" not in str(refused.value)
 
@@ -481,9 +482,9 @@ def share_of(films, loved) -> float:
     return float(np.mean([bool(set(loved) & set(genres)) for genres in films]))
 
 
-def test_girls_get_what_was_planted_from_the_real_command(trained):
+def test_girls_get_what_was_planted_from_the_real_command(run):
     ask = ("recommend", "--age", "12", "--gender", "F", "-k", "5", "--format", "json")
-    whole = json.loads(recsys(*ask, cwd=trained.place).stdout)
+    whole = json.loads(run(*ask).stdout)
     loved = {"Animation", "Children's", "Musical"}
     of_taste = [bool(loved & set(film["genres"])) for film in whole["recommendations"]]
     assert sum(of_taste) >= 4, whole
@@ -494,3 +495,10 @@ def test_the_folder_of_the_model_is_made(tiny, tmp_path):
     train_folder(tiny, model, TINY)
     assert answers(model)
     shutil.rmtree(model)
+
+
+def test_weights_that_are_no_number_are_judged_as_nothing(monkeypatch):
+    dataset, known, held = small_split()
+    judged(monkeypatch, [float("nan")])
+    with pytest.raises(ModelError, match="not a number"):
+        fit(dataset, known, Options(epochs=1, dimension=4), held)
