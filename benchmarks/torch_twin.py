@@ -69,12 +69,13 @@ class TorchTwin:
             total = total + each * torch.from_numpy(count[:, None] ** -0.5)
         users = unit(total[:, :d])
         logits = users @ movie_match.T / self.options.temperature  # (B, C)
-        if block.chance is not None:
-            logits = logits - torch.from_numpy(np.log(block.chance))
         targets = torch.from_numpy(match_targets(block.rated))
-        match = -(targets * F.log_softmax(logits, 1)).sum() / len(users)
-        if block.chance is not None:  # the target's own logit is not corrected
-            match = match - (targets * torch.from_numpy(np.log(block.chance))).sum() / len(users)
+        if block.chance is None:
+            match = -(targets * F.log_softmax(logits, 1)).sum() / len(users)
+        else:
+            stands_for = torch.from_numpy(np.where(block.rated > 0, 1, 1 / block.chance))
+            below = torch.logsumexp(logits + torch.log(stands_for), 1, keepdim=True)
+            match = (targets * (below - logits)).sum() / len(users)
         owners, columns = torch.from_numpy(block.pair_users), torch.from_numpy(block.pair_films)
         own = channels(block.pair_stars * block.pair_shown)  # (3, P)
         asker = profile[:, d:].index_select(0, owners)  # (P, D)

@@ -41,7 +41,8 @@ def trainer_of(asked: argparse.Namespace) -> "Trainer":
     from recsys.feed import Feed, attribute_rows, history_of
     from recsys.options import Options
     from recsys.preprocess import read_dataset
-    from recsys.train import in_row_order, use_all_cores
+    from recsys.run import in_row_order
+    from recsys.train import use_all_cores
     from recsys.trainer import Trainer
 
     use_all_cores()
@@ -224,7 +225,7 @@ def compare(asked: argparse.Namespace) -> None:
         print(f"and block, {apart['later']:.1e} after three steps of both\n", flush=True)
         if apart["first"] > AGREE:
             sys.exit(f"they do not compute the same: expected less than {AGREE}")
-    counts = sorted({1, cores()})
+    counts = asked.cores
     runs = {
         f"{name} {count}": partial(child, name, asked, count) for name in rivals for count in counts
     }
@@ -246,7 +247,7 @@ def compare(asked: argparse.Namespace) -> None:
 
 def show_profile(asked: argparse.Namespace) -> None:
     rows, notes = [], []
-    for count in sorted({1, cores()}):
+    for count in asked.cores:
         found = child("profile", asked, count)
         sums = [sum(each) for each in zip(*found["parts"].values(), strict=True)]
         whole, best = sums[0], max(found["peaks"].values())
@@ -273,6 +274,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of ratings instead of generated ones")
     parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
     parser.add_argument("--of", nargs="+", choices=list(NAMES), default=list(NAMES))
+    parser.add_argument("--cores", type=int, nargs="+", default=sorted({1, cores()}))
     parser.add_argument("--batch-size", type=int, help="instead of the default of recsys train")
     parser.add_argument("--block-users", type=int, help="the same")
     parser.add_argument("--rounds", type=int, default=3)

@@ -90,13 +90,17 @@ class Feed:
         rows, stars = self.history.movie_rows[entries], self.history.stars[entries]
         films, chance = self._films(rows, rng)
         columns = np.searchsorted(films, rows)
-        shown = rng.random(len(entries), np.float32) < self._shares(owners, stars, rng)
+        kind = rng.random(len(users))  # below `stranger` a stranger, then strangers with favourites
+        told = self.options.stranger + self.options.few
+        stranger, teller = kind < self.options.stranger, kind < told
+        share = self._shares(stranger, teller, owners, stars, rng)
+        shown = rng.random(len(entries), np.float32) < share
         rated = np.zeros((len(users), len(films)), np.float32)
         rated[owners, columns] = stars
         history = np.zeros_like(rated)
         history[owners[shown], columns[shown]] = stars[shown]
         asked = now[entries]
-        known_id = rng.random(len(users)) >= self.options.drop_user
+        known_id = ~teller & (rng.random(len(users)) >= self.options.drop_user)
         known = rng.random((len(users), 3)) >= self.options.drop_side
         return Block(
             users * known_id,
@@ -112,20 +116,21 @@ class Feed:
         )
 
     def _shares(
-        self, owners: NDArray[np.int64], stars: NDArray[np.float32], rng: np.random.Generator
+        self,
+        stranger: NDArray[np.bool_],
+        teller: NDArray[np.bool_],
+        owners: NDArray[np.int64],
+        stars: NDArray[np.float32],
+        rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         """(N,) chance of each of a block's ratings of being shown as history.
 
-        Some users are shown as strangers, without any, and some as strangers who name a few
-        favourites; else such people would be asked for and never have been trained.
+        Some users are shown as strangers, without id and history, some as strangers who name a
+        few favourites; else such people would be asked for and never have been trained.
         """
-        users = owners[-1] + 1
         liked = stars >= LIKED
-        favourites = np.bincount(owners, liked, users)
-        few = rng.uniform(0, 2 * FEW, users) / np.maximum(favourites, 1)
-        kind = rng.random(users)
-        stranger = kind < self.options.stranger
-        teller = ~stranger & (kind < self.options.stranger + self.options.few)
+        favourites = np.bincount(owners, liked, len(stranger))
+        few = rng.uniform(0, 2 * FEW, len(stranger)) / np.maximum(favourites, 1)
         share = np.where(teller[owners], few[owners] * liked, self.options.keep)
         return np.where(stranger[owners], 0, share)
 

@@ -15,8 +15,8 @@ class Options:
     match_weight: float = 0.2  # of the match loss, the stars loss weighing 1
     temperature: float = 0.22  # of the softmax; learned, it falls to .08 and ranks worse
     keep: float = 0.7  # chance that a rating is shown as history
-    stranger: float = 0.1  # chance that a user is shown without history
-    few: float = 0.3  # chance that a user is shown with a few favourites only
+    stranger: float = 0.1  # chance that a user is shown without id and history
+    few: float = 0.3  # chance that a user is shown without id, with a few favourites only
     drop_user: float = 0.3  # chance that a user's id is kept from the model
     drop_movie: float = 0.15  # the same for a film's id
     drop_side: float = 0.1  # the same for gender, age and job, and for words and genres

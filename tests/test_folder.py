@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -241,3 +242,23 @@ def test_history_by_hand():
 
 def test_tables_are_mapped_not_read(folder):
     assert isinstance(folder.table("user"), np.memmap)
+
+
+def test_a_model_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path):
+    path = tmp_path / "model"
+    write(path, "old")
+    reader = ModelFolder(path)
+    bias = reader.table("bias")
+    write(path, "new")
+    assert bias.tolist() == [0, 0, 0]  # what was opened stays the old one's
+    with pytest.raises(ModelError, match="a new model has just taken its place; ask again"):
+        reader.table("bias")
+
+
+def test_the_rubbish_of_a_killed_training_is_swept_in_time(tmp_path):
+    path, left, fresh = (tmp_path / name for name in ("model", "model.tmp-1", "model.tmp-2"))
+    left.mkdir()
+    fresh.mkdir()
+    os.utime(left, (0, 0))
+    write(path, "new")
+    assert {each.name for each in tmp_path.iterdir()} == {"model", "model.tmp-2"}
