@@ -1,9 +1,13 @@
 """The command line. Commands only read options and print; heavy imports happen inside them."""
 
+import os
+
 import click
 
 from recsys import __version__, cli_ask, cli_check, cli_make
 from recsys.cli_options import Commands
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
 
 
 @click.group(

@@ -23,7 +23,9 @@ from recsys.movielens import SOURCES
 from recsys.options import Options
 
 if TYPE_CHECKING:
+    from recsys.catalogue import Catalogue
     from recsys.milvus_publish import Published
+    from recsys.milvus_update import Changes
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Options()
@@ -190,21 +192,13 @@ def load_movies(
     folder = ModelFolder(model)
     films = films_of(folder, file)
     if dry_run:
-        from recsys.milvus_index import choose_index
-        from recsys.milvus_publish import check_catalogue
-
-        check_catalogue(films)
-        with store_at(where, make=True) as store:
-            chosen = choose_index(index, len(films))
-            now = next((v for v in store.versions() if v.is_current), None)
-            was = f"{now.count} films of model {now.model}" if now else "nothing"
-            say(f"would replace {was}")
-            click.echo(f"{len(films)} films, model {folder.fingerprint}, index {chosen}: fit")
+        _dry_run(films, folder.fingerprint, index, where)
         return
     with store_at(where, make=True) as store:
         if update:
-            changes = store.update(films, folder.fingerprint)
-            say(", ".join(f"{len(ids)} {what}" for what, ids in changes._asdict().items()))
+            with bar(len(films), "film") as progress:
+                changes = store.update(films, folder.fingerprint, progress=progress)
+            say(_in_words(changes))
             _print_published(store.open(folder.fingerprint))
             return
         with bar(len(films), "film") as progress:
@@ -224,3 +218,26 @@ def load_movies(
 def _print_published(published: "Published") -> None:
     p = published
     click.echo(f"{p.alias}\t{p.collection}\t{p.count} films\tmodel {p.model}\t{p.index}")
+
+
+def _dry_run(films: "Catalogue", model: str, index: str | None, where: dict[str, Any]) -> None:
+    """Everything a publish checks beforehand, and what it would replace."""
+    from recsys.milvus_errors import Missing
+    from recsys.milvus_index import choose_index
+    from recsys.milvus_publish import check_catalogue
+
+    check_catalogue(films)
+    chosen = choose_index(index, len(films))
+    try:
+        with store_at(where) as store:
+            now = store.open(None)
+            say(f"would replace {now.count} films of model {now.model}")
+            if now.model == model:
+                say(f"--update would touch: {_in_words(store.differences(films, model))}")
+    except Missing:
+        say("would be the first to be published there")
+    click.echo(f"{len(films)} films, model {model}, index {chosen}: fit")
+
+
+def _in_words(changes: "Changes") -> str:
+    return ", ".join(f"{len(ids)} {what}" for what, ids in changes._asdict().items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from recsys.errors import RecsysError, StoreError
+from recsys.errors import RecsysError
 from recsys.movielens import AGE_NAMES, AGES, GENDERS, JOBS
 
 if TYPE_CHECKING:
@@ -272,7 +272,9 @@ def store_at(where: dict[str, Any], *, make: bool = False) -> Iterator["MilvusSt
     """The store the options name, closed afterwards; a file that is not there is made if told."""
     file = Path(where["uri"])
     if file.suffix == ".db" and file.parent.is_dir() and not file.exists() and not make:
-        raise StoreError(f"{file}: nothing is published there: run `recsys load-movies`")
+        from recsys.milvus_errors import Missing
+
+        raise Missing(f"{file}: nothing is published there: run `recsys load-movies`")
     from recsys.milvus_store import MilvusStore
 
     store = MilvusStore(

@@ -34,7 +34,12 @@ class Milvus:
         self.uri, self.lite = uri, is_lite(uri)
         self.timeout = max(timeout, LITE_TIMEOUT) if self.lite else timeout
         self._secrets = [part for part in [token, *token.split(":")[1:]] if len(part) > 3]
-        for name in ("pymilvus", "milvus_lite"):  # they log tracebacks of errors we explain
+        for name in (
+            "pymilvus",
+            "milvus_lite",
+            "grpc",
+            "faiss",
+        ):  # they log tracebacks of errors we explain
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # so does gRPC
         if ca and not os.path.isfile(ca):

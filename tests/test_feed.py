@@ -13,7 +13,8 @@ from recsys.towers import LIKED
 
 USERS, FILMS = 37, 50
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}
-OPTIONS = Options(block_users=8, batch_size=30, **NO_DROPPING)  # ids tell whose row it is
+# Without strangers and dropping, ids tell whose row it is.
+OPTIONS = Options(block_users=8, batch_size=30, stranger=0, few=0, **NO_DROPPING)
 SAMPLED = replace(OPTIONS, candidates=12)
 
 
@@ -112,6 +113,20 @@ def test_some_users_name_a_few_favourites_only():
     stars = np.concatenate([history[history > 0] for history in shown])
     assert stars.min() >= LIKED
     assert 1 < np.mean([(history > 0).sum(1).mean() for history in shown]) <= FEW
+
+
+@pytest.mark.parametrize("kind", ["stranger", "few"])
+def test_who_is_shown_as_a_stranger_has_no_id(kind):
+    share = {"stranger": 0.3, "few": 0.0} if kind == "stranger" else {"stranger": 0.0, "few": 0.3}
+    told = [
+        block.user_rows for seed in range(12) for block in blocks(replace(OPTIONS, **share), seed)
+    ]
+    assert (np.concatenate(told) == 0).mean() == pytest.approx(0.3, abs=0.04)
+    shown = [
+        (block.history > 0).sum(1)[block.user_rows == 0]
+        for block in blocks(replace(OPTIONS, **share))
+    ]
+    assert (np.concatenate(shown) == 0).all() == (kind == "stranger")
 
 
 def test_ids_and_attributes_are_dropped_apart():
