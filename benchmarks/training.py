@@ -7,9 +7,8 @@
 Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours and
 of the PyTorch twin counts the ratings that the stars head foretold in it, the match head being
 trained along, and the making of the blocks; both are fed by recsys.feed. The naive form trains the
-same towers, one rating a row. A second of CPU time is one this process alone had a core; where
-others work on the same machine, it is the steadier measure. Ratings are generated in ml-1m's shape,
-or read with --data.
+same towers, one rating a row. CPU time is the steadier measure on one core of a busy machine.
+Ratings are generated in ml-1m's shape, or read with --data.
 """
 
 import argparse

@@ -31,8 +31,12 @@ Rated = tuple[NDArray[np.integer], NDArray[np.float32]]  # film rows and their s
 
 def channels(stars: NDArray[np.float32]) -> NDArray[np.float32]:
     """(3, ...) weights of rated films in the channels; 0 stars, not rated, weigh nothing."""
-    seen = stars > 0
-    return np.stack([stars >= LIKED, seen, np.where(seen, stars - MIDDLE, 0)]).astype(np.float32)
+    weights = np.empty((len(CHANNELS), *stars.shape), np.float32)
+    liked, seen, rated = weights
+    np.greater_equal(stars, LIKED, out=liked)
+    np.greater(stars, 0, out=seen)
+    np.multiply(stars - MIDDLE, seen, out=rated)
+    return weights
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import Movies, Vocabulary
 from recsys.feed import Block, Feed
-from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit
+from recsys.model import Config, MovieTower, TitleWindows, UserTower, halves, paddle, unit
 from recsys.movielens import MAX_STARS
 from recsys.options import Options
 from recsys.towers import CHANNELS, channels
@@ -63,8 +63,10 @@ def match_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
     The root lets somebody with many ratings say more than somebody with few, but not as many
     times more.
     """
-    targets = np.where(rated > 0, np.exp2(rated - 4), 0).astype(np.float32)
-    return targets / np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1e-9))
+    targets = np.exp2(rated - 4)
+    targets *= rated > 0
+    targets /= np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1e-9))
+    return targets
 
 
 class Trainer:
@@ -125,20 +127,21 @@ class Trainer:
     def _losses(
         self, block: Block, rng: np.random.Generator
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        d = self.options.dimension
         movie_match, movie_stars = self._movie_vectors(block.films, rng)  # (C, D)
-        users = paddle.to_tensor(block.user_rows)
-        profile = self.users.profile(users, *paddle.to_tensor(block.attributes.T.copy()))
+        users, sides = paddle.to_tensor(block.user_rows), block.attributes.T.copy()
+        profile = halves(self.users.profile(users, *paddle.to_tensor(sides)))  # (B, D) each
         weights = channels(block.history)  # (3, B, C)
         counts = np.abs(weights).sum(2) + 1  # (3, B)
         films = paddle.to_tensor(block.films)
-        tables = [paddle.index_select(getattr(self.users, name), films) for name in CHANNELS]
-        sums = [paddle.to_tensor(w) @ t for w, t in zip(weights, tables, strict=True)]  # (B, 2 D)
-        total = profile
-        for each, count in zip(sums, counts, strict=True):
-            total = total + each * paddle.to_tensor(count[:, None] ** -0.5)
+        tables = [
+            halves(paddle.index_select(getattr(self.users, name), films)) for name in CHANNELS
+        ]
+        shown = [paddle.to_tensor(each) for each in weights]
+        total = profile[0]
+        for each, (table, _), count in zip(shown, tables, counts, strict=True):
+            total = total + (each @ table) * paddle.to_tensor(count[:, None] ** -0.5)
         match = MatchLoss.apply(
-            unit(total[:, :d]),
+            unit(total),
             movie_match,
             paddle.to_tensor(match_targets(block.rated)),
             paddle.to_tensor(_stands_for(block)),
@@ -147,10 +150,10 @@ class Trainer:
         # The stars of a film are foretold from a history without that film.
         owners, columns = paddle.to_tensor(block.pair_users), paddle.to_tensor(block.pair_films)
         own = channels(block.pair_stars * block.pair_shown)  # (3, P)
-        asker = paddle.index_select(profile[:, d:], owners)  # (P, D)
-        for each, table, weight, count in zip(sums, tables, own, counts, strict=True):
-            others = paddle.index_select(each[:, d:], owners)
-            this = paddle.index_select(table[:, d:], columns) * paddle.to_tensor(weight[:, None])
+        asker = paddle.index_select(profile[1], owners)  # (P, D)
+        for each, (_, table), weight, count in zip(shown, tables, own, counts, strict=True):
+            others = paddle.index_select(each @ table, owners)
+            this = paddle.index_select(table, columns) * paddle.to_tensor(weight[:, None])
             left = count[block.pair_users] - np.abs(weight)
             asker = asker + (others - this) * paddle.to_tensor(left[:, None] ** -0.5)
         cosine = (unit(asker) * paddle.index_select(movie_stars, columns)).sum(-1)
