@@ -49,8 +49,8 @@ def middling(tmp_path_factory):
     return folder
 
 
-LONG = Options(epochs=15, dimension=4, patience=99)
-LONG_ARGS = ("--epochs", "15", "--dimension", "4", "--patience", "99")
+LONG = Options(epochs=60, dimension=4, patience=99)
+LONG_ARGS = ("--epochs", "60", "--dimension", "4", "--patience", "99")
 
 
 def answers(model: Path) -> bool:
@@ -125,12 +125,21 @@ def test_sigkill_then_resume_is_the_unbroken_run(middling, tmp_path):
     assert unbroken["fingerprint"] in resumed.stdout
     assert ModelFolder(place / DEFAULT).config["epoch"] == unbroken["epoch"]
     log = [json.loads(line) for line in (place / DEFAULT / "training_log.jsonl").open()]
-    assert [line["epoch"] for line in log] == list(range(1, 16))
+    assert [line["epoch"] for line in log] == list(range(1, LONG.epochs + 1))
     assert [file.name for file in place.iterdir()] == [DEFAULT]  # nothing else is left
 
 
 def test_ctrl_c_keeps_the_best_and_says_so(middling, tmp_path):
-    command = ("train", "--data", str(middling), *LONG_ARGS, "--epochs", "5000")
+    command = (
+        "train",
+        "--data",
+        str(middling),
+        *LONG_ARGS,
+        "--epochs",
+        "5000",
+        "--patience",
+        "5000",
+    )
     broken = started(*command, cwd=tmp_path)
     wait_for_epochs(broken, tmp_path / f"{DEFAULT}.checkpoint.npz", 1)
     os.killpg(broken.pid, signal.SIGINT)
