@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,8 @@ def status(as_json: bool, model: str, **where: Any) -> None:
 
     Example: recsys status --json
     """
+    from importlib.metadata import version
+
     found: dict[str, Any] = {"model": _model(model), "published": _published(where)}
     found["libraries"] = {name: version(name) for name in LIBRARIES}
     found["stale"] = _stale(found)
