@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from recsys.catalogue import NO_MOVIE
 from recsys.dataset import Ratings
 from recsys.errors import DataError, ModelError
+from recsys.towers import LIKED
 
-LIKED = 4.0  # a rating from here on is a choice well made
 DEPTH = 20  # how many films are recommended to be judged
 BLOCK = 1024  # users scored at a time
 
