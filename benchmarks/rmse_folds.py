@@ -23,7 +23,7 @@ from recsys.evaluate import column_of, rating_metrics
 from recsys.options import Options
 from recsys.preprocess import read_dataset
 from recsys.splits import folds
-from recsys.towers import movie_vectors, predicted_stars, user_vectors
+from recsys.towers import movie_vectors, parts, predicted_stars, user_vectors
 from recsys.train import fit
 
 Predict = Callable[[Ratings, Ratings], NDArray[np.floating]]  # training, test -> (N,) stars
@@ -46,9 +46,8 @@ def ours(dataset: Dataset, seed: int) -> Predict:
             words.genre_rows(movies.genres),
             words.title_rows(movies.titles),
         )
-        half = fitted.options.dimension
         film = column_of(movies.ids, test.movie_ids)
-        return predicted_stars(people[user, half:], films[film, half:])
+        return predicted_stars(parts(people)[1][user], parts(films)[1][film])
 
     return predict
 

@@ -18,12 +18,12 @@ from recsys.catalogue import Catalogue
 from recsys.dataset import Dataset, Movies, Ratings, Users
 from recsys.evaluate import Case, Histories
 from recsys.folder import ModelFolder
-from recsys.infer import Person, RankBy, Recommender, catalogue, query
+from recsys.infer import LENGTH, Person, RankBy, Recommender, catalogue, query
 from recsys.milvus_index import Index
 from recsys.milvus_store import MilvusStore
 from recsys.options import Options
 from recsys.splits import Split, join, split
-from recsys.towers import predicted_stars
+from recsys.towers import parts, predicted_stars
 from recsys.train import fit, save
 
 
@@ -53,7 +53,7 @@ class Contender(NamedTuple):
         ]
 
     def vectors(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(B, 2 D) unit halves."""
+        """(B, V), each part of unit length."""
         return Recommender(self.model, self.films).vectors(self.people(user_ids))
 
     def scorer(self, rank_by: RankBy) -> evaluate.Scorer:
@@ -65,9 +65,8 @@ class Contender(NamedTuple):
         """(N,) predicted stars of the pairs."""
         user_ids, user = np.unique(asked.user_ids, return_inverse=True)
         columns = evaluate.column_of(self.films.ids, asked.movie_ids)
-        d = self.model.dimension
-        films = self.films.vectors[columns, d:] * np.float32(2**0.5)
-        return predicted_stars(self.vectors(user_ids)[user, d:], films)
+        films = parts(self.films.vectors[columns] * LENGTH)[1]
+        return predicted_stars(parts(self.vectors(user_ids))[1][user], films)
 
     def through_milvus(
         self, question: Case, seen: Ratings, index: str, uri: str = ""

@@ -20,7 +20,7 @@ from recsys.options import Options
 from recsys.towers import LIKED
 
 FEW = 8  # favourites named by those who name a few, on average
-STEPS = 240  # of an epoch at most, where the batch size is ours to choose
+BATCH, STEPS = 512, 50  # ratings a step, but at most so many steps an epoch, if not told
 
 
 class Block(NamedTuple):
@@ -61,7 +61,7 @@ class Feed:
     def passes(self) -> int:
         """Times that each user is shown in an epoch."""
         ratings = len(self.history.stars)
-        batch = self.options.batch_size or max(1024, ratings / STEPS)
+        batch = self.options.batch_size or max(BATCH, ratings / STEPS)
         return max(1, round(ratings / batch / self.blocks))
 
     @property

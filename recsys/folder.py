@@ -83,7 +83,7 @@ class ModelFolder:
 
     @property
     def dimension(self) -> int:
-        """D, the length of one head's vector; a published vector has 2 D numbers."""
+        """D, the length of one head's vector."""
         return self._setting("dimension")
 
     @cached_property

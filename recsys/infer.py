@@ -1,8 +1,8 @@
 """A person to a vector, a vector to ranked films. NumPy only: a query does not load Paddle.
 
-A published vector is one unit vector of two halves, [match | stars] / sqrt(2). A query is a
-person's vector with each half weighted, times sqrt(2), so that the inner product Milvus ranks by
-is exactly that mean of the two heads' cosines; `--rank-by stars` gives the match head no weight.
+A published vector is one unit vector of three parts, [match | stars | linear] / sqrt(3). A query is
+a person's vector with each part weighted, times sqrt(3), so that the inner product Milvus ranks by
+is exactly that mean of the parts' cosines; `--rank-by stars` gives the others no weight.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,18 @@ from recsys.dataset import UNKNOWN, Movies
 from recsys.errors import DataError
 from recsys.folder import ModelFolder
 from recsys.movielens import MAX_STARS
-from recsys.towers import RankBy, Rated, movie_vectors, predicted_stars, ranking, user_vectors
+from recsys.towers import (
+    RankBy,
+    Rated,
+    movie_vectors,
+    parts,
+    predicted_stars,
+    ranking,
+    unit,
+    user_vectors,
+)
 
+LENGTH = np.sqrt(np.float32(3))  # of a vector of three unit parts
 BATCH = 1_000  # people asked for at a time
 DISLIKED = 1.0  # stars that a named dislike is taken for
 
@@ -65,14 +75,14 @@ def catalogue(
         vocabulary.genre_rows(movies.genres),
     )
     movie_rows = vocabulary.movie_rows(movies.ids)
-    halves = movie_vectors(model.table, movie_rows, genres, titles)
+    vectors = movie_vectors(model.table, movie_rows, genres, titles)
     return Catalogue(
         ids=movies.ids,
         titles=movies.titles,
         genres=movies.genres,
         years=movies.years,
         is_new=movie_rows == 0,
-        vectors=(halves / np.sqrt(np.float32(2))).astype(np.float32),
+        vectors=vectors / LENGTH,
     )
 
 
@@ -153,23 +163,25 @@ class Recommender:
             yield _described(vector, films, np.searchsorted(found, ids[ids != NO_MOVIE]))
 
     def similar(self, movie_id: int, k: int, where: Where = Where()) -> list[Recommendation]:
-        """The k films nearest to one, both heads weighted as in a ranking by match.
+        """The k films nearest to one: what is asked for a person whose vector is the film's.
 
         Raises:
             DataError: the film is not published.
         """
         try:
-            vector = self.store.take([movie_id]).vectors * np.sqrt(np.float32(2))
+            vector = self.store.take([movie_id]).vectors * LENGTH
         except KeyError as error:
             raise DataError(
                 f"film {movie_id} is not published; run recsys load-movies with it"
             ) from error
+        vector[:, -1] = 0  # the number that people have not
+        vector = unit(vector)
         hits = self.store.search(query(vector, "match"), k, where, [np.array([movie_id])])
         ids = hits.movie_ids[0][hits.movie_ids[0] != NO_MOVIE]
         return _described(vector[0], self.store.take(ids), np.arange(len(ids)))
 
     def vectors(self, people: Sequence[Person]) -> NDArray[np.float32]:
-        """(B, 2 D) vectors of people, both halves of unit length."""
+        """(B, V) vectors of people, each part of unit length."""
         people = self.completed(people)
         rows = self._rows(people)
         codes = np.array([[p.gender, p.age, p.job] for p in people], np.int64).reshape(-1, 3)
@@ -205,11 +217,10 @@ class Recommender:
         rows = self.model.vocabulary.movie_rows(films)
         if not rows.all():
             raise DataError(f"film {films[rows == 0][0]} is not one the model was trained on")
-        d = self.model.dimension
         people = [Person(int(user)) for user in users]
-        vectors = self.vectors(people)[:, d:]
-        halves = catalogue(self.model).vectors[rows - 1, d:] * np.sqrt(np.float32(2))
-        return predicted_stars(vectors[places], halves[columns])
+        vectors = parts(self.vectors(people))[1]
+        stars = parts(catalogue(self.model).vectors[rows - 1] * LENGTH)[1]
+        return predicted_stars(vectors[places], stars[columns])
 
     def _rows(self, people: Sequence[Person]) -> NDArray[np.int64]:
         ids = [0 if p.user_id is None else p.user_id for p in people]
@@ -246,18 +257,17 @@ class Recommender:
 
 
 def query(vectors: NDArray[np.float32], rank_by: RankBy) -> NDArray[np.float32]:
-    """(B, 2 D) vectors as queries whose inner product with a film is what it is ranked by."""
-    return ranking(vectors, rank_by) * np.sqrt(np.float32(2))
+    """(B, V) vectors as queries whose inner product with a film is what it is ranked by."""
+    return ranking(vectors, rank_by) * LENGTH
 
 
 def _described(
     vector: NDArray[np.float32], films: Catalogue, places: NDArray[np.intp]
 ) -> list[Recommendation]:
     """The films at some places of a catalogue, as answers to one person."""
-    half = len(vector) // 2
-    halves = films.vectors[places] * np.sqrt(np.float32(2))
-    match = halves @ ranking(vector, "match")
-    stars = predicted_stars(np.broadcast_to(vector[half:], (len(places), half)), halves[:, half:])
+    vectors = films.vectors[places] * LENGTH
+    match = vectors @ ranking(vector, "match")
+    stars = predicted_stars(parts(vector[None])[1], parts(vectors)[1])
     return [
         Recommendation(
             rank,

@@ -2,7 +2,8 @@
 
 Shapes: B users or films, M films, D numbers per head, L rated films, G genres, T title words.
 The last axis of every vector holds [match | stars], D numbers each; both halves have length 1.
-`recsys.towers` computes the same from the folded tables; a test holds the two equal.
+`recsys.towers` computes the same from the folded tables; a test holds the two equal. What is
+exported has the linear part of `recsys.linear` beside them.
 """
 
 import os
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import NO_WORD, Vocabulary
 from recsys.movielens import AGES, GENDERS, JOBS
-from recsys.towers import CHANNELS, LIKED, MIDDLE
+from recsys.towers import CHANNELS, LIKED, LINEAR, MIDDLE
 
 
 def _has_avx2_unrecognised() -> bool:
@@ -47,7 +48,7 @@ class Config:
     movies: int
     words: int
     genres: int
-    dimension: int = 128  # D: 64 to 256 made no clear difference
+    dimension: int = 64  # D: 64 to 256 made no clear difference
     id_size: int = 256  # of user and movie embeddings, the tutorial's
     side_size: int = 32  # gender, age, job, genre and word embeddings
     filters: int = 64  # of the text CNN, each over three words
@@ -140,19 +141,25 @@ class UserTower(nn.Layer):
             stars: (B, L) float32 how they were rated.
         """
         total = self.profile(user, gender, age, job)
-        seen = paddle.cast(history > 0, "float32")
-        liked = seen * paddle.cast(stars >= LIKED, "float32")
-        total = total + self._channel(self.liked, history, liked)
-        total = total + self._channel(self.seen, history, seen)
-        total = total + self._channel(self.rated, history, seen * (stars - MIDDLE))
-        return unit_heads(total)
+        return unit_heads(total + channel_sums(self, history, stars))
 
-    def _channel(
-        self, table: paddle.Tensor, history: paddle.Tensor, weights: paddle.Tensor
-    ) -> paddle.Tensor:
-        rows = nn.functional.embedding(history, table)  # (B, L, 2 D)
-        count = paddle.abs(weights).sum(1, keepdim=True)  # (B, 1)
-        return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
+
+def channel_sums(tables: nn.Layer, history: paddle.Tensor, stars: paddle.Tensor) -> paddle.Tensor:
+    """(B, V) what the history says, by the layer's (M + 1, V) table of each channel."""
+    seen = paddle.cast(history > 0, "float32")  # (B, L)
+    liked = seen * paddle.cast(stars >= LIKED, "float32")
+    total = channel_sum(tables.liked, history, liked)
+    total = total + channel_sum(tables.seen, history, seen)
+    return total + channel_sum(tables.rated, history, seen * (stars - MIDDLE))
+
+
+def channel_sum(
+    table: paddle.Tensor, history: paddle.Tensor, weights: paddle.Tensor
+) -> paddle.Tensor:
+    """(B, V) the (B, L) films' rows of an (M + 1, V) table, weighted by (B, L) and scaled."""
+    count = paddle.abs(weights).sum(1, keepdim=True)
+    rows = nn.functional.embedding(history, table)  # (B, L, V)
+    return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
 
 
 class TitleWindows:
@@ -181,6 +188,12 @@ class TitleWindows:
         return paddle.index_add(total, self.film, 0, filtered)
 
 
+def genre_sums(table: paddle.Tensor, genres: paddle.Tensor) -> paddle.Tensor:
+    """(B, V) the sum of each film's rows of a (genres + 1, V) table."""
+    has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
+    return (nn.functional.embedding(paddle.clip(genres, min=0), table) * has_genre).sum(1)
+
+
 class MovieTower(nn.Layer):
     """Movie id, genres summed, and the title through a text CNN, each through its layer, added."""
 
@@ -206,9 +219,7 @@ class MovieTower(nn.Layer):
             title: (B, T) int64 rows of words, -1 behind the last.
         """
         total = self.movie(movie) + self.bias
-        has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
-        rows = nn.functional.embedding(paddle.clip(genres, min=0), self.genre.table())
-        total = total + (rows * has_genre).sum(1)
+        total = total + genre_sums(self.genre.table(), genres)
         has_word = paddle.cast(title >= 0, "float32").unsqueeze(-1)  # (B, T, 1)
         words = nn.functional.embedding(paddle.clip(title, min=0), self.word) * has_word
         around = nn.functional.pad(words, [0, 0, 1, 1, 0, 0], pad_from_left_axis=True)
@@ -255,8 +266,55 @@ def folded(users: UserTower, movies: MovieTower) -> dict[str, NDArray[np.float32
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 
-def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
-    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us."""
+class WithLinear(nn.Layer):
+    """A tower and the linear part's columns of its tables: the three parts as they are served."""
+
+    def __init__(self, tower: nn.Layer, tables: dict[str, NDArray[np.float32]]) -> None:
+        super().__init__()
+        self.tower = tower
+        for name, table in tables.items():
+            if name not in ("user", "title", "word", "word_bias"):
+                columns = np.ascontiguousarray(table[..., -LINEAR:])
+                self.register_buffer(name, paddle.to_tensor(columns))
+
+
+class ServedUserTower(WithLinear):
+    """Takes what `UserTower.forward` takes; unit vectors of match, stars and linear."""
+
+    def forward(
+        self,
+        user: paddle.Tensor,
+        gender: paddle.Tensor,
+        age: paddle.Tensor,
+        job: paddle.Tensor,
+        history: paddle.Tensor,
+        stars: paddle.Tensor,
+    ) -> tuple[paddle.Tensor, ...]:
+        total = self.bias + self.gender[gender] + self.age[age] + self.job[job]
+        total = total + channel_sums(self, history, stars)
+        return *self.tower(user, gender, age, job, history, stars), unit(total)
+
+
+class ServedMovieTower(WithLinear):
+    """Takes what `MovieTower.forward` takes; unit vectors of match, stars and linear."""
+
+    def forward(
+        self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
+    ) -> tuple[paddle.Tensor, ...]:
+        total = self.movie_bias + self.movie[movie] + genre_sums(self.genre, genres)
+        last = paddle.sqrt(nn.functional.relu(1 - paddle.square(total).sum(1, keepdim=True)))
+        linear = paddle.concat([total[:, :-1], last], 1)
+        return *self.tower(movie, genres, title), unit(linear)
+
+
+def export(
+    users: UserTower, movies: MovieTower, tables: dict[str, NDArray[np.float32]], folder: Path
+) -> None:
+    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us.
+
+    Args:
+        tables: the towers' folded tables, the linear part joined to them.
+    """
 
     def rows(*names: str) -> list[InputSpec]:
         return [InputSpec([None], "int64", name) for name in names]
@@ -268,8 +326,8 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
     user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), stars]
     movie_inputs = [*rows("movie"), lists("genres"), lists("title")]
     for name, tower, inputs in (
-        ("user_tower", users, user_inputs),
-        ("movie_tower", movies, movie_inputs),
+        ("user_tower", ServedUserTower(users, tables), user_inputs),
+        ("movie_tower", ServedMovieTower(movies, tables), movie_inputs),
     ):
         tower.eval()
         paddle.jit.save(tower, str(folder / name), input_spec=inputs)

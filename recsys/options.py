@@ -7,12 +7,14 @@ from dataclasses import dataclass
 class Options:
     """Every knob of training; the defaults were chosen on validation data."""
 
-    epochs: int = 6  # the learning rate falls to 0 over all of them
-    batch_size: int = 0  # ratings a step for the stars head; 0: 1024, or enough for 240 steps
+    epochs: int = 10  # the learning rate falls to 0 over all of them
+    batch_size: int = (
+        0  # ratings a step for the stars head; 0: enough for 50 steps an epoch, 512 at least
+    )
     block_users: int = 256  # users a step for the match head
-    learning_rate: float = 0.003
+    learning_rate: float = 0.005
     weight_decay: float = 1.0  # AdamW, decoupled
-    match_weight: float = 0.2  # of the match loss, the stars loss weighing 1
+    match_weight: float = 1.0  # of the match loss, the stars loss weighing 1
     temperature: float = 0.22  # of the softmax; learned, it falls to .08 and ranks worse
     keep: float = 0.7  # chance that a rating is shown as history
     stranger: float = 0.1  # chance that a user is shown without id and history
@@ -21,6 +23,6 @@ class Options:
     drop_movie: float = 0.15  # the same for a film's id
     drop_side: float = 0.1  # the same for gender, age and job, and for words and genres
     candidates: int = 16_384  # of larger catalogues, films drawn a step for the softmax
-    dimension: int = 128  # numbers in a head's vector
+    dimension: int = 64  # numbers in a head's vector
     patience: int = 3  # epochs without a better validation before training stops
     seed: int = 0

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from recsys import linear
 from recsys.dataset import Dataset, Movies, Ratings, Vocabulary
 from recsys.errors import ModelError
 from recsys.evaluate import LIKED, best, case, column_of, ranking_metrics, rating_metrics
@@ -21,7 +22,7 @@ from recsys.feed import Feed, attribute_rows, history_of
 from recsys.folder import History
 from recsys.model import MovieTower, UserTower, folded
 from recsys.options import Options
-from recsys.towers import movie_vectors, predicted_stars, ranking, user_vectors
+from recsys.towers import movie_vectors, parts, predicted_stars, ranking, user_vectors
 from recsys.trainer import Trainer
 
 
@@ -53,6 +54,8 @@ class Run:
         self.history = history_of(known, self.vocabulary)
         self.feed = Feed(self.history, self.attributes, len(self.movies), options)
         self.trainer = Trainer(self.movies, self.vocabulary, self.feed, options)
+        genres = self.vocabulary.genre_rows(self.movies.genres)
+        self.linear = linear.fit(self.history, len(self.movies), self.attributes, genres)
         self.log: list[dict[str, Any]] = []
         self.best: dict[str, NDArray] = {}
         self.best_score, self.best_epoch = -np.inf, 0
@@ -77,7 +80,7 @@ class Run:
         line = {"epoch": number + 1, "match_loss": float(match), "stars_loss": float(stars)}
         score = float(number)  # without a judge the last weights are the best
         if self._judge:
-            line |= self._judge(folded(*self.trainer.towers))
+            line |= self._judge(self.tables())
             score = line.get("ndcg@10", 0.0) - line["rmse"]
         self.log.append(line | {"seconds": round(time.monotonic() - started, 2)})
         if score > self.best_score:
@@ -105,12 +108,16 @@ class Run:
             self.attributes,
             self.history,
             self.trainer.towers,
-            folded(*self.trainer.towers),
+            self.tables(),
             self.options,
             self.log,
             self.best_epoch,
             interrupted,
         )
+
+    def tables(self) -> dict[str, NDArray[np.float32]]:
+        """The towers as they are now, and the linear part, as `recsys.towers` reads them."""
+        return linear.joined(folded(*self.trainer.towers), self.linear)
 
     def _identity(self) -> str:
         """Changes with the options and with the ratings learned from."""
@@ -183,12 +190,11 @@ def _judge(
     question = case(known, known, validation, run.movies.ids) if likes else None
 
     def judge(tables: dict[str, NDArray[np.float32]]) -> dict[str, float]:
-        d = run.options.dimension
         vectors = user_vectors(
             tables.__getitem__, rows, run.attributes[rows], [run.history.of(row) for row in rows]
         )
         films = movie_vectors(tables.__getitem__, movie_rows, genres, titles)
-        stars = predicted_stars(vectors[place, d:], films[column, d:])
+        stars = predicted_stars(parts(vectors)[1][place], parts(films)[1][column])
         found = rating_metrics(validation.user_ids, validation.stars, stars)
         if question:
             asking = ranking(vectors, "match")

@@ -2,12 +2,15 @@
 
 A user's embedding goes through its layer and is added to the others, so every attribute is one
 row of a small table, and a vector is a few look-ups and a normalisation. The last axis of every
-table holds the two heads side by side: D numbers for match, D for stars.
+table holds the parts of a vector side by side: D numbers for match, D for stars, and LINEAR ones
+of `recsys.linear`, which user ids and titles have none of.
 
     user vector  = unit(bias + user + gender + age + job + sum over channels of
                         (weights @ channel table) / sqrt(sum |weights| + 1))
     channels     : liked (4 stars and more: 1), seen (1), rated (stars - 3.5)
     movie vector = unit(bias + movie + sum of genres + sum over words of tanh(conv) @ title)
+
+Each part is brought to length 1 by itself; a film's linear part by its last number.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +25,9 @@ from recsys.movielens import MAX_STARS, MIN_STARS
 LIKED = 4.0  # stars from which on a film counts as liked
 MIDDLE = 3.5  # stars that say neither yes nor no
 CHANNELS = ("liked", "seen", "rated")
+LINEAR = 64  # numbers of the linear part
 LIKING = 0.4  # what the stars' cosine weighs beside the match's; chosen on validation data
+NEIGHBOURS = 1.0  # what the linear part's cosine weighs; the same
 
 RankBy = Literal["match", "stars"]
 Table = Callable[[str], NDArray[np.float32]]
@@ -39,22 +44,30 @@ def channels(stars: NDArray[np.float32]) -> NDArray[np.float32]:
     return weights
 
 
+def parts(vectors: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """(..., V) to what is of match (..., D), of stars (..., D) and linear (..., LINEAR)."""
+    d = (vectors.shape[-1] - LINEAR) // 2
+    return np.split(vectors, [d, 2 * d], axis=-1)
+
+
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(..., 2 D) with each head's half brought to length 1."""
-    heads = vectors.reshape(*vectors.shape[:-1], 2, vectors.shape[-1] // 2)
-    lengths = np.sqrt(np.square(heads).sum(-1, keepdims=True))
-    return (heads / np.maximum(lengths, 1e-6)).reshape(vectors.shape)
+    """(..., V) with each part brought to length 1; one that is all 0 stays so."""
+    lengths = [np.sqrt(np.square(part).sum(-1, keepdims=True)) for part in parts(vectors)]
+    pairs = zip(parts(vectors), lengths, strict=True)
+    return np.concatenate([part / np.maximum(length, 1e-6) for part, length in pairs], -1)
 
 
 def ranking(vectors: NDArray[np.float32], rank_by: RankBy) -> NDArray[np.float32]:
-    """(B, 2 D) people's vectors so that the inner product with a film's is what it is ranked by.
+    """(B, V) people's vectors so that the inner product with a film's is what it is ranked by.
 
-    stars: the cosine of the stars head. match: the mean of both cosines, that of stars weighing
-    LIKING: what somebody would choose, and like. -1 to 1.
+    stars: the cosine of the stars head. match: the mean of the three cosines, that of stars
+    weighing LIKING and the linear one NEIGHBOURS: what somebody would choose, and like. -1 to 1.
     """
-    match, stars = (1 / (1 + LIKING), LIKING / (1 + LIKING)) if rank_by == "match" else (0, 1)
-    halves = np.array([match, stars], np.float32).repeat(vectors.shape[-1] // 2)
-    return vectors * halves
+    weights = np.array([1, LIKING, NEIGHBOURS] if rank_by == "match" else [0, 1, 0], np.float32)
+    weights /= weights.sum()
+    return np.concatenate(
+        [part * weight for part, weight in zip(parts(vectors), weights, strict=True)], -1
+    )
 
 
 def predicted_stars(users: NDArray[np.float32], movies: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -69,7 +82,7 @@ def user_vectors(
     attributes: NDArray[np.integer],
     histories: Sequence[Rated],
 ) -> NDArray[np.float32]:
-    """(B, 2 D) vectors of users, each head's half of unit length.
+    """(B, V) vectors of users, each part of unit length.
 
     Args:
         table: a folded table by its name.
@@ -77,11 +90,13 @@ def user_vectors(
         attributes: (B, 3) rows of gender, age and job, 0 for unknown.
         histories: for each user the rows of rated films and their stars.
     """
-    total = table("bias") + table("user")[user_rows]
+    total = np.tile(table("bias"), (len(user_rows), 1))
+    user = table("user")[user_rows]
+    total[:, : user.shape[1]] += user
     for column, name in enumerate(("gender", "age", "job")):
-        total = total + table(name)[attributes[:, column]]
+        total += table(name)[attributes[:, column]]
     if len(histories) == 1:
-        total = total + _history_of_one(table, *histories[0])
+        total += _history_of_one(table, *histories[0])
     elif any(len(rows) for rows, _ in histories):
         for start in range(0, len(histories), 512):  # bounds the dense block
             block = slice(start, start + 512)
@@ -114,7 +129,7 @@ def movie_vectors(
     genre_rows: NDArray[np.integer],
     title_rows: NDArray[np.integer],
 ) -> NDArray[np.float32]:
-    """(B, 2 D) vectors of films, each head's half of unit length.
+    """(B, V) vectors of films, each part of unit length.
 
     Args:
         table: a folded table by its name.
@@ -125,7 +140,11 @@ def movie_vectors(
     has_genre = (genre_rows != NO_WORD)[..., None]
     total = table("movie_bias") + table("movie")[movie_rows]
     total = total + (table("genre")[np.maximum(genre_rows, 0)] * has_genre).sum(1)
-    return unit(total + _title(table, title_rows))
+    title = _title(table, title_rows)
+    total[:, : title.shape[1]] += title
+    linear = total[:, -LINEAR:]
+    linear[:, -1] = np.sqrt(np.maximum(1 - np.square(linear[:, :-1]).sum(1), 0))
+    return unit(total)
 
 
 def _title(table: Table, title_rows: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -110,7 +110,7 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> str:
         _write_json(folder / "movies.json", films)
         lines = [json.dumps(line) for line in fitted.log]
         (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-        export(*fitted.towers, folder)
+        export(*fitted.towers, fitted.tables, folder)
         chosen = fitted.log[fitted.best_epoch - 1]
         config = {
             "format": FORMAT,

@@ -11,7 +11,7 @@ from command_line import SAMPLE, recsys
 from plain_paddle import plain_paddle
 
 from recsys.movielens import AGE_NAMES, JOBS
-from recsys.towers import LIKING
+from recsys.towers import LIKING, NEIGHBOURS
 
 GIRL = ("--age", "1", "--gender", "F", "--job", "10")
 
@@ -48,9 +48,15 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
         title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in films], -1),
     )
     (user,), movies = heads["users"], heads["movies"]
-    d = len(user) // 2
-    chosen, liked = movies[:, :d] @ user[:d], movies[:, d:] @ user[d:]
-    match, stars = (chosen + LIKING * liked) / (1 + LIKING), 5 * liked
+    d = (len(user) - 64) // 2
+    chosen, liked, linear = (
+        films @ person
+        for films, person in zip(
+            np.split(movies, [d, 2 * d], 1), np.split(user, [d, 2 * d]), strict=True
+        )
+    )
+    match = (chosen + LIKING * liked + NEIGHBOURS * linear) / (1 + LIKING + NEIGHBOURS)
+    stars = 5 * liked
     order = np.argsort(-match)
     return np.array([film[0] for film in films])[order], match[order], stars[order]
 

@@ -14,7 +14,7 @@ from recsys.errors import DataError
 from recsys.infer import Person, Recommender, catalogue, encoded_movies, query
 from recsys.milvus_store import MilvusStore
 from recsys.preprocess import read_movies_data, write_movies_data
-from recsys.towers import movie_vectors, ranking, user_vectors
+from recsys.towers import LINEAR, movie_vectors, parts, ranking, user_vectors
 
 RANKINGS = pytest.mark.parametrize("rank_by", ["match", "stars"])
 WHOLE = 338  # films of the sample
@@ -71,23 +71,21 @@ def rated_by_user() -> dict[int, set[int]]:
 
 def test_published_vectors_are_of_unit_length(folder):
     films = catalogue(folder)
-    assert films.vectors.shape == (WHOLE, 2 * folder.dimension)
+    assert films.vectors.shape == (WHOLE, 2 * folder.dimension + LINEAR)
     np.testing.assert_allclose(np.linalg.norm(films.vectors, axis=1), 1, atol=1e-6)
 
 
 def test_a_querys_inner_product_is_the_ranking_of_each_kind(folder, exact):
-    """stars: the cosine of that head alone. match: both heads, the first one weighing more."""
-    d = folder.dimension
+    """stars: the cosine of that head alone. match: the mean of three, the stars' weighing least."""
     people = [Person(3), Person(gender=1, age=0, job=10), Person()]
-    vectors, films = exact.vectors(people), catalogue(folder).vectors * np.sqrt(2)
-    stars = vectors[:, d:] @ films[:, d:].T
-    match = vectors[:, :d] @ films[:, :d].T
+    vectors, films = exact.vectors(people), catalogue(folder).vectors * np.sqrt(3)
+    cosines = [a @ b.T for a, b in zip(parts(vectors), parts(films), strict=True)]
     found = query(vectors, "stars") @ catalogue(folder).vectors.T
-    np.testing.assert_allclose(found, stars, atol=1e-6)
+    np.testing.assert_allclose(found, cosines[1], atol=1e-6)
     found = query(vectors, "match") @ catalogue(folder).vectors.T
     np.testing.assert_allclose(found, ranking(vectors, "match") @ films.T, atol=1e-6)
-    weights = np.linalg.lstsq(np.stack([match.ravel(), stars.ravel()], 1), found.ravel())[0]
-    assert weights[0] > weights[1] >= -1e-6
+    weights = np.linalg.lstsq(np.stack([c.ravel() for c in cosines], 1), found.ravel())[0]
+    assert min(weights[0], weights[2]) > weights[1] > 0
     assert weights.sum() == pytest.approx(1, abs=1e-4)
 
 
@@ -104,7 +102,7 @@ def test_answers_are_in_order_and_numbered(exact, rank_by):
 def test_the_best_of_a_naive_ranking(folder, exact, rank_by):
     """Every film's vector beside every person's, sorted; no store."""
     films = folder.movies
-    halves = movie_vectors(
+    vectors = movie_vectors(
         folder.table,
         folder.vocabulary.movie_rows(films.ids),
         folder.vocabulary.genre_rows(films.genres),
@@ -113,16 +111,15 @@ def test_the_best_of_a_naive_ranking(folder, exact, rank_by):
     seen = rated_by_user()
     for user_id in (1, 77, 308):
         (vector,) = ranking(exact.vectors([Person(user_id)]), rank_by)
-        order = np.argsort(-(halves @ vector), kind="stable")
+        order = np.argsort(-(vectors @ vector), kind="stable")
         expected = [m for m in films.ids[order].tolist() if m not in seen[user_id]][:20]
         assert ids(one(exact, Person(user_id), 20, rank_by=rank_by)) == expected
 
 
 def test_score_is_five_times_the_stars_cosine(folder, exact):
-    d = folder.dimension
-    vector = exact.vectors([Person(9)])[0, d:]
+    vector = parts(exact.vectors([Person(9)]))[1][0]
     for film in one(exact, Person(9), 20):
-        (other,) = catalogue(folder).take([film.movie_id]).vectors[:, d:] * np.sqrt(2)
+        (other,) = parts(catalogue(folder).take([film.movie_id]).vectors)[1] * np.sqrt(3)
         assert film.score == pytest.approx(np.clip(5 * vector @ other, 0.5, 5), abs=1e-5)
         (stars,) = exact.predict(np.array([9]), np.array([film.movie_id]))
         assert film.score == pytest.approx(stars, abs=1e-5)
@@ -316,7 +313,7 @@ def test_new_films_are_recommended_at_once_and_marked(with_new):
 
 
 def test_a_new_films_vector_is_of_genres_and_title_alone(folder):
-    vectors = catalogue(folder, NEW).vectors * np.sqrt(2)
+    vectors = catalogue(folder, NEW).vectors * np.sqrt(3)
     expected = movie_vectors(
         folder.table,
         np.zeros(3, np.int64),

@@ -4,11 +4,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from tables import towers_alone
 
 from recsys import towers
 from recsys.dataset import Movies, Ratings, Users, Vocabulary
 from recsys.feed import Feed, attribute_rows, history_of
-from recsys.model import folded, paddle
+from recsys.model import paddle
 from recsys.movielens import MAX_STARS
 from recsys.options import Options
 from recsys.trainer import MatchLoss, Trainer, match_targets
@@ -86,7 +87,7 @@ def test_match_targets_by_hand():
 
 def leave_one_out(trainer: Trainer, block) -> float:
     """The stars loss, one rating at a time, through the folded towers."""
-    tables = folded(*trainer.towers).__getitem__
+    tables = towers_alone(*trainer.towers).__getitem__
     d = trainer.options.dimension
     films = towers.movie_vectors(
         tables,
@@ -107,13 +108,13 @@ def leave_one_out(trainer: Trainer, block) -> float:
             block.attributes[place : place + 1],
             [(block.films[shown], others[shown])],
         )
-        errors.append(MAX_STARS * float(vector[0, d:] @ films[column, d:]) - stars)
+        errors.append(MAX_STARS * float(vector[0, d : 2 * d] @ films[column, d : 2 * d]) - stars)
     return float(np.square(errors).mean())
 
 
 def full_softmax(trainer: Trainer, block) -> float:
     """The match loss through the folded towers, over all films, in float64."""
-    tables = folded(*trainer.towers).__getitem__
+    tables = towers_alone(*trainer.towers).__getitem__
     d = trainer.options.dimension
     films = towers.movie_vectors(
         tables,
