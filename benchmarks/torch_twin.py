@@ -57,17 +57,17 @@ class TorchTwin:
         w, d = self.weights, self.options.dimension
         movies = self._movie_vectors(block.films, rng)  # (C, 2 D)
         movie_match, movie_stars = (unit(half) for half in movies.split(d, -1))
-        profile = self._profile(block)  # (B, 2 D)
         shown = channels(block.history)  # (3, B, C)
         counts = np.abs(shown).sum(2) + 1  # (3, B)
         films = torch.from_numpy(block.films)
         everything = len(films) == len(self.title_rows)
         tables = [w[f"users.{n}"][1:] if everything else w[f"users.{n}"][films] for n in CHANNELS]
-        sums = [torch.from_numpy(s) @ table for s, table in zip(shown, tables, strict=True)]
-        total = profile
-        for each, count in zip(sums, counts, strict=True):
-            total = total + each * torch.from_numpy(count[:, None] ** -0.5)
-        users = unit(total[:, :d])
+        total = self._profile(block)  # (B, 2 D)
+        for each, table, count in zip(shown, tables, counts, strict=True):
+            total = total + torch.from_numpy(each) @ table * torch.from_numpy(
+                count[:, None] ** -0.5
+            )
+        users, askers = (unit(half) for half in total.split(d, -1))
         logits = users @ movie_match.T / self.options.temperature  # (B, C)
         targets = torch.from_numpy(match_targets(block.rated))
         if block.chance is None:
@@ -76,15 +76,8 @@ class TorchTwin:
             stands_for = torch.from_numpy(np.where(block.rated > 0, 1, 1 / block.chance))
             below = torch.logsumexp(logits + torch.log(stands_for), 1, keepdim=True)
             match = (targets * (below - logits)).sum() / len(users)
-        owners, columns = torch.from_numpy(block.pair_users), torch.from_numpy(block.pair_films)
-        own = channels(block.pair_stars * block.pair_shown)  # (3, P)
-        asker = profile[:, d:].index_select(0, owners)  # (P, D)
-        for each, table, weight, count in zip(sums, tables, own, counts, strict=True):
-            this = table[:, d:].index_select(0, columns) * torch.from_numpy(weight[:, None])
-            left = count[block.pair_users] - np.abs(weight)
-            others = each[:, d:].index_select(0, owners) - this
-            asker = asker + others * torch.from_numpy(left[:, None] ** -0.5)
-        cosine = (unit(asker) * movie_stars.index_select(0, columns)).sum(-1)
+        pairs = torch.from_numpy(block.pair_users * len(block.films) + block.pair_films)
+        cosine = (askers @ movie_stars.T).flatten().index_select(0, pairs)
         return match, F.mse_loss(MAX_STARS * cosine, torch.from_numpy(block.pair_stars))
 
     def _profile(self, block: Block) -> Tensor:

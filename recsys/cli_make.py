@@ -53,7 +53,7 @@ def download(name: str, archive: str | None, to: str) -> None:
 @click.option("--epochs", default=DEFAULTS.epochs, show_default=True, type=click.IntRange(1))
 @click.option(
     "--batch-size", default=DEFAULTS.batch_size, show_default=True, type=click.IntRange(0),
-    help="Ratings a step; 0: enough for 50 steps an epoch, 512 at least.",
+    help="Ratings a step; 0: about 2048, for 32 to 50 steps an epoch.",
 )  # fmt: skip
 @click.option(
     "--learning-rate", default=DEFAULTS.learning_rate, show_default=True,

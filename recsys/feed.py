@@ -20,7 +20,7 @@ from recsys.options import Options
 from recsys.towers import LIKED
 
 FEW = 8  # favourites named by those who name a few, on average
-BATCH, STEPS = 512, 50  # ratings a step, but at most so many steps an epoch, if not told
+BATCH, LEAST, MOST = 2048, 32, 50  # ratings a step, and steps an epoch at least and at most
 
 
 class Block(NamedTuple):
@@ -34,8 +34,7 @@ class Block(NamedTuple):
     chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all films are
     pair_users: NDArray[np.int64]  # (P,) places in the block
     pair_films: NDArray[np.int64]  # (P,) columns
-    pair_stars: NDArray[np.float32]  # (P,) to foretell
-    pair_shown: NDArray[np.bool_]  # (P,) is this rating part of the history shown?
+    pair_stars: NDArray[np.float32]  # (P,) to foretell; none of them is shown
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,10 @@ class Feed:
 
     @property
     def passes(self) -> int:
-        """Times that each user is shown in an epoch."""
+        """Times that each user is shown in an epoch: at least twice, or no history were left."""
         ratings = len(self.history.stars)
-        batch = self.options.batch_size or max(BATCH, ratings / STEPS)
-        return max(1, round(ratings / batch / self.blocks))
+        batch = self.options.batch_size or max(min(BATCH, ratings / LEAST), ratings / MOST)
+        return max(2, round(ratings / batch / self.blocks))
 
     @property
     def steps(self) -> int:
@@ -93,13 +92,13 @@ class Feed:
         kind = rng.random(len(users))  # below `stranger` a stranger, then strangers with favourites
         told = self.options.stranger + self.options.few
         stranger, teller = kind < self.options.stranger, kind < told
-        share = self._shares(stranger, teller, owners, stars, rng)
-        shown = rng.random(len(entries), np.float32) < share
+        asked = now[entries]
+        share = self._shares(stranger, teller, owners, (stars >= LIKED) & ~asked, rng)
+        shown = ~asked & (rng.random(len(entries), np.float32) < share)
         rated = np.zeros((len(users), len(films)), np.float32)
         rated[owners, columns] = stars
         history = np.zeros_like(rated)
         history[owners[shown], columns[shown]] = stars[shown]
-        asked = now[entries]
         known_id = ~teller & (rng.random(len(users)) >= self.options.drop_user)
         known = rng.random((len(users), 3)) >= self.options.drop_side
         return Block(
@@ -112,7 +111,6 @@ class Feed:
             owners[asked],
             columns[asked],
             stars[asked],
-            shown[asked],
         )
 
     def _shares(
@@ -120,18 +118,17 @@ class Feed:
         stranger: NDArray[np.bool_],
         teller: NDArray[np.bool_],
         owners: NDArray[np.int64],
-        stars: NDArray[np.float32],
+        favourite: NDArray[np.bool_],
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """(N,) chance of each of a block's ratings of being shown as history.
+        """(N,) chance of being shown as history of each of a block's ratings not to foretell.
 
         Some users are shown as strangers, without id and history, some as strangers who name a
         few favourites; else such people would be asked for and never have been trained.
         """
-        liked = stars >= LIKED
-        favourites = np.bincount(owners, liked, len(stranger))
+        favourites = np.bincount(owners, favourite, len(stranger))
         few = rng.uniform(0, 2 * FEW, len(stranger)) / np.maximum(favourites, 1)
-        share = np.where(teller[owners], few[owners] * liked, self.options.keep)
+        share = np.where(teller[owners], few[owners] * favourite, self.options.keep)
         return np.where(stranger[owners], 0, share)
 
     def _entries(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -33,9 +33,13 @@ if _has_avx2_unrecognised():
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")  # it does when told: twice as fast
 os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle warns of its own internals at export
 warnings.filterwarnings("ignore", message="No ccache found")
+_threads = os.environ.get("OMP_NUM_THREADS")
 import paddle  # noqa: E402
 from paddle import nn  # noqa: E402
 from paddle.static import InputSpec  # noqa: E402
+
+if _threads is None:  # then Paddle has set it to 1, for the processes started from this one too
+    os.environ.pop("OMP_NUM_THREADS", None)
 
 ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}
 

@@ -9,14 +9,14 @@ class Options:
 
     epochs: int = 10  # the learning rate falls to 0 over all of them
     batch_size: int = (
-        0  # ratings a step for the stars head; 0: enough for 50 steps an epoch, 512 at least
+        0  # ratings a step for the stars head; 0: about 2048, for 32 to 50 steps an epoch
     )
     block_users: int = 256  # users a step for the match head
     learning_rate: float = 0.005
     weight_decay: float = 1.0  # AdamW, decoupled
     match_weight: float = 1.0  # of the match loss, the stars loss weighing 1
     temperature: float = 0.22  # of the softmax; learned, it falls to .08 and ranks worse
-    keep: float = 0.7  # chance that a rating is shown as history
+    keep: float = 0.85  # chance that a rating not being foretold is shown as history
     stranger: float = 0.1  # chance that a user is shown without id and history
     few: float = 0.3  # chance that a user is shown without id, with a few favourites only
     drop_user: float = 0.3  # chance that a user's id is kept from the model

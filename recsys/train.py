@@ -23,16 +23,10 @@ from recsys.run import Fitted, Run
 
 
 def use_all_cores() -> None:
-    """Paddle computes on one thread unless told otherwise, and only its library can be told.
-
-    OMP_NUM_THREADS, where it is set, has told it already.
-    """
-    import ctypes
-
-    library = Path(paddle.__file__).parent / "libs" / "libiomp5.so"
-    if library.exists() and "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        ctypes.CDLL(str(library)).omp_set_num_threads(cores or 1)
+    """Paddle computes on one thread unless told otherwise, by OMP_NUM_THREADS or here."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        affinity = getattr(os, "sched_getaffinity", None)
+        paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def fit(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import Movies, Vocabulary
 from recsys.feed import Block, Feed
-from recsys.model import Config, MovieTower, TitleWindows, UserTower, halves, paddle, unit
+from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
 from recsys.movielens import MAX_STARS
 from recsys.options import Options
 from recsys.towers import CHANNELS, channels
@@ -37,12 +37,12 @@ class MatchLoss(paddle.autograd.PyLayer):
             weights: (B, C), or 1, for how many films each candidate stands in the sum below the
                 line: 1 / its chance of being drawn (the logQ correction).
         """
-        logits = paddle.matmul(users, movies, transpose_y=True) / temperature  # (B, C)
-        top = logits.max(1, keepdim=True)
-        powers = paddle.exp(logits - top) * weights
+        cosines = paddle.matmul(users, movies, transpose_y=True)  # (B, C)
+        logits = paddle.scale(cosines, 1 / temperature, -1 / temperature)  # 0 at most
+        powers = paddle.exp(logits) * weights
         total = powers.sum(1, keepdim=True)
         mass = targets.sum(1, keepdim=True)
-        loss = ((paddle.log(total) + top) * mass).sum() - (logits * targets).sum()
+        loss = (paddle.log(total) * mass).sum() - (logits * targets).sum()
         context.scale = 1 / (temperature * users.shape[0])
         context.save_for_backward(users, movies, powers * (mass / total) - targets)
         return loss / users.shape[0]
@@ -129,35 +129,23 @@ class Trainer:
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         movie_match, movie_stars = self._movie_vectors(block.films, rng)  # (C, D)
         users, sides = paddle.to_tensor(block.user_rows), block.attributes.T.copy()
-        profile = halves(self.users.profile(users, *paddle.to_tensor(sides)))  # (B, D) each
-        weights = channels(block.history)  # (3, B, C)
-        counts = np.abs(weights).sum(2) + 1  # (3, B)
+        total = self.users.profile(users, *paddle.to_tensor(sides))  # (B, 2 D)
         films = paddle.to_tensor(block.films)
-        tables = [
-            halves(paddle.index_select(getattr(self.users, name), films)) for name in CHANNELS
-        ]
-        shown = [paddle.to_tensor(each) for each in weights]
-        total = profile[0]
-        for each, (table, _), count in zip(shown, tables, counts, strict=True):
-            total = total + (each @ table) * paddle.to_tensor(count[:, None] ** -0.5)
+        for name, weights in zip(CHANNELS, channels(block.history), strict=True):
+            count = np.abs(weights).sum(1, keepdims=True) + 1  # (B, 1)
+            table = paddle.index_select(getattr(self.users, name), films)  # (C, 2 D)
+            total = total + (paddle.to_tensor(weights) @ table) * paddle.to_tensor(count**-0.5)
+        user_match, user_stars = unit_heads(total)  # (B, D) each
         match = MatchLoss.apply(
-            unit(total),
+            user_match,
             movie_match,
             paddle.to_tensor(match_targets(block.rated)),
             paddle.to_tensor(_stands_for(block)),
             self.options.temperature,
         )
-        # The stars of a film are foretold from a history without that film.
-        owners, columns = paddle.to_tensor(block.pair_users), paddle.to_tensor(block.pair_films)
-        own = channels(block.pair_stars * block.pair_shown)  # (3, P)
-        asker = paddle.index_select(profile[1], owners)  # (P, D)
-        for each, (_, table), weight, count in zip(shown, tables, own, counts, strict=True):
-            others = paddle.index_select(each @ table, owners)
-            this = paddle.index_select(table, columns) * paddle.to_tensor(weight[:, None])
-            left = count[block.pair_users] - np.abs(weight)
-            asker = asker + (others - this) * paddle.to_tensor(left[:, None] ** -0.5)
-        cosine = (unit(asker) * paddle.index_select(movie_stars, columns)).sum(-1)
-        error = MAX_STARS * cosine - paddle.to_tensor(block.pair_stars)
+        cosines = paddle.matmul(user_stars, movie_stars, transpose_y=True).flatten()  # (B C,)
+        pairs = paddle.to_tensor(block.pair_users * len(block.films) + block.pair_films)
+        error = MAX_STARS * paddle.gather(cosines, pairs) - paddle.to_tensor(block.pair_stars)
         return match, paddle.square(error).sum() / max(len(block.pair_stars), 1)
 
     def _features(self, films: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:

@@ -81,8 +81,24 @@ def test_the_history_shown_is_part_of_what_was_rated(options):
     for block in blocks(options):
         shown = block.history > 0
         np.testing.assert_array_equal(block.history[shown], block.rated[shown])
+
+
+@BOTH
+def test_a_rating_to_foretell_is_never_shown(options):
+    for block in blocks(replace(options, keep=1.0)):
         pairs = block.pair_users, block.pair_films
-        np.testing.assert_array_equal(block.pair_shown, block.history[pairs] > 0)
+        np.testing.assert_array_equal(block.rated[pairs], block.pair_stars)
+        assert len(block.pair_stars)
+        assert not block.history[pairs].any()
+
+
+def test_however_large_a_batch_may_be_there_is_history():
+    """All of a user's ratings in one step would leave nothing to foretell them from."""
+    greedy = replace(OPTIONS, batch_size=10**6, keep=1.0)
+    assert feed(greedy).passes == 2
+    rated = sum((block.rated > 0).sum() for block in blocks(greedy))
+    shown = sum((block.history > 0).sum() for block in blocks(greedy))
+    assert shown / rated == pytest.approx(0.5, abs=0.1)
 
 
 def test_users_attributes_are_theirs():
@@ -97,10 +113,11 @@ def test_how_much_history_is_shown(keep, stranger):
     rated, shown, without, people = 0, 0, 0, 0
     for seed in range(12):
         for block in blocks(options, seed):
-            many = (block.rated > 0).sum(1) >= 6  # a chance of .3^6 to be bare without being told
+            asked = np.bincount(block.pair_users, minlength=len(block.rated))
+            many = (block.rated > 0).sum(1) - asked >= 6  # a chance of .3^6 to be bare untold
             people += many.sum()
             without += (~(block.history > 0).any(1) & many).sum()
-            rated += (block.rated > 0).sum()
+            rated += (block.rated > 0).sum() - len(block.pair_stars)
             shown += (block.history > 0).sum()
     assert shown / rated == pytest.approx(keep * (1 - stranger), abs=0.03)
     if keep:

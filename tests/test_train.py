@@ -185,7 +185,7 @@ def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "number"),
     [
-        (Trainer, "step", 2),
+        (Trainer, "step", 3),  # the first of the second epoch
         (Trainer, "weights", 3),  # for the best so far, or for the checkpoint
         (Trainer, "weights", 4),
         (Trainer, "optimizer_state", 2),
