@@ -20,7 +20,7 @@ class Options:
     stranger: float = 0.1  # chance that a user is shown without id and history
     few: float = 0.3  # chance that a user is shown without id, with a few favourites only
     drop_user: float = 0.3  # chance that a user's id is kept from the model
-    drop_movie: float = 0.15  # the same for a film's id
+    drop_movie: float = 0.3  # the same for a film's id
     drop_side: float = 0.1  # the same for gender, age and job, and for words and genres
     candidates: int = 16_384  # of larger catalogues, films drawn a step for the softmax
     dimension: int = 64  # numbers in a head's vector

@@ -58,12 +58,12 @@ class MatchLoss(paddle.autograd.PyLayer):
 
 
 def match_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B, C) 2^(stars - 4) for every rated film, over the square root of the user's sum.
+    """(B, C) 2^((stars - 4) / 2) for every rated film, over the square root of the user's sum.
 
     The root lets somebody with many ratings say more than somebody with few, but not as many
     times more.
     """
-    targets = np.exp2(rated - 4)
+    targets = np.exp2((rated - 4) / 2)
     targets *= rated > 0
     targets /= np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1e-9))
     return targets

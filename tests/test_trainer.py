@@ -80,8 +80,8 @@ def test_match_loss_and_its_gradients_are_those_of_log_softmax(temperature, weig
 
 def test_match_targets_by_hand():
     rated = np.array([[4, 5, 0, 2], [0, 0, 0, 0], [0, 4, 0, 0]], np.float32)
-    expected = np.array([[1, 2, 0, 0.25], [0] * 4, [0, 1, 0, 0]])
-    expected[0] /= np.sqrt(3.25)
+    expected = np.array([[1, 2**0.5, 0, 0.5], [0] * 4, [0, 1, 0, 0]])
+    expected[0] /= np.sqrt(1.5 + 2**0.5)
     np.testing.assert_allclose(match_targets(rated), expected, rtol=1e-6)
 
 
