@@ -176,7 +176,7 @@ def products(trainer: "Trainer", block: Any) -> float:
     total += 3 * int(shown.sum()) * wide * filters + 3 * films * filters * width  # titles
     total += 3 * users * ids * width  # user ids
     total += 3 * 2 * users * films * width  # three channels of history
-    total += 3 * users * films * width // 2  # the match head's logits
+    total += 3 * users * films * width  # the cosines of both heads
     return 2.0 * total
 
 
