@@ -75,7 +75,7 @@ def choose_index(asked: str | None, films: int) -> Index:
         part[key] = int(value)
     if "nlist" in build:
         build["nlist"] = min(65_536, build["nlist"] or max(1, int(4 * films**0.5)))
-        # Half of the cells: a query by stars is zero in two of a vector's three parts, and cells are
-        # by all of them, so that few cells miss many of its films (benchmarks/store.py).
+        # Half of the cells: a query by stars is zero in two of a vector's three parts, and cells
+        # are by all of them, so that few cells miss many of its films (benchmarks/store.py).
         search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
     return Index(name, build, search)
