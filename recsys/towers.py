@@ -26,7 +26,7 @@ LIKED = 4.0  # stars from which on a film counts as liked
 MIDDLE = 3.5  # stars that say neither yes nor no
 CHANNELS = ("liked", "seen", "rated")
 LINEAR = 64  # numbers of the linear part
-LIKING = 0.4  # what the stars' cosine weighs beside the match's; chosen on validation data
+LIKING = 0.7  # what the stars' cosine weighs beside the match's; chosen on validation data
 NEIGHBOURS = 1.0  # what the linear part's cosine weighs; the same
 
 RankBy = Literal["match", "stars"]
