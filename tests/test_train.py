@@ -513,3 +513,29 @@ def test_weights_that_are_no_number_are_judged_as_nothing(monkeypatch):
     judged(monkeypatch, [float("nan")])
     with pytest.raises(ModelError, match="not a number"):
         fit(dataset, known, Options(epochs=1, dimension=4), held)
+
+
+THREADS = """
+import ctypes, os
+from pathlib import Path
+from recsys.model import paddle
+from recsys.train import use_all_cores
+use_all_cores()
+library = Path(paddle.__file__).parent / "libs" / "libiomp5.so"
+threads = ctypes.CDLL(str(library)).omp_get_max_threads() if library.exists() else "?"
+print(os.environ.get("OMP_NUM_THREADS"), threads)
+"""
+
+
+@pytest.mark.parametrize("chosen", [None, "1"])
+def test_all_cores_unless_the_user_chose(chosen):
+    """Paddle sets OMP_NUM_THREADS when imported; that is not the user's choice."""
+    place = {name: value for name, value in environment().items() if name != "OMP_NUM_THREADS"}
+    told = place | ({"OMP_NUM_THREADS": chosen} if chosen else {})
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], env=told, check=True, capture_output=True, text=True
+    )
+    left, threads = done.stdout.split()
+    assert left == str(chosen)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert threads in ("?", chosen or str(cores))
