@@ -76,18 +76,12 @@ def unit(vectors: paddle.Tensor) -> paddle.Tensor:
     return vectors * paddle.rsqrt(paddle.square(vectors).sum(-1, keepdim=True) + 1e-12)
 
 
-def halves(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """(B, 2 D) to what is of match and what of stars, (B, D) each.
+def unit_heads(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """(B, 2 D) to the unit vectors of match and of stars, (B, D) each.
 
-    Not by slices: the gradient of a slice takes far longer than that of a split.
+    Split, not sliced: the gradient of a slice takes far longer.
     """
     match, stars = paddle.split(vectors, 2, axis=-1)
-    return match, stars
-
-
-def unit_heads(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """(B, 2 D) to the unit vectors of match and of stars, (B, D) each."""
-    match, stars = halves(vectors)
     return unit(match), unit(stars)
 
 
