@@ -201,7 +201,10 @@ def load_movies(
             say(_in_words(changes))
             _print_published(store.open(folder.fingerprint))
             return
-        with bar(len(films), "film") as progress:
+        with (
+            bar(len(films), "film", "sent") as progress,
+            bar(len(films), "film", "indexed") as indexing,
+        ):
             published = store.publish(
                 films,
                 folder.fingerprint,
@@ -211,6 +214,7 @@ def load_movies(
                 replicas=replicas,
                 resource_groups=resource_group,
                 progress=progress,
+                indexing=indexing,
             )
         _print_published(published)
 

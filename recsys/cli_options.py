@@ -293,11 +293,11 @@ def store_at(where: dict[str, Any], *, make: bool = False) -> Iterator["MilvusSt
 
 
 @contextmanager
-def bar(total: int, unit: str) -> Iterator[Callable[[int], Any]]:
+def bar(total: int, unit: str, doing: str = "") -> Iterator[Callable[[int], Any]]:
     """A progress bar on stderr, unless -q or nobody is looking; told how many more are done."""
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=unit, disable=quiet() or total <= 1) as shown:
+    with tqdm(total=total, unit=unit, desc=doing, disable=quiet() or total <= 1) as shown:
         yield shown.update
 
 

@@ -92,6 +92,7 @@ def publish(
     *,
     keep: int = 1,
     progress: Callable[[int], None] | None = None,
+    indexing: Callable[[int], None] | None = None,
 ) -> Published:
     """Fill a new collection with the films, verify it, move the alias onto it, tidy up.
 
@@ -111,11 +112,13 @@ def publish(
             has = _create(milvus, name, alias, catalogue, model, plan)
             sweep(milvus, alias, name)
             insert(milvus, name, catalogue, progress=progress)
-            _build(milvus, name, plan)
+            _build(milvus, name, plan, len(catalogue), indexing)
             verify(milvus, name, catalogue, plan.index)
         except BaseException:
-            with suppress(StoreError):  # else the next publish sweeps it
-                milvus.call("dropping the unfinished version", "drop_collection", name)
+            for _ in range(2):  # Milvus Lite on a full disk needs to be told twice
+                with suppress(StoreError):  # else the next publish sweeps it
+                    milvus.call("dropping the unfinished version", "drop_collection", name)
+                    break
             raise
         # From here on the collection is never dropped: the alias may have moved unheard.
         previous = _move_alias(milvus, alias, name)
@@ -152,7 +155,7 @@ def rollback(milvus: Milvus, alias: str) -> Published:
             f"{without_credentials(milvus.uri)}: no earlier version of {alias} is kept: publish "
             "one with `recsys load-movies`; `recsys status` shows what there is"
         )
-    load(milvus, older[0].collection)
+    load(milvus, older[0].collection, older[0].count)
     check_count(milvus, older[0])
     milvus.call("moving the alias", "alter_alias", older[0].collection, alias)
     return replace(older[0], is_current=True)
@@ -178,8 +181,8 @@ def flush(milvus: Milvus, name: str) -> None:
     milvus.call("flushing", "flush", name, timeout=6 * milvus.timeout)
 
 
-def load(milvus: Milvus, name: str, plan: Plan | None = None) -> None:
-    """Bring a collection into memory and wait for it, as long as it makes progress.
+def load(milvus: Milvus, name: str, films: int, plan: Plan | None = None) -> None:
+    """Bring a collection of so many films into memory and wait, as long as it makes progress.
 
     Raises:
         StoreError: it does not.
@@ -189,17 +192,18 @@ def load(milvus: Milvus, name: str, plan: Plan | None = None) -> None:
         options["replica_number"] = plan.replicas
         if plan.resource_groups:
             options["_resource_groups"] = list(plan.resource_groups)
-    if not plan and _loaded(milvus, name) == 100:
+    if not plan and _loaded(milvus, name) == 1:
         return
     timeout = LITE_BUILD if milvus.lite else milvus.timeout
     milvus.call("loading", "load_collection", name, _async=True, timeout=timeout, **options)
-    _wait(milvus, "loading", lambda: _loaded(milvus, name))
+    _wait(milvus, "loading", lambda: _loaded(milvus, name), films)
 
 
 def _loaded(milvus: Milvus, name: str) -> float:
+    """The share of the collection that is in memory, below 1 until all is ready."""
     state = milvus.read("loading", "get_load_state", name)
     done = getattr(state["state"], "name", "") == "Loaded"
-    return 100 if done else min(99, state.get("progress", 0))
+    return 1 if done else min(0.99, state.get("progress", 0) / 100)
 
 
 def count(milvus: Milvus, name: str, consistency: str = "Strong") -> int:
@@ -298,7 +302,9 @@ def _create(
     return properties
 
 
-def _build(milvus: Milvus, name: str, plan: Plan) -> None:
+def _build(
+    milvus: Milvus, name: str, plan: Plan, films: int, indexing: Callable[[int], None] | None
+) -> None:
     """Flush, index and load."""
     flush(milvus, name)
     params = MilvusClient.prepare_index_params()
@@ -312,31 +318,50 @@ def _build(milvus: Milvus, name: str, plan: Plan) -> None:
     )
     timeout = LITE_BUILD if milvus.lite else milvus.timeout
     milvus.call("building the index", "create_index", name, params, sync=False, timeout=timeout)
-    _wait(milvus, "building the index", lambda: _indexed(milvus, name))
-    load(milvus, name, plan)
+    told = 0
+
+    def indexed() -> float:
+        nonlocal told
+        done = _indexed(milvus, name)
+        if indexing and int(done * films) > told:
+            indexing(int(done * films) - told)
+            told = int(done * films)
+        return done
+
+    _wait(milvus, "building the index", indexed, films)
+    load(milvus, name, films, plan)
 
 
 def _indexed(milvus: Milvus, name: str) -> float:
+    """The share of the films in the index, below 1 until it is whole.
+
+    Once it is, a server may merge segments and index the merged ones anew; until that is done the
+    parts it has answer, so there is nothing to wait for.
+    """
     found = milvus.read("building the index", "describe_index", name, "vector")
     if found["state"] == "Failed":
         raise StoreError(f"{name}: Milvus could not build the index: see the server's log")
-    done = found["state"] == "Finished" and not found.get("pending_index_rows")
-    return 100 if done else min(99, found.get("indexed_rows", 0) / max(1, found["total_rows"]))
+    if found["state"] == "Finished":
+        return 1
+    return min(0.99, found.get("indexed_rows", 0) / max(1, found["total_rows"]))
 
 
-def _wait(milvus: Milvus, doing: str, progress: Callable[[], float]) -> None:
-    """Wait until `progress` is 100, as long as the server answers and it moves within minutes.
+def _wait(milvus: Milvus, doing: str, progress: Callable[[], float], films: int) -> None:
+    """Wait until `progress` is 1, as long as the server answers and it moves now and then.
+
+    A server reports a segment (up to 512 MB) at a time, so that more films mean longer pauses.
 
     Raises:
-        StoreError: it does not.
+        StoreError: it stands still for too long.
     """
+    patience = max(600, 6 * milvus.timeout) + films / 100
     seen, since, pause = -1.0, time.monotonic(), 0.01
-    while (done := progress()) < 100:
+    while (done := progress()) < 1:
         if done != seen:
             seen, since = done, time.monotonic()
-        if time.monotonic() - since > max(600, 6 * milvus.timeout):
+        if time.monotonic() - since > patience:
             raise StoreError(
-                f"{without_credentials(milvus.uri)}: {doing} stands still at {seen:.0f} %: look at "
+                f"{without_credentials(milvus.uri)}: {doing} stands still at {seen:.0%}: look at "
                 "the server's log and memory"
             )
         time.sleep(pause)

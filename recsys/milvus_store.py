@@ -95,6 +95,7 @@ class MilvusStore:
         replicas: int = 1,
         resource_groups: Sequence[str] = (),
         progress: Callable[[int], None] | None = None,
+        indexing: Callable[[int], None] | None = None,
     ) -> Published:
         """Publish the films as a new version and make it the current one; all or nothing.
 
@@ -103,11 +104,19 @@ class MilvusStore:
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
             progress: told the number of films after each batch.
+            indexing: told the number of films by which the index grew, as a server reports it.
         """
         chosen = choose_index(index, len(catalogue))
         plan = milvus_publish.Plan(chosen, shards, replicas, tuple(resource_groups))
         return milvus_publish.publish(
-            self._milvus, self.alias, catalogue, model, plan, keep=keep, progress=progress
+            self._milvus,
+            self.alias,
+            catalogue,
+            model,
+            plan,
+            keep=keep,
+            progress=progress,
+            indexing=indexing,
         )
 
     def update(
@@ -148,7 +157,7 @@ class MilvusStore:
                 f"of {model}: run `recsys load-movies`"
             )
         with suppress(Denied):  # a user who may only search; what is published is loaded
-            milvus_publish.load(self._milvus, found.collection)
+            milvus_publish.load(self._milvus, found.collection, found.count)
         milvus_publish.check_count(self._milvus, found, self._consistency)
         self._opened = found
         return found

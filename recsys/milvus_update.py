@@ -100,7 +100,7 @@ def differences(milvus: Milvus, alias: str, catalogue: Catalogue, model: str) ->
             f"{where}: the films of {alias} are of model {current.model}, these of {model}: "
             "publish all with `recsys load-movies`, without --update"
         )
-    load(milvus, current.collection)
+    load(milvus, current.collection, current.count)
     check_count(milvus, current)
     seen, changed, removed = np.zeros(len(catalogue), np.bool_), [], []
     order = np.argsort(catalogue.ids)

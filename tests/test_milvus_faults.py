@@ -1,11 +1,13 @@
 """What can happen to a Milvus Lite file and to a process that writes it, done to them for real."""
 
+import ctypes
 import json
 import multiprocessing
 import os
 import resource
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +37,7 @@ STEPS = [
     "alter_collection_properties",
     "drop_collection",
 ]
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # of Linux' sched.h
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["recsys.milvus_store", "film_store"])
 
@@ -151,7 +154,7 @@ def fill_the_disk(path: str, report: str) -> None:
             Path(report).write_text(str(error))
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     path, report = str(tmp_path / "films.db"), tmp_path / "report"
     with MilvusStore(path) as store:
         store.publish(OLD, MODEL)
@@ -164,6 +167,46 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert store.search(QUERIES, 20).movie_ids.tolist() == wanted.movie_ids.tolist()
         store.publish(NEW, OTHER)
         assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+
+
+def on_a_small_disk(folder: str, report: str) -> None:
+    """Publish more than fits on a file system of 1 MB, seen by this process alone."""
+    user, group = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
+        Path(report).write_text("skip: this machine allows no mounts")
+        return
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=1m"):
+        Path(report).write_text("skip: this machine allows no mounts")
+        return
+    path = folder + "/films.db"
+    with MilvusStore(path) as store:
+        store.publish(OLD, MODEL)
+        try:
+            store.publish(films(20_000, seed=1), OTHER)
+        except StoreError as error:
+            Path(report).write_text(str(error))
+    with MilvusStore(path) as store:
+        assert store.open(MODEL).count == 60
+        found = store.search(QUERIES, 20).movie_ids.tolist()
+        assert found == OLD.search(QUERIES, 20).movie_ids.tolist()
+        store.publish(NEW, OTHER)
+        assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="made by the Linux kernel")
+def test_a_full_file_system(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    report = tmp_path / "report"
+    assert elsewhere(on_a_small_disk, str(tmp_path / "disk"), str(report)) == 0
+    message = report.read_text()
+    if message.startswith("skip: "):
+        pytest.skip(message)
+    assert "the disk is full" in message
+    assert "\n" not in message
 
 
 def open_as_nobody(path: str, report: str) -> None:

@@ -50,9 +50,10 @@ def changed(catalogue: Catalogue, row: int, **parts: object) -> Catalogue:
 
 
 def test_publishing_says_what_is_published(store: MilvusStore) -> None:
-    told: list[int] = []
-    published = store.publish(FILMS, MODEL, progress=told.append)
-    assert sum(told) == published.count == 60
+    sent: list[int] = []
+    indexed: list[int] = []
+    published = store.publish(FILMS, MODEL, progress=sent.append, indexing=indexed.append)
+    assert sum(sent) == sum(indexed) == published.count == 60
     assert (published.alias, published.model, published.dimension) == ("recsys_movies", MODEL, 16)
     assert published.index.name == "FLAT"
     assert published.is_current
