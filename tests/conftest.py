@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from command_line import SAMPLE, SMALL, recsys
 
 from recsys.cli import cli
 from recsys.folder import DEFAULT, ModelFolder
+from recsys.milvus_store import MilvusStore
 
 
 class Trained(NamedTuple):
@@ -70,3 +72,10 @@ class Runner:
         result = CliRunner().invoke(cli, [str(arg) for arg in args], input=input)
         assert result.exit_code == code, (result.output, result.exception)
         return result
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MilvusStore]:
+    """An empty Milvus Lite."""
+    with MilvusStore(str(tmp_path / "films.db")) as opened:
+        yield opened

@@ -1,11 +1,13 @@
 """Films to publish in tests, and what searching them must give, computed in the plainest way."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue import EVERYTHING, Catalogue, Where
+from recsys.milvus_store import MilvusStore
 
 MODEL, OTHER = "0123456789abcdef", "fedcba9876543210"
 GENRES = ("Drama", "Sci-Fi", "Children's", 'a "quoted" one', "back\\slash", "x\n] or true", "Ünï")
@@ -51,3 +53,26 @@ def oracle(
         score = float(catalogue.vectors[i].astype(np.float64) @ query.astype(np.float64))
         found.append((movie_id, score))
     return sorted(found, key=lambda hit: (-round(hit[1], 9), hit[0]))[:k]
+
+
+def collections(store: MilvusStore) -> list[str]:
+    return sorted(store._milvus.read("", "list_collections"))
+
+
+def answers(store: MilvusStore, catalogue: Catalogue) -> bool:
+    """Whether the store answers as the catalogue does."""
+    store.open(None)
+    queries = unit(np.random.default_rng(3).normal(size=(3, catalogue.vectors.shape[1])))
+    found, wanted = store.search(queries, 20), catalogue.search(queries, 20)
+    return found.movie_ids.tolist() == wanted.movie_ids.tolist()
+
+
+def changed(catalogue: Catalogue, row: int, **parts: object) -> Catalogue:
+    """The catalogue with one film's title, genres, year or vector changed."""
+    columns = {}
+    for name, value in parts.items():
+        column = list(getattr(catalogue, name))
+        column[row] = value
+        old = getattr(catalogue, name)
+        columns[name] = np.array(column, old.dtype) if isinstance(old, np.ndarray) else column
+    return replace(catalogue, **columns)
