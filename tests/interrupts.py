@@ -1,0 +1,27 @@
+"""Trainings that are broken off, and how far they had come."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+def epochs_behind(checkpoint: Path) -> int:
+    if not checkpoint.exists():
+        return 0
+    with np.load(checkpoint, allow_pickle=False) as stored:
+        return len(json.loads(str(stored["about"]))["log"])
+
+
+def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
+    """Ctrl-C falls into the end of the number-th call."""
+    whole, calls = getattr(owner, name), []
+
+    def interrupted(*args, **kwargs):
+        answer = whole(*args, **kwargs)
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(owner, name, interrupted)
