@@ -47,6 +47,12 @@ _SAYINGS: list[tuple[str, str, str]] = [
         "{where}: {text} ({doing}): run `recsys load-movies`",
     ),
     (
+        r"delegator|shard leader|node (not found|offline)",
+        "unreachable",
+        "{where}: a node of the cluster does not answer ({doing}): try again in a minute, or see "
+        "which one is down",
+    ),
+    (
         r"address lookup|name resolution|errors resolving|dns",
         "",
         "{where}: no such host: correct --uri or RECSYS_URI",

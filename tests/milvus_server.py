@@ -1,17 +1,14 @@
-"""A real Milvus 2.3.5 server on free loopback ports, for the tests marked `milvus_server`.
+"""A real Milvus server on free loopback ports, for the tests marked `milvus_server`.
 
-The server is the binary inside the PyPI package `milvus` 2.3.5 (Linux, x86-64), which lives apart
-from the packages of recsys. On first use it is installed and unpacked (245 MB) under `.milvus/` of
-the checkout, unless the environment names other places:
-
-RECSYS_MILVUS_SITE   a site-packages folder with `milvus` 2.3.5 in it
-RECSYS_MILVUS_CACHE  a folder for the unpacked binaries
+The server is the binary inside the PyPI package `milvus` (Linux, x86-64), which lives apart from
+the packages of recsys: on first use it is installed and unpacked under `.milvus/` of the checkout.
 """
 
 import atexit
 import functools
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,29 +17,32 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parent / ".milvus"
 TLS = HERE / "tls"  # an authority, and a certificate of it for localhost, both valid until 2126
+VERSION = "2.3.5"  # the newest there
 PATIENCE = 120  # seconds a start may take; on used data the last run's session has to end first
 
 
+def install(name: str, requirement: str) -> Path:
+    """A folder under `.milvus/` with a package of PyPI, put there when it is not there yet."""
+    folder = HOME / name
+    if not folder.is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+        subprocess.run([*command, f"{folder}.part", requirement], check=True)
+        os.replace(f"{folder}.part", folder)
+    return folder
+
+
 @functools.cache
-def package() -> ModuleType:
-    """The package `milvus` 2.3.5, installed beside ours when it is not there yet."""
-    site = os.environ.get("RECSYS_MILVUS_SITE")
-    if not site:
-        folder = HOME / "site"
-        if not (folder / "milvus").is_dir():
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-            subprocess.run(
-                [*command, "--target", str(folder) + ".part", "milvus==2.3.5"], check=True
-            )
-            os.replace(str(folder) + ".part", folder)
-        site = str(folder)
-    spec = importlib.util.spec_from_file_location("milvus", Path(site, "milvus", "__init__.py"))
+def package(version: str) -> ModuleType:
+    """The package `milvus`."""
+    folder = install(f"milvus-{version}", f"milvus=={version}")
+    spec = importlib.util.spec_from_file_location("milvus", folder / "milvus" / "__init__.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -51,24 +51,48 @@ def package() -> ModuleType:
 
 
 @functools.cache
-def binaries() -> Path:
+def binaries(version: str = VERSION) -> Path:
     """The folder of the unpacked server."""
-    cache = Path(os.environ.get("RECSYS_MILVUS_CACHE") or HOME / "cache")
+    cache = HOME / f"unpacked-{version}"
     cache.mkdir(parents=True, exist_ok=True)
-    package()._initialize_data_files(str(cache))  # checks what is there by its md5
+    package(version)._initialize_data_files(str(cache))  # checks what is there by its md5
     return cache / "bin"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports nobody listens on, below those that outgoing connections are given."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 10 * count):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+    return found[:count]
+
+
+def launch(
+    folder: Path, name: str, command: list[str], environment: dict[str, str]
+) -> "subprocess.Popen[bytes]":
+    """Start a process in a group of its own; what it says goes to NAME.log in the folder."""
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and its group with no time to tidy up."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def healthy(port: int) -> bool:
+    """Whether the Milvus process that serves its metrics there says it is well."""
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
+            return b"OK" in answer.read()
+    except OSError:
+        return False
 
 
 class Server:
@@ -78,76 +102,72 @@ class Server:
         authorization: ask for user and password (root:Milvus at first).
         tls: speak TLS with the certificate in `tls/`, for localhost.
         session: seconds after which a frozen server gives itself up; a restart waits as long.
+        version: of Milvus.
     """
 
-    def __init__(self, *, authorization: bool = False, tls: bool = False, session: int = 5) -> None:
+    def __init__(
+        self,
+        *,
+        authorization: bool = False,
+        tls: bool = False,
+        session: int = 5,
+        version: str = VERSION,
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="recsys-milvus-"))
-        config = package().MilvusServerConfig(data_dir=str(self.folder))
+        self._binaries = binaries(version)
+        config = package(version).MilvusServerConfig(data_dir=str(self.folder))
         keys = [key for key in config.configurable_items if key.endswith("_port")]
         ports = free_ports(len(keys) + 3)
         config.update(**dict(zip(keys, ports, strict=False)))
         config.resolve()
         client, peer, self._metrics = ports[-3:]
+        self.etcd = f"127.0.0.1:{client}"
         port = dict(zip(keys, ports, strict=False))["proxy_port"]
         self.uri = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         # Without this file the etcd inside insists on port 2380, one server a machine.
         etcd = self.folder / "configs" / "etcd.yaml"
         etcd.write_text(
             f"name: default\n"
-            f"listen-client-urls: http://127.0.0.1:{client}\n"
-            f"advertise-client-urls: http://127.0.0.1:{client}\n"
+            f"listen-client-urls: http://{self.etcd}\n"
+            f"advertise-client-urls: http://{self.etcd}\n"
             f"listen-peer-urls: http://127.0.0.1:{peer}\n"
             f"initial-advertise-peer-urls: http://127.0.0.1:{peer}\n"
             f"initial-cluster: default=http://127.0.0.1:{peer}\n"
         )
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DEPLOY_MODE": "STANDALONE",
             "METRICS_PORT": str(self._metrics),
             "ETCD_CONFIG_PATH": str(etcd),
             "COMMON_SESSION_TTL": str(session),
             "MILVUS_RUN_DIR": str(self.folder / "run"),
-            "LD_LIBRARY_PATH": str(binaries()),
+            "LD_LIBRARY_PATH": str(self._binaries),
         }
         if authorization:
-            self._environment["COMMON_SECURITY_AUTHORIZATIONENABLED"] = "true"
+            self.environment["COMMON_SECURITY_AUTHORIZATIONENABLED"] = "true"
         if tls:
-            self._environment["COMMON_SECURITY_TLSMODE"] = "1"
+            self.environment["COMMON_SECURITY_TLSMODE"] = "1"
             for name, file in [("SERVERPEM", "server.pem"), ("SERVERKEY", "server.key")]:
-                self._environment[f"TLS_{name}PATH"] = str(TLS / file)
-            self._environment["TLS_CAPEMPATH"] = str(TLS / "ca.pem")
+                self.environment[f"TLS_{name}PATH"] = str(TLS / file)
+            self.environment["TLS_CAPEMPATH"] = str(TLS / "ca.pem")
         self.start()
 
     def start(self, wait: bool = True) -> None:
         """Start on the data there is; unless told otherwise, until it answers."""
-        with (self.folder / "milvus.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(binaries() / "milvus"), "run", "standalone"],
-                cwd=self.folder,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [str(self._binaries / "milvus"), "run", "standalone"]
+        self._process = launch(self.folder, "milvus", command, self.environment)
         if wait:
             self.wait()
 
     def wait(self) -> None:
         """Wait until the server says it is well."""
         end = time.monotonic() + PATIENCE
-        while True:
+        while not healthy(self._metrics):
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server ended: see {self.folder / 'milvus.log'}")
             if time.monotonic() > end:
                 self.kill()
                 raise TimeoutError(f"the server does not start: see {self.folder / 'milvus.log'}")
-            try:
-                url = f"http://127.0.0.1:{self._metrics}/healthz"
-                with urllib.request.urlopen(url, timeout=1) as answer:
-                    if b"OK" in answer.read():
-                        return
-            except OSError:
-                pass
             time.sleep(0.1)
 
     @property
@@ -165,9 +185,7 @@ class Server:
 
     def kill(self) -> None:
         """End the server with no time to tidy up; the data stays."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+        kill(self._process)
 
     def remove(self) -> None:
         """End the server and throw its data away."""

@@ -5,6 +5,7 @@ import re
 import pytest
 from command_line import EPOCHS, SAMPLE
 from families import DAT, put
+from milvus_cluster import address
 
 from recsys.folder import DEFAULT, ModelFolder
 from recsys.milvus_store import MilvusStore
@@ -127,6 +128,40 @@ def test_update_and_rollback(run, tmp_path):
     run("load", "--uri", uri)
     assert run(*ASK, "--uri", uri).stdout == before
     run("load", "--update", "--dry-run", "--uri", uri, code=2)
+
+
+@pytest.mark.milvus_server
+@pytest.mark.parametrize("kind", ["server", "cluster"])
+def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, monkeypatch, kind):
+    """Only the address differs, and nothing of what is printed but a version's random name."""
+    fewer = tmp_path / "movies.dat"
+    fewer.write_bytes((SAMPLE / "movies.dat").read_bytes().partition(b"\n")[2])
+
+    def session(uri):
+        monkeypatch.setenv("RECSYS_URI", uri)
+        said = [
+            run(*line)
+            for line in [
+                ("load-movies", "--dry-run"),
+                ("load-movies",),
+                ASK,
+                (*ASK, "--genre", "Comedy", "--year", "1990-1999", "--rank-by", "stars"),
+                ("recommend", "--users", "all", "-k", "30", "--format", "csv"),
+                ("similar", "toy story"),
+                ("load-movies", "--update", "-f", fewer),
+                (*ASK, "-k", "337", "--format", "jsonl"),
+                ("load-movies", "--index", "HNSW:ef=400"),
+                ("recommend", "-u", "42", "--like", "toy story", "--format", "json"),
+                ("load-movies", "--rollback"),
+                (*ASK, "-k", "337"),
+            ]
+        ]
+        checks = run("doctor", "--data", SAMPLE).stdout.splitlines()
+        assert all(line.startswith("ok") for line in checks)
+        return [re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}", "", one.stdout) for one in said]
+
+    on_file = session(address("lite", tmp_path))
+    assert session(address(kind, tmp_path)) == on_file
 
 
 def test_other_vectors_than_the_models_are_refused(trained, run, tiny, tmp_path):

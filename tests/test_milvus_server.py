@@ -182,6 +182,15 @@ def test_a_wrong_address_is_explained() -> None:
         assert "hunter2" not in str(caught.value)
 
 
+def test_a_server_too_old() -> None:
+    server = Server(version="2.2.16")
+    try:
+        with pytest.raises(StoreError, match=r"Milvus v?2\.2.* is too old.*upgrade the server"):
+            MilvusStore(server.uri, timeout=5)
+    finally:
+        server.remove()
+
+
 @frozen_at_times
 def test_a_frozen_server(server: Server) -> None:
     with MilvusStore(server.uri, timeout=PATIENCE) as store:

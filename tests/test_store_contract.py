@@ -1,4 +1,4 @@
-"""One contract for the exact index, Milvus Lite and a Milvus server: the same answers."""
+"""One contract for the exact index, Milvus Lite, a server and a cluster: the same answers."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ import pytest
 from film_store import GENRES, MODEL, films, oracle, unit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from milvus_cluster import address
 
 from recsys import milvus_search, milvus_store
 from recsys.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Hits, Store, Where
@@ -21,6 +22,8 @@ BACKENDS = [
     pytest.param("server", marks=pytest.mark.milvus_server),
     pytest.param("server HNSW", marks=pytest.mark.milvus_server),
     pytest.param("server IVF_FLAT", marks=pytest.mark.milvus_server),
+    pytest.param("cluster", marks=pytest.mark.milvus_server),
+    pytest.param("cluster HNSW", marks=pytest.mark.milvus_server),
 ]
 CONDITIONS = [
     EVERYTHING,
@@ -42,15 +45,11 @@ def store(
     if kind == "exact":
         yield FILMS
         return
-    if kind == "lite":
-        uri = str(tmp_path_factory.mktemp("contract") / "films.db")
-    else:
-        from milvus_server import shared
-
-        uri = shared().uri
+    uri = address(kind, tmp_path_factory.mktemp("contract"))
     options = {"": None, "HNSW": "HNSW:ef=300", "IVF_FLAT": "IVF_FLAT:nlist=8,nprobe=8"}
+    spread = {"shards": 2, "replicas": 2} if kind == "cluster" else {}
     with MilvusStore(uri, collection=f"contract_{index or 'flat'}") as opened:
-        opened.publish(FILMS, MODEL, index=options[index])
+        opened.publish(FILMS, MODEL, index=options[index], **spread)
         opened.open(MODEL)
         yield opened
 
