@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,10 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
         for kind, asked_for in queries.items():
             found = recall(store, films, asked_for)
             yield f"{count:>9,} {published.index.name:9} recall@{K}, {kind} queries {found:.4f}"
+        start = clock()
+        titles = ["Renamed", *films.titles[1:]]
+        store.update(replace(films, titles=titles), MODEL)
+        yield line(count, published.index, "--update of one film, s", [clock() - start], 1)
         bare.client.drop_collection(bare.name)
         bare.client.close()
 
