@@ -206,12 +206,12 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
             store.search(one[i : i + 1], K, exclude=seen[i : i + 1])
         took = (clock() - start) / 60
         yield line(count, published.index, "one query without 100 seen, ms", [took], 1000)
-        times = by_turns(clock, lambda _: sent(store, one), lambda _: bare.search(one), 3)
+        times = by_turns(clock, lambda _: sent(store, one), lambda _: bare.search(one), 5)
         yield line(count, published.index, f"batch of {BATCH} sent to Milvus, s", times, 1)
         seen = np.random.default_rng(1).integers(1, count + 1, (BATCH, 100))
         store.search(one, K, exclude=list(seen))
         times = by_turns(
-            clock, lambda _: store.search(one, K, exclude=list(seen)), lambda _: bare.search(one), 3
+            clock, lambda _: store.search(one, K, exclude=list(seen)), lambda _: bare.search(one), 5
         )
         what = f"batch of {BATCH} without 100 seen each, s (theirs: with them)"
         yield line(count, published.index, what, times, 1)
