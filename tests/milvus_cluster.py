@@ -42,7 +42,7 @@ class Cluster:
     def __init__(self, query_nodes: int = 2) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="recsys-cluster-"))
         self._etcd = Server()
-        self._roles: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
+        self._roles: dict[str, tuple[subprocess.Popen[bytes], tuple[int, int]]] = {}
         environment = {**os.environ, "PYTHONPATH": str(install("kafka", "confluent-kafka>=2.6"))}
         command = [sys.executable, "-c", BROKER, str(self.folder / "broker")]
         self._kafka = launch(self.folder, "kafka", command, environment)
@@ -74,7 +74,7 @@ class Cluster:
             }
             command = [str(binaries() / "milvus"), "run", role.rstrip("0123456789")]
             process = launch(self.folder, role, command, {**environment, **own})
-            self._roles[role] = process, metrics[role]
+            self._roles[role] = process, (metrics[role], ports[role])
         self._wait()
 
     def _broker(self) -> str:
@@ -91,7 +91,7 @@ class Cluster:
     def _wait(self) -> None:
         """Wait until every role says it is well."""
         end = time.monotonic() + PATIENCE
-        while waiting := [role for role, (_, port) in self._roles.items() if not healthy(port)]:
+        while waiting := [role for role, (_, at) in self._roles.items() if not healthy(*at)]:
             if time.monotonic() > end:
                 self.remove()
                 raise TimeoutError(f"{', '.join(waiting)} of the cluster do not start")

@@ -86,11 +86,13 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
         process.wait(10)
 
 
-def healthy(port: int) -> bool:
-    """Whether the Milvus process that serves its metrics there says it is well."""
+def healthy(metrics: int, port: int) -> bool:
+    """Whether a Milvus process says, where it serves its metrics, that it is well, and listens."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
-            return b"OK" in answer.read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/healthz", timeout=1) as answer:
+            well = b"OK" in answer.read()
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return well
     except OSError:
         return False
 
@@ -122,8 +124,9 @@ class Server:
         config.resolve()
         client, peer, self._metrics = ports[-3:]
         self.etcd = f"127.0.0.1:{client}"
-        port = dict(zip(keys, ports, strict=False))["proxy_port"]
-        self.uri = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+        self._port = dict(zip(keys, ports, strict=False))["proxy_port"]
+        scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
+        self.uri = f"{scheme}://{host}:{self._port}"
         # Without this file the etcd inside insists on port 2380, one server a machine.
         etcd = self.folder / "configs" / "etcd.yaml"
         etcd.write_text(
@@ -162,7 +165,7 @@ class Server:
     def wait(self) -> None:
         """Wait until the server says it is well."""
         end = time.monotonic() + PATIENCE
-        while not healthy(self._metrics):
+        while not healthy(self._metrics, self._port):
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server ended: see {self.folder / 'milvus.log'}")
             if time.monotonic() > end:

@@ -186,7 +186,7 @@ def test_a_server_too_old() -> None:
     server = Server(version="2.2.16")
     try:
         with pytest.raises(StoreError, match=r"Milvus v?2\.2.* is too old.*upgrade the server"):
-            MilvusStore(server.uri, timeout=5)
+            MilvusStore(server.uri, timeout=60)
     finally:
         server.remove()
 
