@@ -1,12 +1,14 @@
 """Publishing and rolling back, on Milvus Lite: all or nothing."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from film_store import MODEL, OTHER, answers, changed, collections, films
 from pymilvus import DataType, MilvusClient
 
+from recsys import milvus_publish
 from recsys.catalogue import Where
 from recsys.errors import StoreError
 from recsys.milvus_client import Milvus
@@ -157,3 +159,33 @@ def test_schema_has_what_people_read(store: MilvusStore) -> None:
     types = {field["name"]: field["type"] for field in fields}
     assert types["vector"] == DataType.FLOAT_VECTOR
     assert set(types) == {"movie_id", "title", "year", "genres", "is_new", "vector"}
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Hours gone by; each sleep of a waiting publish takes five minutes, in no time."""
+    gone = [0.0]
+
+    def sleep(_: float) -> None:
+        gone[0] += 1 / 12
+
+    clock = SimpleNamespace(monotonic=lambda: 3600 * gone[0], sleep=sleep)
+    monkeypatch.setattr(milvus_publish, "time", clock)
+    return gone
+
+
+def test_an_index_that_grows_slowly_is_waited_for(hours: list[float]) -> None:
+    shares = iter(np.repeat(np.linspace(0, 1, 50), 2))
+    server = SimpleNamespace(uri="http://server:1", timeout=20)
+    milvus_publish._wait(server, "building the index", lambda: next(shares), films=4_000)
+    assert hours[0] > 8
+
+
+@pytest.mark.parametrize(("films", "least", "most"), [(4_000, 0.15, 0.4), (1_000_000, 2.9, 3.2)])
+def test_an_index_that_stands_still_is_given_up(
+    hours: list[float], films: int, least: float, most: float
+) -> None:
+    server = SimpleNamespace(uri="http://root:hunter2@server:1", timeout=20)
+    with pytest.raises(StoreError, match="http://server:1: indexing stands still at 20%"):
+        milvus_publish._wait(server, "indexing", lambda: 0.2, films)
+    assert least < hours[0] < most
