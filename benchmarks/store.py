@@ -26,6 +26,7 @@ from pymilvus import DataType, MilvusClient
 
 from recsys.catalogue import Catalogue
 from recsys.infer import LENGTH, query
+from recsys.milvus_client import NEVER
 from recsys.milvus_index import choose_index
 from recsys.milvus_store import MilvusStore
 from recsys.towers import LINEAR
@@ -73,8 +74,10 @@ class Bare:
     """The least code that does the same with pymilvus: nothing checked, nothing kept."""
 
     def __init__(self, uri: str, token: str) -> None:
-        self.client = MilvusClient(uri, token=token, timeout=60, dedicated=True)
         self.lite = uri.endswith(".db")
+        # else pymilvus repeats a call of minutes, and Milvus Lite says "index already exists"
+        options = {"grpc_options": {"grpc.keepalive_time_ms": NEVER}} if self.lite else {}
+        self.client = MilvusClient(uri, token=token, timeout=60, dedicated=True, **options)
         self.name = "bare_benchmark"
 
     def publish(self, films: Catalogue, asked: str) -> None:

@@ -17,6 +17,7 @@ from recsys.milvus_errors import Denied, Unreachable, explain, without_credentia
 
 OLDEST, NEWEST = (2, 3), (3, 99)  # server versions whose calls we know
 LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
+NEVER = 2**31 - 1  # milliseconds, as gRPC writes it
 _FOREIGN = (MilvusException, grpc.RpcError, ValueError, TypeError, OSError)
 _lite_lock = threading.Lock()  # milvus-lite opens a file twice when two threads ask at once
 _lite_users: dict[str, int] = {}
@@ -41,12 +42,14 @@ class Milvus:
             "faiss",
         ):  # they log tracebacks of errors we explain
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # so does gRPC
         if ca and not os.path.isfile(ca):
             raise StoreError(f"{ca}: there is no such file: give --ca a certificate in PEM format")
         options: dict[str, Any] = {"server_pem_path": ca} if ca else {}
         if self.lite:
             self.uri = str(Path(uri).expanduser().absolute())
+            # Milvus Lite hangs up on who asks every 10 s whether it is alive, in the midst of a
+            # call; pymilvus would then make the call again, beside the first.
+            options["grpc_options"] = {"grpc.keepalive_time_ms": NEVER}
             with _lite_lock:
                 check_lite_file(Path(self.uri))
                 self._connect(token, db, options)

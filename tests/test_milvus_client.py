@@ -143,3 +143,20 @@ def test_an_address_that_is_none(uri: str) -> None:
         MilvusStore(uri, "root:hunter2")
     assert "hunter2" not in str(caught.value)
     assert "ter2" not in str(caught.value)
+
+
+def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs up on who pings for some minutes, and pymilvus sends the call once more: an index of
+    a million films then ends in "index already exists". That takes too long to be played here."""
+    real, opened = grpc.insecure_channel, []
+
+    def channel(target: str, options: Any = (), **more: Any) -> grpc.Channel:
+        opened.append(dict(options))
+        return real(target, options=options, **more)
+
+    monkeypatch.setattr(grpc, "insecure_channel", channel)
+    MilvusStore(str(tmp_path / "films.db")).close()
+    assert opened
+    assert all(options["grpc.keepalive_time_ms"] > 86_400_000 for options in opened)
