@@ -1,11 +1,11 @@
 """How long recommendations for many users take, beside the bare batched search of their vectors.
 
-    python benchmarks/asking.py [--users 500 2000 6040] [--rounds 3]
+    python benchmarks/source.py [--users 500 2000 6040] [--rounds 3]
 
 Whole processes: `recsys recommend --users FILE -k 10` through Milvus Lite and with --exact, which
-find out who has seen what, leave it out and write every film's title as jsonl; against a script
+find out who has seen what, leave it out and write every movie's title as jsonl; against a script
 that loads the same vectors, sends them to the same database a thousand at a time and does nothing
-else, and one that multiplies them with the films in NumPy and takes the ten largest. In one
+else, and one that multiplies them with the movies in NumPy and takes the ten largest. In one
 process: the same search without start-up, reading and writing. The model is generated: ml-1m's
 shape, trained for a few steps only, which no time here depends on.
 """
@@ -43,9 +43,9 @@ client.close()
 import sys
 import numpy as np
 
-queries, films = np.load(sys.argv[1]), np.load("films.npy")
+queries, movies = np.load(sys.argv[1]), np.load("movies.npy")
 for start in range(0, len(queries), {BATCH}):
-    scores = queries[start : start + {BATCH}] @ films.T
+    scores = queries[start : start + {BATCH}] @ movies.T
     best = np.argpartition(-scores, {K}, 1)[:, :{K}]
     np.argsort(-np.take_along_axis(scores, best, 1), 1)
 """,
@@ -66,16 +66,16 @@ def prepare(place: Path, counts: list[int], ratings: int) -> None:
     run([*RECSYS, "load-movies"])
     import numpy as np
 
-    from recsys.folder import DEFAULT, ModelFolder
-    from recsys.infer import Person, Recommender, catalogue, query
+    from recsys.infer import Recommender, UserQuery, catalogue, query
+    from recsys.serving.model_folder import DEFAULT, ModelFolder
 
     folder = ModelFolder(place / DEFAULT)
-    films = catalogue(folder)
-    np.save(place / "films.npy", films.vectors)
+    movies = catalogue(folder)
+    np.save(place / "movies.npy", movies.vectors)
     ids = folder.vocabulary.user_ids.tolist()
-    vectors = Recommender(folder, films).vectors([Person(each) for each in ids])
+    vectors = Recommender(folder, movies).vectors([UserQuery(each) for each in ids])
     for count in counts:
-        np.save(place / f"{count}.npy", query(vectors[:count], "match"))
+        np.save(place / f"{count}.npy", query(vectors[:count], "relevance"))
         (place / f"{count}.txt").write_text("".join(f"{each}\n" for each in ids[:count]))
     for name, text in SCRIPTS.items():
         (place / f"{name}.py").write_text(text)
@@ -116,18 +116,18 @@ def show_processes(count: int, found: dict[str, list[Any]]) -> list[tuple[str, .
 
 
 def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
-    """The same in this process: search alone, and search with everything said of each film."""
+    """The same in this process: search alone, and search with everything said of each movie."""
     import numpy as np
     from pymilvus import MilvusClient
 
-    from recsys.folder import DEFAULT, ModelFolder
-    from recsys.infer import Person, Recommender, catalogue
+    from recsys.infer import Recommender, UserQuery, catalogue
     from recsys.milvus_store import MilvusStore
+    from recsys.serving.model_folder import DEFAULT, ModelFolder
 
     folder, queries = ModelFolder(place / DEFAULT), np.load(place / f"{count}.npy")
     ids = folder.vocabulary.user_ids[:count].tolist()
-    people = [Person(each) for each in ids]
-    films = catalogue(folder)
+    people = [UserQuery(each) for each in ids]
+    movies = catalogue(folder)
     uri = str(place / "recsys.db")
     with MilvusStore(uri) as store:
         store.open(folder.fingerprint)
@@ -146,8 +146,8 @@ def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
             "bare search": bare,
             "store.search": partial(store.search, queries, K),
             "Recommender, Milvus": partial(whole, store),
-            "Catalogue.search": partial(films.search, queries, K),
-            "Recommender, exact": partial(whole, films),
+            "Catalogue.search": partial(movies.search, queries, K),
+            "Recommender, exact": partial(whole, movies),
         }
         found = by_turns({name: partial(timed, run) for name, run in runs.items()}, rounds)
         client.close()

@@ -3,9 +3,9 @@
     python benchmarks/generated.py FOLDER [--ratings 1000209] [--users 6040] [--movies 3883]
 
 writes them as ml-1m's three files. A user's taste is a point in eight dimensions that depends on
-gender, age and job; a film's place depends on its genres and words. Who rates what follows taste,
-the film's popularity and the user's activity, the last two as uneven as MovieLens's; stars follow
-taste and two biases, and about .8 of a star is noise that nobody can foretell.
+gender, age and job; a movie's place depends on its genres and words. Who rates what follows taste,
+the movie's popularity and the user's activity, the last two as uneven as MovieLens's; values follow
+taste and two biases, and about .8 of a star is noise that nobody can predict.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.dataset import Dataset, Movies, Ratings, Users
-from recsys.movielens import AGES, GENDERS, JOBS
-from recsys.movielens import GENRES_100K as GENRES
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.movielens import AGES, GENDERS, JOBS
+from recsys.data.movielens import GENRES_100K as GENRES
 
 USERS, MOVIES, RATINGS = 6_040, 3_883, 1_000_209  # ml-1m's
 WORDS = 5_000
@@ -40,7 +40,7 @@ def generated(
     rng = np.random.default_rng(seed)
     users = users or max(1, round(ratings * USERS / RATINGS))
     people, taste = _people(users, rng)
-    films, place = _films(movies, rng)
+    movies, place = _movies(movies, rng)
     counts = _activity(ratings, users, movies, rng)
     popularity = rng.normal(0, 1.6, movies).astype(np.float32)
     quality = 0.2 * popularity + rng.normal(0, 0.4, movies).astype(np.float32)
@@ -50,14 +50,14 @@ def generated(
         block = slice(start, start + BLOCK)
         fit = taste[block] @ place.T  # (b, M) about normal
         chosen = _chosen(popularity + fit, counts[block], rng)
-        user, film = np.nonzero(chosen)
-        stars = 2.9 + kindness[block][user] + quality[film] + 0.5 * fit[user, film]
-        stars += rng.normal(0, 0.8, len(stars)).astype(np.float32)
-        parts.append((user + start + 1, film + 1, np.clip(np.rint(stars), 1, 5)))
-    user_ids, movie_ids, stars = (np.concatenate(column) for column in zip(*parts, strict=True))
+        user, movie = np.nonzero(chosen)
+        values = 2.9 + kindness[block][user] + quality[movie] + 0.5 * fit[user, movie]
+        values += rng.normal(0, 0.8, len(values)).astype(np.float32)
+        parts.append((user + start + 1, movie + 1, np.clip(np.rint(values), 1, 5)))
+    user_ids, movie_ids, values = (np.concatenate(column) for column in zip(*parts, strict=True))
     times = rng.integers(*BORN, ratings)
-    columns = user_ids.astype(np.int32), movie_ids.astype(np.int32), stars.astype(np.float32)
-    return Dataset(f"generated-{ratings}", people, films, Ratings(*columns, times))
+    columns = user_ids.astype(np.int32), movie_ids.astype(np.int32), values.astype(np.float32)
+    return Dataset(f"generated-{ratings}", people, movies, Ratings(*columns, times))
 
 
 def _people(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.float32]]:
@@ -70,8 +70,8 @@ def _people(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.flo
     return people, (taste / np.sqrt(LATENT)).astype(np.float32)
 
 
-def _films(movies: int, rng: np.random.Generator) -> tuple[Movies, NDArray[np.float32]]:
-    """Films and their places among tastes, (M, LATENT), half of them given away by the genres."""
+def _movies(movies: int, rng: np.random.Generator) -> tuple[Movies, NDArray[np.float32]]:
+    """Movies and their places among tastes, (M, LATENT), half of them given away by the genres."""
     numbers = 1 + rng.choice(3, movies, p=(0.5, 0.35, 0.15))
     genres = [rng.choice(len(GENRES), n, replace=False, p=_falling(len(GENRES))) for n in numbers]
     lengths = 1 + rng.choice(6, movies, p=(0.2, 0.3, 0.2, 0.15, 0.1, 0.05))
@@ -92,19 +92,19 @@ def _films(movies: int, rng: np.random.Generator) -> tuple[Movies, NDArray[np.fl
 
 
 def _activity(ratings: int, users: int, movies: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(U,) how many films each user rates: LEAST and a log-normal tail, as they sum to it."""
+    """(U,) how many movies each user rates: LEAST and a log-normal tail, as they sum to it."""
     least = min(LEAST, ratings // users // 2)
     share = np.minimum(rng.lognormal(0, 1, users), 20)
     counts = least + rng.multinomial(ratings - least * users, share / share.sum())
     if counts.max() > movies:
-        raise ValueError(f"{ratings} ratings by {users} users need more than {movies} films")
+        raise ValueError(f"{ratings} ratings by {users} users need more than {movies} movies")
     return counts
 
 
 def _chosen(
     wish: NDArray[np.float32], counts: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """(b, M) as many films a user as counted, drawn without replacement by exp(wish).
+    """(b, M) as many movies a user as counted, drawn without replacement by exp(wish).
 
     The largest of wish + Gumbel noise are such a draw.
     """
@@ -127,17 +127,17 @@ def _falling(size: int) -> NDArray[np.float64]:
 def write(dataset: Dataset, folder: Path) -> None:
     """The three files of ml-1m."""
     folder.mkdir(parents=True, exist_ok=True)
-    people, films, r = dataset.users, dataset.movies, dataset.ratings
+    people, movies, r = dataset.users, dataset.movies, dataset.ratings
     users = zip(*(column.tolist() for column in vars(people).values()), strict=True)
     lines = (f"{i}::{GENDERS[g]}::{AGES[a]}::{j}::00000\n" for i, g, a, j in users)
     (folder / "users.dat").write_text("".join(lines), "latin-1")
-    movies = zip(films.ids.tolist(), films.titles, films.genres, strict=True)
+    movies = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)
     lines = (f"{i}::{title}::{'|'.join(genres)}\n" for i, title, genres in movies)
     (folder / "movies.dat").write_text("".join(lines), "latin-1")
     with (folder / "ratings.dat").open("w", encoding="latin-1") as file:
         for start in range(0, len(r), 100_000):
             part = r[np.arange(start, min(start + 100_000, len(r)))]
-            columns = part.user_ids, part.movie_ids, part.stars.astype(int), part.times
+            columns = part.user_ids, part.movie_ids, part.values.astype(int), part.times
             rows = zip(*(column.tolist() for column in columns), strict=True)
             file.writelines(f"{u}::{m}::{s}::{t}\n" for u, m, s, t in rows)
 

@@ -2,9 +2,9 @@
 
     python benchmarks/growth.py [--ratings 100000 1000000 10000000] [--plot docs/growth.svg]
 
-Generated ratings, as many a user as in ml-1m, of the same films. Each size is read and trained on
+Generated ratings, as many a user as in ml-1m, of the same movies. Each size is read and trained on
 for one epoch in a process of its own, the sizes taking turns. The columns are what a rating must
-take: user, film, stars and time, 20 bytes; the peak of memory is what it rose by over everything
+take: user, movie, values and time, 20 bytes; the peak of memory is what it rose by over everything
 imported. An exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this size and
 the one before.
 """
@@ -30,9 +30,9 @@ LABELS = {"seconds": "epoch, s", "megabytes": "peak, MB", "columns": "columns, M
 
 def measured(folder: Path) -> dict[str, float]:
     """Seconds of reading, preparing and one epoch, and what each added to the peak of memory."""
-    from recsys.options import Options
     from recsys.preprocess import read_dataset
     from recsys.train import fit, use_all_cores
+    from recsys.training.options import Options
 
     use_all_cores()
     idle, started = peak_megabytes(), time.perf_counter()

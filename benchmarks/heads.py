@@ -1,4 +1,4 @@
-"""What each part of a vector is good for: heads trained alone and together, and the linear part.
+"""What each part of a vector is good for: heads trained alone and together, and the EASE part.
 
     python benchmarks/heads.py data/ml-100k --seeds 3
 
@@ -14,26 +14,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys import baselines
-from recsys.dataset import Dataset
-from recsys.evaluate import best, column_of, ranking_metrics
-from recsys.experiment import ranking_case
-from recsys.options import Options
+from recsys.cli.tables import table
+from recsys.data.dataset import Dataset
+from recsys.evaluation import baselines
+from recsys.evaluation.experiment import ranking_case
+from recsys.evaluation.splits import Part, split
+from recsys.metrics import best, column_of, ranking_metrics
 from recsys.preprocess import read_dataset
-from recsys.run import Fitted
-from recsys.show import table
-from recsys.splits import Part, split
-from recsys.towers import LIKING, NEIGHBOURS, movie_vectors, parts, user_vectors
+from recsys.serving.folded import EASE_WEIGHT, RATING_WEIGHT, movie_vectors, parts, user_vectors
 from recsys.train import fit, use_all_cores
+from recsys.training.options import Options
+from recsys.training.run import Fitted
 
-WAYS = {"both heads": Options().match_weight, "stars alone": 0.0, "match alone": 1000.0}
+WAYS = {"both heads": Options().retrieval_weight, "values alone": 0.0, "match alone": 1000.0}
 RANKINGS = {
     "match": (1, 0, 0),
     "stars": (0, 1, 0),
     "linear": (0, 0, 1),
-    "match and stars": (1, LIKING, 0),
-    "match and linear": (1, 0, NEIGHBOURS),
-    "all three, as served": (1, LIKING, NEIGHBOURS),
+    "match and stars": (1, RATING_WEIGHT, 0),
+    "match and linear": (1, 0, EASE_WEIGHT),
+    "all three, as served": (1, RATING_WEIGHT, EASE_WEIGHT),
 }
 
 
@@ -46,8 +46,8 @@ def cosines(fitted: Fitted, part: Part) -> list[NDArray[np.float32]]:
     people = user_vectors(read, rows, fitted.attributes[rows], histories)
     known = np.arange(1, len(movies) + 1)
     genres, titles = words.genre_rows(movies.genres), words.title_rows(movies.titles)
-    films = movie_vectors(read, known, genres, titles)
-    return [a @ b.T for a, b in zip(parts(people), parts(films), strict=True)]
+    movies = movie_vectors(read, known, genres, titles)
+    return [a @ b.T for a, b in zip(parts(people), parts(movies), strict=True)]
 
 
 def by_parts(fitted: Fitted, part: Part, dataset: Dataset) -> dict[str, float]:
@@ -75,7 +75,7 @@ def main() -> None:
         found = []
         for seed in range(asked.seeds):
             part = split(dataset.ratings, "random", seed).choice
-            options = replace(Options(), seed=seed, match_weight=weight)
+            options = replace(Options(), seed=seed, retrieval_weight=weight)
             fitted = fit(dataset, part.known, options, part.asked)
             found.append((fitted.log[-1]["ndcg@10"], fitted.log[-1]["rmse"]))
             if way == "both heads":

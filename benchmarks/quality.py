@@ -24,8 +24,8 @@ from common import by_turns, clean_environment, heading, median, peak_megabytes,
 def measured(asked: argparse.Namespace) -> dict[str, Any]:
     """One training: its seconds, its peak of memory, and its log."""
     started = time.perf_counter()
-    from recsys.options import Options
     from recsys.train import train_folder
+    from recsys.training.options import Options
 
     options = Options(seed=asked.seeds[0], batch_size=asked.batch_size[0], epochs=asked.epochs)
     with tempfile.TemporaryDirectory() as folder:

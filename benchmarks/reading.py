@@ -19,20 +19,20 @@ from pathlib import Path
 from common import by_turns, heading, median, peak_megabytes, ratio, table
 from generated import generated, write
 
-from recsys.formats import DAT_RATINGS, Problems
+from recsys.data.formats import DAT_RATINGS, Problems
+from recsys.data.rating_file import _by_line, read_ratings
 from recsys.preprocess import read_dataset
-from recsys.rating_file import _by_line, read_ratings
 
 
 def python_split(folder: Path) -> None:
     """The usual loop: split each line, append to lists; nothing checked."""
-    users, movies, stars, times = [], [], [], []
+    users, movies, values, times = [], [], [], []
     with (folder / "ratings.dat").open(encoding="latin-1") as file:
         for line in file:
             user, movie, star, time_ = line.split("::")
             users.append(int(user))
             movies.append(int(movie))
-            stars.append(float(star))
+            values.append(float(star))
             times.append(int(time_))
 
 
@@ -52,7 +52,7 @@ def line_by_line(folder: Path) -> None:
 
 
 def read_and_check(folder: Path) -> None:
-    """read_dataset: films and users too, range, known ids, no pair twice."""
+    """read_dataset: movies and users too, range, known ids, no pair twice."""
     read_dataset(folder)
 
 

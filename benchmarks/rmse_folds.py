@@ -1,4 +1,4 @@
-"""How well are ratings foretold? The stars head beside Surprise's SVD and SVD++, fold by fold.
+"""How well are ratings predicted? The rating head beside Surprise's SVD and SVD++, fold by fold.
 
     pip install -e '.[bench]'
     python benchmarks/rmse_folds.py ml-100k
@@ -18,19 +18,19 @@ from surprise import SVD, Reader, SVDpp, Trainset
 from surprise import Dataset as SurpriseDataset
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
-from recsys.dataset import Dataset, Ratings
-from recsys.evaluate import column_of, rating_metrics
-from recsys.options import Options
+from recsys.data.dataset import Dataset, Ratings
+from recsys.evaluation.splits import folds
+from recsys.metrics import column_of, rating_metrics
 from recsys.preprocess import read_dataset
-from recsys.splits import folds
-from recsys.towers import movie_vectors, parts, predicted_stars, user_vectors
+from recsys.serving.folded import movie_vectors, parts, predicted_ratings, user_vectors
 from recsys.train import fit
+from recsys.training.options import Options
 
 Predict = Callable[[Ratings, Ratings], NDArray[np.floating]]  # training, test -> (N,) stars
 
 
 def ours(dataset: Dataset, seed: int) -> Predict:
-    """The stars head of the model that `recsys train` makes by default."""
+    """The rating head of the model that `recsys train` makes by default."""
 
     def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
         fitted = fit(dataset, train, Options(seed=seed))
@@ -40,14 +40,14 @@ def ours(dataset: Dataset, seed: int) -> Predict:
         histories = [fitted.history.of(row) for row in rows]
         people = user_vectors(table, rows, fitted.attributes[rows], histories)
         movies = fitted.movies
-        films = movie_vectors(
+        movies = movie_vectors(
             table,
             words.movie_rows(movies.ids),
             words.genre_rows(movies.genres),
             words.title_rows(movies.titles),
         )
-        film = column_of(movies.ids, test.movie_ids)
-        return predicted_stars(parts(people)[1][user], parts(films)[1][film])
+        movie = column_of(movies.ids, test.movie_ids)
+        return predicted_ratings(parts(people)[1][user], parts(movies)[1][movie])
 
     return predict
 
@@ -58,31 +58,31 @@ def surprise(algorithm: type[AlgoBase], seed: int) -> Predict:
     def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
         fitted = algorithm(random_state=seed).fit(trainset(train))
         pairs = zip(test.user_ids.tolist(), test.movie_ids.tolist(), strict=True)
-        return np.array([fitted.predict(user, film).est for user, film in pairs])
+        return np.array([fitted.predict(user, movie).est for user, movie in pairs])
 
     return predict
 
 
 def trainset(ratings: Ratings) -> Trainset:
     lines = zip(
-        ratings.user_ids.tolist(), ratings.movie_ids.tolist(), ratings.stars.tolist(), strict=True
+        ratings.user_ids.tolist(), ratings.movie_ids.tolist(), ratings.values.tolist(), strict=True
     )
-    scale = (float(ratings.stars.min()), float(ratings.stars.max()))
+    scale = (float(ratings.values.min()), float(ratings.values.max()))
     data = SurpriseDataset(Reader(rating_scale=scale))
     return data.construct_trainset([(*line, None) for line in lines])
 
 
 def table(dataset: Dataset, count: int, seed: int) -> Iterator[tuple[str, list[float], float]]:
     """(name, RMSE of each fold, seconds)."""
-    rivals = {
+    baselines = {
         "SVD": surprise(SVD, seed),
         "SVD++": surprise(SVDpp, seed),
-        "recsys, stars head": ours(dataset, seed),
+        "recsys, rating head": ours(dataset, seed),
     }
-    for name, predict in rivals.items():
+    for name, predict in baselines.items():
         started, errors = time.perf_counter(), []
         for train, test in folds(dataset.ratings, count, seed):
-            metrics = rating_metrics(test.user_ids, test.stars, predict(train, test))
+            metrics = rating_metrics(test.user_ids, test.values, predict(train, test))
             errors.append(metrics["rmse"].value)
         yield name, errors, time.perf_counter() - started
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from common import ROOT, Cost, by_turns, clean_environment, cost, heading, median, ratio, table
 
-from recsys.towers import LINEAR
+from recsys.serving.folded import EASE_DIM
 
 SAMPLE = ROOT / "data" / "sample"
 MODEL = "model"
@@ -66,7 +66,7 @@ def prepared(place: Path) -> dict[str, tuple[str, ...]]:
     run = partial(cost, cwd=place, env=environment())
     run([*RECSYS, "train", "--data", str(SAMPLE), "--epochs", "1"])
     run([*RECSYS, "load-movies"])
-    dimension = 2 * json.loads((place / MODEL / "config.json").read_text())["dimension"] + LINEAR
+    dimension = 2 * json.loads((place / MODEL / "config.json").read_text())["dimension"] + EASE_DIM
     (place / "empty.py").write_text(EMPTY_SCRIPT)
     (place / "bare.py").write_text(BARE_SCRIPT.format(dimension=dimension))
     return {

@@ -1,11 +1,11 @@
-"""How large may it grow: publishing and asking Milvus, beside the same with pymilvus alone.
+"""How large may it grow: publishing and source Milvus, beside the same with pymilvus alone.
 
-    python benchmarks/store.py                                  Milvus Lite, 4,000 and 100,000 films
+    python benchmarks/store.py                                  Milvus Lite, 4,000 and 100,000 movies
     python benchmarks/store.py --uri http://localhost:19530     a server
-    python benchmarks/store.py --films 1000000 --index HNSW     one size, one index
+    python benchmarks/store.py --movies 1000000 --index HNSW     one size, one index
 
-The films are made up: clustered vectors of 192 numbers, three unit parts as the model has them. A
-query weighs the parts as `recommend` does; one by stars is zero in two of them, so that it searches
+The movies are made up: clustered vectors of 192 numbers, three unit parts as the model has them. A
+query weighs the parts as `recommend` does; one by ratings is zero in two of them, so that it searches
 a part of the space an index was built for. Recall is told for both kinds.
 Times are the best of several runs, ours and the bare ones by turns; "x" is ours over theirs. Of
 Milvus Lite, which is this very process, it is processor time, so that other programs do not count.
@@ -24,14 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
 
-from recsys.catalogue import Catalogue
-from recsys.infer import LENGTH, query
-from recsys.milvus_client import NEVER
-from recsys.milvus_index import choose_index
+from recsys.infer import SQRT_PARTS, query
+from recsys.milvus.client import NEVER
+from recsys.milvus.index import choose_index
 from recsys.milvus_store import MilvusStore
-from recsys.towers import LINEAR
+from recsys.serving.catalogue import Catalogue
+from recsys.serving.folded import EASE_DIM
 
-PART = LINEAR  # numbers in each of the three parts of a vector
+PART = EASE_DIM  # numbers in each of the three parts of a vector
 K = 10
 BATCH = 1_000  # queries
 MODEL = "0123456789abcdef"
@@ -50,24 +50,24 @@ def clustered(count: int, random: np.random.Generator, centres: NDArray) -> NDAr
 
 
 def make(count: int) -> tuple[Catalogue, dict[str, NDArray[np.float32]]]:
-    """Films, and queries by kind."""
+    """Movies, and queries by kind."""
     random = np.random.default_rng(7)
     centres = [
         unit(random.normal(size=(max(20, int(count**0.5)), PART)).astype(np.float32))
         for _ in range(3)
     ]
-    vectors = np.hstack([clustered(count, random, each) for each in centres]) / LENGTH
+    vectors = np.hstack([clustered(count, random, each) for each in centres]) / SQRT_PARTS
     asked = np.hstack([clustered(BATCH, random, each) for each in centres])
-    queries = {"match": query(asked, "match"), "stars": query(asked, "stars")}
-    films = Catalogue(
+    queries = {"match": query(asked, "relevance"), "stars": query(asked, "rating")}
+    movies = Catalogue(
         np.arange(1, count + 1),
-        [f"Film number {i} ({1950 + i % 70})" for i in range(count)],
+        [f"Movie number {i} ({1950 + i % 70})" for i in range(count)],
         [("Drama", "Comedy")[: 1 + i % 2] for i in range(count)],
         (1950 + np.arange(count) % 70).astype(np.int32),
         np.zeros(count, np.bool_),
         vectors,
     )
-    return films, queries
+    return movies, queries
 
 
 class Bare:
@@ -80,8 +80,8 @@ class Bare:
         self.client = MilvusClient(uri, token=token, timeout=60, dedicated=True, **options)
         self.name = "bare_benchmark"
 
-    def publish(self, films: Catalogue, asked: str) -> None:
-        client, name, index = self.client, self.name, choose_index(asked, len(films))
+    def publish(self, movies: Catalogue, asked: str) -> None:
+        client, name, index = self.client, self.name, choose_index(asked, len(movies))
         if client.has_collection(name):
             client.drop_collection(name)
         schema = MilvusClient.create_schema(auto_id=False)
@@ -91,19 +91,19 @@ class Bare:
         genre = {"element_type": DataType.VARCHAR, "max_capacity": 256, "max_length": 256}
         schema.add_field("genres", DataType.ARRAY, **genre)
         schema.add_field("is_new", DataType.BOOL)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=films.vectors.shape[1])
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=movies.vectors.shape[1])
         client.create_collection(name, schema=schema, consistency_level="Bounded")
-        for start in range(0, len(films), 2_000):
+        for start in range(0, len(movies), 2_000):
             rows = [
                 {
-                    "movie_id": int(films.ids[i]),
-                    "title": films.titles[i],
-                    "year": int(films.years[i]),
-                    "genres": list(films.genres[i]),
-                    "is_new": bool(films.is_new[i]),
-                    "vector": films.vectors[i],
+                    "movie_id": int(movies.ids[i]),
+                    "title": movies.titles[i],
+                    "year": int(movies.years[i]),
+                    "genres": list(movies.genres[i]),
+                    "is_new": bool(movies.is_new[i]),
+                    "vector": movies.vectors[i],
                 }
-                for i in range(start, min(len(films), start + 2_000))
+                for i in range(start, min(len(movies), start + 2_000))
             ]
             client.insert(name, rows)
         client.flush(name)
@@ -172,9 +172,9 @@ def singles(
     return [statistics.median(one) for one in times]
 
 
-def recall(store: MilvusStore, films: Catalogue, queries: NDArray[np.float32]) -> float:
-    """recall@10 = right films among ten / ten, of 200 queries sent to Milvus."""
-    right = films.search(queries[:200], K).movie_ids
+def recall(store: MilvusStore, movies: Catalogue, queries: NDArray[np.float32]) -> float:
+    """recall@10 = right movies among ten / ten, of 200 queries sent to Milvus."""
+    right = movies.search(queries[:200], K).movie_ids
     found = store.search(queries[:200], K).movie_ids
     same = [len(set(a) & set(b)) for a, b in zip(right.tolist(), found.tolist(), strict=True)]
     return sum(same) / (K * len(same))
@@ -182,14 +182,14 @@ def recall(store: MilvusStore, films: Catalogue, queries: NDArray[np.float32]) -
 
 def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator[str]:
     """The lines of one size and one index."""
-    films, queries = make(count)
+    movies, queries = make(count)
     clock = time.process_time if uri.endswith(".db") else time.perf_counter
     with MilvusStore(uri, token, collection="recsys_benchmark", timeout=60) as store:
         bare = Bare(uri, token)  # the second: one database, one process, and ours looks first
         times = by_turns(
             clock,
-            lambda _: store.publish(films, MODEL, index=asked, keep=0),
-            lambda _: bare.publish(films, asked),
+            lambda _: store.publish(movies, MODEL, index=asked, keep=0),
+            lambda _: bare.publish(movies, asked),
             runs,
             bare.settle,
         )
@@ -220,18 +220,18 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
         yield line(count, published.index, what, times, 1)
         store._copy = None
         for kind, asked_for in queries.items():
-            found = recall(store, films, asked_for)
+            found = recall(store, movies, asked_for)
             yield f"{count:>9,} {published.index.name:9} recall@{K}, {kind} queries {found:.4f}"
         start = clock()
-        titles = ["Renamed", *films.titles[1:]]
-        store.update(replace(films, titles=titles), MODEL)
-        yield line(count, published.index, "--update of one film, s", [clock() - start], 1)
+        titles = ["Renamed", *movies.titles[1:]]
+        store.update(replace(movies, titles=titles), MODEL)
+        yield line(count, published.index, "--update of one movie, s", [clock() - start], 1)
         bare.client.drop_collection(bare.name)
         bare.client.close()
 
 
 def sent(store: MilvusStore, queries: NDArray[np.float32]) -> None:
-    """A batch through Milvus' own search, never answered from a copy of the films."""
+    """A batch through Milvus' own search, never answered from a copy of the movies."""
     copied, store._copied = store._copied, lambda *_: None  # type: ignore[method-assign]
     try:
         store.search(queries, K)
@@ -251,12 +251,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--uri", help="a Milvus server; a Milvus Lite file of its own without")
     parser.add_argument("--token", default="")
-    parser.add_argument("--films", type=int, nargs="+", default=[4_000, 100_000])
+    parser.add_argument("--movies", type=int, nargs="+", default=[4_000, 100_000])
     parser.add_argument("--index", nargs="+", default=["FLAT", "HNSW", "IVF_FLAT"])
     parser.add_argument("--runs", type=int, default=2, help="publishes of each kind")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for count in options.films:
+        for count in options.movies:
             for asked in options.index:
                 uri = options.uri or str(Path(folder) / f"{count}-{asked.partition(':')[0]}.db")
                 for told in measure(uri, options.token, count, asked, options.runs):

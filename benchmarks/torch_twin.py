@@ -1,4 +1,4 @@
-"""The training step of `recsys.trainer` in PyTorch, the same mathematics on the same blocks.
+"""The training step of `recsys.training.step` in PyTorch, the same mathematics on the same blocks.
 
 Written as well as ours: one pass over the catalogue, ragged titles, fused AdamW, nothing copied
 that need not be. It starts from our weights and draws from the generator in our order, so the
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from recsys.feed import Block
-from recsys.movielens import MAX_STARS
-from recsys.towers import CHANNELS, channels
-from recsys.trainer import Trainer, match_targets
+from recsys.data.movielens import MAX_RATING
+from recsys.serving.folded import CHANNELS, channels
+from recsys.training.batches import Batch
+from recsys.training.step import TrainStep, retrieval_targets
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def unit(vectors: Tensor) -> Tensor:
 class TorchTwin:
     """A trainer with the same weights as ours at this moment."""
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: TrainStep) -> None:
         self.options, self.steps = trainer.options, trainer.feed.steps
         self.step_number = 0
         self.weights = {
@@ -41,46 +41,46 @@ class TorchTwin:
         self.title_rows, self.genre_rows = trainer.title_rows, trainer.genre_rows
         self._everything = self._features(np.arange(1, len(self.title_rows) + 1))
 
-    def step(self, block: Block, rng: np.random.Generator) -> tuple[float, float]:
-        """One optimiser step; the match and the stars loss before it."""
-        match, stars = self._losses(block, rng)
-        (self.options.match_weight * match + stars).backward()
+    def step(self, block: Batch, rng: np.random.Generator) -> tuple[float, float]:
+        """One optimiser step; the match and the ratings loss before it."""
+        match, ratings = self._losses(block, rng)
+        (self.options.retrieval_weight * match + ratings).backward()
         done = self.step_number / (self.options.epochs * self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step_number += 1
-        return match.item(), stars.item()
+        return match.item(), ratings.item()
 
-    def _losses(self, block: Block, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _losses(self, block: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         w, d = self.weights, self.options.dimension
-        movies = self._movie_vectors(block.films, rng)  # (C, 2 D)
-        movie_match, movie_stars = (unit(half) for half in movies.split(d, -1))
+        movies = self._movie_vectors(block.movies, rng)  # (C, 2 D)
+        movie_retrieval, movie_rating = (unit(half) for half in movies.split(d, -1))
         shown = channels(block.history)  # (3, B, C)
         counts = np.abs(shown).sum(2) + 1  # (3, B)
-        films = torch.from_numpy(block.films)
-        everything = len(films) == len(self.title_rows)
-        tables = [w[f"users.{n}"][1:] if everything else w[f"users.{n}"][films] for n in CHANNELS]
+        movies = torch.from_numpy(block.movies)
+        everything = len(movies) == len(self.title_rows)
+        tables = [w[f"users.{n}"][1:] if everything else w[f"users.{n}"][movies] for n in CHANNELS]
         total = self._profile(block)  # (B, 2 D)
         for each, table, count in zip(shown, tables, counts, strict=True):
             total = total + torch.from_numpy(each) @ table * torch.from_numpy(
                 count[:, None] ** -0.5
             )
         users, askers = (unit(half) for half in total.split(d, -1))
-        logits = users @ movie_match.T / self.options.temperature  # (B, C)
-        targets = torch.from_numpy(match_targets(block.rated))
+        logits = users @ movie_retrieval.T / self.options.temperature  # (B, C)
+        targets = torch.from_numpy(retrieval_targets(block.rated))
         if block.chance is None:
             match = -(targets * F.log_softmax(logits, 1)).sum() / len(users)
         else:
             stands_for = torch.from_numpy(np.where(block.rated > 0, 1, 1 / block.chance))
             below = torch.logsumexp(logits + torch.log(stands_for), 1, keepdim=True)
             match = (targets * (below - logits)).sum() / len(users)
-        pairs = torch.from_numpy(block.pair_users * len(block.films) + block.pair_films)
-        cosine = (askers @ movie_stars.T).flatten().index_select(0, pairs)
-        return match, F.mse_loss(MAX_STARS * cosine, torch.from_numpy(block.pair_stars))
+        pairs = torch.from_numpy(block.pair_users * len(block.movies) + block.pair_movies)
+        cosine = (askers @ movie_rating.T).flatten().index_select(0, pairs)
+        return match, F.mse_loss(MAX_RATING * cosine, torch.from_numpy(block.pair_ratings))
 
-    def _profile(self, block: Block) -> Tensor:
+    def _profile(self, block: Batch) -> Tensor:
         w = self.weights
         rows = (block.user_rows, *block.attributes.T)
         total = w["users.bias"]
@@ -89,15 +89,15 @@ class TorchTwin:
             total = total + embedding @ w[f"users.{name}.weight"]
         return total
 
-    def _movie_vectors(self, films: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+    def _movie_vectors(self, movies: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         w, drop = self.weights, self.options.drop_side
-        everything = len(films) == len(self.title_rows)
-        genres, rows, film, has_word = self._everything if everything else self._features(films)
-        known = rng.random(len(films)) >= self.options.drop_movie
+        everything = len(movies) == len(self.title_rows)
+        genres, rows, movie, has_word = self._everything if everything else self._features(movies)
+        known = rng.random(len(movies)) >= self.options.drop_movie
         named = genres * (rng.random(genres.shape) >= drop)
         named[:, 0] += (genres - named).sum(1)
         shown = rng.random(len(rows)) >= drop
-        embedding = w["movies.movie.embedding"].index_select(0, torch.from_numpy(films * known))
+        embedding = w["movies.movie.embedding"].index_select(0, torch.from_numpy(movies * known))
         total = embedding @ w["movies.movie.weight"] + w["movies.bias"]
         total = total + torch.from_numpy(named) @ (
             w["movies.genre.embedding"] @ w["movies.genre.weight"]
@@ -105,20 +105,20 @@ class TorchTwin:
         words = w["movies.word"].index_select(0, torch.from_numpy(rows * shown)) * has_word
         window = words.reshape(-1, w["movies.window"].shape[0])
         filtered = torch.tanh(window @ w["movies.window"] + w["movies.window_bias"])
-        titles = torch.zeros(len(films), filtered.shape[1]).index_add(0, film, filtered)
+        titles = torch.zeros(len(movies), filtered.shape[1]).index_add(0, movie, filtered)
         return total + titles @ w["movies.title"]
 
     def _features(
-        self, films: NDArray[np.int64]
+        self, movies: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], Tensor, Tensor]:
-        """Genres as ones (C, G + 1); of the titles' windows the words (3 N,), films, and masks."""
-        kinds = self.genre_rows[films - 1]
-        genres = np.zeros((len(films), int(self.genre_rows.max()) + 1), np.float32)
-        film, place = np.nonzero(kinds >= 0)
-        genres[film, kinds[film, place]] = 1
-        titles = self.title_rows[films - 1]
+        """Genres as ones (C, G + 1); of the titles' windows the words (3 N,), movies, and masks."""
+        kinds = self.genre_rows[movies - 1]
+        genres = np.zeros((len(movies), int(self.genre_rows.max()) + 1), np.float32)
+        movie, place = np.nonzero(kinds >= 0)
+        genres[movie, kinds[movie, place]] = 1
+        titles = self.title_rows[movies - 1]
         around = np.pad(titles, ((0, 0), (1, 1)), constant_values=-1)
-        film, place = np.nonzero(titles >= 0)
-        window = np.stack([around[film, place + step] for step in range(3)], 1)
+        movie, place = np.nonzero(titles >= 0)
+        window = np.stack([around[movie, place + step] for step in range(3)], 1)
         has_word = torch.from_numpy((window >= 0).astype(np.float32).reshape(-1, 1))
-        return genres, np.maximum(window, 0).ravel(), torch.from_numpy(film), has_word
+        return genres, np.maximum(window, 0).ravel(), torch.from_numpy(movie), has_word

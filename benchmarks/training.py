@@ -5,8 +5,8 @@
     python benchmarks/training.py --profile    # where a step's milliseconds go, and the floor
 
 Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours and
-of the PyTorch twin counts the ratings that the stars head foretold in it, the match head being
-trained along, and the making of the blocks; both are fed by recsys.feed. The naive form trains the
+of the PyTorch twin counts the ratings that the rating head predicted in it, the retrieval head being
+trained along, and the making of the blocks; both are fed by recsys.training.batches. The naive form trains the
 same towers, one rating a row. CPU time is the steadier measure on one core of a busy machine.
 Ratings are generated in ml-1m's shape, or read with --data.
 """
@@ -27,22 +27,22 @@ from typing import TYPE_CHECKING, Any
 from common import ROOT, by_turns, cores, heading, median, peak_megabytes, ratio, table
 
 if TYPE_CHECKING:
-    from recsys.trainer import Trainer
+    from recsys.training.step import TrainStep
 
 NAMES = {"ours": "recsys", "torch": "PyTorch, the same step", "naive": "naive, a rating a row"}
 AGREE = 1e-4  # relative, of our losses and PyTorch's on the same weights and block
 WARM = 3  # steps before the clock starts
 
 
-def trainer_of(asked: argparse.Namespace) -> "Trainer":
+def trainer_of(asked: argparse.Namespace) -> "TrainStep":
     """The trainer that `recsys train` would make of the folder."""
-    from recsys.dataset import Vocabulary
-    from recsys.feed import Feed, attribute_rows, history_of
-    from recsys.options import Options
+    from recsys.data.dataset import Vocabulary
     from recsys.preprocess import read_dataset
-    from recsys.run import in_row_order
     from recsys.train import use_all_cores
-    from recsys.trainer import Trainer
+    from recsys.training.batches import BatchSampler, attribute_rows, history_of
+    from recsys.training.options import Options
+    from recsys.training.run import in_row_order
+    from recsys.training.step import TrainStep
 
     use_all_cores()
     dataset = read_dataset(asked.data)
@@ -51,18 +51,18 @@ def trainer_of(asked: argparse.Namespace) -> "Trainer":
     chosen = {name: getattr(asked, name) for name in ("batch_size", "block_users")}
     options = replace(Options(seed=asked.seed), **{k: v for k, v in chosen.items() if v})
     attributes = attribute_rows(dataset.users, vocabulary)
-    feed = Feed(history, attributes, len(dataset.movies), options)
-    return Trainer(in_row_order(dataset.movies), vocabulary, feed, options)
+    feed = BatchSampler(history, attributes, len(dataset.movies), options)
+    return TrainStep(in_row_order(dataset.movies), vocabulary, feed, options)
 
 
-def blocks(trainer: "Trainer", rng: Any) -> Iterator[Any]:
+def blocks(trainer: "TrainStep", rng: Any) -> Iterator[Any]:
     """Blocks without end."""
     while True:
         yield from trainer.feed.epoch(rng)
 
 
 def steps_of(name: str, asked: argparse.Namespace) -> Callable[[], int]:
-    """A function that does one step and tells how many ratings were foretold in it."""
+    """A function that does one step and tells how many ratings were predicted in it."""
     import numpy as np
 
     rng, trainer = np.random.default_rng(asked.seed), trainer_of(asked)
@@ -90,7 +90,7 @@ def steps_of(name: str, asked: argparse.Namespace) -> Callable[[], int]:
     def block_step() -> int:
         block = next(given)
         student.step(block, rng)
-        return len(block.pair_stars)
+        return len(block.pair_ratings)
 
     return block_step
 
@@ -142,11 +142,11 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
     pairs, end = [], time.perf_counter() + asked.seconds
     while len(pairs) < WARM + 3 or time.perf_counter() < end:
         block = part("feed", partial(next, given))
-        match, stars = part("forward", partial(trainer._losses, block, rng))
-        part("backward", (trainer.options.match_weight * match + stars).backward)
+        match, values = part("forward", partial(trainer._losses, block, rng))
+        part("backward", (trainer.options.retrieval_weight * match + values).backward)
         part("optimiser", trainer.optimizer.step)
         trainer.optimizer.clear_grad()
-        pairs.append(len(block.pair_stars))
+        pairs.append(len(block.pair_ratings))
     parameters = sum(int(p.size) for tower in trainer.towers for p in tower.parameters())
     return {
         "parts": {
@@ -160,23 +160,23 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def products(trainer: "Trainer", block: Any) -> float:
+def products(trainer: "TrainStep", block: Any) -> float:
     """Floating-point operations of a step's matrix products, forward and backward.
 
     A product of (a, b) and (b, c) is 2 abc, thrice if the gradients of both are wanted, twice if
     of one.
     """
-    users, films = block.history.shape
+    users, movies = block.history.shape
     width = 2 * trainer.options.dimension
     filters, wide = trainer.movies.window.shape[1], trainer.movies.window.shape[0]
-    shown = trainer.title_rows[block.films - 1] >= 0
+    shown = trainer.title_rows[block.movies - 1] >= 0
     ids = trainer.users.user.weight.shape[0]
     genres = trainer.movies.genre.embedding.shape[0]
-    total = 3 * films * ids * width + 2 * films * genres * width  # film ids, genres
-    total += 3 * int(shown.sum()) * wide * filters + 3 * films * filters * width  # titles
+    total = 3 * movies * ids * width + 2 * movies * genres * width  # movie ids, genres
+    total += 3 * int(shown.sum()) * wide * filters + 3 * movies * filters * width  # titles
     total += 3 * users * ids * width  # user ids
-    total += 3 * 2 * users * films * width  # three channels of history
-    total += 3 * users * films * width  # the cosines of both heads
+    total += 3 * 2 * users * movies * width  # three channels of history
+    total += 3 * users * movies * width  # the cosines of both heads
     return 2.0 * total
 
 
@@ -217,8 +217,8 @@ def _bind(count: int) -> None:
 
 
 def compare(asked: argparse.Namespace) -> None:
-    rivals = [name for name in NAMES if name in asked.of]
-    if "torch" in rivals:
+    baselines = [name for name in NAMES if name in asked.of]
+    if "torch" in baselines:
         apart = child("agreement", asked, cores())
         print(f"losses of ours and PyTorch's: {apart['first']:.1e} apart on the same weights")
         print(f"and block, {apart['later']:.1e} after three steps of both\n", flush=True)
@@ -226,16 +226,18 @@ def compare(asked: argparse.Namespace) -> None:
             sys.exit(f"they do not compute the same: expected less than {AGREE}")
     counts = asked.cores
     runs = {
-        f"{name} {count}": partial(child, name, asked, count) for name in rivals for count in counts
+        f"{name} {count}": partial(child, name, asked, count)
+        for name in baselines
+        for count in counts
     }
     found = by_turns(runs, asked.rounds)
     rows = []
     for count in counts:
-        for name in rivals:
+        for name in baselines:
             cells = [NAMES[name], str(count)]
             for key in ("rate", "cpu"):
-                rates = {n: [run[key] for run in found[f"{n} {count}"]] for n in rivals}
-                to = {other: f"{ratio(rates[name], rates[other]):.2f}" for other in rivals}
+                rates = {n: [run[key] for run in found[f"{n} {count}"]] for n in baselines}
+                to = {other: f"{ratio(rates[name], rates[other]):.2f}" for other in baselines}
                 cells.append(f"{median(rates[name]):,.0f}")
                 cells += [to.get(other, "") for other in ("naive", "torch")]
             memory = median(run["megabytes"] for run in found[f"{name} {count}"])

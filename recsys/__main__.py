@@ -1,3 +1,3 @@
-from recsys.cli import main
+from recsys.cli.app import main
 
 main()

@@ -6,7 +6,7 @@ class RecsysError(Exception):
 
 
 class DataError(RecsysError):
-    """Ratings, users or films that cannot be read or do not fit together."""
+    """Ratings, users or movies that cannot be read or do not fit together."""
 
 
 class ModelError(RecsysError):

@@ -1,4 +1,4 @@
-"""The films in Milvus: published as a whole, searched under inner product, never mixed up.
+"""The movies in Milvus: published as a whole, searched under inner product, never mixed up.
 
 `MilvusStore.search` and `Catalogue.search` (NumPy, exact) keep one contract; see catalogue.py.
 """
@@ -10,23 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys import milvus_publish, milvus_update, milvus_versions
-from recsys.catalogue import (
-    EVERYTHING,
-    NO_MOVIE,
-    TIE,
-    Catalogue,
-    Hits,
-    Where,
-    best_first,
-    check_queries,
-    no_hits,
-)
 from recsys.errors import StoreError
-from recsys.milvus_client import Milvus
-from recsys.milvus_errors import Denied, Missing, without_credentials
-from recsys.milvus_index import EXACT_UP_TO, choose_index
-from recsys.milvus_search import (
+from recsys.milvus import publish as milvus_publish
+from recsys.milvus import update as milvus_update
+from recsys.milvus import versions as milvus_versions
+from recsys.milvus.client import Milvus
+from recsys.milvus.errors import Denied, Missing, without_credentials
+from recsys.milvus.index import EXACT_UP_TO, choose_index
+from recsys.milvus.search import (
     BATCH,
     LITE_LIMIT,
     MAX_LIMIT,
@@ -36,21 +27,32 @@ from recsys.milvus_search import (
     storable,
     unsettled,
 )
-from recsys.milvus_update import FIELDS, Changes, catalogue_of
-from recsys.milvus_versions import Published
+from recsys.milvus.update import FIELDS, Changes, catalogue_of
+from recsys.milvus.versions import Published
+from recsys.serving.catalogue import (
+    EVERYTHING,
+    NO_MOVIE,
+    TIE,
+    Catalogue,
+    Filter,
+    Hits,
+    best_first,
+    check_queries,
+    no_hits,
+)
 
 CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 T = TypeVar("T")
 
 
 class MilvusStore:
-    """Films published under one name in Milvus Lite (a file) or on a Milvus server.
+    """Movies published under one name in Milvus Lite (a file) or on a Milvus server.
 
     Args:
         uri: a path ending in .db, or http(s)://host:port.
         token: user:password or an API key.
         db: a database of the server.
-        collection: the name films are published under, an alias in Milvus.
+        collection: the name movies are published under, an alias in Milvus.
         timeout: seconds the server may take for an answer.
         consistency: how fresh searches must be, one of CONSISTENCY; Milvus Lite always is.
         ca: a file with the certificate of the authority that signed the server's.
@@ -77,7 +79,7 @@ class MilvusStore:
         self._consistency = consistency
         self._milvus = Milvus(uri, token, db, timeout=timeout, ca=ca)
         self._opened: Published | None = None
-        self._copy: tuple[str, str, Catalogue] | None = None  # collection, its last change, films
+        self._copy: tuple[str, str, Catalogue] | None = None  # collection, its last change, movies
 
     @property
     def version(self) -> str:
@@ -97,14 +99,14 @@ class MilvusStore:
         progress: Callable[[int], None] | None = None,
         indexing: Callable[[int], None] | None = None,
     ) -> Published:
-        """Publish the films as a new version and make it the current one; all or nothing.
+        """Publish the movies as a new version and make it the current one; all or nothing.
 
         Args:
             model: the fingerprint of the model the vectors come from.
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
-            progress: told the number of films after each batch.
-            indexing: told the number of films by which the index grew, as a server reports it.
+            progress: told the number of movies after each batch.
+            indexing: told the number of movies by which the index grew, as a server reports it.
         """
         chosen = choose_index(index, len(catalogue))
         plan = milvus_publish.Plan(chosen, shards, replicas, tuple(resource_groups))
@@ -126,7 +128,7 @@ class MilvusStore:
         *,
         progress: Callable[[int], None] | None = None,
     ) -> Changes:
-        """Bring the current version up to date, touching only the films that differ."""
+        """Bring the current version up to date, touching only the movies that differ."""
         return milvus_update.update(self._milvus, self.alias, catalogue, model, progress=progress)
 
     def differences(self, catalogue: Catalogue, model: str) -> Changes:
@@ -153,7 +155,7 @@ class MilvusStore:
         found = milvus_versions.current_version(self._milvus, self.alias)
         if model is not None and found.model != model:
             raise StoreError(
-                f"{self.uri}: the films of {self.alias} are of model {found.model}, the query is "
+                f"{self.uri}: the movies of {self.alias} are of model {found.model}, the query is "
                 f"of {model}: run `recsys load-movies`"
             )
         with suppress(Denied):  # a user who may only search; what is published is loaded
@@ -166,18 +168,18 @@ class MilvusStore:
         self,
         vectors: NDArray[np.float32],
         k: int,
-        where: Where = EVERYTHING,
+        where: Filter = EVERYTHING,
         exclude: Sequence[NDArray[np.int64]] | None = None,
     ) -> Hits:
-        """The k films with the largest inner products, for each query; see `Catalogue.search`.
+        """The k movies with the largest inner products, for each query; see `Catalogue.search`.
 
         Raises:
-            StoreError: Milvus failed, or now holds films of another model.
+            StoreError: Milvus failed, or now holds movies of another model.
         """
         return self._steadily(lambda opened: self._search(opened, vectors, k, where, exclude))
 
     def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> Catalogue:
-        """The named films in the order asked for; KeyError when one is not there."""
+        """The named movies in the order asked for; KeyError when one is not there."""
         return self._steadily(lambda opened: self._take(opened, movie_ids))
 
     def close(self) -> None:
@@ -203,7 +205,7 @@ class MilvusStore:
         opened: Published,
         vectors: NDArray[np.float32],
         k: int,
-        where: Where,
+        where: Filter,
         exclude: Sequence[NDArray[np.int64]] | None,
     ) -> Hits:
         queries = check_queries(vectors, k, opened.dimension, exclude)
@@ -211,12 +213,12 @@ class MilvusStore:
         none = np.zeros(0, np.int64)
         unwanted = [none] * len(queries) if exclude is None else list(exclude)
         sizes = np.array([len(ids) for ids in unwanted], np.int64)
-        films = self._copied(opened, int((sizes + k + 1).sum())) if len(queries) > 1 else None
-        if films is not None:
-            return films.search(queries, k, where, unwanted)
+        movies = self._copied(opened, int((sizes + k + 1).sum())) if len(queries) > 1 else None
+        if movies is not None:
+            return movies.search(queries, k, where, unwanted)
         most, hits = (LITE_LIMIT, 20_000) if self._milvus.lite else (MAX_LIMIT, 2_000_000)
         if k > most and opened.count > most:
-            raise StoreError(f"Milvus gives at most {most} films: ask for fewer")
+            raise StoreError(f"Milvus gives at most {most} movies: ask for fewer")
         answer = no_hits(len(queries), k)
         for rows, limit, inline in chunks(sizes, k, most, hits):
             text = expression(where, unwanted[rows[0]] if inline else ())
@@ -234,9 +236,9 @@ class MilvusStore:
         return answer
 
     def _copied(self, opened: Published, hits: int) -> Catalogue | None:
-        """The films themselves, where reading them once costs less than receiving `hits` hits.
+        """The movies themselves, where reading them once costs less than receiving `hits` hits.
 
-        Only under an exact index, so that the answers are the same, and only as long as the films
+        Only under an exact index, so that the answers are the same, and only as long as the movies
         in Milvus are those read.
         """
         few = opened.count * (1 if self._milvus.lite else 4) >= hits and not self._copy
@@ -247,10 +249,10 @@ class MilvusStore:
             return None
         if self._copy is None or self._copy[:2] != before:
             parts = list(milvus_update.read_all(self._milvus, opened))
-            films = milvus_update.joined(parts, opened.dimension)
-            if self._state(opened) != before or len(films) != opened.count:
+            movies = milvus_update.joined(parts, opened.dimension)
+            if self._state(opened) != before or len(movies) != opened.count:
                 return None
-            self._copy = (*before, films)
+            self._copy = (*before, movies)
         return self._copy[2]
 
     def _state(self, opened: Published) -> tuple[str, str] | None:
@@ -290,9 +292,9 @@ class MilvusStore:
     def _thoroughly(
         self, opened: Published, query: NDArray[np.float32], k: int, filter: str, most: int
     ) -> Hits:
-        """(1, k) hits where a plain search left open which films they are.
+        """(1, k) hits where a plain search left open which movies they are.
 
-        The k-th film has equals beyond the last hit, or an index looked at too few of its cells.
+        The k-th movie has equals beyond the last hit, or an index looked at too few of its cells.
         """
         limit = min(most, 2 * k + 64)
         while True:
@@ -309,11 +311,11 @@ class MilvusStore:
     def _by_reading(
         self, opened: Published, query: NDArray[np.float32], k: int, filter: str, have: int
     ) -> Hits | None:
-        """The exact (1, k) answer, if more than `have` but not too many films fit the filter."""
+        """The exact (1, k) answer, if more than `have` but not too many movies fit the filter."""
 
         def ask(fields: list[str]) -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = self._milvus.read(
-                "reading films", "query", opened.collection, filter=filter, output_fields=fields
+                "reading movies", "query", opened.collection, filter=filter, output_fields=fields
             )
             return rows
 
@@ -324,20 +326,20 @@ class MilvusStore:
     def _take(self, opened: Published, movie_ids: NDArray[np.integer] | Sequence[int]) -> Catalogue:
         wanted = np.asarray(movie_ids, np.int64)
         distinct = np.unique(wanted).tolist()
-        films: list[dict[str, Any]] = []
+        movies: list[dict[str, Any]] = []
         for start in range(0, len(distinct), BATCH):
-            films += self._milvus.read(
-                "reading films",
+            movies += self._milvus.read(
+                "reading movies",
                 "query",
                 opened.collection,
                 filter=f"movie_id in {distinct[start : start + BATCH]}",
                 output_fields=FIELDS,
                 consistency_level=self._consistency,
             )
-        if len(films) < len(distinct):
-            found = {film["movie_id"] for film in films}
+        if len(movies) < len(distinct):
+            found = {movie["movie_id"] for movie in movies}
             raise KeyError(next(one for one in distinct if one not in found))
-        return catalogue_of(films, opened.dimension).take(wanted)
+        return catalogue_of(movies, opened.dimension).take(wanted)
 
 
 def _first(hits: Hits, k: int) -> Hits:

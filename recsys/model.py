@@ -1,9 +1,9 @@
 """The fusion model: a user tower and a movie tower in Paddle, two heads on each.
 
-Shapes: B users or films, M films, D numbers per head, L rated films, G genres, T title words.
-The last axis of every vector holds [match | stars], D numbers each; both halves have length 1.
-`recsys.towers` computes the same from the folded tables; a test holds the two equal. What is
-exported has the linear part of `recsys.linear` beside them.
+Shapes: B users or movies, M movies, D numbers per head, L rated movies, G genres, T title words.
+The last axis of every vector holds [retrieval | ratings], D numbers each; both halves have length 1.
+`recsys.serving.folded` computes the same from the folded tables; a test holds the two equal. What is
+exported has the EASE part of `recsys.training.ease` beside them.
 """
 
 import os
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.dataset import NO_WORD, Vocabulary
-from recsys.movielens import AGES, GENDERS, JOBS
-from recsys.towers import CHANNELS, LIKED, LINEAR, MIDDLE
+from recsys.data.dataset import NO_WORD, Vocabulary
+from recsys.data.movielens import AGES, GENDERS, JOBS
+from recsys.serving.folded import CHANNELS, EASE_DIM, LIKED, NEUTRAL_RATING
 
 
 def _has_avx2_unrecognised() -> bool:
@@ -77,12 +77,12 @@ def unit(vectors: paddle.Tensor) -> paddle.Tensor:
 
 
 def unit_heads(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """(B, 2 D) to the unit vectors of match and of stars, (B, D) each.
+    """(B, 2 D) to the unit vectors of retrieval and of ratings, (B, D) each.
 
     Split, not sliced: the gradient of a slice takes far longer.
     """
-    match, stars = paddle.split(vectors, 2, axis=-1)
-    return unit(match), unit(stars)
+    retrieval, rating = paddle.split(vectors, 2, axis=-1)
+    return unit(retrieval), unit(rating)
 
 
 class Embedded(nn.Layer):
@@ -129,32 +129,32 @@ class UserTower(nn.Layer):
         age: paddle.Tensor,
         job: paddle.Tensor,
         history: paddle.Tensor,
-        stars: paddle.Tensor,
+        ratings: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Unit vectors (B, D) of match and stars.
+        """Unit vectors (B, D) of retrieval and ratings.
 
         Args:
             user, gender, age, job: (B,) int64 rows.
-            history: (B, L) int64 rows of rated films, 0 behind the last.
-            stars: (B, L) float32 how they were rated.
+            history: (B, L) int64 rows of rated movies, 0 behind the last.
+            ratings: (B, L) float32 how they were rated.
         """
         total = self.profile(user, gender, age, job)
-        return unit_heads(total + channel_sums(self, history, stars))
+        return unit_heads(total + channel_sums(self, history, ratings))
 
 
-def channel_sums(tables: nn.Layer, history: paddle.Tensor, stars: paddle.Tensor) -> paddle.Tensor:
+def channel_sums(tables: nn.Layer, history: paddle.Tensor, ratings: paddle.Tensor) -> paddle.Tensor:
     """(B, V) what the history says, by the layer's (M + 1, V) table of each channel."""
     seen = paddle.cast(history > 0, "float32")  # (B, L)
-    liked = seen * paddle.cast(stars >= LIKED, "float32")
+    liked = seen * paddle.cast(ratings >= LIKED, "float32")
     total = channel_sum(tables.liked, history, liked)
     total = total + channel_sum(tables.seen, history, seen)
-    return total + channel_sum(tables.rated, history, seen * (stars - MIDDLE))
+    return total + channel_sum(tables.rated, history, seen * (ratings - NEUTRAL_RATING))
 
 
 def channel_sum(
     table: paddle.Tensor, history: paddle.Tensor, weights: paddle.Tensor
 ) -> paddle.Tensor:
-    """(B, V) the (B, L) films' rows of an (M + 1, V) table, weighted by (B, L) and scaled."""
+    """(B, V) the (B, L) movies' rows of an (M + 1, V) table, weighted by (B, L) and scaled."""
     count = paddle.abs(weights).sum(1, keepdim=True)
     rows = nn.functional.embedding(history, table)  # (B, L, V)
     return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
@@ -169,11 +169,11 @@ class TitleWindows:
     def __init__(self, title_rows: NDArray[np.int64]) -> None:
         """Args: title_rows: (C, T) int64, NO_WORD behind the last."""
         around = np.pad(title_rows, ((0, 0), (1, 1)), constant_values=NO_WORD)
-        film, place = np.nonzero(title_rows != NO_WORD)
-        window = np.stack([around[film, place + step] for step in range(3)], 1)  # (N, 3)
+        movie, place = np.nonzero(title_rows != NO_WORD)
+        window = np.stack([around[movie, place + step] for step in range(3)], 1)  # (N, 3)
         self.rows = np.maximum(window, 0).ravel()  # (3 N,)
-        self.films = len(title_rows)
-        self.film = paddle.to_tensor(film)
+        self.movies = len(title_rows)
+        self.movie = paddle.to_tensor(movie)
         self.has_word = paddle.to_tensor((window != NO_WORD).astype(np.float32).reshape(-1, 1))
 
     def filtered(self, tower: "MovieTower", shown: NDArray[np.bool_]) -> paddle.Tensor:
@@ -182,12 +182,12 @@ class TitleWindows:
         words = paddle.index_select(tower.word, rows) * self.has_word  # (3 N, size)
         window = words.reshape([-1, tower.window.shape[0]])
         filtered = paddle.tanh(window @ tower.window + tower.window_bias)
-        total = paddle.zeros([self.films, filtered.shape[1]])
-        return paddle.index_add(total, self.film, 0, filtered)
+        total = paddle.zeros([self.movies, filtered.shape[1]])
+        return paddle.index_add(total, self.movie, 0, filtered)
 
 
 def genre_sums(table: paddle.Tensor, genres: paddle.Tensor) -> paddle.Tensor:
-    """(B, V) the sum of each film's rows of a (genres + 1, V) table."""
+    """(B, V) the sum of each movie's rows of a (genres + 1, V) table."""
     has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
     return (nn.functional.embedding(paddle.clip(genres, min=0), table) * has_genre).sum(1)
 
@@ -209,7 +209,7 @@ class MovieTower(nn.Layer):
     def forward(
         self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Unit vectors (B, D) of match and stars.
+        """Unit vectors (B, D) of retrieval and ratings.
 
         Args:
             movie: (B,) int64 rows.
@@ -232,7 +232,7 @@ class MovieTower(nn.Layer):
         windows: TitleWindows,
         shown: NDArray[np.bool_],
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """`forward` for many films at once, in the form that is cheap to train.
+        """`forward` for many movies at once, in the form that is cheap to train.
 
         Args:
             movie: (C,) int64 rows.
@@ -245,7 +245,7 @@ class MovieTower(nn.Layer):
 
 
 def folded(users: UserTower, movies: MovieTower) -> dict[str, NDArray[np.float32]]:
-    """Both towers as the tables that `recsys.towers` reads."""
+    """Both towers as the tables that `recsys.serving.folded` reads."""
     with paddle.no_grad():
         tables = {
             "user": users.user.table(),
@@ -264,20 +264,20 @@ def folded(users: UserTower, movies: MovieTower) -> dict[str, NDArray[np.float32
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 
-class WithLinear(nn.Layer):
-    """A tower and the linear part's columns of its tables: the three parts as they are served."""
+class WithEase(nn.Layer):
+    """A tower and the EASE part's columns of its tables: the three parts as they are served."""
 
     def __init__(self, tower: nn.Layer, tables: dict[str, NDArray[np.float32]]) -> None:
         super().__init__()
         self.tower = tower
         for name, table in tables.items():
             if name not in ("user", "title", "word", "word_bias"):
-                columns = np.ascontiguousarray(table[..., -LINEAR:])
+                columns = np.ascontiguousarray(table[..., -EASE_DIM:])
                 self.register_buffer(name, paddle.to_tensor(columns))
 
 
-class ServedUserTower(WithLinear):
-    """Takes what `UserTower.forward` takes; unit vectors of match, stars and linear."""
+class ServedUserTower(WithEase):
+    """Takes what `UserTower.forward` takes; unit vectors of retrieval, ratings and ease."""
 
     def forward(
         self,
@@ -286,23 +286,23 @@ class ServedUserTower(WithLinear):
         age: paddle.Tensor,
         job: paddle.Tensor,
         history: paddle.Tensor,
-        stars: paddle.Tensor,
+        ratings: paddle.Tensor,
     ) -> tuple[paddle.Tensor, ...]:
         total = self.bias + self.gender[gender] + self.age[age] + self.job[job]
-        total = total + channel_sums(self, history, stars)
-        return *self.tower(user, gender, age, job, history, stars), unit(total)
+        total = total + channel_sums(self, history, ratings)
+        return *self.tower(user, gender, age, job, history, ratings), unit(total)
 
 
-class ServedMovieTower(WithLinear):
-    """Takes what `MovieTower.forward` takes; unit vectors of match, stars and linear."""
+class ServedMovieTower(WithEase):
+    """Takes what `MovieTower.forward` takes; unit vectors of retrieval, ratings and ease."""
 
     def forward(
         self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
     ) -> tuple[paddle.Tensor, ...]:
         total = self.movie_bias + self.movie[movie] + genre_sums(self.genre, genres)
         last = paddle.sqrt(nn.functional.relu(1 - paddle.square(total).sum(1, keepdim=True)))
-        linear = paddle.concat([total[:, :-1], last], 1)
-        return *self.tower(movie, genres, title), unit(linear)
+        ease = paddle.concat([total[:, :-1], last], 1)
+        return *self.tower(movie, genres, title), unit(ease)
 
 
 def export(
@@ -311,7 +311,7 @@ def export(
     """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us.
 
     Args:
-        tables: the towers' folded tables, the linear part joined to them.
+        tables: the towers' folded tables, the EASE part joined to them.
     """
 
     def rows(*names: str) -> list[InputSpec]:
@@ -320,8 +320,8 @@ def export(
     def lists(name: str) -> InputSpec:
         return InputSpec([None, None], "int64", name)
 
-    stars = InputSpec([None, None], "float32", "stars")
-    user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), stars]
+    ratings = InputSpec([None, None], "float32", "ratings")
+    user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), ratings]
     movie_inputs = [*rows("movie"), lists("genres"), lists("title")]
     for name, tower, inputs in (
         ("user_tower", ServedUserTower(users, tables), user_inputs),

@@ -1,4 +1,4 @@
-"""Raw files to a checked `Dataset`, and raw film files to encoded lines (`movies_data.txt`)."""
+"""Raw files to a checked `Dataset`, and raw movie files to encoded lines (`movies_data.txt`)."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys import formats
-from recsys.dataset import (
+from recsys.data import formats
+from recsys.data.dataset import (
     NO_WORD,
     UNKNOWN,
     Dataset,
@@ -21,9 +21,9 @@ from recsys.dataset import (
     Vocabulary,
     padded,
 )
+from recsys.data.formats import BadLine, Layout, Problems
+from recsys.data.rating_file import check_pairs, check_scale, read_ratings
 from recsys.errors import DataError
-from recsys.formats import BadLine, Layout, Problems
-from recsys.rating_file import check_pairs, check_stars, read_ratings
 
 _ENCODED = re.compile(r"\d+::[\d,]*::[\d,]*")
 
@@ -42,8 +42,8 @@ def read_dataset(
     """Read and check a folder of MovieLens `.dat`, ML-100K `u.*` or RecBole atomic files.
 
     Args:
-        folder: holds ratings, films and, where there are any, users of one family.
-        skip_bad_lines: leave bad lines out (and ratings of the films and users on them).
+        folder: holds ratings, movies and, where there are any, users of one family.
+        skip_bad_lines: leave bad lines out (and ratings of the movies and users on them).
         warn: is told in a line each what was left out and that there is no users file.
 
     Raises:
@@ -53,14 +53,14 @@ def read_dataset(
     problems = Problems()
     movies = _read_movies(*files.movies, problems)
     users = _read_users(*files.users, problems) if files.users else None
-    fit = skip_bad_lines or not problems  # else each bad film would bring its ratings along
+    fit = skip_bad_lines or not problems  # else each bad movie would bring its ratings along
     path, layout = files.ratings
-    raw = check_stars(path, read_ratings(path, layout, problems), problems)
+    raw = check_scale(path, read_ratings(path, layout, problems), problems)
     if fit:
         raw = check_pairs(path, raw, movies, users, problems)
     _settle(path, len(raw.lines), problems, skip_bad_lines, warn)
     if users is None:
-        users = _strangers(raw.ratings)
+        users = _users_of(raw.ratings)
         if warn:
             warn(f"{folder}: no users file, so gender, age and job of every user are unknown")
     return Dataset(folder.resolve().name, users, movies, raw.ratings)
@@ -69,7 +69,7 @@ def read_dataset(
 def read_movies(
     path: Path, *, skip_bad_lines: bool = False, warn: Callable[[str], None] | None = None
 ) -> Movies:
-    """Read and check one raw film file: `movies.dat` or any like it, `u.item`, `*.item`."""
+    """Read and check one raw movie file: `movies.dat` or any like it, `u.item`, `*.item`."""
     problems = Problems()
     movies = _read_movies(path, _movie_layout(path), problems)
     _settle(path, len(movies), problems, skip_bad_lines, warn)
@@ -135,12 +135,12 @@ def _atomic_files(folder: Path, names: list[str]) -> _Files:
     return _Files(
         (movies, formats.atomic_layout(movies, ("movie_id", "title"))),
         (users, formats.atomic_layout(users, ("user_id",))) if users else None,
-        (ratings, formats.atomic_layout(ratings, ("user_id", "movie_id", "stars"))),
+        (ratings, formats.atomic_layout(ratings, ("user_id", "movie_id", "rating"))),
     )
 
 
 def _movie_layout(path: Path) -> Layout:
-    """How a film file is written, by its name or else by its first lines."""
+    """How a movie file is written, by its name or else by its first lines."""
     start = formats.file_bytes(path, 2**16)
     if path.name == "u.item" or start.split(b"\n")[0].count(b"|") == 23:
         return formats.U_MOVIES
@@ -155,8 +155,8 @@ def _read_movies(path: Path, layout: Layout, problems: Problems) -> Movies:
     genres: list[tuple[str, ...]] = []
     for line, row in formats.rows(path, layout, problems):
         try:
-            movie_id, title, names = formats.film(row)
-            _once(seen, movie_id, line, "film")
+            movie_id, title, names = formats.movie(row)
+            _once(seen, movie_id, line, "movie")
         except BadLine as trouble:
             problems.add(path, line, str(trouble))
             continue
@@ -188,7 +188,7 @@ def _once(seen: dict[int, int], raw_id: int, line: int, what: str) -> None:
     seen[raw_id] = line
 
 
-def _strangers(ratings: Ratings) -> Users:
+def _users_of(ratings: Ratings) -> Users:
     """The users of the ratings, nothing being known of them."""
     ids = np.unique(ratings.user_ids).astype(np.int64)
     unknown = np.full(len(ids), UNKNOWN, np.int8)
@@ -196,7 +196,7 @@ def _strangers(ratings: Ratings) -> Users:
 
 
 class Encoded(NamedTuple):
-    """What `write_movies_data` wrote: films, and words and genres the vocabulary lacks."""
+    """What `write_movies_data` wrote: movies, and words and genres the vocabulary lacks."""
 
     movies: int
     unknown_words: int
@@ -204,7 +204,7 @@ class Encoded(NamedTuple):
 
 
 def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Encoded:
-    """Write each film as `movie_id::t1,t2,...::g1,g2,...`, rows of the vocabulary, 0 if unknown.
+    """Write each movie as `movie_id::t1,t2,...::g1,g2,...`, rows of the vocabulary, 0 if unknown.
 
     Written beside and renamed: a reader finds the old file or the new one, whole.
     """
@@ -232,7 +232,7 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
 def read_movies_data(
     path: Path, vocabulary: Vocabulary | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Read encoded films: ids (M,), title rows (M, T) and genre rows (M, G), NO_WORD behind.
+    """Read encoded movies: ids (M,), title rows (M, T) and genre rows (M, G), NO_WORD behind.
 
     A comma after the last row of a list is taken, as the tutorial writes it. Rows must be of the
     vocabulary, where one is given.
@@ -248,10 +248,10 @@ def read_movies_data(
     genres: list[list[int]] = []
     for line, row in formats.rows(path, formats.ENCODED_MOVIES, problems):
         try:
-            movie_id = formats.whole_number(row["movie_id"], "a film id")
+            movie_id = formats.whole_number(row["movie_id"], "a movie id")
             words = formats.row_numbers(row["words"], "a word's row", most_words)
             names = formats.row_numbers(row["genre_rows"], "a genre's row", most_genres)
-            _once(seen, movie_id, line, "film")
+            _once(seen, movie_id, line, "movie")
         except BadLine as trouble:
             problems.add(path, line, str(trouble))
             continue
@@ -263,7 +263,7 @@ def read_movies_data(
 
 
 def is_movies_data(path: Path) -> bool:
-    """Whether most lines of a film file's beginning are encoded ones, not raw titles."""
+    """Whether most lines of a movie file's beginning are encoded ones, not raw titles."""
     lines = formats.file_bytes(path, 2**16).decode("latin-1").splitlines()[:100]
     encoded = sum(_ENCODED.fullmatch(line) is not None for line in lines)
     return 2 * encoded > len(lines)

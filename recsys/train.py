@@ -12,14 +12,14 @@ import numpy as np
 from tqdm import tqdm
 
 from recsys import __version__
-from recsys.dataset import Dataset, Ratings
+from recsys.data.dataset import Dataset, Ratings
 from recsys.errors import ModelError
-from recsys.feed import history_of
-from recsys.folder import FORMAT, fingerprint, replacing, writable
 from recsys.model import export, paddle
-from recsys.options import Options
 from recsys.preprocess import read_dataset
-from recsys.run import Fitted, Run
+from recsys.serving.model_folder import FORMAT, fingerprint, replacing, writable
+from recsys.training.batches import history_of
+from recsys.training.options import Options
+from recsys.training.run import Fitted, Trainer
 
 
 def use_all_cores() -> None:
@@ -39,15 +39,15 @@ def fit(
     resume: bool = False,
     quiet: bool = True,
 ) -> Fitted:
-    """Train both heads on `known`, and keep the weights that foretold `validation` best.
+    """Train both heads on `known`, and keep the weights that predicted `validation` best.
 
     Better is a larger ndcg@10 - rmse: both move by hundredths, and neither may pay for the other.
     Without validation the last weights are kept. Ctrl-C ends training with the best so far.
 
     Args:
-        dataset: the users and films; all of them get rows, also those without a rating.
+        dataset: the users and movies; all of them get rows, also those without a rating.
         known: what is learned from, and what histories are made of.
-        validation: held-out ratings of the same users and films.
+        validation: held-out ratings of the same users and movies.
         checkpoint: a file written after each epoch; with `resume`, training goes on from it to
             the same model as an unbroken run.
         quiet: no progress bar on stderr.
@@ -55,11 +55,11 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    run = Run(dataset, known, options, validation)
+    run = Trainer(dataset, known, options, validation)
     epoch = run.load(checkpoint) if checkpoint and resume else 0
     bar = tqdm(
-        total=options.epochs * run.feed.steps,
-        initial=epoch * run.feed.steps,
+        total=options.epochs * run.sampler.steps,
+        initial=epoch * run.sampler.steps,
         unit="step",
         disable=quiet,
     )
@@ -98,10 +98,10 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> str:
             np.save(folder / "tables" / f"{name}.npy", table, allow_pickle=False)
         for name, column in {**fitted.history._asdict(), "attributes": fitted.attributes}.items():
             np.save(folder / "history" / f"{name}.npy", column, allow_pickle=False)
-        movies = fitted.movies
-        films = list(zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True))
+        trained = fitted.movies
+        movies = list(zip(trained.ids.tolist(), trained.titles, trained.genres, strict=True))
         _write_json(folder / "vocabulary.json", fitted.vocabulary.to_json())
-        _write_json(folder / "movies.json", films)
+        _write_json(folder / "movies.json", movies)
         lines = [json.dumps(line) for line in fitted.log]
         (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
         export(*fitted.towers, fitted.tables, folder)
@@ -160,7 +160,7 @@ def train_folder(
     use_all_cores()
     dataset = read_dataset(data, skip_bad_lines=skip_bad_lines, warn=say)
     r = dataset.ratings
-    say(f"{data}: {len(r)} ratings of {len(dataset.movies)} films by {len(dataset.users)} users")
+    say(f"{data}: {len(r)} ratings of {len(dataset.movies)} movies by {len(dataset.users)} users")
     held = np.random.default_rng(options.seed).random(len(r)) < validation
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
     fitted = fit(

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from command_line import SAMPLE, SMALL, recsys
 
-from recsys.cli import cli
-from recsys.folder import DEFAULT, ModelFolder
+from recsys.cli.app import cli
 from recsys.milvus_store import MilvusStore
+from recsys.serving.model_folder import DEFAULT, ModelFolder
 
 
 class Trained(NamedTuple):
@@ -77,5 +77,5 @@ class Runner:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[MilvusStore]:
     """An empty Milvus Lite."""
-    with MilvusStore(str(tmp_path / "films.db")) as opened:
+    with MilvusStore(str(tmp_path / "movies.db")) as opened:
         yield opened

@@ -119,7 +119,7 @@ def shared() -> Cluster:
 
 
 def address(kind: str, folder: Path) -> str:
-    """Where a Milvus of a kind is to be had: lite (in the folder), server or cluster."""
+    """Filter a Milvus of a kind is to be had: lite (in the folder), server or cluster."""
     if kind == "lite":
-        return str(folder / "films.db")
+        return str(folder / "movies.db")
     return shared().uri if kind == "cluster" else milvus_server.shared().uri

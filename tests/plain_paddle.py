@@ -14,7 +14,7 @@ def vectors(name, *inputs):
     tower = paddle.jit.load(f"{sys.argv[1]}/{name}")
     heads = tower(*[paddle.to_tensor(asked[each]) for each in inputs])
     return np.concatenate([head.numpy() for head in heads], 1)
-users = vectors("user_tower", "user", "gender", "age", "job", "history", "stars")
+users = vectors("user_tower", "user", "gender", "age", "job", "history", "rating")
 movies = vectors("movie_tower", "movie", "genres", "title")
 assert not [name for name in sys.modules if name.split(".")[0] == "recsys"]
 np.savez(sys.argv[3], users=users, movies=movies)

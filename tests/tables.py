@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from recsys import linear
 from recsys.model import MovieTower, UserTower, folded
-from recsys.towers import LINEAR
+from recsys.serving.folded import EASE_DIM
+from recsys.training import ease
 
 
 def towers_alone(users: UserTower, movies: MovieTower) -> dict[str, np.ndarray]:
-    """The folded towers, with a linear part that is nothing."""
+    """The folded towers, with a EASE part that is nothing."""
     tables = folded(users, movies)
     columns = {
-        name: np.zeros((*table.shape[:-1], LINEAR), np.float32)
+        name: np.zeros((*table.shape[:-1], EASE_DIM), np.float32)
         for name, table in tables.items()
         if name not in ("user", "title", "word", "word_bias")
     }
-    return linear.joined(tables, columns)
+    return ease.joined(tables, columns)

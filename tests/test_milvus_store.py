@@ -5,97 +5,97 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from film_store import MODEL, OTHER, answers, changed, films, unit
+from movie_store import MODEL, OTHER, answers, changed, movies, unit
 
 from recsys.errors import StoreError
 from recsys.milvus_store import MilvusStore
 
-FILMS = films(60)
+MOVIES = movies(60)
 
 
 def test_a_query_of_another_model_is_refused(store: MilvusStore) -> None:
-    store.publish(FILMS, MODEL)
+    store.publish(MOVIES, MODEL)
     with pytest.raises(StoreError, match=f"{MODEL}.*{OTHER}.*recsys load-movies"):
         store.open(OTHER)
     assert store.open(None).model == MODEL
 
 
 def test_nothing_published_yet(store: MilvusStore) -> None:
-    with pytest.raises(StoreError, match=r"no films are published.*run `recsys load-movies`"):
+    with pytest.raises(StoreError, match=r"no movies are published.*run `recsys load-movies`"):
         store.open(MODEL)
     with pytest.raises(StoreError, match="run `recsys load-movies`"):
-        store.search(FILMS.vectors[:1], 3)
+        store.search(MOVIES.vectors[:1], 3)
 
 
 def test_a_store_survives_the_publishes_of_others(store: MilvusStore) -> None:
-    store.publish(FILMS, MODEL)
+    store.publish(MOVIES, MODEL)
     store.open(MODEL)
     with MilvusStore(store.uri) as other:
         for seed in (1, 2):
-            other.publish(films(60, seed=seed), MODEL, keep=0)
-    wanted = films(60, seed=2).search(FILMS.vectors[:2], 9)
-    assert store.search(FILMS.vectors[:2], 9).movie_ids.tolist() == wanted.movie_ids.tolist()
+            other.publish(movies(60, seed=seed), MODEL, keep=0)
+    wanted = movies(60, seed=2).search(MOVIES.vectors[:2], 9)
+    assert store.search(MOVIES.vectors[:2], 9).movie_ids.tolist() == wanted.movie_ids.tolist()
     assert len(store.take(wanted.movie_ids[0])) == 9
 
 
 def test_a_store_never_answers_from_another_model(store: MilvusStore) -> None:
-    store.publish(FILMS, MODEL)
+    store.publish(MOVIES, MODEL)
     store.open(MODEL)
     with MilvusStore(store.uri) as other:
-        other.publish(films(60, seed=1), OTHER, keep=0)
-    for ask in (lambda: store.search(FILMS.vectors[:1], 3), lambda: store.take([1])):
+        other.publish(movies(60, seed=1), OTHER, keep=0)
+    for ask in (lambda: store.search(MOVIES.vectors[:1], 3), lambda: store.take([1])):
         with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
             ask()
 
 
 def test_a_batch_answered_from_a_copy_sees_what_is_published_later(store: MilvusStore) -> None:
     queries = unit(np.random.default_rng(0).normal(size=(30, 16)))
-    store.publish(FILMS, MODEL)
+    store.publish(MOVIES, MODEL)
     store.open(MODEL)
     store.search(queries, 9)
     assert store._copy
-    more = changed(FILMS, 3, vectors=unit(queries[:1])[0])
+    more = changed(MOVIES, 3, vectors=unit(queries[:1])[0])
     store.update(more, MODEL)
     got = store.search(queries, 9)
     assert got.movie_ids.tolist() == more.search(queries, 9).movie_ids.tolist()
     with MilvusStore(store.uri) as other:
-        other.publish(films(60, seed=1), MODEL, keep=0)
+        other.publish(movies(60, seed=1), MODEL, keep=0)
     got = store.search(queries, 9)
-    assert got.movie_ids.tolist() == films(60, seed=1).search(queries, 9).movie_ids.tolist()
+    assert got.movie_ids.tolist() == movies(60, seed=1).search(queries, 9).movie_ids.tolist()
 
 
-def test_fewer_films_than_published_are_noticed(store: MilvusStore) -> None:
-    published = store.publish(FILMS, MODEL)
-    store._milvus._client.delete(published.collection, filter=f"movie_id == {FILMS.ids[0]}")
-    with pytest.raises(StoreError, match="should hold 60 films, Milvus counts 59"):
+def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:
+    published = store.publish(MOVIES, MODEL)
+    store._milvus._client.delete(published.collection, filter=f"movie_id == {MOVIES.ids[0]}")
+    with pytest.raises(StoreError, match="should hold 60 movies, Milvus counts 59"):
         store.open(MODEL)
 
 
 def test_released_collections_are_loaded(store: MilvusStore) -> None:
-    published = store.publish(FILMS, MODEL)
+    published = store.publish(MOVIES, MODEL)
     store.open(MODEL)
     store._milvus._client.release_collection(published.collection)
-    assert store.search(FILMS.vectors[:1], 1).movie_ids.shape == (1, 1)
-    assert answers(store, FILMS)
+    assert store.search(MOVIES.vectors[:1], 1).movie_ids.shape == (1, 1)
+    assert answers(store, MOVIES)
 
 
 def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore) -> None:
-    store._milvus._client.create_database("films")
-    with MilvusStore(store.uri, db="films") as other:
-        other.publish(FILMS, MODEL)
+    store._milvus._client.create_database("movies")
+    with MilvusStore(store.uri, db="movies") as other:
+        other.publish(MOVIES, MODEL)
         assert other.open(MODEL).count == 60
     assert store.versions() == []
-    with pytest.raises(StoreError, match="no database nope, only default, films: correct --db"):
+    with pytest.raises(StoreError, match="no database nope, only default, movies: correct --db"):
         MilvusStore(store.uri, db="nope")
 
 
 def test_an_unknown_consistency_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="--consistency Weak: choose from Strong"):
-        MilvusStore(str(tmp_path / "films.db"), consistency="Weak")
+        MilvusStore(str(tmp_path / "movies.db"), consistency="Weak")
 
 
 def test_readers_see_one_version_or_the_other_during_fifty_switches(store: MilvusStore) -> None:
-    versions = {MODEL: films(60, seed=0), OTHER: films(60, seed=1)}
+    versions = {MODEL: movies(60, seed=0), OTHER: movies(60, seed=1)}
     queries = unit(np.random.default_rng(3).normal(size=(2, 16)))
     wanted = {m: c.search(queries, 9).movie_ids.tolist() for m, c in versions.items()}
     store.publish(versions[MODEL], MODEL)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from tables import towers_alone
 
-from recsys import towers
-from recsys.dataset import NO_WORD, Movies, Users, Vocabulary
+from recsys.data.dataset import NO_WORD, Movies, Users, Vocabulary
 from recsys.model import (
     ATTRIBUTES,
     Config,
@@ -15,6 +14,7 @@ from recsys.model import (
     paddle,
     unit_heads,
 )
+from recsys.serving import folded as towers
 
 CONFIG = Config(
     users=6, movies=9, words=11, genres=4, dimension=5, id_size=7, side_size=3, filters=4
@@ -55,11 +55,11 @@ def plainly(movies, titles=TITLES):
 
 
 def quickly(movies, shown=None):
-    """The same films through the form that training uses."""
+    """The same movies through the form that training uses."""
     windows = TitleWindows(TITLES)
     ones = np.zeros((len(MOVIES), CONFIG.genres + 1), np.float32)
-    for film, place in zip(*np.nonzero(GENRES >= 0), strict=True):
-        ones[film, GENRES[film, place]] += 1
+    for movie, place in zip(*np.nonzero(GENRES >= 0), strict=True):
+        ones[movie, GENRES[movie, place]] += 1
     shown = np.ones(len(windows.rows), bool) if shown is None else shown
     return movies.catalogue(paddle.to_tensor(MOVIES), paddle.to_tensor(ones), windows, shown)
 
@@ -99,17 +99,17 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     rows = np.array([0, 6, 3, 0])
     attributes = np.array([[0, 0, 0], [2, 7, 21], [1, 0, 4], [1, 1, 1]])
     history = np.array([[0, 0, 0], [9, 2, 5], [4, 0, 0], [1, 8, 0]])
-    stars = np.array([[0, 0, 0], [5, 1, 3.5], [4, 0, 0], [0.5, 2, 0]], np.float32)
-    theirs = tower_pair[0](*map(paddle.to_tensor, (rows, *attributes.T.copy(), history, stars)))
-    kept = [(h[h > 0], s[h > 0]) for h, s in zip(history, stars, strict=True)]
+    ratings = np.array([[0, 0, 0], [5, 1, 3.5], [4, 0, 0], [0.5, 2, 0]], np.float32)
+    theirs = tower_pair[0](*map(paddle.to_tensor, (rows, *attributes.T.copy(), history, ratings)))
+    kept = [(h[h > 0], s[h > 0]) for h, s in zip(history, ratings, strict=True)]
     ours = towers.user_vectors(towers_alone(*tower_pair).__getitem__, rows, attributes, kept)
     np.testing.assert_allclose(ours[:, :10], joined(theirs), atol=1e-5)
 
 
 def test_unit_heads_are_the_normalised_halves():
     vectors = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
-    match, stars = unit_heads(paddle.to_tensor(vectors))
-    for head, part in ((match, vectors[:, :3]), (stars, vectors[:, 3:])):
+    match, ratings = unit_heads(paddle.to_tensor(vectors))
+    for head, part in ((match, vectors[:, :3]), (ratings, vectors[:, 3:])):
         expected = part / np.linalg.norm(part, axis=1, keepdims=True)
         np.testing.assert_allclose(head.numpy(), expected, atol=1e-6)
 

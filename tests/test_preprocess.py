@@ -1,4 +1,4 @@
-"""Every family of files becomes the same kind of dataset; films become encoded lines."""
+"""Every family of files becomes the same kind of dataset; movies become encoded lines."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,7 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.dataset import NO_WORD, UNKNOWN, Movies, Vocabulary, title_year
+from recsys.data.dataset import NO_WORD, UNKNOWN, Movies, Vocabulary, title_year
 from recsys.errors import DataError
 from recsys.preprocess import (
     Encoded,
@@ -35,7 +35,7 @@ def test_dat_files(tmp_path):
     assert read.movies.genres == [("Animation", "Comedy"), ("Drama",), ("Action", "Crime")]
     assert read.ratings.user_ids.tolist() == [1, 1, 2, 2, 5, 5]
     assert read.ratings.movie_ids.tolist() == [1, 3, 1, 7, 3, 7]
-    assert read.ratings.stars.tolist() == [5, 3, 4, 2, 1, 4]
+    assert read.ratings.values.tolist() == [5, 3, 4, 2, 1, 4]
     assert read.ratings.times[0] == 978300760
     dtypes = [column.dtype for column in vars(read.ratings).values()]
     assert dtypes == [np.int32, np.int32, np.float32, np.int64]
@@ -51,7 +51,7 @@ def test_ml_10m_has_half_stars_no_users_and_utf8(tmp_path):
     assert told == [f"{tmp_path}: no users file, so gender, age and job of every user are unknown"]
     assert read.movies.titles[0] == "Amélie (2001)"
     assert read.movies.genres == [(), (), ("IMAX", "War")]
-    assert read.ratings.stars.tolist() == [3.5, 0.5, 5]
+    assert read.ratings.values.tolist() == [3.5, 0.5, 5]
     assert read.users.ids.tolist() == [4, 9]
     assert {*read.users.genders, *read.users.ages, *read.users.jobs} == {UNKNOWN}
 
@@ -63,7 +63,7 @@ def test_ml_100k_files(tmp_path):
     assert read.users.ages.tolist() == [1, 0]
     assert read.users.genders.tolist() == [0, 1]
     assert read.users.jobs.tolist() == [17, 10]  # a student of 13 is a K-12 student
-    assert read.ratings.stars.tolist() == [3, 4]
+    assert read.ratings.values.tolist() == [3, 4]
 
 
 def test_ml_100k_genres_and_the_mark_of_videos(tmp_path):
@@ -86,15 +86,15 @@ def test_atomic_files(tmp_path):
 def test_atomic_columns_go_by_name(tmp_path):
     files = {
         "a.item": "genre:token_seq\tlabel:float\titem_id:token\ttitle:token_seq\n"
-        "Sci-Fi Film-Noir Children's\t1\t4\tUp\n\t\t6\tHeat (1995)\n",
+        "Sci-Fi Movie-Noir Children's\t1\t4\tUp\n\t\t6\tHeat (1995)\n",
         "a.inter": "timestamp:float\tnote:token\trating:float\titem_id:token\tuser_id:token\n"
         "8.8e8\tx\t2.5\t6\t3\n1.0\té\t5\t4\t3\n",
     }
     read = read_dataset(put(tmp_path, {name: text.encode() for name, text in files.items()}))
-    assert read.movies.genres == [("Sci-Fi", "Film-Noir", "Children's"), ()]
+    assert read.movies.genres == [("Sci-Fi", "Movie-Noir", "Children's"), ()]
     assert read.movies.titles == ["Up", "Heat (1995)"]
     assert read.ratings.times.tolist() == [880000000, 1]
-    assert read.ratings.stars.tolist() == [2.5, 5]
+    assert read.ratings.values.tolist() == [2.5, 5]
     assert read.ratings.movie_ids.tolist() == [6, 4]
     assert read.users.ids.tolist() == [3]
 
@@ -149,10 +149,10 @@ def test_good_data_warn_of_nothing(tmp_path):
     assert told == []
 
 
-def test_film_files_are_known_by_name_or_content(tmp_path):
-    put(tmp_path, {"films": DAT["movies.dat"], **U, **ATOMIC})
+def test_movie_files_are_known_by_name_or_content(tmp_path):
+    put(tmp_path, {"movies": DAT["movies.dat"], **U, **ATOMIC})
     put(tmp_path, {"raw.txt": U["u.item"], "typed.txt": ATOMIC["x.item"]})
-    assert read_movies(tmp_path / "films").titles[2] == "Heat (1995)"
+    assert read_movies(tmp_path / "movies").titles[2] == "Heat (1995)"
     for one, other in (("u.item", "raw.txt"), ("x.item", "typed.txt")):
         assert read_movies(tmp_path / one).titles == read_movies(tmp_path / other).titles
 
@@ -161,7 +161,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary([1], [1, 3], ["toy", "story", "1995"], ["Comedy", "Drama"])
 
 
-def test_films_are_encoded_as_the_tutorial_does(tmp_path):
+def test_movies_are_encoded_as_the_tutorial_does(tmp_path):
     movies = Movies(
         np.array([3, 9]), ["Toy Toy Story (1995)", "!"], [("Drama", "Comedy"), ("Opera",)]
     )
@@ -176,7 +176,7 @@ def test_films_are_encoded_as_the_tutorial_does(tmp_path):
     assert genres.tolist() == [[2, 1], [0, NO_WORD]]
 
 
-def test_whoever_reads_the_old_encoded_films_keeps_them(tmp_path):
+def test_whoever_reads_the_old_encoded_movies_keeps_them(tmp_path):
     path = tmp_path / "movies_data.txt"
     path.write_text("1::1::1\n")
     with path.open() as old:
@@ -203,9 +203,9 @@ def test_the_tutorials_own_lines_are_read(tmp_path):
         max_size=5,
     )
 )
-def test_encoded_films_read_as_they_were_written(tmp_path_factory, films):
-    titles, genres = zip(*films.values(), strict=True)
-    movies = Movies(np.array(list(films), np.int64), list(titles), list(genres))
+def test_encoded_movies_read_as_they_were_written(tmp_path_factory, movies):
+    titles, genres = zip(*movies.values(), strict=True)
+    movies = Movies(np.array(list(movies), np.int64), list(titles), list(genres))
     path = tmp_path_factory.mktemp("encoded") / "movies_data.txt"
     write_movies_data(path, movies, vocabulary())
     ids, title_rows, genre_rows = read_movies_data(path, vocabulary())
@@ -218,12 +218,12 @@ def test_encoded_films_read_as_they_were_written(tmp_path_factory, films):
     ("line", "word"),
     [
         ("2::1,2", "expected 3 fields"),
-        ("x::1::1", "film id"),
+        ("x::1::1", "movie id"),
         ("2::1,,2::1", "word's row"),
         ("2::1,-1::1", "word's row"),
         ("2::4::1", "0 to 3"),
         ("2::1::3", "genre's row .* 0 to 2"),
-        ("1::1::1", "film 1 again"),
+        ("1::1::1", "movie 1 again"),
         ("", "blank line"),
     ],
 )
@@ -243,7 +243,7 @@ def test_where_nothing_can_be_written_the_error_says_so(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-def test_raw_films_are_not_taken_for_encoded_ones(tmp_path):
+def test_raw_movies_are_not_taken_for_encoded_ones(tmp_path):
     for name, data in {**DAT, **U, **ATOMIC}.items():
         path = tmp_path / name
         path.write_bytes(data)
@@ -274,7 +274,7 @@ def test_the_sample_is_whole_and_its_groups_rate_what_they_love_higher():
     for (gender, age), loved in sample.TASTE.items():
         group = (read.users.genders == "MF".index(gender)) & (read.users.ages == codes[age])
         theirs = np.isin(read.ratings.user_ids, read.users.ids[group])
-        films = read.movies.ids[[bool({*loved} & {*genres}) for genres in read.movies.genres]]
-        loves = np.isin(read.ratings.movie_ids, films)
-        stars = read.ratings.stars
-        assert stars[theirs & loves].mean() > stars[theirs & ~loves].mean() + 0.5
+        movies = read.movies.ids[[bool({*loved} & {*genres}) for genres in read.movies.genres]]
+        loves = np.isin(read.ratings.movie_ids, movies)
+        values = read.ratings.values
+        assert values[theirs & loves].mean() > values[theirs & ~loves].mean() + 0.5

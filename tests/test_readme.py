@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.cli import cli
+from recsys.cli.app import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "data/README.md")

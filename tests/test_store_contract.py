@@ -4,16 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from film_store import GENRES, MODEL, films, oracle, unit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from milvus_cluster import address
+from movie_store import GENRES, MODEL, movies, oracle, unit
 
-from recsys import milvus_search, milvus_store
-from recsys.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Hits, Store, Where
+from recsys import milvus_store
+from recsys.milvus import search as milvus_search
 from recsys.milvus_store import MilvusStore
+from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Filter, Hits, Store
 
-FILMS = films()
+MOVIES = movies()
 BACKENDS = [
     "exact",
     "lite",
@@ -27,13 +28,13 @@ BACKENDS = [
 ]
 CONDITIONS = [
     EVERYTHING,
-    Where(any_genre=("Drama", 'a "quoted" one')),
-    Where(all_genres=("Sci-Fi", "Children's")),
-    Where(not_genres=("back\\slash", "no such genre")),
-    Where(years=(1960, 1969)),
-    Where(any_genre=("x\n] or true",), not_genres=("Ünï",), years=(1950, 2000)),
-    Where(any_genre=("no such genre",)),
-    Where(years=(1850, 1851)),
+    Filter(any_genre=("Drama", 'a "quoted" one')),
+    Filter(all_genres=("Sci-Fi", "Children's")),
+    Filter(not_genres=("back\\slash", "no such genre")),
+    Filter(years=(1960, 1969)),
+    Filter(any_genre=("x\n] or true",), not_genres=("Ünï",), years=(1950, 2000)),
+    Filter(any_genre=("no such genre",)),
+    Filter(years=(1850, 1851)),
 ]
 
 
@@ -43,22 +44,22 @@ def store(
 ) -> Iterator[Store]:
     kind, _, index = request.param.partition(" ")
     if kind == "exact":
-        yield FILMS
+        yield MOVIES
         return
     uri = address(kind, tmp_path_factory.mktemp("contract"))
     options = {"": None, "HNSW": "HNSW:ef=300", "IVF_FLAT": "IVF_FLAT:nlist=8,nprobe=8"}
     spread = {"shards": 2, "replicas": 2} if kind == "cluster" else {}
     with MilvusStore(uri, collection=f"contract_{index or 'flat'}") as opened:
-        opened.publish(FILMS, MODEL, index=options[index], **spread)
+        opened.publish(MOVIES, MODEL, index=options[index], **spread)
         opened.open(MODEL)
         yield opened
 
 
 def queries(count: int = 6, seed: int = 1) -> np.ndarray:
-    """Queries of other lengths than 1; the first is close to the films that are all equal."""
+    """Queries of other lengths than 1; the first is close to the movies that are all equal."""
     random = np.random.default_rng(seed)
-    vectors = 1.4 * unit(random.normal(size=(count, FILMS.vectors.shape[1])))
-    vectors[0] = FILMS.vectors[0]
+    vectors = 1.4 * unit(random.normal(size=(count, MOVIES.vectors.shape[1])))
+    vectors[0] = MOVIES.vectors[0]
     return vectors.astype(np.float32)
 
 
@@ -73,7 +74,9 @@ def agrees(hits: Hits, row: int, wanted: list[tuple[int, float]]) -> None:
 
 @pytest.mark.parametrize("k", [1, 7, 100, 1000])
 @pytest.mark.parametrize("where", CONDITIONS, ids=str)
-def test_search_gives_what_comparing_film_by_film_gives(store: Store, k: int, where: Where) -> None:
+def test_search_gives_what_comparing_movie_by_movie_gives(
+    store: Store, k: int, where: Filter
+) -> None:
     asked = queries()
     for start, stop in [(0, 6), (0, 1), (3, 4)]:
         hits = store.search(asked[start:stop], k, where)
@@ -81,24 +84,24 @@ def test_search_gives_what_comparing_film_by_film_gives(store: Store, k: int, wh
         assert hits.movie_ids.dtype == np.int64
         assert hits.scores.dtype == np.float32
         for row in range(start, stop):
-            agrees(hits, row - start, oracle(FILMS, asked[row], k, where))
+            agrees(hits, row - start, oracle(MOVIES, asked[row], k, where))
 
 
 @pytest.mark.parametrize("inline", [0, 5000])
 @pytest.mark.parametrize(
     "sizes", [(0, 1, 5, 30, 250, 300), (299, 0, 0, 0, 0, 0), (3, 3, 3, 3, 3, 3)]
 )
-def test_excluded_films_never_come_and_others_take_their_place(
+def test_excluded_movies_never_come_and_others_take_their_place(
     store: Store, sizes: tuple[int, ...], inline: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(milvus_search, "INLINE", inline)
     asked, random = queries(), np.random.default_rng(2)
-    exclude = [random.choice(FILMS.ids, size, replace=False) for size in sizes]
+    exclude = [random.choice(MOVIES.ids, size, replace=False) for size in sizes]
     exclude[1] = np.append(exclude[1], [10**15, exclude[1][0] if len(exclude[1]) else 7, 10**15])
     for where in CONDITIONS[:3]:
         together = store.search(asked, 10, where, exclude)
         for row in range(len(asked)):
-            agrees(together, row, oracle(FILMS, asked[row], 10, where, exclude[row]))
+            agrees(together, row, oracle(MOVIES, asked[row], 10, where, exclude[row]))
             alone = store.search(asked[row : row + 1], 10, where, exclude[row : row + 1])
             assert alone.movie_ids[0].tolist() == together.movie_ids[row].tolist()
 
@@ -107,14 +110,14 @@ def test_exclusions_may_be_an_array_of_rows(store: Store) -> None:
     exclude = np.arange(60).reshape(6, 10)
     hits = store.search(queries(), 5, EVERYTHING, exclude)
     for row in range(6):
-        agrees(hits, row, oracle(FILMS, queries()[row], 5, EVERYTHING, exclude[row]))
+        agrees(hits, row, oracle(MOVIES, queries()[row], 5, EVERYTHING, exclude[row]))
 
 
 def test_a_batch_read_once_answers_as_single_queries_do(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = queries(40)
-    exclude = [FILMS.ids[row : 2 * row] for row in range(40)]
+    exclude = [MOVIES.ids[row : 2 * row] for row in range(40)]
     copied = store.search(asked, 20, CONDITIONS[1], exclude)
     monkeypatch.setattr(MilvusStore, "_copied", lambda *_: None)
     sent = store.search(asked, 20, CONDITIONS[1], exclude)
@@ -123,9 +126,9 @@ def test_a_batch_read_once_answers_as_single_queries_do(
 
 
 @pytest.mark.parametrize("k", [1, 4, 29, 30, 31])
-def test_equal_films_come_by_their_ids_however_few_are_asked_for(store: Store, k: int) -> None:
-    equal = sorted(FILMS.ids[:30].tolist())
-    hits = store.search(FILMS.vectors[:1], k)
+def test_equal_movies_come_by_their_ids_however_few_are_asked_for(store: Store, k: int) -> None:
+    equal = sorted(MOVIES.ids[:30].tolist())
+    hits = store.search(MOVIES.vectors[:1], k)
     assert hits.movie_ids[0, : min(k, 30)].tolist() == equal[:k]
 
 
@@ -140,9 +143,9 @@ def test_equal_films_come_by_their_ids_however_few_are_asked_for(store: Store, k
     part=st.sampled_from(["any_genre", "all_genres", "not_genres"]),
 )
 def test_no_genre_breaks_out_of_the_filter(store: Store, genres: list[str], part: str) -> None:
-    where = Where(**{part: tuple(genres)})
+    where = Filter(**{part: tuple(genres)})
     hits = store.search(queries(1), 400, where)
-    agrees(hits, 0, oracle(FILMS, queries(1)[0], 400, where))
+    agrees(hits, 0, oracle(MOVIES, queries(1)[0], 400, where))
 
 
 @pytest.mark.parametrize(
@@ -150,12 +153,12 @@ def test_no_genre_breaks_out_of_the_filter(store: Store, genres: list[str], part
     ['"] or true or genres == ["', "\\", '\\"', "'", "\x00", "\t\r\n", "{x}", "%", "\u2028"],
 )
 def test_hostile_genres_are_only_words(store: Store, genre: str) -> None:
-    assert (store.search(queries(1), 3, Where(any_genre=(genre,))).movie_ids == NO_MOVIE).all()
+    assert (store.search(queries(1), 3, Filter(any_genre=(genre,))).movie_ids == NO_MOVIE).all()
 
 
-def test_take_gives_films_in_the_order_asked_for(store: Store) -> None:
-    wanted = FILMS.ids[[5, 3, 5, 299, 0]]
-    taken, expected = store.take(wanted), FILMS.take(wanted)
+def test_take_gives_movies_in_the_order_asked_for(store: Store) -> None:
+    wanted = MOVIES.ids[[5, 3, 5, 299, 0]]
+    taken, expected = store.take(wanted), MOVIES.take(wanted)
     assert taken.ids.tolist() == expected.ids.tolist()
     assert taken.titles == expected.titles
     assert taken.genres == expected.genres
@@ -164,7 +167,7 @@ def test_take_gives_films_in_the_order_asked_for(store: Store) -> None:
     np.testing.assert_array_equal(taken.vectors, expected.vectors)
     assert len(store.take([])) == 0
     with pytest.raises(KeyError, match="900001"):
-        store.take([int(FILMS.ids[0]), 900001])
+        store.take([int(MOVIES.ids[0]), 900001])
 
 
 @pytest.mark.parametrize(
@@ -190,9 +193,9 @@ def test_no_queries_have_no_answers(store: Store) -> None:
 
 def test_a_zero_query_is_a_tie_of_all(store: Store) -> None:
     hits = store.search(np.zeros((1, 16), np.float32), 5)
-    assert hits.movie_ids[0].tolist() == sorted(FILMS.ids.tolist())[:5]
+    assert hits.movie_ids[0].tolist() == sorted(MOVIES.ids.tolist())[:5]
 
 
 def test_copies_are_of_catalogues(store: Store) -> None:
-    assert isinstance(store.take(FILMS.ids[:2]), Catalogue)
+    assert isinstance(store.take(MOVIES.ids[:2]), Catalogue)
     assert milvus_store.BATCH <= 1000

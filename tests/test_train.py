@@ -16,14 +16,14 @@ from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment, recsys
 from families import DAT, put
 from interrupts import epochs_behind, interrupt_at
 
+from recsys.data.movielens import AGES, GENDERS
 from recsys.errors import DataError, ModelError
-from recsys.folder import DEFAULT, ModelFolder
-from recsys.infer import Person, Recommender, catalogue
-from recsys.movielens import AGES, GENDERS
-from recsys.options import Options
-from recsys.run import Run
+from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.serving.model_folder import DEFAULT, ModelFolder
 from recsys.train import train_folder
-from recsys.trainer import Trainer
+from recsys.training.options import Options
+from recsys.training.run import Run
+from recsys.training.step import TrainStep
 
 OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)
 TINY = Options(epochs=3, dimension=4, batch_size=2)
@@ -56,8 +56,8 @@ def answers(model: Path) -> bool:
     """Whether the model there is whole and recommends."""
     folder = ModelFolder(model)
     folder.verify()
-    films = catalogue(folder)
-    (answer,) = Recommender(folder, films).recommend([Person()], 3)
+    movies = catalogue(folder)
+    (answer,) = Recommender(folder, movies).recommend([UserQuery()], 3)
     return len(answer) == 3
 
 
@@ -153,7 +153,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monk
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(TrainStep, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_folder(tiny, model, replace(TINY, seed=1))
     assert ModelFolder(model).fingerprint == before
@@ -163,10 +163,10 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monk
 @pytest.mark.parametrize(
     ("owner", "name", "number"),
     [
-        (Trainer, "step", 3),  # the first of the second epoch
-        (Trainer, "weights", 3),  # for the best so far, or for the checkpoint
-        (Trainer, "weights", 4),
-        (Trainer, "optimizer_state", 2),
+        (TrainStep, "step", 3),  # the first of the second epoch
+        (TrainStep, "weights", 3),  # for the best so far, or for the checkpoint
+        (TrainStep, "weights", 4),
+        (TrainStep, "optimizer_state", 2),
         (Run, "save", 1),
     ],
 )
@@ -185,7 +185,7 @@ def test_ctrl_c_at_any_moment_keeps_the_best(tiny, tmp_path, monkeypatch, owner,
 AGAIN_AND_AGAIN = """
 import itertools, os, signal, sys, time
 from pathlib import Path
-from recsys.options import Options
+from recsys.training.options import Options
 from recsys.train import train_folder
 
 data, model = map(Path, sys.argv[1:3])
@@ -240,7 +240,7 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(tiny, tmp_path)
 
 def test_weights_that_are_no_number_are_never_kept(tiny, tmp_path, monkeypatch):
     """Also when the very last step breaks them, after the last loss was still a number."""
-    whole = Trainer.step
+    whole = TrainStep.step
 
     def breaking(self, block, rng):
         losses = whole(self, block, rng)
@@ -250,7 +250,7 @@ def test_weights_that_are_no_number_are_never_kept(tiny, tmp_path, monkeypatch):
                     each.set_value(np.full(each.shape, np.nan, np.float32))
         return losses
 
-    monkeypatch.setattr(Trainer, "step", breaking)
+    monkeypatch.setattr(TrainStep, "step", breaking)
     with pytest.raises(ModelError, match="not a number"):
         train_folder(tiny, tmp_path / "model", TINY, validation=0)
     assert not (tmp_path / "model").exists()
@@ -270,11 +270,11 @@ def test_all_ratings_without_validation(tiny, tmp_path):
     assert answers(tmp_path / "m")
 
 
-def test_held_out_ratings_are_seen_films_all_the_same(folder):
+def test_held_out_ratings_are_seen_movies_all_the_same(folder):
     """What validation held out was rated: the model knows it as history and leaves it out."""
-    assert len(folder.history.stars) == folder.config["data"]["ratings"]
+    assert len(folder.history.ratings) == folder.config["data"]["ratings"]
     lines = (SAMPLE / "ratings.dat").read_text("latin-1").splitlines()
-    assert len(folder.history.stars) == len(lines)
+    assert len(folder.history.ratings) == len(lines)
 
 
 def test_config_says_what_made_the_model(folder, trained):
@@ -327,7 +327,7 @@ def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, mon
     place = tmp_path / "photos"
     place.mkdir()
     (place / "me.jpg").write_bytes(b"jpg")
-    monkeypatch.setattr(Trainer, "step", lambda *_: pytest.fail("trained for nothing"))
+    monkeypatch.setattr(TrainStep, "step", lambda *_: pytest.fail("trained for nothing"))
     with pytest.raises(ModelError, match="is there and is no model"):
         train_folder(tiny, place, TINY)
     assert [file.name for file in place.iterdir()] == ["me.jpg"]
@@ -359,23 +359,23 @@ def test_the_planted_taste_comes_back_on_top(folder):
     everybody = np.mean([share_of(folder.movies.genres, loved) for loved in groups().values()])
     shares = {}
     for (gender, age), loved in groups().items():
-        person = Person(gender=GENDERS.index(gender), age=AGES.index(age))
+        person = UserQuery(gender=GENDERS.index(gender), age=AGES.index(age))
         (answer,) = recommender.recommend([person], 10)
-        shares[gender, age] = share_of([film.genres for film in answer], loved)
+        shares[gender, age] = share_of([movie.genres for movie in answer], loved)
     assert np.mean(list(shares.values())) > 0.75, shares
     assert min(shares.values()) >= 0.5, shares
     assert everybody < 0.4
 
 
-def share_of(films, loved) -> float:
-    return float(np.mean([bool(set(loved) & set(genres)) for genres in films]))
+def share_of(movies, loved) -> float:
+    return float(np.mean([bool(set(loved) & set(genres)) for genres in movies]))
 
 
 def test_girls_get_what_was_planted_from_the_real_command(run):
     ask = ("recommend", "--age", "12", "--gender", "F", "-k", "5", "--format", "json")
     whole = json.loads(run(*ask).stdout)
     loved = {"Animation", "Children's", "Musical"}
-    of_taste = [bool(loved & set(film["genres"])) for film in whole["recommendations"]]
+    of_taste = [bool(loved & set(movie["genres"])) for movie in whole["recommendations"]]
     assert sum(of_taste) >= 4, whole
 
 

@@ -1,0 +1,50 @@
+"""The command line. Commands only read options and print; heavy imports happen inside them."""
+
+import os
+
+import click
+
+from recsys import __version__
+from recsys.cli import ask, build, check
+from recsys.cli.options import Commands
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
+
+
+@click.group(
+    cls=Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "RECSYS",
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="recsys")
+def cli() -> None:
+    """Ratings in, recommendations out of Milvus.
+
+    \b
+    recsys train                                  learn from ratings (fetched if missing)
+    recsys preprocess -f data/ml-1m/movies.dat    encode movies as movies_data.txt
+    recsys load-movies                            publish their vectors to Milvus
+    recsys recommend --age 1 --gender F --job 10  ask
+    """
+
+
+for command in (
+    build.download,
+    build.train,
+    build.preprocess,
+    build.load_movies,
+    ask.recommend,
+    ask.similar,
+    ask.predict,
+    check.evaluate,
+    check.status,
+    check.doctor,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    cli.main(prog_name="recsys")

@@ -1,0 +1,107 @@
+"""The MovieLens datasets: names, addresses, checksums, and the codes of gender, age and job."""
+
+from typing import NamedTuple
+
+GENDERS = ("M", "F")  # code 0 male, 1 female, as in the tutorial
+AGES = (1, 18, 25, 35, 45, 50, 56)  # ML-1M's codes are the lower bounds of its brackets, in years
+AGE_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 and over")
+JOBS = (
+    "other",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
+)
+# ML-100K's occupations as ML-1M's job codes; "student" is 10 under 18, else 4.
+OCCUPATIONS = {
+    "administrator": 3,
+    "artist": 2,
+    "doctor": 6,
+    "educator": 1,
+    "engineer": 17,
+    "entertainment": 2,
+    "executive": 7,
+    "healthcare": 6,
+    "homemaker": 9,
+    "lawyer": 11,
+    "librarian": 1,
+    "marketing": 14,
+    "none": 19,
+    "other": 0,
+    "programmer": 12,
+    "retired": 13,
+    "salesman": 14,
+    "scientist": 15,
+    "student": 4,
+    "technician": 17,
+    "writer": 20,
+}
+MIN_RATING, MAX_RATING = 0.5, 5.0
+PROTOCOLS = ("random", "temporal", "cold-users", "cold-movies", "few-likes")  # see splits.py
+GENRES_100K = (  # the columns of u.item, behind one for "unknown"
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Movie-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+
+
+class Source(NamedTuple):
+    """One place a dataset can be had from, as an archive, and what proves it is the right one."""
+
+    address: str  # a URL, or "pip:" and a pinned package whose wheel has the dataset in it
+    checksum: str  # "md5:" or "sha256:" and the digest of the archive, in hexadecimal
+    inside: str  # the folder in the archive that is kept, with a slash at its end
+
+
+_GROUPLENS = "://files.grouplens.org/datasets/movielens/"
+_ML_1M = "md5:c4d9eecfca2ab87c1945afe126590906"
+_ML_100K = "md5:0e33842e24a9c977be4e0107933c0723"
+
+# GroupLens' certificate has expired before; plain http is as good, for the checksum decides.
+SOURCES = {
+    "ml-1m": (
+        Source(f"https{_GROUPLENS}ml-1m.zip", _ML_1M, "ml-1m/"),
+        Source(f"http{_GROUPLENS}ml-1m.zip", _ML_1M, "ml-1m/"),
+        Source("https://dataset.bj.bcebos.com/movielens%2Fml-1m.zip", _ML_1M, "ml-1m/"),
+    ),
+    "ml-100k": (
+        Source(f"https{_GROUPLENS}ml-100k.zip", _ML_100K, "ml-100k/"),
+        Source(f"http{_GROUPLENS}ml-100k.zip", _ML_100K, "ml-100k/"),
+        Source(
+            "pip:recbole==1.2.1",
+            "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+            "recbole/dataset_example/ml-100k/",
+        ),
+    ),
+}

@@ -1,0 +1,210 @@
+"""One ratings file to typed, checked columns: fast when it is in order, complete when it is not."""
+
+import io
+import warnings
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data import formats
+from recsys.data.dataset import Movies, Ratings, Users
+from recsys.data.formats import BadLine, Layout, Problems
+from recsys.data.movielens import MAX_RATING, MIN_RATING
+
+_BLOCK = 2**22  # bytes looked at together
+_COLUMN_TYPES = {"user_id": "i4", "movie_id": "i4", "rating": "f4", "time": "i8"}
+
+
+class RatingLines(NamedTuple):
+    """Ratings as their file has them, and the line of each."""
+
+    ratings: Ratings
+    lines: Sequence[int] | NDArray[np.int64]
+
+
+def read_ratings(path: Path, layout: Layout, problems: Problems) -> RatingLines:
+    """The ratings, block by block: by NumPy's reader where it can be trusted, else by line."""
+    formats.file_bytes(path, 2**16)
+    parts: list[RatingLines] = []
+    with path.open("rb") as file:
+        if file.read(len(formats.BOM)) != formats.BOM:
+            file.seek(0)
+        for _ in range(layout.header):
+            file.readline()
+        line = 1 + layout.header
+        while block := file.read(_BLOCK) + file.readline():
+            part = _at_once(block, line, layout)
+            parts.append(part or _by_line(block, line, layout, path, problems))
+            line += block.count(b"\n")
+    return _joined(parts)
+
+
+def _at_once(block: bytes, line: int, layout: Layout) -> RatingLines | None:
+    """A block's ratings by `np.loadtxt`; None when a line might be anything but the plain fields.
+
+    loadtxt knows separators of one character, so "::" is two with an empty field between; it
+    skips blank lines and would take "+5" or a field too many. The bytes are therefore counted:
+    digits and dots only, and as many separators as the lines must have. Every line having at
+    least that many, or loadtxt would have failed, none has more.
+    """
+    if not set(layout.columns) <= set(_COLUMN_TYPES):
+        return None
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n")
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    separator, gaps = layout.separator.encode(), len(layout.columns) - 1
+    mark, width = separator[:1], len(separator)
+    if (block.count(separator), block.count(mark)) != (gaps * lines, gaps * lines * width):
+        return None
+    if block.translate(None, b"0123456789.\n" + mark):
+        return None
+    types = [(name, _COLUMN_TYPES[name]) for name in layout.columns]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # older NumPy only warns of 1.5 in a column of ids
+            table = np.loadtxt(
+                io.StringIO(block.decode("ascii")),
+                np.dtype(types),
+                comments=None,
+                delimiter=mark.decode(),
+                usecols=range(0, gaps * width + 1, width),
+                ndmin=1,
+            )
+    except (ValueError, Warning):
+        return None
+    if len(table) != lines:
+        return None
+    columns = {name: np.ascontiguousarray(table[name]) for name in layout.columns}
+    return RatingLines(_ratings(columns), range(line, line + lines))
+
+
+def _by_line(
+    block: bytes, first: int, layout: Layout, path: Path, problems: Problems
+) -> RatingLines:
+    """A block's ratings, each line looked at, the bad ones put down as problems."""
+    users, movies, values = array("i"), array("i"), array("f")
+    times, lines = array("q"), array("q")
+    text = block.decode("utf-8" if formats.is_utf8(block) else "latin-1")
+    for line, each in enumerate(text.removesuffix("\n").split("\n"), first):
+        try:
+            row = layout.row(formats.plain_text(each))
+            user = formats.whole_number(row["user_id"], "a user id")
+            movie = formats.whole_number(row["movie_id"], "a movie id")
+            value = formats.number(row["rating"], "a rating")
+            time = formats.seconds(row.get("time", "0"))
+        except BadLine as trouble:
+            problems.add(path, line, str(trouble))
+            continue
+        users.append(user)
+        movies.append(movie)
+        values.append(value)
+        times.append(time)
+        lines.append(line)
+    columns = {"user_id": users, "movie_id": movies, "rating": values, "time": times}
+    arrays = {name: np.array(column, _COLUMN_TYPES[name]) for name, column in columns.items()}
+    return RatingLines(_ratings(arrays), np.array(lines, np.int64))
+
+
+def _joined(parts: list[RatingLines]) -> RatingLines:
+    """The blocks one behind the other; the lines stay a range where none was left out."""
+    if not parts:
+        return RatingLines(
+            _ratings({name: np.zeros(0, t) for name, t in _COLUMN_TYPES.items()}), []
+        )
+    lines: range | NDArray[np.int64]
+    if all(isinstance(part.lines, range) for part in parts):
+        lines = range(parts[0].lines[0], parts[-1].lines[-1] + 1)
+    else:
+        lines = np.concatenate([part.lines for part in parts])
+    columns = [
+        np.concatenate(column)
+        for column in zip(*(vars(part.ratings).values() for part in parts), strict=True)
+    ]
+    return RatingLines(Ratings(*columns), lines)
+
+
+def _ratings(columns: dict[str, NDArray]) -> Ratings:
+    times = columns.get("time", np.zeros(len(columns["user_id"]), np.int64))
+    return Ratings(columns["user_id"], columns["movie_id"], columns["rating"], times)
+
+
+def check_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
+    """Leave out what is not 0.5 to 5 in half steps."""
+    values = raw.ratings.values
+    halves = values * 2
+    good = (values >= MIN_RATING) & (values <= MAX_RATING) & (halves == np.rint(halves))
+    return _keep(
+        path,
+        raw,
+        good,
+        problems,
+        lambda i: f"rating {values[i]:g}, expected 0.5 to 5 in steps of a half",
+    )
+
+
+def check_pairs(
+    path: Path, raw: RatingLines, movies: Movies, users: Users | None, problems: Problems
+) -> RatingLines:
+    """Leave out ratings of unknown movies, by unknown users, and second ratings of a movie."""
+
+    def unknown(what: str, ids: NDArray[np.int32]) -> Callable[[int], str]:
+        return lambda i: f"unknown {what} {ids[i]}, expected one that the {what}s file has"
+
+    ids = raw.ratings.movie_ids
+    raw = _keep(path, raw, _known(movies.ids, ids), problems, unknown("movie", ids))
+    if users is not None:
+        ids = raw.ratings.user_ids
+        raw = _keep(path, raw, _known(users.ids, ids), problems, unknown("user", ids))
+    ratings, lines = raw
+    first = _first_of_pair(ratings)
+    if first is None:
+        return raw
+
+    def second(i: int) -> str:
+        movie, user = ratings.movie_ids[i], ratings.user_ids[i]
+        line = lines[first[i]]
+        return f"second rating of movie {movie} by user {user}, expected one; line {line} has one"
+
+    return _keep(path, raw, first == np.arange(len(first)), problems, second)
+
+
+def _keep(
+    path: Path,
+    raw: RatingLines,
+    good: NDArray[np.bool_],
+    problems: Problems,
+    words: Callable[[int], str],
+) -> RatingLines:
+    """The good ratings; the others are problems, `words(i)` telling of the i-th rating."""
+    if good.all():
+        return raw
+    bad = np.flatnonzero(~good)
+    lines = np.asarray(raw.lines)
+    problems.add_all(path, lines[bad], lambda i: words(bad[i]))
+    return RatingLines(raw.ratings[good], lines[good])
+
+
+def _known(known: NDArray[np.int64], ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(N,) whether each id is among the known ones."""
+    largest = int(known.max(initial=0))
+    if largest > 2**20 + 4 * len(ids):
+        return np.isin(ids, known)
+    table = np.zeros(largest + 2, np.bool_)  # many times faster than searching
+    table[known] = True
+    return table[np.minimum(ids, largest + 1)]
+
+
+def _first_of_pair(ratings: Ratings) -> NDArray[np.int64] | None:
+    """(N,) for each rating the first one of its user and movie; None when no pair comes twice."""
+    pairs = ratings.user_ids.astype(np.int64)
+    pairs <<= 32
+    pairs |= ratings.movie_ids
+    ordered = np.sort(pairs)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return None
+    _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    return first[inverse]

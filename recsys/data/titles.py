@@ -1,0 +1,82 @@
+"""Movies by what people type: an id, or a title that need not be spelt as the file has it."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from recsys.data.dataset import title_year
+from recsys.errors import DataError
+
+_ARTICLES = (
+    *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
+    *("der", "die", "das", "den", "det", "en", "ett", "o", "os", "as"),
+)
+_BRACKETS = re.compile(r"\(([^()]*)\)")
+_MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNORECASE)
+
+
+class AmbiguousTitle(DataError):
+    """A title that is several movies'; the message lists them."""
+
+
+def plain(title: str) -> str:
+    """A title without year, case, accents, punctuation and leading article."""
+    text = title.strip()
+    if title_year(text):
+        text = text[: text.rindex("(")].strip()
+    if moved := _MOVED.match(text):
+        text = f"{moved[2]} {moved[1]}"
+    text = unicodedata.normalize("NFKD", text.casefold())
+    words = re.findall(r"\w+", "".join(c for c in text if not unicodedata.combining(c)))
+    articles = {word.rstrip("'") for word in _ARTICLES}
+    if len(words) > 1 and words[0] in articles:
+        words = words[1:]
+    return " ".join(words)
+
+
+def names_of(title: str) -> set[str]:
+    """The plain names of a movie: its title's and those of other titles given in brackets."""
+    year = title_year(title)
+    text = title[: title.rindex("(")] if year else title
+    others = _BRACKETS.findall(text)
+    names = {plain(text), plain(_BRACKETS.sub("", text)), *map(plain, others)}
+    return names - {""}
+
+
+def find(text: str, movie_ids: Sequence[int], titles: Sequence[str]) -> int:
+    """The id of the one movie somebody means.
+
+    A number is an id when there is such a movie. A title matches when it is a movie's plain name,
+    else when its words begin one, else when they are all in one; a year in brackets narrows.
+
+    Raises:
+        AmbiguousTitle: several movies match equally well.
+        DataError: none does; the nearest titles are named.
+    """
+    if text.strip().isdecimal() and int(text) in set(movie_ids):
+        return int(text)
+    wanted, year = plain(text), title_year(text)
+    movies = [
+        (movie_id, title, names_of(title))
+        for movie_id, title in zip(movie_ids, titles, strict=True)
+        if not year or title_year(title) == year
+    ]
+    words = set(wanted.split())
+    tests = (
+        lambda name: name == wanted,
+        lambda name: f"{name} ".startswith(f"{wanted} "),
+        lambda name: words <= set(name.split()),
+    )
+    for fits in tests if wanted else ():
+        found = [(i, title) for i, title, names in movies if any(map(fits, names))]
+        if len(found) == 1:
+            return found[0][0]
+        if found:
+            listed = ", ".join(f"{title} = {i}" for i, title in found[:10])
+            more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+            raise AmbiguousTitle(f"{text!r} may be {listed}{more}; give the id or the year")
+    names = {name: title for title in titles for name in names_of(title)}
+    near = dict.fromkeys(names[n] for n in difflib.get_close_matches(wanted, names, 5, 0.6))
+    hint = f"; near are {', '.join(near)}" if near else ""
+    raise DataError(f"no movie is called {text!r}{hint}; give its title or id")

@@ -1,0 +1,216 @@
+"""The comparison behind `recsys evaluate`: our model and its baselines on one split, reported once.
+
+Everything is chosen on the validation part: the options of each baseline, and how many epochs our
+model trains. Then all of them learn from training and validation together, and are asked for the
+test part: the same users, the same candidates, the same movies left out.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys import metrics
+from recsys.data.dataset import Dataset
+from recsys.evaluation import baselines
+from recsys.evaluation.baselines import Baseline
+from recsys.evaluation.ours import our_model, train
+from recsys.evaluation.splits import Part, Split, split
+from recsys.metrics import Interval, PerUser, RankingTask
+from recsys.milvus.index import Index
+from recsys.serving.model_folder import ModelFolder
+from recsys.training.options import Options
+
+INDEXES = (
+    "FLAT",
+    "IVF_FLAT:nprobe=8",
+    "IVF_FLAT:nprobe=32",
+    "HNSW:ef=32",
+    "HNSW:ef=128",
+)
+MATCH, STARS, IN_MILVUS, BIASES = "recsys", "recsys by values", "recsys in Milvus", "biases"
+BASELINES: dict[str, tuple[Baseline, ...]] = {
+    "random": (baselines.POPULARITY, baselines.EASE),
+    "temporal": (baselines.POPULARITY, baselines.EASE),
+    "cold-users": (baselines.POPULARITY, baselines.GROUP_POPULARITY),
+    "few-likes": (baselines.POPULARITY, baselines.GROUP_POPULARITY, baselines.EASE),
+    "cold-movies": (baselines.CHANCE, baselines.GENRE_PROFILE),
+}
+
+
+class Row(NamedTuple):
+    """What one way to recommend is worth on one split."""
+
+    protocol: str
+    seed: int
+    name: str
+    chosen: str  # on validation; of a row through an index, the index
+    metrics: dict[str, Interval]  # by name, in the order of the table's columns
+    coverage: float | None  # of the catalogue, at 10; None where nothing is ranked
+    behind: Interval | None  # our ndcg@10 - this one's, of the same users
+    users: int  # who were ranked for
+    left_out: int  # who like none of their held-out movies
+    note: str = ""  # what a reader should know of the figures
+
+
+def run(
+    dataset: Dataset,
+    protocol: str,
+    seeds: Sequence[int] = (0,),
+    options: Options | None = None,
+    *,
+    likes: int = 5,
+    indexes: Sequence[str] = INDEXES,
+    uri: str = "",
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Row]:
+    """Everything a protocol compares, seed by seed: ours, the baselines, ours through each index.
+
+    Args:
+        protocol: one of splits.PROTOCOLS; likes is the N of few-likes.
+        seeds: of the splits, the training and the intervals; one table each.
+        indexes: as `load-movies --index` takes them; none to leave Milvus out.
+        uri: a Milvus server, or a file; a temporary file if not given.
+        say: is told what happens next.
+
+    Raises:
+        DataError: the data do not make such a split. ModelError, StoreError: as they come.
+    """
+    for seed in seeds:
+        parts = split(dataset.ratings, protocol, seed, likes)
+        with TemporaryDirectory(prefix="recsys-") as folder:
+            say(f"{protocol}, seed {seed}: training")
+            chosen = replace(options or Options(), seed=seed)
+            model = train(dataset, parts, protocol, chosen, Path(folder) / "model")
+            yield from _table(model, dataset, parts, protocol, seed, indexes, uri, say)
+
+
+def _table(
+    model: ModelFolder,
+    dataset: Dataset,
+    parts: Split,
+    protocol: str,
+    seed: int,
+    indexes: Sequence[str],
+    uri: str,
+    say: Callable[[str], None],
+) -> Iterator[Row]:
+    """The rows of one split, our own first."""
+    final = parts.final
+    question = ranking_case(final, dataset, protocol)
+    report = Report(protocol, seed, question)
+    ours = our_model(model, dataset, final.given, question.movie_ids)
+    exact = metrics.best(question, ours.scorer("relevance"))
+    asked = final.asked
+    values = metrics.rating_metrics(asked.user_ids, asked.values, ours.predicted(asked))
+    yield report.row(MATCH, f"epoch {model.config['epoch']}", exact, values)
+    yield report.row(STARS, "", metrics.best(question, ours.scorer("rating")))
+    for baseline in BASELINES[protocol]:
+        say(f"{protocol}, seed {seed}: {baseline.name}")
+        choice = ranking_case(parts.choice, dataset, protocol)
+        winner, _ = baselines.tune(baseline, parts.choice, dataset, choice)
+        scorer = baseline.fit(final, dataset, question.movie_ids, winner)
+        name = ", ".join(map(str, winner))
+        yield report.row(baseline.name, name, metrics.best(question, scorer))
+    yield _biases(parts, report)
+    found: list[tuple[Index, NDArray[np.int64]]] = []
+    for index in indexes:
+        say(f"{protocol}, seed {seed}: through {index}")
+        found.append(ours.through_milvus(question, final.seen, index, uri))
+        used, lists = found[-1]
+        overlap = {"overlap@10": metrics.overlap(exact, lists)}
+        yield report.row(IN_MILVUS, str(used), lists, overlap)._replace(note=_idle(found))
+
+
+class Report:
+    """Rows of one split: what is the same in all of them, and our own result to compare with."""
+
+    def __init__(self, protocol: str, seed: int, question: RankingTask) -> None:
+        self.protocol, self.seed, self.question = protocol, seed, question
+        self.ours: PerUser | None = None
+
+    def row(
+        self,
+        name: str,
+        chosen: str,
+        lists: NDArray[np.int64] | None,
+        more: dict[str, PerUser] | None = None,
+    ) -> Row:
+        """A row; the first one is what later ones are compared with."""
+        ranked = {} if lists is None else metrics.ranking_metrics(self.question, lists)
+        behind = None
+        if ranked and self.ours:
+            behind = metrics.difference(self.ours, ranked["ndcg@10"], self.seed)
+        elif ranked:
+            self.ours = ranked["ndcg@10"]
+        found = {**ranked, **(more or {})}
+        return Row(
+            self.protocol,
+            self.seed,
+            name,
+            chosen,
+            {name: metrics.interval(metric, self.seed) for name, metric in found.items()},
+            None if lists is None else metrics.coverage(self.question, lists),
+            behind,
+            len(self.question.user_ids),
+            self.question.left_out,
+        )
+
+
+def mean(rows: Sequence[Row]) -> list[Row]:
+    """A row for each name, the mean over seeds of values and of the intervals' ends; seed -1."""
+    names = dict.fromkeys((row.name, row.chosen if row.name == IN_MILVUS else "") for row in rows)
+    means = []
+    for name, index in names:
+        same = [row for row in rows if row.name == name and index in ("", row.chosen)]
+        chosen = " | ".join(dict.fromkeys(row.chosen for row in same))
+        covered = [row.coverage for row in same if row.coverage is not None]
+        behind = [row.behind for row in same if row.behind is not None]
+        means.append(
+            same[0]._replace(
+                seed=-1,
+                chosen=chosen,
+                metrics={m: _mean([row.metrics[m] for row in same]) for m in same[0].metrics},
+                coverage=float(np.mean(covered)) if covered else None,
+                behind=_mean(behind) if behind else None,
+                users=round(np.mean([row.users for row in same])),
+                left_out=round(np.mean([row.left_out for row in same])),
+            )
+        )
+    return means
+
+
+def ranking_case(part: Part, dataset: Dataset, protocol: str) -> RankingTask:
+    """Who is asked about, out of all movies; new ones are ranked among themselves."""
+    candidates = part.asked.movie_ids if protocol == "cold-movies" else dataset.movies.ids
+    return metrics.case(part.known, part.seen, part.asked, candidates)
+
+
+def _biases(parts: Split, report: Report) -> Row:
+    winner, _ = baselines.tune_biases(parts.choice)
+    asked = parts.final.asked
+    fitted = baselines.fit_biases(parts.final.known, *map(float, winner))
+    predicted = fitted.predict(asked.user_ids, asked.movie_ids)
+    more = metrics.rating_metrics(asked.user_ids, asked.values, predicted)
+    return report.row(BIASES, ", ".join(map(str, winner)), None, more)
+
+
+def _idle(found: list[tuple[Index, NDArray[np.int64]]]) -> str:
+    """Says so when the last index answered as one before it that is searched otherwise.
+
+    Neither backend complains of a search parameter it ignores.
+    """
+    last, lists = found[-1]
+    for index, others in found[:-1]:
+        same = (index.name, index.build) == (last.name, last.build) and index != last
+        if same and np.array_equal(others, lists):
+            return f"the same movies as {index}: ignored by the backend, or enough already"
+    return ""
+
+
+def _mean(intervals: Sequence[Interval]) -> Interval:
+    return Interval(*np.mean(intervals, axis=0).tolist())

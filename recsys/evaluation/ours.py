@@ -1,0 +1,148 @@
+"""Our own model as one of those compared: trained on part of a split, then asked as it is served.
+
+The model goes through its folder, and people are asked about as `recommend` asks: a user it was
+trained on by id, a cold-start user by profile and favourites.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys import metrics
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.evaluation.splits import Split, join, split
+from recsys.infer import SQRT_PARTS, RankBy, Recommender, UserQuery, catalogue, query
+from recsys.metrics import Histories, RankingTask
+from recsys.milvus.index import Index
+from recsys.milvus_store import MilvusStore
+from recsys.serving.catalogue import Catalogue
+from recsys.serving.folded import parts, predicted_ratings
+from recsys.serving.model_folder import ModelFolder
+from recsys.train import fit, save
+from recsys.training.options import Options
+
+
+class Ours(NamedTuple):
+    """A trained model, the movies it ranks, and what is known of everybody who may ask."""
+
+    model: ModelFolder
+    movies: Catalogue
+    users: Users
+    given: Ratings  # what cold-start users name as liked
+
+    def people(self, user_ids: NDArray[np.integer]) -> list[UserQuery]:
+        """Users as they would ask: by id, or where the model does not know it by profile."""
+        known = self.model.vocabulary.user_rows(user_ids) > 0
+        places = metrics.column_of(self.users.ids, user_ids)
+        profiles = (self.users.genders, self.users.ages, self.users.jobs)
+        codes = np.stack([column[places] for column in profiles], 1).tolist()
+        likes: dict[int, tuple[int, ...]] = {}
+        pairs = (self.given.user_ids.tolist(), self.given.movie_ids.tolist())
+        for user, movie in zip(*pairs, strict=True):
+            likes[user] = (*likes.get(user, ()), movie)
+        return [
+            UserQuery(user if trained else None, gender, age, job, likes.get(user, ()))
+            for user, trained, (gender, age, job) in zip(
+                user_ids.tolist(), known, codes, strict=True
+            )
+        ]
+
+    def vectors(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(B, V), each part of unit length."""
+        return Recommender(self.model, self.movies).vectors(self.people(user_ids))
+
+    def scorer(self, rank_by: RankBy) -> metrics.Scorer:
+        """Cosines with all movies, in the order of their ids."""
+        movies = self.movies.take(np.sort(self.movies.ids)).vectors
+        return lambda user_ids: query(self.vectors(user_ids), rank_by) @ movies.T
+
+    def predicted(self, asked: Ratings) -> NDArray[np.float32]:
+        """(N,) predicted values of the pairs."""
+        user_ids, user = np.unique(asked.user_ids, return_inverse=True)
+        columns = metrics.column_of(self.movies.ids, asked.movie_ids)
+        movies = parts(self.movies.vectors[columns] * SQRT_PARTS)[1]
+        return predicted_ratings(parts(self.vectors(user_ids))[1][user], movies)
+
+    def through_milvus(
+        self, question: RankingTask, seen: Ratings, index: str, uri: str = ""
+    ) -> tuple[Index, NDArray[np.int64]]:
+        """The (E, K) movies Milvus returns, asked user by user as `recommend` asks.
+
+        Args:
+            seen: is left out.
+            index: as `load-movies --index` takes it.
+            uri: a Milvus server or file; a temporary file if not given.
+
+        Returns:
+            The index with all its parameters, and the movies.
+
+        Raises:
+            StoreError: whatever goes wrong in Milvus.
+        """
+        queries = query(self.vectors(question.user_ids), "relevance")
+        columns = Histories(seen, self.movies.ids)
+        lists = np.empty((len(queries), metrics.DEPTH), np.int64)
+        with (
+            TemporaryDirectory(prefix="recsys-") as folder,
+            MilvusStore(
+                uri or str(Path(folder) / "metrics.db"), collection="recsys_evaluate"
+            ) as store,
+        ):
+            store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
+            opened = store.open(self.model.fingerprint)
+            for row, user in enumerate(question.user_ids):
+                leave_out = self.movies.ids[columns.dense(np.array([user]))[0] > 0]
+                hits = store.search(queries[row : row + 1], metrics.DEPTH, exclude=[leave_out])
+                lists[row] = hits.movie_ids[0]
+        return opened.index, lists
+
+
+def train(
+    dataset: Dataset, parts: Split, protocol: str, options: Options, folder: Path
+) -> ModelFolder:
+    """Our model: the number of epochs chosen on held-out ratings, then trained on all it may see.
+
+    Strangers and new movies are held out of both trainings whole. Filter the validation part has
+    such, which no training could predict, a fifth of the other training ratings is held out.
+    """
+    inner = parts if protocol == "random" else split(parts.train, "random", options.seed)
+    known = inner.train if protocol == "random" else join(inner.train, inner.validation)
+    held_out = inner.validation if protocol == "random" else inner.test
+    first = fit(_without_cold_users(dataset, parts.train, protocol), known, options, held_out)
+    again = replace(options, epochs=first.best_epoch)
+    final = parts.final.known
+    save(fit(_without_cold_users(dataset, final, protocol), final, again), folder, {})
+    return ModelFolder(folder)
+
+
+def our_model(
+    model: ModelFolder, dataset: Dataset, given: Ratings, movie_ids: NDArray[np.integer]
+) -> Ours:
+    """The model before the movies of a question."""
+    movies = catalogue(model, _movies(dataset.movies, movie_ids))
+    return Ours(model, movies, dataset.users, given)
+
+
+def _without_cold_users(dataset: Dataset, known: Ratings, protocol: str) -> Dataset:
+    """The users who rated something; under cold-movies also only the movies somebody rated."""
+    users, movies = dataset.users, dataset.movies
+    there = np.isin(users.ids, known.user_ids)
+    users = Users(users.ids[there], users.genders[there], users.ages[there], users.jobs[there])
+    if protocol == "cold-movies":
+        movies = _movies(movies, movies.ids[np.isin(movies.ids, known.movie_ids)])
+    return replace(dataset, users=users, movies=movies)
+
+
+def _movies(movies: Movies, movie_ids: NDArray[np.integer] | Sequence[int]) -> Movies:
+    """The named movies, in the order asked for."""
+    places = metrics.column_of(movies.ids, np.asarray(movie_ids, np.int64))
+    return Movies(
+        movies.ids[places],
+        [movies.titles[place] for place in places],
+        [movies.genres[place] for place in places],
+    )

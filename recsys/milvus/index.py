@@ -1,0 +1,81 @@
+"""Which index a collection gets. Only names both backends really build are let through."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from recsys.errors import StoreError
+
+EXACT_UP_TO = 100_000  # movies compared one by one without an index; see benchmarks/store.py
+MAX_EF = 32_768  # Milvus' own bound
+_PARAMETERS: dict[str, tuple[dict[str, int], dict[str, int]]] = {  # when built, when searched
+    "FLAT": ({}, {}),
+    "IVF_FLAT": ({"nlist": 0}, {"nprobe": 0}),  # 0: by the number of movies
+    "HNSW": ({"M": 16, "efConstruction": 200}, {"ef": 256}),
+    "AUTOINDEX": ({}, {"ef": 256}),
+}
+
+
+class Index(NamedTuple):
+    """An index by its name, what it is built with and what it is searched with."""
+
+    name: str
+    build: Mapping[str, int]
+    search: Mapping[str, int]
+
+    @property
+    def exact(self) -> bool:
+        """Whether no movie is ever missed."""
+        return self.name == "FLAT"
+
+    def search_params(self, limit: int, thorough: bool = False) -> dict[str, Any]:
+        """What `search` is given; thorough looks (almost) everywhere."""
+        params = dict(self.search)
+        if "nprobe" in params and thorough:
+            params["nprobe"] = self.build["nlist"]
+        if "ef" in params:
+            params["ef"] = min(MAX_EF, max(params["ef"], 8 * limit if thorough else 2 * limit))
+        return {"metric_type": "IP", "params": params}
+
+    def __str__(self) -> str:
+        values = {**self.build, **self.search}
+        return ":".join(
+            [self.name, ",".join(f"{k}={v}" for k, v in values.items())] if values else [self.name]
+        )
+
+    def to_json(self) -> str:
+        """The index as a collection property."""
+        return json.dumps([self.name, dict(self.build), dict(self.search)])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Index":
+        return cls(*json.loads(text))
+
+
+def choose_index(asked: str | None, movies: int) -> Index:
+    """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size.
+
+    Raises:
+        StoreError: a name or a parameter that is not known; the message lists those that are.
+    """
+    name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
+    if name.upper() not in _PARAMETERS:
+        raise StoreError(f"--index {name}: unknown: choose from {', '.join(_PARAMETERS)}")
+    name = name.upper()
+    build, search = (dict(part) for part in _PARAMETERS[name])
+    for pair in filter(None, rest.split(",")):
+        key, _, value = pair.partition("=")
+        part = build if key in build else search
+        if key not in part or not value.isdigit() or not int(value):
+            known = ", ".join([*build, *search]) or "none"
+            raise StoreError(
+                f"--index {asked}: {pair!r} is not a parameter with a whole number above 0: "
+                f"{name} takes {known}"
+            )
+        part[key] = int(value)
+    if "nlist" in build:
+        build["nlist"] = min(65_536, build["nlist"] or max(1, int(4 * movies**0.5)))
+        # Half of the cells: a query by stars is zero in two of a vector's three parts, and cells
+        # are by all of them, so that few cells miss many of its movies (benchmarks/store.py).
+        search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
+    return Index(name, build, search)

@@ -1,0 +1,210 @@
+"""What is published and searched: movies with their vectors, and the exact search over them.
+
+`Catalogue.search` (NumPy, exact) and `MilvusStore.search` keep one contract, so either can
+answer a query and one test holds for both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_MOVIE = -1  # the id that fills a row of answers when fewer than k movies fit
+TIE = 1e-6  # scores closer than this are equal: float32 sums differ by less between backends
+_SPARE = 16  # candidates beyond k, so that movies equal to the k-th are seen
+_BLOCK = 1 << 24  # scores held at a time
+
+
+class Hits(NamedTuple):
+    """The best movies of each query, best first; equal scores in the order of their ids."""
+
+    movie_ids: NDArray[np.int64]  # (B, K), NO_MOVIE where there are fewer than K
+    scores: NDArray[np.float32]  # (B, K) inner products, -inf where there is no movie
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which movies may answer; an empty part asks nothing."""
+
+    any_genre: tuple[str, ...] = ()  # has at least one of these
+    all_genres: tuple[str, ...] = ()  # has every one of these
+    not_genres: tuple[str, ...] = ()  # has none of these
+    years: tuple[int, int] | None = None  # first and last year, both included
+
+    def __bool__(self) -> bool:
+        return self != EVERYTHING
+
+
+EVERYTHING = Filter()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """M movies ready to be published: unit vectors, and what people want to read of a movie."""
+
+    ids: NDArray[np.int64]  # (M,) unique
+    titles: list[str]
+    genres: list[tuple[str, ...]]
+    years: NDArray[np.int32]  # (M,) 0 where unknown
+    is_new: NDArray[np.bool_]  # (M,) movies the model was not trained on
+    vectors: NDArray[np.float32]  # (M, V) of unit length
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> "Catalogue":
+        """The named movies in the order asked for; KeyError when one is not there."""
+        order = np.argsort(self.ids)
+        wanted = np.asarray(movie_ids, np.int64)
+        found = np.minimum(np.searchsorted(self.ids, wanted, sorter=order), len(self) - 1)
+        places = order[found] if len(self) else np.zeros(0, np.int64)
+        if len(wanted) and (not len(self) or (self.ids[places] != wanted).any()):
+            missing = sorted(set(wanted.tolist()) - set(self.ids.tolist()))
+            raise KeyError(missing[0])
+        return Catalogue(
+            self.ids[places],
+            [self.titles[p] for p in places],
+            [self.genres[p] for p in places],
+            self.years[places],
+            self.is_new[places],
+            self.vectors[places],
+        )
+
+    def search(
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        where: Filter = EVERYTHING,
+        exclude: Sequence[NDArray[np.int64]] | None = None,
+    ) -> Hits:
+        """The k movies with the largest inner products, for each query.
+
+        Args:
+            vectors: (B, V) float32 queries.
+            k: how many answers a query gets, at least 1.
+            where: movies that do not fit are left out, for every query.
+            exclude: for each of the B queries the ids of movies that must not come.
+        """
+        queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
+        order, ids, movies = self._by_id
+        misfits = ~self._fitting(where)[order]
+        answer = no_hits(len(queries), k)
+        step = max(1, _BLOCK // max(1, len(ids)))
+        for start in range(0, len(queries) if len(ids) else 0, step):
+            scores = queries[start : start + step] @ movies.T  # (b, M)
+            scores[:, misfits] = -np.inf
+            left_out = [] if exclude is None else exclude[start : start + step]
+            for row, unwanted in enumerate(left_out):
+                scores[row, places_of(ids, unwanted)] = -np.inf
+            best = _top(ids, scores, k)
+            width = best.movie_ids.shape[1]
+            answer.movie_ids[start : start + step, :width] = best.movie_ids
+            answer.scores[start : start + step, :width] = best.scores
+        return answer
+
+    @cached_property
+    def _by_id(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float32]]:
+        """The movies' places in the order of their ids, and ids and vectors in that order."""
+        order = np.argsort(self.ids, kind="stable")
+        in_order = bool((order[1:] > order[:-1]).all())
+        return order, self.ids[order], self.vectors if in_order else self.vectors[order]
+
+    def _fitting(self, where: Filter) -> NDArray[np.bool_]:
+        """(M,) which movies answer to `where`."""
+        fits = np.ones(len(self), bool)
+        if where.any_genre:
+            fits &= [not set(where.any_genre).isdisjoint(genres) for genres in self.genres]
+        if where.all_genres:
+            fits &= [set(where.all_genres).issubset(genres) for genres in self.genres]
+        if where.not_genres:
+            fits &= [set(where.not_genres).isdisjoint(genres) for genres in self.genres]
+        if where.years:
+            fits &= (self.years >= where.years[0]) & (self.years <= where.years[1])
+        return fits
+
+
+class Store(Protocol):
+    """What `infer` asks of a place where vectors are searched."""
+
+    def search(
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        where: Filter = EVERYTHING,
+        exclude: Sequence[NDArray[np.int64]] | None = None,
+    ) -> Hits: ...
+
+    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> Catalogue: ...
+
+
+def no_hits(queries: int, k: int) -> Hits:
+    """Answers of `queries` rows with no movie in them yet."""
+    return Hits(
+        np.full((queries, k), NO_MOVIE, np.int64), np.full((queries, k), -np.inf, np.float32)
+    )
+
+
+def check_queries(
+    vectors: NDArray[np.float32],
+    k: int,
+    dimension: int,
+    exclude: Sequence[NDArray[np.int64]] | None,
+) -> NDArray[np.float32]:
+    """The queries as a contiguous (B, V) float32 array.
+
+    Raises:
+        ValueError: the shape, a value, k or the number of exclusions is wrong.
+    """
+    queries = np.ascontiguousarray(vectors, np.float32)
+    if queries.ndim != 2 or queries.shape[1] != dimension:
+        raise ValueError(f"queries must be (B, {dimension}), got {queries.shape}")
+    if not np.isfinite(queries).all():
+        raise ValueError("a query holds a value that is not a finite number")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if exclude is not None and len(exclude) != len(queries):
+        raise ValueError(f"{len(queries)} queries, but exclusions for {len(exclude)}")
+    return queries
+
+
+def places_of(
+    ordered: NDArray[np.int64], wanted: NDArray[np.integer] | Sequence[int]
+) -> NDArray[np.intp]:
+    """Filter those of `wanted` that are in the ascending `ordered` stand in it."""
+    sought = np.asarray(wanted, np.int64)
+    places = np.searchsorted(ordered, sought)
+    places[places == len(ordered)] = 0
+    return places[ordered[places] == sought] if len(ordered) else places[:0]
+
+
+def best_first(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
+    """(B, K) hits sorted by falling score; movies within TIE of their neighbour, by id."""
+    with np.errstate(invalid="ignore"):  # -inf beside -inf
+        if (scores[:, :-1] - scores[:, 1:] > TIE).all():
+            return Hits(ids, scores)
+    order = np.lexsort((ids, -scores), axis=-1)
+    ids = np.take_along_axis(ids, order, -1)
+    scores = np.take_along_axis(scores, order, -1)
+    with np.errstate(invalid="ignore"):  # -inf beside -inf
+        apart = scores[:, :-1] - scores[:, 1:] > TIE
+    group = np.zeros(scores.shape, np.int64)
+    np.cumsum(apart, axis=-1, out=group[:, 1:])
+    return Hits(np.take_along_axis(ids, np.lexsort((ids, group), axis=-1), -1), scores)
+
+
+def _top(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:
+    """The k best of each row of (B, M) scores; `ids` (M,) ascending."""
+    width = min(scores.shape[1], k + _SPARE)
+    places = np.argpartition(-scores, width - 1, axis=-1)[:, :width]
+    best = best_first(ids[places], np.take_along_axis(scores, places, -1))
+    best.movie_ids[best.scores == -np.inf] = NO_MOVIE
+    if width < scores.shape[1]:
+        with np.errstate(invalid="ignore"):
+            crowded = best.scores[:, k - 1] - best.scores[:, -1] <= TIE
+        for row in np.flatnonzero(crowded):  # more movies equal to the k-th than were looked at
+            whole = best_first(ids[None, :], scores[row][None, :])
+            best.movie_ids[row], best.scores[row] = (part[0, :width] for part in whole)
+    return Hits(best.movie_ids[:, :k], best.scores[:, :k])

@@ -1,0 +1,191 @@
+"""A training step: both losses from one batch of users and one pass of the movie tower."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Movies, Vocabulary
+from recsys.data.movielens import MAX_RATING
+from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
+from recsys.serving.folded import CHANNELS, channels
+from recsys.training.batches import Batch, BatchSampler
+from recsys.training.options import Options
+
+
+class RetrievalLoss(paddle.autograd.PyLayer):
+    """Softmax cross-entropy over candidates, its gradient written out.
+
+    Paddle's own log-softmax takes fifty times as long on a CPU; the tests hold the two equal.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any,
+        users: paddle.Tensor,
+        movies: paddle.Tensor,
+        targets: paddle.Tensor,
+        weights: paddle.Tensor,
+        temperature: float,
+    ) -> paddle.Tensor:
+        """Mean over users of -sum of targets x log-softmax.
+
+        Args:
+            users: (B, D); movies: (C, D) unit vectors.
+            targets: (B, C), at least 0.
+            weights: (B, C), or 1, for how many candidates each candidate stands in the sum below the
+                line: 1 / its chance of being drawn (the logQ correction).
+        """
+        cosines = paddle.matmul(users, movies, transpose_y=True)  # (B, C)
+        logits = paddle.scale(cosines, 1 / temperature, -1 / temperature)  # 0 at most
+        powers = paddle.exp(logits) * weights
+        total = powers.sum(1, keepdim=True)
+        mass = targets.sum(1, keepdim=True)
+        loss = (paddle.log(total) * mass).sum() - (logits * targets).sum()
+        context.scale = 1 / (temperature * users.shape[0])
+        context.save_for_backward(users, movies, powers * (mass / total) - targets)
+        return loss / users.shape[0]
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        context: Any, upstream: paddle.Tensor
+    ) -> tuple[paddle.Tensor | None, ...]:
+        users, movies, slope = context.saved_tensor()
+        slope = slope * (upstream * context.scale)
+        by_users = paddle.matmul(slope, movies)
+        return by_users, paddle.matmul(slope, users, transpose_x=True), None, None
+
+
+def retrieval_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, C) 2^((ratings - 4) / 2) for every rated movie, over the square root of the user's sum.
+
+    The root lets somebody with many ratings say more than somebody with few, but not as many
+    times more.
+    """
+    targets = np.exp2((rated - 4) / 2)
+    targets *= rated > 0
+    targets /= np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1e-9))
+    return targets
+
+
+class TrainStep:
+    """Towers, optimiser and the candidates' features; a step is a forward and a backward pass."""
+
+    def __init__(
+        self, movies: Movies, vocabulary: Vocabulary, sampler: BatchSampler, options: Options
+    ):
+        paddle.seed(options.seed)
+        with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
+            config = Config.of(vocabulary, dimension=options.dimension)
+            self.users, self.movies = self.towers = UserTower(config), MovieTower(config)
+            parameters = [p for tower in self.towers for p in tower.parameters()]
+            self.optimizer = paddle.optimizer.AdamW(
+                options.learning_rate, parameters=parameters, weight_decay=options.weight_decay
+            )
+        self.options, self.sampler, self.step_number = options, sampler, 0
+        self.title_rows = vocabulary.title_rows(movies.titles)
+        self.genre_rows = vocabulary.genre_rows(movies.genres)
+        self._all_movies = self._features(np.arange(1, len(movies) + 1))
+
+    def step(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
+        """One optimiser step; the match and the ratings loss before it."""
+        retrieval, rating = self._losses(batch, rng)
+        (self.options.retrieval_weight * retrieval + rating).backward()
+        total = self.options.epochs * self.sampler.steps
+        rate = 0.5 * (1 + math.cos(math.pi * self.step_number / total))
+        self.optimizer.set_lr(self.options.learning_rate * rate)
+        with paddle.utils.unique_name.guard():  # nor do those of the moments made at first
+            self.optimizer.step()
+        self.optimizer.clear_grad()
+        self.step_number += 1
+        return float(retrieval), float(rating)
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Every parameter, copied."""
+        return {name: value.numpy().copy() for name, value in self._parameters()}
+
+    def set_weights(self, values: dict[str, NDArray[np.float32]]) -> None:
+        for name, parameter in self._parameters():
+            parameter.set_value(values[name])
+
+    def _parameters(self) -> list[tuple[str, paddle.Tensor]]:
+        named = zip(("users", "movies"), self.towers, strict=True)
+        return [
+            (f"{owner}.{name}", value)
+            for owner, tower in named
+            for name, value in tower.state_dict().items()
+        ]
+
+    def optimizer_state(self) -> dict[str, NDArray[np.float32]]:
+        """AdamW's moments."""
+        state = self.optimizer.state_dict()
+        return {name: v.numpy() for name, v in state.items() if isinstance(v, paddle.Tensor)}
+
+    def set_optimizer_state(self, state: dict[str, NDArray], step_number: int) -> None:
+        self.optimizer.set_state_dict({name: paddle.to_tensor(v) for name, v in state.items()})
+        self.step_number = step_number
+
+    def _losses(
+        self, batch: Batch, rng: np.random.Generator
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        movie_retrieval, movie_rating = self._movie_vectors(batch.candidates, rng)  # (C, D)
+        users, sides = paddle.to_tensor(batch.user_rows), batch.attributes.T.copy()
+        total = self.users.profile(users, *paddle.to_tensor(sides))  # (B, 2 D)
+        candidates = paddle.to_tensor(batch.candidates)
+        for name, weights in zip(CHANNELS, channels(batch.history), strict=True):
+            count = np.abs(weights).sum(1, keepdims=True) + 1  # (B, 1)
+            table = paddle.index_select(getattr(self.users, name), candidates)  # (C, 2 D)
+            total = total + (paddle.to_tensor(weights) @ table) * paddle.to_tensor(count**-0.5)
+        user_retrieval, user_rating = unit_heads(total)  # (B, D) each
+        match = RetrievalLoss.apply(
+            user_retrieval,
+            movie_retrieval,
+            paddle.to_tensor(retrieval_targets(batch.rated)),
+            paddle.to_tensor(_stands_for(batch)),
+            self.options.temperature,
+        )
+        cosines = paddle.matmul(user_rating, movie_rating, transpose_y=True).flatten()  # (B C,)
+        pairs = paddle.to_tensor(batch.pair_users * len(batch.candidates) + batch.pair_columns)
+        error = MAX_RATING * paddle.gather(cosines, pairs) - paddle.to_tensor(batch.pair_ratings)
+        return match, paddle.square(error).sum() / max(len(batch.pair_ratings), 1)
+
+    def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
+        """(C, G + 1) genres as ones, and the titles' windows."""
+        rows = self.genre_rows[candidates - 1]
+        genres = np.zeros((len(candidates), int(self.genre_rows.max()) + 1), np.float32)
+        movie, place = np.nonzero(rows >= 0)
+        genres[movie, rows[movie, place]] = 1
+        return genres, TitleWindows(self.title_rows[candidates - 1])
+
+    def _movie_vectors(
+        self, candidates: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        everything = len(candidates) == len(self.title_rows)
+        genres, windows = self._all_movies if everything else self._features(candidates)
+        known = rng.random(len(candidates)) >= self.options.drop_movie
+        return self.movies.catalogue(
+            paddle.to_tensor(candidates * known),
+            paddle.to_tensor(_unknown_genres(genres, self.options.drop_side, rng)),
+            windows,
+            rng.random(len(windows.rows)) >= self.options.drop_side,
+        )
+
+
+def _stands_for(batch: Batch) -> NDArray[np.float32]:
+    """(B, C), or (1,) when all candidates are candidates: how many candidates a candidate stands for.
+
+    A user's own candidates are always among the candidates of the user's batch.
+    """
+    if batch.chance is None:
+        return np.ones(1, np.float32)
+    return np.where(batch.rated > 0, 1, 1 / batch.chance).astype(np.float32)
+
+
+def _unknown_genres(
+    genres: NDArray[np.float32], drop: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Some genres moved to column 0, the unknown one."""
+    shown = genres * (rng.random(genres.shape) >= drop)
+    shown[:, 0] += (genres - shown).sum(1)
+    return shown

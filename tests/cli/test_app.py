@@ -1,0 +1,210 @@
+"""Manners of the command line: help, streams, exit codes, pipes, tracebacks, environment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+from command_line import environment, recsys
+
+from recsys.cli.app import cli
+
+ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
+COMMANDS = sorted(cli.commands)
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(run, command, option):
+    text = run(command, option).stdout
+    assert "Example: recsys " + command in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command):
+    for option in cli.commands[command].params:
+        if isinstance(option, click.Option):
+            plain = {"--epochs", "--seed", "--dimension", "--learning-rate", "--gender", "-g"}
+            plain |= {"--rank-by", "--format", "--output", "--replicas", "--shards"}
+            assert option.help or plain & set(option.opts), f"{command} {option.opts}"
+
+
+def test_the_commands_the_project_promises():
+    promised = {"download", "train", "preprocess", "load-movies", "recommend", "predict", "status"}
+    assert promised <= set(COMMANDS)
+
+
+def test_load_is_load_movies(run):
+    whole = run("load-movies", "-h").stdout
+    assert "Publish movies" in whole
+    assert run("load", "-h").stdout.split("\n", 2)[2] == whole.split("\n", 2)[2]
+
+
+def imported(*args: str, cwd) -> set[str]:
+    """The top modules that a command has loaded when it ends."""
+    code = (
+        "import sys, atexit\n"
+        "def tell():\n"
+        "    print('\\nMODULES', *{name.split('.')[0] for name in sys.modules})\n"
+        "atexit.register(tell)\n"
+        f"sys.argv = ['recsys', *{list(args)!r}]\n"
+        "from recsys.cli.app import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rsplit("MODULES", 1)[1].split())
+
+
+@pytest.mark.parametrize("args", [["--help"], ["recommend", "-h"], ["train", "-h"]])
+def test_help_loads_nothing_heavy(tmp_path, args):
+    assert not {"numpy", "paddle", "pymilvus"} & imported(*args, cwd=tmp_path)
+
+
+def test_recommend_never_loads_paddle(trained):
+    loaded = imported(*ASK, cwd=trained.place)
+    assert {"numpy", "pymilvus"} <= loaded
+    assert "paddle" not in loaded
+
+
+def test_exact_answers_without_milvus(trained):
+    assert not {"paddle", "pymilvus"} & imported(*ASK, "--exact", cwd=trained.place)
+
+
+def test_streams_are_apart(trained):
+    """stdout has the data alone; the talk is on stderr."""
+    for done in (trained.train, trained.preprocess, trained.load_movies):
+        assert len(done.stdout.splitlines()) == 1
+    assert "308 users" in trained.train.stderr
+    asked = recsys(*ASK, "--format", "json", cwd=trained.place)
+    assert json.loads(asked.stdout)["recommendations"]
+    assert asked.stderr == "for gender F; age under 18; job K-12 student\n"
+
+
+def test_quiet_is_silent(trained):
+    asked = recsys(*ASK, "--exact", "-q", cwd=trained.place)
+    assert asked.returncode == 0
+    assert asked.stdout.startswith("Top ")
+    assert asked.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (ASK, 0),
+        (("recommend", "--user", "99999", "--exact"), 1),
+        (("recommend", "--model", "nowhere"), 1),
+        (("recommend", "--age", "abc"), 2),
+        (("recommend", "--no-such-option"), 2),
+        (("no-such-command",), 2),
+        (("preprocess",), 2),
+    ],
+)
+def test_exit_codes(run, args, code):
+    done = run(*args, code=code)
+    if code:
+        assert done.stdout == ""
+        assert len(done.stderr.strip().splitlines()) <= (1 if args[0] in cli.commands else 4)
+        assert "Traceback" not in done.stderr
+
+
+def test_an_error_is_one_line_with_place_and_remedy(run):
+    done = run("recommend", "--model", "nowhere", code=1)
+    assert done.stderr == "recsys: nowhere: no config.json there; train first: recsys train\n"
+
+
+def test_a_traceback_comes_with_debug_alone(trained):
+    wrong = ("recommend", "--model", "nowhere", "--exact")
+    plain, debug = recsys(*wrong, cwd=trained.place), recsys(*wrong, "--debug", cwd=trained.place)
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in debug.stderr
+    assert "ModelError" in debug.stderr
+    assert plain.returncode == debug.returncode == 1
+
+
+def test_a_foreign_error_is_one_line_too(run, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr("recsys.infer.Recommender.recommend", broken)
+    done = run(*ASK, "--exact", "-q", code=1)
+    assert done.stderr.startswith("recsys: RuntimeError: first line second line; --debug")
+    assert isinstance(run(*ASK, "--exact", "--debug", code=1).exception, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "recommend --users all --exact -k 50 --format csv",
+        "recommend -u 1 -k 300",
+        "predict --pairs pairs.csv",
+        "recommend -h",
+    ],
+)
+def test_a_broken_pipe_is_silent(trained, tmp_path, command):
+    (tmp_path / "pairs.csv").write_text("1,1\n" * 20_000)
+    command = command.replace("pairs.csv", str(tmp_path / "pairs.csv"))
+    read, write = os.pipe()
+    os.close(read)  # nobody listens from the start
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "recsys", *command.split(), *["-q"] * ("-h" not in command)],
+            cwd=trained.place,
+            env=environment(),
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert done.stderr == ""
+    assert done.returncode in (0, 1, 128 + signal.SIGPIPE)
+
+
+def test_head_gets_its_line(trained):
+    command = f"{sys.executable} -m recsys recommend --users all --exact -k 50 -q | head -1"
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=trained.place,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout)["user_id"] == 1
+    assert done.stderr == ""
+
+
+def test_options_come_from_the_environment_too(trained, run, monkeypatch, tmp_path):
+    expected = run(*ASK).stdout
+    monkeypatch.chdir(tmp_path)
+    run(*ASK, code=1)
+    monkeypatch.setenv("RECSYS_MODEL", str(trained.model))
+    monkeypatch.setenv("RECSYS_URI", str(trained.place / "recsys.db"))
+    assert run(*ASK).stdout == expected
+    monkeypatch.setenv("RECSYS_RECOMMEND_K", "2")
+    assert len(run(*ASK).stdout.splitlines()) == 1 + 2
+    monkeypatch.setenv("RECSYS_COLLECTION", "other_movies")
+    assert "other_movies" in run(*ASK, code=1).stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_wins_over_the_environment(trained, run, monkeypatch):
+    monkeypatch.setenv("RECSYS_MODEL", "nowhere")
+    run(*ASK, "--exact", code=1)
+    run(*ASK, "--exact", "--model", trained.model)

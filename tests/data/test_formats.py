@@ -1,0 +1,194 @@
+"""Damaged input: every kind gives one line that says where, what was found and what to do."""
+
+from pathlib import Path
+
+import pytest
+from families import ATOMIC, DAT, U, put
+
+from recsys.errors import DataError
+from recsys.preprocess import read_dataset, read_movies
+
+
+def complaint(folder: Path, where: str, *words: str) -> None:
+    """Reading the folder fails in one line that begins with the place and has the words."""
+    with pytest.raises(DataError) as caught:
+        read_dataset(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{folder / where}: "), message
+    assert "; " in message  # found and expected; remedy
+    for word in words:
+        assert word in message
+
+
+# file, what is replaced, by what, line, words of the complaint
+LINES = [
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::4", 3, "expected 4 fields", "got 3"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::4::978301968::9", 3, "got 5"),
+    ("ratings.dat", b"2::1::4::978301968", b"2:1:4:978301968", 3, "got 1"),
+    ("ratings.dat", b"2::1::4::978301968", b"2,1,4,978301968", 3, "separated by '::'"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1:4::978301968", 3, "got 3"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::::978301968", 3, "a rating as a number", "''"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::four::978301968", 3, "'four'"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::nan::978301968", 3, "rating nan"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::inf::978301968", 3, "rating inf"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::0::978301968", 3, "rating 0, expected 0.5 to 5"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::6::978301968", 3, "rating 6,"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::-3::978301968", 3, "rating -3"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::3.7::978301968", 3, "rating 3.7", "half"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::1_0::978301968", 3, "'1_0'"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::4::yesterday", 3, "'yesterday'", "1970"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::4::-5", 3, "'-5'"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::4::" + b"9" * 30, 3, "1970"),
+    ("ratings.dat", b"2::1::4::978301968", b"two::1::4::978301968", 3, "user id", "'two'"),
+    ("ratings.dat", b"2::1::4::978301968", b"-2::1::4::978301968", 3, "'-2'"),
+    ("ratings.dat", b"2::1::4::978301968", b"2.5::1::4::978301968", 3, "whole number", "'2.5'"),
+    ("ratings.dat", b"2::1::4::978301968", b"4294967298::1::4::978301968", 3, "2147483647"),
+    ("ratings.dat", b"2::1::4::978301968", b"9::1::4::978301968", 3, "unknown user 9"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::2::4::978301968", 3, "unknown movie 2"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::999999999::4::1", 3, "unknown movie 999999999"),
+    ("ratings.dat", b"2::1::4::978301968", b"1::1::4::978301968", 3, "movie 1 by user 1", "line 1"),
+    ("ratings.dat", b"2::1::4::978301968", b"1::1::5::978300760", 3, "second rating"),
+    ("ratings.dat", b"2::1::4::978301968", b"", 3, "blank line"),
+    ("ratings.dat", b"2::1::4::978301968", b"   ", 3, "blank line"),
+    ("ratings.dat", b"5::7::4::978302268\n", b"5::7::4::978302268\n\n", 7, "blank line"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::4\0::978301968", 3, "wrong encoding"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::\xb2::978301968", 3, "a rating as a number"),
+    ("ratings.dat", b"5::7::4::978302268\n", b"5::7", 6, "got 2"),  # cut off
+    ("ratings.dat", b"1::1::5::978300760", b"user::movie::rating::time", 1, "'user'"),
+    ("movies.dat", b"3::Mis\xe9rables, Les (1995)::Drama", b"3::Heat (1995)", 2, "got 2"),
+    (
+        "movies.dat",
+        b"3::Mis\xe9rables, Les",
+        b"three::Mis\xe9rables, Les",
+        2,
+        "movie id",
+        "'three'",
+    ),
+    ("movies.dat", b"3::Mis\xe9rables, Les (1995)", b"3::  ", 2, "expected a title"),
+    ("movies.dat", b"7::Heat (1995)", b"3::Heat (1995)", 3, "movie 3 again", "line 2"),
+    ("movies.dat", b"Action|Crime", b"Action||Crime", 3, "genres", "empty"),
+    ("movies.dat", b"Mis\xe9rables", b"Mis\x8erables", 2, "wrong encoding", "\\x8e", "iconv"),
+    ("movies.dat", b"Mis\xe9rables", b"Mis\x00rables", 2, "wrong encoding"),
+    ("movies.dat", b"Mis\xe9rables", b"Mis\xef\xbf\xbdrables", 2, "wrong encoding"),
+    ("movies.dat", b"7::Heat (1995)", b"7::Am\xc3\xa9lie", 2, "latin-1 in a file that is UTF-8"),
+    ("users.dat", b"2::M::56::16::70072", b"2::M::56::16", 2, "expected 5 fields", "got 4"),
+    ("users.dat", b"2::M::56", b"2::X::56", 2, "unknown gender 'X'", "M, F"),
+    ("users.dat", b"2::M::56", b"2::m::56", 2, "unknown gender 'm'"),
+    ("users.dat", b"2::M::56", b"2::::56", 2, "unknown gender ''"),
+    ("users.dat", b"2::M::56", b"2::M::33", 2, "unknown age code '33'", "1, 18, 25"),
+    ("users.dat", b"2::M::56", b"2::M::old", 2, "unknown age code 'old'"),
+    ("users.dat", b"::16::", b"::21::", 2, "unknown job code '21'"),
+    ("users.dat", b"::16::", b"::-1::", 2, "unknown job code '-1'"),
+    ("users.dat", b"2::M::56", b"x::M::56", 2, "user id", "'x'"),
+    ("users.dat", b"2::M::56", b"1::M::56", 2, "user 1 again", "line 1"),
+    ("u.item", b"|0\n", b"|2\n", 1, "0 or 1", "Western"),
+    ("u.item", b"|0\n", b"\n", 1, "expected 24 fields", "got 23"),
+    ("u.user", b"technician", b"wizard", 1, "unknown occupation 'wizard'"),
+    ("u.user", b"1|24|", b"1|0|", 1, "age in years"),
+    ("u.user", b"1|24|", b"1|200|", 1, "age in years"),
+    ("u.user", b"1|24|", b"1||", 1, "age in years"),
+    ("u.user", b"2|13|", "2|²|".encode(), 2, "age in years"),
+    ("u.data", b"1\t1\t3\t", b"1 1 3 ", 1, "expected 4 fields separated by '\\t'", "got 1"),
+    ("u.data", b"1\t1\t3\t", b"1\t1\t\t", 1, "a rating as a number"),
+    ("x.item", b"3\tHeat\t", b"3\t", 3, "expected 4 fields", "got 3"),
+    ("x.item", b"3\tHeat\t", b"tt3\tHeat\t", 3, "movie id", "'tt3'"),
+    ("x.user", b"24\tM", b"24\tQ", 2, "unknown gender 'Q'"),
+    ("x.inter", b"2\t3\t4\t", b"2\t3\t4", 3, "got 3"),
+    ("x.inter", b"2\t3\t4\t", b"2\t3\t9\t", 3, "rating 9"),
+    ("x.inter", b"rating:float", b"score:float", 1, "expected one column named rating"),
+    ("x.inter", b"timestamp:float", b"rating:float", 1, "found 2"),
+    ("x.item", b"item_id:token", b"id", 1, "expected one column named item_id"),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line", "words"), [(*case[:4], case[4:]) for case in LINES]
+)
+def test_a_bad_line_is_named(tmp_path, file, old, new, line, words):
+    files = next(family for family in (DAT, U, ATOMIC) if file in family)
+    damaged = files[file].replace(old, new, 1)
+    assert damaged != files[file]
+    complaint(put(tmp_path, {**files, file: damaged}), f"{file}:{line}", *words)
+
+
+WHOLE = [
+    ("movies.dat", None, "movies.dat", "no such file"),
+    ("ratings.dat", None, "ratings.dat", "no such file"),
+    ("movies.dat", b"", "movies.dat:1", "empty"),
+    ("ratings.dat", b"", "ratings.dat:1", "empty"),
+    ("users.dat", b"", "users.dat:1", "empty"),
+    ("ratings.dat", b"\n \n", "ratings.dat:1", "empty"),
+    ("movies.dat", "1::Heat::Crime\n".encode("utf-16"), "movies.dat:1", "UTF-16"),
+    ("ratings.dat", "1::1::1::1\n".encode("utf-16"), "ratings.dat:1", "UTF-16"),
+    ("movies.dat", "directory", "movies.dat", "a directory, expected a file"),
+    ("ratings.dat", "directory", "ratings.dat", "a directory, expected a file"),
+    ("users.dat", "directory", "users.dat", "a directory, expected a file"),
+]
+
+
+@pytest.mark.parametrize(("file", "data", "where", "word"), WHOLE)
+def test_a_bad_file_is_named(tmp_path, file, data, where, word):
+    put(tmp_path, DAT)
+    (tmp_path / file).unlink()
+    if data == "directory":
+        (tmp_path / file).mkdir()
+    elif data is not None:
+        (tmp_path / file).write_bytes(data)
+    complaint(tmp_path, where, word)
+
+
+def test_a_file_with_a_header_only_is_refused(tmp_path):
+    header = ATOMIC["x.inter"].split(b"\n")[0] + b"\n"
+    complaint(put(tmp_path, {**ATOMIC, "x.inter": header}), "x.inter", "no usable line")
+
+
+def test_a_folder_that_is_none_or_holds_no_ratings(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for folder, word in (("none", "No such file"), ("file", "Not a directory"), ("", "no ratings")):
+        with pytest.raises(DataError, match=word) as caught:
+            read_dataset(tmp_path / folder)
+        assert "recsys download" in str(caught.value)
+
+
+def test_two_datasets_in_one_folder_are_refused(tmp_path):
+    put(tmp_path, {**ATOMIC, "y.inter": ATOMIC["x.inter"]})
+    with pytest.raises(DataError, match=r"expected one \*\.inter file, found 2"):
+        read_dataset(tmp_path)
+
+
+def test_ten_bad_lines_are_told_and_the_rest_counted(tmp_path):
+    bad = b"".join(b"1::%d::4::1\n" % movie for movie in range(100, 142))
+    put(tmp_path, {**DAT, "ratings.dat": DAT["ratings.dat"] + bad})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    told = str(caught.value).split("\n")
+    assert len(told) == 11
+    assert [line.split(":")[1] for line in told[:10]] == [str(n) for n in range(7, 17)]
+    assert told[10] == "... and 32 more bad lines"
+
+
+def test_bad_lines_of_several_files_and_kinds_come_in_order(tmp_path):
+    ratings = DAT["ratings.dat"].replace(b"1::3::3", b"1::3::9").replace(b"2::7::2", b"2::7")
+    users = DAT["users.dat"].replace(b"2::M", b"2::X")
+    put(tmp_path, {**DAT, "ratings.dat": ratings + b"8::1::1::1\n", "users.dat": users})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    places = [line.split(": ")[0].split("/")[-1] for line in str(caught.value).split("\n")]
+    assert places == ["users.dat:2", "ratings.dat:2", "ratings.dat:4"]  # not the users' ratings
+
+
+def test_control_characters_of_a_bad_line_do_not_reach_the_terminal(tmp_path):
+    put(tmp_path, {**DAT, "ratings.dat": b"1::\x1b[31mred::5::1\n"})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_movie_file_alone_is_checked_too(tmp_path):
+    path = put(tmp_path, {"movies_origin.txt": DAT["movies.dat"] + b"8::\n"}) / "movies_origin.txt"
+    with pytest.raises(DataError, match=r"movies_origin.txt:4: expected 3 fields"):
+        read_movies(path)
+    told: list[str] = []
+    assert len(read_movies(path, skip_bad_lines=True, warn=told.append)) == 3
+    assert len(told) == 1

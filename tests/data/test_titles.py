@@ -1,0 +1,154 @@
+"""Movies by what people type."""
+
+import pytest
+from command_line import SAMPLE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.data.titles import AmbiguousTitle, find, names_of, plain
+from recsys.errors import DataError
+from recsys.preprocess import read_movies
+
+MOVIES = read_movies(SAMPLE / "movies.dat")
+IDS = MOVIES.ids.tolist()
+OWN = {
+    10: "Hamlet (1996)",
+    20: "Hamlet (1990)",
+    30: "300 (2006)",
+    40: "2001: A Space Odyssey (1968)",
+    50: "Blade Runner (1982)",
+    60: "Blade (1998)",
+    70: "Alien (1979)",
+    80: "Aliens (1986)",
+    90: "Batman & Robin (1997)",
+    100: "American in Paris, An (1951)",
+    110: "L.A. Confidential (1997)",
+    120: "Die Hard: With a Vengeance (1995)",
+    130: "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)",
+    1995: "Seven (a.k.a. Se7en) (1995)",
+}
+
+
+def in_sample(text: str) -> str:
+    return MOVIES.titles[IDS.index(find(text, IDS, MOVIES.titles))]
+
+
+def in_own(text: str) -> int:
+    return find(text, list(OWN), list(OWN.values()))
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("Toy Story (1995)", "Toy Story (1995)"),
+        ("toy story", "Toy Story (1995)"),
+        ("  TOY   STORY ", "Toy Story (1995)"),
+        ("les miserables", "Misérables, Les (1995)"),
+        ("Les Misérables", "Misérables, Les (1995)"),
+        ("Miserables, Les", "Misérables, Les (1995)"),
+        ("miserables", "Misérables, Les (1995)"),
+        ("The Lion King", "Lion King, The (1994)"),
+        ("lion king", "Lion King, The (1994)"),
+        ("Lion King, The (1994)", "Lion King, The (1994)"),
+        ("nightmare before christmas", "Nightmare Before Christmas, The (1993)"),
+        ("sen to chihiro no kamikakushi", "Spirited Away (Sen to Chihiro no kamikakushi) (2001)"),
+        ("le cinquieme element", "Fifth Element, The (Cinquième élément, Le) (1997)"),
+        ("Fifth Element", "Fifth Element, The (Cinquième élément, Le) (1997)"),
+        ("la grande illusion", "Grand Illusion (Grande illusion, La) (1937)"),
+        ("shawshank", "Shawshank Redemption, The (1994)"),
+        ("fellowship of the ring", "Lord of the Rings: The Fellowship of the Ring, The (2001)"),
+        ("Pan’s Labyrinth", "Pan's Labyrinth (Laberinto del fauno, El) (2006)"),
+    ],
+)
+def test_titles_as_people_type_them(typed, title):
+    assert in_sample(typed) == title
+
+
+@pytest.mark.parametrize(
+    ("typed", "movie_id"),
+    [
+        ("10", 10),  # an id, where there is such a movie
+        ("300", 30),  # else a title that is a number
+        ("1995", 1995),
+        ("2001", 40),
+        ("alien", 70),  # a whole name goes before the beginning of another
+        ("Alien (1979)", 70),
+        ("blade", 60),
+        ("blade r", None),
+        ("blade runner", 50),
+        ("batman and robin", None),
+        ("batman robin", 90),
+        ("batman & robin", 90),
+        ("an american in paris", 100),
+        ("hamlet (1990)", 20),
+        ("Hamlet (1996)", 10),
+        ("hamlet (2000)", None),
+        ("l.a. confidential", 110),
+        ("die hard", 120),
+        ("vengeance", 120),
+        ("seven", 1995),
+        ("", None),
+        ("   ", None),
+        ("(1990)", None),
+        ("!!!", None),
+        ("zzzz", None),
+    ],
+)
+def test_ids_and_titles(typed, movie_id):
+    if movie_id is None:
+        with pytest.raises(DataError) as refused:
+            in_own(typed)
+        assert not isinstance(refused.value, AmbiguousTitle)
+        assert "\n" not in str(refused.value)
+    else:
+        assert in_own(typed) == movie_id
+
+
+def test_every_movie_of_the_sample_is_found_by_its_own_title_and_id():
+    for movie_id, title in zip(IDS, MOVIES.titles, strict=True):
+        assert find(title, IDS, MOVIES.titles) == movie_id
+        assert find(title.upper(), IDS, MOVIES.titles) == movie_id
+        assert find(str(movie_id), IDS, MOVIES.titles) == movie_id
+
+
+def test_an_ambiguous_title_lists_the_movies_with_their_ids():
+    with pytest.raises(AmbiguousTitle) as refused:
+        in_own("hamlet")
+    assert "Hamlet (1996) = 10, Hamlet (1990) = 20" in str(refused.value)
+    assert "id or the year" in str(refused.value)
+
+
+def test_a_long_list_is_cut():
+    titles = [f"Police Academy {n} (19{80 + n})" for n in range(14)]
+    with pytest.raises(AmbiguousTitle, match=r"and 4 more; give the id or the year"):
+        find("police academy", list(range(100, 114)), titles)
+
+
+def test_near_misses_are_named():
+    with pytest.raises(DataError, match=r"near are Toy Story \(1995\)"):
+        in_sample("toy ratingy")
+    with pytest.raises(DataError, match=r"Shawshank Redemption, The \(1994\)"):
+        in_sample("the shawshenk redemtion")
+
+
+def test_a_wrong_year_names_the_movie_of_the_right_one():
+    with pytest.raises(DataError, match=r"Toy Story \(1995\)"):
+        in_sample("Toy Story (1996)")
+
+
+def test_names_of_a_movie():
+    assert plain("Misérables, Les (1995)") == "miserables"
+    assert plain("The The (1990)") == "the"
+    assert names_of("Fifth Element, The (Cinquième élément, Le) (1997)") >= {
+        "fifth element",
+        "cinquieme element",
+    }
+    assert names_of("M (1931)") == {"m"}
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_is_a_movie_or_our_error(text):
+    try:
+        assert find(text, IDS, MOVIES.titles) in IDS
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017

@@ -1,0 +1,206 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.evaluation import baselines
+from recsys.evaluation.experiment import (
+    BASELINES,
+    BIASES,
+    IN_MILVUS,
+    MATCH,
+    STARS,
+    mean,
+    ranking_case,
+    run,
+)
+from recsys.evaluation.ours import our_model, train
+from recsys.evaluation.splits import PROTOCOLS, join, split
+from recsys.training.options import Options
+
+SMALL = Options(epochs=6, dimension=16, batch_size=64, block_users=24)
+INDEXES = ("FLAT", "IVF_FLAT:nprobe=2", "HNSW:ef=32", "HNSW:ef=128")
+
+
+def two_tastes(users=48, movies=40):
+    """Men like horror and women romance: ratings of 4 and 5 there, of 1 and 2 elsewhere."""
+    rng = np.random.default_rng(0)
+    movie_taste, user_taste = np.arange(movies) % 2, np.arange(users) % 2
+    own = user_taste[:, None] == movie_taste
+    user, movie = np.nonzero(rng.random((users, movies)) < np.where(own, 0.7, 0.2))
+    liked = user_taste[user] == movie_taste[movie]
+    values = np.where(liked, 4, 1) + rng.integers(0, 2, len(user))
+    zero = np.zeros(users, np.int8)
+    return Dataset(
+        "two tastes",
+        Users(np.arange(1, users + 1), user_taste.astype(np.int8), zero, zero),
+        Movies(
+            np.arange(1, movies + 1) * 3,
+            [f"Movie {number} (1999)" for number in range(movies)],
+            [("Horror",) if taste == 0 else ("Romance",) for taste in movie_taste],
+        ),
+        Ratings(
+            (user + 1).astype(np.int32),
+            (movie * 3 + 3).astype(np.int32),
+            values.astype(np.float32),
+            rng.integers(0, 1000, len(user)),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def data():
+    return two_tastes()
+
+
+@pytest.fixture(scope="module")
+def random_rows(data):
+    return list(run(data, "random", [0, 1], SMALL, indexes=INDEXES))
+
+
+@pytest.fixture(scope="module", params=[name for name in PROTOCOLS if name != "random"])
+def other_rows(data, request):
+    return request.param, list(run(data, request.param, [0], SMALL, likes=3, indexes=()))
+
+
+def by_name(rows, seed=0):
+    return {row.name: row for row in rows if row.seed == seed}
+
+
+def test_everybody_is_in_the_table_once_and_in_order(random_rows):
+    names = [MATCH, STARS, "popularity", "EASE", BIASES, *[IN_MILVUS] * len(INDEXES)]
+    assert [row.name for row in random_rows if row.seed == 0] == names
+    assert [row.name for row in random_rows if row.seed == 1] == names
+
+
+def test_everybody_is_asked_about_the_same_users(random_rows):
+    assert len({(row.users, row.left_out) for row in random_rows if row.seed == 0}) == 1
+
+
+def test_every_value_lies_in_its_interval(random_rows):
+    for row in random_rows:
+        for value, low, high in row.metrics.values():
+            assert low - 1e-9 <= value <= high + 1e-9
+
+
+def test_taste_beats_popularity(random_rows):
+    rows = by_name(random_rows)
+    lead = rows["popularity"].behind
+    assert lead.low > 0.2
+    assert lead.value == pytest.approx(
+        rows[MATCH].metrics["ndcg@10"].value - rows["popularity"].metrics["ndcg@10"].value
+    )
+    assert rows[MATCH].metrics["rmse"].value < rows[BIASES].metrics["rmse"].value
+
+
+def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
+    exact = by_name(random_rows)[MATCH]
+    through = {row.chosen: row for row in random_rows if row.name == IN_MILVUS and row.seed == 0}
+    flat = through["FLAT"]
+    assert flat.metrics["overlap@10"] == (1, 1, 1)
+    assert flat.metrics["ndcg@10"] == exact.metrics["ndcg@10"]
+    assert flat.behind == (0, 0, 0)
+    assert len(through) == len(INDEXES)
+    assert any("nlist=" in name and "nprobe=2" in name for name in through)
+
+
+def test_a_search_parameter_without_effect_is_pointed_out(random_rows):
+    """Forty movies: an ef of 32 finds what one of 128 finds."""
+    notes = [row.note for row in random_rows if row.seed == 0 and row.name == IN_MILVUS]
+    assert [bool(note) for note in notes] == [False, False, False, True]
+    assert "ef=32" in notes[3]
+    assert "ignored" in notes[3]
+
+
+def test_the_mean_over_seeds(random_rows):
+    means = {
+        (row.name, row.chosen if row.name == IN_MILVUS else ""): row for row in mean(random_rows)
+    }
+    assert len(means) == len(random_rows) / 2
+    both = [by_name(random_rows, seed)["EASE"] for seed in (0, 1)]
+    averaged = means["EASE", ""].metrics["ndcg@10"]
+    assert averaged.value == pytest.approx(np.mean([r.metrics["ndcg@10"].value for r in both]))
+    assert averaged.low == pytest.approx(np.mean([r.metrics["ndcg@10"].low for r in both]))
+    assert means["EASE", ""].seed == -1
+    covered = [row._replace(coverage=share) for row, share in zip(both, (0.25, 0.75), strict=True)]
+    assert mean(covered)[0].coverage == 0.5
+
+
+def test_a_rival_is_reported_at_its_best_option(data, monkeypatch):
+    """One of its options ranks upside down; validation tells, whichever comes first."""
+
+    def upside(part, dataset, movies, options):
+        score = baselines.genre_profile(part, dataset, movies, ("liked", "plain", "sum"))
+        return lambda user_ids: score(user_ids) * options[0]
+
+    baselines = [
+        baselines.Baseline(str(grid), grid, upside) for grid in (((-1,), (1,)), ((1,), (-1,)))
+    ]
+    monkeypatch.setitem(BASELINES, "random", tuple(baselines))
+    rows = list(run(data, "random", [0], SMALL, indexes=()))
+    assert [row.chosen for row in rows[2:4]] == ["1", "1"]
+    assert rows[2].metrics == rows[3].metrics
+
+
+def test_the_same_seed_makes_the_same_table(data, random_rows):
+    again = list(run(data, "random", [1], SMALL, indexes=()))
+    assert again == [row for row in random_rows if row.seed == 1 and row.name != IN_MILVUS]
+
+
+def test_other_protocols_have_their_rivals(other_rows):
+    protocol, rows = other_rows
+    assert [row.name for row in rows] == [
+        MATCH,
+        STARS,
+        *[baseline.name for baseline in BASELINES[protocol]],
+        BIASES,
+    ]
+    assert {row.protocol for row in rows} == {protocol}
+
+
+def test_cold_users_and_new_movies_are_served_by_taste(other_rows):
+    """The profile, the favourites or the genre say which of the two tastes it is."""
+    _, rows = other_rows
+    ours = by_name(rows)[MATCH].metrics["ndcg@10"].value
+    assert ours > by_name(rows)[rows[2].name].metrics["ndcg@10"].value + 0.1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_test_part_decides_nothing_before_it_is_asked_for(data, protocol, tmp_path):
+    """Turned around, the held-out values change neither the model nor what it recommends."""
+    answers = []
+    parts = split(data.ratings, protocol, seed=0, likes=3)
+    turned = dataclasses.replace(parts.test, values=6 - parts.test.values)
+    for number, test in enumerate((parts.test, turned)):
+        other = parts._replace(test=test)
+        rated = dataclasses.replace(data, ratings=join(*other))
+        model = train(rated, other, protocol, SMALL, tmp_path / str(number))
+        movies = ranking_case(parts.final, data, protocol).movie_ids
+        ours = our_model(model, rated, parts.given, movies)
+        answers.append((model.fingerprint, ours.scorer("relevance")(data.users.ids)))
+    assert answers[0][0] == answers[1][0]
+    np.testing.assert_array_equal(answers[0][1], answers[1][1])
+
+
+def test_held_out_users_and_movies_are_unknown_to_the_model(data, tmp_path):
+    parts = split(data.ratings, "cold-users", seed=0)
+    model = train(data, parts, "cold-users", SMALL, tmp_path / "users")
+    assert not np.isin(parts.test.user_ids, model.vocabulary.user_ids).any()
+    ours = our_model(model, data, parts.given, data.movies.ids)
+    stranger, known = int(parts.test.user_ids[0]), int(parts.train.user_ids[0])
+    assert [person.user_id for person in ours.people(np.array([stranger, known]))] == [None, known]
+    parts = split(data.ratings, "cold-movies", seed=0)
+    model = train(data, parts, "cold-movies", SMALL, tmp_path / "movies")
+    assert not np.isin(parts.test.movie_ids, model.vocabulary.movie_ids).any()
+    assert our_model(model, data, parts.given, parts.test.movie_ids[:1]).movies.is_new.all()
+
+
+def test_favourites_are_given_to_cold_users(data, tmp_path):
+    parts = split(data.ratings, "few-likes", seed=0, likes=3)
+    model = train(data, parts, "few-likes", SMALL, tmp_path / "model")
+    ours = our_model(model, data, parts.given, data.movies.ids)
+    user = int(parts.given.user_ids[0])
+    (person,) = ours.people(np.array([user]))
+    expected = parts.given.movie_ids[parts.given.user_ids == user]
+    assert sorted(person.likes) == sorted(expected.tolist())

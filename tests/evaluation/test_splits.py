@@ -1,0 +1,161 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.data.dataset import Ratings
+from recsys.errors import DataError
+from recsys.evaluation.splits import PROTOCOLS, folds, split
+
+
+def some_ratings(users=30, movies=40, share=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    user, movie = np.nonzero(rng.random((users, movies)) < share)
+    return Ratings(
+        (user * 3 + 7).astype(np.int32),
+        (movie * 2 + 1).astype(np.int32),
+        rng.integers(1, 6, len(user)).astype(np.float32),
+        rng.integers(0, 500, len(user)),
+    )
+
+
+def pairs(ratings):
+    return set(zip(ratings.user_ids.tolist(), ratings.movie_ids.tolist(), strict=True))
+
+
+def users(ratings):
+    return set(ratings.user_ids.tolist())
+
+
+def movies(ratings):
+    return set(ratings.movie_ids.tolist())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_rating_is_in_exactly_one_part(protocol):
+    ratings = some_ratings()
+    parts = split(ratings, protocol, seed=3)
+    assert sum(map(len, parts)) == len(ratings)
+    assert set().union(*map(pairs, parts)) == pairs(ratings)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_rating_keeps_its_stars_and_time(protocol):
+    ratings = some_ratings()
+    lines = set(zip(*(column.tolist() for column in vars(ratings).values()), strict=True))
+    for part in split(ratings, protocol, seed=3):
+        assert set(zip(*(c.tolist() for c in vars(part).values()), strict=True)) <= lines
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_seed_decides_and_the_order_of_the_file_does_not(protocol):
+    ratings = some_ratings()
+    shuffled = ratings[np.random.default_rng(9).permutation(len(ratings))]
+    first, again, other = (
+        [pairs(part) for part in split(each, protocol, seed)]
+        for each, seed in ((ratings, 1), (shuffled, 1), (ratings, 2))
+    )
+    assert first == again
+    assert (first == other) == (protocol == "temporal")
+
+
+def test_random_holds_out_a_fifth_of_every_user():
+    ratings = some_ratings()
+    parts = split(ratings, "random", seed=0)
+    for user in users(ratings):
+        total, test, validation = (
+            int((part.user_ids == user).sum()) for part in (ratings, parts.test, parts.validation)
+        )
+        assert test == round(total / 5)
+        assert validation == round((total - test) / 5)
+
+
+def test_temporal_asks_for_what_came_later_and_keeps_equal_times_together():
+    parts = split(some_ratings(), "temporal", seed=0)
+    assert parts.train.times.max() < parts.validation.times.min()
+    assert parts.validation.times.max() < parts.test.times.min()
+    assert 0.19 < len(parts.test) / len(some_ratings()) < 0.22
+
+
+def test_cold_users_are_cold_users():
+    ratings = some_ratings()
+    parts = split(ratings, "cold-users", seed=0)
+    assert len(users(parts.test)) == 3
+    assert len(users(parts.validation)) == 3
+    assert not users(parts.test) & (users(parts.train) | users(parts.validation))
+    assert not users(parts.validation) & users(parts.train)
+
+
+def test_cold_movies_are_new():
+    parts = split(some_ratings(), "cold-movies", seed=0)
+    assert len(movies(parts.test)) == 4
+    assert not movies(parts.test) & (movies(parts.train) | movies(parts.validation))
+    assert not movies(parts.validation) & movies(parts.train)
+
+
+@pytest.mark.parametrize("likes", [1, 4])
+def test_few_likes_gives_that_many_liked_movies_and_leaves_one_to_find(likes):
+    parts = split(some_ratings(), "few-likes", seed=0, likes=likes)
+    for given_part, asked in (
+        (parts.given, parts.test),
+        (parts.validation_given, parts.validation),
+    ):
+        assert (given_part.values >= 4).all()
+        assert users(given_part) == users(asked)
+        assert not users(asked) & users(parts.train)
+        for user in users(asked):
+            assert (given_part.user_ids == user).sum() == likes
+            assert (asked.values[asked.user_ids == user] >= 4).any()
+
+
+def test_few_likes_asks_nobody_who_has_nothing_left_to_find():
+    """Everybody likes two movies but user 7 and 10, who like three."""
+    ratings = some_ratings(users=20, movies=6, share=1)
+    liked = (ratings.movie_ids < 5) | ((ratings.movie_ids == 5) & (ratings.user_ids <= 10))
+    ratings = dataclasses.replace(ratings, values=np.where(liked, 5, 1).astype(np.float32))
+    parts = split(ratings, "few-likes", seed=0, likes=2)
+    assert users(parts.test) | users(parts.validation) == {7, 10}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_final_question_knows_all_but_the_test(protocol):
+    parts = split(some_ratings(), protocol, seed=0)
+    final, choice = parts.final, parts.choice
+    assert pairs(choice.known) == pairs(parts.train)
+    assert pairs(final.known) == pairs(parts.train) | pairs(parts.validation) | pairs(
+        parts.validation_given
+    )
+    assert pairs(final.asked) == pairs(parts.test)
+    assert not pairs(final.seen) & pairs(final.asked)
+    assert pairs(final.seen) == pairs(final.known) | pairs(parts.given)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 7))
+def test_each_rating_is_tested_in_one_fold(seed, count):
+    ratings = some_ratings(users=8, movies=9)
+    tests = []
+    for train, test in folds(ratings, count, seed):
+        assert pairs(train) | pairs(test) == pairs(ratings)
+        assert len(train) + len(test) == len(ratings)
+        assert abs(len(test) - len(ratings) / count) < 1
+        tests.append(pairs(test))
+    assert len(tests) == count
+    assert sum(map(len, tests)) == len(set().union(*tests)) == len(ratings)
+
+
+def test_a_part_that_would_be_empty_is_refused():
+    with pytest.raises(DataError, match="training part of the cold-users split of 1"):
+        split(some_ratings()[np.arange(1)], "cold-users", seed=0)
+    everything_at_once = Ratings(
+        *(c if n != "times" else np.zeros_like(c) for n, c in vars(some_ratings()).items())
+    )
+    with pytest.raises(DataError, match="training part of the temporal split"):
+        split(everything_at_once, "temporal", seed=0)
+
+
+def test_an_unknown_protocol_is_refused():
+    with pytest.raises(DataError, match="choose one of random, temporal"):
+        split(some_ratings(), "leave-one-out", seed=0)

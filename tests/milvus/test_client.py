@@ -1,0 +1,162 @@
+"""Connecting: what is not a Milvus, one too old or too new, one that does not answer."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
+
+from recsys.errors import StoreError
+from recsys.milvus_store import MilvusStore
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("movies.db", b"SQLite format 3\0 and so on", "a database of Milvus Lite 2"),
+        ("movies.db", b"", "an empty file"),
+        ("movies.db", b"PK something", "not a Milvus Lite database"),
+        ("movies.txt", None, "a file ending in .db"),
+        ("no/movies.db", None, "does not exist: make it first"),
+        ("full.db/", b"", "a folder of something else"),
+    ],
+)
+def test_a_file_milvus_lite_can_not_open(
+    tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+        (path / "letter.txt").write_text("hello")
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match=words) as caught:
+        MilvusStore(str(path))
+    assert "\n" not in str(caught.value)
+    if content and not name.endswith("/"):
+        assert path.read_bytes() == content
+
+
+class OtherVersion(milvus_pb2_grpc.MilvusServiceServicer):
+    """As much of a server as tells its version."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+
+    def Connect(self, request: Any, context: Any) -> Any:
+        info = common_pb2.ServerInfo(build_tags=self.version)
+        return milvus_pb2.ConnectResponse(status=common_pb2.Status(), server_info=info)
+
+    def GetVersion(self, request: Any, context: Any) -> Any:
+        return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version=self.version)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Any], str]]:
+    started = []
+
+    def start(service: Any) -> str:
+        server = grpc.server(futures.ThreadPoolExecutor(2))
+        if service is not None:
+            milvus_pb2_grpc.add_MilvusServiceServicer_to_server(service, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        started.append(server)
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for server in started:
+        server.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("v2.1.4", "Milvus v2.1.4 is too old for this recsys: upgrade the server to 2.3 or newer"),
+        ("2.2.16", "too old"),
+        ("v9.0.1", "Milvus v9.0.1 is too new for this recsys: run `pip install -U recsys`"),
+    ],
+)
+def test_a_server_too_old_or_too_new(serve: Callable[[Any], str], version: str, words: str) -> None:
+    with pytest.raises(StoreError, match=words):
+        MilvusStore(serve(OtherVersion(version)), timeout=5)
+
+
+@pytest.mark.parametrize("version", ["v2.3.5-lite", "2.6.6", "v3.0.0-rc1", "unknown"])
+def test_a_server_of_a_version_that_fits(serve: Callable[[Any], str], version: str) -> None:
+    MilvusStore(serve(OtherVersion(version)), timeout=5).close()
+
+
+def test_a_grpc_server_that_is_not_milvus(serve: Callable[[Any], str]) -> None:
+    with pytest.raises(StoreError, match=r"does not know the calls of Milvus.*correct the port"):
+        MilvusStore(serve(None), timeout=5)
+
+
+class Restarting(OtherVersion):
+    """A server that answers only at the third time of source."""
+
+    asked = 0
+
+    def GetVersion(self, request: Any, context: Any) -> Any:
+        self.asked += 1
+        if self.asked < 3:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "channel not available")
+        return super().GetVersion(request, context)
+
+
+def test_what_may_be_repeated_is_asked_again(serve: Callable[[Any], str]) -> None:
+    service = Restarting("v2.3.5")
+    MilvusStore(serve(service), timeout=5).close()
+    assert service.asked == 3
+
+
+class Frozen(OtherVersion):
+    """A server that takes calls and does not answer."""
+
+    def GetVersion(self, request: Any, context: Any) -> Any:
+        time.sleep(3)
+        return super().GetVersion(request, context)
+
+
+def test_no_call_waits_for_ever(serve: Callable[[Any], str]) -> None:
+    with pytest.raises(StoreError, match=r"no answer within 0.5 s while source for the version"):
+        MilvusStore(serve(Frozen("v2.3.5")), timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ftp://host:1",
+        "http://",
+        "http://host:99999",
+        "http://host:port",
+        "http://root:hunter2:x@host:99999",
+        "http://root:hun/ter2@host:port",
+    ],
+)
+def test_an_address_that_is_none(uri: str) -> None:
+    with pytest.raises(StoreError, match=r"is not http\(s\)://host:port.*correct --uri") as caught:
+        MilvusStore(uri, "root:hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+
+
+def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs up on who pings for some minutes, and pymilvus sends the call once more: an index of
+    a million movies then ends in "index already exists". That takes too long to be played here."""
+    real, opened = grpc.insecure_channel, []
+
+    def channel(target: str, options: Any = (), **more: Any) -> grpc.Channel:
+        opened.append(dict(options))
+        return real(target, options=options, **more)
+
+    monkeypatch.setattr(grpc, "insecure_channel", channel)
+    MilvusStore(str(tmp_path / "movies.db")).close()
+    assert opened
+    assert all(options["grpc.keepalive_time_ms"] > 86_400_000 for options in opened)

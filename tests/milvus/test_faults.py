@@ -1,0 +1,273 @@
+"""What can happen to a Milvus Lite file and to a process that writes it, done to them for real."""
+
+import ctypes
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from movie_store import MODEL, OTHER, movies, unit
+
+from recsys.errors import StoreError
+from recsys.milvus.client import Milvus
+from recsys.milvus_store import MilvusStore
+
+OLD, NEW = movies(60, seed=0), movies(90, seed=1)
+QUERIES = unit(np.random.default_rng(3).normal(size=(2, 16)))
+STEPS = [
+    "create_collection",
+    "insert",
+    "flush",
+    "create_index",
+    "load_collection",
+    "alter_alias",
+    "alter_collection_properties",
+    "drop_collection",
+]
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # of Linux' sched.h
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["recsys.milvus_store", "movie_store"])
+
+
+def elsewhere(work: Callable[..., Any], *args: Any) -> int:
+    """Run something in a process of its own; returns how it ended."""
+    process = _processes.Process(target=work, args=args)
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def publish_and_die(path: str, step: str, during: bool) -> None:
+    """Publish, but be killed just before a step, or a moment into it."""
+    real = Milvus.call
+
+    def call(self: Milvus, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method == step:
+            if during:
+                threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, doing, method, *args, **kwargs)
+
+    Milvus.call = call  # type: ignore[method-assign]
+    MilvusStore(path).publish(NEW, OTHER)
+
+
+def look(path: str, report: str) -> None:
+    """What a later process finds, and whether its publish leaves the place tidy."""
+    with MilvusStore(path) as store:
+        model = store.open(None).model
+        catalogue = {MODEL: OLD, OTHER: NEW}[model]
+        right = store.search(QUERIES, 20).movie_ids == catalogue.search(QUERIES, 20).movie_ids
+        store.publish(NEW, OTHER)
+        found = {
+            "model": model,
+            "right": bool(right.all()),
+            "collections": len(store._milvus.read("", "list_collections")),
+            "versions": len(store.versions()),
+        }
+    Path(report).write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+def test_a_publish_killed_at_any_step_changes_nothing_or_everything(
+    tmp_path: Path, during: bool
+) -> None:
+    first = tmp_path / "first.db"
+    with MilvusStore(str(first)) as store:
+        store.publish(movies(60, seed=8), MODEL)
+        store.publish(OLD, MODEL)
+    for step in STEPS:
+        path, report = tmp_path / f"{step}.db", tmp_path / f"{step}.json"
+        shutil.copytree(first, path)
+        assert elsewhere(publish_and_die, str(path), step, during) == -signal.SIGKILL, step
+        assert elsewhere(look, str(path), str(report)) == 0, step
+        found = json.loads(report.read_text())
+        moved = STEPS.index(step) > STEPS.index("alter_alias")
+        if not (during and step == "alter_alias"):  # there it is one or the other
+            assert found["model"] == (OTHER if moved else MODEL), step
+        assert found["right"], step
+        assert found["collections"] == found["versions"] == 2, step
+
+
+def hold(path: str, ready: Any, done: Any) -> None:
+    with MilvusStore(path):
+        ready.set()
+        done.wait(60)
+
+
+def test_a_database_another_process_has_open(tmp_path: Path) -> None:
+    path = str(tmp_path / "movies.db")
+    ready, done = _processes.Event(), _processes.Event()
+    process = _processes.Process(target=hold, args=(path, ready, done))
+    process.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(StoreError, match=r"another process has this database open.*wait"):
+            MilvusStore(path)
+    finally:
+        done.set()
+        process.join(30)
+    MilvusStore(path).close()
+
+
+def test_closing_lets_go_of_the_database(tmp_path: Path) -> None:
+    path = str(tmp_path / "movies.db")
+    first, second = MilvusStore(path), MilvusStore(path)
+    first.publish(OLD, MODEL)
+    first.close()
+    assert second.open(MODEL).count == 60
+    second.close()
+    ready, done = _processes.Event(), _processes.Event()
+    process = _processes.Process(target=hold, args=(path, ready, done))
+    process.start()
+    assert ready.wait(30)
+    done.set()
+    process.join(30)
+    assert process.exitcode == 0
+    with pytest.raises(StoreError, match="the connection is closed"):
+        second.versions()
+
+
+def fill_the_disk(path: str, report: str) -> None:
+    """Publish where no file may grow beyond what the movies need."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with MilvusStore(path) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+        try:
+            store.publish(movies(2_000, seed=1), OTHER)
+        except StoreError as error:
+            Path(report).write_text(str(error))
+
+
+def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
+    path, report = str(tmp_path / "movies.db"), tmp_path / "report"
+    with MilvusStore(path) as store:
+        store.publish(OLD, MODEL)
+    assert elsewhere(fill_the_disk, path, str(report)) == 0
+    assert "the disk is full" in report.read_text()
+    assert "\n" not in report.read_text()
+    with MilvusStore(path) as store:
+        assert store.open(MODEL).count == 60
+        wanted = OLD.search(QUERIES, 20)
+        assert store.search(QUERIES, 20).movie_ids.tolist() == wanted.movie_ids.tolist()
+        store.publish(NEW, OTHER)
+        assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+
+
+def on_a_small_disk(folder: str, report: str) -> None:
+    """Publish more than fits on a file system of 1 MB, seen by this process alone."""
+    user, group = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
+        Path(report).write_text("skip: this machine allows no mounts")
+        return
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=1m"):
+        Path(report).write_text("skip: this machine allows no mounts")
+        return
+    path = folder + "/movies.db"
+    with MilvusStore(path) as store:
+        store.publish(OLD, MODEL)
+        try:
+            store.publish(movies(20_000, seed=1), OTHER)
+        except StoreError as error:
+            Path(report).write_text(str(error))
+    with MilvusStore(path) as store:
+        assert store.open(MODEL).count == 60
+        found = store.search(QUERIES, 20).movie_ids.tolist()
+        assert found == OLD.search(QUERIES, 20).movie_ids.tolist()
+        store.publish(NEW, OTHER)
+        assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="made by the Linux kernel")
+def test_a_full_file_system(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    report = tmp_path / "report"
+    assert elsewhere(on_a_small_disk, str(tmp_path / "disk"), str(report)) == 0
+    message = report.read_text()
+    if message.startswith("skip: "):
+        pytest.skip(message)
+    assert "the disk is full" in message
+    assert "\n" not in message
+
+
+def open_as_nobody(path: str, report: str) -> None:
+    if os.getuid() == 0:
+        os.setuid(65_534)
+    try:
+        MilvusStore(path)
+    except StoreError as error:
+        os.write(int(report), str(error).encode())
+
+
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    for folder in [tmp_path, *tmp_path.parents[:2]]:
+        folder.chmod(0o755)
+    with MilvusStore(str(tmp_path / "old.db")) as store:
+        store.publish(OLD, MODEL)
+    tmp_path.chmod(0o555)
+    for name in ["new.db", "old.db"]:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            open_as_nobody(str(tmp_path / name), str(write))
+            os._exit(0)
+        os.close(write)
+        os.waitpid(child, 0)
+        with os.fdopen(read) as report:
+            message = report.read()
+        assert "may not be written: give another --uri" in message, name
+    tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage", "words"),
+    [
+        ("**/*.parquet", "junk", "the database is damaged.*recsys load-movies"),
+        ("**/*.parquet", "half", "the database is damaged"),
+        (
+            "**/*.parquet",
+            "gone",
+            "should hold 60 movies, Milvus counts 0: run `recsys load-movies`",
+        ),
+        ("**/manifest.json*", "junk", "the database is damaged"),
+        ("**/manifest.json*", "gone", "should hold 60 movies, Milvus counts 0"),
+        ("**/schema.json", "junk", "the database is damaged"),
+        ("**/schema.json", "gone", "run `recsys load-movies`"),
+        ("aliases.json", "junk", "the database is damaged"),
+        ("aliases.json", "gone", "no movies are published.*run `recsys load-movies`"),
+    ],
+)
+def test_a_damaged_database(tmp_path: Path, pattern: str, damage: str, words: str) -> None:
+    path = tmp_path / "movies.db"
+    with MilvusStore(str(path)) as store:
+        store.publish(OLD, MODEL)
+    files = list(path.glob(pattern))
+    assert files
+    for file in files:
+        content = file.read_bytes()
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(b"junk" * 10 if damage == "junk" else content[: len(content) // 2])
+    with MilvusStore(str(path)) as store:
+        with pytest.raises(StoreError, match=words) as caught:
+            store.open(MODEL)
+        assert "\n" not in str(caught.value)
+        if "run `recsys load-movies`" in words:  # then that must help
+            store.publish(NEW, OTHER)
+            assert store.open(OTHER).count == 90

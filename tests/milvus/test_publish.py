@@ -1,0 +1,191 @@
+"""Publishing and rolling back, on Milvus Lite: all or nothing."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from movie_store import MODEL, OTHER, answers, changed, collections, movies
+from pymilvus import DataType, MilvusClient
+
+from recsys.errors import StoreError
+from recsys.milvus import publish as milvus_publish
+from recsys.milvus.client import Milvus
+from recsys.milvus_store import MilvusStore
+from recsys.serving.catalogue import Filter
+
+MOVIES = movies(60)
+
+
+def test_publishing_says_what_is_published(store: MilvusStore) -> None:
+    sent: list[int] = []
+    indexed: list[int] = []
+    published = store.publish(MOVIES, MODEL, progress=sent.append, indexing=indexed.append)
+    assert sum(sent) == sum(indexed) == published.count == 60
+    assert (published.alias, published.model, published.dimension) == ("recsys_movies", MODEL, 16)
+    assert published.index.name == "FLAT"
+    assert published.is_current
+    assert not published.updating
+    opened = store.open(MODEL)
+    assert opened.collection == published.collection
+    assert opened.software == published.software
+    assert "pymilvus" in opened.software
+    assert opened.when.endswith("+00:00")
+
+
+def test_each_publish_replaces_the_movies_and_keeps_the_one_before(store: MilvusStore) -> None:
+    catalogues = [movies(60, seed=seed) for seed in range(4)]
+    for catalogue in catalogues:
+        store.publish(catalogue, MODEL)
+        assert answers(store, catalogue)
+    kept = store.versions()
+    assert [one.is_current for one in kept] == [True, False]
+    assert len(collections(store)) == 2
+    back = store.rollback()
+    assert back.collection == kept[1].collection
+    assert back.is_current
+    assert answers(store, catalogues[2])
+    with pytest.raises(StoreError, match=r"no earlier version.*recsys load-movies"):
+        store.rollback()
+    store.publish(catalogues[0], OTHER)  # keeps what was current, not the version rolled back
+    assert [one.collection for one in store.versions()][1] == back.collection
+
+
+@pytest.mark.parametrize("keep", [0, 1, 3])
+def test_keep_says_how_many_earlier_versions_stay(store: MilvusStore, keep: int) -> None:
+    for seed in range(5):
+        store.publish(movies(30, seed=seed), MODEL, keep=keep)
+    assert len(store.versions()) == len(collections(store)) == keep + 1
+
+
+def test_rolling_back_before_anything_is_published(store: MilvusStore) -> None:
+    with pytest.raises(StoreError, match="no earlier version"):
+        store.rollback()
+    assert store.versions() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"ids": 11}, "is there twice"),
+        ({"ids": -5}, "has a negative id"),
+        ({"vectors": np.full(16, np.nan)}, "not finite"),
+        ({"vectors": np.full(16, np.inf)}, "not finite"),
+        ({"vectors": np.full(16, 0.5)}, "not of unit length"),
+        ({"vectors": np.zeros(16)}, "not of unit length"),
+        ({"genres": tuple(str(i) for i in range(300))}, "more than 256 genres"),
+    ],
+)
+def test_unfit_movies_are_refused_and_the_old_stand(
+    store: MilvusStore, damage: dict, words: str
+) -> None:
+    good = replace(MOVIES, ids=np.arange(10, 70))
+    store.publish(good, MODEL)
+    with pytest.raises(StoreError, match=f"movie .*{words}.*nothing was published"):
+        store.publish(changed(good, 5, **damage), MODEL)
+    assert answers(store, good)
+    assert len(collections(store)) == 1
+    with pytest.raises(StoreError, match="no movie to publish"):
+        store.publish(good.take([]), MODEL)
+
+
+def test_long_titles_and_genres_are_cut_by_bytes_and_still_found(store: MilvusStore) -> None:
+    long = changed(MOVIES, 0, titles="é" * 2000, genres=("ü" * 300, "Drama"))
+    store.publish(long, MODEL)
+    store.open(MODEL)
+    taken = store.take(MOVIES.ids[:1])
+    assert taken.titles == ["é" * 512]
+    assert taken.genres == [("ü" * 128, "Drama")]
+    found = store.search(MOVIES.vectors[:1], 3, Filter(any_genre=("ü" * 300,)))
+    assert found.movie_ids[0].tolist() == [MOVIES.ids[0], -1, -1]
+
+
+def test_a_failed_publish_leaves_nothing_behind(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(MOVIES, MODEL)
+    real = Milvus.call
+    for step in ["insert", "flush", "create_index", "load_collection", "query", "alter_alias"]:
+
+        def call(self: Milvus, doing: str, method: str, *args, **kwargs):
+            if method == step and (method != "query" or "_v" in args[0]):  # noqa: B023
+                raise StoreError("broken off")
+            return real(self, doing, method, *args, **kwargs)
+
+        monkeypatch.setattr(Milvus, "call", call)
+        with pytest.raises(StoreError, match="broken off"):
+            store.publish(movies(60, seed=9), MODEL)
+        monkeypatch.setattr(Milvus, "call", real)
+        assert answers(store, MOVIES)
+        # Once the alias may have moved, the collection is left for the next publish to sweep.
+        assert len(collections(store)) == (2 if step == "alter_alias" else 1)
+    store.publish(MOVIES, MODEL)
+    assert len(collections(store)) == 2
+
+
+def test_a_wrong_count_or_a_lost_vector_is_not_published(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(MOVIES, MODEL)
+    real = Milvus.call
+
+    def lose(self: Milvus, doing: str, method: str, *args, **kwargs):
+        if method == "insert":
+            args = (args[0], args[1][:-1])
+        return real(self, doing, method, *args, **kwargs)
+
+    monkeypatch.setattr(Milvus, "call", lose)
+    with pytest.raises(StoreError, match="60 movies were sent, Milvus counts 59"):
+        store.publish(MOVIES, MODEL)
+
+    def spoil(self: Milvus, doing: str, method: str, *args, **kwargs):
+        if method == "insert":
+            rows = [{**row, "vector": np.eye(16, dtype=np.float32)[0]} for row in args[1]]
+            args = (args[0], rows)
+        return real(self, doing, method, *args, **kwargs)
+
+    monkeypatch.setattr(Milvus, "call", spoil)
+    with pytest.raises(StoreError, match="not found by its own vector"):
+        store.publish(MOVIES, MODEL)
+    monkeypatch.setattr(Milvus, "call", real)
+    assert answers(store, MOVIES)
+    assert len(collections(store)) == 1
+
+
+def test_schema_has_what_people_read(store: MilvusStore) -> None:
+    published = store.publish(MOVIES, MODEL)
+    client: MilvusClient = store._milvus._client
+    fields = client.describe_collection(published.collection)["fields"]
+    types = {field["name"]: field["type"] for field in fields}
+    assert types["vector"] == DataType.FLOAT_VECTOR
+    assert set(types) == {"movie_id", "title", "year", "genres", "is_new", "vector"}
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Hours gone by; each sleep of a waiting publish takes five minutes, in no time."""
+    gone = [0.0]
+
+    def sleep(_: float) -> None:
+        gone[0] += 1 / 12
+
+    clock = SimpleNamespace(monotonic=lambda: 3600 * gone[0], sleep=sleep)
+    monkeypatch.setattr(milvus_publish, "time", clock)
+    return gone
+
+
+def test_an_index_that_grows_slowly_is_waited_for(hours: list[float]) -> None:
+    shares = iter(np.repeat(np.linspace(0, 1, 50), 2))
+    server = SimpleNamespace(uri="http://server:1", timeout=20)
+    milvus_publish._wait(server, "building the index", lambda: next(shares), movies=4_000)
+    assert hours[0] > 8
+
+
+@pytest.mark.parametrize(("movies", "least", "most"), [(4_000, 0.15, 0.4), (1_000_000, 2.9, 3.2)])
+def test_an_index_that_stands_still_is_given_up(
+    hours: list[float], movies: int, least: float, most: float
+) -> None:
+    server = SimpleNamespace(uri="http://root:hunter2@server:1", timeout=20)
+    with pytest.raises(StoreError, match="http://server:1: indexing stands still at 20%"):
+        milvus_publish._wait(server, "indexing", lambda: 0.2, movies)
+    assert least < hours[0] < most

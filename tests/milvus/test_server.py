@@ -1,0 +1,316 @@
+"""The real Milvus server: what publishing, source and failing are like there."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from milvus_server import TLS, Server, shared
+from movie_store import MODEL, OTHER, movies, unit
+
+from recsys.errors import StoreError
+from recsys.milvus import publish as milvus_publish
+from recsys.milvus.client import Milvus
+from recsys.milvus_store import MilvusStore
+
+pytestmark = pytest.mark.milvus_server
+
+MOVIES, OTHERS = movies(200, seed=0), movies(300, seed=1)
+QUERIES = unit(np.random.default_rng(3).normal(size=(4, 16)))
+PATIENCE = 3.0  # seconds a call may take where the server is frozen
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["recsys.milvus_store", "movie_store"])
+
+
+@pytest.fixture
+def name() -> str:
+    """A collection of the test's own on the shared server."""
+    return f"server_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server of the test's own, to be ill-treated."""
+    own = Server(session=getattr(request, "param", 5))
+    yield own
+    own.remove()
+
+
+frozen_at_times = pytest.mark.parametrize("server", [30], indirect=True, ids=["patient"])
+
+
+def right(store: MilvusStore) -> bool:
+    """Whether the store answers as the movies of the model it says they are of."""
+    catalogue = {MODEL: MOVIES, OTHER: OTHERS}[store.open(None).model]
+    found, wanted = store.search(QUERIES, 20), catalogue.search(QUERIES, 20)
+    return found.movie_ids.tolist() == wanted.movie_ids.tolist()
+
+
+def names(store: MilvusStore) -> list[str]:
+    found = store._milvus.read("", "list_collections")
+    return [one for one in found if one.startswith(store.alias + "_v")]
+
+
+def test_publish_update_roll_back(name: str) -> None:
+    with MilvusStore(shared().uri, collection=name) as store:
+        store.publish(MOVIES, MODEL)
+        assert right(store)
+        store.publish(OTHERS, OTHER, index="HNSW:ef=400", shards=2)
+        assert right(store)
+        assert store.rollback().model == MODEL
+        assert right(store)
+        fewer = MOVIES.take(MOVIES.ids[3:])
+        changes = store.update(fewer, MODEL)
+        assert (changes.added, changes.changed) == ([], [])
+        assert changes.removed == sorted(MOVIES.ids[:3].tolist())
+        assert store.open(MODEL).count == 197
+        wanted = fewer.search(QUERIES, 20).movie_ids.tolist()
+        assert store.search(QUERIES, 20).movie_ids.tolist() == wanted
+        changes = store.update(MOVIES, MODEL)
+        assert changes.added == sorted(MOVIES.ids[:3].tolist())
+        assert right(store)
+        assert len(names(store)) == len(store.versions()) == 2
+
+
+def test_a_reader_survives_the_publish_that_drops_its_version(name: str) -> None:
+    with MilvusStore(shared().uri, collection=name) as store:
+        store.publish(MOVIES, MODEL)
+        with MilvusStore(shared().uri, collection=name) as reader:
+            reader.open(MODEL)
+            store.publish(OTHERS, MODEL, keep=0)
+            found = reader.search(QUERIES[:1], 20).movie_ids.tolist()
+            assert found == OTHERS.search(QUERIES[:1], 20).movie_ids.tolist()
+            store.publish(OTHERS, OTHER, keep=0)
+            with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
+                reader.search(QUERIES[:1], 20)
+
+
+def test_readers_see_one_version_or_the_other_during_fifty_switches(name: str) -> None:
+    with MilvusStore(shared().uri, collection=name) as store:
+        versions = [store.publish(c, m).collection for c, m in [(MOVIES, MODEL), (OTHERS, OTHER)]]
+        stop, seen, wrong = threading.Event(), [], []
+
+        def read() -> None:
+            while not stop.is_set():
+                try:
+                    with MilvusStore(shared().uri, collection=name) as reader:
+                        for _ in range(5):
+                            if not right(reader):
+                                wrong.append(reader._opened)
+                            seen.append(reader._opened.model)
+                except StoreError as error:
+                    wrong.append(error)
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        try:
+            for turn in range(50):
+                milvus_publish._move_alias(store._milvus, name, versions[turn % 2])
+                time.sleep(0.05)
+        finally:
+            stop.set()
+            for reader in readers:
+                reader.join()
+        assert wrong == []
+        assert set(seen) == {MODEL, OTHER}
+
+
+def publish_and_die(uri: str, name: str, step: str) -> None:
+    real = Milvus.call
+
+    def call(self: Milvus, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method == step:
+            threading.Timer(0.001, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return real(self, doing, method, *args, **kwargs)
+
+    Milvus.call = call  # type: ignore[method-assign]
+    MilvusStore(uri, collection=name).publish(OTHERS, OTHER)
+
+
+@pytest.mark.parametrize("step", ["insert", "create_index", "alter_alias"])
+def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(name: str, step: str) -> None:
+    with MilvusStore(shared().uri, collection=name) as store:
+        store.publish(MOVIES, MODEL)
+        process = _processes.Process(target=publish_and_die, args=(shared().uri, name, step))
+        process.start()
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL
+        assert right(store)
+        assert step == "alter_alias" or store.open(None).model == MODEL
+        assert len(names(store)) == 2
+        store.publish(OTHERS, OTHER)
+        assert right(store)
+        assert len(names(store)) == len(store.versions()) == 2
+
+
+def test_what_a_server_can_not_give_is_said(name: str) -> None:
+    with MilvusStore(shared().uri, collection=name) as store:
+        for options, words in [
+            ({"replicas": 2}, "ask for fewer --replicas"),
+            ({"resource_groups": ["nowhere"]}, "another --resource-group"),
+            ({"shards": 99}, "ask for fewer --shards"),
+        ]:
+            with pytest.raises(StoreError, match=words):
+                store.publish(MOVIES, MODEL, **options)
+        assert names(store) == []
+        with pytest.raises(StoreError, match="no movies are published"):
+            store.open(MODEL)
+        with pytest.raises(StoreError, match="no database nowhere, only default"):
+            MilvusStore(shared().uri, db="nowhere")
+
+
+def test_a_wrong_address_is_explained() -> None:
+    server = shared()
+    port = urllib.parse.urlsplit(server.uri).port
+    for uri, words in [
+        ("http://nowhere.invalid:19530", "no such host"),
+        ("http://127.0.0.1:1", "nothing listens there"),
+        (f"http://127.0.0.1:{server._metrics}", "what listens there is not Milvus"),
+        (f"https://127.0.0.1:{port}", "does not speak TLS: write http://"),
+    ]:
+        with pytest.raises(StoreError, match=words) as caught:
+            MilvusStore(uri, "root:hunter2", timeout=5)
+        assert "\n" not in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_server_too_old() -> None:
+    server = Server(version="2.2.16")
+    try:
+        with pytest.raises(StoreError, match=r"Milvus v?2\.2.* is too old.*upgrade the server"):
+            MilvusStore(server.uri, timeout=60)
+    finally:
+        server.remove()
+
+
+@frozen_at_times
+def test_a_frozen_server(server: Server) -> None:
+    with MilvusStore(server.uri, timeout=PATIENCE) as store:
+        store.publish(MOVIES, MODEL)
+        store.open(MODEL)
+        server.freeze()
+        started = time.monotonic()
+        with pytest.raises(StoreError, match=r"no answer within 3 s while searching"):
+            store.search(QUERIES, 3)
+        server.thaw()
+        assert time.monotonic() - started < 2 * PATIENCE
+    with MilvusStore(server.uri) as store:
+        assert right(store)
+        server.freeze()
+        with pytest.raises(StoreError, match=r"no answer within 2 s while connecting"):
+            MilvusStore(server.uri, timeout=2)
+        server.thaw()
+        assert right(store)
+
+
+@frozen_at_times
+@pytest.mark.parametrize("step", ["insert", "alter_alias"])
+def test_a_server_frozen_during_a_publish(server: Server, step: str) -> None:
+    with MilvusStore(server.uri) as store:
+        store.publish(MOVIES, MODEL)
+    with MilvusStore(server.uri, timeout=1) as store:
+        real = store._milvus.call
+
+        def call(doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
+            if method == step:
+                server.freeze()
+            return real(doing, method, *args, **kwargs)
+
+        store._milvus.call = call
+        with pytest.raises(StoreError, match="no answer within"):
+            store.publish(OTHERS, OTHER)
+        server.thaw()
+    with MilvusStore(server.uri, timeout=60) as store:
+        assert right(store)  # of whichever: the alias may have moved after the thaw
+        store.publish(OTHERS, OTHER)
+        assert right(store)
+        assert len(names(store)) == len(store.versions()) == 2
+
+
+def test_a_server_killed_during_a_publish_and_a_batch(server: Server) -> None:
+    with MilvusStore(server.uri) as store:
+        store.publish(MOVIES, MODEL)
+    for step in ["insert", "load_collection", "alter_alias"]:
+        with MilvusStore(server.uri, timeout=2) as store:
+            real = store._milvus.call
+
+            def call(doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
+                if method == step:  # noqa: B023
+                    server.kill()
+                return real(doing, method, *args, **kwargs)  # noqa: B023
+
+            store._milvus.call = call
+            with pytest.raises(StoreError, match=r"nothing listens|no answer|closed") as caught:
+                store.publish(OTHERS, OTHER)
+            assert "\n" not in str(caught.value)
+        server.start()
+        with MilvusStore(server.uri, timeout=60) as store:
+            assert store.open(None).model == MODEL
+            assert right(store)
+    with MilvusStore(server.uri, timeout=60) as store:
+        store.open(MODEL)
+        threading.Timer(0.5, server.kill).start()
+        threading.Timer(1.0, server.start, (False,)).start()
+        end = time.monotonic() + 3
+        while time.monotonic() < end or not server.running:  # asked again until it is back
+            found = store.search(QUERIES, 20).movie_ids.tolist()
+            assert found == MOVIES.search(QUERIES, 20).movie_ids.tolist()
+        store.publish(OTHERS, OTHER)
+        assert right(store)
+        assert len(names(store)) == len(store.versions()) == 2
+
+
+def test_user_password_rights_and_tls() -> None:
+    server = Server(authorization=True, tls=True)
+    ca = str(TLS / "ca.pem")
+    port = urllib.parse.urlsplit(server.uri).port
+    try:
+        for uri, token, options, words in [
+            (server.uri, "", {"ca": ca}, "give --token USER:PASSWORD or set RECSYS_TOKEN"),
+            (server.uri, "root:hunter2", {"ca": ca}, "user or password is wrong"),
+            (f"https://root:hunter2@localhost:{port}", "", {"ca": ca}, "user or password is wrong"),
+            (server.uri, "root:Milvus", {}, "certificate is not trusted.*--ca"),
+            (server.uri, "root:Milvus", {"ca": "/nowhere.pem"}, "no such file: give --ca"),
+            (f"http://localhost:{port}", "root:Milvus", {}, "write https:// in --uri"),
+        ]:
+            with pytest.raises(StoreError, match=words) as caught:
+                MilvusStore(uri, token, timeout=5, **options)
+            assert "hunter2" not in str(caught.value)
+            assert "\n" not in str(caught.value)
+        with MilvusStore(server.uri, "root:Milvus", ca=ca) as store:
+            store.publish(MOVIES, MODEL)
+            assert right(store)
+            client = store._milvus._client
+            client.create_role("reader")
+            for kind, right_name in [
+                ("Collection", "Search"),
+                ("Collection", "Query"),
+                ("Global", "DescribeCollection"),
+            ]:
+                client.grant_privilege("reader", kind, right_name, "*")
+            for user in ["reader_one", "nobody"]:
+                client.create_user(user, "hunter2-hunter2")
+            client.grant_role("reader_one", "reader")
+        time.sleep(1)  # rights reach the proxy by and by
+        with MilvusStore(server.uri, "reader_one:hunter2-hunter2", ca=ca) as store:
+            assert right(store)
+            with pytest.raises(StoreError, match="this user may not do that"):
+                store.publish(OTHERS, OTHER)
+        with (
+            MilvusStore(server.uri, "nobody:hunter2-hunter2", ca=ca) as store,
+            pytest.raises(
+                StoreError, match=r"this user may not do that.*another --token"
+            ) as caught,
+        ):
+            store.open(MODEL)
+        assert "hunter2" not in str(caught.value)
+    finally:
+        server.remove()

@@ -1,0 +1,272 @@
+import numpy as np
+import pytest
+import pytrec_eval
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.data.dataset import Ratings
+from recsys.errors import DataError, ModelError
+from recsys.metrics import (
+    Histories,
+    PerUser,
+    best,
+    case,
+    coverage,
+    difference,
+    interval,
+    overlap,
+    ranking_metrics,
+    rating_metrics,
+    top_k,
+)
+from recsys.serving.catalogue import NO_MOVIE
+
+
+def ratings(*rows):
+    """(user id, movie id, values) each."""
+    users, movies, values = zip(*rows, strict=True) if rows else ((), (), ())
+    return Ratings(
+        np.array(users, np.int32),
+        np.array(movies, np.int32),
+        np.array(values, np.float32),
+        np.zeros(len(rows), np.int64),
+    )
+
+
+def padded(*lists):
+    return np.array([[*each, *[NO_MOVIE] * (20 - len(each))] for each in lists])
+
+
+MOVIES = np.arange(10, 40)  # ids, not columns
+
+
+@pytest.fixture
+def hand():
+    """User 1 likes 12 and 14 of the movies; user 2 likes 30; user 3 likes nothing held out."""
+    known = ratings((1, 10, 5), (2, 10, 3), (2, 11, 1), (3, 10, 4), (4, 10, 4), (4, 12, 5))
+    asked = ratings((1, 12, 4), (1, 13, 3.5), (1, 14, 5), (2, 30, 4.5), (3, 31, 2))
+    return case(known, known, asked, MOVIES)
+
+
+def test_users_without_a_relevant_movie_are_left_out_and_counted(hand):
+    assert hand.user_ids.tolist() == [1, 2]
+    assert hand.left_out == 1
+
+
+def test_metrics_by_hand(hand):
+    lists = padded([11, 12, 13, 14], [20, 21, 22])
+    metrics = ranking_metrics(hand, lists)
+    ideal = 1 + 1 / np.log2(3)
+    assert metrics["ndcg@10"].totals == pytest.approx(
+        [(1 / np.log2(3) + 1 / np.log2(5)) / ideal, 0]
+    )
+    assert metrics["recall@10"].totals.tolist() == [1, 0]
+    assert metrics["mrr@20"].totals.tolist() == [0.5, 0]
+    assert metrics["mrr@20"].value == 0.25
+    # 11 and 12 were rated by one of four users (2 bits), the rest by none, which counts as one
+    assert metrics["novelty@10"].value == 2
+    assert coverage(hand, lists) == 7 / 30
+
+
+def test_novelty_is_minus_log2_of_the_share_of_known_users():
+    known = ratings((1, 10, 5), (2, 10, 3), (3, 10, 1), (4, 11, 1), (3, 11, 2))
+    question = case(known, ratings(), ratings((9, 12, 5)), MOVIES)
+    value = ranking_metrics(question, padded([10, 11, 12]))["novelty@10"].value
+    assert value == pytest.approx((-np.log2(3 / 4) - np.log2(2 / 4) - np.log2(1 / 4)) / 3)
+
+
+def test_the_tenth_place_counts_at_10_and_the_eleventh_does_not(hand):
+    at_10 = padded([*range(15, 24), 12], [30])
+    at_11 = padded([*range(15, 25), 12], [30])
+    assert ranking_metrics(hand, at_10)["ndcg@10"].totals[0] > 0
+    assert ranking_metrics(hand, at_11)["ndcg@10"].totals[0] == 0
+    assert ranking_metrics(hand, at_11)["recall@10"].totals[0] == 0
+    assert ranking_metrics(hand, at_11)["recall@20"].totals[0] == 0.5
+    assert ranking_metrics(hand, at_11)["mrr@20"].totals[0] == pytest.approx(1 / 11)
+
+
+def test_denominators_are_cut_at_k():
+    """Thirty relevant movies: ten hits of ten are everything there is to have at 10."""
+    asked = ratings(*((1, movie, 4) for movie in MOVIES))
+    question = case(ratings((2, 10, 1)), ratings(), asked, MOVIES)
+    metrics = ranking_metrics(question, MOVIES[None, :20])
+    assert [metrics[m].value for m in ("ndcg@10", "recall@10", "recall@20")] == pytest.approx(
+        [1, 1, 1]
+    )
+    half = ranking_metrics(question, padded(MOVIES[:5]))
+    assert half["recall@10"].value == 5 / 10
+    assert half["recall@20"].value == 5 / 20
+
+
+def test_a_movie_outside_the_candidates_is_not_relevant():
+    asked = ratings((1, 12, 5), (1, 99, 5))
+    metrics = ranking_metrics(case(ratings(), ratings(), asked, MOVIES), padded([12]))
+    assert metrics["recall@10"].value == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ([10], "has seen"),
+        ([12, 13, 12], "twice"),
+        ([99], "no candidate|not a candidate"),
+    ],
+)
+def test_lists_that_would_flatter_are_refused(hand, first, message):
+    with pytest.raises(DataError, match=message):
+        ranking_metrics(hand, padded(first, [30]))
+
+
+def test_short_lists_are_refused(hand):
+    with pytest.raises(DataError, match=r"expected \(2, 20\)"):
+        ranking_metrics(hand, padded([12], [30])[:, :10])
+
+
+def test_no_relevant_movie_at_all_is_refused():
+    with pytest.raises(DataError, match="nobody rated a candidate 4 or more"):
+        case(ratings(), ratings(), ratings((1, 12, 3.5)), MOVIES)
+
+
+def test_best_never_recommends_a_seen_movie(hand):
+    def rising(users):
+        return np.tile(-np.arange(30.0), (len(users), 1))
+
+    lists = best(hand, rising)
+    assert lists[0, :2].tolist() == [11, 12]
+    assert lists[1, :2].tolist() == [12, 13]
+
+
+def test_best_asks_in_blocks_and_in_order(hand, monkeypatch):
+    asked = []
+
+    def score(users):
+        asked.append(users.tolist())
+        return np.zeros((len(users), 30))
+
+    monkeypatch.setattr("recsys.metrics.BLOCK", 1)
+    blocks = best(hand, score)
+    metrics = ranking_metrics(hand, blocks)
+    assert asked == [[1], [2]]
+    monkeypatch.undo()
+    np.testing.assert_array_equal(best(hand, score), blocks)
+    for name, metric in ranking_metrics(hand, blocks).items():
+        np.testing.assert_array_equal(metric.totals, metrics[name].totals)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 15))
+def test_top_k_is_a_stable_sort(seed, width, k):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 4, (3, width)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.3] = -np.inf
+    for row, columns in zip(scores, top_k(scores, k), strict=True):
+        order = [c for c in np.argsort(-row, kind="stable") if row[c] > -np.inf][:k]
+        assert columns.tolist() == order + [-1] * (k - len(order))
+
+
+def test_a_score_that_is_not_a_number_is_refused():
+    with pytest.raises(ModelError, match="not a number"):
+        top_k(np.array([[1, np.nan]]), 1)
+
+
+def test_histories_fill_rows_of_known_users_and_leave_cold_users_empty():
+    rated = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3))
+    rows = Histories(rated, np.array([13, 10, 11]), rated.values).dense(np.array([7, 1, 5, 7]))
+    assert rows.tolist() == [[2, 3, 0], [0, 0, 0], [0, 0, 4], [2, 3, 0]]
+    assert not Histories(ratings(), MOVIES).dense(np.array([1])).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_trec_eval(seed):
+    rng = np.random.default_rng(seed)
+    users, movies = 60, 80
+    known_mask = rng.random((users, movies)) < 0.1
+    asked_mask = (rng.random((users, movies)) < rng.random((users, 1)) * 0.4) & ~known_mask
+    values = rng.integers(1, 6, (users, movies))
+    scores = rng.standard_normal((users, movies))
+
+    def of(mask):
+        user, movie = np.nonzero(mask)
+        return ratings(*zip(user + 1, movie + 1, values[mask], strict=True))
+
+    question = case(of(known_mask), of(known_mask), of(asked_mask), np.arange(1, movies + 1))
+    lists = best(question, lambda ids: scores[ids - 1])
+    ours = ranking_metrics(question, lists)
+
+    liked = asked_mask & (values >= 4)
+    truth = {str(u): {str(f): 1 for f in np.flatnonzero(liked[u])} for u in range(users)}
+    truth = {user: relevant for user, relevant in truth.items() if relevant}
+    run = {
+        user: {str(f): float(scores[int(user), f]) for f in np.flatnonzero(~known_mask[int(user)])}
+        for user in truth
+    }
+    measures = {"ndcg_cut.10", "P.10,20", "recip_rank"}
+    theirs = pytrec_eval.RelevanceEvaluator(truth, measures).evaluate(run)
+    assert question.user_ids.tolist() == [int(user) + 1 for user in truth]
+
+    def column(name):
+        return np.array([theirs[user][name] for user in truth])
+
+    relevant = np.array([len(movies) for movies in truth.values()])
+    np.testing.assert_allclose(ours["ndcg@10"].totals, column("ndcg_cut_10"), atol=1e-7)
+    for k in (10, 20):
+        hits = column(f"P_{k}") * k
+        np.testing.assert_allclose(ours[f"recall@{k}"].totals, hits / np.minimum(k, relevant))
+    reciprocal = column("recip_rank")
+    np.testing.assert_allclose(
+        ours["mrr@20"].totals, np.where(reciprocal >= 1 / 20 - 1e-9, reciprocal, 0)
+    )
+
+
+def test_rmse_and_mae_by_hand():
+    metrics = rating_metrics(
+        np.array([5, 5, 2]), np.array([4.0, 1.0, 3.0]), np.array([4.0, 3.0, 2.0])
+    )
+    assert metrics["rmse"].value == pytest.approx((5 / 3) ** 0.5)
+    assert metrics["mae"].value == 1
+    assert metrics["rmse"].weights.tolist() == [1, 2]  # by user, in the order of their ids
+
+
+def test_a_prediction_that_is_not_finite_is_refused():
+    with pytest.raises(ModelError, match="not finite"):
+        rating_metrics(np.array([1]), np.array([3.0]), np.array([np.inf]))
+
+
+def test_overlap_counts_common_movies_whatever_their_order():
+    exact = padded([1, 2, 3, 4], [5], [])
+    other = padded([4, 3, 9, 8], [5, 6], [7])
+    metric = overlap(exact, other)
+    assert metric.totals.tolist() == [2, 1, 0]
+    assert metric.weights.tolist() == [4, 1, 0]
+    assert overlap(exact, exact).value == 1
+    assert overlap(exact[:, :2], other[:, :2], k=2).totals.tolist() == [0, 1, 0]
+
+
+def test_the_interval_covers_the_normal_one_and_is_seeded():
+    values = np.random.default_rng(1).normal(3, 2, 2000)
+    metric = PerUser(values, np.ones(2000))
+    value, low, high = interval(metric, seed=5)
+    assert value == pytest.approx(values.mean())
+    half = 1.96 * values.std() / 2000**0.5
+    assert low == pytest.approx(value - half, abs=half * 0.15)
+    assert high == pytest.approx(value + half, abs=half * 0.15)
+    assert interval(metric, seed=5) == (value, low, high)
+    assert interval(metric, seed=6) != (value, low, high)
+
+
+def test_the_interval_of_a_root_is_that_of_the_root():
+    metric = PerUser(np.array([4.0, 4.0]), np.array([1.0, 1.0]), root=True)
+    assert interval(metric, seed=0) == (2, 2, 2)
+
+
+def test_a_paired_difference_is_sharper_than_two_intervals():
+    rng = np.random.default_rng(2)
+    hard = rng.normal(0, 1, 500)
+    ours = PerUser(hard + 0.05 + rng.normal(0, 0.01, 500), np.ones(500))
+    theirs = PerUser(hard, np.ones(500))
+    paired = difference(ours, theirs, seed=0)
+    assert paired.value == pytest.approx(ours.value - theirs.value)
+    assert 0.04 < paired.low < paired.high < 0.06
+    assert interval(ours, seed=0).low < interval(theirs, seed=0).high
+    with pytest.raises(DataError, match="same users"):
+        difference(ours, PerUser(hard[1:], np.ones(499)), seed=0)
