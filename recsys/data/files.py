@@ -1,0 +1,1 @@
+"""Writing beside and renaming: a reader finds the old file or folder, or the new one, whole."""
