@@ -37,14 +37,14 @@ class _Files(NamedTuple):
 
 
 def read_dataset(
-    folder: Path, *, skip_bad_lines: bool = False, warn: Callable[[str], None] | None = None
+    folder: Path, *, skip_bad_lines: bool = False, log: Callable[[str], None] | None = None
 ) -> Dataset:
     """Read and check a folder of MovieLens `.dat`, ML-100K `u.*` or RecBole atomic files.
 
     Args:
         folder: holds ratings, movies and, where there are any, users of one family.
         skip_bad_lines: leave bad lines out (and ratings of the movies and users on them).
-        warn: is told in a line each what was left out and that there is no users file.
+        log: is told in a line each what was left out and that there is no users file.
 
     Raises:
         DataError: a file that is missing or unreadable; or bad lines, the first ten in words.
@@ -58,26 +58,26 @@ def read_dataset(
     raw = check_scale(path, read_ratings(path, layout, problems), problems)
     if fit:
         raw = check_pairs(path, raw, movies, users, problems)
-    _settle(path, len(raw.lines), problems, skip_bad_lines, warn)
+    _settle(path, len(raw.lines), problems, skip_bad_lines, log)
     if users is None:
         users = _users_of(raw.ratings)
-        if warn:
-            warn(f"{folder}: no users file, so gender, age and job of every user are unknown")
+        if log:
+            log(f"{folder}: no users file, so gender, age and job of every user are unknown")
     return Dataset(folder.resolve().name, users, movies, raw.ratings)
 
 
 def read_movies(
-    path: Path, *, skip_bad_lines: bool = False, warn: Callable[[str], None] | None = None
+    path: Path, *, skip_bad_lines: bool = False, log: Callable[[str], None] | None = None
 ) -> Movies:
     """Read and check one raw movie file: `movies.dat` or any like it, `u.item`, `*.item`."""
     problems = Problems()
     movies = _read_movies(path, _movie_layout(path), problems)
-    _settle(path, len(movies), problems, skip_bad_lines, warn)
+    _settle(path, len(movies), problems, skip_bad_lines, log)
     return movies
 
 
 def _settle(
-    path: Path, left: int, problems: Problems, skip: bool, warn: Callable[[str], None] | None
+    path: Path, left: int, problems: Problems, skip: bool, log: Callable[[str], None] | None
 ) -> None:
     """Raise what there is to raise, or tell in a line what was dropped."""
     if problems and not skip:
@@ -85,8 +85,8 @@ def _settle(
     if not left:
         found = f"the bad lines: {problems.summary()}" if problems else "none was found"
         raise DataError(f"{path}: no usable line is left, {found}; mend the file or name another")
-    if problems and warn:
-        warn(problems.summary())
+    if problems and log:
+        log(problems.summary())
 
 
 def _files(folder: Path) -> _Files:

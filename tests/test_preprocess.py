@@ -47,7 +47,7 @@ def test_ml_10m_has_half_stars_no_users_and_utf8(tmp_path):
     ratings = "9::5::3.5::1\n4::6::.5::2\n4::8::5.0::3\n"
     put(tmp_path, {"movies.dat": movies.encode(), "ratings.dat": ratings.encode()})
     told: list[str] = []
-    read = read_dataset(tmp_path, warn=told.append)
+    read = read_dataset(tmp_path, log=told.append)
     assert told == [f"{tmp_path}: no users file, so gender, age and job of every user are unknown"]
     assert read.movies.titles[0] == "Amélie (2001)"
     assert read.movies.genres == [(), (), ("IMAX", "War")]
@@ -128,7 +128,7 @@ def test_skipping_drops_bad_lines_and_what_hangs_on_them(tmp_path):
     ratings = DAT["ratings.dat"].replace(b"1::1::5", b"1::1::55")
     put(tmp_path, {**DAT, "movies.dat": movies, "ratings.dat": ratings})
     told: list[str] = []
-    read = read_dataset(tmp_path, skip_bad_lines=True, warn=told.append)
+    read = read_dataset(tmp_path, skip_bad_lines=True, log=told.append)
     assert read.movies.ids.tolist() == [1, 3]
     assert read.ratings.movie_ids.tolist() == [3, 1, 3]
     assert len(told) == 1
@@ -145,7 +145,7 @@ def test_skipping_everything_is_an_error(tmp_path):
 
 def test_good_data_warn_of_nothing(tmp_path):
     told: list[str] = []
-    read_dataset(put(tmp_path, DAT), skip_bad_lines=True, warn=told.append)
+    read_dataset(put(tmp_path, DAT), skip_bad_lines=True, log=told.append)
     assert told == []
 
 

@@ -53,6 +53,9 @@ OCCUPATIONS = {
     "writer": 20,
 }
 MIN_RATING, MAX_RATING = 0.5, 5.0
+LIKED = 4.0  # ratings from which on a movie counts as liked
+NEUTRAL_RATING = 3.5  # says neither yes nor no
+ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}  # of users
 PROTOCOLS = ("random", "temporal", "cold-users", "cold-movies", "few-likes")  # see splits.py
 GENRES_100K = (  # the columns of u.item, behind one for "unknown"
     "Action",

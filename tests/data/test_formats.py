@@ -190,5 +190,5 @@ def test_a_movie_file_alone_is_checked_too(tmp_path):
     with pytest.raises(DataError, match=r"movies_origin.txt:4: expected 3 fields"):
         read_movies(path)
     told: list[str] = []
-    assert len(read_movies(path, skip_bad_lines=True, warn=told.append)) == 3
+    assert len(read_movies(path, skip_bad_lines=True, log=told.append)) == 3
     assert len(told) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from recsys.data.dataset import UNKNOWN, Users, Vocabulary
 from recsys.serving.folded import LIKED
-from recsys.serving.model_folder import History
+from recsys.data.history import History
 from recsys.training.batches import FEW, BatchSampler, attribute_rows
 from recsys.training.options import Options
 
