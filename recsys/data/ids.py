@@ -1,0 +1,21 @@
+"""Raw ids to positions: the one look-up that everything else uses."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
+    """Where each wanted id stands in `ids`, -1 where it does not.
+
+    Args:
+        ids: (N,) whole numbers or strings, ascending and unique.
+        wanted: (...) of the same kind, in any order and number.
+
+    >>> positions(np.array([2, 5, 9]), [9, 2, 3, 9]).tolist()
+    [2, 0, -1, 2]
+    """
+    wanted = np.asarray(wanted)
+    if not len(ids) or not wanted.size:
+        return np.full(wanted.shape, -1, np.intp)
+    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[place] == wanted, place, -1)
