@@ -1,52 +1,159 @@
-"""Writing beside and renaming: a reader finds the old file or folder, or the new one, whole."""
+"""Writing beside and renaming: a reader finds the old file or folder, or the new one, whole.
 
+Both forms write to a sibling named `NAME.tmp-PID` and rename it at the end. If the block raises,
+the sibling is removed and the old one stays. A kill leaves the sibling behind; the next writer of
+the same place removes it once it is an hour old.
+"""
+
+import glob
 import os
 import shutil
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from recsys.errors import RecsysError
 
+STALE = 3600  # seconds after which an unfinished sibling is taken for a killed process's
+
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
+    """A path to write to; what was written takes the place of `path` when the block ends.
+
+    Of a symbolic link the target is replaced. Anything there that is not a regular file (a pipe,
+    `/dev/stdout`, `/dev/null`) is written to directly.
+
+    Args:
+        path: its folder must exist.
+        fix: what the error names as the thing to change.
+
+    Raises:
+        RecsysError: the place cannot be written: found before the block is entered where that is
+            possible, so that no work is lost.
+
+    >>> with replacing_file("answers.txt") as beside:  # doctest: +SKIP
+    ...     beside.write_text("all of them")
+    """
+    path = Path(path)
+    if _is_stream(path):
+        with _writing(path, path, fix, "file"):
+            yield path
+        return
+    target = Path(os.path.realpath(path))
+    beside = _beside(target)
+    with _writing(path, beside, fix, "file"):
+        if target.is_dir():
+            raise RecsysError(f"{path}: cannot be written (it is a folder)", "name a file", fix)
+        _sweep(target)
+        try:
+            beside.touch()
+            if target.exists():
+                shutil.copymode(target, beside)
+            yield beside
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path | str, fix: str = "output") -> Iterator[Path]:
+    """An empty folder beside `path` that takes its place when the block ends.
+
+    Two renames do it, for which the old folder waits as `NAME.previous`; `standing` finds it there
+    if a kill falls between them. Whether what is there may be replaced is for the caller to check.
+
+    Raises:
+        RecsysError: the place cannot be written, or a file is there.
+    """
+    path = Path(path)
+    target = Path(os.path.realpath(path))
+    writable_folder(path, fix)
+    beside, previous = _beside(target), _previous(target)
+    with _writing(path, beside, fix, "folder"):
+        _sweep(target)
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            beside.mkdir()
+            yield beside
+            if not target.exists() and previous.exists():  # an earlier kill between the renames
+                os.rename(previous, target)
+            shutil.rmtree(previous, ignore_errors=True)
+            if target.exists():
+                os.rename(target, previous)
+            os.rename(beside, target)
+            shutil.rmtree(previous, ignore_errors=True)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def writable_folder(path: Path | str, fix: str = "output") -> None:
+    """Make the folder that `path` is to lie in, and look whether a folder can be put there.
+
+    Raises:
+        RecsysError: it cannot, or `path` is a file.
+    """
+    path = Path(path)
+    target = Path(os.path.realpath(path))
+    with _writing(path, target.parent, fix, "folder"):
+        if target.exists() and not target.is_dir():
+            raise RecsysError(f"{path}: cannot be written (it is a file)", "name a folder", fix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise PermissionError(13, os.strerror(13), str(target.parent))
+
+
+def standing(path: Path | str) -> Path:
+    """`path`, or the folder it was about to replace when a kill fell between the two renames."""
+    previous = _previous(Path(os.path.realpath(path)))
+    return Path(path) if os.path.exists(path) or not previous.exists() else previous
+
+
+def _previous(target: Path) -> Path:
+    return target.with_name(f"{target.name}.previous")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.tmp-{os.getpid()}")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed processes left beside the target."""
+    for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
+        if time.time() - left.lstat().st_mtime > STALE:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether something is there that a rename must not replace."""
+    folder = os.path.realpath(path.parent)
+    if folder == "/dev" or folder.startswith("/proc/"):  # also when it leads to a regular file
+        return True
     try:
-        yield beside
-        os.replace(beside, path)
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+@contextmanager
+def _writing(path: Path, beside: Path, fix: str, kind: str) -> Iterator[None]:
+    """Turns what the system says about the written place into one line; other errors pass."""
+    try:
+        yield
+    except ConnectionError:  # a reader that closed its pipe, or a server: not about this place
+        raise
     except OSError as error:
+        named = error.filename
+        if named is not None and not str(named).startswith(str(beside)):
+            raise
         raise RecsysError(
             f"{path}: cannot be written ({error.strerror or error})",
-            "free space or name another place",
-            "output",
+            f"free space or name another {kind}",
+            fix,
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-def standing(path: Path) -> Path:
-    previous = path.with_name(path.name + ".previous")
-    return path if path.exists() or not previous.exists() else previous
-
-
-def check_writable(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    previous = path.with_name(path.name + ".previous")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        shutil.rmtree(previous, ignore_errors=True)
-        if path.exists():
-            os.rename(path, previous)
-        os.rename(beside, path)
-        shutil.rmtree(previous, ignore_errors=True)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Who rated what and when, in compressed rows: the one class that walks histories."""
+"""Who rated what: ratings in compressed rows by user, for towers, closed forms and metrics."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,21 +6,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Ratings, Users, Vocabulary
+from recsys.data.ids import positions
 
 
 class History(NamedTuple):
-    """What every user rated, user row after user row; row 0, the unknown user's, is empty.
+    """N ratings of U users, those of one user side by side and in the order of the movies' rows.
 
-    >>> history = History.build(2, [2, 1, 2], [5, 4, 3], [4.0, 3.0, 1.0], [10, 20, 30])
+    >>> history = History.build(2, [2, 1, 2], [7, 3, 1], [5, 4, 3], [10, 20, 30])
     >>> history.of(2)[0].tolist()
-    [3, 5]
+    [1, 7]
+    >>> history.dense(np.array([2]), np.array([1, 3, 7])).tolist()
+    [[3.0, 0.0, 5.0]]
     """
 
     offsets: NDArray[np.int64]  # (U + 2,) user row u has entries offsets[u] to offsets[u + 1]
-    movie_rows: NDArray[np.int32]  # (N,) ascending within a user
+    movie_rows: NDArray[np.int32]  # (N,)
     ratings: NDArray[np.float32]  # (N,)
-    times: NDArray[np.int64]  # (N,) seconds since 1970
+    times: NDArray[np.int64]  # (N,) seconds since 1970, 0 where not known
 
     @classmethod
     def build(
@@ -29,72 +31,78 @@ class History(NamedTuple):
         user_rows: NDArray[np.integer],
         movie_rows: NDArray[np.integer],
         ratings: NDArray[np.floating],
-        times: NDArray[np.integer],
+        times: NDArray[np.integer] | None = None,
     ) -> "History":
-        """From N ratings in any order; U users."""
-        order = np.lexsort((movie_rows, user_rows))
+        """
+        Args:
+            users: U; rows run from 0, the unknown user, to U.
+            user_rows: (N,) in any order.
+            movie_rows: (N,)
+            ratings: (N,) none of them 0.
+            times: (N,) all 0 if not given.
+        """
+        user_rows = np.asarray(user_rows, np.int64)
+        order = np.lexsort((np.asarray(movie_rows), user_rows))
         counts = np.bincount(user_rows, minlength=users + 1)
         return cls(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             np.asarray(movie_rows)[order].astype(np.int32),
-            np.asarray(ratings)[order].astype(np.float32),
-            np.asarray(times)[order].astype(np.int64),
+            np.asarray(ratings, np.float32)[order],
+            np.zeros(len(order), np.int64) if times is None else np.asarray(times, np.int64)[order],
         )
 
     @property
+    def users(self) -> int:
+        """U, the number of users, without the unknown one."""
+        return len(self.offsets) - 2
+
+    @property
     def counts(self) -> NDArray[np.int64]:
-        """(U + 1,) how many movies each user row rated."""
+        """(U + 1,) how many ratings each user row has."""
         return np.diff(self.offsets)
 
     def of(self, user_row: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-        """Movie rows, ratings and times of one user."""
+        """Movie rows, ratings and times of one user (views); of row 0, the unknown user, none."""
         part = slice(self.offsets[user_row], self.offsets[user_row + 1])
         return self.movie_rows[part], self.ratings[part], self.times[part]
 
     def entries(
         self, user_rows: NDArray[np.integer]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(E,) places of all ratings of (B,) users, user by user, and (E,) whose each one is."""
+        """All ratings of B users, one user after the other.
+
+        Returns:
+            (E,) positions in `movie_rows`, `ratings` and `times`; (E,) whose each one is, as a
+            position in `user_rows`.
+        """
+        user_rows = np.asarray(user_rows, np.int64)
         starts = self.offsets[user_rows]
-        counts = self.offsets[np.asarray(user_rows) + 1] - starts
-        owners = np.repeat(np.arange(len(starts)), counts)
-        first = np.cumsum(counts) - counts
+        counts = self.offsets[user_rows + 1] - starts
+        owners = np.repeat(np.arange(len(user_rows)), counts)
+        first = np.cumsum(counts) - counts  # (B,) of each user's entries among all E
         return np.arange(len(owners)) - np.repeat(first - starts, counts), owners
 
     def dense(
-        self, user_rows: NDArray[np.integer], columns: NDArray[np.integer]
+        self, user_rows: NDArray[np.integer], columns: int | NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """(B, C) ratings of users for movie rows `columns`, 0 where there is none."""
+        """(B, C) ratings of B users, 0 where there is none.
+
+        Args:
+            user_rows: (B,)
+            columns: (C,) movie rows, ascending; or C, for the movie rows from 0 to C - 1.
+        """
         entries, owners = self.entries(user_rows)
-        rows = max(columns.max(initial=0), self.movie_rows.max(initial=0)) + 1
-        column = np.full(rows, -1)
-        column[columns] = np.arange(len(columns))
-        place = column[self.movie_rows[entries]]
+        rows = self.movie_rows[entries]
+        if isinstance(columns, int | np.integer):
+            width, place = int(columns), np.where(rows < columns, rows, -1)
+        else:
+            width, place = len(columns), positions(columns, rows)
+        matrix = np.zeros((len(user_rows), width), np.float32)
         there = place >= 0
-        matrix = np.zeros((len(user_rows), len(columns)), np.float32)
         matrix[owners[there], place[there]] = self.ratings[entries[there]]
         return matrix
 
     def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
-        """The user rows from 1, `size` at a time."""
-        for first in range(1, len(self.offsets) - 1, size):
-            yield np.arange(first, min(first + size, len(self.offsets) - 1))
-
-
-def history_of(ratings: Ratings, vocabulary: Vocabulary) -> History:
-    """Ratings by user row."""
-    return History.build(
-        len(vocabulary.user_ids),
-        vocabulary.user_rows(ratings.user_ids),
-        vocabulary.movie_rows(ratings.movie_ids),
-        ratings.values,
-        ratings.times,
-    )
-
-
-def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
-    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
-    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
-    places = vocabulary.user_rows(users.ids)
-    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
-    return rows
+        """(up to `size`,) user rows at a time, from 1 to U, those without ratings too."""
+        for first in range(1, self.users + 1, size):
+            yield np.arange(first, min(first + size, self.users + 1))

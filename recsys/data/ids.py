@@ -1,21 +1,21 @@
-"""Raw ids to places: the one look-up."""
-
-from collections.abc import Sequence
+"""Raw ids to positions: the one look-up that everything else uses."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
-def positions(ids: NDArray, wanted: NDArray | Sequence) -> NDArray[np.intp]:
-    """Where each of `wanted` stands in unique `ids`, -1 where it does not.
+def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
+    """Where each wanted id stands in `ids`, -1 where it does not.
 
-    >>> positions(np.array([3, 7, 9]), [7, 4]).tolist()
-    [1, -1]
+    Args:
+        ids: (N,) whole numbers or strings, ascending and unique.
+        wanted: (...) of the same kind, in any order and number.
+
+    >>> positions(np.array([2, 5, 9]), [9, 2, 3, 9]).tolist()
+    [2, 0, -1, 2]
     """
-    sought = np.asarray(wanted)
-    if not len(ids) or not sought.size:
-        return np.full(sought.shape, -1, np.intp)
-    order = None if (ids[1:] > ids[:-1]).all() else np.argsort(ids)
-    places = np.minimum(np.searchsorted(ids, sought, sorter=order), len(ids) - 1)
-    places = places if order is None else order[places]
-    return np.where(ids[places] == sought, places, -1)
+    wanted = np.asarray(wanted)
+    if not len(ids) or not wanted.size:
+        return np.full(wanted.shape, -1, np.intp)
+    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[place] == wanted, place, -1)

@@ -1,0 +1,148 @@
+"""All of a file or folder is there, or the one before it."""
+
+import os
+import stat
+import threading
+import time
+
+import pytest
+
+from recsys.data import files
+from recsys.data.files import replacing_file, replacing_folder, standing
+from recsys.errors import RecsysError
+
+
+def names(folder) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def fails(_) -> None:
+    raise KeyError("x")
+
+
+def test_a_file_appears_whole_and_replaces_another(tmp_path):
+    path = tmp_path / "out.csv"
+    for text in ("first", "second"):
+        with replacing_file(path) as beside:
+            beside.write_text(text)
+            assert beside.parent == tmp_path
+            assert not path.exists() or path.read_text() == "first"
+        assert path.read_text() == text
+    assert names(tmp_path) == ["out.csv"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with pytest.raises(KeyError), replacing_file(path) as beside:
+        fails(beside.write_text("half"))
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_link_stays_and_its_target_is_replaced_with_its_mode(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to("target")
+    with replacing_file(link) as beside:
+        beside.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("later")
+    with replacing_file(dangling) as beside:
+        beside.write_text("new")
+    assert (tmp_path / "later").read_text() == "new"
+
+
+def test_pipes_and_devices_are_written_directly(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    with replacing_file(pipe) as beside:
+        beside.write_text("streamed")
+    reader.join(10)
+    assert read == ["streamed"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    for device in ("/dev/null", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        with replacing_file(device) as beside:
+            assert str(beside) == device
+
+
+def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "none" / "out", tmp_path / "file" / "out", tmp_path):
+        with pytest.raises(RecsysError, match="cannot be written") as caught, replacing_file(path):
+            pytest.fail("entered")
+        assert caught.value.cause.startswith(f"{path}: ")
+        assert caught.value.remedy
+        assert caught.value.fix == "output"
+    with pytest.raises(RecsysError) as caught, replacing_folder(tmp_path / "file", "model"):
+        pytest.fail("entered")
+    assert caught.value.fix == "model"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_place(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(RecsysError, match="Permission denied"), replacing_file(tmp_path / "out"):
+        pass
+    with pytest.raises(RecsysError, match="Permission denied"), replacing_folder(tmp_path / "out"):
+        pass
+
+
+def test_a_full_disk_is_one_line_and_errors_of_other_files_pass(tmp_path):
+    path = tmp_path / "out"
+    with pytest.raises(RecsysError, match="No space left"), replacing_file(path):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileNotFoundError), replacing_file(path):
+        (tmp_path / "input").read_text()
+    with pytest.raises(BrokenPipeError), replacing_file(path):
+        raise BrokenPipeError(32, "Broken pipe")
+    assert names(tmp_path) == []
+
+
+def test_a_folder_appears_whole_and_replaces_another(tmp_path):
+    path = tmp_path / "in" / "model"
+    for name in ("a", "b"):
+        with replacing_folder(path) as beside:
+            (beside / name).touch()
+            assert standing(path) == path
+        assert names(path) == [name]
+    assert names(path.parent) == ["model"]
+    with pytest.raises(KeyError), replacing_folder(path) as beside:
+        fails((beside / "c").touch())
+    assert names(path) == ["b"]
+    assert names(path.parent) == ["model"]
+
+
+def test_a_kill_between_the_renames_leaves_the_old_folder_standing(tmp_path):
+    path, previous = tmp_path / "model", tmp_path / "model.previous"
+    previous.mkdir()
+    (previous / "old").touch()
+    assert standing(path) == previous
+    with pytest.raises(KeyError), replacing_folder(path):
+        raise KeyError("x")
+    assert standing(path) == previous
+    with replacing_folder(path) as beside:
+        (beside / "new").touch()
+    assert standing(path) == path
+    assert names(tmp_path) == ["model"]
+
+
+def test_leftovers_of_killed_processes_go_when_they_are_old(tmp_path):
+    old, young, file = (tmp_path / name for name in ("m.tmp-1", "m.tmp-2", "m.tmp-3"))
+    old.mkdir()
+    young.mkdir()
+    file.touch()
+    long_ago = time.time() - files.STALE - 60
+    for each in (old, file):
+        os.utime(each, (long_ago, long_ago))
+    with replacing_folder(tmp_path / "m"):
+        pass
+    assert names(tmp_path) == ["m", "m.tmp-2"]
