@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.files import check_writable, replacing_folder, standing
+from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.history import History
 from recsys.errors import ModelError
 from recsys.serving.folded import Weights
@@ -157,7 +157,7 @@ def check_place(path: Path) -> None:
     """
     if path.exists() and not (path / "config.json").exists() and _holds_anything(path):
         raise ModelError(f"{path}: is there and is no model", "choose another place", "model")
-    check_writable(path)
+    writable_folder(path, "model")
 
 
 def write_model(
@@ -183,7 +183,7 @@ def write_model(
         ModelError: the place holds something that is no model, or cannot be written.
     """
     check_place(path)
-    with replacing_folder(path) as folder:
+    with replacing_folder(path, "model") as folder:
         for name in ("tables", "history"):
             (folder / name).mkdir()
         for name, table in tables.items():

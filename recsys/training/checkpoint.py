@@ -54,7 +54,7 @@ class Checkpoint:
             "best_epoch": progress.best_epoch,
             "best_score": progress.best_score,
         }
-        with replacing_file(self.path) as beside, open(beside, "wb") as file:
+        with replacing_file(self.path, "model") as beside, open(beside, "wb") as file:
             np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
 
     def load(self, step: TrainStep) -> Progress:
