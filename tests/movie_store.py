@@ -56,7 +56,7 @@ def oracle(
 
 
 def collections(store: MilvusStore) -> list[str]:
-    return sorted(store._milvus.read("", "list_collections"))
+    return sorted(store._milvus.collections())
 
 
 def answers(store: MilvusStore, catalogue: Catalogue) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from movie_store import MODEL, OTHER, answers, changed, movies, unit
 
 from recsys.errors import StoreError
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
 MOVIES = movies(60)
@@ -66,7 +67,7 @@ def test_a_batch_answered_from_a_copy_sees_what_is_published_later(store: Milvus
 
 def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
-    store._milvus._client.delete(published.collection, filter=f"movie_id == {MOVIES.ids[0]}")
+    store._milvus.client.delete(published.collection, filter=f"movie_id == {MOVIES.ids[0]}")
     with pytest.raises(StoreError, match="should hold 60 movies, Milvus counts 59"):
         store.open(MODEL)
 
@@ -74,24 +75,24 @@ def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:
 def test_released_collections_are_loaded(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
     store.open(MODEL)
-    store._milvus._client.release_collection(published.collection)
+    store._milvus.client.release_collection(published.collection)
     assert store.search(MOVIES.vectors[:1], 1).movie_ids.shape == (1, 1)
     assert answers(store, MOVIES)
 
 
 def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore) -> None:
-    store._milvus._client.create_database("movies")
-    with MilvusStore(store.uri, db="movies") as other:
+    store._milvus.client.create_database("movies")
+    with MilvusStore(MilvusAddress(store.uri, db="movies")) as other:
         other.publish(MOVIES, MODEL)
         assert other.open(MODEL).count == 60
     assert store.versions() == []
     with pytest.raises(StoreError, match="no database nope, only default, movies: correct --db"):
-        MilvusStore(store.uri, db="nope")
+        MilvusStore(MilvusAddress(store.uri, db="nope"))
 
 
 def test_an_unknown_consistency_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="--consistency Weak: choose from Strong"):
-        MilvusStore(str(tmp_path / "movies.db"), consistency="Weak")
+        MilvusStore(MilvusAddress(str(tmp_path / "movies.db"), consistency="Weak"))
 
 
 def test_readers_see_one_version_or_the_other_during_fifty_switches(store: MilvusStore) -> None:

@@ -11,6 +11,7 @@ from movie_store import GENRES, MODEL, movies, oracle, unit
 
 from recsys import milvus_store
 from recsys.milvus import search as milvus_search
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Filter, Hits, Store
 
@@ -49,7 +50,7 @@ def store(
     uri = address(kind, tmp_path_factory.mktemp("contract"))
     options = {"": None, "HNSW": "HNSW:ef=300", "IVF_FLAT": "IVF_FLAT:nlist=8,nprobe=8"}
     spread = {"shards": 2, "replicas": 2} if kind == "cluster" else {}
-    with MilvusStore(uri, collection=f"contract_{index or 'flat'}") as opened:
+    with MilvusStore(MilvusAddress(uri, collection=f"contract_{index or 'flat'}")) as opened:
         opened.publish(MOVIES, MODEL, index=options[index], **spread)
         opened.open(MODEL)
         yield opened

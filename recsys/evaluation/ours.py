@@ -18,6 +18,7 @@ from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.evaluation.splits import Split, join, split
 from recsys.infer import SQRT_PARTS, RankBy, Recommender, UserQuery, catalogue, query
 from recsys.metrics import Histories, RankingTask
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus.index import Index
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue
@@ -90,7 +91,7 @@ class Ours(NamedTuple):
         with (
             TemporaryDirectory(prefix="recsys-") as folder,
             MilvusStore(
-                uri or str(Path(folder) / "metrics.db"), collection="recsys_evaluate"
+                MilvusAddress(uri or f"{folder}/evaluate.db", collection="recsys_evaluate")
             ) as store,
         ):
             store.publish(self.movies, self.model.fingerprint, index=index, keep=0)

@@ -11,6 +11,7 @@ import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from recsys.errors import StoreError
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
 
@@ -93,7 +94,7 @@ def test_a_server_of_a_version_that_fits(serve: Callable[[Any], str], version: s
 
 def test_a_grpc_server_that_is_not_milvus(serve: Callable[[Any], str]) -> None:
     with pytest.raises(StoreError, match=r"does not know the calls of Milvus.*correct the port"):
-        MilvusStore(serve(None), timeout=5)
+        MilvusStore(MilvusAddress(serve(None), timeout=5))
 
 
 class Restarting(OtherVersion):
@@ -110,7 +111,7 @@ class Restarting(OtherVersion):
 
 def test_what_may_be_repeated_is_asked_again(serve: Callable[[Any], str]) -> None:
     service = Restarting("v2.3.5")
-    MilvusStore(serve(service), timeout=5).close()
+    MilvusStore(MilvusAddress(serve(service), timeout=5)).close()
     assert service.asked == 3
 
 
@@ -140,7 +141,7 @@ def test_no_call_waits_for_ever(serve: Callable[[Any], str]) -> None:
 )
 def test_an_address_that_is_none(uri: str) -> None:
     with pytest.raises(StoreError, match=r"is not http\(s\)://host:port.*correct --uri") as caught:
-        MilvusStore(uri, "root:hunter2")
+        MilvusStore(MilvusAddress(uri, "root:hunter2"))
     assert "hunter2" not in str(caught.value)
     assert "ter2" not in str(caught.value)
 

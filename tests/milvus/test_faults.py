@@ -73,7 +73,7 @@ def look(path: str, report: str) -> None:
         found = {
             "model": model,
             "right": bool(right.all()),
-            "collections": len(store._milvus.read("", "list_collections")),
+            "collections": len(store._milvus.collections()),
             "versions": len(store.versions()),
         }
     Path(report).write_text(json.dumps(found))
@@ -162,7 +162,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
         wanted = OLD.search(QUERIES, 20)
         assert store.search(QUERIES, 20).movie_ids.tolist() == wanted.movie_ids.tolist()
         store.publish(NEW, OTHER)
-        assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+        assert len(store.versions()) == len(store._milvus.collections()) == 2
 
 
 def on_a_small_disk(folder: str, report: str) -> None:
@@ -190,7 +190,7 @@ def on_a_small_disk(folder: str, report: str) -> None:
         found = store.search(QUERIES, 20).movie_ids.tolist()
         assert found == OLD.search(QUERIES, 20).movie_ids.tolist()
         store.publish(NEW, OTHER)
-        assert len(store.versions()) == len(store._milvus.read("", "list_collections")) == 2
+        assert len(store.versions()) == len(store._milvus.collections()) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="made by the Linux kernel")

@@ -154,7 +154,7 @@ def test_a_wrong_count_or_a_lost_vector_is_not_published(
 
 def test_schema_has_what_people_read(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
-    client: MilvusClient = store._milvus._client
+    client: MilvusClient = store._milvus.client
     fields = client.describe_collection(published.collection)["fields"]
     types = {field["name"]: field["type"] for field in fields}
     assert types["vector"] == DataType.FLOAT_VECTOR

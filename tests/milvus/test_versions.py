@@ -7,6 +7,7 @@ from movie_store import MODEL, OTHER, answers, collections, movies
 
 from recsys.errors import StoreError
 from recsys.milvus import versions as milvus_versions
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
 MOVIES = movies(60)
@@ -25,12 +26,12 @@ def test_leftovers_of_the_dead_are_swept_and_the_living_left_alone(store: Milvus
     store.publish(movies(60, seed=2), MODEL, progress=publish_meanwhile)
     assert answers(store, movies(60, seed=2))
     dead = f"recsys_movies_v{MODEL}_00000000"
-    store._milvus._client.create_collection(
+    store._milvus.client.create_collection(
         dead, 16, properties={"recsys.alias": "recsys_movies", "recsys.owner": "elsewhere#1"}
     )
     foreign = ["recsys_movies_backup", "recsys_movies_vx", f"other_v{MODEL}_00000000"]
     for name in foreign:
-        store._milvus._client.create_collection(name, 4)
+        store._milvus.client.create_collection(name, 4)
     store.publish(MOVIES, MODEL)
     assert dead not in collections(store)
     assert set(foreign) <= set(collections(store))
@@ -65,7 +66,7 @@ def test_who_is_dead_on_a_server(
 
 
 def test_a_name_that_belongs_to_something_else_is_refused(store: MilvusStore) -> None:
-    client = store._milvus._client
+    client = store._milvus.client
     client.create_collection("recsys_movies", 4)
     for act in (lambda: store.publish(MOVIES, MODEL), lambda: store.open(None)):
         with pytest.raises(StoreError, match="give another --collection"):
@@ -81,7 +82,7 @@ def test_a_name_that_belongs_to_something_else_is_refused(store: MilvusStore) ->
 
 def test_an_older_or_newer_format_is_refused(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
-    store._milvus._client.alter_collection_properties(published.collection, {"recsys.format": "2"})
+    store._milvus.client.alter_collection_properties(published.collection, {"recsys.format": "2"})
     with pytest.raises(StoreError, match=r"format 2.*run `recsys load-movies`"):
         store.open(MODEL)
     assert store.versions() == []
@@ -91,7 +92,7 @@ def test_an_older_or_newer_format_is_refused(store: MilvusStore) -> None:
 
 def test_two_names_in_one_database_do_not_touch_each_other(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
-    with MilvusStore(store.uri, collection="recsys_movies_v2") as other:
+    with MilvusStore(MilvusAddress(store.uri, collection="recsys_movies_v2")) as other:
         for seed in range(3):
             other.publish(movies(60, seed=seed), OTHER, keep=0)
         assert answers(other, movies(60, seed=2))
@@ -103,4 +104,4 @@ def test_two_names_in_one_database_do_not_touch_each_other(store: MilvusStore) -
 @pytest.mark.parametrize("name", ["1movies", "f-bad name", "ünï", "a" * 201, "a.b", "x;drop"])
 def test_a_name_milvus_does_not_take_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError, match="--collection"):
-        MilvusStore(str(tmp_path / "movies.db"), collection=name)
+        MilvusStore(MilvusAddress(str(tmp_path / "movies.db"), collection=name))
