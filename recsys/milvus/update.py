@@ -130,6 +130,5 @@ def _same(one: Catalogue, other: Catalogue) -> NDArray[np.bool_]:
     """(M,) whether movie i of both is the same."""
     same = np.abs(one.vectors - other.vectors).max(axis=1, initial=0) <= _SAME
     same &= (one.years == other.years) & (one.is_new == other.is_new)
-    same &= [a == b for a, b in zip(one.titles, other.titles, strict=True)]
-    same &= [a == b for a, b in zip(one.genres, other.genres, strict=True)]
-    return np.asarray(same, np.bool_)
+    words = zip(one.titles, one.genres, other.titles, other.genres, strict=True)
+    return same & np.array([(a, b) == (c, d) for a, b, c, d in words], np.bool_)

@@ -1,4 +1,4 @@
-"""The real Milvus server: what publishing, source and failing are like there."""
+"""The real Milvus server: what publishing, searching and failing are like there."""
 
 import multiprocessing
 import os
@@ -8,16 +8,16 @@ import time
 import urllib.parse
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 from milvus_server import TLS, Server, shared
-from movie_store import MODEL, OTHER, movies, unit
+from movie_store import MODEL, OTHER, first, movies, unit
+from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
 from recsys.milvus import publish as milvus_publish
-from recsys.milvus.client import Milvus
+from recsys.milvus import versions as milvus_versions
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
@@ -125,19 +125,19 @@ def test_readers_see_one_version_or_the_other_during_fifty_switches(name: str) -
 
 
 def publish_and_die(uri: str, name: str, step: str) -> None:
-    real = Milvus.call
 
-    def call(self: Milvus, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        if method == step:
-            threading.Timer(0.001, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        return real(self, doing, method, *args, **kwargs)
+    def die(*_: object) -> None:
+        threading.Timer(0.001, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
-    Milvus.call = call  # type: ignore[method-assign]
+    setattr(MilvusClient, step, first(die, step))
     MilvusStore(MilvusAddress(uri, collection=name)).publish(OTHERS, OTHER)
 
 
 @pytest.mark.parametrize("step", ["insert", "create_index", "alter_alias"])
-def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(name: str, step: str) -> None:
+def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(
+    name: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", 0)
     with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
         store.publish(MOVIES, MODEL)
         process = _processes.Process(target=publish_and_die, args=(shared().uri, name, step))
@@ -155,9 +155,9 @@ def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(name: str, step: 
 def test_what_a_server_can_not_give_is_said(name: str) -> None:
     with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
         for options, words in [
-            ({"replicas": 2}, "ask for fewer --replicas"),
-            ({"resource_groups": ["nowhere"]}, "another --resource-group"),
-            ({"shards": 99}, "ask for fewer --shards"),
+            ({"replicas": 2}, "ask for fewer replicas"),
+            ({"resource_groups": ["nowhere"]}, "another resource group"),
+            ({"shards": 99}, "ask for fewer shards"),
         ]:
             with pytest.raises(StoreError, match=words):
                 store.publish(MOVIES, MODEL, **options)
@@ -175,7 +175,7 @@ def test_a_wrong_address_is_explained() -> None:
         ("http://nowhere.invalid:19530", "no such host"),
         ("http://127.0.0.1:1", "nothing listens there"),
         (f"http://127.0.0.1:{server._metrics}", "what listens there is not Milvus"),
-        (f"https://127.0.0.1:{port}", "does not speak TLS: write http://"),
+        (f"https://127.0.0.1:{port}", "does not speak TLS; write http://"),
     ]:
         with pytest.raises(StoreError, match=words) as caught:
             MilvusStore(MilvusAddress(uri, "root:hunter2", timeout=5))
@@ -214,20 +214,16 @@ def test_a_frozen_server(server: Server) -> None:
 
 @frozen_at_times
 @pytest.mark.parametrize("step", ["insert", "alter_alias"])
-def test_a_server_frozen_during_a_publish(server: Server, step: str) -> None:
+def test_a_server_frozen_during_a_publish(
+    server: Server, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with MilvusStore(server.uri) as store:
         store.publish(MOVIES, MODEL)
     with MilvusStore(MilvusAddress(server.uri, timeout=1)) as store:
-        real = store._milvus.call
-
-        def call(doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
-            if method == step:
-                server.freeze()
-            return real(doing, method, *args, **kwargs)
-
-        store._milvus.call = call
-        with pytest.raises(StoreError, match="no answer within"):
-            store.publish(OTHERS, OTHER)
+        with monkeypatch.context() as frozen:
+            frozen.setattr(MilvusClient, step, first(lambda *_: server.freeze(), step))
+            with pytest.raises(StoreError, match="no answer within"):
+                store.publish(OTHERS, OTHER)
         server.thaw()
     with MilvusStore(MilvusAddress(server.uri, timeout=60)) as store:
         assert right(store)  # of whichever: the alias may have moved after the thaw
@@ -236,21 +232,17 @@ def test_a_server_frozen_during_a_publish(server: Server, step: str) -> None:
         assert len(names(store)) == len(store.versions()) == 2
 
 
-def test_a_server_killed_during_a_publish_and_a_batch(server: Server) -> None:
+def test_a_server_killed_during_a_publish_and_a_batch(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with MilvusStore(server.uri) as store:
         store.publish(MOVIES, MODEL)
     for step in ["insert", "load_collection", "alter_alias"]:
         with MilvusStore(MilvusAddress(server.uri, timeout=2)) as store:
-            real = store._milvus.call
-
-            def call(doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
-                if method == step:  # noqa: B023
-                    server.kill()
-                return real(doing, method, *args, **kwargs)  # noqa: B023
-
-            store._milvus.call = call
-            with pytest.raises(StoreError, match=r"nothing listens|no answer|closed") as caught:
-                store.publish(OTHERS, OTHER)
+            with monkeypatch.context() as killed:
+                killed.setattr(MilvusClient, step, first(lambda *_: server.kill(), step))
+                with pytest.raises(StoreError, match=r"nothing listens|no answer|closed") as caught:
+                    store.publish(OTHERS, OTHER)
             assert "\n" not in str(caught.value)
         server.start()
         with MilvusStore(MilvusAddress(server.uri, timeout=60)) as store:
@@ -275,12 +267,12 @@ def test_user_password_rights_and_tls() -> None:
     port = urllib.parse.urlsplit(server.uri).port
     try:
         for uri, token, options, words in [
-            (server.uri, "", {"ca": ca}, "give --token USER:PASSWORD or set RECSYS_TOKEN"),
+            (server.uri, "", {"ca": ca}, "user or password is wrong or missing"),
             (server.uri, "root:hunter2", {"ca": ca}, "user or password is wrong"),
             (f"https://root:hunter2@localhost:{port}", "", {"ca": ca}, "user or password is wrong"),
-            (server.uri, "root:Milvus", {}, "certificate is not trusted.*--ca"),
-            (server.uri, "root:Milvus", {"ca": "/nowhere.pem"}, "no such file: give --ca"),
-            (f"http://localhost:{port}", "root:Milvus", {}, "write https:// in --uri"),
+            (server.uri, "root:Milvus", {}, "certificate is not trusted"),
+            (server.uri, "root:Milvus", {"ca": "/nowhere.pem"}, "no such file"),
+            (f"http://localhost:{port}", "root:Milvus", {}, "write https://"),
         ]:
             with pytest.raises(StoreError, match=words) as caught:
                 MilvusStore(MilvusAddress(uri, token, timeout=5, **options))
@@ -308,7 +300,7 @@ def test_user_password_rights_and_tls() -> None:
         with (
             MilvusStore(MilvusAddress(server.uri, "nobody:hunter2-hunter2", ca=ca)) as store,
             pytest.raises(
-                StoreError, match=r"this user may not do that.*another --token"
+                StoreError, match=r"this user may not do that.*use another token"
             ) as caught,
         ):
             store.open(MODEL)
