@@ -39,7 +39,7 @@ def test_a_file_milvus_lite_can_not_open(
 
 
 class OtherVersion(milvus_pb2_grpc.MilvusServiceServicer):
-    """As much of a server as tells its version."""
+    """As much of a server as gives its version."""
 
     def __init__(self, version: str) -> None:
         self.version = version

@@ -237,7 +237,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "damage", "words"),
     [
-        ("**/*.parquet", "junk", "the database is damaged.*publish the movies"),
+        ("**/*.parquet", "junk", "the database is damaged.*move it away"),
         ("**/*.parquet", "half", "the database is damaged"),
         (
             "**/*.parquet",
