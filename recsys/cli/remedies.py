@@ -55,8 +55,8 @@ SECRET = {"token": "USER:PASSWORD"}  # shown in place of a value
 def in_words(error: RecsysError, context: click.Context) -> str:
     """The cause and the remedy of an error in the command that failed."""
     hints = [_options(error.fix, context), command_for(error.fix, context)]
-    hint = f" ({' or '.join(filter(None, hints))})" if any(hints) else ""
-    return f"{error.cause}; {error.remedy}{hint}" if error.remedy else f"{error.cause}{hint}"
+    parts = [error.remedy, " or ".join(filter(None, hints))]
+    return "; ".join(filter(None, [error.cause, ": ".join(filter(None, parts))]))
 
 
 def command_for(fix: str, context: click.Context) -> str:

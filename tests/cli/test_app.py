@@ -1,4 +1,4 @@
-"""Manners of the command line: help, streams, exit codes, pipes, tracebacks, environment."""
+"""The command line as a whole: help, streams, exit codes, pipes, tracebacks, environment."""
 
 import json
 import os
@@ -27,13 +27,20 @@ def test_every_command_has_help_with_an_example(run, command, option):
 def test_every_option_is_explained(command):
     for option in cli.commands[command].params:
         if isinstance(option, click.Option):
-            plain = {"--epochs", "--seed", "--dimension", "--learning-rate", "--gender", "-g"}
-            plain |= {"--rank-by", "--format", "--output", "--replicas", "--shards"}
-            assert option.help or plain & set(option.opts), f"{command} {option.opts}"
+            assert option.help, f"{command} {option.opts}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_comes_from_the_environment_under_its_own_name(command):
+    for option in cli.commands[command].params:
+        if isinstance(option, click.Option) and option.name != "help":
+            long = max(option.opts, key=len).lstrip("-").replace("-", "_").upper()
+            names = {f"RECSYS_{command}_{option.name}".replace("-", "_").upper(), option.envvar}
+            assert {f"RECSYS_{long}", f"RECSYS_{command.replace('-', '_').upper()}_{long}"} & names
 
 
 def test_the_commands_the_project_promises():
-    promised = {"download", "train", "preprocess", "load-movies", "recommend", "predict", "status"}
+    promised = {"download", "train", "preprocess", "load-movies", "recommend", "predict"}
     assert promised <= set(COMMANDS)
 
 
@@ -47,9 +54,9 @@ def imported(*args: str, cwd) -> set[str]:
     """The top modules that a command has loaded when it ends."""
     code = (
         "import sys, atexit\n"
-        "def tell():\n"
+        "def show():\n"
         "    print('\\nMODULES', *{name.split('.')[0] for name in sys.modules})\n"
-        "atexit.register(tell)\n"
+        "atexit.register(show)\n"
         f"sys.argv = ['recsys', *{list(args)!r}]\n"
         "from recsys.cli.app import main\n"
         "main()\n"
@@ -83,7 +90,7 @@ def test_exact_answers_without_milvus(trained):
 
 
 def test_streams_are_apart(trained):
-    """stdout has the data alone; the talk is on stderr."""
+    """stdout has the data alone; the log is on stderr."""
     for done in (trained.train, trained.preprocess, trained.load_movies):
         assert len(done.stdout.splitlines()) == 1
     assert "308 users" in trained.train.stderr
@@ -121,7 +128,10 @@ def test_exit_codes(run, args, code):
 
 def test_an_error_is_one_line_with_place_and_remedy(run):
     done = run("recommend", "--model", "nowhere", code=1)
-    assert done.stderr == "recsys: nowhere: no config.json there; train first: recsys train\n"
+    assert (
+        done.stderr
+        == "recsys: nowhere: no config.json there; train first: recsys train --model nowhere\n"
+    )
 
 
 def test_a_traceback_comes_with_debug_alone(trained):
@@ -137,7 +147,7 @@ def test_a_foreign_error_is_one_line_too(run, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("recsys.infer.Recommender.recommend", broken)
+    monkeypatch.setattr("recsys.infer.Recommender.answers", broken)
     done = run(*ASK, "--exact", "-q", code=1)
     assert done.stderr.startswith("recsys: RuntimeError: first line second line; --debug")
     assert isinstance(run(*ASK, "--exact", "--debug", code=1).exception, RuntimeError)
@@ -199,6 +209,11 @@ def test_options_come_from_the_environment_too(trained, run, monkeypatch, tmp_pa
     assert run(*ASK).stdout == expected
     monkeypatch.setenv("RECSYS_RECOMMEND_K", "2")
     assert len(run(*ASK).stdout.splitlines()) == 1 + 2
+    monkeypatch.setenv("RECSYS_RECOMMEND_FORMAT", "jsonl")
+    monkeypatch.setenv("RECSYS_QUIET", "1")
+    done = run(*ASK)
+    assert len(json.loads(done.stdout)["recommendations"]) == 2
+    assert done.stderr == ""
     monkeypatch.setenv("RECSYS_COLLECTION", "other_movies")
     assert "other_movies" in run(*ASK, code=1).stderr
     assert not list(tmp_path.iterdir())

@@ -21,11 +21,11 @@ def tiny(tmp_path):
     return put(folder, DAT)
 
 
-def test_train_prints_folder_fingerprint_and_worth(trained, folder):
-    model, fingerprint, worth = trained.train.stdout.rstrip("\n").split("\t")
+def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
+    model, fingerprint, metrics = trained.train.stdout.rstrip("\n").split("\t")
     assert model == DEFAULT
     assert fingerprint == folder.fingerprint
-    assert re.fullmatch(r"ndcg@10 0\.\d{4}, rmse \d\.\d{4}, mae \d\.\d{4}", worth)
+    assert re.fullmatch(r"ndcg@10 0\.\d{4}, rmse \d\.\d{4}, mae \d\.\d{4}", metrics)
     assert "15610 ratings of 338 movies by 308 users" in trained.train.stderr
     assert len(trained.train.stderr.splitlines()) == 1  # and nothing of Paddle's own
 
@@ -139,7 +139,7 @@ def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, mo
 
     def session(uri):
         monkeypatch.setenv("RECSYS_URI", uri)
-        said = [
+        done = [
             run(*line)
             for line in [
                 ("load-movies", "--dry-run"),
@@ -158,7 +158,7 @@ def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, mo
         ]
         checks = run("doctor", "--data", SAMPLE).stdout.splitlines()
         assert all(line.startswith("ok") for line in checks)
-        return [re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}", "", one.stdout) for one in said]
+        return [re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}", "", one.stdout) for one in done]
 
     on_file = session(address("lite", tmp_path))
     assert session(address(kind, tmp_path)) == on_file
@@ -257,7 +257,7 @@ def test_data_that_is_not_there(run, tmp_path):
 @pytest.mark.parametrize(
     "option",
     [("--epochs", "0"), ("--epochs", "x"), ("--learning-rate", "0"), ("--learning-rate", "-1"),
-     ("--validation", "1"), ("--patience", "0"), ("--dimension", "1"), ("--seed", "-1"),
+     ("--validation", "1"), ("--validation", "nan"), ("--seed", "٣"), ("--seed", "1" * 30), ("--patience", "0"), ("--dimension", "0"), ("--dimension", "10000000"), ("--seed", "-1"),
      ("--batch-size", "-1")],
 )  # fmt: skip
 def test_options_out_of_range(run, option):
@@ -270,11 +270,11 @@ def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
     before = ModelFolder(own_model).fingerprint
     done = run(
         *("train", "--data", tiny, "--model", own_model, "--epochs", "40"),
-        *("--dimension", "4", "--validation", "0", "--learning-rate", "1e30"),
+        *("--dimension", "4", "--validation", "0", "--learning-rate", "10"),
         code=1,
     )
     assert "the loss is not a number" in done.stderr
-    assert "lower --learning-rate (it is 1e+30)" in done.stderr
+    assert "lower the learning rate (it is 10): --learning-rate" in done.stderr
     assert ModelFolder(own_model).fingerprint == before
 
 

@@ -1,59 +1,76 @@
-"""status and doctor: what there is, and what no longer fits together."""
+"""doctor and evaluate: what there is, whether it fits together, and what they refuse."""
 
 import json
 
 import pytest
+from command_line import SAMPLE
 from families import DAT, put
 
 from recsys.serving.model_folder import ModelFolder
 
-LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy"}
+LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow"}
 
 
-@pytest.fixture
-def another_model(run, tmp_path):
-    data = tmp_path / "tiny"
-    data.mkdir()
+@pytest.fixture(scope="session")
+def another_model(trained, tmp_path_factory):
+    from recsys import Options, train
+
+    data = tmp_path_factory.mktemp("tiny")
     put(data, DAT)
-    model = tmp_path / "another"
-    run("train", "--data", data, "--model", model, "--epochs", "1", "--validation", "0")
+    model = data / "another"
+    train(data, model, Options(epochs=1, dimension=4), validation=0)
     return model
 
 
-def status(run, *args) -> dict:
-    return json.loads(run("status", "--json", *args).stdout)
+def doctor(run, *args, code=0) -> dict:
+    return json.loads(run("doctor", "--json", *args, code=code).stdout)
 
 
-def test_status_of_what_fits(run, folder):
-    found = status(run)
-    assert found["stale"] == []
-    assert found["model"]["fingerprint"] == found["published"]["model"] == folder.fingerprint
-    assert found["model"]["data"] == {"name": "sample", "ratings": 15610, "users": 308}
-    assert set(found["model"]["validation"]) == {"ndcg@10", "rmse", "mae"}
-    assert found["published"]["movies"] == 338
-    assert found["published"]["collection"].startswith("recsys_movies_v")
-    assert set(found["libraries"]) >= LIBRARIES
+def test_all_is_well(run, folder):
+    found = doctor(run, "--data", SAMPLE)
+    assert found.pop("well") is True
+    assert list(found) == ["libraries", "data", "model", "milvus", "published", "answers"]
+    assert all(check["well"] for check in found.values()), found
+    assert set(found["libraries"]["versions"]) >= LIBRARIES
+    assert found["data"]["ratings"] == 15610
+    model, published = found["model"], found["published"]
+    assert model["fingerprint"] == published["model"] == folder.fingerprint
+    assert model["data"] == {"name": "sample", "ratings": 15610, "users": 308}
+    assert set(model["validation"]) == {"ndcg@10", "rmse", "mae"}
+    assert published["movies"] == 338
+    assert published["versions"] == 1
+    assert published["collection"].startswith("recsys_movies_v")
+    assert found["milvus"]["uri"] == "recsys.db"
 
 
-def test_status_in_lines(run, folder):
-    text = run("status").stdout
-    for part in (folder.fingerprint, "338", "recsys_movies", "rmse", "pymilvus", "sample"):
+def test_all_is_well_in_lines(run, folder):
+    lines = run("doctor").stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", name] for name in ("libraries", "model", "milvus", "published", "answers")
+    ]
+    text = "\n".join(lines)
+    for part in (folder.fingerprint, "338 movies", "recsys_movies", "rmse", "pymilvus"):
         assert part in text
-    assert text.splitlines()[-1].split() == ["stale", "nothing"]
 
 
-def test_movies_of_another_model_are_stale(run, another_model, folder):
-    (line,) = status(run, "--model", another_model)["stale"]
-    assert folder.fingerprint in line
-    assert ModelFolder(another_model).fingerprint in line
-    assert "recsys load-movies" in line
+def test_movies_of_another_model_do_not_fit(run, another_model, folder):
+    found = doctor(run, "--model", another_model, code=1)
+    published = found["published"]
+    assert found["well"] is published["well"] is False
+    assert published["model"] == folder.fingerprint  # what is there is shown all the same
+    assert ModelFolder(another_model).fingerprint in published["found"]
+    assert published["found"].endswith(f"recsys load-movies --model {another_model}")
+    assert "answers" not in found
 
 
 def test_no_model_and_nothing_published(run, tmp_path):
-    found = status(run, "--model", tmp_path / "none", "--uri", tmp_path / "none.db")
-    assert "recsys train" in found["model"]["error"]
-    assert "recsys load-movies" in found["published"]["error"]
-    assert len(found["stale"]) == 2
+    none = ("--model", tmp_path / "none", "--uri", tmp_path / "none.db")
+    found = doctor(run, *none, code=1)
+    assert f"recsys train --model {tmp_path}/none" in found["model"]["found"]
+    assert (
+        f"recsys load-movies --model {tmp_path}/none --uri {tmp_path}/none.db"
+        in (found["milvus"]["found"])
+    )
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
 
 
@@ -65,31 +82,25 @@ def test_no_model_and_nothing_published(run, tmp_path):
         ("movies.json", b"[]"),
         ("config.json", b"{"),
         ("config.json", b'{"format": 1}'),
-        ("config.json", b'{"format": 1, "fingerprint": "0123456789abcdef", "dimension": 16}'),
+        ("config.json", b'{"format": 2, "fingerprint": "0123456789abcdef", "dimension": 16}'),
     ],
 )
-def test_a_damaged_model_is_stale(run, own_model, name, content):
+def test_a_damaged_model_is_found(run, own_model, name, content):
     if content is None:
         (own_model / name).unlink()
     else:
         (own_model / name).write_bytes(content)
-    found = status(run, "--model", own_model)
-    assert "recsys train" in found["model"]["error"]
-    assert found["stale"] == [found["model"]["error"]]
+    found = doctor(run, "--model", own_model, code=1)
+    assert found["model"]["well"] is False
+    assert f"recsys train --model {own_model}" in found["model"]["found"]
 
 
-def test_doctor_finds_all_well(run):
-    done = run("doctor", "--json")
-    checks = json.loads(done.stdout)
-    assert all(check["well"] for check in checks), checks
-    assert len(checks) >= 4
-
-
-def test_doctor_finds_what_is_wrong_and_exits_with_1(run, another_model, tmp_path):
+def test_what_is_wrong_is_named_and_exits_with_1(run, another_model, tmp_path):
     for wrong in (
         ("--model", tmp_path / "none"),
         ("--model", another_model),
         ("--uri", tmp_path / "no" / "such" / "folder.db"),
+        ("--data", tmp_path / "none"),
     ):
         done = run("doctor", *wrong, code=1)
         assert "WRONG" in done.stdout
@@ -97,6 +108,6 @@ def test_doctor_finds_what_is_wrong_and_exits_with_1(run, another_model, tmp_pat
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("seeds", ["", "x", "1-", "0,,1", "-3"])
+@pytest.mark.parametrize("seeds", ["", "x", "1-", "0,,1", "-3", "٣", "3-1", "0-99999999"])
 def test_evaluate_refuses_seeds_that_are_none(run, seeds):
     assert "--seeds" in run("evaluate", f"--seeds={seeds}", code=2).stderr
