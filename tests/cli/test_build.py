@@ -273,7 +273,7 @@ def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
         *("--dimension", "4", "--validation", "0", "--learning-rate", "10"),
         code=1,
     )
-    assert "the loss is not a number" in done.stderr
+    assert "is not a number" in done.stderr
     assert "lower the learning rate (it is 10): --learning-rate" in done.stderr
     assert ModelFolder(own_model).fingerprint == before
 
