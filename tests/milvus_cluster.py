@@ -119,7 +119,7 @@ def shared() -> Cluster:
 
 
 def address(kind: str, folder: Path) -> str:
-    """Filter a Milvus of a kind is to be had: lite (in the folder), server or cluster."""
+    """Where a Milvus of a kind is to be had: lite (in the folder), server or cluster."""
     if kind == "lite":
         return str(folder / "movies.db")
     return shared().uri if kind == "cluster" else milvus_server.shared().uri

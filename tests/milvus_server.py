@@ -156,7 +156,7 @@ class Server:
         self.start()
 
     def start(self, wait: bool = True) -> None:
-        """Start on the data there is; unless told otherwise, until it answers."""
+        """Start on the data there is and, unless not to `wait`, return once it answers."""
         command = [str(self._binaries / "milvus"), "run", "standalone"]
         self._process = launch(self.folder, "milvus", command, self.environment)
         if wait:

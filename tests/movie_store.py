@@ -1,13 +1,15 @@
 """Movies to publish in tests, and what searching them must give, computed in the plainest way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymilvus import MilvusClient
 
 from recsys.milvus_store import MilvusStore
-from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter
+from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Filter, Hits
 
 MODEL, OTHER = "0123456789abcdef", "fedcba9876543210"
 GENRES = ("Drama", "Sci-Fi", "Children's", 'a "quoted" one', "back\\slash", "x\n] or true", "Ünï")
@@ -18,11 +20,11 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def movies(count: int = 300, dimension: int = 16, seed: int = 0) -> Catalogue:
-    """Movies with gaps in their ids and not ordered by them; a tenth of the vectors are equal."""
+def movies(count: int = 300, dimension: int = 16, seed: int = 0, equal: int = 1) -> Catalogue:
+    """Movies with gaps in their ids and not ordered by them; the first `equal` have one vector."""
     random = np.random.default_rng(seed)
     vectors = unit(random.normal(size=(count, dimension)))
-    vectors[: count // 10] = vectors[0]
+    vectors[:equal] = vectors[0]
     ids = random.permutation(3 * count)[:count].astype(np.int64)
     genres = [tuple(GENRES[g] for g in range(len(GENRES)) if i >> g & 1) for i in ids.tolist()]
     years = np.where(ids % 7 == 0, 0, 1950 + ids % 60).astype(np.int32)
@@ -33,30 +35,55 @@ def movies(count: int = 300, dimension: int = 16, seed: int = 0) -> Catalogue:
 def oracle(
     catalogue: Catalogue,
     query: NDArray[np.float32],
-    k: int,
-    where: Filter = EVERYTHING,
+    filter: Filter = EVERYTHING,
     exclude: Sequence[int] | NDArray[np.int64] = (),
 ) -> list[tuple[int, float]]:
-    """The ids and scores one query must get, movie by movie."""
+    """The ids and scores of the movies a query may get, best first, compared one by one."""
     left_out = set(np.asarray(exclude, np.int64).tolist())
     found = []
     for i, movie_id in enumerate(catalogue.ids.tolist()):
         has = set(catalogue.genres[i])
         if movie_id in left_out:
             continue
-        if where.any_genre and not has & set(where.any_genre):
+        if filter.any_genre and not has & set(filter.any_genre):
             continue
-        if not has >= set(where.all_genres) or has & set(where.not_genres):
+        if not has >= set(filter.all_genres) or has & set(filter.not_genres):
             continue
-        if where.years and not where.years[0] <= catalogue.years[i] <= where.years[1]:
+        if filter.years and not filter.years[0] <= catalogue.years[i] <= filter.years[1]:
             continue
         score = float(catalogue.vectors[i].astype(np.float64) @ query.astype(np.float64))
         found.append((movie_id, score))
-    return sorted(found, key=lambda hit: (-round(hit[1], 9), hit[0]))[:k]
+    return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+
+
+def agrees(hits: Hits, row: int, wanted: list[tuple[int, float]]) -> None:
+    """The hits of a row are the best of what `oracle` found, in any order of equal scores."""
+    k = hits.movie_ids.shape[1]
+    ids, scores = hits.movie_ids[row], hits.scores[row]
+    count = min(k, len(wanted))
+    np.testing.assert_allclose(scores[:count], [score for _, score in wanted[:count]], atol=1e-5)
+    assert len(set(ids[:count].tolist())) == count
+    right = dict(wanted)
+    own = [right[movie_id] for movie_id in ids[:count].tolist()]
+    np.testing.assert_allclose(scores[:count], own, atol=1e-5)
+    assert (np.diff(scores[:count]) <= 0).all()
+    assert (ids[count:] == NO_MOVIE).all()
+    assert (scores[count:] == -np.inf).all()
+
+
+def first(act: Callable[..., Any], step: str) -> Callable[..., Any]:
+    """A method of MilvusClient that first calls `act` with the same arguments."""
+    real = getattr(MilvusClient, step)
+
+    def call(self: MilvusClient, *args: Any, **kwargs: Any) -> Any:
+        act(*args)
+        return real(self, *args, **kwargs)
+
+    return call
 
 
 def collections(store: MilvusStore) -> list[str]:
-    return sorted(store._milvus.read("", "list_collections"))
+    return sorted(store._milvus.collections())
 
 
 def answers(store: MilvusStore, catalogue: Catalogue) -> bool:

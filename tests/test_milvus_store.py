@@ -1,29 +1,32 @@
 """Opening and searching, on Milvus Lite: never the answer of another model."""
 
 import threading
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from movie_store import MODEL, OTHER, answers, changed, movies, unit
 
 from recsys.errors import StoreError
+from recsys.milvus import search as milvus_search
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
+from recsys.serving.catalogue import Catalogue
 
 MOVIES = movies(60)
 
 
 def test_a_query_of_another_model_is_refused(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
-    with pytest.raises(StoreError, match=f"{MODEL}.*{OTHER}.*recsys load-movies"):
+    with pytest.raises(StoreError, match=f"{MODEL}.*{OTHER}.*publish the movies"):
         store.open(OTHER)
     assert store.open(None).model == MODEL
 
 
 def test_nothing_published_yet(store: MilvusStore) -> None:
-    with pytest.raises(StoreError, match=r"no movies are published.*run `recsys load-movies`"):
+    with pytest.raises(StoreError, match=r"no movies are published.*publish the movies"):
         store.open(MODEL)
-    with pytest.raises(StoreError, match="run `recsys load-movies`"):
+    with pytest.raises(StoreError, match="publish the movies"):
         store.search(MOVIES.vectors[:1], 3)
 
 
@@ -48,25 +51,41 @@ def test_a_store_never_answers_from_another_model(store: MilvusStore) -> None:
             ask()
 
 
-def test_a_batch_answered_from_a_copy_sees_what_is_published_later(store: MilvusStore) -> None:
-    queries = unit(np.random.default_rng(0).normal(size=(30, 16)))
+def test_read_all_gives_the_movies_as_they_are_now(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
-    store.search(queries, 9)
-    assert store._copy
-    more = changed(MOVIES, 3, vectors=unit(queries[:1])[0])
-    store.update(more, MODEL)
-    got = store.search(queries, 9)
-    assert got.movie_ids.tolist() == more.search(queries, 9).movie_ids.tolist()
+    assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
+    store.update(changed(MOVIES, 3, titles="Another (1999)"), MODEL)
+    assert "Another (1999)" in store.read_all().titles
     with MilvusStore(store.uri) as other:
         other.publish(movies(60, seed=1), MODEL, keep=0)
-    got = store.search(queries, 9)
-    assert got.movie_ids.tolist() == movies(60, seed=1).search(queries, 9).movie_ids.tolist()
+    assert store.read_all().ids.tolist() == sorted(movies(60, seed=1).ids.tolist())
+    with MilvusStore(store.uri) as other:
+        other.publish(movies(60, seed=1), OTHER, keep=0)
+    with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
+        store.read_all()
+
+
+def test_movies_that_are_being_updated_are_not_read(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(MOVIES, MODEL)
+    store.open(MODEL)
+    real = milvus_search.read_all
+
+    def read(*args: Any) -> Catalogue:
+        with MilvusStore(store.uri) as other:
+            other.update(changed(MOVIES, 3, titles="Another (1999)"), MODEL)
+        return real(*args)
+
+    monkeypatch.setattr(milvus_search, "read_all", read)
+    with pytest.raises(StoreError, match="are being updated; try again"):
+        store.read_all()
 
 
 def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
-    store._milvus._client.delete(published.collection, filter=f"movie_id == {MOVIES.ids[0]}")
+    store._milvus.client.delete(published.collection, filter=f"movie_id == {MOVIES.ids[0]}")
     with pytest.raises(StoreError, match="should hold 60 movies, Milvus counts 59"):
         store.open(MODEL)
 
@@ -74,26 +93,22 @@ def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:
 def test_released_collections_are_loaded(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
     store.open(MODEL)
-    store._milvus._client.release_collection(published.collection)
+    store._milvus.client.release_collection(published.collection)
     assert store.search(MOVIES.vectors[:1], 1).movie_ids.shape == (1, 1)
     assert answers(store, MOVIES)
 
 
 def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore) -> None:
-    store._milvus._client.create_database("movies")
-    with MilvusStore(store.uri, db="movies") as other:
+    store._milvus.client.create_database("movies")
+    with MilvusStore(MilvusAddress(store.uri, db="movies")) as other:
         other.publish(MOVIES, MODEL)
         assert other.open(MODEL).count == 60
     assert store.versions() == []
-    with pytest.raises(StoreError, match="no database nope, only default, movies: correct --db"):
-        MilvusStore(store.uri, db="nope")
+    with pytest.raises(StoreError, match="no database nope, only default, movies"):
+        MilvusStore(MilvusAddress(store.uri, db="nope"))
 
 
-def test_an_unknown_consistency_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="--consistency Weak: choose from Strong"):
-        MilvusStore(str(tmp_path / "movies.db"), consistency="Weak")
-
-
+@pytest.mark.slow
 def test_readers_see_one_version_or_the_other_during_fifty_switches(store: MilvusStore) -> None:
     versions = {MODEL: movies(60, seed=0), OTHER: movies(60, seed=1)}
     queries = unit(np.random.default_rng(3).normal(size=(2, 16)))

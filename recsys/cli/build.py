@@ -228,7 +228,7 @@ def _dry_run(movies: "Catalogue", model: str, index: str | None, where: dict[str
     """Everything a publish checks beforehand, and what it would replace."""
     from recsys.milvus.errors import Missing
     from recsys.milvus.index import choose_index
-    from recsys.milvus.publish import check_catalogue
+    from recsys.milvus.schema import check_catalogue
 
     check_catalogue(movies)
     chosen = choose_index(index, len(movies))

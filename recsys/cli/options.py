@@ -275,17 +275,10 @@ def store_at(where: dict[str, Any], *, make: bool = False) -> Iterator["MilvusSt
         from recsys.milvus.errors import Missing
 
         raise Missing(f"{file}: nothing is published there: run `recsys load-movies`")
+    from recsys.milvus.address import MilvusAddress
     from recsys.milvus_store import MilvusStore
 
-    store = MilvusStore(
-        where["uri"],
-        where["token"],
-        where["db"],
-        where["collection"],
-        timeout=where["timeout"],
-        ca=where["ca"],
-        consistency=where["consistency"],
-    )
+    store = MilvusStore(MilvusAddress(**where))
     try:
         yield store
     finally:

@@ -26,6 +26,7 @@ from recsys.infer import (
     user_vectors_of,
 )
 from recsys.metrics import Histories, RankingTask
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus.index import Index
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue
@@ -100,7 +101,7 @@ class Ours(NamedTuple):
         with (
             TemporaryDirectory(prefix="recsys-") as folder,
             MilvusStore(
-                uri or str(Path(folder) / "metrics.db"), collection="recsys_evaluate"
+                MilvusAddress(uri or f"{folder}/evaluate.db", collection="recsys_evaluate")
             ) as store,
         ):
             store.publish(self.movies, self.model.fingerprint, index=index, keep=0)

@@ -1,111 +1,138 @@
-"""The one door to Milvus: a connection whose every call has a time limit and speaks StoreError."""
+"""The one door to Milvus: a connection whose calls have time limits and raise StoreError."""
 
 import logging
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from recsys.errors import StoreError
-from recsys.milvus.errors import Denied, Unreachable, explain, without_credentials
+from recsys.milvus.address import MilvusAddress
+from recsys.milvus.errors import Denied, Unreachable, explain
 
 OLDEST, NEWEST = (2, 3), (3, 99)  # server versions whose calls we know
 LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
 NEVER = 2**31 - 1  # milliseconds, as gRPC writes it
 _FOREIGN = (MilvusException, grpc.RpcError, ValueError, TypeError, OSError)
+_LOGGERS = ("pymilvus", "milvus_lite", "grpc", "faiss")  # log tracebacks of errors we explain
 _lite_lock = threading.Lock()  # milvus-lite opens a file twice when two threads ask at once
 _lite_users: dict[str, int] = {}
-
-
-def is_lite(uri: str) -> bool:
-    """Whether the address is a file, which Milvus Lite serves."""
-    return "://" not in uri
+T = TypeVar("T")
 
 
 class Milvus:
-    """A connection to Milvus Lite (a path ending in .db) or to a server (http, https)."""
+    """A connection to Milvus Lite or to a server.
 
-    def __init__(self, uri: str, token: str, db: str, *, timeout: float, ca: str = "") -> None:
-        self.uri, self.lite = uri, is_lite(uri)
-        self.timeout = max(timeout, LITE_TIMEOUT) if self.lite else timeout
-        self._secrets = [part for part in [token, *token.split(":")[1:]] if len(part) > 3]
-        for name in (
-            "pymilvus",
-            "milvus_lite",
-            "grpc",
-            "faiss",
-        ):  # they log tracebacks of errors we explain
+    Every call names what it is doing and has a time limit, or a frozen server would hold it:
+
+        with milvus.errors("flushing"):
+            milvus.client.flush(name, timeout=milvus.timeout)
+        found = milvus.read("looking for the alias", MilvusClient.describe_alias, alias)
+
+    Raises:
+        StoreError: nothing answers there, or it does not let us in.
+    """
+
+    def __init__(self, address: MilvusAddress) -> None:
+        self.address, self.lite, self.uri = address, address.is_lite, address.shown
+        self.timeout = max(address.timeout, LITE_TIMEOUT) if self.lite else address.timeout
+        self._client: MilvusClient | None = None
+        for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        if ca and not os.path.isfile(ca):
-            raise StoreError(f"{ca}: there is no such file: give --ca a certificate in PEM format")
-        options: dict[str, Any] = {"server_pem_path": ca} if ca else {}
+        if address.ca and not os.path.isfile(address.ca):
+            raise StoreError(
+                f"{address.ca}: there is no such file", "give a certificate in PEM format", "ca"
+            )
         if self.lite:
-            self.uri = str(Path(uri).expanduser().absolute())
-            # Milvus Lite hangs up on who asks every 10 s whether it is alive, in the midst of a
-            # call; pymilvus would then make the call again, beside the first.
-            options["grpc_options"] = {"grpc.keepalive_time_ms": NEVER}
+            self.uri = str(Path(address.uri).expanduser().absolute())
             with _lite_lock:
                 check_lite_file(Path(self.uri))
-                self._connect(token, db, options)
+                # Milvus Lite closes the connection of who asks every 10 s whether it is alive, in
+                # the midst of a call; pymilvus would then make the call again, beside the first.
+                self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
                 _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
         else:
-            check_address(uri)
-            self._connect(token, db, options)
+            self._connect(address.uri, **({"server_pem_path": address.ca} if address.ca else {}))
         try:
-            self.version = str(self.read("source for the version", "get_server_version"))
+            version = self.read("asking for the version", MilvusClient.get_server_version)
+            self.version = str(version)
             self._check_version()
-            self._check_database(db)
+            self._check_database()
         except StoreError:
             self.close()
             raise
 
-    def _connect(self, token: str, db: str, options: dict[str, Any]) -> None:
-        try:
-            self._client: MilvusClient | None = MilvusClient(
-                self.uri,
-                token=token,
-                db_name=db,
+    def _connect(self, uri: str, **options: Any) -> None:
+        with self.errors("connecting"):
+            self._client = MilvusClient(
+                uri,
+                token=self.address.token,
+                db_name=self.address.db,
                 timeout=self.timeout,
                 dedicated=True,  # the shared connections of pymilvus outlive a dead server
                 **options,
             )
-        except _FOREIGN as error:
-            raise self._explained(error, "connecting", self.timeout) from error
 
-    def call(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of MilvusClient once; `doing` names it in an error.
+    @property
+    def client(self) -> MilvusClient:
+        """pymilvus' client, for one call within `errors`.
 
         Raises:
-            StoreError: whatever went wrong, in one line.
+            StoreError: the connection is closed.
         """
         if self._client is None:
-            raise StoreError(f"{without_credentials(self.uri)}: the connection is closed")
-        kwargs.setdefault("timeout", self.timeout)
-        try:
-            return getattr(self._client, method)(*args, **kwargs)
-        except _FOREIGN as error:
-            raise self._explained(error, doing, kwargs["timeout"]) from error
+            raise StoreError(f"{self.uri}: the connection is closed")
+        return self._client
 
-    def read(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Like `call`, for what may safely be repeated: asked again while the server is away."""
+    @contextmanager
+    def errors(self, doing: str, timeout: float | None = None) -> Iterator[None]:
+        """Turn what pymilvus raises within into StoreError; `doing` names it in the message."""
+        try:
+            yield
+        except _FOREIGN as error:
+            raise explain(error, self.address, doing, timeout or self.timeout) from error
+
+    def read(
+        self,
+        doing: str,
+        method: Callable[..., T],
+        *args: Any,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> T:
+        """What a method of MilvusClient returns; called again while the server is away.
+
+        Args:
+            method: one that may be repeated; it also gets the timeout.
+
+        Raises:
+            StoreError: it failed, or the server stayed away.
+        """
+        timeout = timeout or self.timeout
         end, pause = time.monotonic() + self.timeout, 0.1
         while True:
             try:
-                return self.call(doing, method, *args, **kwargs)
+                with self.errors(doing, timeout):
+                    return method(self.client, *args, timeout=timeout, **options)
             except Unreachable:
                 if time.monotonic() + pause >= end:
                     raise
                 time.sleep(pause)
                 pause *= 2
 
+    def collections(self) -> list[str]:
+        """The names of all collections."""
+        return list(self.read("listing collections", MilvusClient.list_collections))
+
     def close(self) -> None:
-        """Hang up; the last user in this process lets go of a Lite file."""
+        """Close the connection; the last one in this process unlocks a Lite file."""
         if self._client is None:
             return
         self._client.close()
@@ -119,25 +146,19 @@ class Milvus:
 
                     server_manager_instance.release_server(self.uri)
 
-    def _explained(self, error: BaseException, doing: str, timeout: float) -> StoreError:
-        explained = explain(error, self.uri, doing, timeout)
-        message = str(explained)
-        for secret in self._secrets:
-            message = message.replace(secret, "***")
-        return type(explained)(message)
-
-    def _check_database(self, db: str) -> None:
+    def _check_database(self) -> None:
         """A collection of a database that is not there only seems to be missing."""
-        if not db:
+        if not self.address.db:
             return
         try:
-            known = self.read("listing databases", "list_databases")
+            known = self.read("listing databases", MilvusClient.list_databases)
         except Denied:
             return
-        if db not in known:
+        if self.address.db not in known:
             raise StoreError(
-                f"{without_credentials(self.uri)}: no database {db}, only {', '.join(known)}: "
-                "correct --db or RECSYS_DB"
+                f"{self.uri}: no database {self.address.db}, only {', '.join(known)}",
+                "name another database",
+                "db",
             )
 
     def _check_version(self) -> None:
@@ -145,95 +166,53 @@ class Milvus:
         if self.lite or not all(part.isdigit() for part in digits):
             return
         version = tuple(int(part) for part in digits)
-        if not OLDEST <= version <= NEWEST:
-            old = version < OLDEST
+        if version < OLDEST:
             raise StoreError(
-                f"{without_credentials(self.uri)}: Milvus {self.version} is too "
-                f"{'old' if old else 'new'} for this recsys: "
-                + ("upgrade the server to 2.3 or newer" if old else "run `pip install -U recsys`")
+                f"{self.uri}: Milvus {self.version} is too old for this recsys",
+                "upgrade the server to 2.3 or newer",
             )
-
-
-def check_address(uri: str) -> None:
-    """Refuse what is not http(s)://host:port, without repeating a password in it.
-
-    Raises:
-        StoreError: it is not.
-    """
-    try:
-        parts = urlsplit(uri)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        good = good and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good:
-        raise StoreError(
-            f"{without_credentials(uri)}: is not http(s)://host:port, nor a file ending in .db: "
-            "correct --uri or RECSYS_URI"
-        )
+        if version > NEWEST:
+            raise StoreError(
+                f"{self.uri}: Milvus {self.version} is too new for this recsys",
+                "upgrade recsys",
+                "recsys",
+            )
 
 
 def check_lite_file(path: Path) -> None:
     """Find out why Milvus Lite would not open its file; it says the same of everything itself.
 
     Raises:
-        StoreError: the file can not be opened or made.
+        StoreError: it is not Lite's, or another process has it open.
     """
-    if path.suffix != ".db":
-        raise StoreError(
-            f"{path}: a Milvus address is a file ending in .db or http(s)://host:port: "
-            "correct --uri or RECSYS_URI"
-        )
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: the folder {path.parent} does not exist: make it first")
     if path.is_file():
-        raise StoreError(
-            f"{path}: is {_kind_of_file(path)}: move it away and run `recsys load-movies`"
-        )
-    if path.exists() and not path.is_dir():
-        raise StoreError(f"{path}: is neither a file nor a folder: give another --uri")
+        with path.open("rb") as file:
+            head = file.read(16)
+        kind = "not a Milvus Lite database" if head else "an empty file"
+        if head.startswith(b"SQLite format 3"):
+            kind = "a database of Milvus Lite 2, which Milvus Lite 3 does not read"
+        raise StoreError(f"{path}: is {kind}", "move it away and publish the movies", "publish")
     folder = path if path.exists() else path.parent
-    if not os.access(folder, os.W_OK | os.X_OK) or _on_read_only_disk(folder):
-        raise StoreError(f"{path}: {folder} may not be written: give another --uri")
-    if path.exists() and os.listdir(path) and not (path / "collections").is_dir():
-        raise StoreError(f"{path}: is a folder of something else: give another --uri")
-    if path.exists() and str(path) not in _lite_users and _locked(path / "LOCK"):
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreError(
-            f"{path}: another process has this database open (Milvus Lite serves one at a time): "
-            "wait for it to end, or use a Milvus server"
+            f"{path}: {folder} does not exist or may not be written", "use another address", "uri"
+        )
+    if str(path) not in _lite_users and _is_locked(path / "LOCK"):
+        raise StoreError(
+            f"{path}: another process has this database open (Milvus Lite serves one at a time)",
+            "wait for it to end, or use a Milvus server",
         )
 
 
-def _kind_of_file(path: Path) -> str:
-    """What a file that should have been a folder is."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    if not head:
-        return "an empty file"
-    if head.startswith(b"SQLite format 3"):
-        return "a database of Milvus Lite 2, which Milvus Lite 3 does not read"
-    return "not a Milvus Lite database"
-
-
-def _on_read_only_disk(folder: Path) -> bool:
-    statvfs = getattr(os, "statvfs", None)
-    return bool(statvfs and statvfs(folder).f_flag & getattr(os, "ST_RDONLY", 0))
-
-
-def _locked(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     """Whether another process holds the lock of a Milvus Lite folder."""
     try:
         import fcntl
-    except ImportError:  # Windows: milvus-lite finds out by itself
+
+        with path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, FileNotFoundError):  # Windows: milvus-lite finds out by itself
         return False
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return True
-    finally:
-        os.close(file)
     return False

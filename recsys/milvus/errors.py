@@ -1,109 +1,22 @@
-"""What goes wrong with Milvus, as one line that names the remedy."""
+"""What pymilvus and gRPC raise, as a StoreError with its cause and remedy.
+
+A code decides where there is one: MilvusException.code (numbers of Milvus' merr package; Milvus
+Lite sends 100 and 101 and otherwise 1), else the status of the gRPC error behind it. What arrives
+only as text, such as why a connection failed or that a disk is full, is known by its words.
+"""
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import grpc
 
 from recsys.errors import StoreError
-
-_CREDENTIALS = re.compile(r"(?<=//)\S*@")
-# What Milvus or gRPC says (lower case), the kind of error, and what we say; the first that fits.
-# {where}: the address, {doing}: what we were about, {text}: their words, {timeout}: seconds.
-_SAYINGS: list[tuple[str, str, str]] = [
-    (
-        r"no space left|errno 28|errno 27|errno 122|disk quota",
-        "",
-        "{where}: the disk is full ({doing}): free some space and run the command again; what was "
-        "published before stands",
-    ),
-    (
-        r"errno 30|errno 13|read-only file",
-        "",
-        "{where}: may not be written ({doing}): give another --uri",
-    ),
-    (r"database not found", "", "{where}: {text}: correct --db or RECSYS_DB"),
-    (
-        r"resource group|nodes? not enough",
-        "",
-        "{where}: {text}: ask for fewer --replicas or another --resource-group",
-    ),
-    (r"shards.*limited", "", "{where}: {text}: ask for fewer --shards"),
-    (
-        r"corrupt|parquet|not valid json|expecting value|manifest",
-        "",
-        "{where}: the database is damaged ({text}): move it away and run `recsys load-movies`",
-    ),
-    (
-        r"quota|deny to write|memory limit",
-        "",
-        "{where}: Milvus refuses ({doing}): {text}: free memory or disk on the server",
-    ),
-    (
-        r"not loaded|'released'|(collection|alias).*not (exist|found)",
-        "missing",
-        "{where}: {text} ({doing}): run `recsys load-movies`",
-    ),
-    (
-        r"delegator|shard leader|node (not found|offline)",
-        "unreachable",
-        "{where}: a node of the cluster does not answer ({doing}): try again in a minute, or see "
-        "which one is down",
-    ),
-    (
-        r"address lookup|name resolution|errors resolving|dns",
-        "",
-        "{where}: no such host: correct --uri or RECSYS_URI",
-    ),
-    (
-        r"wrong_version_number",
-        "",
-        "{where}: the server does not speak TLS: write http:// in --uri",
-    ),
-    (
-        r"ssl|tls handshake|certificate|security handshaker",
-        "",
-        "{where}: the server's certificate is not trusted or not for this host: give the "
-        "certificate of its authority with --ca, and its own name in --uri",
-    ),
-    (
-        r"parsing http/2|http1",
-        "",
-        "{where}: what listens there is not Milvus: correct the port in --uri (19530 unless "
-        "changed)",
-    ),
-    (
-        r"refused",
-        "unreachable",
-        "{where}: nothing listens there: start the Milvus server, wait for it if it is starting, "
-        "or correct --uri or RECSYS_URI (a file like milvus.db needs no server)",
-    ),
-    (
-        r"socket closed",
-        "unreachable",
-        "{where}: the connection was closed while {doing}: try again if the server is restarting; "
-        "write https:// in --uri if it speaks TLS",
-    ),
-    (
-        r"deadline|timeout|timed out|channel not available|fail connecting|not ready|unavailable"
-        r"|no available|not healthy|empty grpc client",
-        "unreachable",
-        "{where}: no answer within {timeout} s while {doing}: see whether the server is frozen "
-        "or overloaded and --uri right, then try again",
-    ),
-]
-_BY_CODE = {
-    grpc.StatusCode.UNAUTHENTICATED: "{where}: user or password is wrong or missing: give --token "
-    "USER:PASSWORD or set RECSYS_TOKEN",
-    grpc.StatusCode.UNIMPLEMENTED: "{where}: what answers there does not know the calls of Milvus "
-    "2.3 and newer ({doing}): correct the port in --uri, or upgrade the server",
-}
+from recsys.milvus.address import MilvusAddress
 
 
 class Unreachable(StoreError):
-    """No answer from the server; source again may help."""
+    """No answer from the server; asking again may help."""
 
 
 class Missing(StoreError):
@@ -114,61 +27,142 @@ class Denied(StoreError):
     """The user may not do that."""
 
 
-def without_credentials(uri: str) -> str:
-    """The address without the user and password some people write into it."""
-    return _CREDENTIALS.sub("", uri)
+class _Meaning(NamedTuple):
+    """Of an error; {doing}, {text} (their words) and {timeout} (seconds) are filled in."""
+
+    cause: str
+    remedy: str
+    fix: str = ""
+    kind: type[StoreError] = StoreError
 
 
-def explain(error: BaseException, uri: str, doing: str, timeout: float) -> StoreError:
-    """The StoreError for what pymilvus or gRPC raised while `doing` something at `uri`."""
+_NO_ANSWER = _Meaning(
+    "no answer within {timeout} s while {doing}",
+    "see whether the server is frozen or overloaded and the address right, then try again",
+    "timeout",
+    Unreachable,
+)
+_MISSING = _Meaning("{text} ({doing})", "publish the movies", "publish", Missing)
+_REFUSED = _Meaning("Milvus refuses ({doing}): {text}", "free memory or disk on the server")
+_NODE = _Meaning(
+    "a node of the cluster does not answer ({doing})",
+    "try again in a minute, or see which node is down",
+    "",
+    Unreachable,
+)
+_DENIED = _Meaning(
+    "this user may not do that ({doing}; {text})",
+    "use another token, or have the server's administrator grant it",
+    "token",
+    Denied,
+)
+_BY_CODE = {
+    **dict.fromkeys((100, 101, 103, 1600), _MISSING),  # collection, not (fully) loaded, alias
+    **dict.fromkeys((3, 7, 8, 9), _REFUSED),  # memory, disk, rate, quota
+    **dict.fromkeys((503, 901, 902, 905), _NODE),  # channel, node not found, offline, not available
+    300: _Meaning("{text}", "name another resource group", "resource_groups"),
+    800: _Meaning("{text}", "name another database", "db"),
+    1401: _DENIED,
+}
+_BY_STATUS = {
+    grpc.StatusCode.UNAUTHENTICATED: _Meaning(
+        "user or password is wrong or missing", "give user:password or an API key", "token"
+    ),
+    grpc.StatusCode.PERMISSION_DENIED: _DENIED,
+    grpc.StatusCode.UNIMPLEMENTED: _Meaning(
+        "what answers there does not know the calls of Milvus 2.3 and newer ({doing})",
+        "correct the port, or upgrade the server",
+        "uri",
+    ),
+    grpc.StatusCode.DEADLINE_EXCEEDED: _NO_ANSWER,
+}
+_BY_TEXT = {  # in lower case; the first that fits
+    r"no space left|errno (28|27|122)\b": _Meaning(
+        "the disk is full ({doing})",
+        "free some space and try again; what was published before stands",
+    ),
+    r"errno (30|13)\b": _Meaning("may not be written ({doing})", "use another address", "uri"),
+    r"corrupt|parquet|not valid json|expecting value|manifest": _Meaning(
+        "the database is damaged ({text})", "move it away and publish the movies", "publish"
+    ),
+    r"nodes? not enough": _Meaning("{text}", "ask for fewer replicas", "replicas"),
+    r"shards.*limited": _Meaning("{text}", "ask for fewer shards", "shards"),
+    r"delegator|shard leader": _NODE,
+    r"errors resolving|name resolution": _Meaning("no such host", "correct the address", "uri"),
+    r"wrong_version_number": _Meaning("the server does not speak TLS", "write http://", "uri"),
+    r"tls handshake|certificate|verification": _Meaning(
+        "the server's certificate is not trusted or not for this host",
+        "give the certificate of its authority, and its own name in the address",
+        "ca",
+    ),
+    r"parsing http/2": _Meaning(
+        "what listens there is not Milvus", "correct the port (19530 unless changed)", "uri"
+    ),
+    r"refused": _Meaning(
+        "nothing listens there",
+        "start the Milvus server, wait for it if it is starting, or correct the address (a file "
+        "like milvus.db needs no server)",
+        "uri",
+        Unreachable,
+    ),
+    r"socket closed": _Meaning(
+        "the connection was closed while {doing}",
+        "try again if the server is restarting; write https:// if it speaks TLS",
+        "uri",
+        Unreachable,
+    ),
+}
+
+
+def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: float) -> StoreError:
+    """The StoreError for what pymilvus or gRPC raised while `doing` something."""
     rpc = _rpc_error(error)
-    code = rpc.code() if rpc is not None else getattr(error, "code", None)
-    said = rpc.details() if rpc is not None else getattr(error, "message", None) or str(error)
-    text = " ".join(str(said or "").split())
-    for own in filter(None, [uri, urlsplit(uri).netloc, urlsplit(uri).hostname]):
-        text = text.replace(own, "")  # whose name means nothing
-    text = text[:300]
+    code = getattr(error, "code", None)  # a method of gRPC's errors
+    said = getattr(error, "message", "") or str(error)
+    details = (rpc.details() or "") if rpc is not None else said
+    found = _BY_CODE.get(code) if isinstance(code, int) else None
+    if found is None and rpc is not None:
+        found = _BY_STATUS.get(rpc.code())
+    if found is None:
+        found = _known_by_text(_words(details, address))
+    if found is None and _may_come_back(error, rpc, address):
+        found = _NO_ANSWER
+    if found is None:
+        found = _Meaning("Milvus failed while {doing}: {text}", "")
     facts = {
-        "where": without_credentials(uri),
         "doing": doing,
-        "text": text or type(error).__name__,
+        "text": _words(details, address)[:300] or type(error).__name__,
         "timeout": f"{timeout:.1f}".removesuffix(".0"),
     }
-    if code is grpc.StatusCode.PERMISSION_DENIED:
-        return Denied(
-            "{where}: this user may not do that ({doing}; {text}): give another --token, or have "
-            "the server's administrator grant it".format(**facts)
-        )
-    if code in _BY_CODE:
-        return StoreError(_BY_CODE[code].format(**facts))
-    if type(error).__name__ == "ServerVersionIncompatibleException":
-        return StoreError(
-            "{where}: {text}: install the pymilvus that fits the server".format(**facts)
-        )
-    for pattern, kind, message in _SAYINGS:
-        if re.search(pattern, text.lower()):
-            kinds = {"missing": Missing, "unreachable": Unreachable}
-            return kinds.get(kind, StoreError)(message.format(**facts))
-    if code in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}:
-        return Unreachable(_SAYINGS[-1][2].format(**facts))
-    return StoreError("{where}: Milvus failed while {doing}: {text}".format(**facts))
+    return found.kind(f"{address.shown}: {found.cause.format(**facts)}", found.remedy, found.fix)
 
 
-def _rpc_error(error: BaseException) -> Any:
-    """The gRPC error behind an error, if there is one."""
-    for link in _behind(error):
-        if isinstance(link, grpc.RpcError) and callable(getattr(link, "code", None)):
-            return link
+def _known_by_text(text: str) -> _Meaning | None:
+    found = (meaning for words, meaning in _BY_TEXT.items() if re.search(words, text.lower()))
+    return next(found, None)
+
+
+def _may_come_back(error: BaseException, rpc: Any, address: MilvusAddress) -> bool:
+    """Whether the server is away for now; Milvus Lite uses its codes for everything."""
+    if rpc is not None and rpc.code() is grpc.StatusCode.UNAVAILABLE:
+        return True
+    passing = getattr(error, "retriable", False) or getattr(error, "code", None) in (1, 2)
+    return passing and not address.is_lite
+
+
+def _words(text: str, address: MilvusAddress) -> str:
+    """A text in one line, without secrets and without the address, whose words mean nothing."""
+    for own in filter(None, [*address.secrets, address.uri, urlsplit(address.uri).netloc]):
+        text = text.replace(own, "***" if own in address.secrets else "")
+    if not address.is_lite:
+        text = text.replace(urlsplit(address.uri).hostname or "\0", "")
+    return " ".join(text.split())
+
+
+def _rpc_error(error: BaseException | None) -> Any:
+    """The gRPC error behind an error, if there is one; pymilvus makes some their own cause."""
+    for _ in range(10):
+        if error is None or isinstance(error, grpc.RpcError):
+            return error
+        error = error.__context__ if error.__cause__ in (None, error) else error.__cause__
     return None
-
-
-def _behind(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all its causes; pymilvus makes some errors their own cause."""
-    seen: set[int] = set()
-    left = [error]
-    while left:
-        one = left.pop()
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            left += [one.__context__, one.__cause__]

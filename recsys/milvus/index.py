@@ -60,7 +60,7 @@ def choose_index(asked: str | None, movies: int) -> Index:
     """
     name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
     if name.upper() not in _PARAMETERS:
-        raise StoreError(f"--index {name}: unknown: choose from {', '.join(_PARAMETERS)}")
+        raise StoreError(f"index {name}: unknown", f"choose from {', '.join(_PARAMETERS)}", "index")
     name = name.upper()
     build, search = (dict(part) for part in _PARAMETERS[name])
     for pair in filter(None, rest.split(",")):
@@ -69,13 +69,14 @@ def choose_index(asked: str | None, movies: int) -> Index:
         if key not in part or not value.isdigit() or not int(value):
             known = ", ".join([*build, *search]) or "none"
             raise StoreError(
-                f"--index {asked}: {pair!r} is not a parameter with a whole number above 0: "
-                f"{name} takes {known}"
+                f"index {asked}: {pair!r} is not a parameter with a whole number above 0",
+                f"{name} takes {known}",
+                "index",
             )
         part[key] = int(value)
     if "nlist" in build:
         build["nlist"] = min(65_536, build["nlist"] or max(1, int(4 * movies**0.5)))
-        # Half of the cells: a query by stars is zero in two of a vector's three parts, and cells
+        # Half of the cells: a query by rating is zero in two of a vector's parts, and cells
         # are by all of them, so that few cells miss many of its movies (benchmarks/store.py).
         search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
     return Index(name, build, search)

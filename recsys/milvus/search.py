@@ -1,97 +1,192 @@
-"""What a search asks of Milvus: its filter, how queries go together, and what is left to settle."""
+"""What a version is asked for: the best movies for queries, movies by id, all movies."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pymilvus import MilvusClient
 
-from recsys.milvus.publish import MAX_GENRE, cut
-from recsys.serving.catalogue import NO_MOVIE, TIE, Filter, Hits, places_of
+from recsys.data.ids import positions
+from recsys.errors import StoreError
+from recsys.milvus.client import Milvus
+from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, expression, one_of
+from recsys.milvus.versions import Published
+from recsys.serving.catalogue import NO_MOVIE, Catalogue, Filter, Hits, best_first, no_hits
 
-INLINE = 5_000  # excluded movies named in the filter; more are asked for and left out here
-LITE_LIMIT = 1 << 20  # Milvus Lite has no bound of its own
-MAX_LIMIT = 16_384  # answers and queries a Milvus server gives and takes at once
-_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
-BATCH = 1_000  # queries sent at a time
-
-
-def storable(where: Filter) -> Filter:
-    """The same conditions with genres as they are stored, cut to MAX_GENRE bytes."""
-
-    def stored(genres: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(cut(genre, MAX_GENRE) for genre in genres)
-
-    return Filter(
-        stored(where.any_genre), stored(where.all_genres), stored(where.not_genres), where.years
-    )
+QUERIES_AT_ONCE = 1_000
+READ_AT_ONCE = 1_000  # movies read by their ids
+INLINE = 5_000  # excluded movies named in the expression; more are asked for and left out here
+LITE_LIMIT, LITE_HITS = 1 << 20, 20_000  # hits of a query (Lite has no bound), of a call
+SERVER_LIMIT, SERVER_HITS = 16_384, 2_000_000
+_PAGE = 5_000  # movies read at a time when all are
 
 
-def expression(where: Filter, excluded: NDArray[np.int64] | Sequence[int] = ()) -> str:
-    """The filter Milvus gets. No value can end its string: quotes and backslashes are escaped."""
-    parts = []
-    if where.any_genre:
-        parts.append(f"array_contains_any(genres, {_strings(where.any_genre)})")
-    if where.all_genres:
-        parts.append(f"array_contains_all(genres, {_strings(where.all_genres)})")
-    if where.not_genres:
-        parts.append(f"not array_contains_any(genres, {_strings(where.not_genres)})")
-    if where.years:
-        parts.append(f"year >= {int(where.years[0])} and year <= {int(where.years[1])}")
-    if len(excluded):
-        parts.append(f"movie_id not in {np.asarray(excluded, np.int64).tolist()}")
-    return " and ".join(f"({part})" for part in parts)
+class Group(NamedTuple):
+    """Queries that are sent together."""
+
+    rows: NDArray[np.intp]  # of the queries
+    limit: int  # hits asked for
+    inline: bool  # whether the expression names the excluded movies
 
 
-def _strings(values: Sequence[str]) -> str:
-    return "[" + ", ".join(f'"{value.translate(_ESCAPED)}"' for value in values) + "]"
+def search(
+    milvus: Milvus,
+    opened: Published,
+    queries: NDArray[np.float32],
+    k: int,
+    filter: Filter,
+    exclude: Sequence[NDArray[np.int64]] | None,
+    consistency: str,
+) -> Hits:
+    """The k movies with the largest inner products for each of (B, V) queries.
+
+    A filter may leave an approximate index with fewer than k movies although more fit; such
+    queries are sent once more, to search (almost) everywhere.
+
+    Raises:
+        StoreError: k is more than a server gives, or Milvus failed.
+    """
+    nothing = np.zeros(0, np.int64)
+    excluded = [nothing] * len(queries) if exclude is None else list(exclude)
+    most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
+    if k > most and opened.count > most:
+        raise StoreError(f"{milvus.uri}: Milvus gives at most {most} movies", "ask for fewer")
+    answer = no_hits(len(queries), k)
+    for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
+        wanted = expression(filter, excluded[rows[0]] if inline else ())
+        for thorough in (False, True):
+            hits = _ask(milvus, opened, queries[rows], limit, wanted, consistency, thorough)
+            if not inline:
+                leave_out(hits, [excluded[row] for row in rows])
+            best = best_first(*hits)
+            answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
+            answer.scores[rows, :limit] = best.scores[:, :k]
+            rows = rows[(answer.movie_ids[rows] == NO_MOVIE).any(axis=1)]
+            if opened.index.exact or not len(rows):
+                break
+    return answer
 
 
-def chunks(
-    sizes: NDArray[np.int64], k: int, most: int, hits: int
-) -> Iterator[tuple[NDArray[np.intp], int, bool]]:
-    """Queries to send together: their rows, the limit, and whether exclusions go in the filter.
+def groups(sizes: Sequence[int], k: int, most: int, at_once: int) -> Iterator[Group]:
+    """Queries to send together.
 
     Only one query at a time can name its excluded movies; several ask for as many movies more as
     the largest of them excludes, so those that exclude about as many go together.
 
     Args:
+        sizes: how many movies each query excludes.
         most: the largest limit.
-        hits: how many hits may come back at once.
+        at_once: how many hits may come back at once.
     """
     order = np.argsort(sizes, kind="stable")
+    ordered = np.asarray(sizes, np.int64)[order]
     start = 0
     while start < len(order):
-        smallest = int(sizes[order[start]])
-        similar = int(np.searchsorted(sizes[order], 2 * smallest + k, "right"))
-        stop = min(similar, start + BATCH)
-        limit = k + 1 + int(sizes[order[stop - 1]])
-        stop = min(stop, start + max(1, hits // limit))
-        limit = k + 1 + int(sizes[order[stop - 1]])
-        if limit > most or (len(order) == 1 and smallest <= INLINE):
-            yield order[start : start + 1], min(k + 1, most), True
+        similar = int(np.searchsorted(ordered, 2 * ordered[start] + k, "right"))
+        stop = min(similar, start + QUERIES_AT_ONCE)
+        stop = min(stop, start + max(1, at_once // (k + int(ordered[stop - 1]))))
+        limit = k + int(ordered[stop - 1])
+        alone = len(order) == 1 and ordered[0] <= INLINE
+        if limit > most or alone:
+            yield Group(order[start : start + 1], min(k, most), True)
             start += 1
         else:
-            yield order[start:stop], limit, False
+            yield Group(order[start:stop], limit, False)
             start = stop
 
 
-def leave_out(
-    ids: NDArray[np.int64], scores: NDArray[np.float32], exclude: Sequence[NDArray[np.int64]]
-) -> None:
-    """Blank the hits of each row that it excludes; (B, K) arrays, changed in place."""
-    every = np.unique(ids)
-    codes = np.searchsorted(every, ids) + len(every) * np.arange(len(ids))[:, None]
-    unwanted = [places_of(every, one) + len(every) * row for row, one in enumerate(exclude)]
+def leave_out(hits: Hits, exclude: Sequence[NDArray[np.int64]]) -> None:
+    """Blank the hits of each row that it excludes, in place."""
+    every = np.unique(hits.movie_ids)
+    codes = positions(every, hits.movie_ids) + len(every) * np.arange(len(exclude))[:, None]
+    unwanted = []
+    for row, ids in enumerate(exclude):
+        places = positions(every, ids)
+        unwanted.append(places[places >= 0] + len(every) * row)
     out = np.isin(codes, np.concatenate(unwanted))
-    ids[out] = NO_MOVIE
-    scores[out] = -np.inf
+    hits.movie_ids[out] = NO_MOVIE
+    hits.scores[out] = -np.inf
 
 
-def unsettled(hits: Hits, more: NDArray[np.bool_], k: int, exact: bool) -> NDArray[np.bool_]:
-    """(B,) queries whose k movies are not certain yet."""
-    counts = (hits.movie_ids != NO_MOVIE).sum(axis=1)
-    short = counts < k
-    last = np.take_along_axis(hits.scores, np.maximum(counts - 1, 0)[:, None], 1)[:, 0]
-    tied = ~short & more
-    tied[tied] = hits.scores[tied, k - 1] - last[tied] <= TIE
-    return tied | (short & (more | (not exact)))
+def take(
+    milvus: Milvus,
+    opened: Published,
+    movie_ids: NDArray[np.integer] | Sequence[int],
+    consistency: str,
+) -> Catalogue:
+    """The named movies in the order asked for; KeyError when one is not there."""
+    wanted = np.asarray(movie_ids, np.int64)
+    distinct = np.unique(wanted).tolist()
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(distinct), READ_AT_ONCE):
+        named = one_of(distinct[start : start + READ_AT_ONCE])
+        rows += _read(milvus, opened, named, FIELDS, consistency)
+    return catalogue_of(rows, opened.dimension).take(wanted)
+
+
+def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
+    """All movies of a version by rising id, some thousands at a time."""
+    every = _read(milvus, opened, f"{KEY} >= 0", [KEY], "Strong")
+    ids = sorted(row[KEY] for row in every)
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        rows = _read(milvus, opened, between(page[0], page[-1]), FIELDS, "Bounded")
+        yield catalogue_of(sorted(rows, key=lambda row: row[KEY]), opened.dimension)
+
+
+def read_all(milvus: Milvus, opened: Published) -> Catalogue:
+    """All movies of a version by rising id."""
+    parts = [catalogue_of([], opened.dimension), *pages(milvus, opened)]
+    return Catalogue(
+        np.concatenate([part.ids for part in parts]),
+        [title for part in parts for title in part.titles],
+        [genres for part in parts for genres in part.genres],
+        np.concatenate([part.years for part in parts]),
+        np.concatenate([part.is_new for part in parts]),
+        np.concatenate([part.vectors for part in parts]),
+    )
+
+
+def _ask(
+    milvus: Milvus,
+    opened: Published,
+    queries: NDArray[np.float32],
+    limit: int,
+    wanted: str,
+    consistency: str,
+    thorough: bool,
+) -> Hits:
+    """(B, limit) hits as Milvus orders them."""
+    answers = milvus.read(
+        "searching",
+        MilvusClient.search,
+        opened.collection,
+        data=list(queries),
+        filter=wanted,
+        limit=limit,
+        search_params=opened.index.search_params(limit, thorough),
+        consistency_level=consistency,
+        timeout=milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
+    )
+    hits = no_hits(len(queries), limit)
+    for row, found in enumerate(answers):
+        hits.movie_ids[row, : len(found)] = found.ids
+        hits.scores[row, : len(found)] = found.distances
+    return hits
+
+
+def _read(
+    milvus: Milvus, opened: Published, wanted: str, fields: list[str], consistency: str
+) -> list[dict[str, Any]]:
+    """The rows that fit an expression."""
+    rows: list[dict[str, Any]] = milvus.read(
+        "reading movies",
+        MilvusClient.query,
+        opened.collection,
+        filter=wanted,
+        output_fields=fields,
+        consistency_level=consistency,
+        timeout=3 * milvus.timeout,
+    )
+    return rows

@@ -12,14 +12,17 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import positions
+
 NO_MOVIE = -1  # the id that fills a row of answers when fewer than k movies fit
-TIE = 1e-6  # scores closer than this are equal: float32 sums differ by less between backends
-_SPARE = 16  # candidates beyond k, so that movies equal to the k-th are seen
 _BLOCK = 1 << 24  # scores held at a time
 
 
 class Hits(NamedTuple):
-    """The best movies of each query, best first; equal scores in the order of their ids."""
+    """The best movies of each query, best first; of equal scores the smaller id first.
+
+    Which of several movies with the score of the k-th come is left open.
+    """
 
     movie_ids: NDArray[np.int64]  # (B, K), NO_MOVIE where there are fewer than K
     scores: NDArray[np.float32]  # (B, K) inner products, -inf where there is no movie
@@ -43,7 +46,7 @@ EVERYTHING = Filter()
 
 @dataclass(frozen=True)
 class Catalogue:
-    """M movies ready to be published: unit vectors, and what people want to read of a movie."""
+    """M movies ready to be published: unit vectors, and what is shown of a movie."""
 
     ids: NDArray[np.int64]  # (M,) unique
     titles: list[str]
@@ -57,13 +60,12 @@ class Catalogue:
 
     def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> "Catalogue":
         """The named movies in the order asked for; KeyError when one is not there."""
-        order = np.argsort(self.ids)
+        order, ids, _ = self._by_id
         wanted = np.asarray(movie_ids, np.int64)
-        found = np.minimum(np.searchsorted(self.ids, wanted, sorter=order), len(self) - 1)
-        places = order[found] if len(self) else np.zeros(0, np.int64)
-        if len(wanted) and (not len(self) or (self.ids[places] != wanted).any()):
-            missing = sorted(set(wanted.tolist()) - set(self.ids.tolist()))
-            raise KeyError(missing[0])
+        found = positions(ids, wanted)
+        if (found < 0).any():
+            raise KeyError(int(wanted[found < 0].min()))
+        places = order[found]
         return Catalogue(
             self.ids[places],
             [self.titles[p] for p in places],
@@ -77,7 +79,7 @@ class Catalogue:
         self,
         vectors: NDArray[np.float32],
         k: int,
-        where: Filter = EVERYTHING,
+        filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray[np.int64]] | None = None,
     ) -> Hits:
         """The k movies with the largest inner products, for each query.
@@ -85,20 +87,22 @@ class Catalogue:
         Args:
             vectors: (B, V) float32 queries.
             k: how many answers a query gets, at least 1.
-            where: movies that do not fit are left out, for every query.
+            filter: movies that do not fit are left out, for every query.
             exclude: for each of the B queries the ids of movies that must not come.
         """
         queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
-        misfits = ~self._fitting(where)[order]
+        misfits = ~self._fitting(filter)[order]
         answer = no_hits(len(queries), k)
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
             scores = queries[start : start + step] @ movies.T  # (b, M)
             scores[:, misfits] = -np.inf
-            left_out = [] if exclude is None else exclude[start : start + step]
-            for row, unwanted in enumerate(left_out):
-                scores[row, places_of(ids, unwanted)] = -np.inf
+            for row, excluded in enumerate(
+                exclude[start : start + step] if exclude is not None else ()
+            ):
+                places = positions(ids, excluded)
+                scores[row, places[places >= 0]] = -np.inf
             best = _top(ids, scores, k)
             width = best.movie_ids.shape[1]
             answer.movie_ids[start : start + step, :width] = best.movie_ids
@@ -112,17 +116,17 @@ class Catalogue:
         in_order = bool((order[1:] > order[:-1]).all())
         return order, self.ids[order], self.vectors if in_order else self.vectors[order]
 
-    def _fitting(self, where: Filter) -> NDArray[np.bool_]:
-        """(M,) which movies answer to `where`."""
+    def _fitting(self, filter: Filter) -> NDArray[np.bool_]:
+        """(M,) which movies fit."""
         fits = np.ones(len(self), bool)
-        if where.any_genre:
-            fits &= [not set(where.any_genre).isdisjoint(genres) for genres in self.genres]
-        if where.all_genres:
-            fits &= [set(where.all_genres).issubset(genres) for genres in self.genres]
-        if where.not_genres:
-            fits &= [set(where.not_genres).isdisjoint(genres) for genres in self.genres]
-        if where.years:
-            fits &= (self.years >= where.years[0]) & (self.years <= where.years[1])
+        if filter.any_genre:
+            fits &= [not set(filter.any_genre).isdisjoint(genres) for genres in self.genres]
+        if filter.all_genres:
+            fits &= [set(filter.all_genres).issubset(genres) for genres in self.genres]
+        if filter.not_genres:
+            fits &= [set(filter.not_genres).isdisjoint(genres) for genres in self.genres]
+        if filter.years:
+            fits &= (self.years >= filter.years[0]) & (self.years <= filter.years[1])
         return fits
 
 
@@ -133,7 +137,7 @@ class Store(Protocol):
         self,
         vectors: NDArray[np.float32],
         k: int,
-        where: Filter = EVERYTHING,
+        filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray[np.int64]] | None = None,
     ) -> Hits: ...
 
@@ -170,41 +174,18 @@ def check_queries(
     return queries
 
 
-def places_of(
-    ordered: NDArray[np.int64], wanted: NDArray[np.integer] | Sequence[int]
-) -> NDArray[np.intp]:
-    """Filter those of `wanted` that are in the ascending `ordered` stand in it."""
-    sought = np.asarray(wanted, np.int64)
-    places = np.searchsorted(ordered, sought)
-    places[places == len(ordered)] = 0
-    return places[ordered[places] == sought] if len(ordered) else places[:0]
-
-
 def best_first(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
-    """(B, K) hits sorted by falling score; movies within TIE of their neighbour, by id."""
-    with np.errstate(invalid="ignore"):  # -inf beside -inf
-        if (scores[:, :-1] - scores[:, 1:] > TIE).all():
-            return Hits(ids, scores)
+    """(B, K) hits sorted by falling score, then by rising id."""
     order = np.lexsort((ids, -scores), axis=-1)
-    ids = np.take_along_axis(ids, order, -1)
-    scores = np.take_along_axis(scores, order, -1)
-    with np.errstate(invalid="ignore"):  # -inf beside -inf
-        apart = scores[:, :-1] - scores[:, 1:] > TIE
-    group = np.zeros(scores.shape, np.int64)
-    np.cumsum(apart, axis=-1, out=group[:, 1:])
-    return Hits(np.take_along_axis(ids, np.lexsort((ids, group), axis=-1), -1), scores)
+    return Hits(np.take_along_axis(ids, order, -1), np.take_along_axis(scores, order, -1))
 
 
 def _top(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:
-    """The k best of each row of (B, M) scores; `ids` (M,) ascending."""
-    width = min(scores.shape[1], k + _SPARE)
-    places = np.argpartition(-scores, width - 1, axis=-1)[:, :width]
-    best = best_first(ids[places], np.take_along_axis(scores, places, -1))
+    """The k best of each row of (B, M) scores, fewer where M is less; `ids` (M,)."""
+    if k < scores.shape[1]:
+        places = np.argpartition(-scores, k - 1, axis=-1)[:, :k]
+        best = best_first(ids[places], np.take_along_axis(scores, places, -1))
+    else:
+        best = best_first(np.broadcast_to(ids, scores.shape), scores)
     best.movie_ids[best.scores == -np.inf] = NO_MOVIE
-    if width < scores.shape[1]:
-        with np.errstate(invalid="ignore"):
-            crowded = best.scores[:, k - 1] - best.scores[:, -1] <= TIE
-        for row in np.flatnonzero(crowded):  # more movies equal to the k-th than were looked at
-            whole = best_first(ids[None, :], scores[row][None, :])
-            best.movie_ids[row], best.scores[row] = (part[0, :width] for part in whole)
-    return Hits(best.movie_ids[:, :k], best.scores[:, :k])
+    return best

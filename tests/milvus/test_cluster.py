@@ -10,7 +10,8 @@ from milvus_cluster import Cluster
 from movie_store import MODEL, OTHER, movies, unit
 
 from recsys.errors import StoreError
-from recsys.milvus_store import CONSISTENCY, MilvusStore
+from recsys.milvus.address import CONSISTENCY, MilvusAddress
+from recsys.milvus_store import MilvusStore
 
 pytestmark = pytest.mark.milvus_server
 
@@ -29,24 +30,26 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def store(cluster: Cluster) -> Iterator[MilvusStore]:
-    with MilvusStore(cluster.uri, collection=f"cluster_{uuid.uuid4().hex[:8]}") as opened:
+    with MilvusStore(
+        MilvusAddress(cluster.uri, collection=f"cluster_{uuid.uuid4().hex[:8]}")
+    ) as opened:
         yield opened
 
 
 def test_shards_and_replicas_are_what_was_asked_for(store: MilvusStore) -> None:
     collection = store.publish(MOVIES, MODEL, shards=2, replicas=2, index="HNSW:ef=400").collection
-    client = store._milvus._client
+    client = store._milvus.client
     assert client.describe_collection(collection)["num_shards"] == 2
     replicas = client.describe_replica(collection)
     assert len(replicas) == 2
     assert all(len(replica.shards) == 2 for replica in replicas)
-    with pytest.raises(StoreError, match="ask for fewer --replicas"):
+    with pytest.raises(StoreError, match="ask for fewer replicas"):
         store.publish(OTHERS, OTHER, replicas=4)
     assert store.open(MODEL).collection == collection
 
 
 def test_movies_are_loaded_into_the_resource_group_named(store: MilvusStore) -> None:
-    client = store._milvus._client
+    client = store._milvus.client
     client.create_resource_group("movies")
     move = client._get_connection().transfer_node
     move(DEFAULT, "movies", 1)
@@ -65,7 +68,9 @@ def test_whatever_the_consistency_what_is_published_is_seen_whole(
     cluster: Cluster, store: MilvusStore, consistency: str
 ) -> None:
     store.publish(MOVIES, MODEL)
-    with MilvusStore(cluster.uri, collection=store.alias, consistency=consistency) as reader:
+    with MilvusStore(
+        MilvusAddress(cluster.uri, collection=store.alias, consistency=consistency)
+    ) as reader:
         assert reader.open(MODEL).count == 200
         found = reader.search(QUERIES, 200).movie_ids.tolist()
         assert found == MOVIES.search(QUERIES, 200).movie_ids.tolist()

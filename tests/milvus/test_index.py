@@ -18,7 +18,7 @@ def test_an_index_is_built_with_what_was_asked_for(store: MilvusStore) -> None:
         ("AUTOINDEX", "AUTOINDEX", None),
     ]:
         published = store.publish(MOVIES, MODEL, index=asked)
-        built = store._milvus._client.describe_index(published.collection, "vector")
+        built = store._milvus.client.describe_index(published.collection, "vector")
         assert built["index_type"] == name
         assert built.get("params") == params
         assert built["metric_type"] == "IP"

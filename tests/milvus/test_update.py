@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from movie_store import MODEL, OTHER, answers, changed, movies, unit
+from movie_store import MODEL, OTHER, answers, changed, first, movies, unit
+from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
-from recsys.milvus.client import Milvus
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue
 
@@ -54,20 +54,18 @@ def test_an_update_broken_off_is_completed_by_the_next(
 ) -> None:
     store.publish(MOVIES, MODEL)
     after = replace(MOVIES.take(MOVIES.ids[5:]), titles=["New (2000)"] * 55)
-    real = Milvus.call
-    for step in ["upsert", "delete", "flush", "query"]:
 
-        def call(self: Milvus, doing: str, method: str, *args, **kwargs):
-            if method == step and doing != "reading movies":  # noqa: B023
-                raise StoreError("broken off")
-            return real(self, doing, method, *args, **kwargs)
+    def broken_off(*_: object) -> None:
+        raise StoreError("broken off")
 
-        monkeypatch.setattr(Milvus, "call", call)
-        with pytest.raises(StoreError, match="broken off"):
-            store.update(after, MODEL)
-        monkeypatch.setattr(Milvus, "call", real)
-        if step != "query":
-            assert store.open(MODEL).updating
+    for step in ["upsert", "delete", "flush"]:
+        with monkeypatch.context() as broken:
+            broken.setattr(MilvusClient, step, first(broken_off, step))
+            with pytest.raises(StoreError, match="broken off"):
+                store.update(after, MODEL)
+        assert store.open(MODEL).updating
+        with pytest.raises(StoreError, match="are being updated"):
+            store.read_all()
     store.update(after, MODEL)
     opened = store.open(MODEL)
     assert (opened.updating, opened.count) == (False, 55)
@@ -76,8 +74,8 @@ def test_an_update_broken_off_is_completed_by_the_next(
 
 def test_an_update_of_another_model_is_refused(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
-    with pytest.raises(StoreError, match="without --update"):
+    with pytest.raises(StoreError, match="publish all movies"):
         store.update(MOVIES, OTHER)
-    with pytest.raises(StoreError, match="without --update"):
+    with pytest.raises(StoreError, match="publish all movies"):
         store.update(movies(60, 8), MODEL)
     assert answers(store, MOVIES)
