@@ -1,3 +1,83 @@
-"""Ratings in, recommendations out of Milvus."""
+"""Ratings in, recommendations out of Milvus.
 
-__version__ = "0.1.0"
+Names are loaded when they are first used, so that `import recsys` loads neither NumPy nor Paddle
+nor pymilvus:
+
+    dataset = recsys.read_dataset("data/ml-100k")
+    model = recsys.train(dataset, "my.model")           # or recsys.load_model("my.model")
+    with recsys.MilvusStore("movies.db") as store:
+        store.publish(recsys.catalogue(model), model.fingerprint)
+        movies = recsys.Recommender(model, store)
+        (answer,) = movies.recommend([recsys.UserQuery(42)], k=10)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsys import errors as errors
+    from recsys.evaluation.experiment import evaluate as evaluate
+    from recsys.infer import Recommendation as Recommendation
+    from recsys.infer import Recommender as Recommender
+    from recsys.infer import UserQuery as UserQuery
+    from recsys.infer import catalogue as catalogue
+    from recsys.infer import predict as predict
+    from recsys.milvus.address import MilvusAddress as MilvusAddress
+    from recsys.milvus_store import MilvusStore as MilvusStore
+    from recsys.preprocess import read_dataset as read_dataset
+    from recsys.preprocess import read_movies as read_movies
+    from recsys.serving.catalogue import Filter as Filter
+    from recsys.serving.model_folder import load_model as load_model
+    from recsys.train import train as train
+    from recsys.training.options import Options as Options
+
+__version__ = "0.2.0"
+__all__ = [
+    "Filter",
+    "MilvusAddress",
+    "MilvusStore",
+    "Options",
+    "Recommendation",
+    "Recommender",
+    "UserQuery",
+    "__version__",
+    "catalogue",
+    "errors",
+    "evaluate",
+    "load_model",
+    "predict",
+    "read_dataset",
+    "read_movies",
+    "train",
+]
+
+_HOMES = {
+    "Filter": "recsys.serving.catalogue",
+    "MilvusAddress": "recsys.milvus.address",
+    "MilvusStore": "recsys.milvus_store",
+    "Options": "recsys.training.options",
+    "Recommendation": "recsys.infer",
+    "Recommender": "recsys.infer",
+    "UserQuery": "recsys.infer",
+    "catalogue": "recsys.infer",
+    "evaluate": "recsys.evaluation.experiment",
+    "load_model": "recsys.serving.model_folder",
+    "predict": "recsys.infer",
+    "read_dataset": "recsys.preprocess",
+    "read_movies": "recsys.preprocess",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used (PEP 562)."""
+    if name in ("errors", "train"):  # modules; train.py makes its own callable, see there
+        return import_module(f"recsys.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'recsys' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

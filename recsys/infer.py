@@ -98,6 +98,18 @@ class Recommender:
         Raises:
             DataError: a user id the model does not know.
         """
+        for _, movies in self.answers(queries, k, rank_by, filter, include_seen):
+            yield movies
+
+    def answers(
+        self,
+        queries: Sequence[UserQuery],
+        k: int,
+        rank_by: RankBy = "relevance",
+        filter: Filter = Filter(),
+        include_seen: bool = False,
+    ) -> Iterator[tuple[UserQuery, list[Recommendation]]]:
+        """As `recommend`, each with its query, completed by what the model knows of the user."""
         for start in range(0, len(queries), BATCH):
             users = user_vectors_of(self.model, queries[start : start + BATCH])
             exclude = [
@@ -108,9 +120,10 @@ class Recommender:
             hits = self.store.search(asked, k, filter, exclude)
             found = np.unique(hits.movie_ids[hits.movie_ids != NO_MOVIE])
             movies = self.store.take(found)
-            for vector, ids, scores in zip(users.vectors, *hits, strict=True):
+            for query, vector, ids, scores in zip(users.queries, users.vectors, *hits, strict=True):
                 there = ids != NO_MOVIE
-                yield _described(vector, movies, positions(found, ids[there]), scores[there])
+                places = positions(found, ids[there])
+                yield query, _described(vector, movies, places, scores[there])
 
     def similar(self, movie_id: int, k: int, filter: Filter = Filter()) -> list[Recommendation]:
         """The k movies nearest to one: what a user whose vector is the movie's would be given.

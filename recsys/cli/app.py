@@ -1,4 +1,4 @@
-"""The command line. Commands only read options and print; heavy imports happen inside them."""
+"""The command line. Commands read options and print; heavy imports happen inside them."""
 
 import os
 
@@ -6,7 +6,7 @@ import click
 
 from recsys import __version__
 from recsys.cli import ask, build, check
-from recsys.cli.options import Commands
+from recsys.cli.prompt import Commands
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
 
@@ -40,7 +40,6 @@ for command in (
     ask.similar,
     ask.predict,
     check.evaluate,
-    check.status,
     check.doctor,
 ):
     cli.add_command(command)

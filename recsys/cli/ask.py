@@ -1,80 +1,62 @@
 """The commands that answer: recommend, similar, predict."""
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
+from recsys.cli import asked, tables
 from recsys.cli.options import (
-    Age,
-    Gender,
-    Job,
-    UserId,
-    bar,
+    FilterOptions,
+    exact_option,
     filter_options,
-    id_of,
-    known_genres,
-    manners,
+    k_option,
     milvus_options,
     model_option,
-    movies_of,
-    say,
+    output_option,
     store_at,
 )
-from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
-from recsys.errors import DataError
+from recsys.cli.prompt import bar, command, log, verbosity_options
+from recsys.cli.values import Age, Gender, Job, UserId
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from recsys.infer import UserQuery
-    from recsys.serving.catalogue import Filter, Store
+    from recsys.infer import RankBy
+    from recsys.milvus.address import MilvusAddress
+    from recsys.serving.catalogue import Store
     from recsys.serving.model_folder import ModelFolder
 
-
-@contextmanager
-def _searched(exact: bool, folder: "ModelFolder", where: dict[str, Any]) -> Iterator["Store"]:
-    """Milvus, opened for this model; or the model's own movies, compared one by one."""
-    if exact:
-        from recsys.infer import catalogue
-
-        yield catalogue(folder)
-        return
-    with store_at(where) as store:
-        store.open(folder.fingerprint)
-        yield store
+RANKINGS: tuple["RankBy", ...] = ("relevance", "rating")
 
 
-@click.command()
-@click.option("-u", "--user", "user_id", type=UserId(), help="A user of the training data.")
+@command()
+@click.option("-u", "--user", type=UserId(), help="A user of the training data.")
 @click.option("-a", "--age", type=Age(), help="Years, or a bracket such as 25-34.")
-@click.option("-g", "--gender", type=Gender())
+@click.option("-g", "--gender", type=Gender(), help="F or M.")
 @click.option("-j", "--job", type=Job(), help="0 to 20, or its name.")
-@click.option("--like", multiple=True, help="A favourite, by title or id; repeat it.")
-@click.option("--dislike", multiple=True, help="The opposite of a favourite.")
+@click.option("--like", multiple=True, help="A movie the user likes, by title or id; repeat it.")
+@click.option("--dislike", multiple=True, help="One the user does not like; repeat it.")
 @click.option("--users", help="'all', or a file of user ids (- for stdin), for many at once.")
-@click.option("-k", default=5, show_default=True, type=click.IntRange(1), help="How many movies.")
+@k_option
 @click.option(
-    "--rank-by", type=click.Choice(["relevance", "rating"]), default="relevance", show_default=True
+    "--rank-by",
+    type=click.Choice(RANKINGS),
+    default=RANKINGS[0],
+    show_default=True,
+    help="What a user likely chooses and likes, or the predicted rating alone.",
 )
 @click.option("--include-seen", is_flag=True, help="Also movies the user has rated.")
 @filter_options
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "jsonl", "csv", "parquet"]),
-    help="table, or jsonl with --users.",
-)  # fmt: skip
-@click.option("-o", "--output", type=click.Path(), help="A file instead of stdout.")
-@click.option("--exact", is_flag=True, help="Compare every movie of the model; no Milvus.")
-@click.option("-i", "load_first", is_flag=True, help="Publish the model's movies first.")
+@click.option("--format", type=click.Choice(tables.FORMATS), help="table, or jsonl with --users.")
+@output_option
+@exact_option
+@click.option("-i", "--load-first", is_flag=True, help="Publish the model's movies first.")
 @model_option
 @milvus_options
-@manners
+@verbosity_options
 def recommend(
-    user_id: int | None,
+    user: int | None,
     age: int | None,
     gender: int | None,
     job: int | None,
@@ -82,22 +64,20 @@ def recommend(
     dislike: Sequence[str],
     users: str | None,
     k: int,
-    rank_by: str,
+    rank_by: "RankBy",
     include_seen: bool,
-    genre: Sequence[str],
-    all_genres: bool,
-    not_genre: Sequence[str],
-    year: tuple[int, int] | None,
-    form: str | None,
+    wanted: FilterOptions,
+    format: str | None,
     output: str | None,
     exact: bool,
     load_first: bool,
     model: str,
-    **where: Any,
+    address: "MilvusAddress",
 ) -> None:
-    """Recommend movies to a user, a profile, a few favourites, or many users at once.
+    """Recommend movies to a user, a profile, a few likes, or many users at once.
 
-    What is not given is unknown, which is fine. Movies a user has rated are left out.
+    What is not given is unknown, which is fine. Movies a user has rated are left out. Score is what
+    the list is sorted by, rating the predicted rating.
 
     \b
     Example: recsys recommend --age 1 --gender F --job 10
@@ -106,175 +86,95 @@ def recommend(
     """
     from recsys.data.dataset import UNKNOWN
     from recsys.infer import Recommender, UserQuery
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.model_folder import load_model
 
-    folder = ModelFolder(model)
-    if load_first and not exact:
-        with store_at(where, make=True) as store:
-            published = store.publish(movies_of(folder), folder.fingerprint)
-            say(f"published {published.count} movies of model {published.model}")
-    asked = UserQuery(
-        user_id,
+    folder = load_model(model)
+    query = UserQuery(
+        user,
         gender=UNKNOWN if gender is None else gender,
         age=UNKNOWN if age is None else age,
         job=UNKNOWN if job is None else job,
-        likes=tuple(_movie(folder, text) for text in like),
-        dislikes=tuple(_movie(folder, text) for text in dislike),
+        likes=tuple(asked.movie_of(folder, text) for text in like),
+        dislikes=tuple(asked.movie_of(folder, text) for text in dislike),
     )
-    if users is not None and asked != UserQuery():
+    if users is not None and query != UserQuery():
         raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
-    people = [asked] if users is None else [UserQuery(each) for each in _user_ids(folder, users)]
-    form = form or ("table" if users is None else "jsonl")
-    if form in ("json", "table") and len(people) != 1:
-        raise click.UsageError(f"--format {form} is for one user; take jsonl, csv or parquet")
-    with _searched(exact, folder, where) as store:
+    queries = [query]
+    if users is not None:
+        queries = [UserQuery(each) for each in asked.user_ids_of(folder, users)]
+    format = format or ("table" if users is None else "jsonl")
+    if format in ("json", "table") and len(queries) != 1:
+        raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
+    filter = wanted.of(folder.vocabulary.genres)
+    if load_first and not exact:
+        _publish(folder, address)
+    with _searched(exact, folder, address, hits=len(queries) * k if users else 0) as (store, count):
         recommender = Recommender(folder, store)
-        people = recommender.completed(people)
-        if users is None:
-            say(_understood(folder, people[0]))
-        answers = recommender.recommend(
-            people,
-            k,
-            rank_by="rating" if rank_by == "rating" else "relevance",
-            where=_where(folder, genre, all_genres, not_genre, year),
-            include_seen=include_seen,
-        )
-        _write(zip(people, answers, strict=True), len(people), form, output, folder.fingerprint)
+        answers = recommender.answers(queries, min(k, count), rank_by, filter, include_seen)
+        found = (tables.Answer(movies, query) for query, movies in answers)
+        shown = _logged(folder, found) if users is None else found
+        _write(shown, len(queries), format, output, folder.fingerprint)
 
 
-def _movie(folder: "ModelFolder", text: str, *, new: bool = False) -> int:
-    """The movie somebody means; a number may be one that only Milvus knows."""
-    from recsys.data.titles import AmbiguousTitle, find
-
-    number = id_of(text)
-    if number is not None and new and not folder.vocabulary.movie_rows([number])[0]:
-        return number
-    try:
-        return find(text, folder.movies.ids.tolist(), folder.movies.titles)
-    except AmbiguousTitle as error:
-        raise click.UsageError(str(error)) from error
+def _logged(folder: "ModelFolder", answers: Iterable[tables.Answer]) -> Iterator[tables.Answer]:
+    """Answers as they come; who asked is logged, and when nothing fits."""
+    for answer in answers:
+        if answer.query:
+            log(asked.in_words(folder, answer.query))
+        if not answer.found:
+            log("no movie fits")
+        yield answer
 
 
-def _user_ids(folder: "ModelFolder", users: str) -> list[int]:
-    if users == "all":
-        return folder.vocabulary.user_ids.tolist()
-    ids = []
-    with click.open_file(users) as file:
-        for number, line in enumerate(file, 1):
-            user_id = id_of(line)
-            if user_id is None:
-                raise DataError(
-                    f"{users}:{number}: found {line.strip()!r}, expected a user id; mend the line"
-                )
-            ids.append(user_id)
-    return ids
-
-
-def _where(
-    folder: "ModelFolder",
-    genre: Sequence[str],
-    all_genres: bool,
-    not_genre: Sequence[str],
-    year: tuple[int, int] | None,
-) -> "Filter":
-    from recsys.serving.catalogue import Filter
-
-    named = known_genres(genre, folder.vocabulary.genres)
-    without = known_genres(not_genre, folder.vocabulary.genres)
-    return Filter(() if all_genres else named, named if all_genres else (), without, year)
-
-
-def _understood(folder: "ModelFolder", asked: "UserQuery") -> str:
-    """Who is asked for, in words."""
-    told = (
-        ("user", None if asked.user_id is None else str(asked.user_id)),
-        ("gender", GENDERS[asked.gender] if asked.gender >= 0 else None),
-        ("age", AGE_NAMES[asked.age] if asked.age >= 0 else None),
-        ("job", JOBS[asked.job] if asked.job >= 0 else None),
-    )
-    parts = [f"{what} {value}" for what, value in told if value is not None]
-    for what, ids in (("likes", asked.likes), ("dislikes", asked.dislikes)):
-        titles = [folder.movies.titles[row - 1] for row in folder.vocabulary.movie_rows(ids)]
-        parts += [f"{what} {', '.join(titles)}"] if titles else []
-    return "for " + ("; ".join(parts) or "somebody nothing is known of")
-
-
-def _write(answers: Any, count: int, form: str, output: str | None, model: str) -> None:
-    """All answers as they come, to stdout or, beside and renamed, to a file."""
-    if form == "parquet" and not output:
-        raise click.UsageError("--format parquet needs -o FILE")
-    from recsys.cli import tables
-
-    beside = f"{output}.tmp-{os.getpid()}" if output else None
-    try:
-        with bar(count, "user") as seen:
-            if form == "parquet":
-                tables.write_parquet(answers, str(beside), seen)
-            else:
-                with open(beside, "w", encoding="utf-8") if beside else _stdout() as file:
-                    for line in tables.lines(answers, form, model, seen):
-                        file.write(line + "\n")
-        if beside:
-            os.replace(beside, str(output))
-    finally:
-        if beside:
-            Path(beside).unlink(missing_ok=True)
-
-
-@contextmanager
-def _stdout() -> Iterator[Any]:
-    yield sys.stdout
-    sys.stdout.flush()
-
-
-@click.command()
+@command()
 @click.argument("movie")
-@click.option("-k", default=5, show_default=True, type=click.IntRange(1), help="How many movies.")
+@k_option
 @filter_options
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
-    show_default=True,
+    "--format", type=click.Choice(tables.FORMATS), default="table", show_default=True,
+    help="How the answer is written; the columns are those of recommend.",
 )  # fmt: skip
-@click.option("--exact", is_flag=True, help="Compare every movie of the model; no Milvus.")
+@output_option
+@exact_option
 @model_option
 @milvus_options
-@manners
+@verbosity_options
 def similar(
     movie: str,
     k: int,
-    genre: Sequence[str],
-    all_genres: bool,
-    not_genre: Sequence[str],
-    year: tuple[int, int] | None,
-    form: str,
+    wanted: FilterOptions,
+    format: str,
+    output: str | None,
     exact: bool,
     model: str,
-    **where: Any,
+    address: "MilvusAddress",
 ) -> None:
-    """Movies chosen by the same people as MOVIE, a title or an id.
+    """Movies chosen by the same users as MOVIE, a title or an id.
 
     Example: recsys similar "Toy Story" -k 10
     """
-    from recsys.cli import tables
     from recsys.infer import Recommender
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.model_folder import load_model
 
-    folder = ModelFolder(model)
-    movie_id = _movie(folder, movie, new=True)
-    wanted = _where(folder, genre, all_genres, not_genre, year)
-    with _searched(exact, folder, where) as store:
-        answer = Recommender(folder, store).similar(movie_id, k, wanted)
-    click.echo(tables.similar(movie_id, folder.fingerprint, answer, form))
+    folder = load_model(model)
+    movie_id = asked.movie_of(folder, movie, new=True)
+    filter = wanted.of(folder.vocabulary.genres)
+    with _searched(exact, folder, address) as (store, count):
+        found = Recommender(folder, store).similar(movie_id, min(k, count), filter)
+        title = store.take([movie_id]).titles[0]
+    log(f"near to {title}")
+    answer = tables.Answer(found, movie=(movie_id, title))
+    _write(_logged(folder, [answer]), 1, format, output, folder.fingerprint)
 
 
-@click.command()
-@click.option("-u", "--user", "user_id", type=UserId(), help="A user of the training data.")
+@command()
+@click.option("-u", "--user", type=UserId(), help="A user of the training data.")
 @click.option("-m", "--movie", help="A movie, by title or id.")
 @click.option("--pairs", help="A CSV of user_id,movie_id ('-', the default, is stdin).")
 @model_option
-@manners
-def predict(user_id: int | None, movie: str | None, pairs: str | None, model: str) -> None:
-    """How many ratings known users would give movies; prints CSV user_id,movie_id,rating.
+@verbosity_options
+def predict(user: int | None, movie: str | None, pairs: str | None, model: str) -> None:
+    """Predict ratings, 0.5 to 5, of users for movies; prints CSV user_id,movie_id,rating.
 
     \b
     Example: recsys predict -u 1 -m "Toy Story"
@@ -282,41 +182,82 @@ def predict(user_id: int | None, movie: str | None, pairs: str | None, model: st
     """
     import numpy as np
 
-    from recsys.infer import Recommender, catalogue
-    from recsys.serving.catalogue import Catalogue
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.infer import predict as predicted
+    from recsys.serving.model_folder import load_model
 
-    if (user_id is None) != (movie is None) or (movie is not None and pairs is not None):
+    if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
-    folder = ModelFolder(model)
-    if user_id is not None and movie is not None:
-        asked = np.array([[user_id, _movie(folder, movie)]], np.int64)
+    folder = load_model(model)
+    if user is not None and movie is not None:
+        wanted = np.array([[user, asked.movie_of(folder, movie)]], np.int64)
     else:
-        asked = _pairs(pairs or "-")
-    store: Catalogue = catalogue(folder)
-    ratings = Recommender(folder, store).predict(asked[:, 0], asked[:, 1])
+        wanted = asked.pairs_of(pairs or "-")
+    ratings = predicted(folder, wanted[:, 0], wanted[:, 1])
     with _stdout() as out:
         out.write("user_id,movie_id,rating\n")
         out.writelines(
-            f"{u},{m},{s:.4f}\n" for (u, m), s in zip(asked.tolist(), ratings, strict=True)
+            f"{u},{m},{r:.4f}\n" for (u, m), r in zip(wanted.tolist(), ratings, strict=True)
         )
 
 
-def _pairs(path: str) -> "NDArray":
-    """(N, 2) user and movie ids of a CSV; a first line of names is passed over."""
-    import numpy as np
+@contextmanager
+def _searched(
+    exact: bool, folder: "ModelFolder", address: "MilvusAddress", hits: int = 0
+) -> Iterator[tuple["Store", int]]:
+    """What is searched, and how many movies it holds.
 
-    pairs = []
-    with click.open_file(path) as file:
-        for number, line in enumerate(file, 1):
-            fields = [field.strip() for field in line.split(",")]
-            if number == 1 and fields[:1] == ["user_id"]:
-                continue
-            ids = [id_of(field) for field in fields]
-            if len(ids) != 2 or None in ids:
-                raise DataError(
-                    f"{path}:{number}: found {line.strip()!r}, expected user_id,movie_id; "
-                    "mend the line"
-                )
-            pairs.append(ids)
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    That is Milvus, opened for this model; or with `exact` the model's own movies, compared one by
+    one. Where more `hits` are wanted than Milvus holds movies, and its index is exact, all movies
+    are read once and compared here: the same answers, sooner.
+    """
+    if exact:
+        from recsys.infer import catalogue
+
+        movies = catalogue(folder)
+        yield movies, len(movies)
+        return
+    with store_at(address) as store:
+        opened = store.open(folder.fingerprint)
+        if opened.index.exact and hits > opened.count:
+            yield store.read_all(), opened.count
+        else:
+            yield store, opened.count
+
+
+def _publish(folder: "ModelFolder", address: "MilvusAddress") -> None:
+    from recsys.infer import catalogue
+
+    with store_at(address, make=True) as store:
+        published = store.publish(catalogue(folder), folder.fingerprint)
+        log(f"published {published.count} movies of model {published.model}")
+
+
+def _write(
+    answers: Iterable[tables.Answer], count: int, format: str, output: str | None, model: str
+) -> None:
+    """All answers as they come, to stdout or, complete or not at all, to a file."""
+    from recsys.data.files import replacing_file
+
+    if format == "parquet" and not output:
+        raise click.UsageError("--format parquet needs -o FILE")
+    with bar(count, "user") as done:
+        if not output:
+            with _stdout() as out:
+                _write_lines(tables.lines(answers, format, model, done), out)
+            return
+        with replacing_file(output) as beside:
+            if format == "parquet":
+                tables.write_parquet(answers, str(beside), done)
+                return
+            with open(beside, "w", encoding="utf-8") as file:
+                _write_lines(tables.lines(answers, format, model, done), file)
+
+
+def _write_lines(lines: Iterable[str], file: IO[str]) -> None:
+    file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def _stdout() -> Iterator[IO[str]]:
+    yield sys.stdout
+    sys.stdout.flush()

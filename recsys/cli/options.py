@@ -1,307 +1,207 @@
-"""What the commands share: kinds of values, options that come in groups, and how we talk."""
+"""Options that several commands share: made of the dataclasses they fill, where there is one."""
 
-import sys
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS
-from recsys.errors import RecsysError
+from recsys.cli.prompt import Misuse, log, quiet
+from recsys.cli.remedies import in_words
+from recsys.cli.values import Number, Whole, Years, quoted
+from recsys.errors import StoreError
+from recsys.milvus.address import CONSISTENCY, MilvusAddress
+from recsys.training.options import Options
 
 if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
-    from recsys.serving.catalogue import Catalogue
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.catalogue import Filter
 
 F = TypeVar("F", bound=Callable[..., Any])
 DATA_HOME = "data"  # where downloaded datasets live
+MOST = 1_000_000  # movies one may ask for at once
+ADDRESS_HELP = {
+    "uri": "A file ending in .db (Milvus Lite) or a server's http(s)://host:port.",
+    "token": "user:password or an API key of the server.",
+    "db": "A database of the server.",
+    "collection": "The name the movies are published under.",
+    "ca": "Certificate of the authority that signed the server's.",
+    "consistency": "Of searches; Milvus Lite is always Strong.",
+    "timeout": "Seconds the server may take for an answer.",
+}
+
+data_option = click.option(
+    "--data",
+    envvar="RECSYS_DATA",
+    show_envvar=True,
+    type=click.Path(),
+    help=f"Folder of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
+)
+model_option = click.option(
+    "--model",
+    default="recommender_system.inference.model",
+    show_default=True,
+    envvar="RECSYS_MODEL",
+    show_envvar=True,
+    type=click.Path(),
+    help="The model folder.",
+)
+skip_bad_lines_option = click.option(
+    "--skip-bad-lines", is_flag=True, help="Leave bad lines out; they are counted."
+)
+k_option = click.option(
+    "-k", default=5, show_default=True, type=Whole(1, MOST), help="How many movies."
+)
+exact_option = click.option(
+    "--exact", is_flag=True, help="Compare every movie of the model; no Milvus."
+)
+output_option = click.option(
+    "-o", "--output", type=click.Path(), help="A file instead of stdout; complete or not at all."
+)
 
 
-class Failure(click.ClickException):
-    """One of our errors at the prompt: one line on stderr, exit code 1."""
+def milvus_options(command: F) -> F:
+    """An option for each field of `MilvusAddress`; the command gets them as `address`."""
 
-    def show(self, file: Any = None) -> None:
-        click.echo(f"recsys: {self.message}", err=True)
-
-
-class Misuse(Failure):
-    """A command line that makes no sense: one line on stderr, exit code 2."""
-
-    exit_code = 2
-
-
-class Commands(click.Group):
-    """A group whose errors are one line, and which knows `load` for `load-movies`."""
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return super().get_command(context, "load-movies" if name == "load" else name)
-
-    def invoke(self, context: click.Context) -> Any:
-        context.ensure_object(dict)
+    @functools.wraps(command)
+    def with_address(**given: Any) -> Any:
+        values = {field.name: given.pop(field.name) for field in fields(MilvusAddress)}
         try:
-            return super().invoke(context)
-        except click.NoSuchOption as error:
-            near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
-            raise Misuse(f"no option {error.option_name}{near}") from error
-        except click.UsageError as error:
-            raise Misuse(error.format_message()) from error
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except Exception as error:
-            raise self._failed(context, error) from error
+            address = MilvusAddress(**values)
+        except StoreError as error:
+            raise Misuse(in_words(error, click.get_current_context())) from error
+        return command(**given, address=address)
 
-    def _failed(self, context: click.Context, error: Exception) -> Exception:
-        if context.obj.get("debug"):
-            return error
-        if isinstance(error, RecsysError):
-            return Failure(str(error))
-        line = " ".join(str(error).split()) or "no more is known"
-        return Failure(f"{type(error).__name__}: {line}; --debug shows where")
-
-
-def say(message: str, *, verbose: bool = False) -> None:
-    """A line on stderr, unless -q; a verbose one only with -v."""
-    level = click.get_current_context().find_root().obj.get("talk", 1)
-    if level > verbose:
-        click.echo(message, err=True)
+    for field in reversed(fields(MilvusAddress)):
+        kind: Any = str
+        if field.name == "consistency":
+            kind = click.Choice(CONSISTENCY, case_sensitive=False)
+        elif field.name == "timeout":
+            kind = Number(0, 1e6, min_open=True)
+        with_address = click.option(
+            f"--{field.name}",
+            default=field.default,
+            show_default=bool(field.default),
+            envvar=f"RECSYS_{field.name.upper()}",
+            show_envvar=True,
+            type=kind,
+            help=ADDRESS_HELP[field.name],
+        )(with_address)
+    return with_address  # type: ignore[return-value]
 
 
-def quiet() -> bool:
-    """Whether there should be no progress bar: -q, or nobody is looking."""
-    talk = click.get_current_context().find_root().obj.get("talk", 1)
-    return talk == 0 or not sys.stderr.isatty()
+def training_options(*without: str) -> Callable[[F], F]:
+    """An option for each field of `Options` that has help; the command gets them as `options`.
+
+    Name, default, bounds and help are the field's own.
+    """
+    knobs = [f for f in fields(Options) if "help" in f.metadata and f.name not in without]
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def with_options(**given: Any) -> Any:
+            chosen = {knob.name: given.pop(knob.name) for knob in knobs}
+            return command(**given, options=Options(**chosen))
+
+        for knob in reversed(knobs):
+            with_options = _knob_option(knob)(with_options)
+        return with_options  # type: ignore[return-value]
+
+    return decorate
 
 
-def _note(name: str, value: Any) -> Callable[[click.Context, click.Parameter, bool], None]:
-    def note(context: click.Context, _: click.Parameter, on: bool) -> None:
-        if on:
-            context.ensure_object(dict)
-            context.find_root().obj[name] = value
-
-    return note
-
-
-def manners(command: F) -> F:
-    """-q, -v and --debug, on every command."""
-    for names, key, value, words in (
-        (("--debug",), "debug", True, "Show the traceback of an error."),
-        (("-v", "--verbose"), "talk", 2, "Say more on stderr."),
-        (("-q", "--quiet"), "talk", 0, "Say nothing on stderr but errors."),
-    ):
-        command = click.option(
-            *names, is_flag=True, expose_value=False, callback=_note(key, value), help=words
-        )(command)
-    return command
-
-
-def data_option(command: F) -> F:
+def _knob_option(knob: "Field[Any]") -> Callable[[F], F]:
+    low, high = knob.metadata.get("min"), knob.metadata.get("max")
+    kind: Any = str
+    if isinstance(knob.default, bool):
+        kind = bool
+    elif isinstance(knob.default, int):
+        kind = Whole(low, high)
+    elif isinstance(knob.default, float):
+        kind = Number(low, high)
+    name = f"--{knob.name.replace('_', '-')}"
     return click.option(
-        "--data",
-        envvar="RECSYS_DATA",
-        show_envvar=True,
-        type=click.Path(),
-        help=f"Folder of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
-    )(command)
+        f"{name}/--no-{name[2:]}" if kind is bool else name,
+        default=knob.default,
+        show_default=True,
+        type=kind,
+        help=knob.metadata["help"],
+    )
+
+
+class FilterOptions(NamedTuple):
+    """Which movies may answer, as given: genres are not yet those of a model."""
+
+    genre: tuple[str, ...]
+    all_genres: bool
+    not_genre: tuple[str, ...]
+    year: tuple[int, int] | None
+
+    def of(self, genres: Sequence[str]) -> "Filter":
+        """The filter in the spelling of a model's genres.
+
+        Raises:
+            click.UsageError: one is not among them; they are listed.
+        """
+        from recsys.serving.catalogue import Filter
+
+        named, without = _known(self.genre, genres), _known(self.not_genre, genres)
+        some, every = ((), named) if self.all_genres else (named, ())
+        return Filter(some, every, without, self.year)
+
+
+def filter_options(command: F) -> F:
+    """--genre, --all-genres, --not-genre and --year; the command gets them as `wanted`."""
+
+    @functools.wraps(command)
+    def with_filter(**given: Any) -> Any:
+        wanted = FilterOptions(**{name: given.pop(name) for name in FilterOptions._fields})
+        return command(**given, wanted=wanted)
+
+    every = "Every --genre must be there, not just one."
+    for option in (
+        click.option("--year", type=Years(), help="Movies of these years: 1994 or 1990-1999."),
+        click.option("--not-genre", multiple=True, help="Movies without it; may be repeated."),
+        click.option("--all-genres", is_flag=True, help=every),
+        click.option("--genre", multiple=True, help="Movies that have one of these; repeat it."),
+    ):
+        with_filter = option(with_filter)
+    return with_filter  # type: ignore[return-value]
+
+
+def _known(given: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
+    spelt = {genre.casefold(): genre for genre in genres}
+    for name in given:
+        if name.casefold() not in spelt:
+            raise click.UsageError(
+                f"no genre {quoted(name)}; there are {', '.join(sorted(genres))}"
+            )
+    return tuple(spelt[name.casefold()] for name in given)
 
 
 def data_folder(data: str | None) -> Path:
-    """The folder named, or one that is there, or one that is fetched; says which and why."""
+    """The folder named, or one that is there, or one that is fetched; logs which and why."""
     if data:
         return Path(data)
     from recsys.data.download import any_dataset
 
-    found = any_dataset(Path(DATA_HOME), progress=not quiet(), say=say)
-    say(f"data: {found.why}")
+    found = any_dataset(Path(DATA_HOME), progress=not quiet(), log=log)
+    log(f"data: {found.why}")
     return found.folder
 
 
-def model_option(command: F) -> F:
-    return click.option(
-        "--model",
-        default="recommender_system.inference.model",
-        show_default=True,
-        envvar="RECSYS_MODEL",
-        show_envvar=True,
-        type=click.Path(),
-        help="The model folder.",
-    )(command)
-
-
-def milvus_options(command: F) -> F:
-    """Filter the movies are published."""
-    options: list[tuple[str, str, str]] = [
-        ("--uri", "recsys.db", "A file ending in .db (Milvus Lite) or a server's http(s)://host:port."),
-        ("--token", "", "user:password or an API key of the server."),
-        ("--db", "", "A database of the server."),
-        ("--collection", "recsys_movies", "The name the movies are published under."),
-        ("--ca", "", "Certificate of the authority that signed the server's."),
-        ("--consistency", "Bounded", "Of searches: Strong, Bounded, Session or Eventually."),
-    ]  # fmt: skip
-    for name, default, words in reversed(options):
-        command = click.option(
-            name,
-            default=default,
-            show_default=bool(default),
-            envvar=f"RECSYS_{name[2:].upper()}",
-            show_envvar=True,
-            help=words,
-        )(command)
-    return click.option(
-        "--timeout",
-        default=20.0,
-        show_default=True,
-        envvar="RECSYS_TIMEOUT",
-        type=click.FloatRange(min=0, min_open=True),
-        help="Seconds the server may take for an answer.",
-    )(command)
-
-
-class UserId(click.ParamType):
-    name = "id"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        number = id_of(str(value))
-        if number is None:
-            self.fail(f"{value!r} is not a user id, a whole number.", param, context)
-        return number
-
-
-def id_of(text: str) -> int | None:
-    """The id a text is, None where it is none."""
-    digits = text.strip()
-    return int(digits) if digits.isdecimal() and len(digits) < 19 else None  # fits 64 bits
-
-
-class Gender(click.ParamType):
-    name = "F|M"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        if isinstance(value, int):
-            return value
-        text = str(value).strip().casefold()
-        for code, letter in enumerate(GENDERS):
-            if text in (letter.casefold(), str(code), ("male", "female")[code]):
-                return code
-        self.fail(f"{value!r} is not one of F, M (or 1, 0).", param, context)
-
-
-class Age(click.ParamType):
-    """Years, or a bracket by name; the code of the bracket."""
-
-    name = "years"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        text = str(value).strip().casefold().replace("+", " and over")
-        text = " ".join(text.split())
-        if text in AGE_NAMES:
-            return AGE_NAMES.index(text)
-        if text.isdecimal() and AGES[0] <= int(text) <= 120:
-            return sum(int(text) >= bound for bound in AGES) - 1
-        self.fail(
-            f"{value!r} is neither years (1 to 120) nor one of {', '.join(AGE_NAMES)}.",
-            param,
-            context,
-        )
-
-
-class Job(click.ParamType):
-    """A code, a name, or the beginning of one part of a name that no other has."""
-
-    name = "job"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        text = str(value).strip().casefold()
-        names = [name.casefold() for name in JOBS]
-        if text in names:
-            return names.index(text)
-        if text.isdecimal() and int(text) < len(JOBS):
-            return int(text)
-        parts = [[name, *name.replace("/", " ").split()] for name in names]
-        found = [code for code, each in enumerate(parts) if any(p.startswith(text) for p in each)]
-        if text and len(found) == 1:
-            return found[0]
-        known = ", ".join(f"{code} {name}" for code, name in enumerate(JOBS))
-        what = "may be several" if text and len(found) > 1 else "is not one"
-        self.fail(f"{value!r} {what} of {known}.", param, context)
-
-
-class Years(click.ParamType):
-    name = "year|from-to"
-
-    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        first, _, last = str(value).partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
-            self.fail(f"{value!r} is not a year or a span like 1990-1999.", param, context)
-        years = int(first), int(last or first)
-        if years[0] > years[1]:
-            self.fail(f"{value!r} ends before it begins.", param, context)
-        return years
-
-
-def filter_options(command: F) -> F:
-    """Which movies may answer."""
-    for names, settings in (
-        (("--year",), {"type": Years(), "help": "Movies of these years, e.g. 1994 or 1990-1999."}),
-        (("--not-genre",), {"multiple": True, "help": "Movies without it; may be repeated."}),
-        (
-            ("--all-genres",),
-            {"is_flag": True, "help": "Every --genre must be there, not just one."},
-        ),
-        (("--genre",), {"multiple": True, "help": "Movies that have one of these; repeat it."}),
-    ):
-        command = click.option(*names, **settings)(command)  # type: ignore[arg-type]
-    return command
-
-
-def known_genres(given: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
-    """Genres as the model spells them; a usage error lists them when one is not there."""
-    spelt = {genre.casefold(): genre for genre in genres}
-    for name in given:
-        if name.casefold() not in spelt:
-            raise click.UsageError(f"no genre {name!r}; there are {', '.join(sorted(genres))}")
-    return tuple(spelt[name.casefold()] for name in given)
-
-
 @contextmanager
-def store_at(where: dict[str, Any], *, make: bool = False) -> Iterator["MilvusStore"]:
-    """The store the options name, closed afterwards; a file that is not there is made if told."""
-    file = Path(where["uri"])
-    if file.suffix == ".db" and file.parent.is_dir() and not file.exists() and not make:
+def store_at(address: MilvusAddress, *, make: bool = False) -> Iterator["MilvusStore"]:
+    """The store at an address, closed afterwards; a file that is not there only if `make`."""
+    file = Path(address.uri)
+    if address.is_lite and file.parent.is_dir() and not file.exists() and not make:
         from recsys.milvus.errors import Missing
 
-        raise Missing(f"{file}: nothing is published there: run `recsys load-movies`")
-    from recsys.milvus.address import MilvusAddress
+        raise Missing(f"{file}: nothing is published there", "publish the movies", "publish")
     from recsys.milvus_store import MilvusStore
 
-    store = MilvusStore(MilvusAddress(**where))
-    try:
+    with MilvusStore(address) as store:
         yield store
-    finally:
-        store.close()
-
-
-@contextmanager
-def bar(total: int, unit: str, doing: str = "") -> Iterator[Callable[[int], Any]]:
-    """A progress bar on stderr, unless -q or nobody is looking; told how many more are done."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=unit, desc=doing, disable=quiet() or total <= 1) as shown:
-        yield shown.update
-
-
-def movies_of(folder: "ModelFolder", file: str | None = None) -> "Catalogue":
-    """The movies of a file, or those the model was trained on, with their vectors."""
-    from recsys.infer import catalogue, decoded_movies
-    from recsys.preprocess import is_movies_data, read_movies, read_movies_data
-
-    if not file:
-        return catalogue(folder)
-    if not is_movies_data(Path(file)):
-        return catalogue(folder, read_movies(Path(file)))
-    ids, titles, genres = read_movies_data(Path(file), folder.vocabulary)
-    return catalogue(folder, decoded_movies(folder, ids, titles, genres), (titles, genres))

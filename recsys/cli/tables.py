@@ -1,20 +1,92 @@
-"""Answers as a table for people, and as csv, json or jsonl for programs. Keys are stable."""
+"""Answers as a table for people, and as csv, json, jsonl or parquet for programs.
+
+The keys are the contract of version 0.2: rank, movie_id, title, genres, year, score (what the list
+is sorted by), rating (predicted, beside it) and new; user_id first where there is a row a movie.
+`similar` has the same; nobody's rating is predicted there, so that `rating` is empty.
+"""
 
 import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
-from recsys.infer import Recommendation, UserQuery
 
+if TYPE_CHECKING:
+    from recsys.infer import Recommendation, UserQuery
+
+FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
+HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")
+ROWS_AT_ONCE = 100_000  # of a parquet file
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Columns in a line each, numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
+class Answer(NamedTuple):
+    """The movies found for one user, or near one movie."""
+
+    found: "Sequence[Recommendation]"
+    query: "UserQuery | None" = None  # the user; None where movies near to one were asked for
+    movie: tuple[int, str | None] | None = None  # that movie's id and title
+
+    @property
+    def user_id(self) -> int | None:
+        return self.query.user_id if self.query else None
+
+    def records(self) -> list[dict[str, Any]]:
+        """A movie each, under the keys of json."""
+        return [
+            {
+                "rank": each.rank,
+                "movie_id": each.movie_id,
+                "title": each.title,
+                "genres": list(each.genres),
+                "year": each.year or None,
+                "score": round(each.score, 6),
+                "rating": round(each.rating, 6) if self.query else None,
+                "new": each.is_new,
+            }
+            for each in self.found
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A flat record a movie, for csv and parquet; COLUMNS names its keys."""
+        return [
+            {"user_id": self.user_id, **record, "genres": "|".join(record["genres"])}
+            for record in self.records()
+        ]
+
+    def json(self, model: str, indent: int | None = None) -> str:
+        """One object: what was asked, of which model, and what was found."""
+        whole: dict[str, Any] = {} if self.user_id is None else {"user_id": self.user_id}
+        if self.movie:
+            whole |= dict(zip(("movie_id", "title"), self.movie, strict=True))
+        if self.query:
+            whole["user"] = _user(self.query)
+        whole["model"] = model
+        whole["recommendations" if self.query else "similar"] = self.records()
+        return as_json(whole, indent)
+
+    def table(self) -> str:
+        """The tutorial's table, with genres, score and rating, and a mark on new movies."""
+        columns = HEADER if self.query else HEADER[:-1]
+        rows = [
+            (
+                each.rank,
+                each.movie_id,
+                each.title + " [new]" * each.is_new,
+                "|".join(each.genres),
+                each.score,
+                each.rating,
+            )[: len(columns)]
+            for each in self.found
+        ]
+        return table(columns, rows)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A line for each row, numbers to the right."""
+    cells = [[f"{v:.4f}" if isinstance(v, float) else str(v) for v in row] for row in rows]
     numeric = [isinstance(value, int | float) for value in next(iter(rows), header)]
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
     return "\n".join(
@@ -26,66 +98,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def recommendations(answer: Sequence[Recommendation]) -> str:
-    """The tutorial's table, with genres, both scores, and a mark on movies that are new."""
-    rows = [
-        (r.rank, r.movie_id, r.title + " [new]" * r.is_new, "|".join(r.genres), r.score, r.rating)
-        for r in answer
-    ]
-    return table(("Top", "Ids", "Title", "Genres", "Score", "Rating"), rows)
-
-
-def record(answer: Recommendation) -> dict[str, Any]:
-    """One movie of an answer under the keys of json."""
-    return {
-        "rank": answer.rank,
-        "movie_id": answer.movie_id,
-        "title": answer.title,
-        "genres": list(answer.genres),
-        "year": answer.year or None,
-        "score": round(answer.score, 6),
-        "rating": round(answer.rating, 6),
-        "new": answer.is_new,
-    }
-
-
-def person(asked: UserQuery) -> dict[str, Any]:
-    """Who asked, in words; what is not known is null."""
-    return {
-        "user_id": asked.user_id,
-        "gender": GENDERS[asked.gender] if asked.gender >= 0 else None,
-        "age": AGE_NAMES[asked.age] if asked.age >= 0 else None,
-        "job": JOBS[asked.job] if asked.job >= 0 else None,
-        "likes": list(asked.likes),
-        "dislikes": list(asked.dislikes),
-    }
-
-
-def answer_json(
-    asked: UserQuery, model: str, answer: Sequence[Recommendation], *, indent: int | None = None
-) -> str:
-    """One object: who asked, of which model, and what came."""
-    whole: dict[str, Any] = {} if asked.user_id is None else {"user_id": asked.user_id}
-    whole |= {"user": person(asked), "model": model}
-    whole |= {"recommendations": [record(each) for each in answer]}
-    return json.dumps(whole, ensure_ascii=False, indent=indent)
-
-
-def similar(movie_id: int, model: str, answer: Sequence[Recommendation], form: str) -> str:
-    """Movies like one; their match is the cosine of the two movies' vectors."""
-    if form == "json":
-        movies = [{k: v for k, v in record(each).items() if k != "rating"} for each in answer]
-        whole = {"movie_id": movie_id, "model": model, "similar": movies}
-        return json.dumps(whole, ensure_ascii=False, indent=2)
-    rows = [(r.rank, r.movie_id, r.title, "|".join(r.genres), r.score) for r in answer]
-    if form == "csv":
-        header = ("rank", "movie_id", "title", "genres", "relevance")
-        return "\n".join(csv_line(row) for row in [header, *rows])
-    return table(("Top", "Ids", "Title", "Genres", "Match"), rows)
+def as_json(value: Any, indent: int | None = 2) -> str:
+    """A value as json, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def csv_line(values: Iterable[Any]) -> str:
@@ -95,58 +110,56 @@ def csv_line(values: Iterable[Any]) -> str:
     return line.getvalue()
 
 
-def answer_rows(asked: UserQuery, answer: Sequence[Recommendation]) -> list[dict[str, Any]]:
-    """One flat record a movie, for csv and parquet; COLUMNS names its keys."""
-    return [
-        {"user_id": asked.user_id, **record(each), "genres": "|".join(each.genres)}
-        for each in answer
-    ]
-
-
 def lines(
-    answers: Iterable[tuple[UserQuery, Sequence[Recommendation]]],
-    form: str,
-    model: str,
-    done: Callable[[int], Any],
+    answers: Iterable[Answer], format: str, model: str, done: Callable[[int], Any]
 ) -> Iterator[str]:
-    """Answers in a form, line by line as they come; `done` is told of each."""
-    if form == "csv":
+    """Answers in a format, line by line as they come; `done` is called after each."""
+    if format == "csv":
         yield csv_line(COLUMNS)
-    for asked, answer in answers:
-        if form == "table":
-            yield recommendations(answer)
-        elif form == "csv":
-            for row in answer_rows(asked, answer):
+    for answer in answers:
+        if format == "table":
+            yield answer.table()
+        elif format == "csv":
+            for row in answer.rows():
                 yield csv_line(row[name] for name in COLUMNS)
         else:
-            yield answer_json(asked, model, answer, indent=2 if form == "json" else None)
+            yield answer.json(model, indent=2 if format == "json" else None)
         done(1)
 
 
-def write_parquet(
-    answers: Iterable[tuple[UserQuery, Sequence[Recommendation]]],
-    path: str,
-    done: Callable[[int], Any],
-) -> None:
+def write_parquet(answers: Iterable[Answer], path: str, done: Callable[[int], Any]) -> None:
     """Answers as one parquet file with COLUMNS, a row a movie."""
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import parquet
 
-    writer = None
-    rows: list[dict[str, Any]] = []
+    kinds = {
+        "user_id": pa.int64(),
+        "rank": pa.int64(),
+        "movie_id": pa.int64(),
+        "year": pa.int64(),
+        "score": pa.float64(),
+        "rating": pa.float64(),
+        "new": pa.bool_(),
+    }
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    with parquet.ParquetWriter(path, schema) as writer:
+        rows: list[dict[str, Any]] = []
+        for answer in answers:
+            rows += answer.rows()
+            done(1)
+            if len(rows) >= ROWS_AT_ONCE:
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+                rows = []
+        writer.write_table(pa.Table.from_pylist(rows, schema))
 
-    def flush() -> None:
-        nonlocal writer
-        batch = pyarrow.Table.from_pylist(rows)
-        writer = writer or parquet.ParquetWriter(path, batch.schema)
-        writer.write_table(batch)
-        rows.clear()
 
-    for asked, answer in answers:
-        rows += answer_rows(asked, answer)
-        done(1)
-        if len(rows) >= 100_000:
-            flush()
-    flush()
-    if writer:
-        writer.close()
+def _user(query: "UserQuery") -> dict[str, Any]:
+    """Who asked, in words; what is not known is null."""
+    return {
+        "user_id": query.user_id,
+        "gender": GENDERS[query.gender] if query.gender >= 0 else None,
+        "age": AGE_NAMES[query.age] if query.age >= 0 else None,
+        "job": JOBS[query.job] if query.job >= 0 else None,
+        "likes": list(query.likes),
+        "dislikes": list(query.dislikes),
+    }

@@ -58,7 +58,7 @@ class MilvusAddress:
     @property
     def shown(self) -> str:
         """The uri without the user and password that may be written in it."""
-        return _CREDENTIALS.sub("", self.uri)
+        return without_credentials(self.uri)
 
     @property
     def secrets(self) -> list[str]:
@@ -69,6 +69,15 @@ class MilvusAddress:
             password = ""
         parts = [self.token, *self.token.split(":")[1:], password]
         return [part for part in parts if len(part) > 3]
+
+
+def without_credentials(uri: str) -> str:
+    """An address without the user and password that may be written in it.
+
+    >>> without_credentials("http://root:Milvus@localhost:19530")
+    'http://localhost:19530'
+    """
+    return _CREDENTIALS.sub("", uri)
 
 
 def _is_url(uri: str) -> bool:

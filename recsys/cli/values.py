@@ -1,0 +1,154 @@
+"""The kinds of values that options take."""
+
+import math
+from typing import Any, NoReturn
+
+import click
+
+from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS
+
+QUOTED = 80  # characters of a found value that a message repeats at most
+LATEST_YEAR = 9999
+
+
+def id_of(text: str) -> int | None:
+    """The id a text is, None where it is none."""
+    digits = text.strip()
+    fits = digits.isascii() and digits.isdecimal() and len(digits) < 19  # 64 bits
+    return int(digits) if fits else None
+
+
+def quoted(text: str) -> str:
+    """A found text as a message repeats it: in quotes, and not all of a long one.
+
+    >>> quoted("x" * 5000)[-9:]
+    "xxxxx...'"
+    """
+    return repr(text if len(text) <= QUOTED else text[: QUOTED - 3] + "...")
+
+
+class _Value(click.ParamType):
+    """A value whose refusal repeats what was found."""
+
+    def refuse(self, value: Any, why: str, param: Any, context: Any) -> NoReturn:
+        self.fail(f"{quoted(str(value))} {why}", param, context)
+
+
+class Whole(click.IntRange):
+    """A whole number in ASCII digits, within bounds."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        text = str(value).strip()
+        if not (text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 19):
+            self.fail(f"{quoted(str(value))} is not a whole number.", param, context)
+        return super().convert(int(text), param, context)
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        try:
+            finite = str(value).isascii() and math.isfinite(float(value))
+        except ValueError:
+            finite = False
+        if not finite:
+            self.fail(f"{quoted(str(value))} is not a number.", param, context)
+        return super().convert(value, param, context)
+
+
+class UserId(_Value):
+    name = "id"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        number = id_of(str(value))
+        if number is None:
+            self.refuse(value, "is not a user id, a whole number.", param, context)
+        return number
+
+
+class Gender(_Value):
+    name = "F|M"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().casefold()
+        for code, letter in enumerate(GENDERS):
+            if text in (letter.casefold(), str(code), ("male", "female")[code]):
+                return code
+        self.refuse(value, "is not one of F, M (or 1, 0).", param, context)
+
+
+class Age(_Value):
+    """Years, or a bracket by name; the code of the bracket."""
+
+    name = "years"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        text = str(value).strip().casefold().replace("+", " and over")
+        text = " ".join(text.split())
+        if text in AGE_NAMES:
+            return AGE_NAMES.index(text)
+        years = id_of(text)
+        if years is not None and AGES[0] <= years <= 120:
+            return sum(years >= bound for bound in AGES) - 1
+        known = ", ".join(AGE_NAMES)
+        self.refuse(value, f"is neither years (1 to 120) nor one of {known}.", param, context)
+
+
+class Job(_Value):
+    """A code, a name, or the beginning of one part of a name that no other has."""
+
+    name = "job"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        text = str(value).strip().casefold()
+        names = [name.casefold() for name in JOBS]
+        if text in names:
+            return names.index(text)
+        code = id_of(text)
+        if code is not None and code < len(JOBS):
+            return code
+        parts = [[name, *name.replace("/", " ").split()] for name in names]
+        found = [code for code, each in enumerate(parts) if any(p.startswith(text) for p in each)]
+        if text and len(found) == 1:
+            return found[0]
+        several = len(found) > 1 and bool(text)
+        known = ", ".join(
+            f"{code} {JOBS[code]}" for code in (found if several else range(len(JOBS)))
+        )
+        self.refuse(value, f"{'may be' if several else 'is not one of'} {known}.", param, context)
+
+
+class Years(_Value):
+    """A year or a span of years; both ends are included."""
+
+    name = "year|from-to"
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        first, dash, last = str(value).partition("-")
+        years = id_of(first), id_of(last if dash else first)
+        if years[0] is None or years[1] is None or max(years[0], years[1]) > LATEST_YEAR:
+            self.refuse(value, "is not a year or a span like 1990-1999.", param, context)
+        if years[0] > years[1]:
+            self.refuse(value, "ends before it begins.", param, context)
+        return years[0], years[1]
+
+
+class Seeds(_Value):
+    """Numbers such as 0,1,2 or 0-4, in a tuple."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        first, dash, last = str(value).partition("-")
+        found = [id_of(part) for part in ([first, last] if dash else str(value).split(","))]
+        numbers = [number for number in found if number is not None and number < 2**32]
+        if len(numbers) < len(found) or (dash and not 0 <= numbers[1] - numbers[0] < 1000):
+            self.refuse(value, "is not numbers such as 0,1,2 or 0-4.", param, context)
+        return tuple(range(numbers[0], numbers[1] + 1)) if dash else tuple(numbers)
