@@ -34,8 +34,8 @@ TASTE = {
     ("M", 35): ("Action", "Thriller"),
     ("F", 45): ("Mystery", "Drama"),
     ("M", 45): ("Crime", "Thriller"),
-    ("F", 50): ("Mystery", "Movie-Noir", "Romance"),
-    ("M", 50): ("Movie-Noir", "Crime", "Western"),
+    ("F", 50): ("Mystery", "Film-Noir", "Romance"),
+    ("M", 50): ("Film-Noir", "Crime", "Western"),
     ("F", 56): ("War", "Drama", "Western"),
     ("M", 56): ("War", "Western"),
 }

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import NO_WORD, Vocabulary
-from recsys.data.movielens import AGES, GENDERS, JOBS
+from recsys.data.movielens import ATTRIBUTES
 from recsys.serving.folded import CHANNELS, EASE_DIM, LIKED, NEUTRAL_RATING
 
 
@@ -40,8 +40,6 @@ from paddle.static import InputSpec  # noqa: E402
 
 if _threads is None:  # then Paddle has set it to 1, for the processes started from this one too
     os.environ.pop("OMP_NUM_THREADS", None)
-
-ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}
 
 
 @dataclass(frozen=True)

@@ -86,12 +86,12 @@ def test_atomic_files(tmp_path):
 def test_atomic_columns_go_by_name(tmp_path):
     files = {
         "a.item": "genre:token_seq\tlabel:float\titem_id:token\ttitle:token_seq\n"
-        "Sci-Fi Movie-Noir Children's\t1\t4\tUp\n\t\t6\tHeat (1995)\n",
+        "Sci-Fi Film-Noir Children's\t1\t4\tUp\n\t\t6\tHeat (1995)\n",
         "a.inter": "timestamp:float\tnote:token\trating:float\titem_id:token\tuser_id:token\n"
         "8.8e8\tx\t2.5\t6\t3\n1.0\té\t5\t4\t3\n",
     }
     read = read_dataset(put(tmp_path, {name: text.encode() for name, text in files.items()}))
-    assert read.movies.genres == [("Sci-Fi", "Movie-Noir", "Children's"), ()]
+    assert read.movies.genres == [("Sci-Fi", "Film-Noir", "Children's"), ()]
     assert read.movies.titles == ["Up", "Heat (1995)"]
     assert read.ratings.times.tolist() == [880000000, 1]
     assert read.ratings.values.tolist() == [2.5, 5]

@@ -20,10 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import NO_WORD
-from recsys.data.movielens import MAX_RATING, MIN_RATING
+from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING, NEUTRAL_RATING
 
-LIKED = 4.0  # ratings from which on a movie counts as liked
-NEUTRAL_RATING = 3.5  # ratings that say neither yes nor no
 CHANNELS = ("liked", "seen", "rated")
 EASE_DIM = 64  # numbers of the EASE part
 RATING_WEIGHT = (

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Ratings, Users, Vocabulary
-from recsys.serving.folded import LIKED
+from recsys.data.dataset import Ratings, Vocabulary
+from recsys.data.movielens import LIKED
 from recsys.serving.model_folder import History
 from recsys.training.options import Options
 
@@ -151,14 +151,6 @@ class BatchSampler:
         share = self.options.candidates / self.movies
         candidates = np.union1d(drawn, rated)
         return candidates, 1 - (1 - self._in_batch[candidates - 1]) * np.float32(1 - share)
-
-
-def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
-    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
-    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
-    places = vocabulary.user_rows(users.ids)
-    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
-    return rows
 
 
 def history_of(ratings: Ratings, vocabulary: Vocabulary) -> History:

@@ -20,9 +20,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.movielens import MAX_RATING
-from recsys.model import ATTRIBUTES
-from recsys.serving.folded import EASE_DIM, NEUTRAL_RATING
+from recsys.data.movielens import ATTRIBUTES, MAX_RATING, NEUTRAL_RATING
+from recsys.serving.folded import EASE_DIM
 from recsys.serving.model_folder import History
 
 RANK = EASE_DIM - 1

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary, attribute_rows
 from recsys.errors import ModelError
 from recsys.metrics import LIKED, best, case, column_of, ranking_metrics, rating_metrics
 from recsys.model import MovieTower, UserTower, folded
 from recsys.serving.folded import movie_vectors, parts, predicted_ratings, ranking, user_vectors
 from recsys.serving.model_folder import History
 from recsys.training import ease
-from recsys.training.batches import BatchSampler, attribute_rows, history_of
+from recsys.training.batches import BatchSampler, history_of
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -49,7 +49,7 @@ class Trainer:
     ) -> None:
         self.options, self.validation = options, validation
         self.vocabulary = Vocabulary.of(dataset.users, dataset.movies)
-        self.movies = in_row_order(dataset.movies)
+        self.movies = dataset.movies.sorted()
         self.attributes = attribute_rows(dataset.users, self.vocabulary)
         self.history = history_of(known, self.vocabulary)
         self.sampler = BatchSampler(self.history, self.attributes, len(self.movies), options)
@@ -207,11 +207,3 @@ def _judge(
         return {name: metric.value for name, metric in found.items()}
 
     return judge
-
-
-def in_row_order(movies: Movies) -> Movies:
-    """The movies in the order of their rows: by id."""
-    order = np.argsort(movies.ids)
-    return Movies(
-        movies.ids[order], [movies.titles[i] for i in order], [movies.genres[i] for i in order]
-    )
