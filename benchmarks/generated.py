@@ -5,7 +5,7 @@
 writes them as ml-1m's three files. A user's taste is a point in eight dimensions that depends on
 gender, age and job; a movie's place depends on its genres and words. Who rates what follows taste,
 the movie's popularity and the user's activity, the last two as uneven as MovieLens's; values follow
-taste and two biases, and about .8 of a star is noise that nobody can predict.
+taste and two biases, and about .8 of a rating point is noise that nobody can predict.
 """
 
 import argparse

@@ -19,8 +19,9 @@ from pathlib import Path
 from common import by_turns, heading, median, peak_megabytes, ratio, table
 from generated import generated, write
 
-from recsys.data.formats import DAT_RATINGS, Problems
-from recsys.data.rating_file import _by_line, read_ratings
+from recsys.data.readers.layouts import DAT_RATINGS
+from recsys.data.readers.problems import Problems
+from recsys.data.readers.ratings import _by_line, read_rating_file
 from recsys.preprocess import read_dataset
 
 
@@ -37,8 +38,8 @@ def python_split(folder: Path) -> None:
 
 
 def read_only(folder: Path) -> None:
-    """read_ratings: typed columns, the form of every line made sure of."""
-    read_ratings(folder / "ratings.dat", DAT_RATINGS, Problems())
+    """read_rating_file: typed columns, the form of every line made sure of."""
+    read_rating_file(folder / "ratings.dat", DAT_RATINGS, Problems())
 
 
 def line_by_line(folder: Path) -> None:

@@ -158,7 +158,7 @@ def train_folder(
         raise ModelError(f"--device {device}: {str(error).splitlines()[0]}") from error
     writable(model)
     use_all_cores()
-    dataset = read_dataset(data, skip_bad_lines=skip_bad_lines, warn=say)
+    dataset = read_dataset(data, skip_bad_lines=skip_bad_lines, log=say)
     r = dataset.ratings
     say(f"{data}: {len(r)} ratings of {len(dataset.movies)} movies by {len(dataset.users)} users")
     held = np.random.default_rng(options.seed).random(len(r)) < validation

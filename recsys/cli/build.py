@@ -119,7 +119,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: bool) -> None
     from recsys.serving.model_folder import ModelFolder
 
     vocabulary = ModelFolder(model).vocabulary
-    movies = read_movies(Path(file), skip_bad_lines=skip_bad_lines, warn=say)
+    movies = read_movies(Path(file), skip_bad_lines=skip_bad_lines, log=say)
     done = write_movies_data(Path(output), movies, vocabulary)
     say(
         f"{done.movies} movies; unknown to the model: {done.unknown_words} words, "

@@ -168,7 +168,7 @@ def evaluate(
 
     use_all_cores()
     numbers = _numbers(seeds)
-    dataset = read_dataset(data_folder(data), skip_bad_lines=skip_bad_lines, warn=say)
+    dataset = read_dataset(data_folder(data), skip_bad_lines=skip_bad_lines, log=say)
     options = Options(epochs=epochs)
     indexes = () if no_index else INDEXES
     rows = list(
