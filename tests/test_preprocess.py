@@ -42,7 +42,7 @@ def test_dat_files(tmp_path):
     assert [column.dtype for column in vars(read.users).values()] == [np.int64, *[np.int8] * 3]
 
 
-def test_ml_10m_has_half_stars_no_users_and_utf8(tmp_path):
+def test_ml_10m_has_half_ratings_no_users_and_utf8(tmp_path):
     movies = "5::Amélie (2001)::(no genres listed)\n6::Heat (1995)::\n8::M (1931)::IMAX|War|IMAX\n"
     ratings = "9::5::3.5::1\n4::6::.5::2\n4::8::5.0::3\n"
     put(tmp_path, {"movies.dat": movies.encode(), "ratings.dat": ratings.encode()})
@@ -178,7 +178,7 @@ def test_movies_are_encoded_as_the_tutorial_does(tmp_path):
     assert genres.tolist() == [[2, 1], [0, NO_WORD]]
 
 
-def test_whoever_reads_the_old_encoded_movies_keeps_them(tmp_path):
+def test_an_open_reader_keeps_the_old_encoded_movies(tmp_path):
     path = tmp_path / "movies_data.txt"
     path.write_text("1::1::1\n")
     with path.open() as old:

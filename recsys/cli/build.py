@@ -44,7 +44,7 @@ def download(name: str, archive: str | None, to: str) -> None:
     from recsys.data.download import download as fetch
 
     given = Path(archive) if archive else None
-    click.echo(fetch(name, Path(to), archive=given, progress=not quiet(), say=say))
+    click.echo(fetch(name, Path(to), archive=given, progress=not quiet(), log=say))
 
 
 @click.command()

@@ -113,7 +113,7 @@ def data_folder(data: str | None) -> Path:
         return Path(data)
     from recsys.data.download import any_dataset
 
-    found = any_dataset(Path(DATA_HOME), progress=not quiet(), say=say)
+    found = any_dataset(Path(DATA_HOME), progress=not quiet(), log=say)
     say(f"data: {found.why}")
     return found.folder
 

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import stat
 import subprocess
 import sys
 import threading
@@ -15,9 +14,10 @@ import pytest
 from families import DAT
 
 from recsys.data import download as module
-from recsys.data.download import any_dataset, download, has_ratings, unpack
+from recsys.data import files
+from recsys.data.download import any_dataset, download, has_ratings
 from recsys.data.movielens import SOURCES, Source
-from recsys.errors import DataError
+from recsys.errors import DataError, RecsysError
 
 NAME = "ml-1m"
 
@@ -36,7 +36,7 @@ CHECKSUM = "md5:" + hashlib.md5(GOOD).hexdigest()
 
 @pytest.fixture
 def server(monkeypatch):
-    """Serves GOOD at /good.zip and several kinds of trouble; counts what was asked for."""
+    """Serves GOOD at /good.zip and several kinds of failures; lists what was asked for."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -53,10 +53,9 @@ def server(monkeypatch):
                     self.wfile.write(b"?" * len(GOOD))
                 else:
                     self.wfile.write(GOOD if self.path == "/good.zip" else GOOD[:100])
-            elif self.path in ("/here", "/elsewhere"):
-                host = "127.0.0.1" if self.path == "/here" else "localhost"
+            elif self.path == "/moved":
                 self.send_response(302)
-                self.send_header("Location", f"http://{host}:{port}/good.zip")
+                self.send_header("Location", f"http://127.0.0.1:{port}/good.zip")
                 self.end_headers()
             else:
                 self.send_error(404)
@@ -107,17 +106,17 @@ def test_what_is_there_is_not_fetched_again(tmp_path, server):
 
 
 def test_sources_are_tried_in_order_until_one_delivers(tmp_path, server):
-    said: list[str] = []
+    logged: list[str] = []
     sources = [server.source(path) for path in ("none", "wrong.zip", "good.zip", "cut.zip")]
-    assert has_ratings(download(NAME, tmp_path, sources=sources, say=said.append))
+    assert has_ratings(download(NAME, tmp_path, sources=sources, log=logged.append))
     assert server.asked == ["/none", "/wrong.zip", "/good.zip"]
-    assert len(said) == 5
-    assert "404" in said[1]
+    assert len(logged) == 5
+    assert "404" in logged[1]
 
 
 def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, server):
     closed = Source("http://127.0.0.1:9/x.zip", CHECKSUM, f"{NAME}/")
-    paths = ("none", "wrong.zip", "cut.zip", "elsewhere")
+    paths = ("none", "wrong.zip", "cut.zip")
     sources = [*[server.source(path) for path in paths], closed]
     with pytest.raises(DataError) as caught:
         download(NAME, tmp_path / "data", sources=sources)
@@ -125,30 +124,24 @@ def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, s
     assert "\n" not in message
     for source, reason in zip(
         sources,
-        ("HTTP 404", "not the published file", "100 bytes", "another host", "refused"),
+        ("HTTP 404", "not the published file", "100 bytes", "refused"),
         strict=True,
     ):
         assert reason in message.split(source.address)[1].split("http:")[0]
-    assert f"recsys download {NAME} --from FILE" in message
+    assert caught.value.fix == "archive"
     assert nothing_in(tmp_path / "data")
 
 
-def test_a_redirect_within_the_host_is_followed(tmp_path, server):
-    assert has_ratings(download(NAME, tmp_path, sources=[server.source("here")]))
+def test_a_redirect_is_followed(tmp_path, server):
+    assert has_ratings(download(NAME, tmp_path, sources=[server.source("moved")]))
 
 
 def test_a_server_that_falls_silent_is_given_up(tmp_path, server, monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT", 0.2)
     sources = [server.source("slow.zip"), server.source("good.zip")]
-    said: list[str] = []
-    assert has_ratings(download(NAME, tmp_path, sources=sources, say=said.append))
-    assert "timed out" in said[1]
-
-
-def test_an_endless_answer_is_cut_off(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(module, "MOST_FETCHED", 50)
-    with pytest.raises(DataError, match="more than 50 bytes"):
-        download(NAME, tmp_path, sources=[server.source("good.zip")])
+    logged: list[str] = []
+    assert has_ratings(download(NAME, tmp_path, sources=sources, log=logged.append))
+    assert "timed out" in logged[1]
 
 
 def test_an_archive_at_hand_needs_no_server(tmp_path):
@@ -182,10 +175,10 @@ def test_an_archive_that_is_not_there_or_a_folder(tmp_path):
 
 
 def test_unknown_names_and_places_that_cannot_be(tmp_path, server):
-    with pytest.raises(DataError, match="unknown dataset 'ml-2m', expected ml-1m or ml-100k"):
+    with pytest.raises(DataError, match="unknown dataset 'ml-2m'; choose ml-1m or ml-100k"):
         download("ml-2m", tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(RecsysError, match="cannot be written"):
         download(NAME, tmp_path / "file", sources=[server.source("good.zip")])
     (tmp_path / NAME).mkdir()
     with pytest.raises(DataError, match="holds no ratings"):
@@ -201,15 +194,15 @@ def test_a_killed_download_leaves_nothing_that_looks_complete(tmp_path, server):
         f"sources=[Source({address!r}, {CHECKSUM!r}, 'ml-1m/')])"
     )
     process = subprocess.Popen([sys.executable, "-c", script])
-    while not list(tmp_path.glob(".*/archive")) or not server.asked:
+    while not list(tmp_path.glob("*/.fetched/archive")) or not server.asked:
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
     process.wait()
     assert not has_ratings(tmp_path / NAME)
     (rubbish,) = tmp_path.iterdir()
-    assert rubbish.name.startswith(".")
-    long_ago = time.time() - module.STALE - 60
+    assert rubbish.name == f"{NAME}.tmp-{process.pid}"
+    long_ago = time.time() - files.STALE - 60
     os.utime(rubbish, (long_ago, long_ago))
     download(NAME, tmp_path, sources=[server.source("good.zip")])
     assert [each.name for each in tmp_path.iterdir()] == [NAME]
@@ -244,40 +237,6 @@ def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, monkeypatch):
         download(NAME, tmp_path / "other", sources=[forged])
 
 
-def linked() -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo("set/ratings.dat")
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return info
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["/etc/x", "set/../../x", "../x", "set\\..\\x", "C:/x", "set/..", linked()],
-)
-def test_an_archive_that_would_escape_is_refused_whole(tmp_path, name):
-    archive = tmp_path / "evil.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("set/ratings.dat" if isinstance(name, str) else "set/b", "1::1::1::1\n")
-        file.writestr(name, "/etc/passwd")
-    with pytest.raises(DataError, match="refused"):
-        unpack(archive, "set/", tmp_path / "out")
-    assert {each.name for each in tmp_path.iterdir()} == {"evil.zip"}
-
-
-def test_too_much_and_damage_are_refused(tmp_path, monkeypatch):
-    archive = tmp_path / "a.zip"
-    archive.write_bytes(zipped({"set/x": b"0" * 1000}))
-    monkeypatch.setattr(module, "MOST_UNPACKED", 999)
-    with pytest.raises(DataError, match="more than 999 bytes"):
-        unpack(archive, "set/", tmp_path / "out")
-    monkeypatch.undo()
-    whole = archive.read_bytes()
-    for damaged in (whole[:-9], b"no zip", whole.replace(b"set/x", b"set/y", 1)):
-        archive.write_bytes(damaged)
-        with pytest.raises(DataError, match="cannot be unpacked"):
-            unpack(archive, "set/", tmp_path / "out")
-
-
 @pytest.fixture
 def known(monkeypatch):
     """Lets a test say where the two datasets can be had."""
@@ -298,7 +257,7 @@ def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server,
     assert found.folder == tmp_path / "b" / "ml-100k"
     assert "ml-1m could not be had" in found.why
     server.asked.clear()
-    assert "recsys download ml-1m" in any_dataset(tmp_path / "b").why
+    assert "ml-1m, which is larger" in any_dataset(tmp_path / "b").why
     assert any_dataset(tmp_path / "a").folder == tmp_path / "a" / "ml-1m"
     assert server.asked == []
     known(ml_100k=server.source("wrong.zip"))

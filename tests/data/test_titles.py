@@ -1,4 +1,4 @@
-"""Movies by what people type."""
+"""Movies by what is typed."""
 
 import pytest
 from command_line import SAMPLE
@@ -60,7 +60,7 @@ def in_own(text: str) -> int:
         ("Pan’s Labyrinth", "Pan's Labyrinth (Laberinto del fauno, El) (2006)"),
     ],
 )
-def test_titles_as_people_type_them(typed, title):
+def test_titles_as_they_are_typed(typed, title):
     assert in_sample(typed) == title
 
 

@@ -35,7 +35,7 @@ class Problems:
     def add_all(
         self, path: Path, lines: Sequence[int] | NDArray[np.int64], words: Callable[[int], str]
     ) -> None:
-        """Ascending lines with one kind of problem; `words(i)` is called for the listed ones only."""
+        """Ascending lines with one kind of problem; `words(i)` is called for listed ones only."""
         self.counts[path] += len(lines)
         kept = self._words.setdefault(path, [])
         kept += [(int(line), words(i)) for i, line in enumerate(lines[:LISTED])]

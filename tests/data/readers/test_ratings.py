@@ -145,7 +145,7 @@ def test_the_fast_reader_doubts_what_numpy_would_take(line):
     assert module._at_once(f"5::6::3::7\n{line}\n".encode(), 1, DAT_RATINGS) is None
 
 
-def test_pairs_are_told_apart_and_the_first_kept(tmp_path):
+def test_pairs_are_distinguished_and_the_first_kept(tmp_path):
     ratings = Ratings(
         np.array([1, 12, 1, 1, 12], np.int32),
         np.array([23, 3, 2, 23, 3], np.int32),
