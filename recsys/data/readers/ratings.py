@@ -42,10 +42,10 @@ def read_rating_file(path: Path, layout: Layout, problems: Problems) -> RatingLi
             file.readline()
         line = 1 + layout.header
         while block := file.read(_BLOCK) + file.readline():
-            part = _at_once(block, line, layout)
-            parts.append(part or _by_line(block, line, layout, path, problems))
+            part = _at_once(block, line, layout) or _by_line(block, line, layout, path, problems)
+            parts.append(_in_scale(path, part, problems))
             line += block.count(b"\n")
-    return _in_scale(path, _joined(parts), problems)
+    return _joined(parts)
 
 
 def _at_once(block: bytes, line: int, layout: Layout) -> RatingLines | None:
