@@ -12,5 +12,5 @@ What the other wings import from here:
     titles      find: a movie by its title or id
     download    download, any_dataset
 
-Behind `recsys.preprocess`, and imported by nobody else: `readers`, from a path to typed columns.
+Behind `recsys.preprocess`, and imported from nowhere else: `readers`, from a path to typed columns.
 """

@@ -85,7 +85,7 @@ class Files(NamedTuple):
 
 
 def files_of(folder: Path) -> Files:
-    """The family a folder's names say it is of."""
+    """The files of a dataset, of the family that their names belong to."""
     try:
         names = sorted(each.name for each in folder.iterdir())
     except OSError as error:
