@@ -306,7 +306,7 @@ def test_filters(run):
         assert expected, options
         found = movies_of(run(*ask, *options).stdout)
         assert [movie["movie_id"] for movie in found] == expected, options
-    assert "Movie-Noir" in run("recommend", "--genre", "noir", "--exact", code=2).stderr
+    assert "Film-Noir" in run("recommend", "--genre", "noir", "--exact", code=2).stderr
     assert "1999-1990" in run("recommend", "--year", "1999-1990", "--exact", code=2).stderr
 
 

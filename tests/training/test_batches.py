@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import UNKNOWN, Users, Vocabulary
-from recsys.serving.folded import LIKED
 from recsys.data.history import History
+from recsys.serving.folded import LIKED
 from recsys.training.batches import FEW, BatchSampler, attribute_rows
 from recsys.training.options import Options
 
