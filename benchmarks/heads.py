@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from recsys.cli.tables import table
 from recsys.data.dataset import Dataset
 from recsys.evaluation import baselines
-from recsys.evaluation.experiment import ranking_case
+from recsys.evaluation.experiment import task_of
 from recsys.evaluation.splits import Part, split
-from recsys.metrics import best, column_of, ranking_metrics
+from recsys.metrics import best, positions, ranking_metrics
 from recsys.preprocess import read_dataset
 from recsys.serving.folded import EASE_WEIGHT, RATING_WEIGHT, movie_vectors, parts, user_vectors
 from recsys.train import fit, use_all_cores
@@ -39,7 +39,7 @@ RANKINGS = {
 
 def cosines(fitted: Fitted, part: Part) -> list[NDArray[np.float32]]:
     """(users asked, M) cosines of each part of the vectors."""
-    users = np.unique(part.asked.user_ids)
+    users = np.unique(part.test.user_ids)
     rows, words, movies = fitted.vocabulary.user_rows(users), fitted.vocabulary, fitted.movies
     histories = [fitted.history.of(row) for row in rows]
     read = fitted.tables.__getitem__
@@ -52,14 +52,14 @@ def cosines(fitted: Fitted, part: Part) -> list[NDArray[np.float32]]:
 
 def by_parts(fitted: Fitted, part: Part, dataset: Dataset) -> dict[str, float]:
     """ndcg@10 of the rankings, and of EASE."""
-    question = ranking_case(part, dataset, "random")
-    users, each = np.unique(part.asked.user_ids), cosines(fitted, part)
+    task = task_of(part, dataset, "random")
+    users, each = np.unique(part.test.user_ids), cosines(fitted, part)
     found = {}
     for name, weights in RANKINGS.items():
         scores = sum(weight * cosine for weight, cosine in zip(weights, each, strict=True))
-        lists = best(question, lambda ids, scores=scores: scores[column_of(users, ids)])
-        found[name] = ranking_metrics(question, lists)["ndcg@10"].value
-    _, found["EASE, the whole matrix"] = baselines.tune(baselines.EASE, part, dataset, question)
+        lists = best(task, lambda ids, scores=scores: scores[positions(users, ids)])
+        found[name] = ranking_metrics(task, lists)["ndcg@10"].value
+    _, found["EASE, the whole matrix"] = baselines.tune(baselines.EASE, part, dataset, task)
     return found
 
 
@@ -76,7 +76,7 @@ def main() -> None:
         for seed in range(asked.seeds):
             part = split(dataset.ratings, "random", seed).choice
             options = replace(Options(), seed=seed, retrieval_weight=weight)
-            fitted = fit(dataset, part.known, options, part.asked)
+            fitted = fit(dataset, part.train, options, part.test)
             found.append((fitted.log[-1]["ndcg@10"], fitted.log[-1]["rmse"]))
             if way == "both heads":
                 ranked.append(by_parts(fitted, part, dataset))

@@ -20,7 +20,7 @@ from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from recsys.data.dataset import Dataset, Ratings
 from recsys.evaluation.splits import folds
-from recsys.metrics import column_of, rating_metrics
+from recsys.metrics import positions, rating_metrics
 from recsys.preprocess import read_dataset
 from recsys.serving.folded import movie_vectors, parts, predicted_ratings, user_vectors
 from recsys.train import fit
@@ -46,7 +46,7 @@ def ours(dataset: Dataset, seed: int) -> Predict:
             words.genre_rows(movies.genres),
             words.title_rows(movies.titles),
         )
-        movie = column_of(movies.ids, test.movie_ids)
+        movie = positions(movies.ids, test.movie_ids)
         return predicted_ratings(parts(people)[1][user], parts(movies)[1][movie])
 
     return predict

@@ -1,8 +1,8 @@
-"""The judge: rating and ranking metrics kept by user, and intervals by drawing users again.
+"""Rating and ranking metrics, kept by user, and bootstrap intervals over users.
 
 Ranking metrics are computed from lists of the k best movies and nothing else, so exact scores and
 what Milvus returned are judged by the same code. Every movie of the catalogue is a candidate;
-movies a user has seen are left out; a held-out rating of LIKED values or more makes a movie relevant.
+movies a user has seen are left out; a held-out rating of LIKED or more makes a movie relevant.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
+from recsys.data.history import History
+from recsys.data.ids import positions
+from recsys.data.movielens import LIKED
 from recsys.errors import DataError, ModelError
 from recsys.serving.catalogue import NO_MOVIE
-from recsys.serving.folded import LIKED
 
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1024  # users scored at a time
 
 Scorer = Callable[[NDArray[np.int64]], NDArray[np.floating]]
-"""(B,) user ids -> (B, M) scores, the movies in the order of the case's `movie_ids`."""
+"""(B,) user ids -> (B, M) scores, the movies in the order of the task's `movie_ids`."""
 
 
 class PerUser(NamedTuple):
@@ -46,7 +48,13 @@ class Interval(NamedTuple):
 
 
 class Histories:
-    """Who rated what, by user; the movies are columns of a given order."""
+    """Who rated what, by user id; the movies are columns of a given order.
+
+    Args:
+        ratings: N ratings; those of movies that are not among `movie_ids` are dropped.
+        movie_ids: (M,) unique ids, column by column.
+        values: (N,) what stands for each rating, 1 if not given.
+    """
 
     def __init__(
         self,
@@ -54,37 +62,18 @@ class Histories:
         movie_ids: NDArray[np.integer],
         values: NDArray[np.floating] | None = None,
     ) -> None:
-        """
-        Args:
-            ratings: N ratings; movies that are not among `movie_ids` are dropped.
-            movie_ids: (M,) unique ids, column by column.
-            values: (N,) what stands for each rating, 1 if not given.
-        """
-        columns = column_of(movie_ids, ratings.movie_ids)
-        if values is None:
-            values = np.ones(len(ratings), np.float32)
-        order = np.argsort(ratings.user_ids, kind="stable")
-        order = order[columns[order] >= 0]
-        self.width = len(movie_ids)
-        self.user_ids, self._starts = np.unique(ratings.user_ids[order], return_index=True)
-        self._ends = np.append(self._starts[1:], len(order))
-        self._columns = columns[order]
-        self._values = values[order].astype(np.float32)
+        columns = positions(movie_ids, ratings.movie_ids)
+        kept = columns >= 0
+        values = np.ones(len(ratings), np.float32) if values is None else values
+        self.user_ids, rows = np.unique(ratings.user_ids[kept], return_inverse=True)
+        self._rows = History.build(
+            len(self.user_ids), rows + 1, columns[kept] + 1, values[kept], ratings.times[kept]
+        )
+        self._columns = np.arange(1, len(movie_ids) + 1)
 
     def dense(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
         """(B, M) one row a user, zero where there is no rating."""
-        matrix = np.zeros((len(user_ids), self.width), np.float32)
-        if not len(self.user_ids):
-            return matrix
-        place = np.minimum(np.searchsorted(self.user_ids, user_ids), len(self.user_ids) - 1)
-        known = self.user_ids[place] == user_ids
-        starts = np.where(known, self._starts[place], 0)
-        counts = np.where(known, self._ends[place] - starts, 0)
-        rows = np.repeat(np.arange(len(user_ids)), counts)
-        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        entries = np.repeat(starts, counts) + within
-        matrix[rows, self._columns[entries]] = self._values[entries]
-        return matrix
+        return self._rows.dense(positions(self.user_ids, user_ids) + 1, self._columns)
 
 
 @dataclass(frozen=True)
@@ -95,14 +84,14 @@ class RankingTask:
     movie_ids: NDArray[np.int64]  # (M,) candidates, ascending
     seen: Histories
     relevant: Histories
-    surprise: NDArray[np.float64]  # (M,) -log2 of the share of known users who rated each movie
+    information: NDArray[np.float64]  # (M,) -log2 of the share of known users who rated each movie
     left_out: int  # users in the held-out part without a relevant movie
 
 
-def case(
+def ranking_task(
     known: Ratings, seen: Ratings, asked: Ratings, movie_ids: NDArray[np.integer]
 ) -> RankingTask:
-    """The ranking question of one part of a split.
+    """The ranking task of one part of a split.
 
     Args:
         known: what was learned from; it says how popular movies are.
@@ -111,17 +100,17 @@ def case(
         movie_ids: the candidates.
 
     Raises:
-        DataError: nobody in `asked` likes one of the candidates.
+        DataError: no user in `asked` likes one of the candidates.
     """
     candidates = np.unique(np.asarray(movie_ids, np.int64))
     right = asked[(asked.values >= LIKED) & np.isin(asked.movie_ids, movie_ids)]
     users = np.unique(np.asarray(right.user_ids, np.int64))
     if not len(users):
         raise DataError(
-            f"nobody rated a candidate {LIKED:g} or more in the {len(asked)} held-out ratings;"
-            " take more ratings or another split"
+            f"no candidate is rated {LIKED:g} or more in the {len(asked)} held-out ratings",
+            "take more ratings or another split",
         )
-    columns = column_of(candidates, known.movie_ids)
+    columns = positions(candidates, known.movie_ids)
     counts = np.bincount(columns[columns >= 0], minlength=len(candidates))
     return RankingTask(
         users,
@@ -133,15 +122,15 @@ def case(
     )
 
 
-def best(case: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
+def best(task: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
     """(E, k) ids of the unseen movies with the highest scores, best first, NO_MOVIE behind."""
     lists = []
-    for start in range(0, len(case.user_ids), BLOCK):
-        users = case.user_ids[start : start + BLOCK]
-        scores = np.where(case.seen.dense(users) > 0, -np.inf, score(users))
+    for start in range(0, len(task.user_ids), BLOCK):
+        users = task.user_ids[start : start + BLOCK]
+        scores = np.where(task.seen.dense(users) > 0, -np.inf, score(users))
         lists.append(top_k(scores, k))
     columns = np.concatenate(lists)
-    return np.where(columns >= 0, case.movie_ids[columns], NO_MOVIE)
+    return np.where(columns >= 0, task.movie_ids[columns], NO_MOVIE)
 
 
 def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
@@ -153,7 +142,7 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
         ModelError: a score is NaN.
     """
     if np.isnan(scores).any():
-        raise ModelError("a score is not a number; train again, or mend what computes it")
+        raise ModelError("a score is not a number", "train again", "train")
     kept = min(k, scores.shape[1])
     bound = np.partition(scores, -kept, axis=1)[:, -kept, None]  # (B, 1) the k-th largest
     above, equal = scores > bound, scores == bound
@@ -166,7 +155,7 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     return np.pad(columns, ((0, 0), (0, k - kept)), constant_values=-1)
 
 
-def ranking_metrics(case: RankingTask, lists: NDArray[np.integer]) -> dict[str, PerUser]:
+def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, PerUser]:
     """What lists of recommended movies are worth, by user.
 
     ndcg@10: the ideal is cut at min(10, relevant). recall@k: hits / min(k, relevant). mrr@20:
@@ -175,18 +164,18 @@ def ranking_metrics(case: RankingTask, lists: NDArray[np.integer]) -> dict[str, 
     the movies that were recommended.
 
     Args:
-        lists: (E, K) movie ids for `case.user_ids`, best first, NO_MOVIE where there is none;
+        lists: (E, K) movie ids for `task.user_ids`, best first, NO_MOVIE where there is none;
             K at least DEPTH.
 
     Raises:
         DataError: a list is too short, or holds a movie twice, a seen one or no candidate.
     """
-    columns = _checked(case, lists)
+    columns = _checked(task, lists)
     hits = np.zeros(columns.shape, bool)
     relevant = np.zeros(len(columns), np.int64)
     for start in range(0, len(columns), BLOCK):
         rows = slice(start, start + BLOCK)
-        truth = case.relevant.dense(case.user_ids[rows]) > 0
+        truth = task.relevant.dense(task.user_ids[rows]) > 0
         found = np.take_along_axis(truth, np.maximum(columns[rows], 0), axis=1)
         hits[rows] = found & (columns[rows] >= 0)
         relevant[rows] = truth.sum(axis=1)
@@ -200,15 +189,16 @@ def ranking_metrics(case: RankingTask, lists: NDArray[np.integer]) -> dict[str, 
         "recall@20": _mean(hits.sum(axis=1) / np.minimum(20, relevant)),
         "mrr@20": _mean(first),
         "novelty@10": PerUser(
-            (case.surprise[columns[:, :10]] * real).sum(axis=1), real.sum(axis=1).astype(np.float64)
+            (task.information[columns[:, :10]] * real).sum(axis=1),
+            real.sum(axis=1).astype(np.float64),
         ),
     }
 
 
-def coverage(case: RankingTask, lists: NDArray[np.integer], k: int = 10) -> float:
-    """Catalogue coverage@k: different movies recommended to anybody / candidates."""
+def coverage(task: RankingTask, lists: NDArray[np.integer], k: int = 10) -> float:
+    """Catalogue coverage@k: different movies recommended to any user / candidates."""
     shown = np.unique(lists[:, :k])
-    return float((shown != NO_MOVIE).sum() / len(case.movie_ids))
+    return float((shown != NO_MOVIE).sum() / len(task.movie_ids))
 
 
 def overlap(exact: NDArray[np.integer], other: NDArray[np.integer], k: int = 10) -> PerUser:
@@ -227,7 +217,7 @@ def rating_metrics(
         ModelError: a prediction is not finite.
     """
     if not np.isfinite(predicted).all():
-        raise ModelError("a predicted rating is not finite; train again, or mend what computes it")
+        raise ModelError("a predicted rating is not finite", "train again", "train")
     errors = np.asarray(predicted, np.float64) - values
     rows = np.unique(user_ids, return_inverse=True)[1]
     counts = np.bincount(rows).astype(np.float64)
@@ -251,23 +241,14 @@ def difference(ours: PerUser, theirs: PerUser, seed: int, draws: int = 1000) -> 
     return Interval(ours.value - theirs.value, *np.percentile(drawn, (2.5, 97.5)).tolist())
 
 
-def column_of(movie_ids: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(N,) where each wanted id stands among (M,) ids of any order, -1 where it does not."""
-    if not len(movie_ids):
-        return np.full(len(wanted), -1, np.int64)
-    order = np.argsort(movie_ids)
-    place = np.minimum(np.searchsorted(movie_ids, wanted, sorter=order), len(movie_ids) - 1)
-    return np.where(movie_ids[order[place]] == wanted, order[place], -1)
-
-
-def _checked(case: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]:
+def _checked(task: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]:
     """(E, DEPTH) the lists as columns, after a look for what would flatter or spoil a metric."""
-    if lists.shape[0] != len(case.user_ids) or lists.shape[1] < DEPTH:
+    if lists.shape[0] != len(task.user_ids) or lists.shape[1] < DEPTH:
         raise DataError(
-            f"expected ({len(case.user_ids)}, {DEPTH}) recommended movies, got {lists.shape}"
+            f"expected ({len(task.user_ids)}, {DEPTH}) recommended movies, got {lists.shape}"
         )
     lists = lists[:, :DEPTH]
-    columns = column_of(case.movie_ids, lists.ravel()).reshape(lists.shape)
+    columns = positions(task.movie_ids, lists.ravel()).reshape(lists.shape)
     if ((columns < 0) & (lists != NO_MOVIE)).any():
         raise DataError("a recommended movie is not a candidate; publish the movies of this split")
     in_order = np.sort(columns, axis=1)
@@ -275,7 +256,7 @@ def _checked(case: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]
         raise DataError("a movie is recommended twice to one user; the index holds duplicates")
     for start in range(0, len(columns), BLOCK):
         rows = slice(start, start + BLOCK)
-        seen = case.seen.dense(case.user_ids[rows]) > 0
+        seen = task.seen.dense(task.user_ids[rows]) > 0
         again = np.take_along_axis(seen, np.maximum(columns[rows], 0), axis=1)
         if (again & (columns[rows] >= 0)).any():
             raise DataError("a movie the user has seen is recommended; exclude the seen ones")

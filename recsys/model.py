@@ -1,9 +1,9 @@
 """The fusion model: a user tower and a movie tower in Paddle, two heads on each.
 
 Shapes: B users or movies, M movies, D numbers per head, L rated movies, G genres, T title words.
-The last axis of every vector holds [retrieval | ratings], D numbers each; both halves have length 1.
-`recsys.serving.folded` computes the same from the folded tables; a test holds the two equal. What is
-exported has the EASE part of `recsys.training.ease` beside them.
+The last axis of every vector holds [retrieval | rating], D numbers each; each half has length 1.
+`recsys.serving.folded` computes the same from the folded tables; a test holds the two equal. What
+is exported has the EASE part of `recsys.training.ease` beside them.
 """
 
 import os
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import NO_WORD, Vocabulary
-from recsys.data.movielens import ATTRIBUTES
-from recsys.serving.folded import CHANNELS, EASE_DIM, LIKED, NEUTRAL_RATING
+from recsys.data.movielens import ATTRIBUTES, LIKED, NEUTRAL_RATING
+from recsys.serving.folded import CHANNELS, EASE_DIM
 
 
 def _has_avx2_unrecognised() -> bool:
@@ -75,7 +75,7 @@ def unit(vectors: paddle.Tensor) -> paddle.Tensor:
 
 
 def unit_heads(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """(B, 2 D) to the unit vectors of retrieval and of ratings, (B, D) each.
+    """(B, 2 D) to the unit vectors of the retrieval and the rating head, (B, D) each.
 
     Split, not sliced: the gradient of a slice takes far longer.
     """
@@ -129,7 +129,7 @@ class UserTower(nn.Layer):
         history: paddle.Tensor,
         ratings: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Unit vectors (B, D) of retrieval and ratings.
+        """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
             user, gender, age, job: (B,) int64 rows.
@@ -207,7 +207,7 @@ class MovieTower(nn.Layer):
     def forward(
         self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Unit vectors (B, D) of retrieval and ratings.
+        """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
             movie: (B,) int64 rows.
@@ -275,7 +275,7 @@ class WithEase(nn.Layer):
 
 
 class ServedUserTower(WithEase):
-    """Takes what `UserTower.forward` takes; unit vectors of retrieval, ratings and ease."""
+    """Takes what `UserTower.forward` takes; unit vectors of retrieval, rating and EASE part."""
 
     def forward(
         self,
@@ -292,7 +292,7 @@ class ServedUserTower(WithEase):
 
 
 class ServedMovieTower(WithEase):
-    """Takes what `MovieTower.forward` takes; unit vectors of retrieval, ratings and ease."""
+    """Takes what `MovieTower.forward` takes; unit vectors of retrieval, rating and EASE part."""
 
     def forward(
         self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor

@@ -1,32 +1,48 @@
-"""The training loop: held-out validation, early stopping, checkpoints, and the model folder."""
+"""From ratings to a model folder: epochs, validation, early stopping, checkpoints."""
 
-import json
 import os
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from recsys import __version__
-from recsys.data.dataset import Dataset, Ratings
+from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+from recsys.data.history import History, attribute_rows, history_of
 from recsys.errors import ModelError
-from recsys.model import export, paddle
+from recsys.model import MovieTower, UserTower, export, folded, paddle
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import FORMAT, fingerprint, replacing, writable
-from recsys.training.batches import history_of
+from recsys.serving.folded import Weights
+from recsys.serving.model_folder import DEFAULT, ModelFolder, check_place, write_model
+from recsys.training import ease
+from recsys.training.batches import BatchSampler
+from recsys.training.checkpoint import Checkpoint, Progress, identity
 from recsys.training.options import Options
-from recsys.training.run import Fitted, Trainer
+from recsys.training.step import TrainStep
+from recsys.training.validation import Validation
 
 
-def use_all_cores() -> None:
-    """Paddle computes on one thread unless told otherwise, by OMP_NUM_THREADS or here."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        affinity = getattr(os, "sched_getaffinity", None)
-        paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
+class Fitted(NamedTuple):
+    """A trained model in memory."""
+
+    vocabulary: Vocabulary
+    movies: Movies  # in the order of their rows
+    attributes: NDArray[np.int8]  # (U + 1, 3) rows of gender, age and job
+    history: History
+    towers: tuple[UserTower, MovieTower]
+    tables: dict[str, NDArray[np.float32]]
+    options: Options
+    log: list[dict[str, Any]]  # a line per epoch
+    best_epoch: int
+    interrupted: bool  # by Ctrl-C
 
 
 def fit(
@@ -55,116 +71,150 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    run = Trainer(dataset, known, options, validation)
-    epoch = run.load(checkpoint) if checkpoint and resume else 0
-    bar = tqdm(
-        total=options.epochs * run.sampler.steps,
-        initial=epoch * run.sampler.steps,
-        unit="step",
-        disable=quiet,
-    )
+    vocabulary = Vocabulary.of(dataset.users, dataset.movies)
+    movies, attributes = dataset.movies.sorted(), attribute_rows(dataset.users, vocabulary)
+    history = history_of(known, vocabulary)
+    sampler = BatchSampler(history, attributes, len(movies), options)
+    step = TrainStep(movies, vocabulary, sampler, options)
+    genres = vocabulary.genre_rows(movies.genres)
+    ease_tables = ease.fit(history, len(movies), attributes, genres, options)
+    validate = None
+    if validation is not None:
+        inputs = (vocabulary, movies, attributes, history)
+        validate = Validation(*inputs, known, validation, Weights.of(options))
+    saved = None
+    if checkpoint:
+        saved = Checkpoint(checkpoint, identity(options, vocabulary, history, attributes))
+    progress = saved.load(step) if saved and resume else Progress()
     interrupted = False
-    with bar:
-        while epoch < options.epochs and epoch - run.best_epoch < options.patience:
+    with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
+        for epoch in range(len(progress.log), options.epochs):
+            if epoch - progress.best_epoch >= options.patience:
+                break
             try:
-                run.epoch(epoch, bar)
-                if checkpoint:
-                    run.save(checkpoint)
+                started, losses = time.monotonic(), []
+                rng = np.random.default_rng([options.seed, epoch])
+                for batch in sampler.epoch(rng):
+                    losses.append(step(batch, rng))
+                    _check_finite(losses[-1], f"the loss of step {len(losses)}", epoch, options)
+                    bar.update()
+                    if len(losses) % 10 == 0:
+                        bar.set_postfix(_postfix(losses, progress))
+                retrieval, rating = np.mean(losses, 0).tolist()
+                line = {"epoch": epoch + 1, "retrieval_loss": retrieval, "rating_loss": rating}
+                score = float(epoch)  # without validation the last weights are the best
+                if validate:
+                    line |= validate(ease.joined(folded(*step.towers), ease_tables))
+                    score = line.get("ndcg@10", 0.0) - line["rmse"]
+                line["seconds"] = round(time.monotonic() - started, 2)
+                progress.note(line, score, step)
+                bar.set_postfix(_postfix(losses, progress))
+                if saved:
+                    saved.save(step, progress)
             except KeyboardInterrupt:
-                if not run.best:
+                if not progress.best_weights:
                     raise
                 interrupted = True
                 break
-            epoch += 1
-    return run.fitted(interrupted)
+    for weight in progress.best_weights.values():
+        _check_finite(weight, "a weight", progress.best_epoch - 1, options)
+    step.set_weights(progress.best_weights)
+    return Fitted(
+        vocabulary,
+        movies,
+        attributes,
+        history,
+        step.towers,
+        ease.joined(folded(*step.towers), ease_tables),
+        options,
+        progress.log,
+        progress.best_epoch,
+        interrupted,
+    )
 
 
-def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> str:
+def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     """Write the model folder; it takes the place of an older one when it is whole.
 
     Args:
         about: what else config.json should say, e.g. of the data.
 
-    Returns:
-        The fingerprint.
-
     Raises:
         ModelError: the folder cannot be written.
     """
-    with replacing(path) as folder:
-        for name in ("tables", "history"):
-            (folder / name).mkdir()
-        for name, table in fitted.tables.items():
-            np.save(folder / "tables" / f"{name}.npy", table, allow_pickle=False)
-        for name, column in {**fitted.history._asdict(), "attributes": fitted.attributes}.items():
-            np.save(folder / "history" / f"{name}.npy", column, allow_pickle=False)
-        trained = fitted.movies
-        movies = list(zip(trained.ids.tolist(), trained.titles, trained.genres, strict=True))
-        _write_json(folder / "vocabulary.json", fitted.vocabulary.to_json())
-        _write_json(folder / "movies.json", movies)
-        lines = [json.dumps(line) for line in fitted.log]
-        (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-        export(*fitted.towers, fitted.tables, folder)
-        chosen = fitted.log[fitted.best_epoch - 1]
-        config = {
-            "format": FORMAT,
-            "fingerprint": fingerprint(folder),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "dimension": fitted.options.dimension,
-            "options": asdict(fitted.options),
-            "epoch": fitted.best_epoch,
-            "validation": {k: chosen[k] for k in ("ndcg@10", "rmse", "mae") if k in chosen},
-            "versions": {
-                "recsys": __version__,
-                "paddlepaddle": paddle.__version__,
-                "numpy": np.__version__,
-            },
-            **about,
-        }
-        _write_json(folder / "config.json", config, indent=2)
-    return config["fingerprint"]
+    chosen = fitted.log[fitted.best_epoch - 1]
+    config = {
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "dimension": fitted.options.dimension,
+        "weights": Weights.of(fitted.options)._asdict(),
+        "options": asdict(fitted.options),
+        "epoch": fitted.best_epoch,
+        "validation": {k: chosen[k] for k in ("ndcg@10", "rmse", "mae") if k in chosen},
+        "versions": {
+            "recsys": __version__,
+            "paddlepaddle": paddle.__version__,
+            "numpy": np.__version__,
+        },
+        **about,
+    }
+    return write_model(
+        path,
+        config,
+        fitted.vocabulary,
+        fitted.movies,
+        fitted.history,
+        fitted.attributes,
+        fitted.tables,
+        fitted.log,
+        lambda folder: export(*fitted.towers, fitted.tables, folder),
+    )
 
 
-def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n", "utf-8")
-
-
-def train_folder(
-    data: Path,
-    model: Path,
-    options: Options,
+def train(
+    data: Path | str | Dataset,
+    model: Path | str = DEFAULT,
+    options: Options = Options(),
     *,
     validation: float = 0.1,
     device: str = "cpu",
     resume: bool = False,
     skip_bad_lines: bool = False,
     quiet: bool = True,
-    say: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
-    """From a folder of ratings to a model folder; returns its config.
+    log: Callable[[str], None] = lambda line: None,
+) -> ModelFolder:
+    """From ratings to a model folder.
 
     Args:
+        data: a folder of ratings, or a dataset that was read.
+        model: the folder to write.
         validation: share of the ratings held out to choose the best epoch by, 0 for none.
         device: as Paddle names it.
-        say: is told in lines what happens.
+        skip_bad_lines: leave bad lines of the folder out.
+        quiet: no progress bar on stderr.
+        log: is called with lines about what happens.
 
     Raises:
         DataError: the data is missing or bad.
         ModelError: training or writing failed; a model that was there still stands.
+
+    >>> model = train("data/sample", "sample.model", Options(epochs=1))  # doctest: +SKIP
     """
     try:
         paddle.set_device(device)
     except ValueError as error:
-        raise ModelError(f"--device {device}: {str(error).splitlines()[0]}") from error
-    writable(model)
+        cause = f"device {device}: {str(error).splitlines()[0]}"
+        raise ModelError(cause, "name one that Paddle has here", "device") from error
+    model = Path(model)
+    check_place(model)
     use_all_cores()
-    dataset = read_dataset(data, skip_bad_lines=skip_bad_lines, log=say)
-    r = dataset.ratings
-    say(f"{data}: {len(r)} ratings of {len(dataset.movies)} movies by {len(dataset.users)} users")
+    if not isinstance(data, Dataset):
+        data = read_dataset(Path(data), skip_bad_lines=skip_bad_lines, log=log)
+    r = data.ratings
+    log(f"{data.name}: {len(r)} ratings of {len(data.movies)} movies by {len(data.users)} users")
     held = np.random.default_rng(options.seed).random(len(r)) < validation
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
     fitted = fit(
-        dataset,
+        data,
         r[~held],
         options,
         r[held] if held.any() else None,
@@ -173,12 +223,48 @@ def train_folder(
         quiet=quiet,
     )
     if fitted.interrupted:
-        say(f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.best_epoch}")
+        log(f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.best_epoch}")
     about = {
-        "data": {"name": dataset.name, "ratings": len(r), "users": len(dataset.users)},
+        "data": {"name": data.name, "ratings": len(r), "users": len(data.users)},
         "seed": options.seed,
     }
     complete = fitted._replace(history=history_of(r, fitted.vocabulary))
-    save(complete, model, about)
+    folder = save(complete, model, about)
     checkpoint.unlink(missing_ok=True)
-    return json.loads((model / "config.json").read_text("utf-8"))
+    return folder
+
+
+def use_all_cores() -> None:
+    """Paddle computes on one thread unless told otherwise, by OMP_NUM_THREADS or here."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        affinity = getattr(os, "sched_getaffinity", None)
+        paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
+    """Raise a ModelError when a training has diverged."""
+    if not np.isfinite(values).all():
+        raise ModelError(
+            f"epoch {epoch + 1}: {what} is not a number",
+            f"lower the learning rate (it is {options.learning_rate:g})",
+            "learning_rate",
+        )
+
+
+def _postfix(losses: list[tuple[float, float]], progress: Progress) -> dict[str, str]:
+    """What the progress bar shows: recent losses, and the metrics of the last epoch."""
+    retrieval, rating = np.mean(losses[-50:], 0)
+    last = progress.log[-1] if progress.log else {}
+    shown = {"retrieval": retrieval, "rating": rating}
+    shown |= {name: last[name] for name in ("ndcg@10", "rmse", "mae") if name in last}
+    return {name: f"{value:.4f}" for name, value in shown.items()}
+
+
+class _Module(ModuleType):
+    """`recsys.train` is this file and, as the public name says, what is called to train."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> ModelFolder:
+        return train(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Module

@@ -70,8 +70,8 @@ def test_metrics_by_hand(hand):
 
 def test_novelty_is_minus_log2_of_the_share_of_known_users():
     known = ratings((1, 10, 5), (2, 10, 3), (3, 10, 1), (4, 11, 1), (3, 11, 2))
-    question = case(known, ratings(), ratings((9, 12, 5)), MOVIES)
-    value = ranking_metrics(question, padded([10, 11, 12]))["novelty@10"].value
+    task = case(known, ratings(), ratings((9, 12, 5)), MOVIES)
+    value = ranking_metrics(task, padded([10, 11, 12]))["novelty@10"].value
     assert value == pytest.approx((-np.log2(3 / 4) - np.log2(2 / 4) - np.log2(1 / 4)) / 3)
 
 
@@ -88,12 +88,12 @@ def test_the_tenth_place_counts_at_10_and_the_eleventh_does_not(hand):
 def test_denominators_are_cut_at_k():
     """Thirty relevant movies: ten hits of ten are everything there is to have at 10."""
     asked = ratings(*((1, movie, 4) for movie in MOVIES))
-    question = case(ratings((2, 10, 1)), ratings(), asked, MOVIES)
-    metrics = ranking_metrics(question, MOVIES[None, :20])
+    task = case(ratings((2, 10, 1)), ratings(), asked, MOVIES)
+    metrics = ranking_metrics(task, MOVIES[None, :20])
     assert [metrics[m].value for m in ("ndcg@10", "recall@10", "recall@20")] == pytest.approx(
         [1, 1, 1]
     )
-    half = ranking_metrics(question, padded(MOVIES[:5]))
+    half = ranking_metrics(task, padded(MOVIES[:5]))
     assert half["recall@10"].value == 5 / 10
     assert half["recall@20"].value == 5 / 20
 
@@ -189,9 +189,9 @@ def test_agrees_with_trec_eval(seed):
         user, movie = np.nonzero(mask)
         return ratings(*zip(user + 1, movie + 1, values[mask], strict=True))
 
-    question = case(of(known_mask), of(known_mask), of(asked_mask), np.arange(1, movies + 1))
-    lists = best(question, lambda ids: scores[ids - 1])
-    ours = ranking_metrics(question, lists)
+    task = case(of(known_mask), of(known_mask), of(asked_mask), np.arange(1, movies + 1))
+    lists = best(task, lambda ids: scores[ids - 1])
+    ours = ranking_metrics(task, lists)
 
     liked = asked_mask & (values >= 4)
     truth = {str(u): {str(f): 1 for f in np.flatnonzero(liked[u])} for u in range(users)}
@@ -202,7 +202,7 @@ def test_agrees_with_trec_eval(seed):
     }
     measures = {"ndcg_cut.10", "P.10,20", "recip_rank"}
     theirs = pytrec_eval.RelevanceEvaluator(truth, measures).evaluate(run)
-    assert question.user_ids.tolist() == [int(user) + 1 for user in truth]
+    assert task.user_ids.tolist() == [int(user) + 1 for user in truth]
 
     def column(name):
         return np.array([theirs[user][name] for user in truth])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.dataset import Ratings, Users, Vocabulary
 from recsys.data.ids import positions
 
 
@@ -106,3 +107,22 @@ class History(NamedTuple):
         """(up to `size`,) user rows at a time, from 1 to U, those without ratings too."""
         for first in range(1, self.users + 1, size):
             yield np.arange(first, min(first + size, self.users + 1))
+
+
+def history_of(ratings: Ratings, vocabulary: Vocabulary) -> History:
+    """Ratings by user row."""
+    return History.build(
+        len(vocabulary.user_ids),
+        vocabulary.user_rows(ratings.user_ids),
+        vocabulary.movie_rows(ratings.movie_ids),
+        ratings.values,
+        ratings.times,
+    )
+
+
+def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
+    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
+    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
+    places = vocabulary.user_rows(users.ids)
+    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
+    return rows

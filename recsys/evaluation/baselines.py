@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings
+from recsys.data.ids import positions
+from recsys.data.movielens import LIKED
 from recsys.errors import DataError
 from recsys.evaluation.splits import Part
 from recsys.metrics import (
-    LIKED,
     Histories,
     RankingTask,
     Scorer,
     best,
-    column_of,
     ranking_metrics,
     rating_metrics,
 )
@@ -57,26 +57,26 @@ class Biases(NamedTuple):
         self, user_ids: NDArray[np.integer], movie_ids: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """(N,) values of N pairs; an unknown user or movie has no bias."""
-        user, movie = column_of(self.user_ids, user_ids), column_of(self.movie_ids, movie_ids)
+        user, movie = positions(self.user_ids, user_ids), positions(self.movie_ids, movie_ids)
         values = self.mean + np.where(user >= 0, self.user_biases[user], 0)
         values = values + np.where(movie >= 0, self.movie_biases[movie], 0)
         return np.clip(values, self.lowest, self.highest)
 
 
 def tune(
-    baseline: Baseline, part: Part, dataset: Dataset, case: RankingTask
+    baseline: Baseline, part: Part, dataset: Dataset, task: RankingTask
 ) -> tuple[Options, float]:
     """The options of the largest NDCG@10 on the validation's case, and that NDCG@10."""
     tried = {}
     for options in baseline.grid:
-        scorer = baseline.fit(part, dataset, case.movie_ids, options)
-        tried[options] = ranking_metrics(case, best(case, scorer))["ndcg@10"].value
+        scorer = baseline.fit(part, dataset, task.movie_ids, options)
+        tried[options] = ranking_metrics(task, best(task, scorer))["ndcg@10"].value
     winner = max(tried, key=lambda options: tried[options])
     return winner, tried[winner]
 
 
 def weights(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
-    """What a rating counts: 1 if liked, a fifth of its values, or 1 in any case."""
+    """What a rating counts: 1 if liked, a fifth of its values, or 1 in any task."""
     if kind == "liked":
         return (values >= LIKED).astype(np.float32)
     return values / np.float32(5) if kind == "rating/5" else np.ones_like(values)
@@ -85,7 +85,7 @@ def weights(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
 def popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scorer:
     """Everybody gets the movies most rated, most liked, with most values, or rated best."""
     (kind,) = options
-    known = part.known
+    known = part.train
     values = known.values if kind == "mean" else weights(known.values, str(kind))
     scores = _sums(known, movie_ids, values)
     if kind == "mean":
@@ -97,10 +97,10 @@ def popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -
 def group_popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scorer:
     """Popularity among those of one's age and gender, mixed with some average users."""
     kind, leaning = str(options[0]), float(options[1])
-    users, known = dataset.users, part.known
+    users, known = dataset.users, part.train
     codes = (users.ages.astype(np.int64) + 1) * 8 + users.genders + 1  # UNKNOWN is a group too
     groups = np.unique(codes, return_inverse=True)[1]  # (U,)
-    rater = groups[column_of(users.ids, known.user_ids)]  # (N,)
+    rater = groups[positions(users.ids, known.user_ids)]  # (N,)
     values = weights(known.values, kind)
     average = _sums(known, movie_ids, values) / max(1, len(np.unique(known.user_ids)))
     scores = np.empty((groups.max() + 1, len(movie_ids)))
@@ -109,14 +109,14 @@ def group_popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Opti
         size = len(np.unique(of_group.user_ids))
         sums = _sums(of_group, movie_ids, values[rater == group])
         scores[group] = (sums + (leaning + 1e-6) * average) / (size + leaning + 1e-6)
-    return lambda user_ids: scores[groups[column_of(users.ids, user_ids)]]
+    return lambda user_ids: scores[groups[positions(users.ids, user_ids)]]
 
 
 def ease(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scorer:
     """EASE (Steck 2019): the closed form of a linear model of each movie from all the others.
 
-    Movies are scored by a user's history times B, so cold-start users who name what they like are folded
-    in without learning again; who has no history at all gets what is popular.
+    Movies are scored by a user's history times B, so cold-start users who name what they like are
+    folded in without learning again; a user without any history gets what is popular.
 
     Raises:
         DataError: more than EASE_MOVIES movies.
@@ -124,8 +124,8 @@ def ease(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scor
     kind, ridge = str(options[0]), float(options[1])
     if len(movie_ids) > EASE_MOVIES:
         raise DataError(f"EASE of {len(movie_ids)} movies needs too much memory; leave it out")
-    values = weights(part.known.values, kind)
-    known = Histories(part.known, movie_ids, values)
+    values = weights(part.train.values, kind)
+    known = Histories(part.train, movie_ids, values)
     gram = np.zeros((len(movie_ids), len(movie_ids)), np.float32)
     for start in range(0, len(known.user_ids), 4096):
         block = known.dense(known.user_ids[start : start + 4096])
@@ -135,7 +135,7 @@ def ease(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scor
     matrix = (inverse / -inverse.diagonal()).astype(np.float32)  # (M, M) column by column
     np.fill_diagonal(matrix, 0)
     histories = Histories(part.seen, movie_ids, weights(part.seen.values, kind))
-    popular = _sums(part.known, movie_ids, values)
+    popular = _sums(part.train, movie_ids, values)
 
     def score(user_ids: NDArray[np.int64]) -> NDArray[np.floating]:
         rows = histories.dense(user_ids)
@@ -153,8 +153,8 @@ def genre_profile(part: Part, dataset: Dataset, movie_ids: Ids, options: Options
     histories = Histories(part.seen, movies.ids, values)
     usual = np.ones(genres.shape[1])
     if lift:
-        usual = np.maximum(1, _sums(part.known, movies.ids, np.ones(len(part.known))) @ genres)
-    candidates = genres[column_of(movies.ids, movie_ids)]  # (M, G)
+        usual = np.maximum(1, _sums(part.train, movies.ids, np.ones(len(part.train))) @ genres)
+    candidates = genres[positions(movies.ids, movie_ids)]  # (M, G)
     return lambda user_ids: (histories.dense(user_ids) @ genres / usual) @ candidates.T
 
 
@@ -188,10 +188,8 @@ def tune_biases(part: Part) -> tuple[Options, float]:
     """The two regularisations with the smallest RMSE on the validation part, and that RMSE."""
     tried = {}
     for options in product((0.5, 1, 2, 5, 10, 20), repeat=2):
-        values = fit_biases(part.known, *options).predict(part.asked.user_ids, part.asked.movie_ids)
-        tried[options] = rating_metrics(part.asked.user_ids, part.asked.values, values)[
-            "rmse"
-        ].value
+        values = fit_biases(part.train, *options).predict(part.test.user_ids, part.test.movie_ids)
+        tried[options] = rating_metrics(part.test.user_ids, part.test.values, values)["rmse"].value
     winner = min(tried, key=lambda options: tried[options])
     return winner, tried[winner]
 
@@ -223,7 +221,7 @@ CHANCE = Baseline("chance", ((0,),), chance)
 
 def _sums(ratings: Ratings, movie_ids: Ids, values: NDArray[np.floating]) -> NDArray[np.float64]:
     """(M,) the sum of the values of each movie's ratings."""
-    columns = column_of(movie_ids, ratings.movie_ids)
+    columns = positions(movie_ids, ratings.movie_ids)
     there = columns >= 0
     return np.bincount(columns[there], values[there], len(movie_ids)).astype(np.float64)
 

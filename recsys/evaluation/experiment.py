@@ -32,7 +32,12 @@ INDEXES = (
     "HNSW:ef=32",
     "HNSW:ef=128",
 )
-MATCH, STARS, IN_MILVUS, BIASES = "recsys", "recsys by values", "recsys in Milvus", "biases"
+OURS, BY_RATING, IN_MILVUS, BIASES = (
+    "recsys",
+    "recsys by rating",
+    "recsys in Milvus",
+    "biases",
+)
 BASELINES: dict[str, tuple[Baseline, ...]] = {
     "random": (baselines.POPULARITY, baselines.EASE),
     "temporal": (baselines.POPULARITY, baselines.EASE),
@@ -57,7 +62,7 @@ class Row(NamedTuple):
     note: str = ""  # what a reader should know of the figures
 
 
-def run(
+def evaluate(
     dataset: Dataset,
     protocol: str,
     seeds: Sequence[int] = (0,),
@@ -66,7 +71,7 @@ def run(
     likes: int = 5,
     indexes: Sequence[str] = INDEXES,
     uri: str = "",
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Row]:
     """Everything a protocol compares, seed by seed: ours, the baselines, ours through each index.
 
@@ -75,7 +80,7 @@ def run(
         seeds: of the splits, the training and the intervals; one table each.
         indexes: as `load-movies --index` takes them; none to leave Milvus out.
         uri: a Milvus server, or a file; a temporary file if not given.
-        say: is told what happens next.
+        log: is called with what happens next.
 
     Raises:
         DataError: the data do not make such a split. ModelError, StoreError: as they come.
@@ -83,10 +88,10 @@ def run(
     for seed in seeds:
         parts = split(dataset.ratings, protocol, seed, likes)
         with TemporaryDirectory(prefix="recsys-") as folder:
-            say(f"{protocol}, seed {seed}: training")
+            log(f"{protocol}, seed {seed}: training")
             chosen = replace(options or Options(), seed=seed)
             model = train(dataset, parts, protocol, chosen, Path(folder) / "model")
-            yield from _table(model, dataset, parts, protocol, seed, indexes, uri, say)
+            yield from _table(model, dataset, parts, protocol, seed, indexes, uri, log)
 
 
 def _table(
@@ -97,30 +102,30 @@ def _table(
     seed: int,
     indexes: Sequence[str],
     uri: str,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Iterator[Row]:
     """The rows of one split, our own first."""
     final = parts.final
-    question = ranking_case(final, dataset, protocol)
-    report = Report(protocol, seed, question)
-    ours = our_model(model, dataset, final.given, question.movie_ids)
-    exact = metrics.best(question, ours.scorer("relevance"))
-    asked = final.asked
+    task = task_of(final, dataset, protocol)
+    report = Report(protocol, seed, task)
+    ours = our_model(model, dataset, final.fold_in, task.movie_ids)
+    exact = metrics.best(task, ours.scorer("relevance"))
+    asked = final.test
     values = metrics.rating_metrics(asked.user_ids, asked.values, ours.predicted(asked))
-    yield report.row(MATCH, f"epoch {model.config['epoch']}", exact, values)
-    yield report.row(STARS, "", metrics.best(question, ours.scorer("rating")))
+    yield report.row(OURS, f"epoch {model.config['epoch']}", exact, values)
+    yield report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
     for baseline in BASELINES[protocol]:
-        say(f"{protocol}, seed {seed}: {baseline.name}")
-        choice = ranking_case(parts.choice, dataset, protocol)
+        log(f"{protocol}, seed {seed}: {baseline.name}")
+        choice = task_of(parts.choice, dataset, protocol)
         winner, _ = baselines.tune(baseline, parts.choice, dataset, choice)
-        scorer = baseline.fit(final, dataset, question.movie_ids, winner)
+        scorer = baseline.fit(final, dataset, task.movie_ids, winner)
         name = ", ".join(map(str, winner))
-        yield report.row(baseline.name, name, metrics.best(question, scorer))
+        yield report.row(baseline.name, name, metrics.best(task, scorer))
     yield _biases(parts, report)
     found: list[tuple[Index, NDArray[np.int64]]] = []
     for index in indexes:
-        say(f"{protocol}, seed {seed}: through {index}")
-        found.append(ours.through_milvus(question, final.seen, index, uri))
+        log(f"{protocol}, seed {seed}: through {index}")
+        found.append(ours.through_milvus(task, final.seen, index, uri))
         used, lists = found[-1]
         overlap = {"overlap@10": metrics.overlap(exact, lists)}
         yield report.row(IN_MILVUS, str(used), lists, overlap)._replace(note=_idle(found))
@@ -129,8 +134,8 @@ def _table(
 class Report:
     """Rows of one split: what is the same in all of them, and our own result to compare with."""
 
-    def __init__(self, protocol: str, seed: int, question: RankingTask) -> None:
-        self.protocol, self.seed, self.question = protocol, seed, question
+    def __init__(self, protocol: str, seed: int, task: RankingTask) -> None:
+        self.protocol, self.seed, self.task = protocol, seed, task
         self.ours: PerUser | None = None
 
     def row(
@@ -141,7 +146,7 @@ class Report:
         more: dict[str, PerUser] | None = None,
     ) -> Row:
         """A row; the first one is what later ones are compared with."""
-        ranked = {} if lists is None else metrics.ranking_metrics(self.question, lists)
+        ranked = {} if lists is None else metrics.ranking_metrics(self.task, lists)
         behind = None
         if ranked and self.ours:
             behind = metrics.difference(self.ours, ranked["ndcg@10"], self.seed)
@@ -154,10 +159,10 @@ class Report:
             name,
             chosen,
             {name: metrics.interval(metric, self.seed) for name, metric in found.items()},
-            None if lists is None else metrics.coverage(self.question, lists),
+            None if lists is None else metrics.coverage(self.task, lists),
             behind,
-            len(self.question.user_ids),
-            self.question.left_out,
+            len(self.task.user_ids),
+            self.task.left_out,
         )
 
 
@@ -184,16 +189,16 @@ def mean(rows: Sequence[Row]) -> list[Row]:
     return means
 
 
-def ranking_case(part: Part, dataset: Dataset, protocol: str) -> RankingTask:
+def task_of(part: Part, dataset: Dataset, protocol: str) -> RankingTask:
     """Who is asked about, out of all movies; new ones are ranked among themselves."""
-    candidates = part.asked.movie_ids if protocol == "cold-movies" else dataset.movies.ids
-    return metrics.case(part.known, part.seen, part.asked, candidates)
+    candidates = part.test.movie_ids if protocol == "cold-movies" else dataset.movies.ids
+    return metrics.ranking_task(part.train, part.seen, part.test, candidates)
 
 
 def _biases(parts: Split, report: Report) -> Row:
     winner, _ = baselines.tune_biases(parts.choice)
-    asked = parts.final.asked
-    fitted = baselines.fit_biases(parts.final.known, *map(float, winner))
+    asked = parts.final.test
+    fitted = baselines.fit_biases(parts.final.train, *map(float, winner))
     predicted = fitted.predict(asked.user_ids, asked.movie_ids)
     more = metrics.rating_metrics(asked.user_ids, asked.values, predicted)
     return report.row(BIASES, ", ".join(map(str, winner)), None, more)

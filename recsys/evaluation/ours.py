@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 
 from recsys import metrics
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.ids import positions
 from recsys.evaluation.splits import Split, join, split
-from recsys.infer import SQRT_PARTS, RankBy, Recommender, UserQuery, catalogue, query
+from recsys.infer import (
+    SQRT_PARTS,
+    RankBy,
+    UserQuery,
+    catalogue,
+    ranking_vectors,
+    user_vectors_of,
+)
 from recsys.metrics import Histories, RankingTask
 from recsys.milvus.index import Index
 from recsys.milvus_store import MilvusStore
@@ -35,10 +43,10 @@ class Ours(NamedTuple):
     users: Users
     given: Ratings  # what cold-start users name as liked
 
-    def people(self, user_ids: NDArray[np.integer]) -> list[UserQuery]:
+    def queries(self, user_ids: NDArray[np.integer]) -> list[UserQuery]:
         """Users as they would ask: by id, or where the model does not know it by profile."""
         known = self.model.vocabulary.user_rows(user_ids) > 0
-        places = metrics.column_of(self.users.ids, user_ids)
+        places = positions(self.users.ids, user_ids)
         profiles = (self.users.genders, self.users.ages, self.users.jobs)
         codes = np.stack([column[places] for column in profiles], 1).tolist()
         likes: dict[int, tuple[int, ...]] = {}
@@ -54,22 +62,24 @@ class Ours(NamedTuple):
 
     def vectors(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
         """(B, V), each part of unit length."""
-        return Recommender(self.model, self.movies).vectors(self.people(user_ids))
+        return user_vectors_of(self.model, self.queries(user_ids)).vectors
 
     def scorer(self, rank_by: RankBy) -> metrics.Scorer:
         """Cosines with all movies, in the order of their ids."""
         movies = self.movies.take(np.sort(self.movies.ids)).vectors
-        return lambda user_ids: query(self.vectors(user_ids), rank_by) @ movies.T
+        return lambda user_ids: (
+            ranking_vectors(self.model, self.vectors(user_ids), rank_by) @ movies.T
+        )
 
     def predicted(self, asked: Ratings) -> NDArray[np.float32]:
         """(N,) predicted values of the pairs."""
         user_ids, user = np.unique(asked.user_ids, return_inverse=True)
-        columns = metrics.column_of(self.movies.ids, asked.movie_ids)
+        columns = positions(self.movies.ids, asked.movie_ids)
         movies = parts(self.movies.vectors[columns] * SQRT_PARTS)[1]
         return predicted_ratings(parts(self.vectors(user_ids))[1][user], movies)
 
     def through_milvus(
-        self, question: RankingTask, seen: Ratings, index: str, uri: str = ""
+        self, task: RankingTask, seen: Ratings, index: str, uri: str = ""
     ) -> tuple[Index, NDArray[np.int64]]:
         """The (E, K) movies Milvus returns, asked user by user as `recommend` asks.
 
@@ -84,7 +94,7 @@ class Ours(NamedTuple):
         Raises:
             StoreError: whatever goes wrong in Milvus.
         """
-        queries = query(self.vectors(question.user_ids), "relevance")
+        queries = ranking_vectors(self.model, self.vectors(task.user_ids), "relevance")
         columns = Histories(seen, self.movies.ids)
         lists = np.empty((len(queries), metrics.DEPTH), np.int64)
         with (
@@ -95,7 +105,7 @@ class Ours(NamedTuple):
         ):
             store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
             opened = store.open(self.model.fingerprint)
-            for row, user in enumerate(question.user_ids):
+            for row, user in enumerate(task.user_ids):
                 leave_out = self.movies.ids[columns.dense(np.array([user]))[0] > 0]
                 hits = store.search(queries[row : row + 1], metrics.DEPTH, exclude=[leave_out])
                 lists[row] = hits.movie_ids[0]
@@ -115,15 +125,14 @@ def train(
     held_out = inner.validation if protocol == "random" else inner.test
     first = fit(_without_cold_users(dataset, parts.train, protocol), known, options, held_out)
     again = replace(options, epochs=first.best_epoch)
-    final = parts.final.known
-    save(fit(_without_cold_users(dataset, final, protocol), final, again), folder, {})
-    return ModelFolder(folder)
+    final = parts.final.train
+    return save(fit(_without_cold_users(dataset, final, protocol), final, again), folder, {})
 
 
 def our_model(
     model: ModelFolder, dataset: Dataset, given: Ratings, movie_ids: NDArray[np.integer]
 ) -> Ours:
-    """The model before the movies of a question."""
+    """The model before the movies of a task."""
     movies = catalogue(model, _movies(dataset.movies, movie_ids))
     return Ours(model, movies, dataset.users, given)
 
@@ -140,7 +149,7 @@ def _without_cold_users(dataset: Dataset, known: Ratings, protocol: str) -> Data
 
 def _movies(movies: Movies, movie_ids: NDArray[np.integer] | Sequence[int]) -> Movies:
     """The named movies, in the order asked for."""
-    places = metrics.column_of(movies.ids, np.asarray(movie_ids, np.int64))
+    places = positions(movies.ids, np.asarray(movie_ids, np.int64))
     return Movies(
         movies.ids[places],
         [movies.titles[place] for place in places],

@@ -7,25 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
-from recsys.data.movielens import PROTOCOLS
+from recsys.data.movielens import LIKED, PROTOCOLS
 from recsys.errors import DataError
-from recsys.metrics import LIKED
 
 HELD_OUT = 0.2  # of each user's ratings (random), of all ratings (temporal)
 HELD_OUT_WHOLE = 0.1  # of the users (cold-users, few-likes), of the movies (cold-movies)
 
 
 class Part(NamedTuple):
-    """One question put to a recommender: learn from `known`, be told `given`, predict `asked`."""
+    """One task for a recommender: learn from `train`, be given `fold_in`, be judged by `test`."""
 
-    known: Ratings
-    given: Ratings  # what cold-start users say they like at the moment of source
-    asked: Ratings
+    train: Ratings
+    fold_in: Ratings  # what cold-start users like, named at the moment of asking
+    test: Ratings
 
     @property
     def seen(self) -> Ratings:
         """What is not recommended again."""
-        return join(self.known, self.given)
+        return join(self.train, self.fold_in)
 
 
 class Split(NamedTuple):
@@ -38,19 +37,21 @@ class Split(NamedTuple):
     train: Ratings
     validation: Ratings
     test: Ratings
-    validation_given: Ratings  # likes of the validation's cold-start users (few-likes), else empty
-    given: Ratings  # likes of the test's cold-start users (few-likes), else empty
+    validation_fold_in: (
+        Ratings  # likes of the validation's cold-start users (few-likes), else empty
+    )
+    fold_in: Ratings  # likes of the test's cold-start users (few-likes), else empty
 
     @property
     def choice(self) -> Part:
-        """The question that options are chosen by."""
-        return Part(self.train, self.validation_given, self.validation)
+        """The task that options are chosen by."""
+        return Part(self.train, self.validation_fold_in, self.validation)
 
     @property
     def final(self) -> Part:
-        """The question that is reported."""
-        known = join(self.train, self.validation_given, self.validation)
-        return Part(known, self.given, self.test)
+        """The task that is reported."""
+        known = join(self.train, self.validation_fold_in, self.validation)
+        return Part(known, self.fold_in, self.test)
 
 
 def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
@@ -74,14 +75,14 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
     rng = np.random.default_rng(seed)
     ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
     rest, given, test = _hold_out(ratings, protocol, likes, rng)
-    train, validation_given, validation = _hold_out(rest, protocol, likes, rng)
+    train, validation_fold_in, validation = _hold_out(rest, protocol, likes, rng)
     for name, part in (("training", train), ("validation", validation), ("test", test)):
         if not len(part):
             raise DataError(
                 f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty;"
                 " take more ratings or another protocol"
             )
-    return Split(train, validation, test, validation_given, given)
+    return Split(train, validation, test, validation_fold_in, given)
 
 
 def folds(ratings: Ratings, count: int, seed: int) -> Iterator[tuple[Ratings, Ratings]]:

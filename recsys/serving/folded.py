@@ -2,19 +2,19 @@
 
 A user's embedding goes through its layer and is added to the others, so every attribute is one
 row of a small table, and a vector is a few look-ups and a normalisation. The last axis of every
-table holds the parts of a vector side by side: D numbers for retrieval, D for ratings, and EASE_DIM ones
-of `recsys.training.ease`, which user ids and titles have none of.
+table holds the parts of a vector side by side: D numbers of the retrieval head, D of the rating
+head, and EASE_DIM of the EASE part (`recsys.training.ease`), which user ids and titles lack.
 
     user vector  = unit(bias + user + gender + age + job + sum over channels of
                         (weights @ channel table) / sqrt(sum |weights| + 1))
-    channels     : liked (4 ratings and more: 1), seen (1), rated (ratings - 3.5)
+    channels     : liked (rated LIKED and more: 1), seen (1), rated (rating - NEUTRAL_RATING)
     movie vector = unit(bias + movie + sum of genres + sum over words of tanh(conv) @ title)
 
 Each part is brought to length 1 by itself; a movie's EASE part by its last number.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +24,37 @@ from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING, NEUTRAL_RATING
 
 CHANNELS = ("liked", "seen", "rated")
 EASE_DIM = 64  # numbers of the EASE part
-RATING_WEIGHT = (
-    0.7  # what the ratings' cosine weighs beside the retrieval's; chosen on validation data
-)
-EASE_WEIGHT = 1.0  # what the EASE part's cosine weighs; the same
 
-RankBy = Literal["relevance", "rating"]
 Table = Callable[[str], NDArray[np.float32]]
 Rated = tuple[NDArray[np.integer], NDArray[np.float32]]  # movie rows and their ratings
 
 
+class Weights(NamedTuple):
+    """What the cosines of the parts weigh in a score.
+
+    >>> Weights(0, 1, 0).query(np.ones((1, 66), np.float32)).sum()
+    np.float32(1.0)
+    """
+
+    retrieval: float
+    rating: float
+    ease: float
+
+    @classmethod
+    def of(cls, options: Any) -> "Weights":
+        """Those of training's options."""
+        return cls(1.0, options.rating_weight, options.ease_weight)
+
+    def query(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, V) users' vectors so that the inner product with a movie's is the weighted mean."""
+        weights = np.array(self, np.float32)
+        weights /= weights.sum()
+        pairs = zip(parts(vectors), weights, strict=True)
+        return np.concatenate([part * weight for part, weight in pairs], -1)
+
+
 def channels(ratings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3, ...) weights of rated movies in the channels; 0 ratings, not rated, weigh nothing."""
+    """(3, ...) weights of rated movies in the channels; rating 0, not rated, weighs nothing."""
     weights = np.empty((len(CHANNELS), *ratings.shape), np.float32)
     liked, seen, rated = weights
     np.greater_equal(ratings, LIKED, out=liked)
@@ -45,7 +64,7 @@ def channels(ratings: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def parts(vectors: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """(..., V) to what is of retrieval (..., D), of ratings (..., D) and ease (..., EASE_DIM)."""
+    """(..., V) to the retrieval (..., D), rating (..., D) and EASE (..., EASE_DIM) parts."""
     d = (vectors.shape[-1] - EASE_DIM) // 2
     return np.split(vectors, [d, 2 * d], axis=-1)
 
@@ -55,21 +74,6 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = [np.sqrt(np.square(part).sum(-1, keepdims=True)) for part in parts(vectors)]
     pairs = zip(parts(vectors), lengths, strict=True)
     return np.concatenate([part / np.maximum(length, 1e-6) for part, length in pairs], -1)
-
-
-def ranking(vectors: NDArray[np.float32], rank_by: RankBy) -> NDArray[np.float32]:
-    """(B, V) people's vectors so that the inner product with a movie's is what it is ranked by.
-
-    ratings: the cosine of the rating head. retrieval: the mean of the three cosines, that of ratings
-    weighing RATING_WEIGHT and the ease one EASE_WEIGHT: what somebody would choose, and like. -1 to 1.
-    """
-    weights = np.array(
-        [1, RATING_WEIGHT, EASE_WEIGHT] if rank_by == "relevance" else [0, 1, 0], np.float32
-    )
-    weights /= weights.sum()
-    return np.concatenate(
-        [part * weight for part, weight in zip(parts(vectors), weights, strict=True)], -1
-    )
 
 
 def predicted_ratings(
@@ -90,7 +94,7 @@ def user_vectors(
 
     Args:
         table: a folded table by its name.
-        user_rows: (B,), 0 for somebody the model does not know.
+        user_rows: (B,), 0 for a user the model does not know.
         attributes: (B, 3) rows of gender, age and job, 0 for unknown.
         histories: for each user the rows of rated movies and their ratings.
     """

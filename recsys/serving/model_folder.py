@@ -15,49 +15,23 @@ A folder is written beside its place and renamed into it; the one before it wait
 
 import hashlib
 import json
-import os
-import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
+from recsys.data.files import replacing_folder, standing, writable_folder
+from recsys.data.history import History
 from recsys.errors import ModelError
+from recsys.serving.folded import Weights
 
 DEFAULT = "recommender_system.inference.model"
-FORMAT = 1
-STALE = 3600  # seconds after which an unfinished folder is taken for a killed training's
-
-
-class History(NamedTuple):
-    """What every user of the training data rated, row after row."""
-
-    offsets: NDArray[np.int64]  # (U + 2,) user row u has entries offsets[u] to offsets[u + 1]
-    movie_rows: NDArray[np.int32]  # (N,)
-    ratings: NDArray[np.float32]  # (N,)
-
-    def of(self, user_row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Movie rows and ratings of one user; of row 0, the unknown user, none."""
-        part = slice(self.offsets[user_row], self.offsets[user_row + 1])
-        return self.movie_rows[part], self.ratings[part]
-
-    @classmethod
-    def build(
-        cls, users: int, user_rows: NDArray, movie_rows: NDArray, ratings: NDArray
-    ) -> "History":
-        order = np.lexsort((movie_rows, user_rows))
-        counts = np.bincount(user_rows, minlength=users + 1)
-        return cls(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            movie_rows[order].astype(np.int32),
-            ratings[order].astype(np.float32),
-        )
+FORMAT = 2  # 1: version 0.1, other names
 
 
 class ModelFolder:
@@ -65,15 +39,16 @@ class ModelFolder:
 
     def __init__(self, path: Path | str = DEFAULT) -> None:
         """Raises ModelError when there is no model, or one of another format."""
-        self.path = _standing(Path(path))
+        self.path = standing(Path(path))
         self._number = self.path.stat().st_ino if self.path.exists() else None
         with self._reading("config.json") as file:
             self.config: dict[str, Any] = dict(_json(file))
             number = self.config["format"]
         if number != FORMAT:
             raise ModelError(
-                f"{self.path}: model of format {number}, this recsys reads format {FORMAT}; "
-                f"train again: recsys train --model {path}"
+                f"{self.path}: model of format {number}, this recsys reads format {FORMAT}",
+                "train again",
+                "train",
             )
 
     @property
@@ -85,6 +60,11 @@ class ModelFolder:
     def dimension(self) -> int:
         """D, the length of one head's vector."""
         return self._setting("dimension")
+
+    @property
+    def weights(self) -> Weights:
+        """Of the parts in the score."""
+        return Weights(**self._setting("weights"))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -104,7 +84,7 @@ class ModelFolder:
 
     @cached_property
     def attributes(self) -> NDArray[np.int8]:
-        """(U + 1, 3) rows of gender, age and job of every user; of row 0 all unknown."""
+        """(U + 1, 3) rows of gender, age and job of every user; of row 0 all unknown (0)."""
         return self._array("history/attributes")
 
     def table(self, name: str) -> NDArray[np.float32]:
@@ -117,8 +97,10 @@ class ModelFolder:
             found = fingerprint(self.path)
         if found != self.fingerprint:
             raise ModelError(
-                f"{self.path}: files do not match their fingerprint {self.fingerprint}: damaged "
-                "or edited; train again: recsys train"
+                f"{self.path}: damaged or edited, the files do not match their fingerprint "
+                f"{self.fingerprint}",
+                "train again",
+                "train",
             )
 
     def _setting(self, name: str) -> Any:
@@ -139,12 +121,12 @@ class ModelFolder:
         try:
             yield self.path / name
             if self.path.stat().st_ino != self._number:
-                raise ModelError(f"{self.path}: a new model has just taken its place; ask again")
+                raise ModelError(f"{self.path}: a new model has just taken its place", "ask again")
         except FileNotFoundError as error:
-            raise ModelError(f"{self.path}: no {name} there; train first: recsys train") from error
+            raise ModelError(f"{self.path}: no {name} there", "train first", "train") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise ModelError(
-                f"{self.path / name}: cannot be read ({_line(error)}); train again: recsys train"
+                f"{self.path / name}: cannot be read ({_line(error)})", "train again", "train"
             ) from error
 
 
@@ -156,69 +138,74 @@ def _line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _previous(path: Path) -> Path:
-    return path.with_name(path.name + ".previous")
+def load_model(path: Path | str = DEFAULT) -> ModelFolder:
+    """A trained model as it lies on disk.
+
+    Raises:
+        ModelError: there is none, or one of another format.
+
+    >>> model = load_model("sample.model")  # doctest: +SKIP
+    """
+    return ModelFolder(path)
 
 
-def _standing(path: Path) -> Path:
-    """The folder, or the one it was about to replace when a kill fell between two renames."""
-    if path.exists() or not _previous(path).exists():
-        return path
-    return _previous(path)
-
-
-def writable(path: Path) -> None:
-    """Make the folder a model is to lie in, before it is trained.
+def check_place(path: Path) -> None:
+    """Make the folder that a model is to lie in, before it is trained.
 
     Raises:
         ModelError: the place holds something that is no model, or nothing can be written there.
     """
-    if path.exists() and not (path / "config.json").exists() and any_file(path):
-        raise ModelError(f"{path}: is there and is no model; choose another --model")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writes = os.access(path.parent, os.W_OK)
-    except OSError as error:
-        raise ModelError(
-            f"{path.parent}: cannot be written ({error.strerror}); choose another --model"
-        ) from error
-    if not writes:
-        raise ModelError(f"{path.parent}: cannot be written; choose another --model")
+    if path.exists() and not (path / "config.json").exists() and _holds_anything(path):
+        raise ModelError(f"{path}: is there and is no model", "choose another place", "model")
+    writable_folder(path, "model")
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` that takes its place when the block ends without error.
+def write_model(
+    path: Path,
+    config: dict[str, Any],
+    vocabulary: Vocabulary,
+    movies: Movies,
+    history: History,
+    attributes: NDArray[np.int8],
+    tables: dict[str, NDArray[np.float32]],
+    log: list[dict[str, Any]],
+    export: Callable[[Path], None],
+) -> ModelFolder:
+    """Write a model beside its place, then rename it.
 
-    Raises ModelError when the place cannot be written, or holds something that is no model.
+    Args:
+        config: becomes config.json, with the format and the fingerprint.
+        movies: in the order of their rows.
+        log: a line an epoch.
+        export: writes the towers for plain Paddle into the folder.
+
+    Raises:
+        ModelError: the place holds something that is no model, or cannot be written.
     """
-    path = Path(path)
-    writable(path)
-    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    for left in path.parent.glob(f"{path.name}.tmp-*"):  # of a killed training
-        if time.time() - left.stat().st_mtime > STALE:
-            shutil.rmtree(left, ignore_errors=True)
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        if not path.exists() and _previous(path).exists():  # an earlier kill between the renames
-            os.rename(_previous(path), path)
-        shutil.rmtree(_previous(path), ignore_errors=True)
-        if path.exists():
-            os.rename(path, _previous(path))
-        os.rename(beside, path)
-        shutil.rmtree(_previous(path), ignore_errors=True)
-    except OSError as error:
-        raise ModelError(
-            f"{error.filename or path}: cannot be written ({error.strerror}); "
-            "free space or choose another --model"
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    check_place(path)
+    with replacing_folder(path, "model") as folder:
+        for name in ("tables", "history"):
+            (folder / name).mkdir()
+        for name, table in tables.items():
+            np.save(folder / "tables" / f"{name}.npy", table, allow_pickle=False)
+        for name, column in {**history._asdict(), "attributes": attributes}.items():
+            np.save(folder / "history" / f"{name}.npy", column, allow_pickle=False)
+        _write_json(folder / "vocabulary.json", vocabulary.to_json())
+        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)
+        _write_json(folder / "movies.json", list(rows))
+        lines = [json.dumps(line) for line in log]
+        (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        export(folder)
+        whole = {"format": FORMAT, "fingerprint": fingerprint(folder), **config}
+        _write_json(folder / "config.json", whole, indent=2)
+    return ModelFolder(path)
 
 
-def any_file(path: Path) -> bool:
+def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n", "utf-8")
+
+
+def _holds_anything(path: Path) -> bool:
     return not path.is_dir() or any(path.iterdir())
 
 

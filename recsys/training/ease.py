@@ -3,16 +3,16 @@
 EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019) predicts what a user
 rated from what else the user rated, in one closed form. It errs elsewhere than the towers do, so
 both together rank better than either. With each user's ratings over the square root of their
-number, as in the match loss,
+number, as in the retrieval loss,
 
-    Y = ratings / 5 / sqrt(ratings of the user)             (U, M)
-    B = I - P / diag(P),  P = inverse(Y'Y + RIDGE I)      (M, M), 0 on the diagonal
-    B ~ source @ target'                               (M, RANK) each, largest singular values
+    Y = ratings / 5 / sqrt(number of the user's ratings)  (U, M)
+    B = I - P / diag(P),  P = inverse(Y'Y + ridge I)      (M, M), 0 on the diagonal
+    B ~ source @ target'                                  (M, RANK) each, largest singular values
 
-A person's part sums `source` over the person's history. A movie's part is its `target` over the
-longest of all, and a last number that makes its length 1 and that no person has: so the cosine
-keeps what is in the lengths, above all how popular a movie is. Strangers count as having rated one
-movie, such as people of their profile rate; of new chosen `target` is predicted from the genres.
+A user's part sums `source` over the user's history. A movie's part is its `target` over the
+longest of all, and a last number that makes its length 1 and that no user has: so the cosine
+keeps what is in the lengths, above all how popular a movie is. Cold-start users count as having
+rated one movie, as users of their profile do; of new movies `target` is predicted from the genres.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.history import History
 from recsys.data.movielens import ATTRIBUTES, MAX_RATING, NEUTRAL_RATING
 from recsys.serving.folded import EASE_DIM
-from recsys.serving.model_folder import History
+from recsys.training.options import Options
 
 RANK = EASE_DIM - 1
-RIDGE = 3.0  # average users; 1 to 6 rank alike
-MAX_MOVIES = 4096  # of larger catalogues the most rated: time grows with the square of their number
-DAMPING = 10.0  # users, or chosen, of no effect that an attribute's or a genre's effect starts from
 SPARE, ROUNDS = 16, 4  # of the subspace iteration that finds singular vectors
 _BLOCK = 2048  # users at a time
 
@@ -39,8 +37,9 @@ def fit(
     movies: int,
     attributes: NDArray[np.integer],
     genres: NDArray[np.integer],
+    options: Options,
 ) -> dict[str, Array]:
-    """EASE_DIM columns for each of the towers' folded tables that has a EASE part, by its name.
+    """EASE_DIM columns for each of the towers' folded tables that has an EASE part, by its name.
 
     Args:
         history: what is learned from.
@@ -50,10 +49,10 @@ def fit(
     """
     counts = np.bincount(history.movie_rows, minlength=movies + 1)
     chosen = np.sort(
-        np.argsort(-counts, kind="stable")[: min(MAX_MOVIES, np.count_nonzero(counts))]
+        np.argsort(-counts, kind="stable")[: min(options.ease_movies, np.count_nonzero(counts))]
     )
     source, target = np.zeros((2, movies + 1, RANK), np.float32)
-    source[chosen], target[chosen] = _factors(_weights(history, chosen))
+    source[chosen], target[chosen] = _factors(item_weights(history, chosen, options.ease_ridge))
     longest = float(np.linalg.norm(target, axis=1).max())
     target /= max(1.001 * longest, 1e-6)  # a last number of exactly 0 would be ill-conditioned
 
@@ -65,13 +64,13 @@ def fit(
     one_movie = np.concatenate(sums) / (counts.sum() / len(profiles))
     sizes = [size + 1 for size in ATTRIBUTES.values()]
     ones = [np.eye(size, dtype=np.float32)[profiles[:, n]] for n, size in enumerate(sizes)]
-    bias, effects = _explained(one_movie, np.concatenate(ones, 1))
+    bias, effects = _explained(one_movie, np.concatenate(ones, 1), options.ease_damping)
     sides = np.split(effects, np.cumsum(sizes)[:-1])
 
     has_genre = np.zeros((movies + 1, max(0, int(genres.max())) + 1), np.float32)
     movie, place = np.nonzero(genres >= 0)
     has_genre[movie + 1, genres[movie, place]] = 1
-    movie_bias, genre = _explained(target[chosen], has_genre[chosen])
+    movie_bias, genre = _explained(target[chosen], has_genre[chosen], options.ease_damping)
     own = target - movie_bias - has_genre @ genre
     own[0] = 0
 
@@ -83,22 +82,27 @@ def fit(
     return {name: np.concatenate([table, zero[name]], -1) for name, table in tables.items()}
 
 
-def joined(tables: dict[str, Array], linear: dict[str, Array]) -> dict[str, Array]:
+def joined(tables: dict[str, Array], columns: dict[str, Array]) -> dict[str, Array]:
     """The towers' tables with the EASE part's columns to the right of theirs."""
     return {
-        name: np.concatenate([table, linear[name]], -1) if name in linear else table
+        name: np.concatenate([table, columns[name]], -1) if name in columns else table
         for name, table in tables.items()
     }
 
 
-def _weights(history: History, chosen: NDArray[np.integer]) -> Array:
+def item_weights(history: History, chosen: NDArray[np.integer], ridge: float) -> Array:
     """B, (F, F): what having rated the movie of a row says for the movie of a column."""
     products = np.zeros((len(chosen), len(chosen)), np.float32)
     for _, ratings in _blocks(history, chosen):
-        shares = ratings / (MAX_RATING * np.sqrt(_ratings(ratings)))
+        shares = ratings / (MAX_RATING * np.sqrt(_counts(ratings)))
         products += shares.T @ shares
-    diagonal = np.arange(len(chosen))
-    products[diagonal, diagonal] += RIDGE
+    return solve(products, ridge)
+
+
+def solve(products: Array, ridge: float) -> Array:
+    """B = I - P / diag(P), P = inverse(products + ridge I); (F, F), Steck's closed form."""
+    diagonal = np.arange(len(products))
+    products[diagonal, diagonal] += ridge
     inverse = np.linalg.inv(products)
     inverse /= -np.diag(inverse)
     inverse[diagonal, diagonal] = 0
@@ -110,23 +114,23 @@ def _factors(weights: Array) -> tuple[Array, Array]:
 
     Halko, Martinsson and Tropp, "Finding Structure with Randomness", algorithm 4.4.
     """
-    chosen = len(weights)
+    movies = len(weights)
     rng = np.random.default_rng(0)
-    basis = rng.standard_normal((chosen, min(chosen, RANK + SPARE)), np.float32)
+    basis = rng.standard_normal((movies, min(movies, RANK + SPARE)), np.float32)
     for _ in range(ROUNDS):
         basis = np.linalg.qr(weights.T @ basis)[0]
         basis = np.linalg.qr(weights @ basis)[0]
     left, values, right = np.linalg.svd(basis.T @ weights, full_matrices=False)
-    missing = [(0, 0), (0, max(0, RANK - chosen))]
+    missing = [(0, 0), (0, max(0, RANK - movies))]
     roots = np.sqrt(values[:RANK])
     source, target = basis @ left[:, :RANK] * roots, right[:RANK].T * roots
     return np.pad(source, missing), np.pad(target, missing)
 
 
-def _explained(targets: Array, features: Array) -> tuple[Array, Array]:
+def _explained(targets: Array, features: Array, damping: float) -> tuple[Array, Array]:
     """The mean of (N, K) targets, and by ridge regression what each of (N, F) features adds."""
     mean = targets.mean(0)
-    products = features.T @ features + DAMPING * np.eye(features.shape[1], dtype=np.float32)
+    products = features.T @ features + damping * np.eye(features.shape[1], dtype=np.float32)
     return mean, np.linalg.solve(products, features.T @ (targets - mean))
 
 
@@ -134,19 +138,12 @@ def _blocks(
     history: History, chosen: NDArray[np.integer]
 ) -> Iterator[tuple[NDArray[np.int64], Array]]:
     """Rows of the users who rated some of the chosen, and their (B, F) ratings, 0 if not rated."""
-    column = np.full(max(int(chosen.max()), int(history.movie_rows.max())) + 1, -1)
-    column[chosen] = np.arange(len(chosen))
-    for first in range(1, len(history.offsets) - 1, _BLOCK):
-        last = min(first + _BLOCK, len(history.offsets) - 1)
-        part = slice(history.offsets[first], history.offsets[last])
-        owner = np.repeat(np.arange(last - first), np.diff(history.offsets[first : last + 1]))
-        place = column[history.movie_rows[part]]
-        ratings = np.zeros((last - first, len(chosen)), np.float32)
-        ratings[owner[place >= 0], place[place >= 0]] = history.ratings[part][place >= 0]
+    for rows in history.blocks(_BLOCK):
+        ratings = history.dense(rows, chosen)
         there = ratings.any(1)
-        yield np.arange(first, last)[there], ratings[there]
+        yield rows[there], ratings[there]
 
 
-def _ratings(ratings: Array) -> Array:
+def _counts(ratings: Array) -> Array:
     """(B, 1) how many chosen each user rated."""
     return (ratings > 0).sum(1, keepdims=True).astype(np.float32)

@@ -1,28 +1,50 @@
-"""The knobs of training. Nothing heavy is imported, so that `--help` can show the defaults."""
+"""Every knob of training, its default and its reason; the command line's options are made of them.
 
-from dataclasses import dataclass
+Nothing heavy is imported, so that `--help` can show the defaults.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _knob(default: Any, help: str, low: float | None = None, high: float | None = None) -> Any:
+    """A field of `Options`: its default, what it is, and the range it may take."""
+    return field(default=default, metadata={"help": help, "min": low, "max": high})
 
 
 @dataclass(frozen=True)
 class Options:
-    """Every knob of training; the defaults were chosen on validation data."""
+    """Every knob of training; the defaults were chosen on validation data.
 
-    epochs: int = 10  # the learning rate falls to 0 over all of them
-    batch_size: int = (
-        0  # ratings a step for the rating head; 0: about 2048, for 32 to 50 steps an epoch
+    >>> Options(epochs=3).epochs
+    3
+    """
+
+    epochs: int = _knob(10, "Epochs at most; the learning rate falls to 0 over all of them.", 1)
+    batch_size: int = _knob(
+        0, "Ratings a step for the rating head; 0: about 2048, for 32 to 50 steps an epoch.", 0
     )
-    block_users: int = 256  # users a step for the retrieval head
-    learning_rate: float = 0.005
-    weight_decay: float = 1.0  # AdamW, decoupled
-    retrieval_weight: float = 1.0  # of the match loss, the ratings loss weighing 1
-    temperature: float = 0.22  # of the softmax; learned, it falls to .08 and ranks worse
-    keep: float = 0.85  # chance that a rating not being predicted is shown as history
-    stranger: float = 0.1  # chance that a user is shown without id and history
-    few: float = 0.3  # chance that a user is shown without id, with a few favourites only
-    drop_user: float = 0.3  # chance that a user's id is kept from the model
-    drop_movie: float = 0.3  # the same for a movie's id
-    drop_side: float = 0.1  # the same for gender, age and job, and for words and genres
-    candidates: int = 16_384  # of larger catalogues, movies drawn a step for the softmax
-    dimension: int = 64  # numbers in a head's vector
-    patience: int = 3  # epochs without a better validation before training stops
-    seed: int = 0
+    batch_users: int = _knob(256, "Users a step for the retrieval head.", 1)
+    learning_rate: float = _knob(0.005, "Of the first epoch.", 1e-9, 10)
+    weight_decay: float = _knob(1.0, "Of AdamW, decoupled.", 0)
+    retrieval_weight: float = _knob(1.0, "Of the retrieval loss; the rating loss weighs 1.", 0)
+    temperature: float = _knob(0.22, "Of the softmax; learned, it falls to .08: worse.", 1e-3)
+    history_keep_rate: float = _knob(0.85, "Share of a history that is shown.", 0, 1)
+    cold_user_rate: float = _knob(0.1, "Share of users shown without id and history.", 0, 1)
+    few_likes_rate: float = _knob(0.3, "Share of users shown without id, with a few likes.", 0, 1)
+    few_likes: float = _knob(8.0, "Likes shown of those users, on average.", 0)
+    drop_user: float = _knob(0.3, "Share of user ids shown as unknown.", 0, 1)
+    drop_movie: float = _knob(0.3, "Share of movie ids shown as unknown.", 0, 1)
+    drop_side: float = _knob(0.1, "The same of attributes, genres and words.", 0, 1)
+    candidates: int = _knob(16_384, "Movies drawn a step for the softmax, of more.", 1)
+    dimension: int = _knob(64, "D, numbers in a head's vector; 128 are no better.", 1, 4096)
+    id_size: int = _knob(256, "Numbers of the embedding of a user or movie id.", 1, 4096)
+    side_size: int = _knob(32, "Numbers of the embedding of an attribute, genre or word.", 1, 4096)
+    filters: int = _knob(64, "Of the text CNN, each over three words.", 1, 4096)
+    ease_ridge: float = _knob(3.0, "Of the EASE part, in average users; 1 to 6 rank alike.", 1e-9)
+    ease_movies: int = _knob(4096, "The EASE part knows the most rated; time grows squared.", 1)
+    ease_damping: float = _knob(10.0, "Users or movies of no effect an effect starts from.", 0)
+    rating_weight: float = _knob(0.7, "Of the rating head's cosine in the score; retrieval 1.", 0)
+    ease_weight: float = _knob(1.0, "Of the EASE part's cosine in the score; retrieval 1.", 0)
+    patience: int = _knob(3, "Epochs without a better validation before training stops.", 1)
+    seed: int = _knob(0, "Of everything random.", 0, 2**32 - 1)

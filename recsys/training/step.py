@@ -34,7 +34,7 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         Args:
             users: (B, D); movies: (C, D) unit vectors.
             targets: (B, C), at least 0.
-            weights: (B, C), or 1, for how many candidates each candidate stands in the sum below the
+            weights: (B, C), or 1, for how many movies a candidate stands in the sum below the
                 line: 1 / its chance of being drawn (the logQ correction).
         """
         cosines = paddle.matmul(users, movies, transpose_y=True)  # (B, C)
@@ -69,36 +69,39 @@ def retrieval_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
     return targets
 
 
+SIZES = ("dimension", "id_size", "side_size", "filters")  # options that size the towers
+
+
 class TrainStep:
-    """Towers, optimiser and the candidates' features; a step is a forward and a backward pass."""
+    """Towers, optimiser and the movies' features; a call is a forward and a backward pass."""
 
     def __init__(
         self, movies: Movies, vocabulary: Vocabulary, sampler: BatchSampler, options: Options
     ):
         paddle.seed(options.seed)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
-            config = Config.of(vocabulary, dimension=options.dimension)
+            sizes = {name: getattr(options, name) for name in SIZES}
+            config = Config.of(vocabulary, **sizes)
             self.users, self.movies = self.towers = UserTower(config), MovieTower(config)
             parameters = [p for tower in self.towers for p in tower.parameters()]
             self.optimizer = paddle.optimizer.AdamW(
                 options.learning_rate, parameters=parameters, weight_decay=options.weight_decay
             )
-        self.options, self.sampler, self.step_number = options, sampler, 0
+        self.options, self.steps, self.number = options, options.epochs * sampler.steps, 0
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
         self._all_movies = self._features(np.arange(1, len(movies) + 1))
 
-    def step(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
-        """One optimiser step; the match and the ratings loss before it."""
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
+        """One optimiser step; the retrieval and the rating loss before it."""
         retrieval, rating = self._losses(batch, rng)
         (self.options.retrieval_weight * retrieval + rating).backward()
-        total = self.options.epochs * self.sampler.steps
-        rate = 0.5 * (1 + math.cos(math.pi * self.step_number / total))
+        rate = 0.5 * (1 + math.cos(math.pi * self.number / self.steps))
         self.optimizer.set_lr(self.options.learning_rate * rate)
         with paddle.utils.unique_name.guard():  # nor do those of the moments made at first
             self.optimizer.step()
         self.optimizer.clear_grad()
-        self.step_number += 1
+        self.number += 1
         return float(retrieval), float(rating)
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
@@ -122,9 +125,9 @@ class TrainStep:
         state = self.optimizer.state_dict()
         return {name: v.numpy() for name, v in state.items() if isinstance(v, paddle.Tensor)}
 
-    def set_optimizer_state(self, state: dict[str, NDArray], step_number: int) -> None:
+    def set_optimizer_state(self, state: dict[str, NDArray], number: int) -> None:
         self.optimizer.set_state_dict({name: paddle.to_tensor(v) for name, v in state.items()})
-        self.step_number = step_number
+        self.number = number
 
     def _losses(
         self, batch: Batch, rng: np.random.Generator
@@ -173,9 +176,9 @@ class TrainStep:
 
 
 def _stands_for(batch: Batch) -> NDArray[np.float32]:
-    """(B, C), or (1,) when all candidates are candidates: how many candidates a candidate stands for.
+    """(B, C), or (1,) when all movies are candidates: how many movies a candidate stands for.
 
-    A user's own candidates are always among the candidates of the user's batch.
+    A user's own movies are always among the candidates of the user's batch.
     """
     if batch.chance is None:
         return np.ones(1, np.float32)

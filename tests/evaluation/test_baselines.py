@@ -219,7 +219,7 @@ def test_no_rival_reads_what_it_is_asked(baseline):
     turned = dataclasses.replace(parts.test, values=6 - parts.test.values)
     for options in (baseline.grid[0], baseline.grid[-1]):
         honest = baseline.fit(parts.final, data, MOVIES, options)(data.users.ids)
-        blind = baseline.fit(parts.final._replace(asked=turned), other, MOVIES, options)(
+        blind = baseline.fit(parts.final._replace(test=turned), other, MOVIES, options)(
             data.users.ids
         )
         np.testing.assert_array_equal(honest, blind)
@@ -227,7 +227,7 @@ def test_no_rival_reads_what_it_is_asked(baseline):
 
 def test_popularity_recommends_the_unseen_favourite():
     asked = ratings((4, 10, 5))
-    question = case(KNOWN, KNOWN, asked, MOVIES)
-    lists = best(question, popularity(PART, dataset(KNOWN), MOVIES, ("liked",)))
+    task = case(KNOWN, KNOWN, asked, MOVIES)
+    lists = best(task, popularity(PART, dataset(KNOWN), MOVIES, ("liked",)))
     assert lists[0, :3].tolist() == [20, 10, 30]
     assert (lists[0, 3:] == -1).all()

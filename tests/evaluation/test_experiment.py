@@ -12,7 +12,7 @@ from recsys.evaluation.experiment import (
     MATCH,
     STARS,
     mean,
-    ranking_case,
+    task_of,
     run,
 )
 from recsys.evaluation.ours import our_model, train
@@ -176,8 +176,8 @@ def test_the_test_part_decides_nothing_before_it_is_asked_for(data, protocol, tm
         other = parts._replace(test=test)
         rated = dataclasses.replace(data, ratings=join(*other))
         model = train(rated, other, protocol, SMALL, tmp_path / str(number))
-        movies = ranking_case(parts.final, data, protocol).movie_ids
-        ours = our_model(model, rated, parts.given, movies)
+        movies = task_of(parts.final, data, protocol).movie_ids
+        ours = our_model(model, rated, parts.fold_in, movies)
         answers.append((model.fingerprint, ours.scorer("relevance")(data.users.ids)))
     assert answers[0][0] == answers[1][0]
     np.testing.assert_array_equal(answers[0][1], answers[1][1])
@@ -187,20 +187,20 @@ def test_held_out_users_and_movies_are_unknown_to_the_model(data, tmp_path):
     parts = split(data.ratings, "cold-users", seed=0)
     model = train(data, parts, "cold-users", SMALL, tmp_path / "users")
     assert not np.isin(parts.test.user_ids, model.vocabulary.user_ids).any()
-    ours = our_model(model, data, parts.given, data.movies.ids)
+    ours = our_model(model, data, parts.fold_in, data.movies.ids)
     stranger, known = int(parts.test.user_ids[0]), int(parts.train.user_ids[0])
     assert [person.user_id for person in ours.people(np.array([stranger, known]))] == [None, known]
     parts = split(data.ratings, "cold-movies", seed=0)
     model = train(data, parts, "cold-movies", SMALL, tmp_path / "movies")
     assert not np.isin(parts.test.movie_ids, model.vocabulary.movie_ids).any()
-    assert our_model(model, data, parts.given, parts.test.movie_ids[:1]).movies.is_new.all()
+    assert our_model(model, data, parts.fold_in, parts.test.movie_ids[:1]).movies.is_new.all()
 
 
 def test_favourites_are_given_to_cold_users(data, tmp_path):
     parts = split(data.ratings, "few-likes", seed=0, likes=3)
     model = train(data, parts, "few-likes", SMALL, tmp_path / "model")
-    ours = our_model(model, data, parts.given, data.movies.ids)
-    user = int(parts.given.user_ids[0])
+    ours = our_model(model, data, parts.fold_in, data.movies.ids)
+    user = int(parts.fold_in.user_ids[0])
     (person,) = ours.people(np.array([user]))
-    expected = parts.given.movie_ids[parts.given.user_ids == user]
+    expected = parts.fold_in.movie_ids[parts.fold_in.user_ids == user]
     assert sorted(person.likes) == sorted(expected.tolist())

@@ -99,8 +99,8 @@ def test_cold_movies_are_new():
 def test_few_likes_gives_that_many_liked_movies_and_leaves_one_to_find(likes):
     parts = split(some_ratings(), "few-likes", seed=0, likes=likes)
     for given_part, asked in (
-        (parts.given, parts.test),
-        (parts.validation_given, parts.validation),
+        (parts.fold_in, parts.test),
+        (parts.validation_fold_in, parts.validation),
     ):
         assert (given_part.values >= 4).all()
         assert users(given_part) == users(asked)
@@ -123,13 +123,13 @@ def test_few_likes_asks_nobody_who_has_nothing_left_to_find():
 def test_the_final_question_knows_all_but_the_test(protocol):
     parts = split(some_ratings(), protocol, seed=0)
     final, choice = parts.final, parts.choice
-    assert pairs(choice.known) == pairs(parts.train)
-    assert pairs(final.known) == pairs(parts.train) | pairs(parts.validation) | pairs(
-        parts.validation_given
+    assert pairs(choice.train) == pairs(parts.train)
+    assert pairs(final.train) == pairs(parts.train) | pairs(parts.validation) | pairs(
+        parts.validation_fold_in
     )
-    assert pairs(final.asked) == pairs(parts.test)
-    assert not pairs(final.seen) & pairs(final.asked)
-    assert pairs(final.seen) == pairs(final.known) | pairs(parts.given)
+    assert pairs(final.test) == pairs(parts.test)
+    assert not pairs(final.seen) & pairs(final.test)
+    assert pairs(final.seen) == pairs(final.train) | pairs(parts.fold_in)
 
 
 @settings(max_examples=30, deadline=None)

@@ -12,7 +12,8 @@ import pytest
 from command_line import environment
 
 from recsys.errors import ModelError
-from recsys.serving.model_folder import History, ModelFolder, fingerprint, replacing
+from recsys.data.history import History
+from recsys.serving.model_folder import ModelFolder, fingerprint, replacing
 
 
 def write(path: Path, word: str) -> None:

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from recsys.data.dataset import UNKNOWN, Users, Vocabulary, attribute_rows
+from recsys.data.dataset import UNKNOWN, Users, Vocabulary
 from recsys.serving.folded import LIKED
-from recsys.serving.model_folder import History
+from recsys.data.history import History, attribute_rows
 from recsys.training.batches import FEW, BatchSampler
 from recsys.training.options import Options
 

@@ -1,0 +1,99 @@
+"""What a training in progress knows, and the file that it can go on from. No pickle."""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Vocabulary
+from recsys.data.files import replacing_file
+from recsys.data.history import History
+from recsys.errors import ModelError
+from recsys.training.options import Options
+from recsys.training.step import TrainStep
+
+
+@dataclass
+class Progress:
+    """The epochs behind a training, and the best of them."""
+
+    log: list[dict[str, Any]] = field(default_factory=list)  # a line an epoch
+    best_weights: dict[str, NDArray] = field(default_factory=dict)
+    best_score: float = -np.inf
+    best_epoch: int = 0  # from 1; 0 before the first
+
+    def note(self, line: dict[str, Any], score: float, step: TrainStep) -> None:
+        """Add an epoch; remember its weights if it is the best."""
+        self.log.append(line)
+        if score > self.best_score:
+            weights = step.weights()  # Ctrl-C may fall in here
+            self.best_weights, self.best_score, self.best_epoch = weights, score, len(self.log)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file, and the training it belongs to."""
+
+    path: Path
+    identity: str  # changes with the options and with the ratings learned from
+
+    def save(self, step: TrainStep, progress: Progress) -> None:
+        """Write all that the rest of the training depends on, beside, then renamed."""
+        arrays = {f"weights/{k}": v for k, v in step.weights().items()}
+        arrays |= {f"optimizer/{k}": v for k, v in step.optimizer_state().items()}
+        arrays |= {f"best/{k}": v for k, v in progress.best_weights.items()}
+        about = {
+            "identity": self.identity,
+            "step": step.number,
+            "log": progress.log,
+            "best_epoch": progress.best_epoch,
+            "best_score": progress.best_score,
+        }
+        with replacing_file(self.path, "model") as beside, open(beside, "wb") as file:
+            np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+
+    def load(self, step: TrainStep) -> Progress:
+        """Bring `step` back to where it was; a new progress if there is no file.
+
+        Raises:
+            ModelError: the file is damaged or of another training.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            about = dict(json.loads(str(arrays.pop("about"))))
+        except FileNotFoundError:
+            return Progress()
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                f"{self.path}: damaged checkpoint", "delete it and train again", "train"
+            ) from error
+        if about.get("identity") != self.identity:
+            raise ModelError(
+                f"{self.path}: checkpoint of a training with other ratings or options",
+                "repeat those, or train without resuming",
+                "resume",
+            )
+        parts: dict[str, dict[str, NDArray]] = {"weights": {}, "optimizer": {}, "best": {}}
+        for name, value in arrays.items():
+            part, key = name.split("/", 1)
+            parts[part][key] = value
+        step.set_weights(parts["weights"])
+        step.set_optimizer_state(parts["optimizer"], about["step"])
+        return Progress(about["log"], parts["best"], about["best_score"], about["best_epoch"])
+
+
+def identity(
+    options: Options, vocabulary: Vocabulary, history: History, attributes: NDArray[np.int8]
+) -> str:
+    """A digest of everything that decides how a training goes."""
+    digest = sha256(json.dumps(asdict(options), sort_keys=True).encode())
+    digest.update(json.dumps(vocabulary.to_json()).encode())
+    for column in (*history, attributes):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
