@@ -36,10 +36,11 @@ WARM = 3  # steps before the clock starts
 
 def trainer_of(asked: argparse.Namespace) -> "TrainStep":
     """The trainer that `recsys train` would make of the folder."""
-    from recsys.data.dataset import Vocabulary, attribute_rows
+    from recsys.data.dataset import Vocabulary
+    from recsys.data.history import attribute_rows, history_of
     from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
-    from recsys.training.batches import BatchSampler, history_of
+    from recsys.training.batches import BatchSampler
     from recsys.training.options import Options
     from recsys.training.step import TrainStep
 

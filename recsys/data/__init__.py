@@ -3,8 +3,8 @@
 What the other wings import from here:
 
     dataset     Users, Movies, Ratings, Dataset; Vocabulary (raw ids, words and genres to rows);
-                attribute_rows, padded; UNKNOWN, NO_WORD
-    history     History: who rated what, in compressed rows
+                padded; UNKNOWN, NO_WORD
+    history     History: who rated what, in compressed rows; history_of, attribute_rows
     ids         positions: the look-up of ids
     movielens   codes of gender, age and job, ATTRIBUTES, the scale of ratings, LIKED,
                 NEUTRAL_RATING, SOURCES (no NumPy: the command line starts with it)

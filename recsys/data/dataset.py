@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
 from recsys.data.ids import positions
 from recsys.errors import DataError
 
@@ -83,14 +82,13 @@ class Movies:
         Raises:
             DataError: there is no such movie.
         """
-        order = np.argsort(self.ids)
-        places = positions(self.ids[order], movie_ids)
+        places = positions(self.ids, movie_ids)
         if (places < 0).any():
             missing = np.asarray(movie_ids)[places < 0][0]
             raise DataError(
                 f"movie {missing} is not one of the {len(self)} movies", "take one of them", "movie"
             )
-        return self[order[places]]
+        return self[places]
 
 
 @dataclass(frozen=True)
@@ -195,16 +193,6 @@ class Vocabulary:
         """(B,) rows of the movies, 0 for one the model does not know."""
         return positions(self.movie_ids, movie_ids) + 1
 
-    def history(self, ratings: Ratings) -> History:
-        """Ratings by user row; those of users and movies the model does not know under row 0."""
-        return History.build(
-            len(self.user_ids),
-            self.user_rows(ratings.user_ids),
-            self.movie_rows(ratings.movie_ids),
-            ratings.values,
-            ratings.times,
-        )
-
     def title_rows(self, titles: Sequence[str]) -> NDArray[np.int64]:
         """(B, T) rows of each title's words, 0 for an unknown word, NO_WORD behind the last."""
         return padded([[self._word_rows.get(w, 0) for w in title_words(title)] for title in titles])
@@ -212,14 +200,6 @@ class Vocabulary:
     def genre_rows(self, genres: Sequence[Iterable[str]]) -> NDArray[np.int64]:
         """(B, G) rows of each movie's genres, 0 for an unknown one, NO_WORD behind the last."""
         return padded([[self._genre_rows.get(g, 0) for g in each] for each in genres])
-
-
-def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
-    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
-    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
-    places = vocabulary.user_rows(users.ids)
-    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
-    return rows
 
 
 def padded(lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:

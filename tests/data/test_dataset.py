@@ -10,10 +10,10 @@ from recsys.data.dataset import (
     Ratings,
     Users,
     Vocabulary,
-    attribute_rows,
     title_words,
     title_year,
 )
+from recsys.data.history import attribute_rows, history_of
 from recsys.data.movielens import AGE_NAMES, AGES, ATTRIBUTES, GENDERS, JOBS, OCCUPATIONS
 from recsys.errors import DataError
 
@@ -86,7 +86,7 @@ def test_a_vocabulary_numbers_from_one():
 def test_attributes_and_history_by_row():
     vocabulary = Vocabulary.of(USERS, MOVIES)
     assert attribute_rows(USERS, vocabulary).tolist() == [[0, 0, 0], [1, 0, 21], [2, 3, 0]]
-    history = vocabulary.history(RATINGS)
+    history = history_of(RATINGS, vocabulary)
     assert history.offsets.tolist() == [0, 0, 1, 3]
     assert history.movie_rows.tolist() == [1, 1, 3]
     assert history.ratings.tolist() == [5, 0.5, 4]
