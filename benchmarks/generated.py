@@ -1,11 +1,11 @@
-"""Invented ratings of any size in the shape of MovieLens, with tastes there to be found.
+"""Invented ratings of any size in the shape of MovieLens, with tastes that can be learned.
 
     python benchmarks/generated.py FOLDER [--ratings 1000209] [--users 6040] [--movies 3883]
 
 writes them as ml-1m's three files. A user's taste is a point in eight dimensions that depends on
 gender, age and job; a movie's place depends on its genres and words. Who rates what follows taste,
 the movie's popularity and the user's activity, the last two as uneven as MovieLens's; values follow
-taste and two biases, and about .8 of a star is noise that nobody can predict.
+taste and two biases, and about .8 of a rating point is noise that cannot be predicted.
 """
 
 import argparse
@@ -39,8 +39,8 @@ def generated(
     """
     rng = np.random.default_rng(seed)
     users = users or max(1, round(ratings * USERS / RATINGS))
-    people, taste = _people(users, rng)
-    movies, place = _movies(movies, rng)
+    drawn, taste = _users(users, rng)
+    catalogue, place = _movies(movies, rng)
     counts = _activity(ratings, users, movies, rng)
     popularity = rng.normal(0, 1.6, movies).astype(np.float32)
     quality = 0.2 * popularity + rng.normal(0, 0.4, movies).astype(np.float32)
@@ -57,21 +57,21 @@ def generated(
     user_ids, movie_ids, values = (np.concatenate(column) for column in zip(*parts, strict=True))
     times = rng.integers(*BORN, ratings)
     columns = user_ids.astype(np.int32), movie_ids.astype(np.int32), values.astype(np.float32)
-    return Dataset(f"generated-{ratings}", people, movies, Ratings(*columns, times))
+    return Dataset(f"generated-{ratings}", drawn, catalogue, Ratings(*columns, times))
 
 
-def _people(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.float32]]:
-    """Users and their tastes, (U, LATENT), a third of them given away by the attributes."""
+def _users(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.float32]]:
+    """Users and their tastes, (U, LATENT), a third of it explained by the attributes."""
     sizes = (len(GENDERS), len(AGES), len(JOBS))
     columns = [rng.choice(n, users, p=_falling(n)).astype(np.int8) for n in sizes]
     shared = sum(rng.normal(size=(n, LATENT))[c] for n, c in zip(sizes, columns, strict=True))
     taste = np.sqrt(1 / 3) * shared / np.sqrt(3) + np.sqrt(2 / 3) * rng.normal(size=(users, LATENT))
-    people = Users(np.arange(1, users + 1), *columns)
-    return people, (taste / np.sqrt(LATENT)).astype(np.float32)
+    drawn = Users(np.arange(1, users + 1), *columns)
+    return drawn, (taste / np.sqrt(LATENT)).astype(np.float32)
 
 
 def _movies(movies: int, rng: np.random.Generator) -> tuple[Movies, NDArray[np.float32]]:
-    """Movies and their places among tastes, (M, LATENT), half of them given away by the genres."""
+    """Movies and their places among tastes, (M, LATENT), half of it explained by the genres."""
     numbers = 1 + rng.choice(3, movies, p=(0.5, 0.35, 0.15))
     genres = [rng.choice(len(GENRES), n, replace=False, p=_falling(len(GENRES))) for n in numbers]
     lengths = 1 + rng.choice(6, movies, p=(0.2, 0.3, 0.2, 0.15, 0.1, 0.05))
@@ -127,12 +127,12 @@ def _falling(size: int) -> NDArray[np.float64]:
 def write(dataset: Dataset, folder: Path) -> None:
     """The three files of ml-1m."""
     folder.mkdir(parents=True, exist_ok=True)
-    people, movies, r = dataset.users, dataset.movies, dataset.ratings
-    users = zip(*(column.tolist() for column in vars(people).values()), strict=True)
+    movies, r = dataset.movies, dataset.ratings
+    users = zip(*(column.tolist() for column in vars(dataset.users).values()), strict=True)
     lines = (f"{i}::{GENDERS[g]}::{AGES[a]}::{j}::00000\n" for i, g, a, j in users)
     (folder / "users.dat").write_text("".join(lines), "latin-1")
-    movies = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)
-    lines = (f"{i}::{title}::{'|'.join(genres)}\n" for i, title, genres in movies)
+    rows = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)
+    lines = (f"{i}::{title}::{'|'.join(genres)}\n" for i, title, genres in rows)
     (folder / "movies.dat").write_text("".join(lines), "latin-1")
     with (folder / "ratings.dat").open("w", encoding="latin-1") as file:
         for start in range(0, len(r), 100_000):

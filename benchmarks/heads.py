@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from recsys.training.run import Fitted
 
 from recsys.cli.tables import table
 from recsys.data.dataset import Dataset
@@ -24,7 +25,6 @@ from recsys.preprocess import read_dataset
 from recsys.serving.folded import EASE_WEIGHT, RATING_WEIGHT, movie_vectors, parts, user_vectors
 from recsys.train import fit, use_all_cores
 from recsys.training.options import Options
-from recsys.training.run import Fitted
 
 WAYS = {"both heads": Options().retrieval_weight, "values alone": 0.0, "match alone": 1000.0}
 RANKINGS = {

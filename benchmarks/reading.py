@@ -19,8 +19,9 @@ from pathlib import Path
 from common import by_turns, heading, median, peak_megabytes, ratio, table
 from generated import generated, write
 
-from recsys.data.formats import DAT_RATINGS, Problems
-from recsys.data.rating_file import _by_line, read_ratings
+from recsys.data.readers.layouts import DAT_RATINGS
+from recsys.data.readers.problems import Problems
+from recsys.data.readers.ratings import _by_line, read_rating_file
 from recsys.preprocess import read_dataset
 
 
@@ -29,20 +30,20 @@ def python_split(folder: Path) -> None:
     users, movies, values, times = [], [], [], []
     with (folder / "ratings.dat").open(encoding="latin-1") as file:
         for line in file:
-            user, movie, star, time_ = line.split("::")
+            user, movie, value, time_ = line.split("::")
             users.append(int(user))
             movies.append(int(movie))
-            values.append(float(star))
+            values.append(float(value))
             times.append(int(time_))
 
 
 def read_only(folder: Path) -> None:
-    """read_ratings: typed columns, the form of every line made sure of."""
-    read_ratings(folder / "ratings.dat", DAT_RATINGS, Problems())
+    """read_rating_file: typed columns, the form and range of every line checked."""
+    read_rating_file(folder / "ratings.dat", DAT_RATINGS, Problems())
 
 
 def line_by_line(folder: Path) -> None:
-    """The careful pass, which only blocks with a bad line need; read, not kept."""
+    """The line-by-line pass, which only blocks with a bad line need; read, not kept."""
     path = folder / "ratings.dat"
     with path.open("rb") as file:
         line = 1
@@ -52,7 +53,7 @@ def line_by_line(folder: Path) -> None:
 
 
 def read_and_check(folder: Path) -> None:
-    """read_dataset: movies and users too, range, known ids, no pair twice."""
+    """read_dataset: movies and users too, known ids, no pair twice."""
     read_dataset(folder)
 
 

@@ -37,11 +37,11 @@ WARM = 3  # steps before the clock starts
 def trainer_of(asked: argparse.Namespace) -> "TrainStep":
     """The trainer that `recsys train` would make of the folder."""
     from recsys.data.dataset import Vocabulary
+    from recsys.data.history import attribute_rows, history_of
     from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
-    from recsys.training.batches import BatchSampler, attribute_rows, history_of
+    from recsys.training.batches import BatchSampler
     from recsys.training.options import Options
-    from recsys.training.run import in_row_order
     from recsys.training.step import TrainStep
 
     use_all_cores()
@@ -52,7 +52,7 @@ def trainer_of(asked: argparse.Namespace) -> "TrainStep":
     options = replace(Options(seed=asked.seed), **{k: v for k, v in chosen.items() if v})
     attributes = attribute_rows(dataset.users, vocabulary)
     feed = BatchSampler(history, attributes, len(dataset.movies), options)
-    return TrainStep(in_row_order(dataset.movies), vocabulary, feed, options)
+    return TrainStep(dataset.movies.sorted(), vocabulary, feed, options)
 
 
 def blocks(trainer: "TrainStep", rng: Any) -> Iterator[Any]:

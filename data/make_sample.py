@@ -3,9 +3,9 @@
 `sample/movies.dat` is written by hand: well-known movies, their years and genres. Everything else
 is drawn here from one seed, in ml-1m's format; the same seed gives the same bytes.
 
-The plant, which a trained model should find again: a group of users, by gender and age bracket,
+What is planted, and a trained model should find again: a group of users, by gender and age bracket,
 loves the genres of TASTE. A movie with one of them is LURE times as likely to be watched by its
-group, and rated about LOVE values higher. On top of that come: movies of unequal fame and quality,
+group, and rated about LOVE points higher. On top of that come: movies of unequal fame and quality,
 users with a favourite genre of their own (half the effect), generous and harsh users, and noise.
 """
 
@@ -20,7 +20,7 @@ SEED = 20
 USERS_PER_GROUP = 22  # times 2 genders and 7 age brackets: 308 users
 LURE, LOVE = 6.0, 1.3
 JOBS_BY_AGE = {1: (10, 10, 10, 4, 0), 18: (4, 4, 4, 12, 5, 20), 56: (13, 13, 13, 1, 9, 6)}
-JOBS = tuple(range(21))  # of everybody else
+JOBS = tuple(range(21))  # of all other users
 
 # (gender, age bracket) -> the genres it loves
 TASTE = {
@@ -34,8 +34,8 @@ TASTE = {
     ("M", 35): ("Action", "Thriller"),
     ("F", 45): ("Mystery", "Drama"),
     ("M", 45): ("Crime", "Thriller"),
-    ("F", 50): ("Mystery", "Movie-Noir", "Romance"),
-    ("M", 50): ("Movie-Noir", "Crime", "Western"),
+    ("F", 50): ("Mystery", "Film-Noir", "Romance"),
+    ("M", 50): ("Film-Noir", "Crime", "Western"),
     ("F", 56): ("War", "Drama", "Western"),
     ("M", 56): ("War", "Western"),
 }
@@ -60,10 +60,10 @@ def main(folder: Path = SAMPLE) -> None:
         bias, count = _noise(draw, 0.35), int(25 + 75 * draw() ** 2)
         taste = [_taste(genres, loved, own) for _, genres in movies]
         for time, movie in enumerate(_watched(draw, fame, taste, count)):
-            values = 3.1 + bias + quality[movie] + LOVE * (taste[movie] - 0.25) + _noise(draw, 0.6)
+            rating = 3.1 + bias + quality[movie] + LOVE * (taste[movie] - 0.25) + _noise(draw, 0.6)
             seconds = 978300000 + user_id * 86400 + time * 37
             ratings.append(
-                f"{user_id}::{movies[movie][0]}::{min(5, max(1, round(values)))}::{seconds}\n"
+                f"{user_id}::{movies[movie][0]}::{min(5, max(1, round(rating)))}::{seconds}\n"
             )
     (folder / "users.dat").write_bytes("".join(users).encode("latin-1"))
     (folder / "ratings.dat").write_bytes("".join(ratings).encode("latin-1"))

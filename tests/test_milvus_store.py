@@ -1,7 +1,6 @@
 """Opening and searching, on Milvus Lite: never the answer of another model."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,11 +106,6 @@ def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore)
     assert store.versions() == []
     with pytest.raises(StoreError, match="no database nope, only default, movies"):
         MilvusStore(MilvusAddress(store.uri, db="nope"))
-
-
-def test_an_unknown_consistency_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"'Weak'.*choose from Strong"):
-        MilvusAddress(str(tmp_path / "movies.db"), consistency="Weak")
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def queries(count: int = 6, seed: int = 1) -> np.ndarray:
     return vectors.astype(np.float32)
 
 
-@pytest.mark.parametrize("k", [1, 7, 100, 1000])
+@pytest.mark.parametrize("k", [1, 20, 1000])
 @pytest.mark.parametrize("filter", CONDITIONS, ids=str)
 def test_search_gives_what_comparing_movie_by_movie_gives(
     store: Store, k: int, filter: Filter
@@ -89,7 +89,7 @@ def test_excluded_movies_never_come_and_others_take_their_place(
     asked, random = queries(), np.random.default_rng(2)
     exclude = [random.choice(MOVIES.ids, size, replace=False) for size in sizes]
     exclude[1] = np.append(exclude[1], [10**15, exclude[1][0] if len(exclude[1]) else 7, 10**15])
-    for filter in CONDITIONS[:3]:
+    for filter in CONDITIONS[:2]:
         together = store.search(asked, 10, filter, exclude)
         for row in range(len(asked)):
             agrees(together, row, oracle(MOVIES, asked[row], filter, exclude[row]))
@@ -127,7 +127,7 @@ def test_equal_movies_come_together_and_of_equal_scores_the_smaller_id_first(
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

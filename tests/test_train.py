@@ -15,6 +15,7 @@ import pytest
 from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment, recsys
 from families import DAT, put
 from interrupts import epochs_behind, interrupt_at
+from recsys.training.run import Run
 
 from recsys.data.movielens import AGES, GENDERS
 from recsys.errors import DataError, ModelError
@@ -22,7 +23,6 @@ from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.serving.model_folder import DEFAULT, ModelFolder
 from recsys.train import train_folder
 from recsys.training.options import Options
-from recsys.training.run import Run
 from recsys.training.step import TrainStep
 
 OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-UNKNOWN = -1  # a gender, age or job nobody told us; its row is 0
+from recsys.data.ids import positions
+from recsys.errors import DataError
+
+UNKNOWN = -1  # the code of a gender, age or job that is not given; its row is 0
 NO_WORD = -1  # the padding of title rows: no word at all, unlike row 0, an unknown word
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
@@ -27,13 +30,29 @@ class Users:
     ages: NDArray[np.int8]  # (U,) positions in movielens.AGES
     jobs: NDArray[np.int8]  # (U,) positions in movielens.JOBS
 
+    @classmethod
+    def without_attributes(cls, ids: NDArray[np.integer]) -> "Users":
+        """Users of whom nothing but the id is known."""
+        unknown = np.full(len(ids), UNKNOWN, np.int8)
+        return cls(ids.astype(np.int64), unknown, unknown, unknown)
+
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Users":
+        return Users(*(column[chosen] for column in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Movies:
-    """M movies as their file names them: raw ids, titles with the year at the end, genres."""
+    """M movies as their file names them: raw ids, titles with the year at the end, genres.
+
+    >>> movies = Movies(np.array([7, 3]), ["Heat (1995)", "M (1931)"], [("Crime",), ()])
+    >>> movies.years.tolist()
+    [1995, 1931]
+    >>> movies.sorted().titles
+    ['M (1931)', 'Heat (1995)']
+    """
 
     ids: NDArray[np.int64]  # (M,)
     titles: list[str]
@@ -42,11 +61,10 @@ class Movies:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def sorted(self) -> "Movies":
-        """The movies by rising id: in the order of their rows."""
-        order = np.argsort(self.ids)
+    def __getitem__(self, chosen: NDArray[np.integer]) -> "Movies":
+        places = chosen.tolist()
         return Movies(
-            self.ids[order], [self.titles[i] for i in order], [self.genres[i] for i in order]
+            self.ids[chosen], [self.titles[i] for i in places], [self.genres[i] for i in places]
         )
 
     @property
@@ -54,23 +72,50 @@ class Movies:
         """(M,) the year at the end of each title, 0 where there is none."""
         return np.array([title_year(title) for title in self.titles], np.int32)
 
+    def sorted(self) -> "Movies":
+        """The movies by id: in the order of their rows."""
+        return self[np.argsort(self.ids)]
+
+    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> "Movies":
+        """The movies of those ids, in that order.
+
+        Raises:
+            DataError: there is no such movie.
+        """
+        places = positions(self.ids, movie_ids)
+        if (places < 0).any():
+            missing = np.asarray(movie_ids)[places < 0][0]
+            raise DataError(
+                f"movie {missing} is not one of the {len(self)} movies", "take one of them", "movie"
+            )
+        return self[places]
+
 
 @dataclass(frozen=True)
 class Ratings:
-    """N ratings, columns of one length."""
+    """N ratings, columns of one length.
+
+    >>> ratings = Ratings(*np.array([[1, 1, 2], [10, 30, 10], [4, 5, 3], [0, 0, 0]]))
+    >>> ratings[ratings.values >= 4].movie_ids.tolist()
+    [10, 30]
+    """
 
     user_ids: NDArray[np.int32]  # (N,)
     movie_ids: NDArray[np.int32]  # (N,)
     values: NDArray[np.float32]  # (N,) 0.5 to 5
     times: NDArray[np.int64]  # (N,) seconds since 1970
 
+    @classmethod
+    def concatenate(cls, parts: "Iterable[Ratings]") -> "Ratings":
+        """At least one set of ratings, one after the other."""
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
+
     def __len__(self) -> int:
         return len(self.user_ids)
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Ratings":
-        return Ratings(
-            self.user_ids[chosen], self.movie_ids[chosen], self.values[chosen], self.times[chosen]
-        )
+        return Ratings(*(column[chosen] for column in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -100,6 +145,12 @@ class Vocabulary:
     Built once from the data a model is trained on and kept as JSON in its folder.
     Words and genres are numbered as they first appear, so that movies added at the end of the
     list leave earlier rows as they are.
+
+    >>> vocabulary = Vocabulary([5, 9], [1, 3], ["toy", "story"], ["Comedy"])
+    >>> vocabulary.movie_rows([3, 4]).tolist()
+    [2, 0]
+    >>> vocabulary.title_rows(["Toy Story", "Story of O"]).tolist()
+    [[1, 2, -1], [2, 0, 0]]
     """
 
     def __init__(
@@ -136,11 +187,11 @@ class Vocabulary:
 
     def user_rows(self, user_ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.int64]:
         """(B,) rows of the users, 0 for one the model does not know."""
-        return _rows(self.user_ids, user_ids)
+        return positions(self.user_ids, user_ids) + 1
 
     def movie_rows(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.int64]:
         """(B,) rows of the movies, 0 for one the model does not know."""
-        return _rows(self.movie_ids, movie_ids)
+        return positions(self.movie_ids, movie_ids) + 1
 
     def title_rows(self, titles: Sequence[str]) -> NDArray[np.int64]:
         """(B, T) rows of each title's words, 0 for an unknown word, NO_WORD behind the last."""
@@ -151,15 +202,16 @@ class Vocabulary:
         return padded([[self._genre_rows.get(g, 0) for g in each] for each in genres])
 
 
-def _rows(known: NDArray[np.int64], ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.int64]:
-    ids = np.asarray(ids, np.int64)
-    if not len(known):
-        return np.zeros(ids.shape, np.int64)
-    place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return np.where(known[place] == ids, place + 1, 0)
+def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
+    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
+    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
+    places = vocabulary.user_rows(users.ids)
+    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
+    return rows
 
 
 def padded(lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """(N, longest, at least 1) the lists, NO_WORD behind the end of each."""
     rows = np.full((len(lists), max(map(len, lists), default=0) or 1), NO_WORD, np.int64)
     for place, each in enumerate(lists):
         rows[place, : len(each)] = each

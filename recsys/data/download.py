@@ -63,8 +63,11 @@ def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line:
         try:
             got = download(small, folder, progress=progress, log=log)
         except DataError as error:
-            cause = f"{missing.cause}; {error.cause}"
-            raise DataError(cause, error.remedy, error.fix) from error
+            raise DataError(
+                f"{missing.cause}; {error.cause}",
+                "name a folder of ratings, or unpack an archive that you have",
+                "data",
+            ) from error
         return Found(got, f"{small}, downloaded to {folder}, as {large} could not be had")
 
 

@@ -44,7 +44,7 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
         return
     target = Path(os.path.realpath(path))
     beside = _beside(target)
-    with _writing(path, beside, fix, "file"):
+    with _writing(path, target, fix, "file"):
         if target.is_dir():
             raise RecsysError(f"{path}: cannot be written (it is a folder)", "name a file", fix)
         _sweep(target)
@@ -72,7 +72,7 @@ def replacing_folder(path: Path | str, fix: str = "output") -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     writable_folder(path, fix)
     beside, previous = _beside(target), _previous(target)
-    with _writing(path, beside, fix, "folder"):
+    with _writing(path, target, fix, "folder"):
         _sweep(target)
         shutil.rmtree(beside, ignore_errors=True)
         try:
@@ -97,7 +97,7 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
     """
     path = Path(path)
     target = Path(os.path.realpath(path))
-    with _writing(path, target.parent, fix, "folder"):
+    with _writing(path, target, fix, "folder"):
         if target.exists() and not target.is_dir():
             raise RecsysError(f"{path}: cannot be written (it is a file)", "name a folder", fix)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -142,15 +142,15 @@ def _is_stream(path: Path) -> bool:
 
 
 @contextmanager
-def _writing(path: Path, beside: Path, fix: str, kind: str) -> Iterator[None]:
+def _writing(path: Path, target: Path, fix: str, kind: str) -> Iterator[None]:
     """Turns what the system says about the written place into one line; other errors pass."""
     try:
         yield
     except ConnectionError:  # a reader that closed its pipe, or a server: not about this place
         raise
     except OSError as error:
-        named = error.filename
-        if named is not None and not str(named).startswith(str(beside)):
+        named, place = str(error.filename or target), str(target)
+        if not (named.startswith(place) or place.startswith(named)):  # beside, or a folder above
             raise
         raise RecsysError(
             f"{path}: cannot be written ({error.strerror or error})",

@@ -1,4 +1,4 @@
-"""The MovieLens datasets: names, addresses, checksums, and the codes of gender, age and job."""
+"""The MovieLens datasets: where they are published, and what their codes and ratings mean."""
 
 from typing import NamedTuple
 
@@ -52,10 +52,10 @@ OCCUPATIONS = {
     "technician": 17,
     "writer": 20,
 }
+ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}  # codes of each
 MIN_RATING, MAX_RATING = 0.5, 5.0
-LIKED = 4.0  # ratings from which on a movie counts as liked
-NEUTRAL_RATING = 3.5  # says neither yes nor no
-ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}  # of users
+LIKED = 4.0  # from this rating on a movie counts as liked
+NEUTRAL_RATING = 3.5  # neither liked nor disliked
 PROTOCOLS = ("random", "temporal", "cold-users", "cold-movies", "few-likes")  # see splits.py
 GENRES_100K = (  # the columns of u.item, behind one for "unknown"
     "Action",
@@ -67,7 +67,7 @@ GENRES_100K = (  # the columns of u.item, behind one for "unknown"
     "Documentary",
     "Drama",
     "Fantasy",
-    "Movie-Noir",
+    "Film-Noir",
     "Horror",
     "Musical",
     "Mystery",

@@ -1,4 +1,4 @@
-"""Movies by what people type: an id, or a title that need not be spelt as the file has it."""
+"""Movies by what is typed: an id, or a title that need not be spelt as the file has it."""
 
 import difflib
 import re
@@ -21,7 +21,11 @@ class AmbiguousTitle(DataError):
 
 
 def plain(title: str) -> str:
-    """A title without year, case, accents, punctuation and leading article."""
+    """A title without year, case, accents, punctuation and leading article.
+
+    >>> plain("Misérables, Les (1995)")
+    'miserables'
+    """
     text = title.strip()
     if title_year(text):
         text = text[: text.rindex("(")].strip()
@@ -45,7 +49,7 @@ def names_of(title: str) -> set[str]:
 
 
 def find(text: str, movie_ids: Sequence[int], titles: Sequence[str]) -> int:
-    """The id of the one movie somebody means.
+    """The id of the one movie that a text names.
 
     A number is an id when there is such a movie. A title matches when it is a movie's plain name,
     else when its words begin one, else when they are all in one; a year in brackets narrows.
@@ -53,6 +57,9 @@ def find(text: str, movie_ids: Sequence[int], titles: Sequence[str]) -> int:
     Raises:
         AmbiguousTitle: several movies match equally well.
         DataError: none does; the nearest titles are named.
+
+    >>> find("lion king", [1, 2], ["Toy Story (1995)", "Lion King, The (1994)"])
+    2
     """
     if text.strip().isdecimal() and int(text) in set(movie_ids):
         return int(text)
@@ -75,8 +82,10 @@ def find(text: str, movie_ids: Sequence[int], titles: Sequence[str]) -> int:
         if found:
             listed = ", ".join(f"{title} = {i}" for i, title in found[:10])
             more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-            raise AmbiguousTitle(f"{text!r} may be {listed}{more}; give the id or the year")
+            raise AmbiguousTitle(
+                f"{text!r} may be {listed}{more}", "give the id or the year", "movie"
+            )
     names = {name: title for title in titles for name in names_of(title)}
     near = dict.fromkeys(names[n] for n in difflib.get_close_matches(wanted, names, 5, 0.6))
-    hint = f"; near are {', '.join(near)}" if near else ""
-    raise DataError(f"no movie is called {text!r}{hint}; give its title or id")
+    hint = f", near are {', '.join(near)}" if near else ""
+    raise DataError(f"no movie is called {text!r}{hint}", "give its title or id", "movie")

@@ -4,7 +4,6 @@ The model goes through its folder, and people are asked about as `recommend` ask
 trained on by id, a cold-start user by profile and favourites.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import metrics
-from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.dataset import Dataset, Ratings, Users
 from recsys.data.ids import positions
-from recsys.evaluation.splits import Split, join, split
+from recsys.evaluation.splits import Split, split
 from recsys.infer import (
     SQRT_PARTS,
     RankBy,
@@ -118,11 +117,15 @@ def train(
 ) -> ModelFolder:
     """Our model: the number of epochs chosen on held-out ratings, then trained on all it may see.
 
-    Strangers and new movies are held out of both trainings whole. Filter the validation part has
-    such, which no training could predict, a fifth of the other training ratings is held out.
+    Cold-start users and new movies are held out of both trainings whole. Where the validation part
+    has such, which no training could predict, a fifth of the other training ratings is held out.
     """
     inner = parts if protocol == "random" else split(parts.train, "random", options.seed)
-    known = inner.train if protocol == "random" else join(inner.train, inner.validation)
+    known = (
+        inner.train
+        if protocol == "random"
+        else Ratings.concatenate([inner.train, inner.validation])
+    )
     held_out = inner.validation if protocol == "random" else inner.test
     first = fit(_without_cold_users(dataset, parts.train, protocol), known, options, held_out)
     again = replace(options, epochs=first.best_epoch)
@@ -134,7 +137,7 @@ def our_model(
     model: ModelFolder, dataset: Dataset, given: Ratings, movie_ids: NDArray[np.integer]
 ) -> Ours:
     """The model before the movies of a task."""
-    movies = catalogue(model, _movies(dataset.movies, movie_ids))
+    movies = catalogue(model, dataset.movies.take(movie_ids))
     return Ours(model, movies, dataset.users, given)
 
 
@@ -142,17 +145,7 @@ def _without_cold_users(dataset: Dataset, known: Ratings, protocol: str) -> Data
     """The users who rated something; under cold-movies also only the movies somebody rated."""
     users, movies = dataset.users, dataset.movies
     there = np.isin(users.ids, known.user_ids)
-    users = Users(users.ids[there], users.genders[there], users.ages[there], users.jobs[there])
+    users = users[there]
     if protocol == "cold-movies":
-        movies = _movies(movies, movies.ids[np.isin(movies.ids, known.movie_ids)])
+        movies = movies.take(movies.ids[np.isin(movies.ids, known.movie_ids)])
     return replace(dataset, users=users, movies=movies)
-
-
-def _movies(movies: Movies, movie_ids: NDArray[np.integer] | Sequence[int]) -> Movies:
-    """The named movies, in the order asked for."""
-    places = positions(movies.ids, np.asarray(movie_ids, np.int64))
-    return Movies(
-        movies.ids[places],
-        [movies.titles[place] for place in places],
-        [movies.genres[place] for place in places],
-    )

@@ -24,7 +24,7 @@ class Part(NamedTuple):
     @property
     def seen(self) -> Ratings:
         """What is not recommended again."""
-        return join(self.train, self.fold_in)
+        return Ratings.concatenate([self.train, self.fold_in])
 
 
 class Split(NamedTuple):
@@ -50,7 +50,7 @@ class Split(NamedTuple):
     @property
     def final(self) -> Part:
         """The task that is reported."""
-        known = join(self.train, self.validation_fold_in, self.validation)
+        known = Ratings.concatenate([self.train, self.validation_fold_in, self.validation])
         return Part(known, self.fold_in, self.test)
 
 
@@ -91,16 +91,6 @@ def folds(ratings: Ratings, count: int, seed: int) -> Iterator[tuple[Ratings, Ra
     fold = np.random.default_rng(seed).permutation(len(ratings)) % count  # (N,)
     for number in range(count):
         yield ratings[fold != number], ratings[fold == number]
-
-
-def join(*parts: Ratings) -> Ratings:
-    """Ratings one after the other."""
-    return Ratings(
-        np.concatenate([part.user_ids for part in parts]),
-        np.concatenate([part.movie_ids for part in parts]),
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.times for part in parts]),
-    )
 
 
 def _hold_out(

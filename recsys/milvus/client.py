@@ -34,7 +34,7 @@ class Milvus:
 
         with milvus.errors("flushing"):
             milvus.client.flush(name, timeout=milvus.timeout)
-        names = milvus.read("listing", lambda client, timeout: client.list_collections(timeout))
+        found = milvus.read("looking for the alias", MilvusClient.describe_alias, alias)
 
     Raises:
         StoreError: nothing answers there, or it does not let us in.
@@ -61,12 +61,8 @@ class Milvus:
         else:
             self._connect(address.uri, **({"server_pem_path": address.ca} if address.ca else {}))
         try:
-            self.version = str(
-                self.read(
-                    "asking for the version",
-                    lambda client, timeout: client.get_server_version(timeout=timeout),
-                )
-            )
+            version = self.read("asking for the version", MilvusClient.get_server_version)
+            self.version = str(version)
             self._check_version()
             self._check_database()
         except StoreError:
@@ -104,12 +100,17 @@ class Milvus:
             raise explain(error, self.address, doing, timeout or self.timeout) from error
 
     def read(
-        self, doing: str, ask: Callable[[MilvusClient, float], T], timeout: float | None = None
+        self,
+        doing: str,
+        method: Callable[..., T],
+        *args: Any,
+        timeout: float | None = None,
+        **options: Any,
     ) -> T:
-        """What `ask(client, timeout)` returns; asked again while the server is away.
+        """What a method of MilvusClient returns; called again while the server is away.
 
         Args:
-            ask: a call that may be repeated.
+            method: one that may be repeated; it also gets the timeout.
 
         Raises:
             StoreError: it failed, or the server stayed away.
@@ -119,7 +120,7 @@ class Milvus:
         while True:
             try:
                 with self.errors(doing, timeout):
-                    return ask(self.client, timeout)
+                    return method(self.client, *args, timeout=timeout, **options)
             except Unreachable:
                 if time.monotonic() + pause >= end:
                     raise
@@ -128,12 +129,7 @@ class Milvus:
 
     def collections(self) -> list[str]:
         """The names of all collections."""
-        return list(
-            self.read(
-                "listing collections",
-                lambda client, timeout: client.list_collections(timeout=timeout),
-            )
-        )
+        return list(self.read("listing collections", MilvusClient.list_collections))
 
     def close(self) -> None:
         """Close the connection; the last one in this process unlocks a Lite file."""
@@ -155,9 +151,7 @@ class Milvus:
         if not self.address.db:
             return
         try:
-            known = self.read(
-                "listing databases", lambda client, timeout: client.list_databases(timeout=timeout)
-            )
+            known = self.read("listing databases", MilvusClient.list_databases)
         except Denied:
             return
         if self.address.db not in known:

@@ -135,9 +135,10 @@ def count(milvus: Milvus, name: str, consistency: str = "Strong") -> int:
     """How many movies the collection holds; Strong: everything acknowledged."""
     rows = milvus.read(
         "counting",
-        lambda client, timeout: client.query(
-            name, output_fields=["count(*)"], consistency_level=consistency, timeout=timeout
-        ),
+        MilvusClient.query,
+        name,
+        output_fields=["count(*)"],
+        consistency_level=consistency,
     )
     return int(rows[0]["count(*)"])
 
@@ -186,9 +187,7 @@ def wait(milvus: Milvus, doing: str, progress: Callable[[], float], movies: int)
 
 def _loaded(milvus: Milvus, name: str) -> float:
     """The share of the collection that is in memory, below 1 until all is ready."""
-    state = milvus.read(
-        "loading", lambda client, timeout: client.get_load_state(name, timeout=timeout)
-    )
+    state = milvus.read("loading", MilvusClient.get_load_state, name)
     if getattr(state["state"], "name", "") == "Loaded":
         return 1
     return float(min(0.99, state.get("progress", 0) / 100))
@@ -200,10 +199,7 @@ def _indexed(milvus: Milvus, name: str) -> float:
     Once it is, a server may merge segments and index the merged ones anew; until that is done the
     parts it has answer, so there is nothing to wait for.
     """
-    found = milvus.read(
-        "building the index",
-        lambda client, timeout: client.describe_index(name, VECTOR, timeout=timeout),
-    )
+    found = milvus.read("building the index", MilvusClient.describe_index, name, VECTOR)
     if found["state"] == "Failed":
         raise StoreError(f"{name}: Milvus could not build the index", "see the server's log")
     if found["state"] == "Finished":

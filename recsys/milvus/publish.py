@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
+from pymilvus import MilvusClient
 
 from recsys import __version__
 from recsys.errors import StoreError
@@ -143,14 +144,12 @@ def verify(milvus: Milvus, name: str, movies: Catalogue, index: Index) -> None:
     some = np.unique(np.linspace(0, len(movies) - 1, 16).astype(int))
     answers = milvus.read(
         "searching for movies by their own vectors",
-        lambda client, timeout: client.search(
-            name,
-            data=list(movies.vectors[some]),
-            limit=1,
-            search_params=index.search_params(64, thorough=True),
-            consistency_level="Strong",
-            timeout=timeout,
-        ),
+        MilvusClient.search,
+        name,
+        data=list(movies.vectors[some]),
+        limit=1,
+        search_params=index.search_params(64, thorough=True),
+        consistency_level="Strong",
     )
     found = [bool(hits) and abs(hits[0]["distance"] - 1) < 1e-2 for hits in answers]
     if sum(found) < len(some) * (1 if index.exact else _HALF):

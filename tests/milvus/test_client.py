@@ -21,7 +21,6 @@ from recsys.milvus_store import MilvusStore
         ("movies.db", b"SQLite format 3\0 and so on", "a database of Milvus Lite 2"),
         ("movies.db", b"", "an empty file"),
         ("movies.db", b"PK something", "not a Milvus Lite database"),
-        ("movies.txt", None, "a file ending in .db"),
         ("no/movies.db", None, "does not exist or may not be written"),
     ],
 )
@@ -122,26 +121,6 @@ class Frozen(OtherVersion):
 def test_no_call_waits_for_ever(serve: Callable[[Any], str]) -> None:
     with pytest.raises(StoreError, match=r"no answer within 0.5 s while asking for the version"):
         MilvusStore(MilvusAddress(serve(Frozen("v2.3.5")), timeout=0.5))
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "ftp://host:1",
-        "http://",
-        "http://host:99999",
-        "http://host:port",
-        "http://root:hunter2:x@host:99999",
-        "http://root:hun/ter2@host:port",
-    ],
-)
-def test_an_address_that_is_none(uri: str) -> None:
-    with pytest.raises(
-        StoreError, match=r"nor http\(s\)://host:port.*correct the address"
-    ) as caught:
-        MilvusAddress(uri, "root:hunter2")
-    assert "hunter2" not in str(caught.value)
-    assert "ter2" not in str(caught.value)
 
 
 def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(

@@ -31,6 +31,12 @@ _processes.set_forkserver_preload(["recsys.milvus_store", "movie_store"])
 
 
 @pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unfinished version is a leftover at once, not after hours."""
+    monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", 0)
+
+
+@pytest.fixture
 def name() -> str:
     """A collection of the test's own on the shared server."""
     return f"server_{uuid.uuid4().hex[:8]}"
@@ -134,10 +140,8 @@ def publish_and_die(uri: str, name: str, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["insert", "create_index", "alter_alias"])
-def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(
-    name: str, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", 0)
+@pytest.mark.usefixtures("at_once")
+def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(name: str, step: str) -> None:
     with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
         store.publish(MOVIES, MODEL)
         process = _processes.Process(target=publish_and_die, args=(shared().uri, name, step))
@@ -214,6 +218,7 @@ def test_a_frozen_server(server: Server) -> None:
 
 @frozen_at_times
 @pytest.mark.parametrize("step", ["insert", "alter_alias"])
+@pytest.mark.usefixtures("at_once")
 def test_a_server_frozen_during_a_publish(
     server: Server, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +237,7 @@ def test_a_server_frozen_during_a_publish(
         assert len(names(store)) == len(store.versions()) == 2
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_server_killed_during_a_publish_and_a_batch(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

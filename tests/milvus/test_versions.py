@@ -1,6 +1,5 @@
 """Which versions there are, and what of them is swept away."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -88,9 +87,3 @@ def test_two_names_in_one_database_do_not_touch_each_other(store: MilvusStore) -
     store.publish(MOVIES, MODEL)
     assert answers(store, MOVIES)
     assert len(collections(store)) == 3
-
-
-@pytest.mark.parametrize("name", ["1movies", "f-bad name", "ünï", "a" * 201, "a.b", "x;drop"])
-def test_a_name_milvus_does_not_take_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(StoreError, match="is not a name Milvus takes"):
-        MilvusAddress(str(tmp_path / "movies.db"), collection=name)

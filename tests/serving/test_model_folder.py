@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from command_line import environment
 
-from recsys.errors import ModelError
 from recsys.data.history import History
+from recsys.errors import ModelError
 from recsys.serving.model_folder import ModelFolder, fingerprint, replacing
 
 

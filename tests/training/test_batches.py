@@ -7,8 +7,8 @@ import pytest
 
 from recsys.data.dataset import UNKNOWN, Users, Vocabulary
 from recsys.serving.folded import LIKED
-from recsys.data.history import History
-from recsys.training.batches import FEW, BatchSampler, attribute_rows
+from recsys.data.history import History, attribute_rows
+from recsys.training.batches import FEW, BatchSampler
 from recsys.training.options import Options
 
 USERS, MOVIES = 37, 50

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import NO_WORD
+from recsys.data.history import History
 from recsys.data.movielens import MAX_RATING
 from recsys.serving import folded as towers
 from recsys.serving.folded import CHANNELS, EASE_DIM, NEUTRAL_RATING
-from recsys.data.history import History
 from recsys.training import ease
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from command_line import SAMPLE
 from interrupts import epochs_behind, interrupt_at
+from recsys.training.run import Run
 
 from recsys.errors import ModelError
 from recsys.preprocess import read_dataset
 from recsys.train import fit
 from recsys.training import run as training_run
 from recsys.training.options import Options
-from recsys.training.run import Run
 from recsys.training.step import TrainStep
 
 

@@ -7,10 +7,11 @@ import pytest
 from tables import towers_alone
 
 from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
+from recsys.data.history import attribute_rows, history_of
 from recsys.data.movielens import MAX_RATING
 from recsys.model import paddle
 from recsys.serving import folded as towers
-from recsys.training.batches import BatchSampler, attribute_rows, history_of
+from recsys.training.batches import BatchSampler
 from recsys.training.options import Options
 from recsys.training.step import RetrievalLoss, TrainStep, retrieval_targets
 

@@ -1,4 +1,4 @@
-"""One ratings file to typed, checked columns: fast when it is in order, complete when it is not."""
+"""A ratings file to typed, checked columns: fast when it is in order, complete when it is not."""
 
 import io
 import warnings
@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data import formats
 from recsys.data.dataset import Movies, Ratings, Users
-from recsys.data.formats import BadLine, Layout, Problems
 from recsys.data.movielens import MAX_RATING, MIN_RATING
+from recsys.data.readers import text
+from recsys.data.readers.fields import number, seconds, whole_number
+from recsys.data.readers.layouts import Layout
+from recsys.data.readers.problems import BadLine, Problems
 
 _BLOCK = 2**22  # bytes looked at together
 _COLUMN_TYPES = {"user_id": "i4", "movie_id": "i4", "rating": "f4", "time": "i8"}
@@ -26,19 +28,22 @@ class RatingLines(NamedTuple):
     lines: Sequence[int] | NDArray[np.int64]
 
 
-def read_ratings(path: Path, layout: Layout, problems: Problems) -> RatingLines:
-    """The ratings, block by block: by NumPy's reader where it can be trusted, else by line."""
-    formats.file_bytes(path, 2**16)
+def read_rating_file(path: Path, layout: Layout, problems: Problems) -> RatingLines:
+    """The ratings of any family of files, each 0.5 to 5 in half steps.
+
+    Read block by block: by NumPy's reader where it can be trusted, else line by line.
+    """
+    text.file_bytes(path, 2**16)
     parts: list[RatingLines] = []
     with path.open("rb") as file:
-        if file.read(len(formats.BOM)) != formats.BOM:
+        if file.read(len(text.BOM)) != text.BOM:
             file.seek(0)
         for _ in range(layout.header):
             file.readline()
         line = 1 + layout.header
         while block := file.read(_BLOCK) + file.readline():
-            part = _at_once(block, line, layout)
-            parts.append(part or _by_line(block, line, layout, path, problems))
+            part = _at_once(block, line, layout) or _by_line(block, line, layout, path, problems)
+            parts.append(_in_scale(path, part, problems))
             line += block.count(b"\n")
     return _joined(parts)
 
@@ -88,16 +93,16 @@ def _by_line(
     """A block's ratings, each line looked at, the bad ones put down as problems."""
     users, movies, values = array("i"), array("i"), array("f")
     times, lines = array("q"), array("q")
-    text = block.decode("utf-8" if formats.is_utf8(block) else "latin-1")
-    for line, each in enumerate(text.removesuffix("\n").split("\n"), first):
+    decoded = block.decode("utf-8" if text.is_utf8(block) else "latin-1")
+    for line, each in enumerate(decoded.removesuffix("\n").split("\n"), first):
         try:
-            row = layout.row(formats.plain_text(each))
-            user = formats.whole_number(row["user_id"], "a user id")
-            movie = formats.whole_number(row["movie_id"], "a movie id")
-            value = formats.number(row["rating"], "a rating")
-            time = formats.seconds(row.get("time", "0"))
-        except BadLine as trouble:
-            problems.add(path, line, str(trouble))
+            row = layout.row(text.plain_text(each))
+            user = whole_number(row["user_id"], "a user id")
+            movie = whole_number(row["movie_id"], "a movie id")
+            value = number(row["rating"], "a rating")
+            time = seconds(row.get("time", "0"))
+        except BadLine as problem:
+            problems.add(path, line, str(problem))
             continue
         users.append(user)
         movies.append(movie)
@@ -120,11 +125,7 @@ def _joined(parts: list[RatingLines]) -> RatingLines:
         lines = range(parts[0].lines[0], parts[-1].lines[-1] + 1)
     else:
         lines = np.concatenate([part.lines for part in parts])
-    columns = [
-        np.concatenate(column)
-        for column in zip(*(vars(part.ratings).values() for part in parts), strict=True)
-    ]
-    return RatingLines(Ratings(*columns), lines)
+    return RatingLines(Ratings.concatenate(part.ratings for part in parts), lines)
 
 
 def _ratings(columns: dict[str, NDArray]) -> Ratings:
@@ -132,7 +133,7 @@ def _ratings(columns: dict[str, NDArray]) -> Ratings:
     return Ratings(columns["user_id"], columns["movie_id"], columns["rating"], times)
 
 
-def check_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
+def _in_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
     """Leave out what is not 0.5 to 5 in half steps."""
     values = raw.ratings.values
     halves = values * 2
@@ -155,10 +156,10 @@ def check_pairs(
         return lambda i: f"unknown {what} {ids[i]}, expected one that the {what}s file has"
 
     ids = raw.ratings.movie_ids
-    raw = _keep(path, raw, _known(movies.ids, ids), problems, unknown("movie", ids))
+    raw = _keep(path, raw, np.isin(ids, movies.ids), problems, unknown("movie", ids))
     if users is not None:
         ids = raw.ratings.user_ids
-        raw = _keep(path, raw, _known(users.ids, ids), problems, unknown("user", ids))
+        raw = _keep(path, raw, np.isin(ids, users.ids), problems, unknown("user", ids))
     ratings, lines = raw
     first = _first_of_pair(ratings)
     if first is None:
@@ -179,23 +180,13 @@ def _keep(
     problems: Problems,
     words: Callable[[int], str],
 ) -> RatingLines:
-    """The good ratings; the others are problems, `words(i)` telling of the i-th rating."""
+    """The good ratings; the others are problems, which `words(i)` describes for rating i."""
     if good.all():
         return raw
     bad = np.flatnonzero(~good)
     lines = np.asarray(raw.lines)
     problems.add_all(path, lines[bad], lambda i: words(bad[i]))
     return RatingLines(raw.ratings[good], lines[good])
-
-
-def _known(known: NDArray[np.int64], ids: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(N,) whether each id is among the known ones."""
-    largest = int(known.max(initial=0))
-    if largest > 2**20 + 4 * len(ids):
-        return np.isin(ids, known)
-    table = np.zeros(largest + 2, np.bool_)  # many times faster than searching
-    table[known] = True
-    return table[np.minimum(ids, largest + 1)]
 
 
 def _first_of_pair(ratings: Ratings) -> NDArray[np.int64] | None:

@@ -9,10 +9,12 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data import rating_file
 from recsys.data.dataset import Movies, Ratings
-from recsys.data.formats import DAT_RATINGS, MAX_ID, U_RATINGS, Layout, Problems
-from recsys.data.rating_file import RatingLines
+from recsys.data.readers import ratings as module
+from recsys.data.readers.fields import MAX_ID
+from recsys.data.readers.layouts import DAT_RATINGS, U_RATINGS, Layout
+from recsys.data.readers.problems import Problems
+from recsys.data.readers.ratings import RatingLines, check_pairs, read_rating_file
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
@@ -43,7 +45,7 @@ def columns(ratings: Ratings) -> list[list]:
 
 def by_line(data: bytes, layout: Layout, first: int = 1) -> tuple[RatingLines, Problems]:
     problems = Problems()
-    return rating_file._by_line(data, first, layout, Path("ratings"), problems), problems
+    return module._by_line(data, first, layout, Path("ratings"), problems), problems
 
 
 @settings(max_examples=100, deadline=None)
@@ -56,7 +58,7 @@ def by_line(data: bytes, layout: Layout, first: int = 1) -> tuple[RatingLines, P
 def test_fast_and_careful_readers_agree(rows, layout, end, ended):
     data = text(rows, layout, end)
     data = data if ended else data.removesuffix(end.encode())
-    fast = rating_file._at_once(data, 7, layout)
+    fast = module._at_once(data, 7, layout)
     slow, problems = by_line(data, layout, 7)
     assert fast is not None  # plain lines must not need the slow pass
     assert not problems
@@ -72,7 +74,7 @@ def test_fast_and_careful_readers_agree(rows, layout, end, ended):
 @given(st.lists(st.sampled_from("0123456789::::.\n\n\r+-e #\"'"), max_size=60).map("".join))
 def test_the_fast_reader_takes_nothing_the_careful_one_refuses(noise):
     data = f"1::2::3::4\n{noise}\n7::8::4::5\n".encode()
-    fast = rating_file._at_once(data, 1, DAT_RATINGS)
+    fast = module._at_once(data, 1, DAT_RATINGS)
     slow, problems = by_line(data, DAT_RATINGS)
     if fast is not None:
         assert not problems
@@ -91,9 +93,9 @@ def test_blocks_of_any_size_give_the_same(rows, bad, layout, data):
         path = Path(folder) / "ratings"
         path.write_bytes(b"\n".join(lines))
         for size in (2**22, blocks):
-            patch.setattr(rating_file, "_BLOCK", size)
+            patch.setattr(module, "_BLOCK", size)
             problems = Problems()
-            read.append(rating_file.read_ratings(path, layout, problems))
+            read.append(read_rating_file(path, layout, problems))
             listed.append(problems.listed())
     assert listed[0] == listed[1] != []
     assert columns(read[0].ratings) == columns(read[1].ratings)
@@ -101,7 +103,7 @@ def test_blocks_of_any_size_give_the_same(rows, bad, layout, data):
     assert len(read[0].lines) == len(rows) - 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from([DAT, U, ATOMIC]),
     st.data(),
@@ -140,10 +142,10 @@ def test_damaged_bytes_end_in_data_or_a_data_error(family, data, patch):
     ],
 )
 def test_the_fast_reader_doubts_what_numpy_would_take(line):
-    assert rating_file._at_once(f"5::6::3::7\n{line}\n".encode(), 1, DAT_RATINGS) is None
+    assert module._at_once(f"5::6::3::7\n{line}\n".encode(), 1, DAT_RATINGS) is None
 
 
-def test_pairs_are_told_apart_and_the_first_kept(tmp_path):
+def test_pairs_are_distinguished_and_the_first_kept(tmp_path):
     ratings = Ratings(
         np.array([1, 12, 1, 1, 12], np.int32),
         np.array([23, 3, 2, 23, 3], np.int32),
@@ -153,7 +155,7 @@ def test_pairs_are_told_apart_and_the_first_kept(tmp_path):
     movies = Movies(np.array([2, 3, 23]), ["", "", ""], [(), (), ()])
     problems = Problems()
     raw = RatingLines(ratings, range(11, 16))
-    kept = rating_file.check_pairs(tmp_path, raw, movies, None, problems)
+    kept = check_pairs(tmp_path, raw, movies, None, problems)
     assert kept.ratings.times.tolist() == [0, 1, 2]
     assert problems.listed() == [
         f"{tmp_path}:14: second rating of movie 23 by user 1, expected one; line 11 has one",
@@ -166,5 +168,5 @@ def test_large_ids_need_no_large_table(tmp_path):
     ratings = Ratings(ids, ids, np.full(2, 3, np.float32), np.zeros(2, np.int64))
     movies = Movies(np.array([MAX_ID, 7]), ["", ""], [(), ()])
     raw = RatingLines(ratings, range(1, 3))
-    kept = rating_file.check_pairs(tmp_path, raw, movies, None, Problems())
+    kept = check_pairs(tmp_path, raw, movies, None, Problems())
     assert kept.ratings.movie_ids.tolist() == [MAX_ID]

@@ -1,0 +1,6 @@
+"""From a path to typed columns: one module for each kind of thing that a file holds.
+
+A file's way: `layouts.files_of` says how it is written, `text` decodes its lines, `records`
+splits them into fields, `fields` makes numbers and codes of those, and `movies`, `users` and
+`ratings` put them into columns. A line that cannot be used is put down in `problems` and left out.
+"""

@@ -1,0 +1,48 @@
+"""An address is refused when no Milvus could be there."""
+
+import pytest
+
+from recsys.errors import StoreError
+from recsys.milvus.address import MilvusAddress
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "movies.txt",
+        "ftp://host:1",
+        "http://",
+        "http://host:99999",
+        "http://host:port",
+        "http://root:hunter2:x@host:99999",
+        "http://root:hun/ter2@host:port",
+    ],
+)
+def test_an_address_that_is_none(uri: str) -> None:
+    with pytest.raises(
+        StoreError, match=r"nor http\(s\)://host:port.*correct the address"
+    ) as caught:
+        MilvusAddress(uri, "root:hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["1movies", "f-bad name", "ünï", "a" * 201, "a.b", "x;drop", ""])
+def test_a_name_milvus_does_not_take(name: str) -> None:
+    with pytest.raises(StoreError, match="is not a name Milvus takes") as caught:
+        MilvusAddress(collection=name)
+    assert caught.value.fix == "collection"
+
+
+def test_an_unknown_consistency() -> None:
+    with pytest.raises(StoreError, match=r"'Weak'.*choose from Strong") as caught:
+        MilvusAddress(consistency="Weak")
+    assert caught.value.fix == "consistency"
+
+
+def test_what_is_shown_and_what_is_secret() -> None:
+    address = MilvusAddress("http://root:hunter2@host:19530", token="root:hunter3")
+    assert address.shown == "http://host:19530"
+    assert set(address.secrets) == {"root:hunter3", "hunter3", "hunter2"}
+    assert not address.is_lite
+    assert MilvusAddress().is_lite

@@ -1,0 +1,33 @@
+"""The row of a movie: written, read back and filtered alike."""
+
+import numpy as np
+from movie_store import changed, movies
+
+from recsys.milvus.schema import FIELDS, MAX_GENRE, as_stored, catalogue_of, expression, rows_of
+from recsys.serving.catalogue import EVERYTHING, Filter
+
+MOVIES = movies(60)
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    stored = as_stored(changed(MOVIES, 0, titles="é" * 2000, genres=("ü" * 300,)))
+    rows = [row for batch in rows_of(stored) for row in batch]
+    assert all(list(row) == FIELDS for row in rows)
+    read = catalogue_of(rows, 16)
+    assert read.ids.tolist() == sorted(MOVIES.ids.tolist())
+    assert (read.titles, read.genres) == (stored.titles, stored.genres)
+    np.testing.assert_array_equal(read.vectors, stored.vectors)
+    place = read.ids.tolist().index(MOVIES.ids[0])
+    assert read.titles[place] == "é" * 512
+    assert len(read.genres[place][0].encode()) == MAX_GENRE
+
+
+def test_a_filter_as_an_expression() -> None:
+    assert expression(EVERYTHING) == ""
+    assert expression(EVERYTHING, np.array([3, 4])) == "(movie_id not in [3, 4])"
+    assert expression(Filter(("a",), ("b",), ("c",), (1990, 1999))) == (
+        '(array_contains_any(genres, ["a"])) and (array_contains_all(genres, ["b"])) and '
+        '(not array_contains_any(genres, ["c"])) and (year >= 1990 and year <= 1999)'
+    )
+    hostile = expression(Filter(any_genre=('"] or true or ["', "\\")))
+    assert hostile == r'(array_contains_any(genres, ["\"] or true or [\"", "\\"]))'

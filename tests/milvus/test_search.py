@@ -1,0 +1,65 @@
+"""Which queries go together, and what is asked once more."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from movie_store import MODEL, agrees, movies, oracle
+
+from recsys.milvus import search as milvus_search
+from recsys.milvus.search import groups, leave_out
+from recsys.milvus_store import MilvusStore
+from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Hits, no_hits
+
+MOVIES = movies(60)
+
+
+@pytest.mark.parametrize("sizes", [[0] * 2500, [5, 0, 900, 3, 40_000, 70], [7], [6000], []])
+def test_every_query_is_sent_once_with_room_for_what_it_excludes(sizes: list[int]) -> None:
+    found = list(groups(sizes, 10, 16_384, 20_000))
+    rows = [row for group in found for row in group.rows.tolist()]
+    assert sorted(rows) == list(range(len(sizes)))
+    for group in found:
+        if group.inline:
+            assert len(group.rows) == 1
+            assert group.limit == 10
+        else:
+            assert group.limit >= 10 + max(sizes[row] for row in group.rows)
+            assert len(group.rows) == 1 or group.limit * len(group.rows) <= 20_000
+            assert len(group.rows) <= 1000
+
+
+def test_each_row_leaves_out_what_it_excludes() -> None:
+    hits = Hits(np.array([[3, 1, 2], [3, 1, NO_MOVIE]]), np.ones((2, 3), np.float32))
+    leave_out(hits, [np.array([1, 99]), np.array([], np.int64)])
+    assert hits.movie_ids.tolist() == [[3, NO_MOVIE, 2], [3, 1, NO_MOVIE]]
+    assert hits.scores[0].tolist() == [1, -np.inf, 1]
+
+
+def starved(real: Callable[..., Hits], asked: list[tuple[int, bool]]) -> Callable[..., Hits]:
+    """An index that gives the first query nothing at first."""
+
+    def ask(*args: Any) -> Hits:
+        queries, thorough = args[2], args[-1]
+        asked.append((len(queries), thorough))
+        hits = real(*args)
+        if not thorough:
+            hits.movie_ids[0], hits.scores[0] = (part[0] for part in no_hits(1, args[3]))
+        return hits
+
+    return ask
+
+
+@pytest.mark.parametrize(("index", "again"), [("FLAT", []), ("HNSW", [(1, True)])])
+def test_a_query_an_approximate_index_starves_is_sent_once_more(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch, index: str, again: list[tuple[int, bool]]
+) -> None:
+    store.publish(MOVIES, MODEL, index=index)
+    store.open(MODEL)
+    asked: list[tuple[int, bool]] = []
+    monkeypatch.setattr(milvus_search, "_ask", starved(milvus_search._ask, asked))
+    hits = store.search(MOVIES.vectors[:3], 5)
+    assert asked == [(3, False), *again]
+    for row in (0, 1, 2) if again else (1, 2):
+        agrees(hits, row, oracle(MOVIES, MOVIES.vectors[row], EVERYTHING))
