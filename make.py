@@ -4,7 +4,7 @@
 Both make a virtual environment in .venv, install recsys into it, and go on from there.
 
     demo    real ratings, train, publish, recommend    (demo --fast: the sample data, two epochs)
-    test    lint, types, and all tests                 (test --quick: without the Milvus server)
+    test    lint, types, all tests, in two processes   (test --quick: seconds, no server, no kills)
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PARALLEL = ("-n", "2", "--dist", "loadgroup")  # one of the two has all tests of Milvus servers
 
 
 def run(*command: str, **settings: object) -> None:
@@ -57,7 +58,10 @@ def test(quick: bool) -> None:
     run(python, "-m", "ruff", "check", ".")
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
-    run(python, "-m", "pytest", *(["-m", "not milvus_server"] if quick else []))
+    if quick:
+        run(python, "-m", "pytest")  # what is quick is said in pyproject.toml
+    else:
+        run(python, "-m", "pytest", "-m", "", *PARALLEL)
 
 
 if __name__ == "__main__":

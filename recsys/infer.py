@@ -52,7 +52,11 @@ class UserQuery(NamedTuple):
 
 
 class Recommendation(NamedTuple):
-    """One movie of an answer."""
+    """One movie of an answer.
+
+    >>> Recommendation(1, 50, "Star Wars (1977)", ("Sci-Fi",), 1977, 0.54, 4.4, False).title
+    'Star Wars (1977)'
+    """
 
     rank: int  # from 1
     movie_id: int
@@ -75,8 +79,13 @@ class UserVectors(NamedTuple):
 class Recommender:
     """Answers queries out of a store that holds this model's movies.
 
-    >>> movies = Recommender(model, MilvusStore("recsys.db"))  # doctest: +SKIP
-    >>> (answer,) = movies.recommend([UserQuery(42)], k=10)  # doctest: +SKIP
+    >>> import recsys
+    >>> model = recsys.load_model("sample.model")
+    >>> with recsys.MilvusStore("sample.db") as store:
+    ...     movies = recsys.Recommender(model, store)
+    ...     (answer,) = movies.recommend([recsys.UserQuery(42)], k=10)
+    >>> [movie.rank for movie in answer]
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
 
     def __init__(self, model: ModelFolder, store: Store) -> None:
@@ -191,7 +200,10 @@ def predict(
     Raises:
         DataError: a user or movie the model does not know.
 
-    >>> predict(model, np.array([42]), np.array([50]))  # doctest: +SKIP
+    >>> import recsys
+    >>> model = recsys.load_model("sample.model")
+    >>> recsys.predict(model, np.array([42, 42]), np.array([1, 50])).shape
+    (2,)
     """
     users, user = np.unique(user_ids, return_inverse=True)
     movies, movie = np.unique(movie_ids, return_inverse=True)
@@ -215,6 +227,11 @@ def catalogue(
         movies: those the model was trained on if not given. Movies it does not know get their
             vectors from genres and title alone.
         rows: (M, T) title rows and (M, G) genre rows, where they were encoded before.
+
+    >>> import recsys
+    >>> movies = recsys.catalogue(recsys.load_model("sample.model"))
+    >>> len(movies), movies.is_new.any().item()
+    (338, False)
     """
     movies = movies or model.movies
     vocabulary = model.vocabulary

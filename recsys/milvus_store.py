@@ -32,11 +32,15 @@ class MilvusStore:
     Raises:
         StoreError: nothing answers there, or it does not let us in.
 
-    Example:
-        with MilvusStore("recsys.db") as store:
-            store.publish(movies, model.fingerprint)
-            store.open(model.fingerprint)
-            hits = store.search(queries, k=10)
+    >>> import recsys
+    >>> model = recsys.load_model("sample.model")
+    >>> movies = recsys.catalogue(model)
+    >>> with recsys.MilvusStore("example.db") as store:
+    ...     published = store.publish(movies, model.fingerprint)
+    ...     opened = store.open(model.fingerprint)
+    ...     hits = store.search(movies.vectors[:2], k=10)
+    >>> opened.count, hits.movie_ids.shape
+    (338, (2, 10))
     """
 
     def __init__(self, address: MilvusAddress | str = MilvusAddress()) -> None:

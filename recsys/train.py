@@ -197,7 +197,10 @@ def train(
         DataError: the data is missing or bad.
         ModelError: training or writing failed; a model that was there still stands.
 
-    >>> model = train("data/sample", "sample.model", Options(epochs=1))  # doctest: +SKIP
+    >>> import recsys
+    >>> options = recsys.Options(epochs=1, dimension=4)
+    >>> recsys.train("data/sample", "tiny.model", options).config["epoch"]
+    1
     """
     try:
         paddle.set_device(device)
@@ -261,7 +264,12 @@ def _postfix(losses: list[tuple[float, float]], progress: Progress) -> dict[str,
 
 
 class _Module(ModuleType):
-    """`recsys.train` is this file and, as the public name says, what is called to train."""
+    """A module that can be called.
+
+    `recsys.train` is the name of this file and of the public function. Importing the file sets the
+    attribute `train` of the package to the module, whatever stood there: so the module itself has
+    to be what is called, whether the file is imported first or the function used first.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> ModelFolder:
         return train(*args, **kwargs)

@@ -16,8 +16,15 @@ from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, ModelFolder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a Milvus server in one process where several run tests."""
+    for item in items:
+        if item.get_closest_marker("milvus_server"):
+            item.add_marker(pytest.mark.xdist_group("milvus_server"))
+
+
 class Trained(NamedTuple):
-    """A place where the three making commands have run, and what they said."""
+    """A place where train, preprocess and load-movies have run, and what they printed."""
 
     place: Path  # with the model folder, movies_data.txt and recsys.db
     train: subprocess.CompletedProcess[str]
@@ -31,7 +38,7 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Ready to be asked. Tests read it and never change it."""
+    """A model and a published store. Tests read them and never change them."""
     place = tmp_path_factory.mktemp("trained")
     done = [
         recsys(*command, cwd=place)

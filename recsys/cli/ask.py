@@ -44,7 +44,7 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating")
     type=click.Choice(RANKINGS),
     default=RANKINGS[0],
     show_default=True,
-    help="What a user likely chooses and likes, or the predicted rating alone.",
+    help="Relevance: what the user likely chooses, and likes; or the predicted rating.",
 )
 @click.option("--include-seen", is_flag=True, help="Also movies the user has rated.")
 @filter_options

@@ -84,6 +84,13 @@ def evaluate(
 
     Raises:
         DataError: the data do not make such a split. ModelError, StoreError: as they come.
+
+    >>> import recsys
+    >>> dataset = recsys.read_dataset("data/sample")
+    >>> options = recsys.Options(epochs=1, dimension=4)
+    >>> ours = next(recsys.evaluate(dataset, "random", options=options, indexes=()))
+    >>> ours.name, ours.protocol
+    ('recsys', 'random')
     """
     for seed in seeds:
         parts = split(dataset.ratings, protocol, seed, likes)

@@ -30,7 +30,10 @@ class Hits(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which movies may answer; an empty part asks nothing."""
+    """Which movies may answer; an empty part asks nothing.
+
+    >>> comedies_of_the_nineties = Filter(any_genre=("Comedy",), years=(1990, 1999))
+    """
 
     any_genre: tuple[str, ...] = ()  # has at least one of these
     all_genres: tuple[str, ...] = ()  # has every one of these

@@ -144,7 +144,9 @@ def load_model(path: Path | str = DEFAULT) -> ModelFolder:
     Raises:
         ModelError: there is none, or one of another format.
 
-    >>> model = load_model("sample.model")  # doctest: +SKIP
+    >>> import recsys
+    >>> recsys.load_model("sample.model").movies.titles[0]
+    'Toy Story (1995)'
     """
     return ModelFolder(path)
 

@@ -256,10 +256,14 @@ def test_data_that_is_not_there(run, tmp_path):
 
 @pytest.mark.parametrize(
     "option",
-    [("--epochs", "0"), ("--epochs", "x"), ("--learning-rate", "0"), ("--learning-rate", "-1"),
-     ("--validation", "1"), ("--validation", "nan"), ("--seed", "٣"), ("--seed", "1" * 30), ("--patience", "0"), ("--dimension", "0"), ("--dimension", "10000000"), ("--seed", "-1"),
-     ("--batch-size", "-1")],
-)  # fmt: skip
+    [
+        *(("--epochs", "0"), ("--epochs", "x"), ("--batch-size", "-1"), ("--patience", "0")),
+        *(("--learning-rate", "0"), ("--learning-rate", "-1"), ("--learning-rate", "inf")),
+        *(("--validation", "1"), ("--validation", "nan"), ("--validation", "-0.1")),
+        *(("--dimension", "0"), ("--dimension", "10000000")),
+        *(("--seed", "-1"), ("--seed", "٣"), ("--seed", "1" * 30)),
+    ],
+)
 def test_options_out_of_range(run, option):
     done = run("train", "--data", SAMPLE, *option, code=2)
     assert option[0] in done.stderr

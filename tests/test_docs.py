@@ -1,0 +1,89 @@
+"""Every command shown in the documents can be given, and every command and option is in them."""
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from recsys.cli.app import cli
+from recsys.training.options import Options
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "data" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
+SHOWN = re.compile(r"^ {4}(?:\$ )?(recsys [a-z-].*)$|`(recsys [a-z-]+[^`]*)`", re.MULTILINE)
+SCRIPTS = re.compile(r"python3? (make\.py|benchmarks/\w+\.py)")
+LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+SHARED = ("## Model and Milvus", "## Filters", "# Commands")  # hold for several commands
+
+
+def shown() -> list[str]:
+    found = []
+    for page in PAGES:
+        for groups in SHOWN.findall(page.read_text("utf-8")):
+            found.append(re.split(r"\s#|\s[<|]\s|\s&&\s|\s>\s", "".join(groups))[0].strip())
+    return sorted(set(found))
+
+
+def section(heading: str) -> str:
+    """The text under a heading of the page on commands, up to the next one."""
+    _, found, rest = COMMANDS_PAGE.partition(f"{heading}\n")
+    assert found, f"docs/commands.md has no {heading!r}"
+    return re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("line", shown())
+def test_a_command_shown_is_one_that_can_be_given(line):
+    _, name, *arguments = shlex.split(line.replace("…", "x").replace("[", "").replace("]", ""))
+    if name.startswith("-"):
+        return
+    command = cli.get_command(click.Context(cli), name)
+    assert command, line
+    if arguments and arguments not in (["--help"], ["-h"]):
+        group = cli.make_context("recsys", [name, *arguments])
+        command.make_context(name, arguments, parent=group)
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_is_documented_with_all_its_options(name):
+    text = section(f"## recsys {name}") + "".join(map(section, SHARED))
+    for param in cli.commands[name].params:
+        if isinstance(param, click.Option):
+            for option in param.opts:
+                assert re.search(rf"`{option}\b", text), (
+                    f"{name} {option} is not in docs/commands.md"
+                )
+
+
+def test_no_option_is_documented_that_is_not_there():
+    there = {opt for each in cli.commands.values() for param in each.params for opt in param.opts}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", COMMANDS_PAGE))
+    assert named <= there | {"--help", "--version"}
+
+
+@pytest.mark.parametrize("knob", dataclasses.fields(Options), ids=lambda knob: knob.name)
+def test_every_knob_is_documented_as_it_is(knob):
+    option = f"--{knob.name.replace('_', '-')}"
+    assert f"| `{option}` | {knob.default} | {knob.metadata['help']} |" in COMMANDS_PAGE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_scripts_and_pages_that_are_named_are_there(page):
+    text = page.read_text("utf-8")
+    for script in SCRIPTS.findall(text):
+        assert (ROOT / script).exists(), script
+    for link in LINKS.findall(text):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_readme_is_one_page_and_something_is_shown():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+    assert len(shown()) > 20
