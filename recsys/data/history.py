@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Ratings, Vocabulary
 from recsys.data.ids import positions
 
+BLOCK = 512  # rows made dense at once
+DENSE = 30  # one entry in so many, from which on dense blocks are faster
+GATHERED = 1 << 22  # numbers copied at once from a table
+
 
 class History(NamedTuple):
     """N ratings of U users, those of one user side by side and in the order of the movies' rows.
@@ -102,6 +106,66 @@ class History(NamedTuple):
         there = place >= 0
         matrix[owners[there], place[there]] = self.ratings[entries[there]]
         return matrix
+
+    def sums(
+        self, table: NDArray[np.floating], values: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """(R, C) for each of the R rows the sum of a table's rows over its entries.
+
+        Entries gathered row by row, one product each; as dense blocks where more than a thirtieth
+        of everything is rated, which is then faster.
+
+        Args:
+            table: (M + 1, C) by movie row.
+            values: (N,) what each entry counts, 1 if not given.
+        """
+        rows, out = len(self.offsets) - 1, np.zeros((len(self.offsets) - 1, table.shape[1]))
+        values = np.ones(len(self.movie_rows), np.float32) if values is None else values
+        values = values.astype(table.dtype, copy=False)
+        if rows > 1 and len(values) * DENSE > rows * len(table):
+            weighted = self._replace(ratings=values)
+            for lo in range(0, rows, BLOCK):
+                block = np.arange(lo, min(lo + BLOCK, rows))
+                out[block] = weighted.dense(block, len(table)) @ table
+            return out.astype(np.float32)
+        offsets = self.offsets.tolist()
+        step = max(1, GATHERED // max(1, table.shape[1]))
+        for row in np.flatnonzero(self.counts).tolist():
+            for lo in range(offsets[row], offsets[row + 1], step):
+                part = slice(lo, min(lo + step, offsets[row + 1]))
+                out[row] += values[part] @ table[self.movie_rows[part]]
+        return out.astype(np.float32)
+
+    def part(self, lo: int, hi: int) -> "History":
+        """Rows lo to hi - 1, as views."""
+        offsets = self.offsets[lo : hi + 1]
+        entries = slice(int(offsets[0]), int(offsets[-1]))
+        return History(
+            offsets - offsets[0],
+            self.movie_rows[entries],
+            self.ratings[entries],
+            self.times[entries],
+        )
+
+    def keep(self, kept: NDArray[np.bool_]) -> "History":
+        """The same rows with (N,) some of the entries."""
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return History(
+            before[self.offsets], self.movie_rows[kept], self.ratings[kept], self.times[kept]
+        )
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """(N,) the row of each entry."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
+
+    def transposed(self, rows: int) -> tuple["History", NDArray[np.int64]]:
+        """Who rated each of `rows` movies, and (N,) the order that sorts entries by movie."""
+        order = np.argsort(self.movie_rows, kind="stable")
+        counts = np.bincount(self.movie_rows, minlength=rows)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        owners = self.owners.astype(np.int32)[order]
+        return History(offsets, owners, self.ratings[order], self.times[order]), order
 
     def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
         """(up to `size`,) user rows at a time, from 1 to U, those without ratings too."""

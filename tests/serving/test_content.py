@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.serving import content
+from recsys.serving.content import Kernel, Numbers, Tokens, fit_prior, principal
+
+# genres 1 and 2 (one movie each of four), 3 in two; the last two movies have genre 3
+GENRES = np.array([[1, -1], [2, -1], [3, -1], [3, 1]])
+YEARS = np.array([1990.0, 1994.0, np.nan, 1994.0])
+
+
+def blocks(genres=GENRES, years=YEARS, number_weight=0.5):
+    return [Tokens(np.asarray(genres)), Numbers(np.asarray(years, float), number_weight)]
+
+
+def exact(genres, years, other_genres, other_years, number_weight=0.5):
+    """The kernel of two movies of the fixture, by its definition."""
+    counts = {1: 2, 2: 1, 3: 2}
+    idf = {token: np.log(5 / (1 + count)) + 1e-3 for token, count in counts.items()}
+
+    def vector(rows):
+        values = np.array([idf[token] * (token in rows) for token in (1, 2, 3)])
+        return values / max(np.linalg.norm(values), 1e-9)
+
+    cosine = float(vector(genres) @ vector(other_genres))
+    scale = content.NUMBER_SCALE * np.std([1990, 1994, 1994])
+    apart = abs(years - other_years)
+    near = 0.0 if np.isnan(apart) else float(np.exp(-apart / scale))
+    return (1 + cosine) * (1 + number_weight * near) - 1
+
+
+def test_features_multiply_to_the_kernel_by_hand():
+    kernel = Kernel.fit(blocks())
+    features = kernel.features(blocks())
+    for a in range(4):
+        for b in range(4):
+            expected = exact(GENRES[a], YEARS[a], GENRES[b], YEARS[b])
+            assert features[a] @ features[b] == pytest.approx(expected, abs=1e-3)
+
+
+def test_new_movies_are_compared_with_the_landmarks_exactly():
+    kernel = Kernel.fit(blocks())
+    new = kernel.features(blocks([[1, 2]], [1992.0]))
+    old = kernel.features(blocks())
+    for movie in range(4):
+        expected = exact([1, 2], 1992.0, GENRES[movie], YEARS[movie])
+        assert new[0] @ old[movie] == pytest.approx(expected, abs=1e-3)
+
+
+def test_no_features_are_longer_than_said():
+    kernel = Kernel.fit(blocks())
+    lengths = np.linalg.norm(kernel.features(blocks()), axis=1)
+    assert kernel.longest == pytest.approx(np.sqrt(2 * 1.5 - 1))
+    assert (lengths <= kernel.longest + 1e-4).all()
+
+
+@pytest.mark.parametrize("genres", [[[-1, -1]], [[0, -1]], [[99, -1]]])
+def test_a_movie_of_which_nothing_is_known_gets_the_mean(genres):
+    kernel = Kernel.fit(blocks())
+    targets = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    prior = fit_prior(kernel, blocks(), targets)
+    found = prior.predict(kernel, blocks(genres, [np.nan]))
+    np.testing.assert_allclose(found[0], targets.mean(0), atol=1e-6)
+
+
+def test_order_and_repetition_of_tokens_say_nothing():
+    kernel = Kernel.fit(blocks())
+    one = kernel.features([Tokens(np.array([[1, 3, -1]])), Numbers(np.array([1994.0]), 0.5)])
+    other = kernel.features([Tokens(np.array([[3, 1, 3]])), Numbers(np.array([1994.0]), 0.5)])
+    np.testing.assert_array_equal(one, other)
+
+
+def test_the_prior_is_kernel_ridge_regression():
+    rng = np.random.default_rng(0)
+    genres, years = rng.integers(1, 6, (60, 2)), rng.integers(1930, 2000, 60).astype(float)
+    data = blocks(genres, years)
+    targets = rng.standard_normal((60, 4)).astype(np.float32)
+    kernel = Kernel.fit(data)
+    new = blocks(rng.integers(1, 6, (9, 2)), rng.integers(1930, 2000, 9).astype(float))
+    found = fit_prior(kernel, data, targets, ridge=3.0).predict(kernel, new)
+    phi, psi = kernel.features(data).astype(float), kernel.features(new).astype(float)
+    inner = np.linalg.solve(phi @ phi.T + 3 * np.eye(60), targets - targets.mean(0))
+    np.testing.assert_allclose(found, targets.mean(0) + psi @ phi.T @ inner, atol=1e-4)
+
+
+def test_a_large_ridge_leaves_only_the_mean():
+    targets = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    kernel = Kernel.fit(blocks())
+    found = fit_prior(kernel, blocks(), targets, ridge=1e9).predict(kernel, blocks())
+    np.testing.assert_allclose(found, np.tile(targets.mean(0), (4, 1)), atol=1e-6)
+
+
+def test_movies_in_blocks_are_as_movies_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    data = blocks(rng.integers(-1, 6, (50, 3)), rng.integers(1930, 2000, 50).astype(float))
+    targets = rng.standard_normal((50, 2)).astype(np.float32)
+    kernel = Kernel.fit(data)
+    whole = fit_prior(kernel, data, targets).predict(kernel, data)
+    monkeypatch.setattr(content, "_BLOCK", 7)
+    np.testing.assert_allclose(
+        fit_prior(kernel, data, targets).predict(kernel, data), whole, atol=1e-5
+    )
+
+
+def test_all_principal_directions_keep_every_inner_product():
+    kernel = Kernel.fit(blocks())
+    features = kernel.features(blocks())
+    whole = features @ principal(kernel, blocks(), kernel.size + 3)
+    assert whole.shape == (4, kernel.size + 3)
+    np.testing.assert_allclose(whole @ whole.T, features @ features.T, atol=1e-4)
+    few = features @ principal(kernel, blocks(), 1)
+    assert np.square(few).sum() <= np.square(features).sum()
+
+
+def test_few_landmarks_are_seeded_and_different():
+    rng = np.random.default_rng(0)
+    data = blocks(rng.integers(1, 9, (200, 2)), rng.integers(1930, 2000, 200).astype(float))
+    one, same = Kernel.fit(data, 16, seed=3), Kernel.fit(data, 16, seed=3)
+    assert one.size <= 16
+    np.testing.assert_array_equal(one.features(data), same.features(data))
+    assert not np.array_equal(one.features(data), Kernel.fit(data, 16, seed=4).features(data))
+
+
+def test_a_kernel_comes_back_from_its_landmarks():
+    kernel = Kernel.fit(blocks())
+    again = Kernel(kernel.landmarks, kernel.spread)
+    np.testing.assert_array_equal(kernel.features(blocks()), again.features(blocks()))
+
+
+def test_equal_numbers_have_a_scale():
+    kernel = Kernel.fit([Numbers(np.full(3, 7.0))])
+    assert np.isfinite(kernel.features([Numbers(np.array([7.0, 8.0, np.nan]))])).all()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-1, 5), st.integers(-1, 5), st.none() | st.floats(-1e6, 1e6)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_any_content_makes_finite_features(rows):
+    tokens = np.array([row[:2] for row in rows])
+    numbers = np.array([np.nan if row[2] is None else row[2] for row in rows])
+    kernel = Kernel.fit([Tokens(tokens), Numbers(numbers)])
+    features = kernel.features([Tokens(tokens), Numbers(numbers)])
+    assert np.isfinite(features).all()
+    assert (np.linalg.norm(features, axis=1) <= kernel.longest * 1.01).all()

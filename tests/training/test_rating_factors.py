@@ -1,0 +1,229 @@
+"""The rating factors: closed-form fit and fold-in, and the one inner product they are asked by."""
+
+import numpy as np
+import pytest
+
+from recsys.data.history import History
+from recsys.serving.factors import (
+    RatingFactors,
+)
+from recsys.training import rating_factors
+from recsys.training.rating_factors import ContentFeatures, FactorOptions, FittedFactors, Pairs, fit
+
+USERS, MOVIES, SIZES = 120, 80, (3, 4)
+OPTIONS = FactorOptions(dimension=4, sweeps=8, coordinates=5)
+
+
+def histories_of(users: np.ndarray, movies: np.ndarray, ratings: np.ndarray) -> History:
+    """(N,) rows to histories of users 0 to USERS."""
+    order = np.lexsort((movies, users))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=USERS + 1))])
+    return History(
+        offsets,
+        movies[order].astype(np.int32),
+        ratings[order].astype(np.float32),
+        np.zeros(len(users), np.int64),
+    )
+
+
+class World:
+    """Ratings of two true factors and biases; the last user and the last movie have none."""
+
+    def __init__(self, low: float = 1.0, high: float = 5.0, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        p, q = rng.standard_normal((USERS + 1, 2)), rng.standard_normal((MOVIES + 1, 2))
+        a, b = rng.standard_normal(USERS + 1), rng.standard_normal(MOVIES + 1)
+        truth = 3 + 0.3 * a[:, None] + 0.4 * b + 0.5 * p @ q.T
+        noisy = np.clip(truth + 0.4 * rng.standard_normal(truth.shape), 1, 5)
+        noisy = low + (noisy - 1) * (high - low) / 4
+        seen = rng.random(truth.shape) < 0.5
+        seen[0] = seen[:, 0] = seen[-1] = seen[:, -1] = False
+        test = seen & (rng.random(truth.shape) < 0.2)
+        self.train = histories_of(*np.nonzero(seen & ~test), noisy[seen & ~test])
+        self.test = Pairs(*np.nonzero(test), noisy[test])
+        self.attributes = np.stack([rng.integers(0, n, USERS + 1) for n in SIZES], 1)
+        self.attributes[0] = 0
+        years = rng.integers(1950, 2000, MOVIES + 1)
+        years[0] = 0
+        self.genres = (rng.random((MOVIES + 1, 3)) < 0.4) * (years > 0)[:, None]
+        self.content = ContentFeatures.of(years)(self.genres, years)
+        self.range = (low, high)
+
+    def fit(self, options: FactorOptions = OPTIONS, validation: Pairs | None = None):
+        return fit(self.train, self.attributes, self.content, self.range, options, validation)
+
+
+def predicted(fitted: FittedFactors, pairs: Pairs) -> np.ndarray:
+    factors = fitted.factors
+    users = factors.user_parts(fitted.users)[pairs.users]
+    return (users * factors.movie_parts(factors.movies)[pairs.movies]).sum(1)
+
+
+def rmse(these: np.ndarray, those: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((these - those) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def fitted(world: World) -> FittedFactors:
+    return world.fit()
+
+
+def test_a_folded_in_user_equals_the_trained_user_of_the_same_history(world, fitted):
+    for user in (1, 17, USERS - 1):
+        alone = world.train.part(user, user + 1)
+        folded = fitted.factors.users(alone, world.attributes[user : user + 1])
+        np.testing.assert_allclose(folded[0], fitted.users[user], rtol=1e-9, atol=1e-12)
+
+
+def test_the_order_of_a_history_does_not_matter(world, fitted):
+    alone = world.train.part(5, 6)
+    turned = History(alone.offsets, alone.movie_rows[::-1], alone.ratings[::-1], alone.times)
+    there, back = (fitted.factors.users(h, world.attributes[5:6]) for h in (alone, turned))
+    np.testing.assert_allclose(there, back, atol=1e-5)
+
+
+def test_the_inner_product_of_the_parts_is_the_predicted_rating(fitted):
+    factors = fitted.factors
+    q, b = factors.movies[:, :-1].astype(float), factors.movies[:, -1].astype(float)
+    p, a = fitted.users[:, :-1], fitted.users[:, -1:]
+    ratings = factors.mean + factors.scale * (a + b + p @ q.T)
+    parts = factors.movie_parts(factors.movies)
+    np.testing.assert_allclose(factors.user_parts(fitted.users) @ parts.T, ratings, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(parts, axis=1), 1, atol=1e-6)
+
+
+def test_a_movie_too_long_for_the_radius_is_shortened():
+    part = movie_parts(np.array([[3.0, 4.0], [0.3, 0.4]]), 2.0)
+    np.testing.assert_allclose(np.linalg.norm(part, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(part[:, :2] * 2, [[3**0.5 * 0.6, 3**0.5 * 0.8], [0.3, 0.4]])
+
+
+def test_better_than_biases_where_there_are_factors(world, fitted):
+    biases = world.fit(FactorOptions(dimension=0, sweeps=8, coordinates=0))
+    ratings = world.test.ratings
+    error = rmse(predicted(fitted, world.test), ratings)
+    assert error < 0.75 * rmse(predicted(biases, world.test), ratings)
+    assert error < 0.55  # the noise alone is .4
+
+
+def test_any_scale_of_ratings_gives_the_same_predictions(world, fitted):
+    tenfold = World(0, 100)
+    again = predicted(tenfold.fit(), tenfold.test)
+    np.testing.assert_allclose(again, (predicted(fitted, world.test) - 1) * 25, atol=0.05)
+    assert tenfold.fit().factors.clip(np.array([-5.0, 300.0])).tolist() == [0, 100]
+
+
+def test_without_ratings_the_prior_mean(world, fitted):
+    factors = fitted.factors
+    movie = factors.new_movies(world.content[-1:])
+    np.testing.assert_allclose(factors.movies[-1], movie[0], atol=1e-5)
+    empty = History(np.zeros(2, np.int64), *(column[:0] for column in world.train[1:]))
+    user = factors.users(empty, world.attributes[-1:])
+    prior = factors.user_features(empty, world.attributes[-1:]) @ factors.user_weights
+    np.testing.assert_allclose(user, prior)
+    np.testing.assert_allclose(fitted.users[-1], prior[0])
+    unknown = factors.users(empty, np.zeros((1, 2), np.int8))
+    np.testing.assert_allclose(unknown[0], factors.user_weights[0])
+
+
+def test_unknown_movies_and_codes_are_left_out(world, fitted):
+    alone = world.train.part(3, 4)
+    longer = History(
+        alone.offsets + np.array([0, 1]),
+        np.append(alone.movie_rows, 0).astype(np.int32),
+        np.append(alone.ratings, 5).astype(np.float32),
+        np.append(alone.times, 0),
+    )
+    codes = world.attributes[3:4]
+    same = [fitted.factors.users(each, codes) for each in (alone, longer)]
+    np.testing.assert_array_equal(*same)
+    far = fitted.factors.users(alone, np.full((1, 2), 99))
+    none = fitted.factors.users(alone, np.zeros((1, 2), np.int8))
+    np.testing.assert_array_equal(far, none)
+
+
+@pytest.mark.parametrize("gathered", [1, 50, 1 << 20])
+def test_sums_by_rows_equal_a_dense_product(world, gathered, monkeypatch):
+    monkeypatch.setattr("recsys.serving.factors.GATHERED", gathered)
+    dense = np.zeros((USERS + 1, MOVIES + 1))
+    owner = np.repeat(np.arange(USERS + 1), world.train.counts)
+    dense[owner, world.train.movie_rows] = world.train.ratings
+    table = np.random.default_rng(1).standard_normal((MOVIES + 1, 7))
+    np.testing.assert_allclose(world.train.sums(table), (dense > 0) @ table)
+    values = world.train.ratings.astype(float)
+    np.testing.assert_allclose(world.train.sums(table, values), dense @ table)
+
+
+def test_small_blocks_learn_the_same(world, fitted, monkeypatch):
+    monkeypatch.setattr("recsys.serving.factors.GATHERED", 100)
+    monkeypatch.setattr("recsys.serving.factors.SOLVED", 100)
+    again = predicted(world.fit(), world.test)
+    np.testing.assert_allclose(again, predicted(fitted, world.test), atol=1e-3)
+
+
+def test_the_posterior_is_what_plain_algebra_gives(world, fitted):
+    """One user, all terms written out from full covariances."""
+    factors, d = fitted.factors, OPTIONS.dimension + 1
+    rows = world.train.part(9, 10)
+    full = np.zeros((MOVIES + 1, d, d))
+    up, across = np.triu_indices(d)
+    full[:, up, across] = full[:, across, up] = factors.moments
+    matrix, right = np.diag(1 / factors.user_variance), np.zeros(d)
+    for movie, rating in zip(rows.movie_rows, rows.ratings, strict=True):
+        score = (rating - factors.mean) / factors.scale
+        f = np.append(factors.movies[movie, :-1], 1)
+        matrix = matrix + factors.precision * full[movie]
+        right = right + factors.precision * (f * score - factors.crosses[movie])
+    prior = factors.user_features(rows, world.attributes[9:10])[0] @ factors.user_weights
+    expected = np.linalg.solve(matrix, prior / factors.user_variance + right)
+    np.testing.assert_allclose(fitted.users[9], expected, atol=1e-5)
+
+
+def test_the_same_seed_learns_the_same(world, fitted):
+    again = world.fit()
+    for name, array in fitted.factors.arrays().items():
+        np.testing.assert_array_equal(array, getattr(again.factors, name))
+    np.testing.assert_array_equal(fitted.users, again.users)
+
+
+def test_validation_keeps_the_best_sweep(world):
+    options = FactorOptions(dimension=12, sweeps=30, ridge=0.5, coordinates=20)
+    chosen = world.fit(options, world.test)
+    assert chosen.rmse[chosen.sweeps - 1] == min(chosen.rmse)
+    assert len(chosen.rmse) in (30, chosen.sweeps + rating_factors.PATIENCE)
+    fewer = world.fit(FactorOptions(dimension=12, sweeps=chosen.sweeps, ridge=0.5, coordinates=20))
+    np.testing.assert_array_equal(chosen.users, fewer.users)
+
+
+def test_saved_tables_are_memory_mapped_and_answer_alike(world, fitted, tmp_path):
+    fitted.factors.save(tmp_path)
+    loaded = RatingFactors.load(tmp_path)
+    assert isinstance(loaded.moments, np.memmap)
+    np.testing.assert_array_equal(loaded.users(world.train, world.attributes), fitted.users)
+
+
+def test_tiny_data_and_constant_ratings():
+    train = History(
+        np.array([0, 0, 1]), np.array([1], np.int32), np.array([4], np.float32), np.array([0])
+    )
+    fitted = fit(train, np.zeros((2, 0), np.int8), np.zeros((2, 0)), (1, 5), OPTIONS)
+    assert predicted(fitted, Pairs(np.array([1]), np.array([1]), np.array([4]))) == pytest.approx(4)
+
+
+def test_what_does_not_fit_is_refused(world):
+    with pytest.raises(ValueError, match="at least one rating"):
+        fit(
+            History(np.zeros(USERS + 2, np.int64), *(c[:0] for c in world.train[1:])),
+            world.attributes,
+            world.content,
+            world.range,
+        )
+    with pytest.raises(ValueError, match="rows of attributes"):
+        fit(world.train, world.attributes[1:], world.content, world.range)
+    with pytest.raises(ValueError, match="rows of content"):
+        fit(world.train, world.attributes, world.content[:9], world.range)
