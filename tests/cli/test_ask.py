@@ -1,4 +1,4 @@
-"""recommend, similar and predict, as they are asked at the prompt."""
+"""recommend, similar and predict at the prompt."""
 
 import csv
 import io
