@@ -24,9 +24,8 @@ def some_users(folder: ModelFolder) -> dict[str, np.ndarray]:
         ratings[place, : len(given)] = given
     history[6, 0], ratings[6, 0] = 7, 1.0  # one movie, disliked
     gender, age, job = attributes.T.copy()
-    return {
-        "user": rows, "gender": gender, "age": age, "job": job, "history": history, "ratings": ratings
-    }  # fmt: skip
+    sides = {"gender": gender, "age": age, "job": job}
+    return {"user": rows, **sides, "history": history, "ratings": ratings}
 
 
 def some_movies(folder: ModelFolder) -> dict[str, np.ndarray]:

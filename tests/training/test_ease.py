@@ -133,7 +133,7 @@ def test_a_cold_start_user_gets_what_users_of_the_profile_rate():
     gender = np.concatenate([[0], np.repeat([1, 2], [60, 140])])
     there = rng.random((201, 30)) < np.where((gender[:, None] == 1) == (odd == 1), 0.8, 0.1)
     there[0] = False
-    pairs = np.argwhere(there) + (0, 1)
+    pairs = np.argwhere(there) + np.array([0, 1])
     history = history_of(200, pairs, np.full(len(pairs), 4, np.float32))
     tables = fitted(history, 30, np.stack([gender, 0 * gender, 0 * gender], 1))
     no_history = np.zeros(0, int), np.zeros(0, np.float32)
