@@ -130,13 +130,13 @@ def test_one_seed_one_model_wherever_it_is_trained(folder, tmp_path):
         assert same.read_bytes() == file.read_bytes(), file
 
 
-def test_the_seed_decides_the_model(tiny, tmp_path):
-    one, same, *others = (
-        train(tiny, tmp_path / f"m{place}", replace(TINY, seed=seed), validation=0).fingerprint
-        for place, seed in enumerate((0, 0, 1, 2))
-    )
-    assert one == same
-    assert len({one, *others}) == 3
+def test_the_seed_decides_the_model(tiny):
+    dataset = read_dataset(tiny)
+    options = [replace(TINY, seed=seed) for seed in (0, 0, 1)]
+    one, same, other = (fit(dataset, dataset.ratings, each).tables for each in options)
+    for name, table in one.items():
+        np.testing.assert_array_equal(same[name], table, err_msg=name)
+    assert any((other[name] != table).any() for name, table in one.items())
 
 
 def test_resuming_without_a_checkpoint_starts_anew(tiny, tmp_path):
