@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys.training.run import Fitted
 
 from recsys.cli.tables import table
 from recsys.data.dataset import Dataset

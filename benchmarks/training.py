@@ -53,13 +53,8 @@ def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
     chosen = {name: getattr(args, name) for name in ("batch_size", "batch_users")}
     options = replace(Options(seed=args.seed), **{k: v for k, v in chosen.items() if v})
     attributes = attribute_rows(dataset.users, vocabulary)
-<<<<<<< HEAD
-    feed = BatchSampler(history, attributes, len(dataset.movies), options)
-    return TrainStep(dataset.movies.sorted(), vocabulary, feed, options)
-=======
     sampler = BatchSampler(history, attributes, len(dataset.movies), options)
     return TrainStep(dataset.movies.sorted(), vocabulary, sampler, options), sampler
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
 
 
 def batches(sampler: "BatchSampler", rng: Any) -> Iterator[Any]:

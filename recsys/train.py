@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from recsys import __version__
-from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary, attribute_rows
-from recsys.data.history import History, history_of
+from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+from recsys.data.history import History, attribute_rows, history_of
 from recsys.errors import ModelError
 from recsys.model import MovieTower, UserTower, export, folded, paddle
 from recsys.preprocess import read_dataset

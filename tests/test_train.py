@@ -11,11 +11,6 @@ import numpy as np
 import pytest
 from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
-<<<<<<< HEAD
-from interrupts import epochs_behind, interrupt_at
-from recsys.training.run import Run
-=======
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
 
 from recsys.data.movielens import AGES, GENDERS
 from recsys.errors import DataError, ModelError, RecsysError

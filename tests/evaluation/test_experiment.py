@@ -16,14 +16,10 @@ from recsys.evaluation.experiment import (
     OURS,
     evaluate,
     mean,
-<<<<<<< HEAD
-    run,
-=======
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
     task_of,
 )
 from recsys.evaluation.ours import our_model, train
-from recsys.evaluation.splits import join, split
+from recsys.evaluation.splits import split
 from recsys.training.options import Options
 
 SMALL = Options(epochs=6, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
@@ -66,7 +62,14 @@ def random_rows(data):
     return list(evaluate(data, "random", [0, 1], SMALL, indexes=INDEXES))
 
 
-@pytest.fixture(scope="module", params=[name for name in PROTOCOLS if name != "random"])
+def some_slow(names, *quick):
+    """Each trains once more or twice; a few are enough for every change."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
+@pytest.fixture(
+    scope="module", params=some_slow([p for p in PROTOCOLS if p != "random"], "few-likes")
+)
 def other_rows(data, request):
     return request.param, list(evaluate(data, request.param, [0], SMALL, likes=3, indexes=()))
 
@@ -148,6 +151,7 @@ def test_a_baseline_is_reported_at_its_best_option(data, monkeypatch):
     assert rows[2].metrics == rows[3].metrics
 
 
+@pytest.mark.slow  # trains twice more
 def test_the_same_seed_makes_the_same_table(data, random_rows):
     again = list(evaluate(data, "random", [1], SMALL, indexes=()))
     assert again == [row for row in random_rows if row.seed == 1 and row.name != IN_MILVUS]
@@ -171,7 +175,7 @@ def test_cold_start_users_and_new_movies_are_ranked_by_taste(other_rows):
     assert ours > by_name(rows)[rows[2].name].metrics["ndcg@10"].value + 0.1
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", some_slow(PROTOCOLS, "few-likes"))
 def test_the_test_part_decides_nothing(data, protocol, tmp_path):
     """Turned around, the test ratings change neither the model nor what it recommends."""
     answers = []
@@ -179,7 +183,7 @@ def test_the_test_part_decides_nothing(data, protocol, tmp_path):
     turned = dataclasses.replace(parts.test, values=6 - parts.test.values)
     for number, test in enumerate((parts.test, turned)):
         other = parts._replace(test=test)
-        rated = dataclasses.replace(data, ratings=join(*other))
+        rated = dataclasses.replace(data, ratings=Ratings.concatenate(other))
         model = train(rated, other, protocol, SMALL, tmp_path / str(number))
         movies = task_of(parts.final, data, protocol).movie_ids
         ours = our_model(model, rated, parts.fold_in, movies)

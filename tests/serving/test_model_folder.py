@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 from command_line import environment
 
-<<<<<<< HEAD
-from recsys.data.history import History
-from recsys.errors import ModelError
-from recsys.serving.model_folder import ModelFolder, fingerprint, replacing
-=======
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.history import History
 from recsys.errors import ModelError, RecsysError
@@ -28,7 +23,6 @@ from recsys.serving.model_folder import (
 )
 
 NOTHING = np.zeros(0, np.int64)
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
 
 
 def write(path: Path, name: str, export=lambda folder: None) -> ModelFolder:

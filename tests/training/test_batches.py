@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import UNKNOWN, Users, Vocabulary
-<<<<<<< HEAD
-from recsys.serving.folded import LIKED
-from recsys.data.history import History, attribute_rows
-from recsys.training.batches import FEW, BatchSampler
-=======
 from recsys.data.history import History, attribute_rows
 from recsys.data.movielens import LIKED
 from recsys.training.batches import Batch, BatchSampler
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
 from recsys.training.options import Options
 
 USERS, MOVIES = 37, 50

@@ -5,15 +5,9 @@ import pytest
 
 from recsys.data.dataset import NO_WORD
 from recsys.data.history import History
-<<<<<<< HEAD
-from recsys.data.movielens import MAX_RATING
-from recsys.serving import folded as towers
-from recsys.serving.folded import CHANNELS, EASE_DIM, NEUTRAL_RATING
-=======
 from recsys.data.movielens import MAX_RATING, NEUTRAL_RATING
 from recsys.serving import folded
 from recsys.serving.folded import CHANNELS, EASE_DIM
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
 from recsys.training import ease
 from recsys.training.options import Options
 

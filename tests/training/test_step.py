@@ -10,13 +10,8 @@ from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
 from recsys.data.history import attribute_rows, history_of
 from recsys.data.movielens import MAX_RATING
 from recsys.model import paddle
-<<<<<<< HEAD
-from recsys.serving import folded as towers
-from recsys.training.batches import BatchSampler
-=======
 from recsys.serving import folded
 from recsys.training.batches import Batch, BatchSampler
->>>>>>> 702a2d3903907ed806e6e7c0d37b7fc6f58f8906
 from recsys.training.options import Options
 from recsys.training.step import RetrievalLoss, TrainStep, retrieval_targets
 
@@ -152,6 +147,7 @@ def with_all_movies(batch: Batch, movies: int) -> Batch:
     )
 
 
+@pytest.mark.slow  # the towers must be well trained
 def test_sampled_candidates_estimate_the_full_softmax():
     """Averaged over many draws, the retrieval loss of some movies is that of all of them.
 
@@ -160,7 +156,7 @@ def test_sampled_candidates_estimate_the_full_softmax():
     """
     size = {"users": 60, "movies": 80, "density": 0.05}
     options = replace(
-        PLAIN, history_keep_rate=1.0, learning_rate=0.05, epochs=3, batch_users=4, candidates=80
+        PLAIN, history_keep_rate=1.0, learning_rate=0.05, epochs=8, batch_users=4, candidates=80
     )
     trained, sampler = small(options, **size)
     rng = np.random.default_rng(0)
@@ -178,7 +174,7 @@ def test_sampled_candidates_estimate_the_full_softmax():
             assert len(batch.candidates) < 80
             losses.append((sampled(batch, rng)[0], full(with_all_movies(batch, 80), rng)[0]))
     estimate, exact = np.mean(losses, 0)
-    assert estimate == pytest.approx(exact, rel=0.03)  # log of an estimate: a little below
+    assert 0.97 * exact < estimate < exact  # the log of an estimate is a little below
 
 
 def test_the_learning_rate_falls_to_nothing_over_all_epochs():
