@@ -39,7 +39,7 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
         age=np.array([age]),
         job=np.array([job]),
         history=none.astype(np.int64),
-        rating=none.astype(np.float32),
+        ratings=none.astype(np.float32),
         movie=np.array([vocabulary["movie_ids"].index(movie[0]) + 1 for movie in movies]),
         genres=padded([[genres[genre] for genre in movie[2]] for movie in movies], -1),
         title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in movies], -1),
