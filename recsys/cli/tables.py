@@ -1,4 +1,4 @@
-"""Answers as a table for people, and as csv, json, jsonl or parquet for programs.
+"""Answers as a table to read, and as csv, json, jsonl or parquet for programs.
 
 The keys are the contract of version 0.2: rank, movie_id, title, genres, year, score (what the list
 is sorted by), rating (predicted, beside it) and new; user_id first where there is a row a movie.
