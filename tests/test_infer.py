@@ -157,6 +157,7 @@ def test_answers_are_the_best_of_all_movies(folder, exact, rated_by_user, rank_b
         assert ids(one(exact, UserQuery(user_id), 20, rank_by=rank_by)) == expected[:20]
 
 
+@pytest.mark.slow
 @BOTH_RANKINGS
 @pytest.mark.parametrize("place", ["exact", "milvus"])
 def test_no_seen_movie_is_ever_recommended(folder, request, rated_by_user, place, rank_by):

@@ -31,6 +31,7 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
     assert other.best_epoch == one.best_epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("validated", [True, False])
 def test_a_resumed_training_is_the_unbroken_one(small_split, checkpoint, monkeypatch, validated):
     dataset, train, held_out = small_split
@@ -47,6 +48,7 @@ def test_a_resumed_training_is_the_unbroken_one(small_split, checkpoint, monkeyp
     assert_equal(unbroken, fit(*inputs, validation, checkpoint=checkpoint, resume=True))
 
 
+@pytest.mark.slow
 def test_resuming_is_refused_for_another_training(small_split, checkpoint):
     dataset, train, held_out = small_split
     fit(dataset, train, ONE_EPOCH, held_out, checkpoint=checkpoint)
