@@ -4,7 +4,7 @@
 Both make a virtual environment in .venv, install recsys into it, and go on from there.
 
     demo    real ratings, train, publish, recommend    (demo --fast: the sample data, two epochs)
-    test    lint, types, all tests, in two processes   (test --quick: seconds, no server, no kills)
+    test    lint, types, and all tests                 (test --quick: no servers, no kills)
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PARALLEL = ("-n", "2", "--dist", "loadgroup")  # one of the two has all tests of Milvus servers
+PARALLEL = ("-n", "2", "--dist", "loadgroup")  # two processes; see tests/conftest.py
 
 
 def run(*command: str, **settings: object) -> None:
@@ -58,10 +58,8 @@ def test(quick: bool) -> None:
     run(python, "-m", "ruff", "check", ".")
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
-    if quick:
-        run(python, "-m", "pytest")  # what is quick is said in pyproject.toml
-    else:
-        run(python, "-m", "pytest", "-m", "", *PARALLEL)
+    tier = [] if quick else ["-m", ""]  # what is quick is said in pyproject.toml
+    run(python, "-m", "pytest", *tier, *PARALLEL)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long recommendations for many users take, beside the bare batched search of their vectors.
 
-    python benchmarks/source.py [--users 500 2000 6040] [--rounds 3]
+    python benchmarks/asking.py [--users 500 2000 6040] [--rounds 3]
 
 Whole processes: `recsys recommend --users FILE -k 10` through Milvus Lite and with --exact, which
 find out who has seen what, leave it out and write every movie's title as jsonl; against a script
@@ -66,16 +66,16 @@ def prepare(place: Path, counts: list[int], ratings: int) -> None:
     run([*RECSYS, "load-movies"])
     import numpy as np
 
-    from recsys.infer import Recommender, UserQuery, catalogue, query
-    from recsys.serving.model_folder import DEFAULT, ModelFolder
+    from recsys.infer import UserQuery, catalogue, ranking_vectors, user_vectors_of
+    from recsys.serving.model_folder import DEFAULT, load_model
 
-    folder = ModelFolder(place / DEFAULT)
-    movies = catalogue(folder)
-    np.save(place / "movies.npy", movies.vectors)
+    folder = load_model(place / DEFAULT)
+    np.save(place / "movies.npy", catalogue(folder).vectors)
     ids = folder.vocabulary.user_ids.tolist()
-    vectors = Recommender(folder, movies).vectors([UserQuery(each) for each in ids])
+    vectors = user_vectors_of(folder, [UserQuery(each) for each in ids]).vectors
+    vectors = ranking_vectors(folder, vectors, "relevance")
     for count in counts:
-        np.save(place / f"{count}.npy", query(vectors[:count], "relevance"))
+        np.save(place / f"{count}.npy", vectors[:count])
         (place / f"{count}.txt").write_text("".join(f"{each}\n" for each in ids[:count]))
     for name, text in SCRIPTS.items():
         (place / f"{name}.py").write_text(text)
@@ -116,17 +116,17 @@ def show_processes(count: int, found: dict[str, list[Any]]) -> list[tuple[str, .
 
 
 def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
-    """The same in this process: search alone, and search with everything said of each movie."""
+    """The same in this process: search alone, and with all that is shown of each movie."""
     import numpy as np
     from pymilvus import MilvusClient
 
     from recsys.infer import Recommender, UserQuery, catalogue
     from recsys.milvus_store import MilvusStore
-    from recsys.serving.model_folder import DEFAULT, ModelFolder
+    from recsys.serving.model_folder import DEFAULT, load_model
 
-    folder, queries = ModelFolder(place / DEFAULT), np.load(place / f"{count}.npy")
+    folder, vectors = load_model(place / DEFAULT), np.load(place / f"{count}.npy")
     ids = folder.vocabulary.user_ids[:count].tolist()
-    people = [UserQuery(each) for each in ids]
+    queries = [UserQuery(each) for each in ids]
     movies = catalogue(folder)
     uri = str(place / "recsys.db")
     with MilvusStore(uri) as store:
@@ -135,18 +135,19 @@ def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
 
         def bare() -> None:
             for start in range(0, count, BATCH):
-                part = list(queries[start : start + BATCH])
+                part = list(vectors[start : start + BATCH])
                 client.search("recsys_movies", part, limit=K, search_params={"metric_type": "IP"})
 
-        def whole(where: Any) -> None:
-            for _ in Recommender(folder, where).recommend(people, K):
+        def whole(searched: Any) -> None:
+            for _ in Recommender(folder, searched).recommend(queries, K):
                 pass
 
         runs = {
             "bare search": bare,
-            "store.search": partial(store.search, queries, K),
+            "store.search": partial(store.search, vectors, K),
             "Recommender, Milvus": partial(whole, store),
-            "Catalogue.search": partial(movies.search, queries, K),
+            "Recommender, read_all": lambda: whole(store.read_all()),
+            "Catalogue.search": partial(movies.search, vectors, K),
             "Recommender, exact": partial(whole, movies),
         }
         found = by_turns({name: partial(timed, run) for name, run in runs.items()}, rounds)

@@ -66,7 +66,7 @@ def by_turns(
     """What each returned, round by round, so that a busy minute hits all of them alike.
 
     Args:
-        warm: run everybody once more before, uncounted.
+        warm: run all of them once before, uncounted.
     """
     found: dict[str, list[Any]] = {name: [] for name in contestants}
     for number in range(-int(warm), rounds):
@@ -113,7 +113,7 @@ def cost(command: Sequence[str], **settings: Any) -> Cost:
     """Runs a command to its end, its output thrown away.
 
     Raises:
-        SystemExit: it failed; what it said on stderr.
+        SystemExit: it failed, with its stderr.
     """
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -121,13 +121,13 @@ def cost(command: Sequence[str], **settings: Any) -> Cost:
         **settings,
     )  # fmt: skip
     assert process.stderr
-    said = process.stderr.read().decode(errors="replace")
+    errors = process.stderr.read().decode(errors="replace")
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stderr.close()
     if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{said}")
+        sys.exit(f"{' '.join(command)} failed:\n{errors}")
     return Cost(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 
 

@@ -3,10 +3,10 @@
     python benchmarks/growth.py [--ratings 100000 1000000 10000000] [--plot docs/growth.svg]
 
 Generated ratings, as many a user as in ml-1m, of the same movies. Each size is read and trained on
-for one epoch in a process of its own, the sizes taking turns. The columns are what a rating must
-take: user, movie, values and time, 20 bytes; the peak of memory is what it rose by over everything
-imported. An exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this size and
-the one before.
+for one epoch in a process of its own, the sizes taking turns. The columns are the least a rating
+can take: user, movie, rating and time, 20 bytes; the peak of memory is what it rose by over
+everything imported. An exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this
+size and the one before.
 """
 
 import argparse
@@ -131,21 +131,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--plot", type=Path, help="an SVG file to write")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.measure:
-        print(json.dumps(measured(asked.measure)))
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measured(args.measure)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        heading(f"generated, seed 0, default options, median of {asked.rounds} rounds")
-        _generate(asked.ratings, Path(folder))
-        runs = {f"{n:,}": partial(child, Path(folder) / str(n)) for n in asked.ratings}
-        rounds: dict[str, list[dict[str, Any]]] = by_turns(runs, asked.rounds)
+        heading(f"generated, seed 0, default options, median of {args.rounds} rounds")
+        _generate(args.ratings, Path(folder))
+        runs = {f"{n:,}": partial(child, Path(folder) / str(n)) for n in args.ratings}
+        rounds: dict[str, list[dict[str, Any]]] = by_turns(runs, args.rounds)
     found = [{key: median(run[key] for run in each) for key in each[0]} for each in rounds.values()]
     header = ("ratings", "read s", "prepare s", "epoch s", "exponent", "columns MB", "peak MB read")
     header += ("peak MB", "exponent", "x columns", "M parameters")
-    table(header, rows(asked.ratings, found))
-    if asked.plot:
-        asked.plot.write_text(plot(asked.ratings, found))
+    table(header, rows(args.ratings, found))
+    if args.plot:
+        args.plot.write_text(plot(args.ratings, found))
 
 
 def _generate(sizes: Sequence[int], folder: Path) -> None:

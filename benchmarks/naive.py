@@ -9,35 +9,34 @@ from paddle.nn import functional as F
 
 from recsys.data.movielens import MAX_RATING
 from recsys.model import paddle, unit_heads
+from recsys.training.batches import BatchSampler
 from recsys.training.step import TrainStep
 
 BATCH = 256  # the tutorial's
 
 
 class Naive:
-    """Stars by squared error, match by a softmax over the batch, stock operators."""
+    """The rating loss by squared error, retrieval by a softmax over the batch, stock operators."""
 
-    def __init__(self, trainer: TrainStep) -> None:
-        """Takes the towers and the optimiser over; the trainer is of no use afterwards."""
-        self.users, self.movies, self.optimizer = trainer.users, trainer.movies, trainer.optimizer
-        self.options, self.attributes = trainer.options, trainer.feed.attributes.astype(np.int64)
-        self.titles, self.genres = trainer.title_rows, trainer.genre_rows
-        history = trainer.feed.history
-        self.movie_rows, self.values = history.movie_rows.astype(np.int64), history.ratings
-        self.user_rows = np.repeat(
-            np.arange(len(history.offsets) - 1), np.diff(history.offsets)
-        )  # (N,)
+    def __init__(self, step: TrainStep, sampler: BatchSampler) -> None:
+        """Takes the towers and the optimiser over; the step is of no use afterwards."""
+        self.users, self.movies, self.optimizer = step.users, step.movies, step.optimizer
+        self.options, self.attributes = step.options, sampler.attributes.astype(np.int64)
+        self.titles, self.genres = step.title_rows, step.genre_rows
+        history = sampler.history
+        self.movie_rows, self.ratings = history.movie_rows.astype(np.int64), history.ratings
+        self.user_rows = np.repeat(np.arange(len(history.counts)), history.counts)  # (N,)
 
     def epoch(self, rng: np.random.Generator):
         """The places of each batch's ratings."""
-        order = rng.permutation(len(self.values))
+        order = rng.permutation(len(self.ratings))
         yield from np.split(order, range(BATCH, len(order), BATCH))
 
-    def step(self, batch: np.ndarray) -> tuple[float, float]:
-        """One optimiser step; the match and the values loss before it."""
+    def __call__(self, batch: np.ndarray) -> tuple[float, float]:
+        """One optimiser step; the retrieval and the rating loss before it."""
         users, movies = self.user_rows[batch], self.movie_rows[batch]
-        asked = [users, *self.attributes[users].T]
-        profile = self.users.profile(*(paddle.to_tensor(each.copy()) for each in asked))
+        inputs = [users, *self.attributes[users].T]
+        profile = self.users.profile(*(paddle.to_tensor(each.copy()) for each in inputs))
         user_retrieval, user_rating = unit_heads(profile)
         movie_retrieval, movie_rating = self.movies(
             paddle.to_tensor(movies),
@@ -45,10 +44,10 @@ class Naive:
             paddle.to_tensor(self.titles[movies - 1]),
         )
         logits = paddle.matmul(user_retrieval, movie_retrieval, transpose_y=True)
-        match = F.cross_entropy(logits / self.options.temperature, paddle.arange(len(batch)))
+        retrieval = F.cross_entropy(logits / self.options.temperature, paddle.arange(len(batch)))
         cosine = (user_rating * movie_rating).sum(-1)
-        values = F.mse_loss(MAX_RATING * cosine, paddle.to_tensor(self.values[batch]))
-        (self.options.retrieval_weight * match + values).backward()
+        rating = F.mse_loss(MAX_RATING * cosine, paddle.to_tensor(self.ratings[batch]))
+        (self.options.retrieval_weight * retrieval + rating).backward()
         self.optimizer.step()
         self.optimizer.clear_grad()
-        return match.item(), values.item()
+        return retrieval.item(), rating.item()

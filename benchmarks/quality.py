@@ -21,27 +21,27 @@ from typing import Any
 from common import by_turns, clean_environment, heading, median, peak_megabytes, table
 
 
-def measured(asked: argparse.Namespace) -> dict[str, Any]:
+def measured(args: argparse.Namespace) -> dict[str, Any]:
     """One training: its seconds, its peak of memory, and its log."""
     started = time.perf_counter()
-    from recsys.train import train_folder
+    from recsys.train import train
     from recsys.training.options import Options
 
-    options = Options(seed=asked.seeds[0], batch_size=asked.batch_size[0], epochs=asked.epochs)
+    options = Options(seed=args.seeds[0], batch_size=args.batch_size[0], epochs=args.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        config = train_folder(asked.data, Path(folder) / "model", options)
-        lines = (Path(folder) / "model" / "training_log.jsonl").read_text().splitlines()
+        model = train(args.data, Path(folder) / "model", options)
+        lines = (model.path / "training_log.jsonl").read_text().splitlines()
     return {
         "seconds": time.perf_counter() - started,
         "megabytes": peak_megabytes(),
-        "validation": config["validation"],
+        "validation": model.config["validation"],
         "log": [json.loads(line) for line in lines],
     }
 
 
-def child(asked: argparse.Namespace, batch: int, seed: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--measure", "--data", str(asked.data)]
-    command += ["--batch-size", str(batch), "--seeds", str(seed), "--epochs", str(asked.epochs)]
+def child(args: argparse.Namespace, batch: int, seed: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--measure", "--data", str(args.data)]
+    command += ["--batch-size", str(batch), "--seeds", str(seed), "--epochs", str(args.epochs)]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()
     )
@@ -57,14 +57,14 @@ def until(run: dict[str, Any], ndcg: float, rmse: float) -> float:
     return float("inf")
 
 
-def show(asked: argparse.Namespace, runs: dict[str, list[dict[str, Any]]]) -> None:
+def show(args: argparse.Namespace, runs: dict[str, list[dict[str, Any]]]) -> None:
     """A line for each batch size, medians over seeds; then the epochs of the first seed."""
     best = [
         (
             max(runs[name][seed]["validation"]["ndcg@10"] for name in runs),
             min(runs[name][seed]["validation"]["rmse"] for name in runs),
         )
-        for seed in range(len(asked.seeds))
+        for seed in range(len(args.seeds))
     ]
     rows = []
     for name, found in runs.items():
@@ -83,7 +83,7 @@ def show(asked: argparse.Namespace, runs: dict[str, list[dict[str, Any]]]) -> No
     table(("batch size", "ndcg@10", "rmse", "s to 1 %", "s whole", "epochs", "peak MB"), rows)
     for name, found in runs.items():
         log = found[0]["log"]
-        print(f"\nbatch size {name}, seed {asked.seeds[0]}, by epoch:")
+        print(f"\nbatch size {name}, seed {args.seeds[0]}, by epoch:")
         lines = [
             (str(x["epoch"]), f"{x['seconds']:.1f}", f"{x['ndcg@10']:.4f}", f"{x['rmse']:.4f}")
             for x in log
@@ -99,23 +99,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.measure:
-        print(json.dumps(measured(asked)))
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measured(args)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        if not asked.data:
+        if not args.data:
             from generated import generated, write
 
-            asked.data = Path(folder) / f"generated-{asked.ratings}"
-            write(generated(asked.ratings), asked.data)
-        heading(f"{asked.data.name}, seeds {asked.seeds}, a tenth of the ratings held out")
+            args.data = Path(folder) / f"generated-{args.ratings}"
+            write(generated(args.ratings), args.data)
+        heading(f"{args.data.name}, seeds {args.seeds}, a tenth of the ratings held out")
         runs: dict[str, list[dict[str, Any]]] = {}
-        for seed in asked.seeds:
-            sizes = {str(n or "default"): partial(child, asked, n, seed) for n in asked.batch_size}
+        for seed in args.seeds:
+            sizes = {str(n or "default"): partial(child, args, n, seed) for n in args.batch_size}
             for name, found in by_turns(sizes, rounds=1).items():
                 runs.setdefault(name, []).extend(found)
-        show(asked, runs)
+        show(args, runs)
 
 
 if __name__ == "__main__":

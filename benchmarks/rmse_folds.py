@@ -3,8 +3,8 @@
     pip install -e '.[bench]'
     python benchmarks/rmse_folds.py ml-100k
 
-Random k-fold over ratings, the same folds for all; everybody with its default options and nothing
-chosen on a fold. Ours trains both heads; its number of epochs is its default.
+Random k-fold over ratings, the same folds for all; every algorithm with its default options and
+nothing chosen on a fold. Ours trains both heads; its number of epochs is its default.
 """
 
 import argparse
@@ -19,14 +19,15 @@ from surprise import Dataset as SurpriseDataset
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from recsys.data.dataset import Dataset, Ratings
+from recsys.data.ids import positions
 from recsys.evaluation.splits import folds
-from recsys.metrics import positions, rating_metrics
+from recsys.metrics import rating_metrics
 from recsys.preprocess import read_dataset
 from recsys.serving.folded import movie_vectors, parts, predicted_ratings, user_vectors
 from recsys.train import fit
 from recsys.training.options import Options
 
-Predict = Callable[[Ratings, Ratings], NDArray[np.floating]]  # training, test -> (N,) stars
+Predict = Callable[[Ratings, Ratings], NDArray[np.floating]]  # training, test -> (N,) ratings
 
 
 def ours(dataset: Dataset, seed: int) -> Predict:
@@ -34,20 +35,19 @@ def ours(dataset: Dataset, seed: int) -> Predict:
 
     def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
         fitted = fit(dataset, train, Options(seed=seed))
-        table, words = fitted.tables.__getitem__, fitted.vocabulary
+        read, vocabulary, movies = fitted.tables.__getitem__, fitted.vocabulary, fitted.movies
         users, user = np.unique(test.user_ids, return_inverse=True)
-        rows = words.user_rows(users)
-        histories = [fitted.history.of(row) for row in rows]
-        people = user_vectors(table, rows, fitted.attributes[rows], histories)
-        movies = fitted.movies
-        movies = movie_vectors(
-            table,
-            words.movie_rows(movies.ids),
-            words.genre_rows(movies.genres),
-            words.title_rows(movies.titles),
+        rows = vocabulary.user_rows(users)
+        histories = [fitted.history.of(row)[:2] for row in rows]
+        of_users = user_vectors(read, rows, fitted.attributes[rows], histories)
+        of_movies = movie_vectors(
+            read,
+            vocabulary.movie_rows(movies.ids),
+            vocabulary.genre_rows(movies.genres),
+            vocabulary.title_rows(movies.titles),
         )
         movie = positions(movies.ids, test.movie_ids)
-        return predicted_ratings(parts(people)[1][user], parts(movies)[1][movie])
+        return predicted_ratings(parts(of_users)[1][user], parts(of_movies)[1][movie])
 
     return predict
 
@@ -92,12 +92,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of ratings, as `recsys train --data`")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    dataset = read_dataset(asked.data)
-    print(f"{dataset.name}: RMSE, random {asked.folds}-fold over ratings, seed {asked.seed}")
-    heads = " ".join(f"{f'fold {number}':>8}" for number in range(1, asked.folds + 1))
+    args = parser.parse_args()
+    dataset = read_dataset(args.data)
+    print(f"{dataset.name}: RMSE, random {args.folds}-fold over ratings, seed {args.seed}")
+    heads = " ".join(f"{f'fold {number}':>8}" for number in range(1, args.folds + 1))
     print(f"{'':20} {heads} {'mean':>8} {'seconds':>8}")
-    for name, errors, seconds in table(dataset, asked.folds, asked.seed):
+    for name, errors, seconds in table(dataset, args.folds, args.seed):
         cells = " ".join(f"{error:8.4f}" for error in [*errors, np.mean(errors)])
         print(f"{name:20} {cells} {seconds:8.0f}", flush=True)
 

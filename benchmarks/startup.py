@@ -33,7 +33,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "recommend exact": ("recommend", "--exact", *PROFILE),
     "similar": ("similar", "1"),
     "predict": ("predict", "-u", "1", "-m", "1"),
-    "status": ("status",),
     "doctor": ("doctor", "--data", str(SAMPLE)),
     "preprocess": ("preprocess", "-f", str(SAMPLE / "movies.dat")),
     "load-movies": ("load-movies",),
@@ -98,13 +97,13 @@ def show(found: dict[str, list[Cost]]) -> None:
 def imports(command: tuple[str, ...], place: Path) -> None:
     """The ten packages whose own modules take longest to import, by `-X importtime`."""
     python, *arguments = command
-    said = subprocess.run(
+    printed = subprocess.run(
         [python, "-X", "importtime", *arguments],
         cwd=place, env=environment(), capture_output=True, text=True, check=True,
     ).stderr  # fmt: skip
     spent: Counter[str] = Counter()
     modules: Counter[str] = Counter()
-    for line in said.splitlines():
+    for line in printed.splitlines():
         own, _, name = line.removeprefix("import time:").rpartition("|")
         own = own.split("|")[0].strip()
         if line.startswith("import time:") and own.isdecimal():

@@ -1,4 +1,4 @@
-"""The training step of `recsys.training.step` in PyTorch, the same mathematics on the same blocks.
+"""The training step of `recsys.training.step` in PyTorch, the same mathematics on the same batches.
 
 Written as well as ours: one pass over the catalogue, ragged titles, fused AdamW, nothing copied
 that need not be. It starts from our weights and draws from the generator in our order, so the
@@ -24,13 +24,12 @@ def unit(vectors: Tensor) -> Tensor:
 
 
 class TorchTwin:
-    """A trainer with the same weights as ours at this moment."""
+    """A train step with the same weights as ours at this moment."""
 
-    def __init__(self, trainer: TrainStep) -> None:
-        self.options, self.steps = trainer.options, trainer.feed.steps
-        self.step_number = 0
+    def __init__(self, step: TrainStep) -> None:
+        self.options, self.steps, self.number = step.options, step.steps, 0
         self.weights = {
-            name: torch.tensor(value).requires_grad_() for name, value in trainer.weights().items()
+            name: torch.tensor(value).requires_grad_() for name, value in step.weights().items()
         }
         self.optimizer = torch.optim.AdamW(
             self.weights.values(),
@@ -38,51 +37,51 @@ class TorchTwin:
             weight_decay=self.options.weight_decay,
             fused=True,
         )
-        self.title_rows, self.genre_rows = trainer.title_rows, trainer.genre_rows
-        self._everything = self._features(np.arange(1, len(self.title_rows) + 1))
+        self.title_rows, self.genre_rows = step.title_rows, step.genre_rows
+        self._all_movies = self._features(np.arange(1, len(self.title_rows) + 1))
 
-    def step(self, block: Batch, rng: np.random.Generator) -> tuple[float, float]:
-        """One optimiser step; the match and the ratings loss before it."""
-        match, ratings = self._losses(block, rng)
-        (self.options.retrieval_weight * match + ratings).backward()
-        done = self.step_number / (self.options.epochs * self.steps)
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
+        """One optimiser step; the retrieval and the rating loss before it."""
+        retrieval, rating = self._losses(batch, rng)
+        (self.options.retrieval_weight * retrieval + rating).backward()
+        done = self.number / self.steps
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.step_number += 1
-        return match.item(), ratings.item()
+        self.number += 1
+        return retrieval.item(), rating.item()
 
-    def _losses(self, block: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _losses(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         w, d = self.weights, self.options.dimension
-        movies = self._movie_vectors(block.movies, rng)  # (C, 2 D)
+        movies = self._movie_vectors(batch.candidates, rng)  # (C, 2 D)
         movie_retrieval, movie_rating = (unit(half) for half in movies.split(d, -1))
-        shown = channels(block.history)  # (3, B, C)
+        shown = channels(batch.history)  # (3, B, C)
         counts = np.abs(shown).sum(2) + 1  # (3, B)
-        movies = torch.from_numpy(block.movies)
-        everything = len(movies) == len(self.title_rows)
-        tables = [w[f"users.{n}"][1:] if everything else w[f"users.{n}"][movies] for n in CHANNELS]
-        total = self._profile(block)  # (B, 2 D)
+        movies = torch.from_numpy(batch.candidates)
+        all_movies = len(movies) == len(self.title_rows)
+        tables = [w[f"users.{n}"][1:] if all_movies else w[f"users.{n}"][movies] for n in CHANNELS]
+        total = self._profile(batch)  # (B, 2 D)
         for each, table, count in zip(shown, tables, counts, strict=True):
             total = total + torch.from_numpy(each) @ table * torch.from_numpy(
                 count[:, None] ** -0.5
             )
-        users, askers = (unit(half) for half in total.split(d, -1))
-        logits = users @ movie_retrieval.T / self.options.temperature  # (B, C)
-        targets = torch.from_numpy(retrieval_targets(block.rated))
-        if block.chance is None:
-            match = -(targets * F.log_softmax(logits, 1)).sum() / len(users)
+        user_retrieval, user_rating = (unit(half) for half in total.split(d, -1))
+        logits = user_retrieval @ movie_retrieval.T / self.options.temperature  # (B, C)
+        targets = torch.from_numpy(retrieval_targets(batch.rated))
+        if batch.chance is None:
+            retrieval = -(targets * F.log_softmax(logits, 1)).sum() / len(logits)
         else:
-            stands_for = torch.from_numpy(np.where(block.rated > 0, 1, 1 / block.chance))
+            stands_for = torch.from_numpy(np.where(batch.rated > 0, 1, 1 / batch.chance))
             below = torch.logsumexp(logits + torch.log(stands_for), 1, keepdim=True)
-            match = (targets * (below - logits)).sum() / len(users)
-        pairs = torch.from_numpy(block.pair_users * len(block.movies) + block.pair_movies)
-        cosine = (askers @ movie_rating.T).flatten().index_select(0, pairs)
-        return match, F.mse_loss(MAX_RATING * cosine, torch.from_numpy(block.pair_ratings))
+            retrieval = (targets * (below - logits)).sum() / len(logits)
+        pairs = torch.from_numpy(batch.pair_users * len(batch.candidates) + batch.pair_columns)
+        cosine = (user_rating @ movie_rating.T).flatten().index_select(0, pairs)
+        return retrieval, F.mse_loss(MAX_RATING * cosine, torch.from_numpy(batch.pair_ratings))
 
-    def _profile(self, block: Batch) -> Tensor:
+    def _profile(self, batch: Batch) -> Tensor:
         w = self.weights
-        rows = (block.user_rows, *block.attributes.T)
+        rows = (batch.user_rows, *batch.attributes.T)
         total = w["users.bias"]
         for name, each in zip(("user", "gender", "age", "job"), rows, strict=True):
             embedding = w[f"users.{name}.embedding"].index_select(0, torch.tensor(each))
@@ -91,8 +90,8 @@ class TorchTwin:
 
     def _movie_vectors(self, movies: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         w, drop = self.weights, self.options.drop_side
-        everything = len(movies) == len(self.title_rows)
-        genres, rows, movie, has_word = self._everything if everything else self._features(movies)
+        all_movies = len(movies) == len(self.title_rows)
+        genres, rows, movie, has_word = self._all_movies if all_movies else self._features(movies)
         known = rng.random(len(movies)) >= self.options.drop_movie
         named = genres * (rng.random(genres.shape) >= drop)
         named[:, 0] += (genres - named).sum(1)

@@ -4,11 +4,12 @@
     python benchmarks/training.py              # ratings a second, on one core and on all
     python benchmarks/training.py --profile    # where a step's milliseconds go, and the floor
 
-Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours and
-of the PyTorch twin counts the ratings that the rating head predicted in it, the retrieval head being
-trained along, and the making of the blocks; both are fed by recsys.training.batches. The naive form trains the
-same towers, one rating a row. CPU time is the steadier measure on one core of a busy machine.
-Ratings are generated in ml-1m's shape, or read with --data.
+Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours
+and of the PyTorch twin counts the ratings that the rating head predicted in it, the retrieval head
+being trained along, and the cutting of the batches; both take theirs from
+recsys.training.batches. The naive form trains the same towers, one rating a row. CPU time is the
+steadier measure on one core of a busy machine. Ratings are generated in ml-1m's shape, or read
+with --data.
 """
 
 import argparse
@@ -27,15 +28,16 @@ from typing import TYPE_CHECKING, Any
 from common import ROOT, by_turns, cores, heading, median, peak_megabytes, ratio, table
 
 if TYPE_CHECKING:
+    from recsys.training.batches import BatchSampler
     from recsys.training.step import TrainStep
 
 NAMES = {"ours": "recsys", "torch": "PyTorch, the same step", "naive": "naive, a rating a row"}
-AGREE = 1e-4  # relative, of our losses and PyTorch's on the same weights and block
+AGREE = 1e-4  # relative, of our losses and PyTorch's on the same weights and batch
 WARM = 3  # steps before the clock starts
 
 
-def trainer_of(asked: argparse.Namespace) -> "TrainStep":
-    """The trainer that `recsys train` would make of the folder."""
+def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
+    """The step that `recsys train` would make of the folder, and its batches."""
     from recsys.data.dataset import Vocabulary
     from recsys.data.history import attribute_rows, history_of
     from recsys.preprocess import read_dataset
@@ -45,91 +47,93 @@ def trainer_of(asked: argparse.Namespace) -> "TrainStep":
     from recsys.training.step import TrainStep
 
     use_all_cores()
-    dataset = read_dataset(asked.data)
+    dataset = read_dataset(args.data)
     vocabulary = Vocabulary.of(dataset.users, dataset.movies)
     history = history_of(dataset.ratings, vocabulary)
-    chosen = {name: getattr(asked, name) for name in ("batch_size", "block_users")}
-    options = replace(Options(seed=asked.seed), **{k: v for k, v in chosen.items() if v})
+    chosen = {name: getattr(args, name) for name in ("batch_size", "batch_users")}
+    options = replace(Options(seed=args.seed), **{k: v for k, v in chosen.items() if v})
     attributes = attribute_rows(dataset.users, vocabulary)
-    feed = BatchSampler(history, attributes, len(dataset.movies), options)
-    return TrainStep(dataset.movies.sorted(), vocabulary, feed, options)
+    sampler = BatchSampler(history, attributes, len(dataset.movies), options)
+    return TrainStep(dataset.movies.sorted(), vocabulary, sampler, options), sampler
 
 
-def blocks(trainer: "TrainStep", rng: Any) -> Iterator[Any]:
-    """Blocks without end."""
+def batches(sampler: "BatchSampler", rng: Any) -> Iterator[Any]:
+    """Batches without end."""
     while True:
-        yield from trainer.feed.epoch(rng)
+        yield from sampler.epoch(rng)
 
 
-def steps_of(name: str, asked: argparse.Namespace) -> Callable[[], int]:
-    """A function that does one step and tells how many ratings were predicted in it."""
+def steps_of(name: str, args: argparse.Namespace) -> Callable[[], int]:
+    """A function that does one step and returns how many ratings were predicted in it."""
     import numpy as np
 
-    rng, trainer = np.random.default_rng(asked.seed), trainer_of(asked)
+    rng = np.random.default_rng(args.seed)
+    step, sampler = train_step(args)
     if name == "naive":
         from naive import Naive
 
-        naive = Naive(trainer)
-        batches = naive.epoch(rng)
+        naive = Naive(step, sampler)
+        pieces = naive.epoch(rng)
 
-        def step() -> int:
-            batch = next(batches)
-            naive.step(batch)
-            return len(batch)
+        def naive_step() -> int:
+            piece = next(pieces)
+            naive(piece)
+            return len(piece)
 
-        return step
-    student: Any = trainer
+        return naive_step
+    trained: Any = step
     if name == "torch":
         import torch
         from torch_twin import TorchTwin
 
         torch.set_num_threads(cores())
-        student = TorchTwin(trainer)
-    given = blocks(trainer, rng)
+        trained = TorchTwin(step)
+    given = batches(sampler, rng)
 
-    def block_step() -> int:
-        block = next(given)
-        student.step(block, rng)
-        return len(block.pair_ratings)
+    def batch_step() -> int:
+        batch = next(given)
+        trained(batch, rng)
+        return len(batch.pair_ratings)
 
-    return block_step
+    return batch_step
 
 
-def measured(name: str, asked: argparse.Namespace) -> dict[str, float]:
+def measured(name: str, args: argparse.Namespace) -> dict[str, float]:
     """Ratings a second and a second of CPU time, and the peak of memory."""
-    step = steps_of(name, asked)
+    step = steps_of(name, args)
     for _ in range(WARM):
         step()
     ratings, started, worked = 0, time.perf_counter(), time.process_time()
-    while (seconds := time.perf_counter() - started) < asked.seconds:
+    while (seconds := time.perf_counter() - started) < args.seconds:
         ratings += step()
     worked = time.process_time() - worked
     return {"rate": ratings / seconds, "cpu": ratings / worked, "megabytes": peak_megabytes()}
 
 
-def agreement(asked: argparse.Namespace) -> dict[str, float]:
-    """How far our losses and PyTorch's are apart on the first block, and three steps later."""
+def agreement(args: argparse.Namespace) -> dict[str, float]:
+    """How far our losses and PyTorch's are apart on the first batch, and three steps later."""
     import numpy as np
     from torch_twin import TorchTwin
 
-    trainer = trainer_of(asked)
-    twin = TorchTwin(trainer)
-    given = blocks(trainer, np.random.default_rng(asked.seed))
+    step, sampler = train_step(args)
+    twin = TorchTwin(step)
+    given = batches(sampler, np.random.default_rng(args.seed))
     apart = []
     for number in range(4):
-        block = next(given)
-        ours = trainer.step(block, np.random.default_rng(number))
-        theirs = twin.step(block, np.random.default_rng(number))
+        batch = next(given)
+        ours = step(batch, np.random.default_rng(number))
+        theirs = twin(batch, np.random.default_rng(number))
         apart.append(max(abs(a / b - 1) for a, b in zip(ours, theirs, strict=True)))
     return {"first": apart[0], "later": max(apart)}
 
 
-def profile(asked: argparse.Namespace) -> dict[str, Any]:
+def profile(args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of the parts of a step, its floating-point operations, and the peak."""
     import numpy as np
 
-    trainer, rng = trainer_of(asked), np.random.default_rng(asked.seed)
-    given = blocks(trainer, rng)
+    step, sampler = train_step(args)
+    rng = np.random.default_rng(args.seed)
+    given = batches(sampler, rng)
     found: dict[str, list[tuple[float, ...]]] = {}
 
     def part(name: str, run: Callable[[], Any]) -> Any:
@@ -139,39 +143,39 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
         found.setdefault(name, []).append(tuple(1e3 * each for each in spent))
         return result
 
-    pairs, end = [], time.perf_counter() + asked.seconds
+    pairs, end = [], time.perf_counter() + args.seconds
     while len(pairs) < WARM + 3 or time.perf_counter() < end:
-        block = part("feed", partial(next, given))
-        match, values = part("forward", partial(trainer._losses, block, rng))
-        part("backward", (trainer.options.retrieval_weight * match + values).backward)
-        part("optimiser", trainer.optimizer.step)
-        trainer.optimizer.clear_grad()
-        pairs.append(len(block.pair_ratings))
-    parameters = sum(int(p.size) for tower in trainer.towers for p in tower.parameters())
+        batch = part("batch", partial(next, given))
+        retrieval, rating = part("forward", partial(step._losses, batch, rng))
+        part("backward", (step.options.retrieval_weight * retrieval + rating).backward)
+        part("optimiser", step.optimizer.step)
+        step.optimizer.clear_grad()
+        pairs.append(len(batch.pair_ratings))
+    parameters = sum(int(p.size) for tower in step.towers for p in tower.parameters())
     return {
         "parts": {
             name: [median(each) for each in zip(*values[WARM:], strict=True)]
             for name, values in found.items()
         },
         "ratings": sum(pairs) / len(pairs),
-        "gigaflop": products(trainer, block) / 1e9,
+        "gigaflop": products(step, batch) / 1e9,
         "peaks": peaks(),
         "parameters": parameters,
     }
 
 
-def products(trainer: "TrainStep", block: Any) -> float:
+def products(step: "TrainStep", batch: Any) -> float:
     """Floating-point operations of a step's matrix products, forward and backward.
 
     A product of (a, b) and (b, c) is 2 abc, thrice if the gradients of both are wanted, twice if
     of one.
     """
-    users, movies = block.history.shape
-    width = 2 * trainer.options.dimension
-    filters, wide = trainer.movies.window.shape[1], trainer.movies.window.shape[0]
-    shown = trainer.title_rows[block.movies - 1] >= 0
-    ids = trainer.users.user.weight.shape[0]
-    genres = trainer.movies.genre.embedding.shape[0]
+    users, movies = batch.history.shape
+    width = 2 * step.options.dimension
+    filters, wide = step.movies.window.shape[1], step.movies.window.shape[0]
+    shown = step.title_rows[batch.candidates - 1] >= 0
+    ids = step.users.user.weight.shape[0]
+    genres = step.movies.genre.embedding.shape[0]
     total = 3 * movies * ids * width + 2 * movies * genres * width  # movie ids, genres
     total += 3 * int(shown.sum()) * wide * filters + 3 * movies * filters * width  # titles
     total += 3 * users * ids * width  # user ids
@@ -199,13 +203,13 @@ def peaks() -> dict[str, float]:
     return found
 
 
-def child(what: str, asked: argparse.Namespace, count: int) -> dict[str, Any]:
+def child(what: str, args: argparse.Namespace, count: int) -> dict[str, Any]:
     """What a process of its own on so many cores measures."""
-    command = [sys.executable, __file__, "--measure", what, "--data", str(asked.data)]
-    command += ["--seconds", str(asked.seconds), "--seed", str(asked.seed)]
-    for name in ("batch_size", "block_users"):
-        if getattr(asked, name):
-            command += [f"--{name.replace('_', '-')}", str(getattr(asked, name))]
+    command = [sys.executable, __file__, "--measure", what, "--data", str(args.data)]
+    command += ["--seconds", str(args.seconds), "--seed", str(args.seed)]
+    for name in ("batch_size", "batch_users"):
+        if getattr(args, name):
+            command += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": str(count)}
     bound = {"preexec_fn": partial(_bind, count)} if hasattr(os, "sched_setaffinity") else {}
     done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=True, **bound)
@@ -216,21 +220,21 @@ def _bind(count: int) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-def compare(asked: argparse.Namespace) -> None:
-    baselines = [name for name in NAMES if name in asked.of]
+def compare(args: argparse.Namespace) -> None:
+    baselines = [name for name in NAMES if name in args.of]
     if "torch" in baselines:
-        apart = child("agreement", asked, cores())
+        apart = child("agreement", args, cores())
         print(f"losses of ours and PyTorch's: {apart['first']:.1e} apart on the same weights")
-        print(f"and block, {apart['later']:.1e} after three steps of both\n", flush=True)
+        print(f"and batch, {apart['later']:.1e} after three steps of both\n", flush=True)
         if apart["first"] > AGREE:
             sys.exit(f"they do not compute the same: expected less than {AGREE}")
-    counts = asked.cores
+    counts = args.cores
     runs = {
-        f"{name} {count}": partial(child, name, asked, count)
+        f"{name} {count}": partial(child, name, args, count)
         for name in baselines
         for count in counts
     }
-    found = by_turns(runs, asked.rounds)
+    found = by_turns(runs, args.rounds)
     rows = []
     for count in counts:
         for name in baselines:
@@ -246,10 +250,10 @@ def compare(asked: argparse.Namespace) -> None:
     table(("", "cores", *columns, "peak MB"), rows)
 
 
-def show_profile(asked: argparse.Namespace) -> None:
+def show_profile(args: argparse.Namespace) -> None:
     rows, notes = [], []
-    for count in asked.cores:
-        found = child("profile", asked, count)
+    for count in args.cores:
+        found = child("profile", args, count)
         sums = [sum(each) for each in zip(*found["parts"].values(), strict=True)]
         whole, best = sums[0], max(found["peaks"].values())
         for name, (spent, worked) in [*found["parts"].items(), ("step", sums)]:
@@ -277,25 +281,25 @@ def main() -> None:
     parser.add_argument("--of", nargs="+", choices=list(NAMES), default=list(NAMES))
     parser.add_argument("--cores", type=int, nargs="+", default=sorted({1, cores()}))
     parser.add_argument("--batch-size", type=int, help="instead of the default of recsys train")
-    parser.add_argument("--block-users", type=int, help="the same")
+    parser.add_argument("--batch-users", type=int, help="the same")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.measure:
-        other = {"agreement": agreement, "profile": profile}.get(asked.measure)
-        print(json.dumps(other(asked) if other else measured(asked.measure, asked)))
+    args = parser.parse_args()
+    if args.measure:
+        other = {"agreement": agreement, "profile": profile}.get(args.measure)
+        print(json.dumps(other(args) if other else measured(args.measure, args)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        if not asked.data:
+        if not args.data:
             from generated import generated, write
 
-            asked.data = Path(folder) / f"generated-{asked.ratings}"
-            write(generated(asked.ratings, seed=asked.seed), asked.data)
-        heading(f"{asked.data.name}, seed {asked.seed}, {asked.seconds:g} s a run")
-        show_profile(asked) if asked.profile else compare(asked)
+            args.data = Path(folder) / f"generated-{args.ratings}"
+            write(generated(args.ratings, seed=args.seed), args.data)
+        heading(f"{args.data.name}, seed {args.seed}, {args.seconds:g} s a run")
+        show_profile(args) if args.profile else compare(args)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from recsys.serving.folded import (
 from recsys.serving.model_folder import ModelFolder
 
 SQRT_PARTS = np.sqrt(np.float32(3))  # the length of a vector of three unit parts
-BATCH = 1_000  # users asked for at a time
+BATCH = 1_000  # queries searched for at a time
 DISLIKED = 1.0  # the rating that a named dislike is taken for
 RATING_HEAD = Weights(0, 1, 0)
 
@@ -37,7 +37,7 @@ RankBy = Literal["relevance", "rating"]
 
 
 class UserQuery(NamedTuple):
-    """Who asks: a known user, a profile, likes, or any of them together; or nothing at all.
+    """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
 
     >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
     (42, (50, 181))
@@ -69,7 +69,7 @@ class Recommendation(NamedTuple):
 
 
 class UserVectors(NamedTuple):
-    """Queries with all that is known of them, and their vectors."""
+    """Queries completed with what the model knows, and their vectors."""
 
     queries: list[UserQuery]  # completed
     rows: NDArray[np.int64]  # (B,) 0 for cold-start users
@@ -125,8 +125,8 @@ class Recommender:
                 self._excluded(query, row, include_seen)
                 for query, row in zip(users.queries, users.rows, strict=True)
             ]
-            asked = ranking_vectors(self.model, users.vectors, rank_by)
-            hits = self.store.search(asked, k, filter, exclude)
+            vectors = ranking_vectors(self.model, users.vectors, rank_by)
+            hits = self.store.search(vectors, k, filter, exclude)
             found = np.unique(hits.movie_ids[hits.movie_ids != NO_MOVIE])
             movies = self.store.take(found)
             for query, vector, ids, scores in zip(users.queries, users.vectors, *hits, strict=True):
@@ -135,7 +135,7 @@ class Recommender:
                 yield query, _described(vector, movies, places, scores[there])
 
     def similar(self, movie_id: int, k: int, filter: Filter = Filter()) -> list[Recommendation]:
-        """The k movies nearest to one: what a user whose vector is the movie's would be given.
+        """The k movies nearest to one: those recommended to a user whose vector is the movie's.
 
         Raises:
             DataError: the movie is not published.

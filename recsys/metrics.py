@@ -27,7 +27,7 @@ Scorer = Callable[[NDArray[np.int64]], NDArray[np.floating]]
 
 
 class PerUser(NamedTuple):
-    """A metric as one pair of numbers a user: it is sum(totals) / sum(weights), or the root."""
+    """A metric as a pair of numbers for each user: sum(totals) / sum(weights), or its root."""
 
     totals: NDArray[np.float64]  # (E,)
     weights: NDArray[np.float64]  # (E,)
@@ -78,47 +78,47 @@ class Histories:
 
 @dataclass(frozen=True)
 class RankingTask:
-    """Whom to recommend to, out of which movies, and what would be right."""
+    """The users to recommend to, the movies to choose from, and the relevant ones."""
 
     user_ids: NDArray[np.int64]  # (E,) those with at least one relevant movie
     movie_ids: NDArray[np.int64]  # (M,) candidates, ascending
     seen: Histories
     relevant: Histories
-    information: NDArray[np.float64]  # (M,) -log2 of the share of known users who rated each movie
+    information: NDArray[np.float64]  # (M,) -log2 of the share of train users who rated each
     left_out: int  # users in the held-out part without a relevant movie
 
 
 def ranking_task(
-    known: Ratings, seen: Ratings, asked: Ratings, movie_ids: NDArray[np.integer]
+    train: Ratings, seen: Ratings, test: Ratings, movie_ids: NDArray[np.integer]
 ) -> RankingTask:
     """The ranking task of one part of a split.
 
     Args:
-        known: what was learned from; it says how popular movies are.
+        train: the ratings trained on; they say how popular movies are.
         seen: what is not recommended again.
-        asked: the held-out ratings.
+        test: the held-out ratings.
         movie_ids: the candidates.
 
     Raises:
-        DataError: no user in `asked` likes one of the candidates.
+        DataError: no user in `test` likes one of the candidates.
     """
     candidates = np.unique(np.asarray(movie_ids, np.int64))
-    right = asked[(asked.values >= LIKED) & np.isin(asked.movie_ids, movie_ids)]
-    users = np.unique(np.asarray(right.user_ids, np.int64))
+    relevant = test[(test.values >= LIKED) & np.isin(test.movie_ids, movie_ids)]
+    users = np.unique(np.asarray(relevant.user_ids, np.int64))
     if not len(users):
         raise DataError(
-            f"no candidate is rated {LIKED:g} or more in the {len(asked)} held-out ratings",
+            f"no candidate is rated {LIKED:g} or more in the {len(test)} held-out ratings",
             "take more ratings or another split",
         )
-    columns = positions(candidates, known.movie_ids)
+    columns = positions(candidates, train.movie_ids)
     counts = np.bincount(columns[columns >= 0], minlength=len(candidates))
     return RankingTask(
         users,
         candidates,
         Histories(seen, candidates),
-        Histories(right, candidates),
-        np.log2(max(1, len(np.unique(known.user_ids)))) - np.log2(np.maximum(1, counts)),
-        len(np.unique(asked.user_ids)) - len(users),
+        Histories(relevant, candidates),
+        np.log2(max(1, len(np.unique(train.user_ids)))) - np.log2(np.maximum(1, counts)),
+        len(np.unique(test.user_ids)) - len(users),
     )
 
 
@@ -156,12 +156,12 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
 
 
 def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, PerUser]:
-    """What lists of recommended movies are worth, by user.
+    """The metrics of lists of recommended movies, by user.
 
     ndcg@10: the ideal is cut at min(10, relevant). recall@k: hits / min(k, relevant). mrr@20:
     1 / place of the first relevant movie, 0 if it is not among 20. novelty@10: mean of -log2 of
-    the share of known users who rated a movie (a movie nobody rated counts as rated by one), over
-    the movies that were recommended.
+    the share of training users who rated a movie (one without ratings counts as rated by one user),
+    over the movies that were recommended.
 
     Args:
         lists: (E, K) movie ids for `task.user_ids`, best first, NO_MOVIE where there is none;
@@ -211,7 +211,7 @@ def overlap(exact: NDArray[np.integer], other: NDArray[np.integer], k: int = 10)
 def rating_metrics(
     user_ids: NDArray[np.integer], values: NDArray[np.floating], predicted: NDArray[np.floating]
 ) -> dict[str, PerUser]:
-    """rmse and mae over all held-out ratings: (N,) each, kept by user for the intervals.
+    """rmse and mae over all (N,) held-out ratings, kept by user for the intervals.
 
     Raises:
         ModelError: a prediction is not finite.

@@ -30,7 +30,7 @@ def _has_avx2_unrecognised() -> bool:
 
 
 if _has_avx2_unrecognised():
-    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")  # it does when told: twice as fast
+    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")  # makes it: twice as fast
 os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle warns of its own internals at export
 warnings.filterwarnings("ignore", message="No ccache found")
 _threads = os.environ.get("OMP_NUM_THREADS")
@@ -141,7 +141,7 @@ class UserTower(nn.Layer):
 
 
 def channel_sums(tables: nn.Layer, history: paddle.Tensor, ratings: paddle.Tensor) -> paddle.Tensor:
-    """(B, V) what the history says, by the layer's (M + 1, V) table of each channel."""
+    """(B, V) the sums over the histories, by the layer's (M + 1, V) table of each channel."""
     seen = paddle.cast(history > 0, "float32")  # (B, L)
     liked = seen * paddle.cast(ratings >= LIKED, "float32")
     total = channel_sum(tables.liked, history, liked)

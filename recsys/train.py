@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from recsys import __version__
-from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary, attribute_rows
-from recsys.data.history import History, history_of
+from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+from recsys.data.history import History, attribute_rows, history_of
 from recsys.errors import ModelError
 from recsys.model import MovieTower, UserTower, export, folded, paddle
 from recsys.preprocess import read_dataset
@@ -55,14 +55,14 @@ def fit(
     resume: bool = False,
     quiet: bool = True,
 ) -> Fitted:
-    """Train both heads on `known`, and keep the weights that predicted `validation` best.
+    """Train both heads on `known`, and keep the weights of the best epoch on `validation`.
 
     Better is a larger ndcg@10 - rmse: both move by hundredths, and neither may pay for the other.
     Without validation the last weights are kept. Ctrl-C ends training with the best so far.
 
     Args:
         dataset: the users and movies; all of them get rows, also those without a rating.
-        known: what is learned from, and what histories are made of.
+        known: the ratings to train on, of which histories are made too.
         validation: held-out ratings of the same users and movies.
         checkpoint: a file written after each epoch; with `resume`, training goes on from it to
             the same model as an unbroken run.
@@ -106,6 +106,7 @@ def fit(
                 if validate:
                     line |= validate(ease.joined(folded(*step.towers), ease_tables))
                     score = line.get("ndcg@10", 0.0) - line["rmse"]
+                    _check_finite(score, "validation", epoch, options)
                 line["seconds"] = round(time.monotonic() - started, 2)
                 progress.note(line, score, step)
                 bar.set_postfix(_postfix(losses, progress))
@@ -238,7 +239,7 @@ def train(
 
 
 def use_all_cores() -> None:
-    """Paddle computes on one thread unless told otherwise, by OMP_NUM_THREADS or here."""
+    """Paddle computes on one thread unless OMP_NUM_THREADS or a call such as this says more."""
     if "OMP_NUM_THREADS" not in os.environ:
         affinity = getattr(os, "sched_getaffinity", None)
         paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)

@@ -17,10 +17,10 @@ from recsys.serving.model_folder import DEFAULT, ModelFolder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a Milvus server in one process where several run tests."""
+    """Where two processes run tests, each file stays in one, and all Milvus servers in one."""
     for item in items:
-        if item.get_closest_marker("milvus_server"):
-            item.add_marker(pytest.mark.xdist_group("milvus_server"))
+        server = item.get_closest_marker("milvus_server")
+        item.add_marker(pytest.mark.xdist_group("milvus_server" if server else str(item.path)))
 
 
 class Trained(NamedTuple):

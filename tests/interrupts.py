@@ -1,4 +1,4 @@
-"""Trainings that are broken off, and how far they had come."""
+"""Trainings that are interrupted, and how far they came."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 
-def epochs_behind(checkpoint: Path) -> int:
+def epochs_done(checkpoint: Path) -> int:
+    """Epochs in a checkpoint, 0 if there is none."""
     if not checkpoint.exists():
         return 0
     with np.load(checkpoint, allow_pickle=False) as stored:
@@ -14,7 +15,7 @@ def epochs_behind(checkpoint: Path) -> int:
 
 
 def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
-    """Ctrl-C falls into the end of the number-th call."""
+    """Ctrl-C at the end of the number-th call."""
     whole, calls = getattr(owner, name), []
 
     def interrupted(*args, **kwargs):

@@ -1,4 +1,4 @@
-"""Tables of towers that nothing linear was joined to."""
+"""Folded tables of towers without an EASE part."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from recsys.training import ease
 
 
 def towers_alone(users: UserTower, movies: MovieTower) -> dict[str, np.ndarray]:
-    """The folded towers, with a EASE part that is nothing."""
+    """The folded tables, the columns of the EASE part all 0."""
     tables = folded(users, movies)
     columns = {
         name: np.zeros((*table.shape[:-1], EASE_DIM), np.float32)

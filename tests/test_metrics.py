@@ -10,12 +10,12 @@ from recsys.metrics import (
     Histories,
     PerUser,
     best,
-    case,
     coverage,
     difference,
     interval,
     overlap,
     ranking_metrics,
+    ranking_task,
     rating_metrics,
     top_k,
 )
@@ -23,7 +23,7 @@ from recsys.serving.catalogue import NO_MOVIE
 
 
 def ratings(*rows):
-    """(user id, movie id, values) each."""
+    """(user id, movie id, rating) each."""
     users, movies, values = zip(*rows, strict=True) if rows else ((), (), ())
     return Ratings(
         np.array(users, np.int32),
@@ -43,9 +43,9 @@ MOVIES = np.arange(10, 40)  # ids, not columns
 @pytest.fixture
 def hand():
     """User 1 likes 12 and 14 of the movies; user 2 likes 30; user 3 likes nothing held out."""
-    known = ratings((1, 10, 5), (2, 10, 3), (2, 11, 1), (3, 10, 4), (4, 10, 4), (4, 12, 5))
-    asked = ratings((1, 12, 4), (1, 13, 3.5), (1, 14, 5), (2, 30, 4.5), (3, 31, 2))
-    return case(known, known, asked, MOVIES)
+    train = ratings((1, 10, 5), (2, 10, 3), (2, 11, 1), (3, 10, 4), (4, 10, 4), (4, 12, 5))
+    test = ratings((1, 12, 4), (1, 13, 3.5), (1, 14, 5), (2, 30, 4.5), (3, 31, 2))
+    return ranking_task(train, train, test, MOVIES)
 
 
 def test_users_without_a_relevant_movie_are_left_out_and_counted(hand):
@@ -68,9 +68,9 @@ def test_metrics_by_hand(hand):
     assert coverage(hand, lists) == 7 / 30
 
 
-def test_novelty_is_minus_log2_of_the_share_of_known_users():
-    known = ratings((1, 10, 5), (2, 10, 3), (3, 10, 1), (4, 11, 1), (3, 11, 2))
-    task = case(known, ratings(), ratings((9, 12, 5)), MOVIES)
+def test_novelty_is_minus_log2_of_the_share_of_training_users():
+    train = ratings((1, 10, 5), (2, 10, 3), (3, 10, 1), (4, 11, 1), (3, 11, 2))
+    task = ranking_task(train, ratings(), ratings((9, 12, 5)), MOVIES)
     value = ranking_metrics(task, padded([10, 11, 12]))["novelty@10"].value
     assert value == pytest.approx((-np.log2(3 / 4) - np.log2(2 / 4) - np.log2(1 / 4)) / 3)
 
@@ -87,8 +87,8 @@ def test_the_tenth_place_counts_at_10_and_the_eleventh_does_not(hand):
 
 def test_denominators_are_cut_at_k():
     """Thirty relevant movies: ten hits of ten are everything there is to have at 10."""
-    asked = ratings(*((1, movie, 4) for movie in MOVIES))
-    task = case(ratings((2, 10, 1)), ratings(), asked, MOVIES)
+    test = ratings(*((1, movie, 4) for movie in MOVIES))
+    task = ranking_task(ratings((2, 10, 1)), ratings(), test, MOVIES)
     metrics = ranking_metrics(task, MOVIES[None, :20])
     assert [metrics[m].value for m in ("ndcg@10", "recall@10", "recall@20")] == pytest.approx(
         [1, 1, 1]
@@ -99,8 +99,8 @@ def test_denominators_are_cut_at_k():
 
 
 def test_a_movie_outside_the_candidates_is_not_relevant():
-    asked = ratings((1, 12, 5), (1, 99, 5))
-    metrics = ranking_metrics(case(ratings(), ratings(), asked, MOVIES), padded([12]))
+    test = ratings((1, 12, 5), (1, 99, 5))
+    metrics = ranking_metrics(ranking_task(ratings(), ratings(), test, MOVIES), padded([12]))
     assert metrics["recall@10"].value == 1
 
 
@@ -123,8 +123,8 @@ def test_short_lists_are_refused(hand):
 
 
 def test_no_relevant_movie_at_all_is_refused():
-    with pytest.raises(DataError, match="nobody rated a candidate 4 or more"):
-        case(ratings(), ratings(), ratings((1, 12, 3.5)), MOVIES)
+    with pytest.raises(DataError, match="no candidate is rated 4 or more"):
+        ranking_task(ratings(), ratings(), ratings((1, 12, 3.5)), MOVIES)
 
 
 def test_best_never_recommends_a_seen_movie(hand):
@@ -136,17 +136,17 @@ def test_best_never_recommends_a_seen_movie(hand):
     assert lists[1, :2].tolist() == [12, 13]
 
 
-def test_best_asks_in_blocks_and_in_order(hand, monkeypatch):
-    asked = []
+def test_best_scores_users_in_blocks_and_in_order(hand, monkeypatch):
+    scored = []
 
     def score(users):
-        asked.append(users.tolist())
+        scored.append(users.tolist())
         return np.zeros((len(users), 30))
 
     monkeypatch.setattr("recsys.metrics.BLOCK", 1)
     blocks = best(hand, score)
     metrics = ranking_metrics(hand, blocks)
-    assert asked == [[1], [2]]
+    assert scored == [[1], [2]]
     monkeypatch.undo()
     np.testing.assert_array_equal(best(hand, score), blocks)
     for name, metric in ranking_metrics(hand, blocks).items():
@@ -169,7 +169,7 @@ def test_a_score_that_is_not_a_number_is_refused():
         top_k(np.array([[1, np.nan]]), 1)
 
 
-def test_histories_fill_rows_of_known_users_and_leave_cold_users_empty():
+def test_histories_are_rows_of_columns_in_the_order_given():
     rated = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3))
     rows = Histories(rated, np.array([13, 10, 11]), rated.values).dense(np.array([7, 1, 5, 7]))
     assert rows.tolist() == [[2, 3, 0], [0, 0, 0], [0, 0, 4], [2, 3, 0]]
@@ -180,8 +180,8 @@ def test_histories_fill_rows_of_known_users_and_leave_cold_users_empty():
 def test_agrees_with_trec_eval(seed):
     rng = np.random.default_rng(seed)
     users, movies = 60, 80
-    known_mask = rng.random((users, movies)) < 0.1
-    asked_mask = (rng.random((users, movies)) < rng.random((users, 1)) * 0.4) & ~known_mask
+    train_mask = rng.random((users, movies)) < 0.1
+    test_mask = (rng.random((users, movies)) < rng.random((users, 1)) * 0.4) & ~train_mask
     values = rng.integers(1, 6, (users, movies))
     scores = rng.standard_normal((users, movies))
 
@@ -189,15 +189,15 @@ def test_agrees_with_trec_eval(seed):
         user, movie = np.nonzero(mask)
         return ratings(*zip(user + 1, movie + 1, values[mask], strict=True))
 
-    task = case(of(known_mask), of(known_mask), of(asked_mask), np.arange(1, movies + 1))
+    task = ranking_task(of(train_mask), of(train_mask), of(test_mask), np.arange(1, movies + 1))
     lists = best(task, lambda ids: scores[ids - 1])
     ours = ranking_metrics(task, lists)
 
-    liked = asked_mask & (values >= 4)
-    truth = {str(u): {str(f): 1 for f in np.flatnonzero(liked[u])} for u in range(users)}
+    liked = test_mask & (values >= 4)
+    truth = {str(u): {str(m): 1 for m in np.flatnonzero(liked[u])} for u in range(users)}
     truth = {user: relevant for user, relevant in truth.items() if relevant}
     run = {
-        user: {str(f): float(scores[int(user), f]) for f in np.flatnonzero(~known_mask[int(user)])}
+        user: {str(m): float(scores[int(user), m]) for m in np.flatnonzero(~train_mask[int(user)])}
         for user in truth
     }
     measures = {"ndcg_cut.10", "P.10,20", "recip_rank"}

@@ -1,20 +1,13 @@
-"""The towers in Paddle: the quick form for training, the plain form, and the folded tables."""
+"""The towers in Paddle: the form that trains, the plain form that is exported, folded tables."""
 
 import numpy as np
 import pytest
 from tables import towers_alone
 
 from recsys.data.dataset import NO_WORD, Movies, Users, Vocabulary
-from recsys.model import (
-    ATTRIBUTES,
-    Config,
-    MovieTower,
-    TitleWindows,
-    UserTower,
-    paddle,
-    unit_heads,
-)
-from recsys.serving import folded as towers
+from recsys.data.movielens import ATTRIBUTES
+from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
+from recsys.serving import folded
 
 CONFIG = Config(
     users=6, movies=9, words=11, genres=4, dimension=5, id_size=7, side_size=3, filters=4
@@ -31,7 +24,7 @@ TITLES = np.array(
 )
 GENRES = np.array([[1, 2], [4, NO_WORD], [NO_WORD, NO_WORD], [0, 3], [2, NO_WORD], [0, NO_WORD]])
 MOVIES = np.array([1, 9, 0, 4, 0, 2])
-MOVIE_LIST = Movies(np.array([1, 2]), ["Heat (1995)", "M (1931)"], [("Crime",), ("Drama",)])
+TWO_MOVIES = Movies(np.array([1, 2]), ["Heat (1995)", "M (1931)"], [("Crime",), ("Drama",)])
 
 
 @pytest.fixture
@@ -91,7 +84,7 @@ def test_words_kept_from_the_quick_form_are_unknown_words(tower_pair):
 
 def test_folded_tables_give_the_movie_towers_vectors(tower_pair):
     tables = towers_alone(*tower_pair)
-    ours = towers.movie_vectors(tables.__getitem__, MOVIES, GENRES, TITLES)
+    ours = folded.movie_vectors(tables.__getitem__, MOVIES, GENRES, TITLES)
     np.testing.assert_allclose(ours[:, :10], joined(plainly(tower_pair[1])), atol=1e-5)
 
 
@@ -102,14 +95,14 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     ratings = np.array([[0, 0, 0], [5, 1, 3.5], [4, 0, 0], [0.5, 2, 0]], np.float32)
     theirs = tower_pair[0](*map(paddle.to_tensor, (rows, *attributes.T.copy(), history, ratings)))
     kept = [(h[h > 0], s[h > 0]) for h, s in zip(history, ratings, strict=True)]
-    ours = towers.user_vectors(towers_alone(*tower_pair).__getitem__, rows, attributes, kept)
+    ours = folded.user_vectors(towers_alone(*tower_pair).__getitem__, rows, attributes, kept)
     np.testing.assert_allclose(ours[:, :10], joined(theirs), atol=1e-5)
 
 
 def test_unit_heads_are_the_normalised_halves():
     vectors = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
-    match, ratings = unit_heads(paddle.to_tensor(vectors))
-    for head, part in ((match, vectors[:, :3]), (ratings, vectors[:, 3:])):
+    retrieval, rating = unit_heads(paddle.to_tensor(vectors))
+    for head, part in ((retrieval, vectors[:, :3]), (rating, vectors[:, 3:])):
         expected = part / np.linalg.norm(part, axis=1, keepdims=True)
         np.testing.assert_allclose(head.numpy(), expected, atol=1e-6)
 
@@ -117,7 +110,7 @@ def test_unit_heads_are_the_normalised_halves():
 def test_the_tutorials_inputs_and_sizes(tower_pair):
     users, movies = tower_pair
     assert ATTRIBUTES == {"gender": 2, "age": 7, "job": 21}
-    sizes = Config.of(Vocabulary.of(Users(*[np.arange(3)] * 4), MOVIE_LIST))
+    sizes = Config.of(Vocabulary.of(Users(*[np.arange(3)] * 4), TWO_MOVIES))
     assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
     assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown
     assert movies.movie.embedding.shape == [CONFIG.movies + 1, CONFIG.id_size]

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from recsys.cli import asked, tables
+from recsys.cli import queries, tables
 from recsys.cli.options import (
     FilterOptions,
     exact_option,
@@ -94,33 +94,33 @@ def recommend(
         gender=UNKNOWN if gender is None else gender,
         age=UNKNOWN if age is None else age,
         job=UNKNOWN if job is None else job,
-        likes=tuple(asked.movie_of(folder, text) for text in like),
-        dislikes=tuple(asked.movie_of(folder, text) for text in dislike),
+        likes=tuple(queries.movie_of(folder, text) for text in like),
+        dislikes=tuple(queries.movie_of(folder, text) for text in dislike),
     )
     if users is not None and query != UserQuery():
         raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
-    queries = [query]
+    asking = [query]
     if users is not None:
-        queries = [UserQuery(each) for each in asked.user_ids_of(folder, users)]
+        asking = [UserQuery(each) for each in queries.user_ids_of(folder, users)]
     format = format or ("table" if users is None else "jsonl")
-    if format in ("json", "table") and len(queries) != 1:
+    if format in ("json", "table") and len(asking) != 1:
         raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
     filter = wanted.of(folder.vocabulary.genres)
     if load_first and not exact:
         _publish(folder, address)
-    with _searched(exact, folder, address, hits=len(queries) * k if users else 0) as (store, count):
+    with _searched(exact, folder, address, hits=len(asking) * k if users else 0) as (store, count):
         recommender = Recommender(folder, store)
-        answers = recommender.answers(queries, min(k, count), rank_by, filter, include_seen)
+        answers = recommender.answers(asking, min(k, count), rank_by, filter, include_seen)
         found = (tables.Answer(movies, query) for query, movies in answers)
         shown = _logged(folder, found) if users is None else found
-        _write(shown, len(queries), format, output, folder.fingerprint)
+        _write(shown, len(asking), format, output, folder.fingerprint)
 
 
 def _logged(folder: "ModelFolder", answers: Iterable[tables.Answer]) -> Iterator[tables.Answer]:
-    """Answers as they come; who asked is logged, and when nothing fits."""
+    """Answers as they come; logs for whom, and when nothing fits."""
     for answer in answers:
         if answer.query:
-            log(asked.in_words(folder, answer.query))
+            log(queries.in_words(folder, answer.query))
         if not answer.found:
             log("no movie fits")
         yield answer
@@ -157,7 +157,7 @@ def similar(
     from recsys.serving.model_folder import load_model
 
     folder = load_model(model)
-    movie_id = asked.movie_of(folder, movie, new=True)
+    movie_id = queries.movie_of(folder, movie, new=True)
     filter = wanted.of(folder.vocabulary.genres)
     with _searched(exact, folder, address) as (store, count):
         found = Recommender(folder, store).similar(movie_id, min(k, count), filter)
@@ -189,9 +189,9 @@ def predict(user: int | None, movie: str | None, pairs: str | None, model: str) 
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
     if user is not None and movie is not None:
-        wanted = np.array([[user, asked.movie_of(folder, movie)]], np.int64)
+        wanted = np.array([[user, queries.movie_of(folder, movie)]], np.int64)
     else:
-        wanted = asked.pairs_of(pairs or "-")
+        wanted = queries.pairs_of(pairs or "-")
     ratings = predicted(folder, wanted[:, 0], wanted[:, 1])
     with _stdout() as out:
         out.write("user_id,movie_id,rating\n")

@@ -1,4 +1,4 @@
-"""The commands that make what is asked later: download, train, preprocess, load-movies."""
+"""The commands that make what queries need: download, train, preprocess, load-movies."""
 
 from collections.abc import Sequence
 from pathlib import Path

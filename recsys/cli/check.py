@@ -103,7 +103,7 @@ def evaluate(
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
 
-    All options, ours and the baselines', are chosen on validation data; test data is asked once.
+    All options, ours and the baselines', are chosen on validation data; test data is used once.
     Every movie is ranked, seen ones left out; relevant is a held-out rating of 4 and more.
 
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5

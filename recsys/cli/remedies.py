@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from recsys.errors import RecsysError
 from recsys.milvus.address import without_credentials
 
-# Fixes that are options, with the names options have; those the command at hand lacks are not said.
+# Fixes that are options, with the names options have; those that the command lacks are left out.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "archive": ("--from",),
     "ca": ("--ca",),

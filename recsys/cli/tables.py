@@ -1,4 +1,4 @@
-"""Answers as a table for people, and as csv, json, jsonl or parquet for programs.
+"""Answers as a table to read, and as csv, json, jsonl or parquet for programs.
 
 The keys are the contract of version 0.2: rank, movie_id, title, genres, year, score (what the list
 is sorted by), rating (predicted, beside it) and new; user_id first where there is a row a movie.
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
     """The movies found for one user, or near one movie."""
 
     found: "Sequence[Recommendation]"
-    query: "UserQuery | None" = None  # the user; None where movies near to one were asked for
+    query: "UserQuery | None" = None  # the user; None for movies near to one
     movie: tuple[int, str | None] | None = None  # that movie's id and title
 
     @property
@@ -57,7 +57,7 @@ class Answer(NamedTuple):
         ]
 
     def json(self, model: str, indent: int | None = None) -> str:
-        """One object: what was asked, of which model, and what was found."""
+        """One object: the query, the model, and what was found."""
         whole: dict[str, Any] = {} if self.user_id is None else {"user_id": self.user_id}
         if self.movie:
             whole |= dict(zip(("movie_id", "title"), self.movie, strict=True))
@@ -154,7 +154,7 @@ def write_parquet(answers: Iterable[Answer], path: str, done: Callable[[int], An
 
 
 def _user(query: "UserQuery") -> dict[str, Any]:
-    """Who asked, in words; what is not known is null."""
+    """A user in words; what is not known is null."""
     return {
         "user_id": query.user_id,
         "gender": GENDERS[query.gender] if query.gender >= 0 else None,

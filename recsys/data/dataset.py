@@ -202,14 +202,6 @@ class Vocabulary:
         return padded([[self._genre_rows.get(g, 0) for g in each] for each in genres])
 
 
-def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
-    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
-    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
-    places = vocabulary.user_rows(users.ids)
-    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
-    return rows
-
-
 def padded(lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     """(N, longest, at least 1) the lists, NO_WORD behind the end of each."""
     rows = np.full((len(lists), max(map(len, lists), default=0) or 1), NO_WORD, np.int64)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Ratings, Vocabulary
+from recsys.data.dataset import Ratings, Users, Vocabulary
 from recsys.data.ids import positions
 
 BLOCK = 512  # rows made dense at once
@@ -182,3 +182,11 @@ def history_of(ratings: Ratings, vocabulary: Vocabulary) -> History:
         ratings.values,
         ratings.times,
     )
+
+
+def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
+    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
+    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
+    places = vocabulary.user_rows(users.ids)
+    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
+    return rows

@@ -1,7 +1,7 @@
 """The baselines, each at its best: popularity, popularity in a group, EASE, genres, biases.
 
-A baseline's options are tried on the validation part; the best one learns again, from training and
-validation together, before it is reported.
+A baseline's options are tried on the validation part; with the best it is fitted again, on training
+and validation parts together, before it is reported.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Baseline(NamedTuple):
 
 
 class Biases(NamedTuple):
-    """values = mean + the user's bias + the movie's bias, kept within the range of the ratings."""
+    """rating = mean + the user's bias + the movie's bias, kept within the range of the ratings."""
 
     mean: float
     lowest: float
@@ -56,7 +56,7 @@ class Biases(NamedTuple):
     def predict(
         self, user_ids: NDArray[np.integer], movie_ids: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """(N,) values of N pairs; an unknown user or movie has no bias."""
+        """(N,) ratings of N pairs; an unknown user or movie has no bias."""
         user, movie = positions(self.user_ids, user_ids), positions(self.movie_ids, movie_ids)
         values = self.mean + np.where(user >= 0, self.user_biases[user], 0)
         values = values + np.where(movie >= 0, self.movie_biases[movie], 0)
@@ -66,7 +66,7 @@ class Biases(NamedTuple):
 def tune(
     baseline: Baseline, part: Part, dataset: Dataset, task: RankingTask
 ) -> tuple[Options, float]:
-    """The options of the largest NDCG@10 on the validation's case, and that NDCG@10."""
+    """The options of the largest ndcg@10 on the ranking task of validation, and that ndcg@10."""
     tried = {}
     for options in baseline.grid:
         scorer = baseline.fit(part, dataset, task.movie_ids, options)
@@ -76,14 +76,14 @@ def tune(
 
 
 def weights(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
-    """What a rating counts: 1 if liked, a fifth of its values, or 1 in any task."""
+    """What a rating counts: 1 if liked else 0, a fifth of itself, or 1 always."""
     if kind == "liked":
         return (values >= LIKED).astype(np.float32)
     return values / np.float32(5) if kind == "rating/5" else np.ones_like(values)
 
 
 def popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scorer:
-    """Everybody gets the movies most rated, most liked, with most values, or rated best."""
+    """The movies most rated, most liked, with the largest sum of ratings, or of the best mean."""
     (kind,) = options
     known = part.train
     values = known.values if kind == "mean" else weights(known.values, str(kind))
@@ -95,7 +95,7 @@ def popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -
 
 
 def group_popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scorer:
-    """Popularity among those of one's age and gender, mixed with some average users."""
+    """Popularity among users of the same age and gender, mixed with some average users."""
     kind, leaning = str(options[0]), float(options[1])
     users, known = dataset.users, part.train
     codes = (users.ages.astype(np.int64) + 1) * 8 + users.genders + 1  # UNKNOWN is a group too
@@ -115,8 +115,8 @@ def group_popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Opti
 def ease(part: Part, dataset: Dataset, movie_ids: Ids, options: Options) -> Scorer:
     """EASE (Steck 2019): the closed form of a linear model of each movie from all the others.
 
-    Movies are scored by a user's history times B, so cold-start users who name what they like are
-    folded in without learning again; a user without any history gets what is popular.
+    Movies are scored by a user's history times B, so cold-start users who name likes are folded in
+    without fitting again; a user without any history gets what is popular.
 
     Raises:
         DataError: more than EASE_MOVIES movies.

@@ -1,8 +1,8 @@
 """The comparison behind `recsys evaluate`: our model and its baselines on one split, reported once.
 
 Everything is chosen on the validation part: the options of each baseline, and how many epochs our
-model trains. Then all of them learn from training and validation together, and are asked for the
-test part: the same users, the same candidates, the same movies left out.
+model trains. Then all of them are trained on training and validation parts together and judged on
+the test part: the same users, the same candidates, the same movies left out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +48,7 @@ BASELINES: dict[str, tuple[Baseline, ...]] = {
 
 
 class Row(NamedTuple):
-    """What one way to recommend is worth on one split."""
+    """The metrics of one way to recommend on one split."""
 
     protocol: str
     seed: int
@@ -57,8 +57,8 @@ class Row(NamedTuple):
     metrics: dict[str, Interval]  # by name, in the order of the table's columns
     coverage: float | None  # of the catalogue, at 10; None where nothing is ranked
     behind: Interval | None  # our ndcg@10 - this one's, of the same users
-    users: int  # who were ranked for
-    left_out: int  # who like none of their held-out movies
+    users: int  # ranked for
+    left_out: int  # users who like none of their held-out movies
     note: str = ""  # what a reader should know of the figures
 
 
@@ -73,7 +73,7 @@ def evaluate(
     uri: str = "",
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Row]:
-    """Everything a protocol compares, seed by seed: ours, the baselines, ours through each index.
+    """The rows of a protocol, seed by seed: ours, the baselines, ours through each index.
 
     Args:
         protocol: one of splits.PROTOCOLS; likes is the N of few-likes.
@@ -117,9 +117,9 @@ def _table(
     report = Report(protocol, seed, task)
     ours = our_model(model, dataset, final.fold_in, task.movie_ids)
     exact = metrics.best(task, ours.scorer("relevance"))
-    asked = final.test
-    values = metrics.rating_metrics(asked.user_ids, asked.values, ours.predicted(asked))
-    yield report.row(OURS, f"epoch {model.config['epoch']}", exact, values)
+    test = final.test
+    errors = metrics.rating_metrics(test.user_ids, test.values, ours.predicted(test))
+    yield report.row(OURS, f"epoch {model.config['epoch']}", exact, errors)
     yield report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
     for baseline in BASELINES[protocol]:
         log(f"{protocol}, seed {seed}: {baseline.name}")
@@ -197,22 +197,22 @@ def mean(rows: Sequence[Row]) -> list[Row]:
 
 
 def task_of(part: Part, dataset: Dataset, protocol: str) -> RankingTask:
-    """Who is asked about, out of all movies; new ones are ranked among themselves."""
+    """The ranking task of a part: among all movies, or new movies among themselves."""
     candidates = part.test.movie_ids if protocol == "cold-movies" else dataset.movies.ids
     return metrics.ranking_task(part.train, part.seen, part.test, candidates)
 
 
 def _biases(parts: Split, report: Report) -> Row:
     winner, _ = baselines.tune_biases(parts.choice)
-    asked = parts.final.test
+    test = parts.final.test
     fitted = baselines.fit_biases(parts.final.train, *map(float, winner))
-    predicted = fitted.predict(asked.user_ids, asked.movie_ids)
-    more = metrics.rating_metrics(asked.user_ids, asked.values, predicted)
+    predicted = fitted.predict(test.user_ids, test.movie_ids)
+    more = metrics.rating_metrics(test.user_ids, test.values, predicted)
     return report.row(BIASES, ", ".join(map(str, winner)), None, more)
 
 
 def _idle(found: list[tuple[Index, NDArray[np.int64]]]) -> str:
-    """Says so when the last index answered as one before it that is searched otherwise.
+    """A note when the last index answered as one before it that is searched otherwise.
 
     Neither backend complains of a search parameter it ignores.
     """

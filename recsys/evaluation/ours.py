@@ -1,7 +1,7 @@
-"""Our own model as one of those compared: trained on part of a split, then asked as it is served.
+"""Our own model as one of those compared: trained on part of a split, judged as it is served.
 
-The model goes through its folder, and people are asked about as `recommend` asks: a user it was
-trained on by id, a cold-start user by profile and favourites.
+The model goes through its folder, and queries are those of `recommend`: a user it was trained on by
+id, a cold-start user by profile and likes.
 """
 
 from dataclasses import replace
@@ -36,21 +36,21 @@ from recsys.training.options import Options
 
 
 class Ours(NamedTuple):
-    """A trained model, the movies it ranks, and what is known of everybody who may ask."""
+    """A trained model, the movies it ranks, and what queries of all users are made of."""
 
     model: ModelFolder
     movies: Catalogue
     users: Users
-    given: Ratings  # what cold-start users name as liked
+    fold_in: Ratings  # likes of cold-start users
 
     def queries(self, user_ids: NDArray[np.integer]) -> list[UserQuery]:
-        """Users as they would ask: by id, or where the model does not know it by profile."""
+        """Users by id, or where the model does not know it by profile and likes."""
         known = self.model.vocabulary.user_rows(user_ids) > 0
         places = positions(self.users.ids, user_ids)
         profiles = (self.users.genders, self.users.ages, self.users.jobs)
         codes = np.stack([column[places] for column in profiles], 1).tolist()
         likes: dict[int, tuple[int, ...]] = {}
-        pairs = (self.given.user_ids.tolist(), self.given.movie_ids.tolist())
+        pairs = (self.fold_in.user_ids.tolist(), self.fold_in.movie_ids.tolist())
         for user, movie in zip(*pairs, strict=True):
             likes[user] = (*likes.get(user, ()), movie)
         return [
@@ -71,20 +71,20 @@ class Ours(NamedTuple):
             ranking_vectors(self.model, self.vectors(user_ids), rank_by) @ movies.T
         )
 
-    def predicted(self, asked: Ratings) -> NDArray[np.float32]:
-        """(N,) predicted values of the pairs."""
-        user_ids, user = np.unique(asked.user_ids, return_inverse=True)
-        columns = positions(self.movies.ids, asked.movie_ids)
+    def predicted(self, test: Ratings) -> NDArray[np.float32]:
+        """(N,) predicted ratings of the pairs."""
+        user_ids, user = np.unique(test.user_ids, return_inverse=True)
+        columns = positions(self.movies.ids, test.movie_ids)
         movies = parts(self.movies.vectors[columns] * SQRT_PARTS)[1]
         return predicted_ratings(parts(self.vectors(user_ids))[1][user], movies)
 
     def through_milvus(
         self, task: RankingTask, seen: Ratings, index: str, uri: str = ""
     ) -> tuple[Index, NDArray[np.int64]]:
-        """The (E, K) movies Milvus returns, asked user by user as `recommend` asks.
+        """The (E, K) movies Milvus returns, searched for user by user as `recommend` does.
 
         Args:
-            seen: is left out.
+            seen: the movies to leave out.
             index: as `load-movies --index` takes it.
             uri: a Milvus server or file; a temporary file if not given.
 
@@ -134,15 +134,15 @@ def train(
 
 
 def our_model(
-    model: ModelFolder, dataset: Dataset, given: Ratings, movie_ids: NDArray[np.integer]
+    model: ModelFolder, dataset: Dataset, fold_in: Ratings, movie_ids: NDArray[np.integer]
 ) -> Ours:
-    """The model before the movies of a task."""
+    """The model, and the movies of a task with their vectors."""
     movies = catalogue(model, dataset.movies.take(movie_ids))
-    return Ours(model, movies, dataset.users, given)
+    return Ours(model, movies, dataset.users, fold_in)
 
 
 def _without_cold_users(dataset: Dataset, known: Ratings, protocol: str) -> Dataset:
-    """The users who rated something; under cold-movies also only the movies somebody rated."""
+    """The users who rated something; under cold-movies only the rated movies too."""
     users, movies = dataset.users, dataset.movies
     there = np.isin(users.ids, known.user_ids)
     users = users[there]

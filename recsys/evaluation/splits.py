@@ -15,10 +15,10 @@ HELD_OUT_WHOLE = 0.1  # of the users (cold-users, few-likes), of the movies (col
 
 
 class Part(NamedTuple):
-    """One task for a recommender: learn from `train`, be given `fold_in`, be judged by `test`."""
+    """One task for a recommender: trained on `train`, folded in by `fold_in`, judged on `test`."""
 
     train: Ratings
-    fold_in: Ratings  # what cold-start users like, named at the moment of asking
+    fold_in: Ratings  # likes that cold-start users name in a query
     test: Ratings
 
     @property
@@ -30,16 +30,14 @@ class Part(NamedTuple):
 class Split(NamedTuple):
     """A dataset's ratings, each in exactly one part.
 
-    Everything is chosen by source for `validation` after learning from `train`; what was chosen
-    then learns from both and is asked for `test`, once.
+    Everything is chosen on `validation` after training on `train`; what was chosen is then trained
+    on both and judged on `test`, once.
     """
 
     train: Ratings
     validation: Ratings
     test: Ratings
-    validation_fold_in: (
-        Ratings  # likes of the validation's cold-start users (few-likes), else empty
-    )
+    validation_fold_in: Ratings  # likes of validation's cold-start users (few-likes), else empty
     fold_in: Ratings  # likes of the test's cold-start users (few-likes), else empty
 
     @property
@@ -59,8 +57,8 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
 
     random: a fifth of every user's ratings. temporal: the last fifth of all ratings by time,
     equal times staying together. cold-users: all ratings of a tenth of the users. cold-movies:
-    all ratings of a tenth of the movies. few-likes: as cold-users, but `likes` movies liked by
-    each held-out user are given (only users who like more than that are held out).
+    all ratings of a tenth of the movies. few-likes: as cold-users, but `likes` movies that each
+    held-out user liked are folded in (only users who like more than that are held out).
 
     Args:
         ratings: no user rates a movie twice.
@@ -71,18 +69,18 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
         DataError: a part would be empty, or there is no such protocol.
     """
     if protocol not in PROTOCOLS:
-        raise DataError(f"no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+        raise DataError(f"no protocol {protocol!r}", f"choose one of {', '.join(PROTOCOLS)}")
     rng = np.random.default_rng(seed)
     ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
-    rest, given, test = _hold_out(ratings, protocol, likes, rng)
+    rest, fold_in, test = _hold_out(ratings, protocol, likes, rng)
     train, validation_fold_in, validation = _hold_out(rest, protocol, likes, rng)
     for name, part in (("training", train), ("validation", validation), ("test", test)):
         if not len(part):
             raise DataError(
-                f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty;"
-                " take more ratings or another protocol"
+                f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty",
+                "take more ratings or another protocol",
             )
-    return Split(train, validation, test, validation_fold_in, given)
+    return Split(train, validation, test, validation_fold_in, fold_in)
 
 
 def folds(ratings: Ratings, count: int, seed: int) -> Iterator[tuple[Ratings, Ratings]]:
@@ -96,8 +94,8 @@ def folds(ratings: Ratings, count: int, seed: int) -> Iterator[tuple[Ratings, Ra
 def _hold_out(
     ratings: Ratings, protocol: str, likes: int, rng: np.random.Generator
 ) -> tuple[Ratings, Ratings, Ratings]:
-    """(what stays, what is given, what is held out)."""
-    given = np.zeros(len(ratings), bool)
+    """(what stays, what is folded in, what is held out)."""
+    fold_in = np.zeros(len(ratings), bool)
     if protocol == "random":
         counts = np.unique(ratings.user_ids, return_counts=True)[1]
         share = np.rint(counts * HELD_OUT).astype(np.int64)
@@ -113,10 +111,10 @@ def _hold_out(
         liked = ratings.values >= LIKED
         users, counts = np.unique(ratings.user_ids[liked], return_counts=True)
         theirs = np.isin(ratings.user_ids, _some(users[counts > likes], rng))
-        given[liked] = _place_in_user(ratings.user_ids[liked], rng) < likes
-        given &= theirs
-        out = theirs & ~given
-    return ratings[~(out | given)], ratings[given], ratings[out]
+        fold_in[liked] = _place_in_user(ratings.user_ids[liked], rng) < likes
+        fold_in &= theirs
+        out = theirs & ~fold_in
+    return ratings[~(out | fold_in)], ratings[fold_in], ratings[out]
 
 
 def _place_in_user(user_ids: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:

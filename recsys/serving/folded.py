@@ -30,7 +30,7 @@ Rated = tuple[NDArray[np.integer], NDArray[np.float32]]  # movie rows and their 
 
 
 class Weights(NamedTuple):
-    """What the cosines of the parts weigh in a score.
+    """The weights of the parts' cosines in a score.
 
     >>> Weights(0, 1, 0).query(np.ones((1, 66), np.float32)).sum()
     np.float32(1.0)
@@ -42,7 +42,7 @@ class Weights(NamedTuple):
 
     @classmethod
     def of(cls, options: Any) -> "Weights":
-        """Those of training's options."""
+        """The weights that the options of training name; those of retrieval are 1."""
         return cls(1.0, options.rating_weight, options.ease_weight)
 
     def query(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:

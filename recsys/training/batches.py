@@ -76,7 +76,9 @@ class BatchSampler:
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every rating once, every user `passes` times, in random order."""
-        turn = rng.integers(0, self.passes, len(self.history.ratings))  # when each is predicted
+        turn = rng.integers(
+            0, self.passes, len(self.history.ratings)
+        )  # the pass that predicts each
         for number in range(self.passes):
             for users in np.array_split(rng.permutation(self.users), self.batches):
                 yield self._batch(users, turn == number, rng)
@@ -91,9 +93,9 @@ class BatchSampler:
         kind = rng.random(len(users))  # cold-start users, those with a few likes, then the others
         cold = kind < self.options.cold_user_rate
         hidden_id = kind < self.options.cold_user_rate + self.options.few_likes_rate
-        asked = now[entries]
-        rate = self._show_rates(cold, hidden_id, owners, (ratings >= LIKED) & ~asked, rng)
-        shown = ~asked & (rng.random(len(entries), np.float32) < rate)
+        predicted = now[entries]
+        rate = self._show_rates(cold, hidden_id, owners, (ratings >= LIKED) & ~predicted, rng)
+        shown = ~predicted & (rng.random(len(entries), np.float32) < rate)
         rated = np.zeros((len(users), len(candidates)), np.float32)
         rated[owners, columns] = ratings
         history = np.zeros_like(rated)
@@ -107,9 +109,9 @@ class BatchSampler:
             rated,
             candidates,
             chance,
-            owners[asked],
-            columns[asked],
-            ratings[asked],
+            owners[predicted],
+            columns[predicted],
+            ratings[predicted],
         )
 
     def _show_rates(
@@ -123,7 +125,7 @@ class BatchSampler:
         """(N,) chance of being shown as history of each of a batch's ratings not to predict.
 
         Some users are shown as cold-start users, without id and history, some without id and with
-        a few likes; else such users would be asked for and never have been trained.
+        a few likes; else the model would meet such users without having been trained on any.
         """
         likes = np.bincount(owners, liked, len(cold))
         few = rng.uniform(0, 2 * self.options.few_likes, len(cold)) / np.maximum(likes, 1)

@@ -60,8 +60,7 @@ class RetrievalLoss(paddle.autograd.PyLayer):
 def retrieval_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
     """(B, C) 2^((ratings - 4) / 2) for every rated movie, over the square root of the user's sum.
 
-    The root lets somebody with many ratings say more than somebody with few, but not as many
-    times more.
+    With the root a user of many ratings weighs more than one of few, but not as many times more.
     """
     targets = np.exp2((rated - 4) / 2)
     targets *= rated > 0
@@ -98,7 +97,7 @@ class TrainStep:
         (self.options.retrieval_weight * retrieval + rating).backward()
         rate = 0.5 * (1 + math.cos(math.pi * self.number / self.steps))
         self.optimizer.set_lr(self.options.learning_rate * rate)
-        with paddle.utils.unique_name.guard():  # nor do those of the moments made at first
+        with paddle.utils.unique_name.guard():  # the moments are named in the first step
             self.optimizer.step()
         self.optimizer.clear_grad()
         self.number += 1
@@ -141,7 +140,7 @@ class TrainStep:
             table = paddle.index_select(getattr(self.users, name), candidates)  # (C, 2 D)
             total = total + (paddle.to_tensor(weights) @ table) * paddle.to_tensor(count**-0.5)
         user_retrieval, user_rating = unit_heads(total)  # (B, D) each
-        match = RetrievalLoss.apply(
+        retrieval = RetrievalLoss.apply(
             user_retrieval,
             movie_retrieval,
             paddle.to_tensor(retrieval_targets(batch.rated)),
@@ -151,7 +150,7 @@ class TrainStep:
         cosines = paddle.matmul(user_rating, movie_rating, transpose_y=True).flatten()  # (B C,)
         pairs = paddle.to_tensor(batch.pair_users * len(batch.candidates) + batch.pair_columns)
         error = MAX_RATING * paddle.gather(cosines, pairs) - paddle.to_tensor(batch.pair_ratings)
-        return match, paddle.square(error).sum() / max(len(batch.pair_ratings), 1)
+        return retrieval, paddle.square(error).sum() / max(len(batch.pair_ratings), 1)
 
     def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
         """(C, G + 1) genres as ones, and the titles' windows."""
@@ -164,8 +163,8 @@ class TrainStep:
     def _movie_vectors(
         self, candidates: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        everything = len(candidates) == len(self.title_rows)
-        genres, windows = self._all_movies if everything else self._features(candidates)
+        all_movies = len(candidates) == len(self.title_rows)
+        genres, windows = self._all_movies if all_movies else self._features(candidates)
         known = rng.random(len(candidates)) >= self.options.drop_movie
         return self.movies.catalogue(
             paddle.to_tensor(candidates * known),

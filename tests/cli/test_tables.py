@@ -1,4 +1,4 @@
-"""Answers as people and programs read them: the contract of version 0.2."""
+"""Answers as a table and for programs: the contract of version 0.2."""
 
 import csv
 import io

@@ -1,3 +1,5 @@
+"""The baselines, by hand and against a slow and obvious form."""
+
 import dataclasses
 
 import numpy as np
@@ -22,13 +24,13 @@ from recsys.evaluation.baselines import (
     tune_biases,
 )
 from recsys.evaluation.splits import Part, split
-from recsys.metrics import best, case
+from recsys.metrics import best, ranking_task
 
 MOVIES = np.array([10, 20, 30, 40])
 
 
 def ratings(*rows):
-    """(user id, movie id, values) each."""
+    """(user id, movie id, rating) each."""
     users, movies, values = zip(*rows, strict=True) if rows else ((), (), ())
     return Ratings(
         np.array(users, np.int32),
@@ -51,8 +53,8 @@ def dataset(rated, ages=None, genders=None, genres=None):
     return Dataset("hand", users, movies, rated)
 
 
-KNOWN = ratings((1, 10, 5), (2, 10, 2), (3, 10, 2), (1, 20, 4), (2, 20, 4), (1, 30, 5), (4, 40, 3))
-PART = Part(KNOWN, ratings(), ratings())
+TRAIN = ratings((1, 10, 5), (2, 10, 2), (3, 10, 2), (1, 20, 4), (2, 20, 4), (1, 30, 5), (4, 40, 3))
+PART = Part(TRAIN, ratings(), ratings())
 
 
 @pytest.mark.parametrize(
@@ -65,19 +67,19 @@ PART = Part(KNOWN, ratings(), ratings())
     ],
 )
 def test_popularity_by_hand(kind, order):
-    scores = popularity(PART, dataset(KNOWN), MOVIES, (kind,))(np.array([1, 8]))
+    scores = popularity(PART, dataset(TRAIN), MOVIES, (kind,))(np.array([1, 8]))
     assert scores.shape == (2, 4)
     assert MOVIES[np.argsort(-scores[1], kind="stable")].tolist() == order
 
 
-def test_popularity_scores_the_movies_asked_for_and_no_others():
-    scores = popularity(PART, dataset(KNOWN), np.array([15, 20, 40]), ("rated",))(np.array([1]))
+def test_popularity_scores_the_candidates_and_no_others():
+    scores = popularity(PART, dataset(TRAIN), np.array([15, 20, 40]), ("rated",))(np.array([1]))
     assert scores.tolist() == [[0, 2, 1]]
 
 
-def test_a_group_prefers_what_it_rated_and_leans_on_everybody():
+def test_a_group_prefers_what_it_rated_and_leans_on_all_users():
     # users 1 and 2 are young men, 3 is a young woman, 4 an old man
-    data = dataset(KNOWN, ages=[1, 1, 1, 6, 1, 1, 6, UNKNOWN], genders=[0, 0, 1, 0, 0, 1, 0, 1])
+    data = dataset(TRAIN, ages=[1, 1, 1, 6, 1, 1, 6, UNKNOWN], genders=[0, 0, 1, 0, 0, 1, 0, 1])
     alone = group_popularity(PART, data, MOVIES, ("rated", 0))(np.array([5, 6, 7]))
     assert alone[0] == pytest.approx([1, 1, 0.5, 0], abs=1e-5)
     assert alone[1] == pytest.approx([1, 0, 0, 0], abs=1e-5)
@@ -88,8 +90,8 @@ def test_a_group_prefers_what_it_rated_and_leans_on_everybody():
     )
 
 
-def test_an_empty_group_falls_back_to_everybody():
-    data = dataset(KNOWN, ages=[1, 1, 1, 1, 1, 1, 1, UNKNOWN])
+def test_an_empty_group_falls_back_to_all_users():
+    data = dataset(TRAIN, ages=[1, 1, 1, 1, 1, 1, 1, UNKNOWN])
     scores = group_popularity(PART, data, MOVIES, ("rated", 0))(np.array([8]))
     assert scores[0] == pytest.approx([3 / 4, 2 / 4, 1 / 4, 1 / 4])
 
@@ -108,26 +110,26 @@ def test_ease_is_a_ridge_regression_of_each_movie_on_all_others(kind):
         others = movies != movie
         a = x[:, others]
         weights = np.linalg.solve(a.T @ a + ridge * np.eye(5), a.T @ x[:, movie])
-        told = x.any(axis=1)
-        np.testing.assert_allclose(scores[told, movie], (a @ weights)[told], atol=1e-5)
+        there = x.any(axis=1)
+        np.testing.assert_allclose(scores[there, movie], (a @ weights)[there], atol=1e-5)
 
 
-def test_ease_folds_cold_users_in_by_what_they_name():
+def test_ease_folds_cold_start_users_in_by_their_likes():
     rng = np.random.default_rng(1)
     user, movie = np.nonzero(rng.random((40, 4)) < 0.6)
     known = ratings(*zip(user + 1, MOVIES[movie], np.full(len(user), 5), strict=True))
-    named = ratings((100, 10, 5), (100, 30, 4))
-    score = ease(Part(known, named, ratings()), dataset(known), MOVIES, ("rated", 5.0))
+    likes = ratings((100, 10, 5), (100, 30, 4))
+    score = ease(Part(known, likes, ratings()), dataset(known), MOVIES, ("rated", 5.0))
     twin = Part(known, ratings((101, 10, 5), (101, 30, 5)), ratings())
-    stranger, nobody = score(np.array([100])), score(np.array([999]))
+    cold, without_likes = score(np.array([100])), score(np.array([999]))
     np.testing.assert_allclose(
-        stranger, ease(twin, dataset(known), MOVIES, ("rated", 5.0))(np.array([101]))
+        cold, ease(twin, dataset(known), MOVIES, ("rated", 5.0))(np.array([101]))
     )
-    assert (stranger != nobody).all()
+    assert (cold != without_likes).all()
 
 
 def test_ease_of_a_user_without_history_is_popularity():
-    fallback = ease(PART, dataset(KNOWN), MOVIES, ("rated", 5.0))(np.array([8, 1]))
+    fallback = ease(PART, dataset(TRAIN), MOVIES, ("rated", 5.0))(np.array([8, 1]))
     assert fallback[0].tolist() == [3, 2, 1, 1]
     assert fallback[1].max() < 1
 
@@ -135,10 +137,10 @@ def test_ease_of_a_user_without_history_is_popularity():
 def test_ease_of_too_many_movies_is_refused(monkeypatch):
     monkeypatch.setattr("recsys.evaluation.baselines.EASE_MOVIES", 3)
     with pytest.raises(DataError, match="EASE of 4 movies"):
-        ease(PART, dataset(KNOWN), MOVIES, ("rated", 1.0))
+        ease(PART, dataset(TRAIN), MOVIES, ("rated", 1.0))
 
 
-def test_the_genre_profile_finds_movies_nobody_rated():
+def test_the_genre_profile_ranks_movies_without_a_rating():
     genres = [("Horror",), ("Romance", "Drama"), ("Horror", "Drama"), ("Romance",)]
     known = ratings((1, 10, 5), (2, 20, 5))
     data = dataset(known, genres=genres)
@@ -150,7 +152,7 @@ def test_the_genre_profile_finds_movies_nobody_rated():
 
 
 def test_chance_is_seeded_and_differs_between_users():
-    first, again = (chance(PART, dataset(KNOWN), MOVIES, (3,))(np.arange(500)) for _ in range(2))
+    first, again = (chance(PART, dataset(TRAIN), MOVIES, (3,))(np.arange(500)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     top = np.bincount(first.argmax(axis=1), minlength=4)
     assert (top > 0).all()
@@ -163,8 +165,8 @@ def test_biases_by_hand():
     assert biases.mean == 3
     assert biases.movie_biases == pytest.approx([1, -1])
     assert biases.user_biases == pytest.approx([0, 0])
-    asked = np.array([1, 1, 7, 7]), np.array([10, 20, 10, 99])
-    assert biases.predict(*asked) == pytest.approx([4, 2, 4, 3])
+    pairs = np.array([1, 1, 7, 7]), np.array([10, 20, 10, 99])
+    assert biases.predict(*pairs) == pytest.approx([4, 2, 4, 3])
 
 
 def test_biases_find_the_planted_ones():
@@ -178,21 +180,21 @@ def test_biases_find_the_planted_ones():
 
 
 def test_predictions_stay_within_the_ratings_seen():
-    known = ratings(*((u, f, 4 if u == f / 10 else 2) for u in (1, 2, 3) for f in (10, 20)))
+    known = ratings(*((u, m, 4 if u == m / 10 else 2) for u in (1, 2, 3) for m in (10, 20)))
     biases = fit_biases(known, 0, 0)._replace(user_biases=np.array([9.0, -9.0, 0]))
     predicted = biases.predict(np.array([1, 2]), np.array([10, 10]))
     assert predicted.tolist() == [4, 2]
 
 
 def test_tuning_takes_what_is_best_on_validation():
-    asked = ratings((5, 40, 5))
-    part = Part(KNOWN, ratings(), asked)
+    test = ratings((5, 40, 5))
+    part = Part(TRAIN, ratings(), test)
 
     def favour(part, data, movies, options):
         return lambda users: np.tile((movies == options[0]).astype(float), (len(users), 1))
 
     baseline = Baseline("favour", ((10,), (40,), (20,)), favour)
-    options, value = tune(baseline, part, dataset(KNOWN), case(KNOWN, KNOWN, asked, MOVIES))
+    options, value = tune(baseline, part, dataset(TRAIN), ranking_task(TRAIN, TRAIN, test, MOVIES))
     assert (options, value) == ((40,), 1.0)
 
 
@@ -207,9 +209,11 @@ def test_biases_are_tuned_on_validation():
 
 
 @pytest.mark.parametrize(
-    "baseline", [POPULARITY, GROUP_POPULARITY, EASE, GENRE_PROFILE, CHANCE], ids=lambda r: r.name
+    "baseline",
+    [POPULARITY, GROUP_POPULARITY, EASE, GENRE_PROFILE, CHANCE],
+    ids=lambda baseline: baseline.name,
 )
-def test_no_rival_reads_what_it_is_asked(baseline):
+def test_no_baseline_reads_the_test_part(baseline):
     """Whatever is held out, the scores are the same."""
     rng = np.random.default_rng(0)
     user, movie = np.nonzero(rng.random((8, 4)) < 0.7)
@@ -225,9 +229,9 @@ def test_no_rival_reads_what_it_is_asked(baseline):
         np.testing.assert_array_equal(honest, blind)
 
 
-def test_popularity_recommends_the_unseen_favourite():
-    asked = ratings((4, 10, 5))
-    task = case(KNOWN, KNOWN, asked, MOVIES)
-    lists = best(task, popularity(PART, dataset(KNOWN), MOVIES, ("liked",)))
+def test_popularity_recommends_what_is_liked_and_unseen():
+    test = ratings((4, 10, 5))
+    task = ranking_task(TRAIN, TRAIN, test, MOVIES)
+    lists = best(task, popularity(PART, dataset(TRAIN), MOVIES, ("liked",)))
     assert lists[0, :3].tolist() == [20, 10, 30]
     assert (lists[0, 3:] == -1).all()

@@ -1,3 +1,5 @@
+"""Every rating in exactly one part of a split, and which one."""
+
 import dataclasses
 
 import numpy as np
@@ -6,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.data.dataset import Ratings
+from recsys.data.movielens import PROTOCOLS
 from recsys.errors import DataError
-from recsys.evaluation.splits import PROTOCOLS, folds, split
+from recsys.evaluation.splits import folds, split
 
 
 def some_ratings(users=30, movies=40, share=0.5, seed=0):
@@ -42,7 +45,7 @@ def test_every_rating_is_in_exactly_one_part(protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_rating_keeps_its_stars_and_time(protocol):
+def test_a_rating_keeps_its_value_and_time(protocol):
     ratings = some_ratings()
     lines = set(zip(*(column.tolist() for column in vars(ratings).values()), strict=True))
     for part in split(ratings, protocol, seed=3):
@@ -72,14 +75,14 @@ def test_random_holds_out_a_fifth_of_every_user():
         assert validation == round((total - test) / 5)
 
 
-def test_temporal_asks_for_what_came_later_and_keeps_equal_times_together():
+def test_temporal_tests_on_what_came_later_and_keeps_equal_times_together():
     parts = split(some_ratings(), "temporal", seed=0)
     assert parts.train.times.max() < parts.validation.times.min()
     assert parts.validation.times.max() < parts.test.times.min()
     assert 0.19 < len(parts.test) / len(some_ratings()) < 0.22
 
 
-def test_cold_users_are_cold_users():
+def test_cold_users_have_no_rating_to_learn_from():
     ratings = some_ratings()
     parts = split(ratings, "cold-users", seed=0)
     assert len(users(parts.test)) == 3
@@ -98,20 +101,20 @@ def test_cold_movies_are_new():
 @pytest.mark.parametrize("likes", [1, 4])
 def test_few_likes_gives_that_many_liked_movies_and_leaves_one_to_find(likes):
     parts = split(some_ratings(), "few-likes", seed=0, likes=likes)
-    for given_part, asked in (
+    for fold_in, test in (
         (parts.fold_in, parts.test),
         (parts.validation_fold_in, parts.validation),
     ):
-        assert (given_part.values >= 4).all()
-        assert users(given_part) == users(asked)
-        assert not users(asked) & users(parts.train)
-        for user in users(asked):
-            assert (given_part.user_ids == user).sum() == likes
-            assert (asked.values[asked.user_ids == user] >= 4).any()
+        assert (fold_in.values >= 4).all()
+        assert users(fold_in) == users(test)
+        assert not users(test) & users(parts.train)
+        for user in users(test):
+            assert (fold_in.user_ids == user).sum() == likes
+            assert (test.values[test.user_ids == user] >= 4).any()
 
 
-def test_few_likes_asks_nobody_who_has_nothing_left_to_find():
-    """Everybody likes two movies but user 7 and 10, who like three."""
+def test_few_likes_holds_out_only_users_with_a_like_left_to_find():
+    """Users 7 and 10 like three movies, all others two."""
     ratings = some_ratings(users=20, movies=6, share=1)
     liked = (ratings.movie_ids < 5) | ((ratings.movie_ids == 5) & (ratings.user_ids <= 10))
     ratings = dataclasses.replace(ratings, values=np.where(liked, 5, 1).astype(np.float32))
@@ -120,7 +123,7 @@ def test_few_likes_asks_nobody_who_has_nothing_left_to_find():
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_final_question_knows_all_but_the_test(protocol):
+def test_the_final_part_learns_from_all_but_the_test(protocol):
     parts = split(some_ratings(), protocol, seed=0)
     final, choice = parts.final, parts.choice
     assert pairs(choice.train) == pairs(parts.train)

@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import ROOT
 from movie_store import MODEL, OTHER, first, movies, unit
 from pymilvus import MilvusClient
 
@@ -205,31 +207,33 @@ def test_a_full_file_system(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def open_as_nobody(path: str, report: str) -> None:
-    if os.getuid() == 0:
-        os.setuid(65_534)
-    try:
-        MilvusStore(path)
-    except StoreError as error:
-        os.write(int(report), str(error).encode())
+OPEN = """
+import os, sys
+sys.path[:0] = [{root!r}]
+from recsys.errors import StoreError
+from recsys.milvus_store import MilvusStore
+MilvusStore(sys.argv[2]).close()  # all modules are loaded: not everybody may read them
+if os.getuid() == 0:
+    os.setuid(65_534)
+try:
+    MilvusStore(sys.argv[1])
+except StoreError as error:
+    print(error)
+"""
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     for folder in [tmp_path, *tmp_path.parents[:2]]:
         folder.chmod(0o755)
     with MilvusStore(str(tmp_path / "old.db")) as store:
         store.publish(OLD, MODEL)
     tmp_path.chmod(0o555)
     for name in ["new.db", "old.db"]:
-        read, write = os.pipe()
-        child = os.fork()
-        if not child:
-            open_as_nobody(str(tmp_path / name), str(write))
-            os._exit(0)
-        os.close(write)
-        os.waitpid(child, 0)
-        with os.fdopen(read) as report:
-            message = report.read()
+        command = [sys.executable, "-c", OPEN.format(root=str(ROOT))]
+        command += [str(tmp_path / name), str(elsewhere / "warm.db")]
+        message = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert "may not be written" in message, name
     tmp_path.chmod(0o755)
 

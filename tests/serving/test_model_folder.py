@@ -1,7 +1,6 @@
 """The model folder: replaced whole or not at all, read with suspicion, known by fingerprint."""
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -11,53 +10,89 @@ import numpy as np
 import pytest
 from command_line import environment
 
+from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.history import History
-from recsys.errors import ModelError
-from recsys.serving.model_folder import ModelFolder, fingerprint, replacing
+from recsys.errors import ModelError, RecsysError
+from recsys.serving.folded import Weights
+from recsys.serving.model_folder import (
+    FORMAT,
+    ModelFolder,
+    fingerprint,
+    load_model,
+    write_model,
+)
+
+NOTHING = np.zeros(0, np.int64)
 
 
-def write(path: Path, word: str) -> None:
-    with replacing(path) as beside:
-        (beside / "config.json").write_text(json.dumps({"format": 1, "word": word}))
-        (beside / "tables").mkdir()
-        np.save(beside / "tables" / "bias.npy", np.zeros(3))
+def write(path: Path, name: str, export=lambda folder: None) -> ModelFolder:
+    """The smallest model there may be; `name` tells one from another."""
+    return write_model(
+        path,
+        {"name": name, "dimension": 1, "weights": {"retrieval": 1, "rating": 0.5, "ease": 1}},
+        Vocabulary([1], [10], ["word"], ["War"]),
+        Movies(np.array([10]), ["Word (1999)"], [("War",)]),
+        History.build(1, NOTHING, NOTHING, NOTHING, NOTHING),
+        np.zeros((2, 3), np.int8),
+        {"bias": np.zeros(3, np.float32)},
+        [{"epoch": 1}],
+        export,
+    )
 
 
-def word(path: Path) -> str:
-    return ModelFolder(path).config["word"]
+def name_of(path: Path) -> str:
+    return load_model(path).config["name"]
 
 
-def test_a_folder_is_replaced_whole(tmp_path):
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
+def test_what_was_written_is_read(tmp_path):
+    model = write(tmp_path / "model", "first")
+    model.verify()
+    assert model.path == tmp_path / "model"
+    assert model.config["format"] == FORMAT
+    assert model.dimension == 1
+    assert model.weights == Weights(1, 0.5, 1)
+    assert model.vocabulary.to_json() == Vocabulary([1], [10], ["word"], ["War"]).to_json()
+    assert (model.movies.titles, model.movies.genres) == (["Word (1999)"], [("War",)])
+    assert model.history.counts.tolist() == [0, 0]
+    assert model.attributes.shape == (2, 3)
+    assert model.table("bias").dtype == np.float32
+    assert (model.path / "training_log.jsonl").read_text() == '{"epoch": 1}\n'
+
+
+def test_a_model_is_replaced_whole(tmp_path):
     path = tmp_path / "model"
     write(path, "old")
     (path / "left over").write_text("")
     write(path, "new")
-    assert word(path) == "new"
+    assert name_of(path) == "new"
     assert not (path / "left over").exists()
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert names(tmp_path) == {"model"}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError(28, "No space left")])
-def test_an_error_while_writing_leaves_the_old_folder(tmp_path, error):
+def test_an_error_while_writing_leaves_the_old_model(tmp_path, error):
     path = tmp_path / "model"
     write(path, "old")
-    expected = ModelError if isinstance(error, OSError) else error
 
-    def fail():
-        with replacing(path) as beside:
-            (beside / "config.json").write_text("{")
-            raise error
+    def fail(folder: Path) -> None:
+        assert (folder / "tables" / "bias.npy").exists()
+        raise error
 
-    with pytest.raises(expected):
-        fail()
-    assert word(path) == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    with pytest.raises(RecsysError if isinstance(error, OSError) else error):
+        write(path, "new", fail)
+    assert name_of(path) == "old"
+    assert names(tmp_path) == {"model"}
 
 
 KILLED = """
-import json, os, shutil, sys
+import os, shutil, sys
 from pathlib import Path
-from recsys.serving import model_folder as folder
+sys.path.insert(0, sys.argv[3])
+from test_model_folder import write
 left = int(sys.argv[2])
 def deadly(call):
     def killed(*args, **kwargs):
@@ -68,43 +103,42 @@ def deadly(call):
         return call(*args, **kwargs)
     return killed
 os.rename, shutil.rmtree = deadly(os.rename), deadly(shutil.rmtree)
-with folder.replacing(Path(sys.argv[1])) as beside:
-    (beside / "config.json").write_text(json.dumps({"format": 1, "word": "new"}))
+write(Path(sys.argv[1]), "new")
 """
 
 
+@pytest.mark.slow  # a process for each step of a write
 @pytest.mark.parametrize("before", ["whole", "killed between two renames"])
-def test_a_kill_before_any_step_leaves_an_answering_folder(tmp_path, before):
-    """kill -9 before each rename and removal of a write, until one gets through."""
-    survived = set()
+def test_a_kill_before_any_step_of_a_write_leaves_a_model(tmp_path, before):
+    """kill -9 before each rename and removal, until a write gets through."""
+    found = set()
+    here = Path(__file__).parent
     for step in range(10):
         path = tmp_path / str(step) / "model"
         write(path, "old")
         if before != "whole":
             path.rename(path.with_name("model.previous"))
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(path), str(step)],
-            env=environment(),
-            check=False,
-            timeout=60,
-        )
-        survived.add((done.returncode, word(path)))
+        command = [sys.executable, "-c", KILLED, str(path), str(step), str(here)]
+        env = environment()
+        env["PYTHONPATH"] += os.pathsep + str(here.parent)
+        done = subprocess.run(command, env=env, check=False, timeout=60)
+        found.add((done.returncode, name_of(path)))
         write(path, "next")
-        assert word(path) == "next"
+        assert name_of(path) == "next"
         assert not path.with_name("model.previous").exists()
         if done.returncode == 0:
             break
-    assert survived == {(-9, "old"), (-9, "new"), (0, "new")}
+    assert found == {(-9, "old"), (-9, "new"), (0, "new")}
 
 
-def test_the_previous_folder_answers_between_two_renames(tmp_path):
+def test_the_previous_model_stands_in_between_two_renames(tmp_path):
     path = tmp_path / "model"
     write(path, "old")
     path.rename(tmp_path / "model.previous")
-    assert word(path) == "old"
+    assert name_of(path) == "old"
     write(path, "new")
-    assert word(path) == "new"
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert name_of(path) == "new"
+    assert names(tmp_path) == {"model"}
 
 
 def test_what_is_no_model_is_not_replaced(tmp_path):
@@ -113,36 +147,40 @@ def test_what_is_no_model_is_not_replaced(tmp_path):
     (photos / "me.jpg").write_text("")
     (tmp_path / "file").write_text("mine")
     for place in (photos, tmp_path / "file"):
-        with pytest.raises(ModelError, match="is there and is no model; choose another --model"):
+        with pytest.raises(ModelError, match="is there and is no model") as refused:
             write(place, "new")
+        assert refused.value.fix == "model"
     assert (photos / "me.jpg").exists()
     assert (tmp_path / "file").read_text() == "mine"
     (tmp_path / "empty").mkdir()
     write(tmp_path / "empty", "new")
-    assert word(tmp_path / "empty") == "new"
+    assert name_of(tmp_path / "empty") == "new"
 
 
-def test_a_place_that_cannot_be_written_is_a_model_error(tmp_path):
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match=r"cannot be written \(.*\)"):
+    with pytest.raises(RecsysError, match=r"cannot be written \(.*\)") as refused:
         write(tmp_path / "file" / "model", "new")
+    assert "\n" not in str(refused.value)
 
 
-def test_no_model_at_all_says_how_to_get_one(tmp_path):
-    with pytest.raises(ModelError, match=r"no config\.json there; train first: recsys train"):
-        ModelFolder(tmp_path / "nowhere")
+def test_without_a_model_the_remedy_is_to_train(tmp_path):
+    with pytest.raises(ModelError, match=r"no config\.json there; train first") as refused:
+        load_model(tmp_path / "nowhere")
+    assert refused.value.fix == "train"
 
 
-def touch_everything(path: Path) -> None:
-    folder = ModelFolder(path)
-    assert folder.fingerprint
-    assert folder.dimension
-    assert len(folder.vocabulary.user_ids)
-    assert len(folder.movies)
-    assert folder.history.of(1)
-    assert folder.attributes.any()
+def read_everything(path: Path) -> None:
+    model = load_model(path)
+    assert model.fingerprint
+    assert model.dimension
+    assert model.weights
+    assert len(model.vocabulary.user_ids)
+    assert len(model.movies)
+    assert model.history.of(1)
+    assert model.attributes.any()
     for name in ("user", "bias", "word"):
-        assert folder.table(name).any()
+        assert model.table(name).any()
 
 
 def pickled() -> bytes:
@@ -154,7 +192,7 @@ def pickled() -> bytes:
     return stream.getvalue()
 
 
-JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 1}')
+JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 2}')
 ARRAY_DAMAGE = (b"", b"no array", "half", "pickle")
 
 
@@ -171,7 +209,6 @@ ARRAY_DAMAGE = (b"", b"no array", "half", "pickle")
     ],
 )
 def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damage):
-    touch_everything(own_model)
     file = own_model / name
     if damage is None:
         file.unlink()
@@ -180,49 +217,52 @@ def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damage):
     else:
         file.write_bytes(pickled() if damage == "pickle" else damage)
     with pytest.raises(ModelError) as refused:
-        touch_everything(own_model)
-    message = str(refused.value)
-    assert "\n" not in message
-    assert str(own_model) in message
-    assert "recsys train" in message
+        read_everything(own_model)
+    assert "\n" not in str(refused.value)
+    assert str(own_model) in refused.value.cause
+    assert refused.value.fix == "train"
     if damage != b'{"format": 99}':
-        assert name in message
+        assert name in refused.value.cause
 
 
-def decisive(path: Path) -> list[Path]:
+def test_an_undamaged_model_is_read_whole(folder):
+    read_everything(folder.path)
+    folder.verify()
+
+
+def deciding_files(path: Path) -> list[Path]:
     """The files that decide a vector."""
     arrays = [file for part in ("tables", "history") for file in sorted((path / part).iterdir())]
     return [*arrays, path / "vocabulary.json", path / "movies.json"]
 
 
 def test_the_fingerprint_changes_with_everything_that_decides_a_vector(own_model):
-    ModelFolder(own_model).verify()
     seen = {fingerprint(own_model)}
-    files = decisive(own_model)
-    assert len(files) >= 14 + 4 + 2
+    files = deciding_files(own_model)
+    assert len(files) >= 14 + 5 + 2
     for file in files:
         whole = file.read_bytes()
         file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
         with pytest.raises(ModelError, match="do not match their fingerprint") as refused:
-            ModelFolder(own_model).verify()
+            load_model(own_model).verify()
         assert "\n" not in str(refused.value)
         seen.add(fingerprint(own_model))
         file.write_bytes(whole)
     assert len(seen) == len(files) + 1
-    ModelFolder(own_model).verify()
+    load_model(own_model).verify()
 
 
-def test_a_file_more_or_less_changes_the_fingerprint(own_model):
+def test_a_renamed_or_missing_file_changes_the_fingerprint(own_model):
     first, second = sorted((own_model / "tables").iterdir())[:2]
     first.rename(first.with_name("renamed.npy"))
     with pytest.raises(ModelError, match="do not match"):
-        ModelFolder(own_model).verify()
+        load_model(own_model).verify()
     second.unlink()
     with pytest.raises(ModelError, match="do not match"):
-        ModelFolder(own_model).verify()
+        load_model(own_model).verify()
     (own_model / "vocabulary.json").unlink()
-    with pytest.raises(ModelError):
-        ModelFolder(own_model).verify()
+    with pytest.raises(ModelError, match=r"no vocabulary\.json"):
+        load_model(own_model).verify()
 
 
 def test_the_fingerprint_is_16_hexadecimal_digits(folder):
@@ -231,35 +271,15 @@ def test_the_fingerprint_is_16_hexadecimal_digits(folder):
     assert folder.fingerprint == fingerprint(folder.path)
 
 
-def test_history_by_hand():
-    history = History.build(
-        4, np.array([3, 1, 3, 1]), np.array([9, 5, 2, 7]), np.array([1, 2, 3, 4.5])
-    )
-    assert history.offsets.tolist() == [0, 0, 2, 2, 4, 4]
-    assert [history.of(row)[0].tolist() for row in range(5)] == [[], [5, 7], [], [2, 9], []]
-    assert history.of(1)[1].tolist() == [2, 4.5]
-    assert history.of(3)[1].tolist() == [3, 1]
-
-
 def test_tables_are_mapped_not_read(folder):
     assert isinstance(folder.table("user"), np.memmap)
 
 
 def test_a_model_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path):
     path = tmp_path / "model"
-    write(path, "old")
-    reader = ModelFolder(path)
+    reader = write(path, "old")
     bias = reader.table("bias")
     write(path, "new")
     assert bias.tolist() == [0, 0, 0]  # what was opened stays the old one's
     with pytest.raises(ModelError, match="a new model has just taken its place; ask again"):
         reader.table("bias")
-
-
-def test_the_rubbish_of_a_killed_training_is_swept_in_time(tmp_path):
-    path, left, fresh = (tmp_path / name for name in ("model", "model.tmp-1", "model.tmp-2"))
-    left.mkdir()
-    fresh.mkdir()
-    os.utime(left, (0, 0))
-    write(path, "new")
-    assert {each.name for each in tmp_path.iterdir()} == {"model", "model.tmp-2"}

@@ -6,181 +6,180 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import UNKNOWN, Users, Vocabulary
-from recsys.serving.folded import LIKED
 from recsys.data.history import History, attribute_rows
-from recsys.training.batches import FEW, BatchSampler
+from recsys.data.movielens import LIKED
+from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 
 USERS, MOVIES = 37, 50
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}
-# Without cold-start users and dropping, ids tell whose row it is.
-OPTIONS = Options(block_users=8, batch_size=30, stranger=0, few=0, **NO_DROPPING)
+# Without cold-start users and dropping, a row's user id says whose row it is.
+OPTIONS = Options(batch_users=8, batch_size=30, cold_user_rate=0, few_likes_rate=0, **NO_DROPPING)
 SAMPLED = replace(OPTIONS, candidates=12)
 
 
-def ratings() -> np.ndarray:
-    """(U + 1, M + 1) values by user and movie row, 0 where not rated; some users rated nothing."""
+def rating_matrix() -> np.ndarray:
+    """(U + 1, M + 1) ratings by user and movie row, 0 for none; some users rated nothing."""
     rng = np.random.default_rng(8)
-    values = rng.integers(1, 11, (USERS + 1, MOVIES + 1)) / 2
-    values *= rng.random(values.shape) < 0.15
-    values[0], values[:, 0], values[[4, 9]] = 0, 0, 0
-    return values.astype(np.float32)
+    ratings = rng.integers(1, 11, (USERS + 1, MOVIES + 1)) / 2
+    ratings *= rng.random(ratings.shape) < 0.15
+    ratings[0], ratings[:, 0], ratings[[4, 9]] = 0, 0, 0
+    return ratings.astype(np.float32)
 
 
-def feed(options: Options = OPTIONS) -> BatchSampler:
-    values = ratings()
-    rows, movies = np.nonzero(values)
-    history = History.build(USERS, rows, movies, values[rows, movies])
+def sampler(options: Options = OPTIONS) -> BatchSampler:
+    ratings = rating_matrix()
+    users, movies = np.nonzero(ratings)
+    times = np.zeros(len(users), np.int64)
+    history = History.build(USERS, users, movies, ratings[users, movies], times)
     attributes = np.random.default_rng(1).integers(0, 3, (USERS + 1, 3)).astype(np.int8)
     return BatchSampler(history, attributes, MOVIES, options)
 
 
-def blocks(options: Options = OPTIONS, seed: int = 0):
-    return list(feed(options).epoch(np.random.default_rng(seed)))
+def batches(options: Options = OPTIONS, seed: int = 0) -> list[Batch]:
+    return list(sampler(options).epoch(np.random.default_rng(seed)))
 
 
-BOTH = pytest.mark.parametrize("options", [OPTIONS, SAMPLED], ids=["all movies", "candidates"])
+BOTH = pytest.mark.parametrize("options", [OPTIONS, SAMPLED], ids=["all movies", "sampled"])
 
 
 @BOTH
 def test_every_rating_is_predicted_once_an_epoch(options):
     predicted = np.zeros((USERS + 1, MOVIES + 1), np.float32)
-    times = np.zeros(predicted.shape, int)
-    for block in blocks(options):
-        rows, movies = block.user_rows[block.pair_users], block.movies[block.pair_movies]
-        np.add.at(times, (rows, movies), 1)
-        predicted[rows, movies] = block.pair_ratings
-    np.testing.assert_array_equal(predicted, ratings())
-    np.testing.assert_array_equal(times, ratings() > 0)
+    counts = np.zeros(predicted.shape, int)
+    for batch in batches(options):
+        users, movies = batch.user_rows[batch.pair_users], batch.candidates[batch.pair_columns]
+        np.add.at(counts, (users, movies), 1)
+        predicted[users, movies] = batch.pair_ratings
+    np.testing.assert_array_equal(predicted, rating_matrix())
+    np.testing.assert_array_equal(counts, rating_matrix() > 0)
 
 
 @BOTH
-def test_every_user_who_rated_is_shown_as_often_as_all(options):
-    shown = np.concatenate([block.user_rows for block in blocks(options)])
+def test_every_user_with_ratings_is_shown_in_every_pass(options):
+    shown = np.concatenate([batch.user_rows for batch in batches(options)])
     counts = np.bincount(shown, minlength=USERS + 1)
-    expected = np.where((ratings() > 0).any(1), feed(options).passes, 0)
+    expected = np.where((rating_matrix() > 0).any(1), sampler(options).passes, 0)
     np.testing.assert_array_equal(counts, expected)
-    assert feed(options).passes > 1
-    assert len(blocks(options)) == feed(options).steps
+    assert sampler(options).passes > 1
+    assert len(batches(options)) == sampler(options).steps
 
 
 @BOTH
-def test_what_is_rated_is_what_was_rated(options):
-    for block in blocks(options):
-        whole = ratings()[block.user_rows]
-        np.testing.assert_array_equal(block.rated, whole[:, block.movies])
-        others = np.setdiff1d(np.arange(MOVIES + 1), block.movies)
+def test_rated_holds_all_ratings_of_the_batchs_users(options):
+    for batch in batches(options):
+        whole = rating_matrix()[batch.user_rows]
+        np.testing.assert_array_equal(batch.rated, whole[:, batch.candidates])
+        others = np.setdiff1d(np.arange(MOVIES + 1), batch.candidates)
         assert not whole[:, others].any()  # no rated movie is missing among the candidates
-        assert (np.diff(block.movies) > 0).all()
-        assert block.movies[0] >= 1
-        assert block.movies[-1] <= MOVIES
+        assert (np.diff(batch.candidates) > 0).all()
+        assert batch.candidates[0] >= 1
+        assert batch.candidates[-1] <= MOVIES
 
 
 @BOTH
-def test_the_history_shown_is_part_of_what_was_rated(options):
-    for block in blocks(options):
-        shown = block.history > 0
-        np.testing.assert_array_equal(block.history[shown], block.rated[shown])
+def test_the_history_shown_is_part_of_the_ratings(options):
+    for batch in batches(options):
+        shown = batch.history > 0
+        np.testing.assert_array_equal(batch.history[shown], batch.rated[shown])
 
 
 @BOTH
-def test_a_rating_to_predict_is_never_shown(options):
-    for block in blocks(replace(options, keep=1.0)):
-        pairs = block.pair_users, block.pair_movies
-        np.testing.assert_array_equal(block.rated[pairs], block.pair_ratings)
-        assert len(block.pair_ratings)
-        assert not block.history[pairs].any()
+def test_a_rating_to_predict_is_never_in_the_history(options):
+    for batch in batches(replace(options, history_keep_rate=1.0)):
+        pairs = batch.pair_users, batch.pair_columns
+        np.testing.assert_array_equal(batch.rated[pairs], batch.pair_ratings)
+        assert len(batch.pair_ratings)
+        assert not batch.history[pairs].any()
 
 
-def test_however_large_a_batch_may_be_there_is_history():
+def test_there_is_history_however_large_a_batch_may_be():
     """All of a user's ratings in one step would leave nothing to predict them from."""
-    greedy = replace(OPTIONS, batch_size=10**6, keep=1.0)
-    assert feed(greedy).passes == 2
-    rated = sum((block.rated > 0).sum() for block in blocks(greedy))
-    shown = sum((block.history > 0).sum() for block in blocks(greedy))
+    greedy = replace(OPTIONS, batch_size=10**6, history_keep_rate=1.0)
+    assert sampler(greedy).passes == 2
+    rated = sum((batch.rated > 0).sum() for batch in batches(greedy))
+    shown = sum((batch.history > 0).sum() for batch in batches(greedy))
     assert shown / rated == pytest.approx(0.5, abs=0.1)
 
 
-def test_users_attributes_are_theirs():
-    for block in blocks():
-        np.testing.assert_array_equal(block.attributes, feed().attributes[block.user_rows])
+def test_attributes_are_those_of_the_users():
+    attributes = sampler().attributes
+    for batch in batches():
+        np.testing.assert_array_equal(batch.attributes, attributes[batch.user_rows])
 
 
-@pytest.mark.parametrize("keep", [0.0, 0.7, 1.0])
-@pytest.mark.parametrize("stranger", [0.0, 0.4])
-def test_how_much_history_is_shown(keep, stranger):
-    options = replace(OPTIONS, keep=keep, stranger=stranger, few=0)
-    rated, shown, without, people = 0, 0, 0, 0
+@pytest.mark.parametrize("keep_rate", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("cold_rate", [0.0, 0.4])
+def test_history_is_shown_at_the_rates_of_the_options(keep_rate, cold_rate):
+    options = replace(OPTIONS, history_keep_rate=keep_rate, cold_user_rate=cold_rate)
+    rated, shown, bare, users = 0, 0, 0, 0
     for seed in range(12):
-        for block in blocks(options, seed):
-            asked = np.bincount(block.pair_users, minlength=len(block.rated))
-            many = (block.rated > 0).sum(1) - asked >= 6  # a chance of .3^6 to be bare untold
-            people += many.sum()
-            without += (~(block.history > 0).any(1) & many).sum()
-            rated += (block.rated > 0).sum() - len(block.pair_ratings)
-            shown += (block.history > 0).sum()
-    assert shown / rated == pytest.approx(keep * (1 - stranger), abs=0.03)
-    if keep:
-        assert without / people == pytest.approx(stranger, abs=0.04)
+        for batch in batches(options, seed):
+            predicted = np.bincount(batch.pair_users, minlength=len(batch.rated))
+            many = (batch.rated > 0).sum(1) - predicted >= 6  # bare by chance: .3^6 at most
+            users += many.sum()
+            bare += (~(batch.history > 0).any(1) & many).sum()
+            rated += (batch.rated > 0).sum() - len(batch.pair_ratings)
+            shown += (batch.history > 0).sum()
+    assert shown / rated == pytest.approx(keep_rate * (1 - cold_rate), abs=0.03)
+    if keep_rate:
+        assert bare / users == pytest.approx(cold_rate, abs=0.04)
 
 
-def test_some_users_name_a_few_favourites_only():
-    options = replace(OPTIONS, stranger=0, few=1.0)
-    shown = [block.history for seed in range(12) for block in blocks(options, seed)]
-    values = np.concatenate([history[history > 0] for history in shown])
-    assert values.min() >= LIKED
-    assert 1 < np.mean([(history > 0).sum(1).mean() for history in shown]) <= FEW
+def test_users_with_few_likes_show_likes_only():
+    options = replace(OPTIONS, few_likes_rate=1.0)
+    shown = [batch.history for seed in range(12) for batch in batches(options, seed)]
+    ratings = np.concatenate([history[history > 0] for history in shown])
+    assert ratings.min() >= LIKED
+    assert 1 < np.mean([(history > 0).sum(1).mean() for history in shown]) <= options.few_likes
 
 
-@pytest.mark.parametrize("kind", ["stranger", "few"])
-def test_who_is_shown_as_a_cold_user_has_no_id(kind):
-    share = {"stranger": 0.3, "few": 0.0} if kind == "stranger" else {"stranger": 0.0, "few": 0.3}
-    told = [
-        block.user_rows for seed in range(12) for block in blocks(replace(OPTIONS, **share), seed)
-    ]
-    assert (np.concatenate(told) == 0).mean() == pytest.approx(0.3, abs=0.04)
-    shown = [
-        (block.history > 0).sum(1)[block.user_rows == 0]
-        for block in blocks(replace(OPTIONS, **share))
-    ]
-    assert (np.concatenate(shown) == 0).all() == (kind == "stranger")
+@pytest.mark.parametrize("kind", ["cold_user_rate", "few_likes_rate"])
+def test_cold_start_users_are_shown_without_id(kind):
+    options = replace(OPTIONS, **{kind: 0.3})
+    shown = [batch for seed in range(12) for batch in batches(options, seed)]
+    hidden = np.concatenate([batch.user_rows for batch in shown]) == 0
+    assert hidden.mean() == pytest.approx(0.3, abs=0.04)
+    counts = np.concatenate([(batch.history > 0).sum(1) for batch in shown])
+    assert counts[hidden].any() == (kind == "few_likes_rate")
 
 
-def test_ids_and_attributes_are_dropped_apart():
+def test_ids_and_attributes_are_dropped_independently():
     dropping = replace(OPTIONS, **{name: 0.5 for name in NO_DROPPING})
-    unknown_id, unknown_side = [], []
-    for seed in range(12):
-        for block in blocks(dropping, seed):
-            unknown_id.append(block.user_rows == 0)
-            unknown_side.append(block.attributes == 0)
-    base = (feed().attributes[feed().users] == 0).mean()
-    assert np.concatenate(unknown_id).mean() == pytest.approx(0.5, abs=0.04)
-    assert np.concatenate(unknown_side).mean() == pytest.approx(0.5 + base / 2, abs=0.04)
+    shown = [batch for seed in range(12) for batch in batches(dropping, seed)]
+    unknown_id = np.concatenate([batch.user_rows for batch in shown]) == 0
+    unknown_side = np.concatenate([batch.attributes for batch in shown]) == 0
+    base = (sampler().attributes[sampler().users] == 0).mean()
+    assert unknown_id.mean() == pytest.approx(0.5, abs=0.04)
+    assert unknown_side.mean() == pytest.approx(0.5 + base / 2, abs=0.04)
+    both = (unknown_id[:, None] & unknown_side).mean()
+    assert both == pytest.approx(unknown_id.mean() * unknown_side.mean(), abs=0.03)
 
 
-def test_a_seed_is_an_epoch():
-    for one, same in zip(blocks(seed=3), blocks(seed=3), strict=True):
+def test_the_seed_decides_an_epoch():
+    for one, same in zip(batches(seed=3), batches(seed=3), strict=True):
         for a, b in zip(one, same, strict=True):
             np.testing.assert_array_equal(a, b)
-    first = blocks(seed=3)[0].user_rows.tolist()
-    assert first != blocks(seed=4)[0].user_rows.tolist()
+    first = batches(seed=3)[0].user_rows.tolist()
+    assert first != batches(seed=4)[0].user_rows.tolist()
 
 
-def test_all_movies_are_candidates_while_there_are_few():
-    for block in blocks():
-        assert block.chance is None
-        assert block.movies.tolist() == list(range(1, MOVIES + 1))
+@pytest.mark.parametrize("candidates", [MOVIES, 10 * MOVIES])
+def test_a_small_catalogue_is_not_sampled(candidates):
+    for batch in batches(replace(OPTIONS, candidates=candidates)):
+        assert batch.chance is None
+        assert batch.candidates.tolist() == list(range(1, MOVIES + 1))
 
 
-def test_the_chance_of_a_movie_to_be_a_candidate_is_how_often_it_is_one():
-    options = replace(SAMPLED, candidates=6, block_users=5)
+def test_chance_is_how_often_a_movie_is_a_candidate():
+    options = replace(SAMPLED, candidates=6, batch_users=5)
     came, chances, count = np.zeros(MOVIES + 1), np.zeros(MOVIES + 1), 0
-    for seed in range(150):
-        for block in blocks(options, seed):
-            assert block.chance is not None
-            assert block.chance.shape == block.movies.shape
-            came[block.movies] += 1
-            chances[block.movies] = block.chance
+    for seed in range(100):
+        for batch in batches(options, seed):
+            assert batch.chance is not None
+            assert batch.chance.shape == batch.candidates.shape
+            came[batch.candidates] += 1
+            chances[batch.candidates] = batch.chance
             count += 1
     assert (came[1:] > 0).all()
     np.testing.assert_allclose(came[1:] / count, chances[1:], atol=0.09)
@@ -188,7 +187,7 @@ def test_the_chance_of_a_movie_to_be_a_candidate_is_how_often_it_is_one():
 
 
 def test_a_batch_is_about_as_large_as_asked():
-    sizes = [len(block.pair_ratings) for block in blocks()]
+    sizes = [len(batch.pair_ratings) for batch in batches()]
     assert np.mean(sizes) == pytest.approx(OPTIONS.batch_size, rel=0.35)
 
 

@@ -1,4 +1,4 @@
-"""recommend, similar and predict, as they are asked at the prompt."""
+"""recommend: its numbers, formats, filters and what is left out."""
 
 import csv
 import io
@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from command_line import SAMPLE, recsys
 from plain_paddle import plain_paddle
-
-from recsys.data.movielens import AGE_NAMES, JOBS
 
 GIRL = ("--age", "1", "--gender", "F", "--job", "10")
 
@@ -41,7 +39,7 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
         age=np.array([age]),
         job=np.array([job]),
         history=none.astype(np.int64),
-        rating=none.astype(np.float32),
+        ratings=none.astype(np.float32),
         movie=np.array([vocabulary["movie_ids"].index(movie[0]) + 1 for movie in movies]),
         genres=padded([[genres[genre] for genre in movie[2]] for movie in movies], -1),
         title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in movies], -1),
@@ -181,83 +179,6 @@ def test_output_goes_to_a_file_whole_or_not_at_all(run, tmp_path):
     run(*ask, "-o", tmp_path / "no" / "such" / "place.csv", code=1)
 
 
-@pytest.mark.parametrize(
-    ("given", "bracket"),
-    [
-        *(("1", 0), ("17", 0), ("18", 1), ("24", 1), ("25", 2), ("34", 2), ("35", 3), ("45", 4)),
-        *(("50", 5), ("55", 5), ("56", 6), ("99", 6), ("under 18", 0), ("25-34", 2), ("56+", 6)),
-        ("56 and over", 6),
-    ],
-)
-def test_ages_in_years_and_brackets(run, given, bracket):
-    done = run("recommend", "--age", given, "--exact", "-k", 1)
-    assert done.stderr == f"for age {AGE_NAMES[bracket]}\n"
-
-
-@pytest.mark.parametrize("wrong", ["0", "-3", "121", "abc", "25-35", ""])
-def test_wrong_ages_list_the_right_ones(run, wrong):
-    done = run("recommend", f"--age={wrong}", "--exact", code=2)
-    assert all(name in done.stderr for name in AGE_NAMES)
-
-
-@pytest.mark.parametrize(
-    ("given", "job"),
-    [
-        *(("0", 0), ("20", 20), ("writer", 20), ("Writer", 20), ("wri", 20), ("farmer", 8)),
-        *(("engineer", 17), ("technician/engineer", 17), ("self", 16), ("K-12", 10), ("lawy", 11)),
-        ("college/grad student", 4),
-    ],
-)
-def test_jobs_by_number_name_and_beginning(run, given, job):
-    done = run("recommend", "--job", given, "--exact", "-k", 1)
-    assert done.stderr == f"for job {JOBS[job]}\n"
-
-
-@pytest.mark.parametrize(
-    ("wrong", "why"),
-    [("21", "is not one"), ("-1", "is not one"), ("wizard", "is not one"), ("", "is not one"),
-],
-)  # fmt: skip
-def test_wrong_jobs_list_the_right_ones(run, wrong, why):
-    done = run("recommend", f"--job={wrong}", "--exact", code=2)
-    assert f"{wrong!r} {why} of 0 other, 1 academic/educator" in done.stderr
-    assert "20 writer" in done.stderr
-
-
-def test_a_job_that_may_be_two_lists_the_two(run):
-    done = run("recommend", "--job", "student", "--exact", code=2)
-    assert done.stderr.rstrip().endswith("may be 4 college/grad student, 10 K-12 student.")
-
-
-@pytest.mark.parametrize(
-    ("given", "letter"),
-    [("F", "F"), ("f", "F"), ("1", "F"), ("female", "F"), ("M", "M"), ("0", "M"), ("Male", "M")],
-)
-def test_gender(run, given, letter):
-    assert run("recommend", "-g", given, "--exact").stderr == f"for gender {letter}\n"
-    assert "F, M" in run("recommend", "-g", "x", "--exact", code=2).stderr
-
-
-def test_a_cold_start_user_without_profile_is_answered(run):
-    done = run("recommend")
-    assert done.stderr == "for a cold-start user without profile\n"
-    assert len(done.stdout.splitlines()) == 6
-
-
-def test_a_known_user_is_echoed_in_words(run):
-    lines = (SAMPLE / "users.dat").read_text("latin-1").splitlines()
-    user_id, gender, _, job, _ = lines[41].split("::")
-    done = run("recommend", "-u", user_id, "--exact")
-    assert done.stderr.startswith(f"for user {user_id}; gender {gender}; age ")
-    assert f"job {JOBS[int(job)]}" in done.stderr
-
-
-def test_an_unknown_user_is_an_error(run):
-    for ask in (("-u", 309), ("-u", 0), ("--users", "-")):
-        done = run("recommend", *ask, "--exact", input="309\n", code=1)
-        assert "is not one of the 308 the model was trained on" in done.stderr
-
-
 def test_what_a_user_rated_is_left_out(run):
     rated = {
         int(line.split("::")[1])
@@ -322,77 +243,3 @@ def test_dash_i_publishes_first(trained, run, tmp_path):
     assert "published 338 movies" in done.stderr
     assert done.stdout == run("recommend", *GIRL).stdout
     assert run("recommend", *GIRL, "--uri", uri).stdout == done.stdout
-
-
-def test_similar(run):
-    done = run("similar", "Toy Story", "--format", "json")
-    whole = json.loads(done.stdout)
-    assert whole["movie_id"] not in {movie["movie_id"] for movie in whole["similar"]}
-    assert whole["title"] == "Toy Story (1995)"
-    assert done.stderr == "near to Toy Story (1995)\n"
-    scores = [movie["score"] for movie in whole["similar"]]
-    assert scores == sorted(scores, reverse=True)
-    assert len(scores) == 5
-    for form in ("table", "csv", "json", "jsonl"):
-        ask = ("similar", "Toy Story", "--format", form)
-        assert run(*ask, "--exact").stdout == run(*ask).stdout
-
-
-def test_predict_one_pair_by_options(run):
-    header, line = run("predict", "-u", 7, "-m", "Toy Story").stdout.splitlines()
-    assert header == "user_id,movie_id,rating"
-    user, movie, values = line.split(",")
-    assert (user, 0.5 <= float(values) <= 5) == ("7", True)
-    assert run("predict", "-u", 7, "-m", movie).stdout.splitlines()[1] == line
-
-
-def test_predict_many_from_stdin_or_a_file(run, tmp_path):
-    pairs = "user_id,movie_id\n7,1\n3,12\n7,1\n 300 , 4 \n"
-    done = run("predict", input=pairs)
-    rows = [line.split(",") for line in done.stdout.splitlines()]
-    assert rows[0] == ["user_id", "movie_id", "rating"]
-    assert [row[:2] for row in rows[1:]] == [["7", "1"], ["3", "12"], ["7", "1"], ["300", "4"]]
-    for user, movie, values in rows[1:]:
-        assert run("predict", "-u", user, "-m", movie).stdout.splitlines()[1] == (
-            f"{user},{movie},{values}"
-        )
-    (tmp_path / "pairs.csv").write_text(pairs)
-    assert run("predict", "--pairs", tmp_path / "pairs.csv").stdout == done.stdout
-    assert run("predict", "--pairs", "-", input=pairs).stdout == done.stdout
-    assert run("predict", input="").stdout == "user_id,movie_id,rating\n"
-
-
-def test_ratings_of_predict_are_those_of_recommend(run):
-    movies = movies_of(run("recommend", "-u", 9, "--format", "json").stdout)
-    pairs = "".join(f"9,{movie['movie_id']}\n" for movie in movies)
-    rows = run("predict", input=pairs).stdout.splitlines()[1:]
-    np.testing.assert_allclose(
-        [float(row.split(",")[2]) for row in rows], [movie["rating"] for movie in movies], atol=1e-4
-    )
-
-
-@pytest.mark.parametrize("line", ["7", "7,1,3", "7,x", "x,1", "7;1", "-7,1", "7,1.0", ""])
-def test_a_bad_pair_is_named_by_its_line(run, tmp_path, line):
-    (tmp_path / "pairs.csv").write_text(f"7,1\n{line}\n")
-    done = run("predict", "--pairs", tmp_path / "pairs.csv", code=1)
-    assert done.stderr.startswith(f"recsys: {tmp_path}/pairs.csv:2: found {line!r}, expected")
-    assert done.stdout == ""
-
-
-def test_predict_of_an_unknown_user_or_movie(run):
-    assert "user 999 is not one" in run("predict", input="999,1\n", code=1).stderr
-    assert "movie 9999 is not one" in run("predict", input="1,9999\n", code=1).stderr
-    assert "no movie is called" in run("predict", "-u", 1, "-m", "9999", code=1).stderr
-
-
-@pytest.mark.parametrize("half", [("-u", "1"), ("-m", "1"), ("-u", "1", "-m", "1", "--pairs", "x")])
-def test_predict_takes_whole_pairs(run, half):
-    run("predict", *half, code=2)
-
-
-def test_numbers_beyond_all_ids_are_refused(run):
-    huge = str(10**30)
-    assert "is not a user id" in run("recommend", "-u", huge, "--exact", code=2).stderr
-    assert "-:1: found" in run("predict", input=f"{huge},1\n", code=1).stderr
-    asked = run("recommend", "--users", "-", "--exact", input=f"{huge}\n", code=1)
-    assert "-:1: found" in asked.stderr

@@ -1,0 +1,110 @@
+"""similar and predict at the prompt."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+def test_similar(run):
+    done = run("similar", "Toy Story", "--format", "json")
+    whole = json.loads(done.stdout)
+    assert whole["movie_id"] not in {movie["movie_id"] for movie in whole["similar"]}
+    assert whole["title"] == "Toy Story (1995)"
+    assert done.stderr == "near to Toy Story (1995)\n"
+    scores = [movie["score"] for movie in whole["similar"]]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == 5
+    for form in ("table", "csv", "json", "jsonl"):
+        ask = ("similar", "Toy Story", "--format", form)
+        assert run(*ask, "--exact").stdout == run(*ask).stdout
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_similar_has_the_columns_of_recommend_in_a_file_too(run, tmp_path, format):
+    from pyarrow import csv, parquet
+
+    read = {"csv": csv.read_csv, "parquet": parquet.read_table}[format]
+    columns = []
+    for ask in (("similar", "Toy Story"), ("recommend", "-u", "1")):
+        done = run(*ask, "--exact", "--format", format, "-o", tmp_path / "answer")
+        assert done.stdout == ""
+        columns.append(read(tmp_path / "answer").column_names)
+    assert columns[0] == columns[1]
+
+
+def test_more_than_all_movies_are_all_movies(run):
+    assert len(run("similar", "Toy Story", "-k", 100_000).stdout.splitlines()) == 338
+    assert len(run("similar", "Toy Story", "-k", 100_000, "--exact").stdout.splitlines()) == 338
+
+
+def test_no_movie_that_fits_is_said(run):
+    for ask in (("similar", "Toy Story"), ("recommend",)):
+        done = run(*ask, "--year", "1801")
+        assert "no movie fits" in done.stderr
+        assert len(done.stdout.splitlines()) == 1
+
+
+def test_predict_one_pair_by_options(run):
+    header, line = run("predict", "-u", 7, "-m", "Toy Story").stdout.splitlines()
+    assert header == "user_id,movie_id,rating"
+    user, movie, values = line.split(",")
+    assert (user, 0.5 <= float(values) <= 5) == ("7", True)
+    assert run("predict", "-u", 7, "-m", movie).stdout.splitlines()[1] == line
+
+
+def test_predict_many_from_stdin_or_a_file(run, tmp_path):
+    pairs = "user_id,movie_id\n7,1\n3,12\n7,1\n 300 , 4 \n"
+    done = run("predict", input=pairs)
+    rows = [line.split(",") for line in done.stdout.splitlines()]
+    assert rows[0] == ["user_id", "movie_id", "rating"]
+    assert [row[:2] for row in rows[1:]] == [["7", "1"], ["3", "12"], ["7", "1"], ["300", "4"]]
+    for user, movie, values in rows[1:]:
+        assert run("predict", "-u", user, "-m", movie).stdout.splitlines()[1] == (
+            f"{user},{movie},{values}"
+        )
+    (tmp_path / "pairs.csv").write_text(pairs)
+    assert run("predict", "--pairs", tmp_path / "pairs.csv").stdout == done.stdout
+    assert run("predict", "--pairs", "-", input=pairs).stdout == done.stdout
+    assert run("predict", input="").stdout == "user_id,movie_id,rating\n"
+
+
+def test_ratings_of_predict_are_those_of_recommend(run):
+    movies = json.loads(run("recommend", "-u", 9, "--format", "json").stdout)["recommendations"]
+    pairs = "".join(f"9,{movie['movie_id']}\n" for movie in movies)
+    rows = run("predict", input=pairs).stdout.splitlines()[1:]
+    np.testing.assert_allclose(
+        [float(row.split(",")[2]) for row in rows], [movie["rating"] for movie in movies], atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("line", ["7", "7,1,3", "7,x", "x,1", "7;1", "-7,1", "7,1.0", ""])
+def test_a_bad_pair_is_named_by_its_line(run, tmp_path, line):
+    (tmp_path / "pairs.csv").write_text(f"7,1\n{line}\n")
+    done = run("predict", "--pairs", tmp_path / "pairs.csv", code=1)
+    assert done.stderr.startswith(f"recsys: {tmp_path}/pairs.csv:2: found {line!r}, expected")
+    assert done.stdout == ""
+
+
+def test_predict_of_an_unknown_user_or_movie(run):
+    assert "user 999 is not one" in run("predict", input="999,1\n", code=1).stderr
+    assert "movie 9999 is not one" in run("predict", input="1,9999\n", code=1).stderr
+    assert "no movie is called" in run("predict", "-u", 1, "-m", "9999", code=1).stderr
+
+
+@pytest.mark.parametrize("half", [("-u", "1"), ("-m", "1"), ("-u", "1", "-m", "1", "--pairs", "x")])
+def test_predict_takes_whole_pairs(run, half):
+    run("predict", *half, code=2)
+
+
+@pytest.mark.parametrize("content", [None, "folder", b"\xff\xfe\x00"])
+def test_files_that_cannot_be_read_are_one_line(run, tmp_path, content):
+    file = tmp_path / "file"
+    if content == "folder":
+        file.mkdir()
+    elif content is not None:
+        file.write_bytes(content)
+    for ask in (("predict", "--pairs"), ("recommend", "--exact", "--users")):
+        done = run(*ask, file, code=1)
+        assert done.stderr.startswith(f"recsys: {file}: ")
+        assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,182 @@
+"""Training that Ctrl-C or a kill interrupts: the best so far is kept, the old model stands."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command_line import SAMPLE, environment, recsys
+from interrupts import epochs_done, interrupt_at
+from test_train import TINY, recommends, tiny  # noqa: F401
+
+from recsys.serving.model_folder import DEFAULT, ModelFolder
+from recsys.train import train
+from recsys.training.checkpoint import Checkpoint, Progress
+from recsys.training.options import Options
+from recsys.training.step import TrainStep
+
+CHECKPOINT = f"{DEFAULT}.checkpoint.npz"
+LONG = Options(epochs=25, dimension=4, patience=99)
+
+
+def long_command(data: Path, epochs: int = LONG.epochs) -> tuple[str, ...]:
+    numbers = ("--epochs", str(epochs), "--dimension", "4", "--patience", str(max(99, epochs)))
+    return ("train", "--data", str(data), *numbers)
+
+
+@pytest.fixture(scope="session")
+def forty_users(tmp_path_factory):
+    """Of the sample: an epoch takes a moment, long enough to be interrupted."""
+    folder = tmp_path_factory.mktemp("forty")
+    for name in ("users.dat", "ratings.dat"):
+        lines = (SAMPLE / name).read_bytes().splitlines(keepends=True)
+        (folder / name).write_bytes(b"".join(li for li in lines if int(li.split(b"::")[0]) <= 40))
+    shutil.copy(SAMPLE / "movies.dat", folder)
+    return folder
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monkeypatch):  # noqa: F811
+    before = train(tiny, tmp_path / "model", TINY)
+    interrupt_at(monkeypatch, TrainStep, "__call__", 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, tmp_path / "model", replace(TINY, seed=1))
+    assert ModelFolder(tmp_path / "model").fingerprint == before.fingerprint
+    assert recommends(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "number"),
+    [
+        (TrainStep, "__call__", 3),  # the first of the second epoch
+        (TrainStep, "weights", 3),  # for the best so far, or for the checkpoint
+        (TrainStep, "weights", 4),
+        (TrainStep, "optimizer_state", 2),
+        (Progress, "note", 1),
+        (Checkpoint, "save", 1),
+    ],
+)
+def test_ctrl_c_at_any_moment_keeps_the_best(
+    tiny,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    owner,
+    name,
+    number,
+):
+    interrupt_at(monkeypatch, owner, name, number)
+    lines: list[str] = []
+    options = replace(TINY, epochs=4, batch_size=6)
+    try:
+        train(tiny, tmp_path / "model", options, validation=0, log=lines.append)
+    except KeyboardInterrupt:  # would end all tests
+        pytest.fail("the best so far is lost")
+    assert "stopped by Ctrl-C" in lines[-1]
+    assert recommends(tmp_path / "model")
+
+
+def started(*args: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "recsys", *args],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell's background job, as CI may be, hands on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:
+    end = time.monotonic() + 90
+    while epochs_done(checkpoint) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.03)
+
+
+@pytest.mark.slow  # two trainings in processes of their own, one of them killed
+def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_path):
+    unbroken = train(forty_users, tmp_path / "unbroken", LONG)
+    place = tmp_path / "place"
+    place.mkdir()
+    killed = started(*long_command(forty_users), cwd=place)
+    wait_for_epochs(killed, place / CHECKPOINT, 2)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not (place / DEFAULT).exists()
+    resumed = recsys(*long_command(forty_users), "--resume", cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+    assert unbroken.fingerprint in resumed.stdout
+    assert ModelFolder(place / DEFAULT).config["epoch"] == unbroken.config["epoch"]
+    log = [json.loads(line) for line in (place / DEFAULT / "training_log.jsonl").open()]
+    assert [line["epoch"] for line in log] == list(range(1, LONG.epochs + 1))
+    assert [file.name for file in place.iterdir()] == [DEFAULT]  # nothing else is left
+
+
+@pytest.mark.slow  # a training in a process of its own
+def test_ctrl_c_of_the_command_keeps_the_best_and_says_so(forty_users, tmp_path):
+    process = started(*long_command(forty_users, 5000), cwd=tmp_path)
+    wait_for_epochs(process, tmp_path / CHECKPOINT, 1)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert "stopped by Ctrl-C: keeping the best so far, of epoch " in err
+    assert "Traceback" not in err
+    assert ModelFolder(tmp_path / DEFAULT).fingerprint in out
+    assert recommends(tmp_path / DEFAULT)
+    assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
+
+
+AGAIN_AND_AGAIN = """
+import itertools, os, signal, sys, time
+from pathlib import Path
+from recsys.training.options import Options
+from recsys.train import train
+
+data, model = map(Path, sys.argv[1:3])
+for wait in map(float, sys.argv[3:]):
+    ready, done = os.pipe()
+    if not (child := os.fork()):  # a fork has Paddle loaded already
+        for seed in itertools.count():
+            train(data, model, Options(epochs=2, dimension=4, batch_size=6, seed=seed))
+            os.write(done, b".")
+    os.read(ready, 1)  # the first training is through
+    time.sleep(wait)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(flush=True)
+    input()
+"""
+
+
+@pytest.mark.slow  # kills trainings
+def test_a_kill_at_any_moment_leaves_a_model(tiny, tmp_path):  # noqa: F811
+    """kill -9 while training, checkpointing or writing: the old model recommends, or the new."""
+    model = tmp_path / "model"
+    train(tiny, model, TINY)
+    waits = [str(each) for each in (0.0, 0.05, 0.13, 0.21)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", AGAIN_AND_AGAIN, str(tiny), str(model), *waits],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for _ in waits:
+        assert process.stdout.readline() == "\n"
+        assert recommends(model)
+        process.stdin.write("\n")
+        process.stdin.flush()
+    process.communicate()
+    train(tiny, model, TINY)
+    assert recommends(model)

@@ -1,0 +1,100 @@
+"""A checkpoint brings a training back to where it was, and refuses to do so for another."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from interrupts import epochs_done, interrupt_at
+
+from recsys.errors import ModelError
+from recsys.train import Fitted, fit
+from recsys.training.checkpoint import Progress
+from recsys.training.options import Options
+
+ONE_EPOCH = Options(epochs=1, dimension=4, batch_size=256, id_size=8, side_size=4, filters=4)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoint.npz"
+
+
+def without_seconds(log: list[dict]) -> list[dict]:
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in log]
+
+
+def assert_equal(one: Fitted, other: Fitted) -> None:
+    for name, table in one.tables.items():
+        np.testing.assert_array_equal(other.tables[name], table, err_msg=name)
+    assert without_seconds(other.log) == without_seconds(one.log)
+    assert other.best_epoch == one.best_epoch
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_resumed_training_is_the_unbroken_one(small_split, checkpoint, monkeypatch, validated):
+    dataset, train, held_out = small_split
+    inputs = dataset, train, replace(ONE_EPOCH, epochs=4, patience=9)
+    validation = held_out if validated else None
+    unbroken = fit(*inputs, validation)
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, Progress, "note", 3)  # the third epoch is trained but not saved
+        first = fit(*inputs, validation, checkpoint=checkpoint)
+    assert first.interrupted
+    assert epochs_done(checkpoint) == 2
+    assert_equal(unbroken, fit(*inputs, validation, checkpoint=checkpoint, resume=True))
+    assert epochs_done(checkpoint) == 4
+    assert_equal(unbroken, fit(*inputs, validation, checkpoint=checkpoint, resume=True))
+
+
+@pytest.mark.slow
+def test_resuming_is_refused_for_another_training(small_split, checkpoint):
+    dataset, train, held_out = small_split
+    fit(dataset, train, ONE_EPOCH, held_out, checkpoint=checkpoint)
+    for options, ratings in (
+        (replace(ONE_EPOCH, seed=1), train),
+        (replace(ONE_EPOCH, learning_rate=0.01), train),
+        (replace(ONE_EPOCH, epochs=2), train),
+        (ONE_EPOCH, train[1:]),
+    ):
+        with pytest.raises(ModelError, match="other ratings or options") as refused:
+            fit(dataset, ratings, options, held_out, checkpoint=checkpoint, resume=True)
+        assert refused.value.fix == "resume"
+    fit(dataset, train, replace(ONE_EPOCH, seed=1), held_out, checkpoint=checkpoint)  # anew
+
+
+@pytest.fixture(scope="module")
+def whole(small_split, tmp_path_factory) -> bytes:
+    """A checkpoint's bytes."""
+    path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
+    fit(*small_split[:2], ONE_EPOCH, checkpoint=path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["empty", "no zip", "half", "list", "flipped"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(small_split, checkpoint, whole, damage):
+    middle = len(whole) // 2
+    if damage == "list":
+        np.savez(checkpoint, about=np.array("[]"))
+    else:
+        flipped = whole[:middle] + b"\xff" * 99 + whole[middle + 99 :]
+        damaged = {"empty": b"", "no zip": b"no zip", "half": whole[:middle], "flipped": flipped}
+        checkpoint.write_bytes(damaged[damage])
+    with pytest.raises(ModelError, match=r"damaged checkpoint|other ratings") as refused:
+        fit(*small_split[:2], ONE_EPOCH, checkpoint=checkpoint, resume=True)
+    assert "\n" not in str(refused.value)
+    assert refused.value.cause.startswith(f"{checkpoint}: ")
+
+
+def test_progress_keeps_the_weights_of_the_first_best_epoch():
+    class Step:
+        def weights(self):
+            return {"epoch": np.array(len(progress.log))}
+
+    progress = Progress()
+    for score in (0.1, 0.3, 0.2, 0.3, float("nan")):
+        progress.note({"score": score}, score, Step())
+    assert len(progress.log) == 5
+    assert (progress.best_epoch, progress.best_score) == (2, 0.3)
+    assert progress.best_weights["epoch"] == 2

@@ -1,0 +1,83 @@
+"""Validation computes its metrics as anybody would from the model's own predictions."""
+
+import numpy as np
+import pytest
+
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.metrics import ranking_task
+from recsys.serving.folded import Weights, movie_vectors, parts, user_vectors
+from recsys.train import Fitted, fit
+from recsys.training.options import Options
+from recsys.training.validation import Validation
+
+OPTIONS = Options(epochs=1, dimension=4, rating_weight=0.5, ease_weight=2.0)
+MOVIES = Movies(np.array([10, 20, 30, 40]), ["A", "B b", "C", "D d d"], [("War",), (), (), ()])
+USERS = Users(np.array([1, 2, 3]), *[np.array([0, 1, -1], np.int8)] * 3)
+
+
+def ratings(*rows: tuple[int, int, float]) -> Ratings:
+    """(user id, movie id, rating) each."""
+    users, movies, values = zip(*rows, strict=True)
+    return Ratings(
+        np.array(users, np.int32),
+        np.array(movies, np.int32),
+        np.array(values, np.float32),
+        np.zeros(len(rows), np.int64),
+    )
+
+
+TRAIN = ratings((1, 10, 5), (1, 20, 2), (2, 10, 4), (2, 30, 5), (3, 40, 1), (3, 20, 3.5))
+HELD_OUT = ratings((1, 30, 4), (1, 40, 2), (2, 40, 5), (3, 10, 3))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    return fit(Dataset("hand", USERS, MOVIES, TRAIN), TRAIN, OPTIONS, HELD_OUT)
+
+
+def cosines(fitted: Fitted) -> list[np.ndarray]:
+    """(U, M) cosines of the retrieval, the rating and the EASE part."""
+    vocabulary, read = fitted.vocabulary, fitted.tables.__getitem__
+    histories = [fitted.history.of(row)[:2] for row in (1, 2, 3)]
+    users = user_vectors(read, np.arange(1, 4), fitted.attributes[1:], histories)
+    genres, titles = vocabulary.genre_rows(MOVIES.genres), vocabulary.title_rows(MOVIES.titles)
+    movies = movie_vectors(read, np.arange(1, 5), genres, titles)
+    return [u @ m.T for u, m in zip(parts(users), parts(movies), strict=True)]
+
+
+def validation(fitted: Fitted, held_out: Ratings) -> Validation:
+    inputs = fitted.vocabulary, fitted.movies, fitted.attributes, fitted.history
+    return Validation(*inputs, TRAIN, held_out, Weights.of(OPTIONS))
+
+
+def test_metrics_are_those_computed_by_hand(fitted):
+    retrieval, rating, ease = cosines(fitted)
+    predicted = np.clip(5 * rating, 0.5, 5)
+    pairs = [(0, 2, 4), (0, 3, 2), (1, 3, 5), (2, 0, 3)]  # of HELD_OUT, by place
+    errors = np.array([predicted[user, movie] - value for user, movie, value in pairs])
+    score = (retrieval + 0.5 * rating + 2 * ease) / 3.5
+    # User 1 has 30 and 40 unseen and likes 30; user 2 has 20 and 40 and likes 40.
+    gains = [1.0 if score[0, 2] > score[0, 3] else 1 / np.log2(3)]
+    gains += [1.0 if score[1, 3] > score[1, 1] else 1 / np.log2(3)]
+    found = validation(fitted, HELD_OUT)(fitted.tables)
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
+    assert found["mae"] == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
+    assert found["ndcg@10"] == pytest.approx(np.mean(gains))
+
+
+def test_fit_logs_them(fitted):
+    (line,) = fitted.log
+    found = validation(fitted, HELD_OUT)(fitted.tables)
+    assert {name: line[name] for name in found} == pytest.approx(found)
+
+
+def test_users_are_ranked_for_out_of_what_they_have_not_rated(fitted):
+    task = validation(fitted, HELD_OUT).task
+    expected = ranking_task(TRAIN, TRAIN, HELD_OUT, MOVIES.ids)
+    assert task.user_ids.tolist() == expected.user_ids.tolist() == [1, 2]
+    assert task.left_out == 1
+
+
+def test_without_a_like_held_out_only_ratings_are_judged(fitted):
+    found = validation(fitted, ratings((1, 30, 3), (2, 40, 1)))(fitted.tables)
+    assert set(found) == {"rmse", "mae"}
