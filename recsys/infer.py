@@ -1,11 +1,15 @@
 """A query to a vector, a vector to ranked movies. NumPy only: a query does not load Paddle.
 
-A published vector is one unit vector of three parts, [retrieval | rating | EASE] / sqrt(3). A query
-is a user's vector with each part weighted, times sqrt(3), so that the inner product Milvus ranks by
-is exactly that weighted mean of the parts' cosines: the score. Ranked by rating, the rating head
-alone weighs, five times its cosine.
+One collection answers every question (`recsys.serving.vector`); a question is what the parts of a
+user's vector weigh in the inner product, which is the score:
+
+    relevance  the weighted mean of the cosines of retrieval head, rating head and EASE part
+    rating     the predicted rating: 5 x cosine of the rating head and the rating factors, blended
+    tutorial   5 x cosine of the rating head
+    similar    the taste part of a movie; a dislike takes DISLIKE of it away from a query
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -13,27 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import UNKNOWN, Movies
+from recsys.data.history import History
 from recsys.data.ids import positions
-from recsys.data.movielens import MAX_RATING
+from recsys.data.movielens import MAX_RATING, MIN_RATING
+from recsys.data.recency import Recency
 from recsys.errors import DataError
 from recsys.serving.catalogue import NO_MOVIE, Catalogue, Filter, Store
-from recsys.serving.folded import (
-    Rated,
-    Weights,
-    movie_vectors,
-    parts,
-    predicted_ratings,
-    unit,
-    user_vectors,
-)
+from recsys.serving.content import Prior, kernel_of, movie_blocks
 from recsys.serving.model_folder import ModelFolder
+from recsys.serving.users import Asked, ease_part, factor_part, head_parts
+from recsys.serving.vector import Array, unit
 
-SQRT_PARTS = np.sqrt(np.float32(3))  # the length of a vector of three unit parts
-BATCH = 1_000  # queries searched for at a time
-DISLIKED = 1.0  # the rating that a named dislike is taken for
-RATING_HEAD = Weights(0, 1, 0)
+BATCH = 1_000  # users asked for at a time
+DISLIKE = 0.05  # of the similarity to a disliked movie, taken away from the score
+NOW = np.iinfo(np.int64).max  # the time of likes and dislikes named with a query
 
-RankBy = Literal["relevance", "rating"]
+RankBy = Literal["relevance", "rating", "tutorial"]
 
 
 class UserQuery(NamedTuple):
@@ -48,7 +47,8 @@ class UserQuery(NamedTuple):
     age: int = UNKNOWN
     job: int = UNKNOWN
     likes: tuple[int, ...] = ()  # movie ids, each taken as rated highest
-    dislikes: tuple[int, ...] = ()  # taken as rated lowest
+    dislikes: tuple[int, ...] = ()  # what is near to them ranks lower
+    as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
 
 
 class Recommendation(NamedTuple):
@@ -68,12 +68,12 @@ class Recommendation(NamedTuple):
     is_new: bool  # the model was not trained on this movie
 
 
-class UserVectors(NamedTuple):
-    """Queries completed with what the model knows, and their vectors."""
+class UserParts(NamedTuple):
+    """Queries with all that is known of them, and their parts of a vector."""
 
-    queries: list[UserQuery]  # completed
-    rows: NDArray[np.int64]  # (B,) 0 for cold-start users
-    vectors: NDArray[np.float32]  # (B, V) each part of unit length
+    queries: list[UserQuery]  # completed with what the model knows
+    asked: Asked
+    parts: dict[str, Array]  # (B, size) each, not weighted yet
 
 
 class Recommender:
@@ -120,50 +120,51 @@ class Recommender:
     ) -> Iterator[tuple[UserQuery, list[Recommendation]]]:
         """As `recommend`, each with its query, completed by what the model knows of the user."""
         for start in range(0, len(queries), BATCH):
-            users = user_vectors_of(self.model, queries[start : start + BATCH])
+            users = user_parts_of(self.model, queries[start : start + BATCH])
             exclude = [
-                self._excluded(query, row, include_seen)
-                for query, row in zip(users.queries, users.rows, strict=True)
+                self._excluded(query, users.asked.history.of(row)[0], include_seen)
+                for row, query in enumerate(users.queries)
             ]
-            vectors = ranking_vectors(self.model, users.vectors, rank_by)
+            vectors = ranking_vectors(self.model, users.parts, rank_by)
             hits = self.store.search(vectors, k, filter, exclude)
             found = np.unique(hits.movie_ids[hits.movie_ids != NO_MOVIE])
             movies = self.store.take(found)
-            for query, vector, ids, scores in zip(users.queries, users.vectors, *hits, strict=True):
+            predicted = ranking_vectors(self.model, users.parts, "rating")
+            for query, vector, ids, scores in zip(users.queries, predicted, *hits, strict=True):
                 there = ids != NO_MOVIE
                 places = positions(found, ids[there])
                 yield query, _described(vector, movies, places, scores[there])
 
     def similar(self, movie_id: int, k: int, filter: Filter = Filter()) -> list[Recommendation]:
-        """The k movies nearest to one: those recommended to a user whose vector is the movie's.
+        """The k movies nearest to one in taste; the score is a cosine, no rating is predicted (0).
 
         Raises:
             DataError: the movie is not published.
         """
+        layout = self.model.layout
         try:
-            vector = self.store.take([movie_id]).vectors * SQRT_PARTS
+            taste = layout.split(self.store.take([movie_id]).vectors)["taste"]
         except KeyError as error:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
-        vector[:, -1] = 0  # the number that users lack
-        vector = unit(vector)
-        query = ranking_vectors(self.model, vector, "relevance")
+        query = layout.queries({"taste": unit(taste)})
         hits = self.store.search(query, k, filter, [np.array([movie_id])])
         there = hits.movie_ids[0] != NO_MOVIE
         ids = hits.movie_ids[0][there]
-        movies = self.store.take(ids)
-        return _described(vector[0], movies, np.arange(len(ids)), hits.scores[0][there])
+        nobody = np.zeros(layout.size, np.float32)
+        return _described(nobody, self.store.take(ids), np.arange(len(ids)), hits.scores[0][there])
 
-    def _excluded(self, query: UserQuery, row: int, include_seen: bool) -> NDArray[np.int64]:
+    def _excluded(
+        self, query: UserQuery, rated: NDArray[np.integer], include_seen: bool
+    ) -> NDArray[np.int64]:
         named = np.array([*query.likes, *query.dislikes], np.int64)
-        if include_seen or not row:
+        if include_seen or query.user_id is None:
             return named
-        seen = self.model.vocabulary.movie_ids[self.model.history.of(row)[0] - 1]
-        return np.union1d(seen, named)
+        return np.union1d(self.model.vocabulary.movie_ids[rated - 1], named)
 
 
-def user_vectors_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserVectors:
-    """Queries completed with what the model knows of the users, and their vectors.
+def user_parts_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserParts:
+    """Queries completed with what the model knows of the users, and their parts.
 
     Raises:
         DataError: a user id the model does not know.
@@ -179,17 +180,29 @@ def user_vectors_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserVec
         for query, (gender, age, job) in zip(queries, known.tolist(), strict=True)
     ]
     codes = np.array([[q.gender, q.age, q.job] for q in completed], np.int64).reshape(-1, 3)
-    histories = [_history(model, query, row) for query, row in zip(completed, rows, strict=True)]
-    return UserVectors(completed, rows, user_vectors(model.table, rows, codes + 1, histories))
+    asked = _asked(model, completed, rows, codes + 1)
+    parts = head_parts(model.table, asked)
+    parts |= {
+        "ease": ease_part(model.table, asked),
+        "factors": factor_part(model.factors, asked),
+        "taste": _disliked(model, completed),
+    }
+    return UserParts(completed, asked, parts)
 
 
-def ranking_vectors(
-    model: ModelFolder, vectors: NDArray[np.float32], rank_by: RankBy
-) -> NDArray[np.float32]:
-    """(B, V) users' vectors as queries whose inner product with a movie is its score."""
-    if rank_by == "rating":
-        return RATING_HEAD.query(vectors) * SQRT_PARTS * np.float32(MAX_RATING)
-    return model.weights.query(vectors) * SQRT_PARTS
+def ranking_vectors(model: ModelFolder, parts: dict[str, Array], rank_by: RankBy) -> Array:
+    """(B, V) users' parts as queries whose inner product with a movie is its score."""
+    chosen = model.weights
+    head = chosen.head if rank_by == "rating" else 1.0
+    weights = {"rating": head * MAX_RATING, "factors": 1 - head}
+    if rank_by == "relevance":
+        weights = {"retrieval": 1.0, "rating": chosen.rating, "ease": chosen.ease}
+        total = sum(weights.values())
+        weights = {name: weight / total for name, weight in weights.items()}
+    weights["taste"] = -DISLIKE if rank_by == "relevance" else 0.0
+    return model.layout.queries(
+        {name: parts[name] * np.float32(weight) for name, weight in weights.items() if weight}
+    )
 
 
 def predict(
@@ -211,22 +224,22 @@ def predict(
     if not rows.all():
         cause = f"movie {movies[rows == 0][0]} is not one the model was trained on"
         raise DataError(cause, "name another", "movie")
-    vectors = user_vectors_of(model, [UserQuery(int(each)) for each in users]).vectors
-    movie_parts = parts(catalogue(model).vectors[rows - 1] * SQRT_PARTS)
-    return predicted_ratings(parts(vectors)[1][user], movie_parts[1][movie])
+    parts = user_parts_of(model, [UserQuery(int(each)) for each in users]).parts
+    vectors = ranking_vectors(model, parts, "rating")
+    return predicted_ratings(vectors[user], catalogue(model).vectors[rows - 1][movie])
 
 
-def catalogue(
-    model: ModelFolder,
-    movies: Movies | None = None,
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
-) -> Catalogue:
+def predicted_ratings(users: Array, movies: Array) -> Array:
+    """(N,) inner products of (N, V) users ranked by rating and movies, within the scale."""
+    return np.clip(np.einsum("nv,nv->n", users, movies), MIN_RATING, MAX_RATING)
+
+
+def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
     """Movies with their vectors, ready to be published or searched.
 
     Args:
         movies: those the model was trained on if not given. Movies it does not know get their
-            vectors from genres and title alone.
-        rows: (M, T) title rows and (M, G) genre rows, where they were encoded before.
+            vectors from what movies of like genres, year and title words have.
 
     >>> import recsys
     >>> movies = recsys.catalogue(recsys.load_model("sample.model"))
@@ -234,20 +247,23 @@ def catalogue(
     (338, False)
     """
     movies = movies or model.movies
-    vocabulary = model.vocabulary
-    titles, genres = rows or (
-        vocabulary.title_rows(movies.titles),
-        vocabulary.genre_rows(movies.genres),
-    )
-    movie_rows = vocabulary.movie_rows(movies.ids)
-    vectors = movie_vectors(model.table, movie_rows, genres, titles)
+    rows = model.vocabulary.movie_rows(movies.ids)
+    numbers = np.array(model.table("movies")[rows])
+    new = np.flatnonzero(rows == 0)
+    if len(new):
+        prior = Prior(model.table("prior_mean"), model.table("prior_weights"))
+        blocks = movie_blocks(movies[new], model.vocabulary)
+        numbers[new] = prior.predict(kernel_of(model.table), blocks)
+    parts = np.split(numbers, np.cumsum(model.layout)[:-1], axis=1)
+    shortened = [part / np.maximum(1, np.linalg.norm(part, axis=1))[:, None] for part in parts]
+    named = dict(zip(model.layout._fields, shortened, strict=True))
     return Catalogue(
         ids=movies.ids,
         titles=movies.titles,
         genres=movies.genres,
         years=movies.years,
-        is_new=movie_rows == 0,
-        vectors=vectors / SQRT_PARTS,
+        is_new=rows == 0,
+        vectors=model.layout.movies(named),
     )
 
 
@@ -277,6 +293,7 @@ def decoded_movies(
         )
     words, genres = ["?", *vocabulary.words], ["?", *vocabulary.genres]
     titles = [" ".join(words[row] for row in rows if row >= 0) for rows in title_rows]
+    titles = [re.sub(r" (\d{4})$", r" (\1)", title) for title in titles]  # the year is a word
     for place in old:
         titles[place] = known.titles[places[place] - 1]
     names = [tuple(genres[row] for row in rows if row >= 0) for rows in genre_rows]
@@ -303,30 +320,74 @@ def _user_rows(model: ModelFolder, queries: Sequence[UserQuery]) -> NDArray[np.i
     return np.where(cold, 0, rows)
 
 
-def _history(model: ModelFolder, query: UserQuery, row: int) -> Rated:
-    """Movie rows and ratings of a user's history, likes and dislikes taking precedence."""
-    movie_rows, ratings = model.history.of(row)[:2]
-    if not (query.likes or query.dislikes):
-        return movie_rows, ratings
-    named = dict.fromkeys(query.likes, MAX_RATING) | dict.fromkeys(query.dislikes, DISLIKED)
-    named_rows = model.vocabulary.movie_rows(list(named))
-    given = np.array(list(named.values()), np.float32)
-    old = ~np.isin(movie_rows, named_rows)
-    return (
-        np.concatenate([movie_rows[old], named_rows[named_rows > 0]]),
-        np.concatenate([ratings[old], given[named_rows > 0]]),
-    )
+def _asked(
+    model: ModelFolder,
+    queries: Sequence[UserQuery],
+    rows: NDArray[np.int64],
+    attributes: NDArray[np.int64],
+) -> Asked:
+    """Histories at the moment of asking: likes and dislikes take precedence over what was rated.
+
+    A dislike is no sighting: only the rating factors are told of it.
+    """
+    history = model.history.take(rows)
+    owners, kept = history.owners, np.ones(len(history.ratings), bool)
+    until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
+    kept &= history.times <= until[owners]
+    named = [
+        (owner, row, rating, liked)
+        for owner, query in enumerate(queries)
+        for ids, rating, liked in ((query.likes, MAX_RATING, 1), (query.dislikes, MIN_RATING, 0))
+        for row in model.vocabulary.movie_rows(list(dict.fromkeys(ids))).tolist()
+        if row
+    ]
+    if named:
+        user, movie, rating, liked = map(np.array, zip(*named, strict=True))
+        places = {(u, m) for u, m in zip(user.tolist(), movie.tolist(), strict=True)}
+        pairs = zip(owners.tolist(), history.movie_rows.tolist(), strict=True)
+        kept &= np.array([pair not in places for pair in pairs], bool)
+        history = history.keep(kept)
+        order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
+        more = np.cumsum(np.bincount(user, minlength=len(rows)))
+        offsets = history.offsets + np.concatenate([[0], more])
+        columns = (
+            np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
+            np.concatenate([history.ratings, rating])[order].astype(np.float32),
+            np.concatenate([history.times, np.full(len(user), NOW)])[order],
+        )
+        shown = np.concatenate([np.ones(len(history.ratings)), liked])[order].astype(np.float32)
+        history = History(offsets, *columns)
+    else:
+        history = history.keep(kept) if not kept.all() else history
+        shown = np.ones(len(history.ratings), np.float32)
+    recency = Recency(model.weights.recency_floor, model.weights.recency_span)
+    seen = shown > 0
+    recent = shown.copy()
+    recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
+    return Asked(rows, attributes, history, recent, shown)
+
+
+def _disliked(model: ModelFolder, queries: Sequence[UserQuery]) -> Array:
+    """(B, T) the sum of what each query's dislikes are in the taste part."""
+    layout = model.layout
+    total = np.zeros((len(queries), layout.taste), np.float32)
+    for row, query in enumerate(queries):
+        movies = model.vocabulary.movie_rows(list(query.dislikes))
+        if len(movies):
+            total[row] = unit(model.table("movies")[movies][:, -layout.taste :]).sum(0)
+    return total
 
 
 def _described(
-    vector: NDArray[np.float32],
-    movies: Catalogue,
-    places: NDArray[np.intp],
-    scores: NDArray[np.float32],
+    vector: Array, movies: Catalogue, places: NDArray[np.intp], scores: Array
 ) -> list[Recommendation]:
-    """The movies at some places of a catalogue, as answers to one user."""
-    movie_parts = parts(movies.vectors[places] * SQRT_PARTS)
-    ratings = predicted_ratings(parts(vector[None])[1], movie_parts[1])
+    """The movies at some places of a catalogue, as answers to one user.
+
+    Args:
+        vector: (V,) of the user, ranked by rating; all 0 where no rating is predicted.
+    """
+    found = movies.vectors[places]
+    ratings = predicted_ratings(np.broadcast_to(vector, found.shape), found)
     return [
         Recommendation(
             rank,

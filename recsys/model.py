@@ -2,8 +2,7 @@
 
 Shapes: B users or movies, M movies, D numbers per head, L rated movies, G genres, T title words.
 The last axis of every vector holds [retrieval | rating], D numbers each; each half has length 1.
-`recsys.serving.folded` computes the same from the folded tables; a test holds the two equal. What
-is exported has the EASE part of `recsys.training.ease` beside them.
+`recsys.serving.users` computes the user's from the folded tables; a test holds the two equal.
 """
 
 import os
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import NO_WORD, Vocabulary
 from recsys.data.movielens import ATTRIBUTES, LIKED, NEUTRAL_RATING
-from recsys.serving.folded import CHANNELS, EASE_DIM
+from recsys.serving.users import CHANNELS
 
 
 def _has_avx2_unrecognised() -> bool:
@@ -128,6 +127,7 @@ class UserTower(nn.Layer):
         job: paddle.Tensor,
         history: paddle.Tensor,
         ratings: paddle.Tensor,
+        recency: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
@@ -135,14 +135,20 @@ class UserTower(nn.Layer):
             user, gender, age, job: (B,) int64 rows.
             history: (B, L) int64 rows of rated movies, 0 behind the last.
             ratings: (B, L) float32 how they were rated.
+            recency: (B, L) float32 what each weighs, see `recsys.data.recency`.
         """
         total = self.profile(user, gender, age, job)
-        return unit_heads(total + channel_sums(self, history, ratings))
+        recent = channel_sums(self, history, ratings, recency)
+        alike = channel_sums(self, history, ratings, paddle.ones_like(ratings))
+        halves = paddle.split(recent, 2, axis=-1)[0], paddle.split(alike, 2, axis=-1)[1]
+        return unit_heads(total + paddle.concat(halves, -1))
 
 
-def channel_sums(tables: nn.Layer, history: paddle.Tensor, ratings: paddle.Tensor) -> paddle.Tensor:
-    """(B, V) the sums over the histories, by the layer's (M + 1, V) table of each channel."""
-    seen = paddle.cast(history > 0, "float32")  # (B, L)
+def channel_sums(
+    tables: nn.Layer, history: paddle.Tensor, ratings: paddle.Tensor, recency: paddle.Tensor
+) -> paddle.Tensor:
+    """(B, V) what the history says, by the layer's (M + 1, V) table of each channel."""
+    seen = paddle.cast(history > 0, "float32") * recency  # (B, L)
     liked = seen * paddle.cast(ratings >= LIKED, "float32")
     total = channel_sum(tables.liked, history, liked)
     total = total + channel_sum(tables.seen, history, seen)
@@ -242,75 +248,17 @@ class MovieTower(nn.Layer):
         return unit_heads(total + windows.filtered(self, shown) @ self.title)
 
 
-def folded(users: UserTower, movies: MovieTower) -> dict[str, NDArray[np.float32]]:
-    """Both towers as the tables that `recsys.serving.folded` reads."""
+def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
+    """The user tower as the tables that `recsys.serving.users` reads."""
     with paddle.no_grad():
-        tables = {
-            "user": users.user.table(),
-            "bias": users.bias,
-            "movie": movies.movie.table(),
-            "movie_bias": movies.bias,
-            "genre": movies.genre.table(),
-            "word": paddle.stack(
-                [movies.word @ place for place in paddle.split(movies.window, 3, axis=0)]
-            ),
-            "word_bias": movies.window_bias,
-            "title": movies.title,
-        }
+        tables = {"user": users.user.table(), "bias": users.bias}
         tables |= {name: getattr(users, name).table() for name in ATTRIBUTES}
         tables |= {name: getattr(users, name) for name in CHANNELS}
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 
-class WithEase(nn.Layer):
-    """A tower and the EASE part's columns of its tables: the three parts as they are served."""
-
-    def __init__(self, tower: nn.Layer, tables: dict[str, NDArray[np.float32]]) -> None:
-        super().__init__()
-        self.tower = tower
-        for name, table in tables.items():
-            if name not in ("user", "title", "word", "word_bias"):
-                columns = np.ascontiguousarray(table[..., -EASE_DIM:])
-                self.register_buffer(name, paddle.to_tensor(columns))
-
-
-class ServedUserTower(WithEase):
-    """Takes what `UserTower.forward` takes; unit vectors of retrieval, rating and EASE part."""
-
-    def forward(
-        self,
-        user: paddle.Tensor,
-        gender: paddle.Tensor,
-        age: paddle.Tensor,
-        job: paddle.Tensor,
-        history: paddle.Tensor,
-        ratings: paddle.Tensor,
-    ) -> tuple[paddle.Tensor, ...]:
-        total = self.bias + self.gender[gender] + self.age[age] + self.job[job]
-        total = total + channel_sums(self, history, ratings)
-        return *self.tower(user, gender, age, job, history, ratings), unit(total)
-
-
-class ServedMovieTower(WithEase):
-    """Takes what `MovieTower.forward` takes; unit vectors of retrieval, rating and EASE part."""
-
-    def forward(
-        self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
-    ) -> tuple[paddle.Tensor, ...]:
-        total = self.movie_bias + self.movie[movie] + genre_sums(self.genre, genres)
-        last = paddle.sqrt(nn.functional.relu(1 - paddle.square(total).sum(1, keepdim=True)))
-        ease = paddle.concat([total[:, :-1], last], 1)
-        return *self.tower(movie, genres, title), unit(ease)
-
-
-def export(
-    users: UserTower, movies: MovieTower, tables: dict[str, NDArray[np.float32]], folder: Path
-) -> None:
-    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us.
-
-    Args:
-        tables: the towers' folded tables, the EASE part joined to them.
-    """
+def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
+    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us."""
 
     def rows(*names: str) -> list[InputSpec]:
         return [InputSpec([None], "int64", name) for name in names]
@@ -318,12 +266,12 @@ def export(
     def lists(name: str) -> InputSpec:
         return InputSpec([None, None], "int64", name)
 
-    ratings = InputSpec([None, None], "float32", "ratings")
-    user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), ratings]
+    numbers = [InputSpec([None, None], "float32", name) for name in ("ratings", "recency")]
+    user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), *numbers]
     movie_inputs = [*rows("movie"), lists("genres"), lists("title")]
     for name, tower, inputs in (
-        ("user_tower", ServedUserTower(users, tables), user_inputs),
-        ("movie_tower", ServedMovieTower(movies, tables), movie_inputs),
+        ("user_tower", users, user_inputs),
+        ("movie_tower", movies, movie_inputs),
     ):
         tower.eval()
         paddle.jit.save(tower, str(folder / name), input_spec=inputs)

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import ModuleType
@@ -17,12 +17,13 @@ from tqdm import tqdm
 from recsys import __version__
 from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
 from recsys.data.history import History, attribute_rows, history_of
+from recsys.data.holdout import hold_out_latest
 from recsys.errors import ModelError
-from recsys.model import MovieTower, UserTower, export, folded, paddle
+from recsys.model import export, folded, paddle
 from recsys.preprocess import read_dataset
-from recsys.serving.folded import Weights
 from recsys.serving.model_folder import DEFAULT, ModelFolder, check_place, write_model
-from recsys.training import ease
+from recsys.serving.vector import Layout, Weights
+from recsys.training import closed_forms
 from recsys.training.batches import BatchSampler
 from recsys.training.checkpoint import Checkpoint, Progress, identity
 from recsys.training.options import Options
@@ -37,11 +38,11 @@ class Fitted(NamedTuple):
     movies: Movies  # in the order of their rows
     attributes: NDArray[np.int8]  # (U + 1, 3) rows of gender, age and job
     history: History
-    towers: tuple[UserTower, MovieTower]
-    tables: dict[str, NDArray[np.float32]]
-    options: Options
-    log: list[dict[str, Any]]  # a line per epoch
-    best_epoch: int
+    step: TrainStep  # holds the towers
+    tables: dict[str, NDArray]
+    layout: Layout
+    options: Options  # with the recency that the held-out ratings asked for
+    progress: Progress  # a line per epoch, and the best
     interrupted: bool  # by Ctrl-C
 
 
@@ -71,20 +72,18 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    vocabulary = Vocabulary.of(dataset.users, dataset.movies)
-    movies, attributes = dataset.movies.sorted(), attribute_rows(dataset.users, vocabulary)
-    history = history_of(known, vocabulary)
-    sampler = BatchSampler(history, attributes, len(movies), options)
-    step = TrainStep(movies, vocabulary, sampler, options)
-    genres = vocabulary.genre_rows(movies.genres)
-    ease_tables = ease.fit(history, len(movies), attributes, genres, options)
+    model = _Model(dataset, known, options)
     validate = None
     if validation is not None:
-        inputs = (vocabulary, movies, attributes, history)
-        validate = Validation(*inputs, known, validation, Weights.of(options))
+        inputs = (model.vocabulary, model.movies, model.attributes, model.history)
+        validate = Validation(*inputs, known, validation, model.closed)
+        options = replace(options, recency_floor=validate.recency_floor(options))
+        validate.prepare(options)
+    step, sampler = model.towers(options)
     saved = None
     if checkpoint:
-        saved = Checkpoint(checkpoint, identity(options, vocabulary, history, attributes))
+        about = identity(options, model.vocabulary, model.history, model.attributes)
+        saved = Checkpoint(checkpoint, about)
     progress = saved.load(step) if saved and resume else Progress()
     interrupted = False
     with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
@@ -104,9 +103,8 @@ def fit(
                 line = {"epoch": epoch + 1, "retrieval_loss": retrieval, "rating_loss": rating}
                 score = float(epoch)  # without validation the last weights are the best
                 if validate:
-                    line |= validate(ease.joined(folded(*step.towers), ease_tables))
+                    line |= validate(folded(step.users), step.movie_heads())
                     score = line.get("ndcg@10", 0.0) - line["rmse"]
-                    _check_finite(score, "validation", epoch, options)
                 line["seconds"] = round(time.monotonic() - started, 2)
                 progress.note(line, score, step)
                 bar.set_postfix(_postfix(losses, progress))
@@ -117,21 +115,59 @@ def fit(
                     raise
                 interrupted = True
                 break
+    if not progress.best_weights:
+        _check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
     for weight in progress.best_weights.values():
         _check_finite(weight, "a weight", progress.best_epoch - 1, options)
     step.set_weights(progress.best_weights)
-    return Fitted(
-        vocabulary,
-        movies,
-        attributes,
-        history,
-        step.towers,
-        ease.joined(folded(*step.towers), ease_tables),
-        options,
-        progress.log,
-        progress.best_epoch,
-        interrupted,
-    )
+    return model.fitted(step, options, progress, interrupted)
+
+
+def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
+    """Let a model that stopped early learn from all ratings: what ships has seen every one.
+
+    The closed forms are fitted anew, and the towers go on for `finish_epochs`, from `finish_rate`
+    of the learning rate down to 0.
+    """
+    options = fitted.options
+    model = _Model(dataset, ratings, options)
+    rate = options.learning_rate * options.finish_rate
+    last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=rate)
+    step, sampler = model.towers(last)
+    step.set_weights(fitted.progress.best_weights)
+    for epoch in range(options.finish_epochs if rate else 0):
+        rng = np.random.default_rng([options.seed, options.epochs + epoch])
+        for batch in sampler.epoch(rng):
+            step(batch, rng)
+    for weight in step.weights().values():
+        _check_finite(weight, "a weight", options.epochs, options)
+    return model.fitted(step, options, fitted.progress, fitted.interrupted)
+
+
+class _Model:
+    """What is learned from, and all that is learned of it but the towers."""
+
+    def __init__(self, dataset: Dataset, known: Ratings, options: Options) -> None:
+        self.vocabulary = Vocabulary.of(dataset.users, dataset.movies)
+        self.movies = dataset.movies.sorted()
+        self.attributes = attribute_rows(dataset.users, self.vocabulary)
+        self.history = history_of(known, self.vocabulary)
+        inputs = (self.history, self.movies, self.vocabulary, self.attributes)
+        self.closed = closed_forms.fit(*inputs, options)
+
+    def towers(self, options: Options) -> tuple[TrainStep, BatchSampler]:
+        """Untrained towers, and what they are trained on."""
+        sampler = BatchSampler(self.history, self.attributes, len(self.movies), options)
+        return TrainStep(self.movies, self.vocabulary, sampler, options), sampler
+
+    def fitted(
+        self, step: TrainStep, options: Options, progress: Progress, interrupted: bool
+    ) -> Fitted:
+        """All of it as it is served."""
+        movie_tables, layout = closed_forms.whole(self.closed, step.movie_heads())
+        tables = {**folded(step.users), **self.closed.tables, **movie_tables}
+        learned = (self.vocabulary, self.movies, self.attributes, self.history)
+        return Fitted(*learned, step, tables, layout, options, progress, interrupted)
 
 
 def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
@@ -143,13 +179,20 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     Raises:
         ModelError: the folder cannot be written.
     """
-    chosen = fitted.log[fitted.best_epoch - 1]
+    progress, options = fitted.progress, fitted.options
+    chosen = progress.log[progress.best_epoch - 1]
     config = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "dimension": fitted.options.dimension,
-        "weights": Weights.of(fitted.options)._asdict(),
-        "options": asdict(fitted.options),
-        "epoch": fitted.best_epoch,
+        "layout": fitted.layout._asdict(),
+        "weights": Weights(
+            options.rating_weight,
+            options.ease_weight,
+            options.head_weight,
+            options.recency_floor,
+            options.recency_span,
+        )._asdict(),
+        "options": asdict(options),
+        "epoch": progress.best_epoch,
         "validation": {k: chosen[k] for k in ("ndcg@10", "rmse", "mae") if k in chosen},
         "versions": {
             "recsys": __version__,
@@ -166,8 +209,8 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
         fitted.history,
         fitted.attributes,
         fitted.tables,
-        fitted.log,
-        lambda folder: export(*fitted.towers, fitted.tables, folder),
+        progress.log,
+        lambda folder: export(*fitted.step.towers, folder),
     )
 
 
@@ -215,7 +258,7 @@ def train(
         data = read_dataset(Path(data), skip_bad_lines=skip_bad_lines, log=log)
     r = data.ratings
     log(f"{data.name}: {len(r)} ratings of {len(data.movies)} movies by {len(data.users)} users")
-    held = np.random.default_rng(options.seed).random(len(r)) < validation
+    held = hold_out_latest(r, validation, options.seed)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
     fitted = fit(
         data,
@@ -227,13 +270,18 @@ def train(
         quiet=quiet,
     )
     if fitted.interrupted:
-        log(f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.best_epoch}")
+        log(f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.progress.best_epoch}")
     about = {
         "data": {"name": data.name, "ratings": len(r), "users": len(data.users)},
         "seed": options.seed,
     }
-    complete = fitted._replace(history=history_of(r, fitted.vocabulary))
-    folder = save(complete, model, about)
+    if held.any():
+        log(
+            f"metrics are of {held.sum()} held-out ratings, each user's latest; the model now "
+            "learns from all"
+        )
+        fitted = finish(fitted, data, r)
+    folder = save(fitted, model, about)
     checkpoint.unlink(missing_ok=True)
     return folder
 

@@ -206,7 +206,7 @@ def _movies_of(folder: "ModelFolder", file: str | None) -> "Catalogue":
     if not is_movies_data(Path(file)):
         return catalogue(folder, read_movies(Path(file)))
     ids, titles, genres = read_movies_data(Path(file), folder.vocabulary)
-    return catalogue(folder, decoded_movies(folder, ids, titles, genres), (titles, genres))
+    return catalogue(folder, decoded_movies(folder, ids, titles, genres))
 
 
 def _print_published(published: "Published") -> None:

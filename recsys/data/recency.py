@@ -39,6 +39,8 @@ class Recency(NamedTuple):
         decay = np.exp(np.asarray(counts, np.float32) * np.float32(-1 / self.span))
         return (self.floor + (1 - self.floor) * decay).astype(np.float32)
 
-    def of(self, times: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(L,) what the ratings of one owner count, by their times; equal times count alike."""
-        return self.weights(later(np.zeros(len(times), np.int64), times))
+    def by_user(
+        self, owners: NDArray[np.integer], times: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """(N,) what ratings count, by (N,) their owners, ascending, and times."""
+        return self.weights(later(owners, times))

@@ -17,21 +17,20 @@ from recsys.data.dataset import Dataset, Ratings, Users
 from recsys.data.ids import positions
 from recsys.evaluation.splits import Split, split
 from recsys.infer import (
-    SQRT_PARTS,
     RankBy,
     UserQuery,
     catalogue,
+    predicted_ratings,
     ranking_vectors,
-    user_vectors_of,
+    user_parts_of,
 )
 from recsys.metrics import Histories, RankingTask
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus.index import Index
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue
-from recsys.serving.folded import parts, predicted_ratings
 from recsys.serving.model_folder import ModelFolder
-from recsys.train import fit, save
+from recsys.train import finish, fit, save
 from recsys.training.options import Options
 
 
@@ -60,23 +59,21 @@ class Ours(NamedTuple):
             )
         ]
 
-    def vectors(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(B, V), each part of unit length."""
-        return user_vectors_of(self.model, self.queries(user_ids)).vectors
+    def vectors(self, user_ids: NDArray[np.integer], rank_by: RankBy) -> NDArray[np.float32]:
+        """(B, V) queries of the users."""
+        parts = user_parts_of(self.model, self.queries(user_ids)).parts
+        return ranking_vectors(self.model, parts, rank_by)
 
     def scorer(self, rank_by: RankBy) -> metrics.Scorer:
-        """Cosines with all movies, in the order of their ids."""
+        """Scores of all movies, in the order of their ids."""
         movies = self.movies.take(np.sort(self.movies.ids)).vectors
-        return lambda user_ids: (
-            ranking_vectors(self.model, self.vectors(user_ids), rank_by) @ movies.T
-        )
+        return lambda user_ids: self.vectors(user_ids, rank_by) @ movies.T
 
     def predicted(self, test: Ratings) -> NDArray[np.float32]:
         """(N,) predicted ratings of the pairs."""
         user_ids, user = np.unique(test.user_ids, return_inverse=True)
-        columns = positions(self.movies.ids, test.movie_ids)
-        movies = parts(self.movies.vectors[columns] * SQRT_PARTS)[1]
-        return predicted_ratings(parts(self.vectors(user_ids))[1][user], movies)
+        movies = self.movies.vectors[positions(self.movies.ids, test.movie_ids)]
+        return predicted_ratings(self.vectors(user_ids, "rating")[user], movies)
 
     def through_milvus(
         self, task: RankingTask, seen: Ratings, index: str, uri: str = ""
@@ -94,7 +91,7 @@ class Ours(NamedTuple):
         Raises:
             StoreError: whatever goes wrong in Milvus.
         """
-        queries = ranking_vectors(self.model, self.vectors(task.user_ids), "relevance")
+        queries = self.vectors(task.user_ids, "relevance")
         columns = Histories(seen, self.movies.ids)
         lists = np.empty((len(queries), metrics.DEPTH), np.int64)
         with (
@@ -128,9 +125,8 @@ def train(
     )
     held_out = inner.validation if protocol == "random" else inner.test
     first = fit(_without_cold_users(dataset, parts.train, protocol), known, options, held_out)
-    again = replace(options, epochs=first.best_epoch)
     final = parts.final.train
-    return save(fit(_without_cold_users(dataset, final, protocol), final, again), folder, {})
+    return save(finish(first, _without_cold_users(dataset, final, protocol), final), folder, {})
 
 
 def our_model(

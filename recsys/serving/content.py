@@ -19,11 +19,15 @@ method (Williams and Seeger, NIPS 2000) on at most LANDMARKS movies, so time and
 in the number of movies. NumPy only.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recsys.data.dataset import Movies, Vocabulary
 
 NO_TOKEN = -1
 LANDMARKS = 1024  # movies of different content that features are made of
@@ -33,6 +37,7 @@ WORDS_WEIGHT = 0.3  # of a block of words
 NUMBER_WEIGHT = 0.6
 NUMBER_SCALE = 0.6  # standard deviations at which the likeness of two numbers falls to 1/e
 _BLOCK = 8192  # movies at a time
+_YEAR = re.compile(r"\(\d{4}\)\s*$")
 
 Array = NDArray[np.float32]
 
@@ -68,9 +73,13 @@ class Kernel:
             _unit_tokens(block.rows, idf, len(idf)).T if isinstance(block, Tokens) else None
             for block, idf in zip(self.landmarks, self.spread, strict=True)
         ]  # (W + 1, L) of the blocks of tokens
-        values, vectors = np.linalg.eigh(self._products(self.landmarks).astype(np.float64))
+
+    @cached_property
+    def root(self) -> Array:
+        """(L, F) that makes features of the kernel with the landmarks."""
+        values, vectors = np.linalg.eigh(self.products(self.landmarks).astype(np.float64))
         kept = values > 1e-6 * max(values[-1], 1e-6)
-        self._root = (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)  # (L, F)
+        return (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
 
     @classmethod
     def fit(cls, blocks: Sequence[Block], landmarks: int = LANDMARKS, seed: int = 0) -> "Kernel":
@@ -88,12 +97,12 @@ class Kernel:
             order = np.random.default_rng(seed).permutation(len(codes))
             first = np.unique(codes[order], axis=0, return_index=True)[1]
             different = order[np.sort(first)[:landmarks]]
-        return cls([_take(block, np.sort(different)) for block in blocks], spread)
+        return cls([take(block, np.sort(different)) for block in blocks], spread)
 
     @property
     def size(self) -> int:
         """F, the number of features."""
-        return self._root.shape[1]
+        return self.root.shape[1]
 
     @property
     def longest(self) -> float:
@@ -102,15 +111,15 @@ class Kernel:
 
     def features(self, blocks: Sequence[Block]) -> Array:
         """(N, F) features of movies; rows of 0 where nothing is known of a movie."""
-        return self._products(blocks) @ self._root
+        return self.products(blocks) @ self.root
 
     def in_blocks(self, blocks: Sequence[Block]) -> Iterator[tuple[slice, Array]]:
         """The features of some movies after the other: (which, (B, F))."""
         for start in range(0, _count(blocks), _BLOCK):
             part = slice(start, min(start + _BLOCK, _count(blocks)))
-            yield part, self.features([_take(block, part) for block in blocks])
+            yield part, self.features([take(block, part) for block in blocks])
 
-    def _products(self, blocks: Sequence[Block]) -> Array:
+    def products(self, blocks: Sequence[Block]) -> Array:
         """(N, L) the kernel of movies with the landmarks."""
         total = np.ones((_count(blocks), _count(self.landmarks)), np.float32)
         for n, block in enumerate(blocks):
@@ -124,17 +133,22 @@ class Kernel:
 
 
 class Prior(NamedTuple):
-    """What content says of K numbers of a movie: mean + features @ weights."""
+    """What content says of K numbers of a movie: mean + kernel with the landmarks @ weights."""
 
     mean: Array  # (K,) of the movies learned from
-    weights: Array  # (F, K)
+    weights: Array  # (L, K)
 
     def predict(self, kernel: Kernel, blocks: Sequence[Block]) -> Array:
         """(N, K) the numbers of movies known by their content only."""
         found = np.empty((_count(blocks), len(self.mean)), np.float32)
-        for part, features in kernel.in_blocks(blocks):
-            found[part] = self.mean + features @ self.weights
+        for start in range(0, len(found), _BLOCK):
+            part = slice(start, min(start + _BLOCK, len(found)))
+            found[part] = self.mean + _products(kernel, blocks, part) @ self.weights
         return found
+
+
+def _products(kernel: Kernel, blocks: Sequence[Block], part: slice) -> Array:
+    return kernel.products([take(block, part) for block in blocks])
 
 
 def fit_prior(
@@ -153,7 +167,7 @@ def fit_prior(
     for part, features in kernel.in_blocks(blocks):
         products += features.T @ features
         moments += features.T @ (targets[part] - mean.astype(np.float32))
-    weights = np.linalg.solve(products, moments)
+    weights = kernel.root @ np.linalg.solve(products, moments)
     return Prior(mean.astype(np.float32), weights.astype(np.float32))
 
 
@@ -174,7 +188,8 @@ def _count(blocks: Sequence[Block]) -> int:
     return len(blocks[0][0])
 
 
-def _take(block: Block, chosen: slice | NDArray[np.integer]) -> Block:
+def take(block: Block, chosen: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Block:
+    """The block of some of its movies."""
     if isinstance(block, Tokens):
         return Tokens(block.rows[chosen], block.weight)
     return Numbers(block.values[chosen], block.weight)
@@ -236,3 +251,30 @@ def _closeness(values: NDArray[np.floating], landmarks: Block, scale: NDArray[np
     """(N, L) how near numbers are to the landmarks', 0 where one of the two is unknown."""
     apart = np.abs(values[:, None].astype(np.float64) - landmarks[0][None, :]) / scale[0]
     return np.where(np.isfinite(apart), np.exp(-apart), 0).astype(np.float32)
+
+
+def movie_blocks(movies: Movies, vocabulary: Vocabulary) -> list[Block]:
+    """The content of movies: genres, the words of titles, and years."""
+    titles = [_YEAR.sub("", title) for title in movies.titles]
+    years = movies.years.astype(np.float64)
+    return [
+        Tokens(vocabulary.genre_rows(movies.genres)),
+        Numbers(np.where(years > 0, years, np.nan)),
+        Tokens(vocabulary.title_rows(titles), WORDS_WEIGHT),
+    ]
+
+
+def kernel_tables(kernel: Kernel) -> dict[str, NDArray]:
+    """A kernel of `movie_blocks` as arrays by name."""
+    tables = {f"landmark_{n}": block[0] for n, block in enumerate(kernel.landmarks)}
+    return tables | {f"landmark_spread_{n}": each for n, each in enumerate(kernel.spread)}
+
+
+def kernel_of(table: Callable[[str], NDArray]) -> Kernel:
+    """The kernel that `kernel_tables` gave the arrays of."""
+    kinds = (
+        Tokens(table("landmark_0")),
+        Numbers(table("landmark_1")),
+        Tokens(table("landmark_2"), WORDS_WEIGHT),
+    )
+    return Kernel(kinds, [table(f"landmark_spread_{n}") for n in range(len(kinds))])

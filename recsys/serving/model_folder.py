@@ -3,7 +3,7 @@
     config.json            sizes, training options, metrics, versions, the fingerprint
     vocabulary.json        raw ids, words and genres in the order of their rows
     movies.json            the movies trained on: [[movie_id, title, [genre, ...]], ...]
-    tables/NAME.npy        both towers folded into tables, memory-mapped when read
+    tables/NAME.npy        what vectors are made of, memory-mapped when read
     history/NAME.npy       who rated what (compressed rows), and each user's attributes
     user_tower.*           the towers as `paddle.jit.load` takes them
     movie_tower.*
@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.history import History
 from recsys.errors import ModelError
-from recsys.serving.folded import Weights
+from recsys.serving.factors import RatingFactors
+from recsys.serving.vector import Layout, Weights
 
 DEFAULT = "recommender_system.inference.model"
-FORMAT = 2  # 1: version 0.1, other names
+FORMAT = 3  # 1: version 0.1; 2: three parts, no times
 
 
 class ModelFolder:
@@ -56,15 +58,21 @@ class ModelFolder:
         """16 hexadecimal digits that change with anything that decides a vector."""
         return self._setting("fingerprint")
 
-    @property
-    def dimension(self) -> int:
-        """D, the length of one head's vector."""
-        return self._setting("dimension")
+    @cached_property
+    def layout(self) -> Layout:
+        """How many numbers each part of a vector has."""
+        return Layout(**self._setting("layout"))
 
-    @property
+    @cached_property
     def weights(self) -> Weights:
-        """Of the parts in the score."""
+        """What training chose that queries need."""
         return Weights(**self._setting("weights"))
+
+    @cached_property
+    def factors(self) -> RatingFactors:
+        """The tables of the rating factors, memory-mapped."""
+        names = [field.name for field in fields(RatingFactors)]
+        return RatingFactors.from_arrays({name: self.table(f"factors_{name}") for name in names})
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -169,7 +177,7 @@ def write_model(
     movies: Movies,
     history: History,
     attributes: NDArray[np.int8],
-    tables: dict[str, NDArray[np.float32]],
+    tables: dict[str, NDArray],
     log: list[dict[str, Any]],
     export: Callable[[Path], None],
 ) -> ModelFolder:

@@ -3,6 +3,10 @@
 One epoch shows every rating once to the rating head, and every user several times to the retrieval
 head. Both come from one batch of users, so that one pass of the movie tower, and one sum over
 their histories, serves both. NumPy only, nothing per rating in Python.
+
+Where recency counts, the retrieval head learns what it will be asked: users are cut at a moment of
+their own; what came before it is shown, the nearer the heavier, and what followed it is the target,
+the nearer the heavier. The rating head is shown the whole history, all of it alike.
 """
 
 from collections.abc import Iterator
@@ -15,23 +19,29 @@ from numpy.typing import NDArray
 
 from recsys.data.history import History
 from recsys.data.movielens import LIKED
+from recsys.data.recency import Recency, later
 from recsys.training.options import Options
 
+TARGET_FLOOR = 0.1  # weight of the furthest target of a user cut at a moment
 BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an epoch
 
 
 class Batch(NamedTuple):
-    """B users of one step, and P of their ratings; the C candidates are columns."""
+    """B users of one step, all E of their ratings, and P of these to predict; C candidates."""
 
     user_rows: NDArray[np.int64]  # (B,) 0 where the id is hidden
     attributes: NDArray[np.int64]  # (B, 3) 0 where hidden
-    history: NDArray[np.float32]  # (B, C) ratings of the part of the history shown, 0 elsewhere
-    rated: NDArray[np.float32]  # (B, C) ratings of all movies rated, 0 elsewhere
+    owners: NDArray[np.int64]  # (E,) places in the batch
+    columns: NDArray[np.int64]  # (E,) places among the candidates
+    ratings: NDArray[np.float32]  # (E,)
+    recent: NDArray[np.float32]  # (E,) weight in the history of the retrieval head, 0: not shown
+    shown: NDArray[np.float32]  # (E,) 1 where in the history of the rating head
+    target: NDArray[np.float32]  # (E,) weight as a target of the retrieval head
     candidates: NDArray[np.int64]  # (C,) movie rows, ascending
     chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all movies are
     pair_users: NDArray[np.int64]  # (P,) places in the batch
     pair_columns: NDArray[np.int64]  # (P,) places among the candidates
-    pair_ratings: NDArray[np.float32]  # (P,) to predict; none of them is in `history`
+    pair_ratings: NDArray[np.float32]  # (P,) to predict; none of them is shown
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,16 @@ class BatchSampler:
     attributes: NDArray[np.int8]  # (U + 1, 3) rows of gender, age and job; row 0 unknown
     movies: int  # M
     options: Options
+
+    @cached_property
+    def _recency(self) -> Recency:
+        return Recency(self.options.recency_floor, self.options.recency_span)
+
+    @cached_property
+    def _later(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(N,) each: ratings of the same user later than each, and not earlier than each."""
+        owners, times = self.history.owners, self.history.times
+        return later(owners, times), later(owners, times, inclusive=True)
 
     @cached_property
     def users(self) -> NDArray[np.int64]:
@@ -96,22 +116,56 @@ class BatchSampler:
         predicted = now[entries]
         rate = self._show_rates(cold, hidden_id, owners, (ratings >= LIKED) & ~predicted, rng)
         shown = ~predicted & (rng.random(len(entries), np.float32) < rate)
-        rated = np.zeros((len(users), len(candidates)), np.float32)
-        rated[owners, columns] = ratings
-        history = np.zeros_like(rated)
-        history[owners[shown], columns[shown]] = ratings[shown]
+        past, count, target = self._moments(entries, owners, hidden_id, rng)
         known_id = ~hidden_id & (rng.random(len(users)) >= self.options.drop_user)
         known = rng.random((len(users), 3)) >= self.options.drop_side
         return Batch(
             users * known_id,
             self.attributes[users].astype(np.int64) * known,
-            history,
-            rated,
+            owners,
+            columns,
+            ratings,
+            (shown & past) * self._recency.weights(count),
+            shown.astype(np.float32),
+            target,
             candidates,
             chance,
             owners[predicted],
             columns[predicted],
             ratings[predicted],
+        )
+
+    def _moments(
+        self,
+        entries: NDArray[np.int64],
+        owners: NDArray[np.int64],
+        hidden_id: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float32]]:
+        """Users cut at a moment: what came before may be shown, what follows is the target.
+
+        Users shown without id are not cut: their likes are named at one moment.
+
+        Returns:
+            (E,) each: whether a rating may be shown; how many of those that may are later than
+            it; and what it weighs as a target, 0 for what came before the moment. Of users who
+            are not cut all ratings may be shown and all are targets.
+        """
+        after, behind = self._later[0][entries], self._later[1][entries]
+        after = np.where(hidden_id[owners], 0, after)
+        if self._recency.floor == 1:
+            return np.ones(len(entries), bool), after, np.ones(len(entries), np.float32)
+        counts = np.bincount(owners, minlength=len(hidden_id))
+        first = np.cumsum(counts) - counts
+        moment = (rng.random(len(counts)) * counts).astype(np.int64)  # (B,) one of their ratings
+        left = behind[first + moment]  # (B,) ratings from that moment on
+        cut = (~hidden_id & (left < counts))[owners]  # else nothing came before
+        past = behind > left[owners]
+        ahead = Recency(TARGET_FLOOR, self.options.target_span).weights(left[owners] - behind)
+        return (
+            past | ~cut,
+            after - np.where(cut & past, left[owners], 0),
+            np.where(cut, ahead * ~past, 1).astype(np.float32),
         )
 
     def _show_rates(

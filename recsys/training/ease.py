@@ -3,16 +3,20 @@
 EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019) predicts what a user
 rated from what else the user rated, in one closed form. It errs elsewhere than the towers do, so
 both together rank better than either. With each user's ratings over the square root of their
-number, as in the retrieval loss,
+number, as in the retrieval loss, and the diagonal of EDLAE ("Autoencoders that don't overfit
+towards the Identity", NeurIPS 2020), p being the share of a history hidden in it,
 
     Y = ratings / 5 / sqrt(number of the user's ratings)  (U, M)
-    B = I - P / diag(P),  P = inverse(Y'Y + ridge I)      (M, M), 0 on the diagonal
-    B ~ source @ target'                                  (M, RANK) each, largest singular values
+    G = Y'Y + diag(Y'Y) p / (1 - p) + ridge I
+    B = I - P / diag(P),  P = inverse(G)                  (M, M), 0 on the diagonal
+    B ~ source @ target'                                  (M, R) each, largest singular values
 
 A user's part sums `source` over the user's history. A movie's part is its `target` over the
-longest of all, and a last number that makes its length 1 and that no user has: so the cosine
-keeps what is in the lengths, above all how popular a movie is. Cold-start users count as having
-rated one movie, as users of their profile do; of new movies `target` is predicted from the genres.
+longest of all, so the inner product keeps what is in the lengths, above all how popular a movie
+is. Cold-start users count as having rated one movie, as users of their profile do.
+
+Beyond the most rated movies, whose number bounds time and memory, a movie's rows are found by ridge
+regression on those of the movies its raters rated too.
 """
 
 from collections.abc import Iterator
@@ -21,11 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import History
-from recsys.data.movielens import ATTRIBUTES, MAX_RATING, NEUTRAL_RATING
-from recsys.serving.folded import EASE_DIM
+from recsys.data.movielens import ATTRIBUTES, MAX_RATING
 from recsys.training.options import Options
 
-RANK = EASE_DIM - 1
+PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 SPARE, ROUNDS = 16, 4  # of the subspace iteration that finds singular vectors
 _BLOCK = 2048  # users at a time
 
@@ -33,69 +36,51 @@ Array = NDArray[np.float32]
 
 
 def fit(
-    history: History,
-    movies: int,
-    attributes: NDArray[np.integer],
-    genres: NDArray[np.integer],
-    options: Options,
-) -> dict[str, Array]:
-    """EASE_DIM columns for each of the towers' folded tables that has an EASE part, by its name.
+    history: History, movies: int, attributes: NDArray[np.integer], options: Options
+) -> tuple[dict[str, Array], Array]:
+    """The tables of the user's part, and (M + 1, R) movie parts, at most 1 long.
 
     Args:
         history: what is learned from.
         movies: M.
         attributes: (U + 1, 3) rows of gender, age and job; row 0 is the unknown user's.
-        genres: (M, G) genre rows, NO_WORD behind the last.
+
+    Returns:
+        ease_source (M + 1, R), ease_bias (R,), and ease_gender, ease_age, ease_job by their rows.
     """
     counts = np.bincount(history.movie_rows, minlength=movies + 1)
-    chosen = np.sort(
-        np.argsort(-counts, kind="stable")[: min(options.ease_movies, np.count_nonzero(counts))]
-    )
-    source, target = np.zeros((2, movies + 1, RANK), np.float32)
-    source[chosen], target[chosen] = _factors(item_weights(history, chosen, options.ease_ridge))
-    longest = float(np.linalg.norm(target, axis=1).max())
-    target /= max(1.001 * longest, 1e-6)  # a last number of exactly 0 would be ill-conditioned
+    most = np.argsort(-counts, kind="stable")[: min(options.ease_movies, np.count_nonzero(counts))]
+    chosen = np.sort(most)
+    source, target = np.zeros((2, movies + 1, options.ease_rank), np.float32)
+    weights = item_weights(history, chosen, options.ease_ridge, options.ease_dropout)
+    source[chosen], target[chosen] = _factors(weights, options.ease_rank)
+    rest = np.setdiff1d(np.flatnonzero(counts), chosen)
+    if len(rest):
+        _project(history, rest, source, target)
+    target /= max(1.001 * float(np.linalg.norm(target, axis=1).max()), 1e-6)
 
-    users, sums = [], []
-    for rows, ratings in _blocks(history, chosen):
-        users.append(rows)
-        sums.append(ratings @ source[chosen] / MAX_RATING)
-    profiles = attributes[np.concatenate(users)]
-    one_movie = np.concatenate(sums) / (counts.sum() / len(profiles))
+    users = np.flatnonzero(history.counts)
+    sums = history.sums(source, history.ratings / np.float32(MAX_RATING))[users]
+    one_movie = sums / (len(history.ratings) / len(users))
     sizes = [size + 1 for size in ATTRIBUTES.values()]
+    profiles = attributes[users]
     ones = [np.eye(size, dtype=np.float32)[profiles[:, n]] for n, size in enumerate(sizes)]
     bias, effects = _explained(one_movie, np.concatenate(ones, 1), options.ease_damping)
     sides = np.split(effects, np.cumsum(sizes)[:-1])
-
-    has_genre = np.zeros((movies + 1, max(0, int(genres.max())) + 1), np.float32)
-    movie, place = np.nonzero(genres >= 0)
-    has_genre[movie + 1, genres[movie, place]] = 1
-    movie_bias, genre = _explained(target[chosen], has_genre[chosen], options.ease_damping)
-    own = target - movie_bias - has_genre @ genre
-    own[0] = 0
-
-    tables = dict(zip(ATTRIBUTES, sides, strict=True))
-    tables |= {"bias": bias, "movie_bias": movie_bias, "genre": genre, "movie": own}
-    tables |= {"seen": source * (NEUTRAL_RATING / MAX_RATING), "rated": source / MAX_RATING}
-    tables["liked"] = np.zeros_like(source)
-    zero = {name: np.zeros((*table.shape[:-1], 1), np.float32) for name, table in tables.items()}
-    return {name: np.concatenate([table, zero[name]], -1) for name, table in tables.items()}
+    tables = {f"ease_{name}": side for name, side in zip(ATTRIBUTES, sides, strict=True)}
+    return {**tables, "ease_bias": bias, "ease_source": source}, target
 
 
-def joined(tables: dict[str, Array], columns: dict[str, Array]) -> dict[str, Array]:
-    """The towers' tables with the EASE part's columns to the right of theirs."""
-    return {
-        name: np.concatenate([table, columns[name]], -1) if name in columns else table
-        for name, table in tables.items()
-    }
-
-
-def item_weights(history: History, chosen: NDArray[np.integer], ridge: float) -> Array:
+def item_weights(
+    history: History, chosen: NDArray[np.integer], ridge: float, dropout: float = 0.0
+) -> Array:
     """B, (F, F): what having rated the movie of a row says for the movie of a column."""
     products = np.zeros((len(chosen), len(chosen)), np.float32)
-    for _, ratings in _blocks(history, chosen):
-        shares = ratings / (MAX_RATING * np.sqrt(_counts(ratings)))
-        products += shares.T @ shares
+    for ratings in _blocks(history, chosen):
+        shares = ratings / (MAX_RATING * np.sqrt((ratings > 0).sum(1, keepdims=True)))
+        products += shares.astype(np.float32).T @ shares.astype(np.float32)
+    diagonal = np.arange(len(products))
+    products[diagonal, diagonal] /= 1 - dropout
     return solve(products, ridge)
 
 
@@ -109,22 +94,41 @@ def solve(products: Array, ridge: float) -> Array:
     return inverse
 
 
-def _factors(weights: Array) -> tuple[Array, Array]:
-    """Two (F, RANK) whose product is nearly the best of that rank, by subspace iteration.
+def _factors(weights: Array, rank: int) -> tuple[Array, Array]:
+    """Two (F, R) whose product is nearly the best of that rank, by subspace iteration.
 
     Halko, Martinsson and Tropp, "Finding Structure with Randomness", algorithm 4.4.
     """
     movies = len(weights)
     rng = np.random.default_rng(0)
-    basis = rng.standard_normal((movies, min(movies, RANK + SPARE)), np.float32)
+    basis = rng.standard_normal((movies, min(movies, rank + SPARE)), np.float32)
     for _ in range(ROUNDS):
         basis = np.linalg.qr(weights.T @ basis)[0]
         basis = np.linalg.qr(weights @ basis)[0]
     left, values, right = np.linalg.svd(basis.T @ weights, full_matrices=False)
-    missing = [(0, 0), (0, max(0, RANK - movies))]
-    roots = np.sqrt(values[:RANK])
-    source, target = basis @ left[:, :RANK] * roots, right[:RANK].T * roots
+    missing = [(0, 0), (0, max(0, rank - movies))]
+    roots = np.sqrt(values[:rank])
+    source, target = basis @ left[:, :rank] * roots, right[:rank].T * roots
     return np.pad(source, missing), np.pad(target, missing)
+
+
+def _project(history: History, rest: NDArray[np.integer], source: Array, target: Array) -> None:
+    """Rows of the `rest`, rated movies beyond the most rated ones, in place.
+
+    With y a movie's column of Y and X = Y source (U, R) what its raters say by the other movies,
+    target = (X'X + ridge I)^-1 X'y; source the same with X = Y target.
+    """
+    owners = history.owners
+    shares = history.ratings / np.float32(MAX_RATING) / np.sqrt(history.counts[owners])
+    shares = shares.astype(np.float32)
+    raters, order = history.transposed(len(source))
+    found = []
+    for top in (source, target):  # 0 for the rest
+        users = history.sums(top, shares)  # (U + 1, R)
+        squares = users.T @ users + PROJECTION_RIDGE * np.eye(top.shape[1], dtype=np.float32)
+        sums = raters.sums(users, shares[order])[rest]
+        found.append(np.linalg.solve(squares, sums.T).T)
+    target[rest], source[rest] = found
 
 
 def _explained(targets: Array, features: Array, damping: float) -> tuple[Array, Array]:
@@ -134,16 +138,8 @@ def _explained(targets: Array, features: Array, damping: float) -> tuple[Array, 
     return mean, np.linalg.solve(products, features.T @ (targets - mean))
 
 
-def _blocks(
-    history: History, chosen: NDArray[np.integer]
-) -> Iterator[tuple[NDArray[np.int64], Array]]:
-    """Rows of the users who rated some of the chosen, and their (B, F) ratings, 0 if not rated."""
+def _blocks(history: History, chosen: NDArray[np.integer]) -> Iterator[Array]:
+    """(B, F) ratings of users who rated some of the chosen movies, 0 if not rated."""
     for rows in history.blocks(_BLOCK):
         ratings = history.dense(rows, chosen)
-        there = ratings.any(1)
-        yield rows[there], ratings[there]
-
-
-def _counts(ratings: Array) -> Array:
-    """(B, 1) how many chosen each user rated."""
-    return (ratings > 0).sum(1, keepdims=True).astype(np.float32)
+        yield ratings[ratings.any(1)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.movielens import MAX_RATING
 from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
-from recsys.serving.folded import CHANNELS, channels
+from recsys.serving.users import CHANNELS, channel_values
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 
@@ -57,15 +57,21 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         return by_users, paddle.matmul(slope, users, transpose_x=True), None, None
 
 
-def retrieval_targets(rated: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B, C) 2^((ratings - 4) / 2) for every rated movie, over the square root of the user's sum.
+def retrieval_targets(batch: Batch) -> NDArray[np.float32]:
+    """(B, C) 2^((rating - 4) / 2) times its weight, over the square root of the user's sum.
 
     With the root a user of many ratings weighs more than one of few, but not as many times more.
     """
-    targets = np.exp2((rated - 4) / 2)
-    targets *= rated > 0
-    targets /= np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1e-9))
-    return targets
+    targets = np.exp2((batch.ratings - 4) / 2) * batch.target
+    sums = np.bincount(batch.owners, targets, len(batch.user_rows))
+    return scattered(batch, targets / np.sqrt(np.maximum(sums, 1e-9))[batch.owners])
+
+
+def scattered(batch: Batch, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(B, C) of (E,) values of a batch's ratings, 0 elsewhere."""
+    matrix = np.zeros((len(batch.user_rows), len(batch.candidates)), np.float32)
+    matrix[batch.owners, batch.columns] = values
+    return matrix
 
 
 SIZES = ("dimension", "id_size", "side_size", "filters")  # options that size the towers
@@ -128,6 +134,15 @@ class TrainStep:
         self.optimizer.set_state_dict({name: paddle.to_tensor(v) for name, v in state.items()})
         self.number = number
 
+    def movie_heads(self) -> NDArray[np.float32]:
+        """(M, 2 D) unit vectors of the retrieval and the rating head, of all movies by row."""
+        genres, windows = self._all_movies
+        with paddle.no_grad():
+            rows = paddle.arange(1, len(self.title_rows) + 1)
+            shown = np.ones(len(windows.rows), bool)
+            heads = self.movies.catalogue(rows, paddle.to_tensor(genres), windows, shown)
+            return np.concatenate([head.numpy() for head in heads], 1)
+
     def _losses(
         self, batch: Batch, rng: np.random.Generator
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
@@ -135,15 +150,23 @@ class TrainStep:
         users, sides = paddle.to_tensor(batch.user_rows), batch.attributes.T.copy()
         total = self.users.profile(users, *paddle.to_tensor(sides))  # (B, 2 D)
         candidates = paddle.to_tensor(batch.candidates)
-        for name, weights in zip(CHANNELS, channels(batch.history), strict=True):
-            count = np.abs(weights).sum(1, keepdims=True) + 1  # (B, 1)
+        by_head = [
+            channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
+            for weights in (batch.recent, batch.shown)
+        ]
+        for name, recent, shown in zip(CHANNELS, *by_head, strict=True):
             table = paddle.index_select(getattr(self.users, name), candidates)  # (C, 2 D)
-            total = total + (paddle.to_tensor(weights) @ table) * paddle.to_tensor(count**-0.5)
+            if np.array_equal(recent, shown):  # one product for both heads
+                total = total + paddle.to_tensor(scattered(batch, recent)) @ table
+            else:
+                halves = zip((recent, shown), paddle.split(table, 2, axis=-1), strict=True)
+                parts = [paddle.to_tensor(scattered(batch, each)) @ half for each, half in halves]
+                total = total + paddle.concat(parts, 1)
         user_retrieval, user_rating = unit_heads(total)  # (B, D) each
         retrieval = RetrievalLoss.apply(
             user_retrieval,
             movie_retrieval,
-            paddle.to_tensor(retrieval_targets(batch.rated)),
+            paddle.to_tensor(retrieval_targets(batch)),
             paddle.to_tensor(_stands_for(batch)),
             self.options.temperature,
         )
@@ -175,13 +198,18 @@ class TrainStep:
 
 
 def _stands_for(batch: Batch) -> NDArray[np.float32]:
-    """(B, C), or (1,) when all movies are candidates: how many movies a candidate stands for.
+    """(B, C), or (1,): how many movies a candidate stands for below the line of the softmax.
 
-    A user's own movies are always among the candidates of the user's batch.
+    A user's own movies are always among the candidates of the user's batch; what came before the
+    moment that a user is cut at is left out.
     """
-    if batch.chance is None:
+    before = batch.target == 0
+    if batch.chance is None and not before.any():
         return np.ones(1, np.float32)
-    return np.where(batch.rated > 0, 1, 1 / batch.chance).astype(np.float32)
+    drawn = np.ones(len(batch.candidates)) if batch.chance is None else 1 / batch.chance
+    weights = np.tile(drawn.astype(np.float32), (len(batch.user_rows), 1))
+    weights[batch.owners, batch.columns] = ~before
+    return weights
 
 
 def _unknown_genres(

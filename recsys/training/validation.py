@@ -6,9 +6,13 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies, Ratings, Vocabulary
 from recsys.data.history import History
 from recsys.data.ids import positions
-from recsys.data.movielens import LIKED
+from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
+from recsys.data.recency import Recency
 from recsys.metrics import best, ranking_metrics, ranking_task, rating_metrics
-from recsys.serving.folded import Weights, movie_vectors, parts, predicted_ratings, user_vectors
+from recsys.serving.users import Asked, ease_part, factor_part, head_parts
+from recsys.serving.vector import Array
+from recsys.training.closed_forms import ClosedForms
+from recsys.training.options import Options
 
 
 class Validation:
@@ -18,7 +22,6 @@ class Validation:
         vocabulary, movies, attributes, history: what the model learns from, as `train.fit` has it.
         known: the ratings learned from.
         held_out: ratings of the same users and movies.
-        weights: of the parts in the score.
     """
 
     def __init__(
@@ -29,31 +32,75 @@ class Validation:
         history: History,
         known: Ratings,
         held_out: Ratings,
-        weights: Weights,
+        closed: ClosedForms,
     ) -> None:
-        self.held_out, self.weights = held_out, weights
+        self.held_out, self.closed = held_out, closed
         self.users = np.unique(held_out.user_ids)
         rows = vocabulary.user_rows(self.users)
-        self._user_inputs = (rows, attributes[rows], [history.of(row)[:2] for row in rows])
-        self._movie_inputs = (
-            np.arange(1, len(movies) + 1),
-            vocabulary.genre_rows(movies.genres),
-            vocabulary.title_rows(movies.titles),
-        )
+        self._rows, self._attributes = rows, attributes[rows].astype(np.int64)
+        self._history = history.take(rows)
         self._user = positions(self.users, held_out.user_ids)
         self._movie = positions(movies.ids, held_out.movie_ids)
         likes = (held_out.values >= LIKED).any()  # else there is nothing to rank well
         self.task = ranking_task(known, known, held_out, movies.ids) if likes else None
 
-    def __call__(self, tables: dict[str, NDArray[np.float32]]) -> dict[str, float]:
-        """rmse and mae of the rating head, ndcg@10 of the score, from the folded tables."""
-        vectors = user_vectors(tables.__getitem__, *self._user_inputs)
-        movies = movie_vectors(tables.__getitem__, *self._movie_inputs)
-        user_rating, movie_rating = parts(vectors)[1], parts(movies)[1]
-        ratings = predicted_ratings(user_rating[self._user], movie_rating[self._movie])
+    def recency_floor(self, options: Options) -> float:
+        """The options' floor, or 1 if the EASE part ranks held-out movies as well without recency.
+
+        Ratings held out at random have no earlier or later: recency would leave out what they
+        need. The latest ones do.
+        """
+        if self.task is None or options.recency_floor == 1:
+            return options.recency_floor
+        floors = (1.0, options.recency_floor)
+        movies = self.closed.parts["ease"][1:]
+        worth = [
+            self._ndcg(ease_part(self.closed.tables.__getitem__, asked) @ movies.T)
+            for asked in (self.asked(Recency(floor, options.recency_span)) for floor in floors)
+        ]
+        return floors[int(worth[1] > worth[0])]
+
+    def prepare(self, options: Options) -> None:
+        """Fix the options, and all that does not change from epoch to epoch."""
+        self._options = options
+        self._asked = self.asked(Recency(options.recency_floor, options.recency_span))
+        weight, movies = 1 - options.head_weight, self.closed.parts
+        users = factor_part(self.closed.factors, self._asked)
+        pairs = zip(users[self._user], movies["factors"][1:][self._movie], strict=True)
+        self._factors = weight * np.array([user @ movie for user, movie in pairs])
+        ease = ease_part(self.closed.tables.__getitem__, self._asked)
+        self._ease = options.ease_weight * ease @ movies["ease"][1:].T  # (B, M)
+
+    def __call__(self, tables: dict[str, Array], heads: Array) -> dict[str, float]:
+        """rmse and mae of the predicted ratings and ndcg@10 of the score.
+
+        Args:
+            tables: the folded user tower.
+            heads: (M, 2 D) of the movie tower.
+        """
+        options = self._options
+        users = head_parts(tables.__getitem__, self._asked)
+        retrieval, rating = np.split(heads, 2, axis=1)
+        cosines = np.einsum("nd,nd->n", users["rating"][self._user], rating[self._movie])
+        ratings = options.head_weight * MAX_RATING * cosines + self._factors
+        ratings = np.clip(ratings, MIN_RATING, MAX_RATING)
         found = rating_metrics(self.held_out.user_ids, self.held_out.values, ratings)
-        if self.task:
-            queries = self.weights.query(vectors)
-            lists = best(self.task, lambda ids: queries[positions(self.users, ids)] @ movies.T)
-            found |= {"ndcg@10": ranking_metrics(self.task, lists)["ndcg@10"]}
-        return {name: metric.value for name, metric in found.items()}
+        metrics = {name: metric.value for name, metric in found.items()}
+        if self.task is None:
+            return metrics
+        scores = users["retrieval"] @ retrieval.T + self._ease
+        scores += options.rating_weight * (users["rating"] @ rating.T)
+        return {**metrics, "ndcg@10": self._ndcg(scores)}
+
+    def asked(self, recency: Recency) -> Asked:
+        """All users with held-out ratings, with their histories."""
+        owners, times = self._history.owners, self._history.times
+        shown = np.ones(len(owners), np.float32)
+        return Asked(
+            self._rows, self._attributes, self._history, recency.by_user(owners, times), shown
+        )
+
+    def _ndcg(self, scores: NDArray[np.floating]) -> float:
+        assert self.task is not None
+        lists = best(self.task, lambda ids: scores[positions(self.users, ids)])
+        return ranking_metrics(self.task, lists)["ndcg@10"].value
