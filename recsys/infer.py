@@ -16,39 +16,22 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import UNKNOWN, Movies
-from recsys.data.history import History
+from recsys.data.dataset import Movies
 from recsys.data.ids import positions
 from recsys.data.movielens import MAX_RATING, MIN_RATING
-from recsys.data.recency import Recency
 from recsys.errors import DataError
 from recsys.serving.catalogue import NO_MOVIE, Catalogue, Filter, Store
 from recsys.serving.content import Prior, kernel_of, movie_blocks
 from recsys.serving.model_folder import ModelFolder
-from recsys.serving.users import Asked, ease_part, factor_part, head_parts
+from recsys.serving.queries import UserParts as UserParts
+from recsys.serving.queries import UserQuery as UserQuery
+from recsys.serving.queries import user_parts_of as user_parts_of
 from recsys.serving.vector import Array, unit
 
 BATCH = 1_000  # users asked for at a time
 DISLIKE = 0.05  # of the similarity to a disliked movie, taken away from the score
-NOW = np.iinfo(np.int64).max  # the time of likes and dislikes named with a query
 
 RankBy = Literal["relevance", "rating", "tutorial"]
-
-
-class UserQuery(NamedTuple):
-    """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
-
-    >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
-    (42, (50, 181))
-    """
-
-    user_id: int | None = None
-    gender: int = UNKNOWN  # codes, see movielens; a known user's own where not given
-    age: int = UNKNOWN
-    job: int = UNKNOWN
-    likes: tuple[int, ...] = ()  # movie ids, each taken as rated highest
-    dislikes: tuple[int, ...] = ()  # what is near to them ranks lower
-    as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
 
 
 class Recommendation(NamedTuple):
@@ -66,14 +49,6 @@ class Recommendation(NamedTuple):
     score: float  # what the list is sorted by: the inner product of query and movie
     rating: float  # predicted, 0.5 to 5
     is_new: bool  # the model was not trained on this movie
-
-
-class UserParts(NamedTuple):
-    """Queries with all that is known of them, and their parts of a vector."""
-
-    queries: list[UserQuery]  # completed with what the model knows
-    asked: Asked
-    parts: dict[str, Array]  # (B, size) each, not weighted yet
 
 
 class Recommender:
@@ -161,33 +136,6 @@ class Recommender:
         if include_seen or query.user_id is None:
             return named
         return np.union1d(self.model.vocabulary.movie_ids[rated - 1], named)
-
-
-def user_parts_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserParts:
-    """Queries completed with what the model knows of the users, and their parts.
-
-    Raises:
-        DataError: a user id the model does not know.
-    """
-    rows = _user_rows(model, queries)
-    known = model.attributes[rows].astype(int) - 1
-    completed = [
-        query._replace(
-            gender=query.gender if query.gender != UNKNOWN else gender,
-            age=query.age if query.age != UNKNOWN else age,
-            job=query.job if query.job != UNKNOWN else job,
-        )
-        for query, (gender, age, job) in zip(queries, known.tolist(), strict=True)
-    ]
-    codes = np.array([[q.gender, q.age, q.job] for q in completed], np.int64).reshape(-1, 3)
-    asked = _asked(model, completed, rows, codes + 1)
-    parts = head_parts(model.table, asked)
-    parts |= {
-        "ease": ease_part(model.table, asked),
-        "factors": factor_part(model.factors, asked),
-        "taste": _disliked(model, completed),
-    }
-    return UserParts(completed, asked, parts)
 
 
 def ranking_vectors(model: ModelFolder, parts: dict[str, Array], rank_by: RankBy) -> Array:
@@ -302,80 +250,6 @@ def decoded_movies(
 
 def _wide(rows: NDArray[np.int64], width: int) -> NDArray[np.int64]:
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=-1)
-
-
-def _user_rows(model: ModelFolder, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
-    """(B,) rows of the queries' users, 0 for cold-start users."""
-    ids = [0 if query.user_id is None else query.user_id for query in queries]
-    rows = model.vocabulary.user_rows(ids)
-    cold = np.array([query.user_id is None for query in queries], bool)
-    if (~cold & (rows == 0)).any():
-        unknown = ids[int(np.argmax(~cold & (rows == 0)))]
-        raise DataError(
-            f"user {unknown} is not one of the {len(model.vocabulary.user_ids)} the model was "
-            "trained on",
-            "leave the id out and give a profile or likes",
-            "user",
-        )
-    return np.where(cold, 0, rows)
-
-
-def _asked(
-    model: ModelFolder,
-    queries: Sequence[UserQuery],
-    rows: NDArray[np.int64],
-    attributes: NDArray[np.int64],
-) -> Asked:
-    """Histories at the moment of asking: likes and dislikes take precedence over what was rated.
-
-    A dislike is no sighting: only the rating factors are told of it.
-    """
-    history = model.history.take(rows)
-    owners, kept = history.owners, np.ones(len(history.ratings), bool)
-    until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
-    kept &= history.times <= until[owners]
-    named = [
-        (owner, row, rating, liked)
-        for owner, query in enumerate(queries)
-        for ids, rating, liked in ((query.likes, MAX_RATING, 1), (query.dislikes, MIN_RATING, 0))
-        for row in model.vocabulary.movie_rows(list(dict.fromkeys(ids))).tolist()
-        if row
-    ]
-    if named:
-        user, movie, rating, liked = map(np.array, zip(*named, strict=True))
-        places = {(u, m) for u, m in zip(user.tolist(), movie.tolist(), strict=True)}
-        pairs = zip(owners.tolist(), history.movie_rows.tolist(), strict=True)
-        kept &= np.array([pair not in places for pair in pairs], bool)
-        history = history.keep(kept)
-        order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
-        more = np.cumsum(np.bincount(user, minlength=len(rows)))
-        offsets = history.offsets + np.concatenate([[0], more])
-        columns = (
-            np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
-            np.concatenate([history.ratings, rating])[order].astype(np.float32),
-            np.concatenate([history.times, np.full(len(user), NOW)])[order],
-        )
-        shown = np.concatenate([np.ones(len(history.ratings)), liked])[order].astype(np.float32)
-        history = History(offsets, *columns)
-    else:
-        history = history.keep(kept) if not kept.all() else history
-        shown = np.ones(len(history.ratings), np.float32)
-    recency = Recency(model.weights.recency_floor, model.weights.recency_span)
-    seen = shown > 0
-    recent = shown.copy()
-    recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
-    return Asked(rows, attributes, history, recent, shown)
-
-
-def _disliked(model: ModelFolder, queries: Sequence[UserQuery]) -> Array:
-    """(B, T) the sum of what each query's dislikes are in the taste part."""
-    layout = model.layout
-    total = np.zeros((len(queries), layout.taste), np.float32)
-    for row, query in enumerate(queries):
-        movies = model.vocabulary.movie_rows(list(query.dislikes))
-        if len(movies):
-            total[row] = unit(model.table("movies")[movies][:, -layout.taste :]).sum(0)
-    return total
 
 
 def _described(

@@ -1,0 +1,153 @@
+"""Who asks, as parts of a vector: queries completed with what the model knows of their users."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import UNKNOWN
+from recsys.data.history import History
+from recsys.data.movielens import MAX_RATING, MIN_RATING
+from recsys.data.recency import Recency
+from recsys.errors import DataError
+from recsys.serving.model_folder import ModelFolder
+from recsys.serving.users import Asked, ease_part, factor_part, head_parts
+from recsys.serving.vector import Array, unit
+
+NOW = np.iinfo(np.int64).max  # the time of likes and dislikes named with a query
+
+
+class UserQuery(NamedTuple):
+    """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
+
+    >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
+    (42, (50, 181))
+    """
+
+    user_id: int | None = None
+    gender: int = UNKNOWN  # codes, see movielens; a known user's own where not given
+    age: int = UNKNOWN
+    job: int = UNKNOWN
+    likes: tuple[int, ...] = ()  # movie ids, each taken as rated highest
+    dislikes: tuple[int, ...] = ()  # what is near to them ranks lower
+    rated: tuple[tuple[int, float, int], ...] = ()  # (movie id, rating, time) unknown to the model
+    as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
+
+
+class UserParts(NamedTuple):
+    """Queries with all that is known of them, and their parts of a vector."""
+
+    queries: list[UserQuery]  # completed with what the model knows
+    asked: Asked
+    parts: dict[str, Array]  # (B, size) each, not weighted yet
+
+
+def user_parts_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserParts:
+    """Queries completed with what the model knows of the users, and their parts.
+
+    Raises:
+        DataError: a user id the model does not know.
+    """
+    rows = _user_rows(model, queries)
+    known = model.attributes[rows].astype(int) - 1
+    completed = [
+        query._replace(
+            gender=query.gender if query.gender != UNKNOWN else gender,
+            age=query.age if query.age != UNKNOWN else age,
+            job=query.job if query.job != UNKNOWN else job,
+        )
+        for query, (gender, age, job) in zip(queries, known.tolist(), strict=True)
+    ]
+    codes = np.array([[q.gender, q.age, q.job] for q in completed], np.int64).reshape(-1, 3)
+    asked = _asked(model, completed, rows, codes + 1)
+    parts = head_parts(model.table, asked)
+    parts |= {
+        "ease": ease_part(model.table, asked),
+        "factors": factor_part(model.factors, asked),
+        "taste": _disliked(model, completed),
+    }
+    return UserParts(completed, asked, parts)
+
+
+def _user_rows(model: ModelFolder, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
+    """(B,) rows of the queries' users, 0 for cold-start users."""
+    ids = [0 if query.user_id is None else query.user_id for query in queries]
+    rows = model.vocabulary.user_rows(ids)
+    cold = np.array([query.user_id is None for query in queries], bool)
+    if (~cold & (rows == 0)).any():
+        unknown = ids[int(np.argmax(~cold & (rows == 0)))]
+        raise DataError(
+            f"user {unknown} is not one of the {len(model.vocabulary.user_ids)} the model was "
+            "trained on",
+            "leave the id out and give a profile or likes",
+            "user",
+        )
+    return np.where(cold, 0, rows)
+
+
+def _asked(
+    model: ModelFolder,
+    queries: Sequence[UserQuery],
+    rows: NDArray[np.int64],
+    attributes: NDArray[np.int64],
+) -> Asked:
+    """Histories at the moment of asking: likes and dislikes take precedence over what was rated.
+
+    A dislike is no sighting: only the rating factors are told of it.
+    """
+    history = model.history.take(rows)
+    owners, kept = history.owners, np.ones(len(history.ratings), bool)
+    until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
+    kept &= history.times <= until[owners]
+    named = [
+        (owner, row, *more)
+        for owner, query in enumerate(queries)
+        for row, *more in _named(model, query)
+    ]
+    if named:
+        user, movie, rating, time, liked = map(np.array, zip(*named, strict=True))
+        places = set(zip(user.tolist(), movie.tolist(), strict=True))
+        pairs = zip(owners.tolist(), history.movie_rows.tolist(), strict=True)
+        kept &= np.array([pair not in places for pair in pairs], bool)
+        history = history.keep(kept)
+        order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
+        more = np.cumsum(np.bincount(user, minlength=len(rows)))
+        shown = np.concatenate([np.ones(len(history.ratings)), liked])[order].astype(np.float32)
+        history = History(
+            history.offsets + np.concatenate([[0], more]),
+            np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
+            np.concatenate([history.ratings, rating])[order].astype(np.float32),
+            np.concatenate([history.times, time])[order],
+        )
+    else:
+        history = history.keep(kept) if not kept.all() else history
+        shown = np.ones(len(history.ratings), np.float32)
+    recency = Recency(model.weights.recency_floor, model.weights.recency_span)
+    seen = shown > 0
+    recent = shown.copy()
+    recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
+    return Asked(rows, attributes, history, recent, shown)
+
+
+def _named(model: ModelFolder, query: UserQuery) -> list[tuple[int, float, int, int]]:
+    """(movie row, rating, time, 0 for a dislike) of what a query adds to the user's history."""
+    found = {}
+    for movie, rating, time in query.rated:
+        if query.as_of is None or time <= query.as_of:
+            found[movie] = (rating, time, 1)
+    for ids, rating, liked in ((query.likes, MAX_RATING, 1), (query.dislikes, MIN_RATING, 0)):
+        found |= {movie: (rating, int(NOW), liked) for movie in ids}
+    rows = model.vocabulary.movie_rows(list(found)).tolist()
+    return [(row, *more) for row, more in zip(rows, found.values(), strict=True) if row]
+
+
+def _disliked(model: ModelFolder, queries: Sequence[UserQuery]) -> Array:
+    """(B, T) the sum of what each query's dislikes are in the taste part."""
+    layout = model.layout
+    total = np.zeros((len(queries), layout.taste), np.float32)
+    for row, query in enumerate(queries):
+        movies = model.vocabulary.movie_rows(list(query.dislikes))
+        if len(movies):
+            total[row] = unit(model.table("movies")[movies][:, -layout.taste :]).sum(0)
+    return total
