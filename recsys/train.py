@@ -4,19 +4,20 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from recsys import __version__
-from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
-from recsys.data.history import History, attribute_rows, history_of
+from recsys.data.dataset import Dataset, Ratings, Vocabulary
+from recsys.data.history import attribute_rows, history_of
 from recsys.data.holdout import hold_out_latest
 from recsys.errors import ModelError
 from recsys.model import export, folded, paddle
@@ -31,19 +32,22 @@ from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
 
-class Fitted(NamedTuple):
+@dataclass(frozen=True)
+class Fitted:
     """A trained model in memory."""
 
-    vocabulary: Vocabulary
-    movies: Movies  # in the order of their rows
-    attributes: NDArray[np.int8]  # (U + 1, 3) rows of gender, age and job
-    history: History
+    learned: "Learned"
     step: TrainStep  # holds the towers
-    tables: dict[str, NDArray]
-    layout: Layout
     options: Options  # with the recency that the held-out ratings asked for
     progress: Progress  # a line per epoch, and the best
     interrupted: bool  # by Ctrl-C
+
+    @cached_property
+    def served(self) -> tuple[dict[str, NDArray], Layout]:
+        """All tables of the model folder by name, and how many numbers each part has."""
+        closed, heads = self.learned.closed, self.step.movie_heads()
+        tables, layout = closed_forms.whole(closed, self.learned.history, heads, self.options)
+        return {**folded(self.step.users), **closed.tables, **tables}, layout
 
 
 def fit(
@@ -72,7 +76,7 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    model = _Model(dataset, known, options)
+    model = Learned(dataset, known, options)
     validate = None
     if validation is not None:
         inputs = (model.vocabulary, model.movies, model.attributes, model.history)
@@ -120,7 +124,7 @@ def fit(
     for weight in progress.best_weights.values():
         _check_finite(weight, "a weight", progress.best_epoch - 1, options)
     step.set_weights(progress.best_weights)
-    return model.fitted(step, options, progress, interrupted)
+    return Fitted(model, step, options, progress, interrupted)
 
 
 def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
@@ -130,7 +134,7 @@ def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
     of the learning rate down to 0.
     """
     options = fitted.options
-    model = _Model(dataset, ratings, options)
+    model = Learned(dataset, ratings, options)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=rate)
     step, sampler = model.towers(last)
@@ -141,10 +145,10 @@ def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
             step(batch, rng)
     for weight in step.weights().values():
         _check_finite(weight, "a weight", options.epochs, options)
-    return model.fitted(step, options, fitted.progress, fitted.interrupted)
+    return Fitted(model, step, options, fitted.progress, fitted.interrupted)
 
 
-class _Model:
+class Learned:
     """What is learned from, and all that is learned of it but the towers."""
 
     def __init__(self, dataset: Dataset, known: Ratings, options: Options) -> None:
@@ -160,15 +164,6 @@ class _Model:
         sampler = BatchSampler(self.history, self.attributes, len(self.movies), options)
         return TrainStep(self.movies, self.vocabulary, sampler, options), sampler
 
-    def fitted(
-        self, step: TrainStep, options: Options, progress: Progress, interrupted: bool
-    ) -> Fitted:
-        """All of it as it is served."""
-        movie_tables, layout = closed_forms.whole(self.closed, step.movie_heads())
-        tables = {**folded(step.users), **self.closed.tables, **movie_tables}
-        learned = (self.vocabulary, self.movies, self.attributes, self.history)
-        return Fitted(*learned, step, tables, layout, options, progress, interrupted)
-
 
 def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     """Write the model folder; it takes the place of an older one when it is whole.
@@ -179,11 +174,12 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     Raises:
         ModelError: the folder cannot be written.
     """
-    progress, options = fitted.progress, fitted.options
+    learned, progress, options = fitted.learned, fitted.progress, fitted.options
+    tables, layout = fitted.served
     chosen = progress.log[progress.best_epoch - 1]
     config = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "layout": fitted.layout._asdict(),
+        "layout": layout._asdict(),
         "weights": Weights(
             options.rating_weight,
             options.ease_weight,
@@ -204,11 +200,11 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     return write_model(
         path,
         config,
-        fitted.vocabulary,
-        fitted.movies,
-        fitted.history,
-        fitted.attributes,
-        fitted.tables,
+        learned.vocabulary,
+        learned.movies,
+        learned.history,
+        learned.attributes,
+        tables,
         progress.log,
         lambda folder: export(*fitted.step.towers, folder),
     )

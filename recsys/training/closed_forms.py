@@ -17,20 +17,12 @@ from recsys.training.rating_factors import ContentFeatures, FactorOptions
 
 
 class ClosedForms(NamedTuple):
-    """What the histories say in closed form."""
+    """What the histories say in closed form, of what a model in training is judged by."""
 
     tables: dict[str, NDArray]  # of the user's side, by name
     parts: dict[str, Array]  # (M + 1, size) of the movies' side
     factors: RatingFactors
-    kernel: Kernel  # of the content of movies that were rated
     blocks: list[Block]  # the content of the M movies by row
-    rated: NDArray[np.bool_]  # (M,)
-
-    @property
-    def layout(self) -> Layout:
-        """With heads of no numbers."""
-        sizes = {name: part.shape[1] for name, part in self.parts.items()}
-        return Layout(0, 0, **sizes)
 
 
 def fit(
@@ -48,8 +40,6 @@ def fit(
         attributes: (U + 1, 3) rows of gender, age and job.
     """
     blocks = movie_blocks(movies, vocabulary)
-    rated = np.bincount(history.movie_rows, minlength=len(movies) + 1)[1:] > 0
-    kernel = Kernel.fit([take(block, rated) for block in blocks], seed=options.seed)
     ease_tables, ease_movies = ease.fit(history, len(movies), attributes, options)
     genres = np.zeros((len(movies) + 1, len(vocabulary.genres)), np.float32)
     rows = blocks[0][0]
@@ -73,12 +63,13 @@ def fit(
     parts = {
         "ease": ease_movies,
         "factors": factors.movie_parts(factors.movies),
-        "taste": taste.fit(history, len(movies), kernel, blocks, options),
     }
-    return ClosedForms(tables, parts, factors, kernel, blocks, rated)
+    return ClosedForms(tables, parts, factors, blocks)
 
 
-def whole(closed: ClosedForms, heads: Array) -> tuple[dict[str, NDArray], Layout]:
+def whole(
+    closed: ClosedForms, history: History, heads: Array, options: Options
+) -> tuple[dict[str, NDArray], Layout]:
     """The tables of the movies' side with (M, 2 D) heads of the towers, and the layout.
 
     Movies without ratings get in every part what movies of like content have: the towers, which
@@ -88,13 +79,18 @@ def whole(closed: ClosedForms, heads: Array) -> tuple[dict[str, NDArray], Layout
         movies (M + 1, V - 1), the parts side by side; the kernel's landmarks; prior_mean and
         prior_weights, for movies that the model has not.
     """
-    whole = np.concatenate([heads, *(part[1:] for part in closed.parts.values())], 1)
-    known = [take(block, closed.rated) for block in closed.blocks]
-    prior = fit_prior(closed.kernel, known, whole[closed.rated])
-    if not closed.rated.all():
-        unrated = [take(block, ~closed.rated) for block in closed.blocks]
-        whole[~closed.rated] = prior.predict(closed.kernel, unrated)
-    d = heads.shape[1] // 2
-    tables = {"movies": np.concatenate([np.zeros((1, whole.shape[1]), np.float32), whole])}
+    rated = np.bincount(history.movie_rows, minlength=len(heads) + 1)[1:] > 0
+    known = [take(block, rated) for block in closed.blocks]
+    kernel = Kernel.fit(known, seed=options.seed)
+    tastes = taste.fit(history, len(heads), kernel, closed.blocks, options)
+    parts = closed.parts | {"taste": tastes}
+    numbers = np.concatenate([heads, *(part[1:] for part in parts.values())], 1)
+    prior = fit_prior(kernel, known, numbers[rated])
+    if not rated.all():
+        unrated = [take(block, ~rated) for block in closed.blocks]
+        numbers[~rated] = prior.predict(kernel, unrated)
+    tables = {"movies": np.concatenate([np.zeros((1, numbers.shape[1]), np.float32), numbers])}
     tables |= {"prior_mean": prior.mean, "prior_weights": prior.weights}
-    return tables | kernel_tables(closed.kernel), closed.layout._replace(retrieval=d, rating=d)
+    d = heads.shape[1] // 2
+    sizes = {name: part.shape[1] for name, part in parts.items()}
+    return tables | kernel_tables(kernel), Layout(d, d, **sizes)
