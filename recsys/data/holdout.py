@@ -1,0 +1,24 @@
+"""Which ratings are kept from a training to judge it by: the latest, as it will be asked."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Ratings
+from recsys.data.recency import later
+
+
+def hold_out_latest(ratings: Ratings, share: float, seed: int) -> NDArray[np.bool_]:
+    """(N,) the latest `share` of each user's ratings; where times tell nothing, random ones.
+
+    Equal times stay together; a user whose ratings would all be held out keeps them.
+    """
+    order = np.lexsort((ratings.movie_ids, ratings.user_ids))
+    users, times = ratings.user_ids[order], ratings.times[order]
+    counts = np.unique(users, return_counts=True)[1]
+    most = np.repeat(np.rint(counts * share).astype(np.int64), counts)
+    held = later(users, times, inclusive=True) <= most
+    if held.mean() < share / 2:
+        held = np.random.default_rng(seed).random(len(ratings)) < share
+    out = np.zeros(len(ratings), bool)
+    out[order] = held
+    return out

@@ -1,0 +1,280 @@
+"""What a movie's content says of its vector: the answer for movies that nobody has rated.
+
+Rows of any table of movies (the EASE part's, a retrieval head's, the rating factors') are
+predicted from content by kernel ridge regression, so that a movie without ratings gets the
+numbers that movies like it have, shrunk towards the mean of all: every part of its vector then
+works with the same query as for any other movie. Content comes in blocks of one kind each
+
+    tokens   (N, G) rows of categories or words, NO_TOKEN behind the last: the cosine of their
+             inverse document frequencies
+    numbers  (N,) floats, nan where unknown: exp(-|a - b| / scale), scale NUMBER_SCALE deviations
+
+and the kernel of all of them multiplies out to their weighted sum and all their products:
+
+    k(a, b) = (1 + w1 k1(a, b)) (1 + w2 k2(a, b)) ... - 1
+
+(an ANOVA kernel; Durrande et al., "ANOVA kernels and RKHS of zero mean functions", 2013). A block
+that is missing in one of the two movies counts as 0. The kernel becomes features by Nystroem's
+method (Williams and Seeger, NIPS 2000) on at most LANDMARKS movies, so time and memory are linear
+in the number of movies. NumPy only.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Movies, Vocabulary
+
+NO_TOKEN = -1
+LANDMARKS = 1024  # movies of different content that features are made of
+RIDGE = 6.0  # movies of no effect that the regression starts from
+CATEGORIES_WEIGHT = 1.0  # of a block of categories in the kernel
+WORDS_WEIGHT = 0.3  # of a block of words
+NUMBER_WEIGHT = 0.6
+NUMBER_SCALE = 0.6  # standard deviations at which the likeness of two numbers falls to 1/e
+_BLOCK = 8192  # movies at a time
+_YEAR = re.compile(r"\(\d{4}\)\s*$")
+
+Array = NDArray[np.float32]
+
+
+class Tokens(NamedTuple):
+    """A block of categories, or words, of N movies."""
+
+    rows: NDArray[np.integer]  # (N, G) 0 for an unknown one, NO_TOKEN behind the last
+    weight: float = CATEGORIES_WEIGHT
+
+
+class Numbers(NamedTuple):
+    """A block of one number of N movies."""
+
+    values: NDArray[np.floating]  # (N,) nan where unknown
+    weight: float = NUMBER_WEIGHT
+
+
+Block = Tokens | Numbers
+
+
+class Kernel:
+    """Content of movies as L features whose inner products are nearly the kernel."""
+
+    def __init__(self, landmarks: Sequence[Block], spread: Sequence[NDArray[np.float64]]) -> None:
+        """
+        Args:
+            landmarks: blocks of the movies that the others are compared with.
+            spread: for each block the (W + 1,) idf of its tokens, or the (1,) scale of its numbers.
+        """
+        self.landmarks, self.spread = list(landmarks), [np.asarray(each) for each in spread]
+        self._tables = [
+            _unit_tokens(block.rows, idf, len(idf)).T if isinstance(block, Tokens) else None
+            for block, idf in zip(self.landmarks, self.spread, strict=True)
+        ]  # (W + 1, L) of the blocks of tokens
+
+    @cached_property
+    def root(self) -> Array:
+        """(L, F) that makes features of the kernel with the landmarks."""
+        values, vectors = np.linalg.eigh(self.products(self.landmarks).astype(np.float64))
+        kept = values > 1e-6 * max(values[-1], 1e-6)
+        return (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+
+    @classmethod
+    def fit(cls, blocks: Sequence[Block], landmarks: int = LANDMARKS, seed: int = 0) -> "Kernel":
+        """Landmarks, frequencies and scales of (N) movies.
+
+        Args:
+            blocks: what there is to know of the movies, all of the same N.
+            landmarks: at most so many; of more different ones the draw is random, each movie
+                having the same chance.
+        """
+        spread = [_spread(block) for block in blocks]
+        codes = np.stack([_codes(block) for block in blocks], 1)  # (N, blocks)
+        different = np.unique(codes, axis=0, return_index=True)[1]
+        if len(different) > landmarks:
+            order = np.random.default_rng(seed).permutation(len(codes))
+            first = np.unique(codes[order], axis=0, return_index=True)[1]
+            different = order[np.sort(first)[:landmarks]]
+        return cls([take(block, np.sort(different)) for block in blocks], spread)
+
+    @property
+    def size(self) -> int:
+        """F, the number of features."""
+        return self.root.shape[1]
+
+    @property
+    def longest(self) -> float:
+        """The length that no movie's features exceed."""
+        return float(np.sqrt(np.prod([1 + block.weight for block in self.landmarks]) - 1))
+
+    def features(self, blocks: Sequence[Block]) -> Array:
+        """(N, F) features of movies; rows of 0 where nothing is known of a movie."""
+        return self.products(blocks) @ self.root
+
+    def in_blocks(self, blocks: Sequence[Block]) -> Iterator[tuple[slice, Array]]:
+        """The features of some movies after the other: (which, (B, F))."""
+        for start in range(0, _count(blocks), _BLOCK):
+            part = slice(start, min(start + _BLOCK, _count(blocks)))
+            yield part, self.features([take(block, part) for block in blocks])
+
+    def products(self, blocks: Sequence[Block]) -> Array:
+        """(N, L) the kernel of movies with the landmarks."""
+        total = np.ones((_count(blocks), _count(self.landmarks)), np.float32)
+        for n, block in enumerate(blocks):
+            likeness = (
+                _cosines(block.rows, self.spread[n], self._tables[n])
+                if isinstance(block, Tokens)
+                else _closeness(block.values, self.landmarks[n], self.spread[n])
+            )
+            total *= 1 + block.weight * likeness
+        return total - 1
+
+
+class Prior(NamedTuple):
+    """What content says of K numbers of a movie: mean + kernel with the landmarks @ weights."""
+
+    mean: Array  # (K,) of the movies learned from
+    weights: Array  # (L, K)
+
+    def predict(self, kernel: Kernel, blocks: Sequence[Block]) -> Array:
+        """(N, K) the numbers of movies known by their content only."""
+        found = np.empty((_count(blocks), len(self.mean)), np.float32)
+        for start in range(0, len(found), _BLOCK):
+            part = slice(start, min(start + _BLOCK, len(found)))
+            found[part] = self.mean + _products(kernel, blocks, part) @ self.weights
+        return found
+
+
+def _products(kernel: Kernel, blocks: Sequence[Block], part: slice) -> Array:
+    return kernel.products([take(block, part) for block in blocks])
+
+
+def fit_prior(
+    kernel: Kernel, blocks: Sequence[Block], targets: Array, ridge: float = RIDGE
+) -> Prior:
+    """Kernel ridge regression of (N, K) numbers of movies on their content.
+
+    Args:
+        blocks: of the N movies that were rated.
+        targets: what was learned of them.
+        ridge: movies of no effect that it starts from.
+    """
+    mean = targets.mean(0, dtype=np.float64)
+    products = ridge * np.eye(kernel.size)
+    moments = np.zeros((kernel.size, targets.shape[1]))
+    for part, features in kernel.in_blocks(blocks):
+        products += features.T @ features
+        moments += features.T @ (targets[part] - mean.astype(np.float32))
+    weights = kernel.root @ np.linalg.solve(products, moments)
+    return Prior(mean.astype(np.float32), weights.astype(np.float32))
+
+
+def principal(kernel: Kernel, blocks: Sequence[Block], rank: int) -> Array:
+    """(F, rank) directions that keep most of the features' length, 0 behind the last there is.
+
+    Movies' `unit(features @ principal)` are `rank` numbers whose inner product says how alike
+    two movies are in their content: a part of the vector for the question of similar movies.
+    """
+    products = np.zeros((kernel.size, kernel.size))
+    for _, features in kernel.in_blocks(blocks):
+        products += features.T @ features
+    vectors = np.linalg.eigh(products)[1][:, ::-1][:, :rank].astype(np.float32)
+    return np.pad(vectors, ((0, 0), (0, rank - vectors.shape[1])))
+
+
+def _count(blocks: Sequence[Block]) -> int:
+    return len(blocks[0][0])
+
+
+def take(block: Block, chosen: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Block:
+    """The block of some of its movies."""
+    if isinstance(block, Tokens):
+        return Tokens(block.rows[chosen], block.weight)
+    return Numbers(block.values[chosen], block.weight)
+
+
+def _spread(block: Block) -> NDArray[np.float64]:
+    """(W + 1,) idf of each token, 0 of unknown and missing ones; (1,) the scale of numbers."""
+    if isinstance(block, Numbers):
+        known = block.values[np.isfinite(block.values)]
+        deviation = float(known.std()) if len(known) else 0.0
+        return np.array([NUMBER_SCALE * deviation or 1.0])
+    rows = np.sort(block.rows, 1)
+    again = np.zeros(rows.shape, bool)
+    again[:, 1:] = rows[:, 1:] == rows[:, :-1]
+    counts = np.bincount(rows[~again & (rows > 0)], minlength=max(1, int(rows.max(initial=0)) + 1))
+    idf = np.log((1 + len(rows)) / (1 + counts)) + 1e-3
+    return np.where((counts > 0) & (np.arange(len(counts)) > 0), idf, 0)
+
+
+def _codes(block: Block) -> NDArray[np.int64]:
+    """(N,) the same number for the same content of a block."""
+    values = block.values if isinstance(block, Numbers) else np.sort(block.rows, 1)
+    return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _weighted(
+    rows: NDArray[np.integer], idf: NDArray[np.float64]
+) -> tuple[NDArray[np.integer], Array]:
+    """(N, G) tokens, each once, and their weights, of length 1 a movie; 0 where there is none."""
+    rows = np.sort(rows, 1)
+    there = (rows > 0) & (rows < len(idf))
+    there[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+    rows = np.where(there, rows, 0)
+    weights = idf[rows] * there
+    lengths = np.sqrt(np.square(weights).sum(1, keepdims=True))
+    return rows, (weights / np.maximum(lengths, 1e-9)).astype(np.float32)
+
+
+def _unit_tokens(rows: NDArray[np.integer], idf: NDArray[np.float64], width: int) -> Array:
+    """(N, width) tokens of movies as rows of length 1."""
+    places, weights = _weighted(rows, idf)
+    dense = np.zeros((len(rows), width), np.float32)
+    np.add.at(dense, (np.arange(len(rows))[:, None], places), weights)
+    return dense
+
+
+def _cosines(rows: NDArray[np.integer], idf: NDArray[np.float64], table: Array | None) -> Array:
+    """(N, L) the cosine of movies' tokens with the landmarks' (W + 1, L)."""
+    assert table is not None  # of blocks of tokens there is one
+    places, weights = _weighted(rows, idf)
+    total = np.zeros((len(rows), table.shape[1]), np.float32)
+    for place, weight in zip(places.T, weights.T, strict=True):
+        there = np.flatnonzero(weight)
+        total[there] += weight[there, None] * table[place[there]]
+    return total
+
+
+def _closeness(values: NDArray[np.floating], landmarks: Block, scale: NDArray[np.float64]) -> Array:
+    """(N, L) how near numbers are to the landmarks', 0 where one of the two is unknown."""
+    apart = np.abs(values[:, None].astype(np.float64) - landmarks[0][None, :]) / scale[0]
+    return np.where(np.isfinite(apart), np.exp(-apart), 0).astype(np.float32)
+
+
+def movie_blocks(movies: Movies, vocabulary: Vocabulary) -> list[Block]:
+    """The content of movies: genres, the words of titles, and years."""
+    titles = [_YEAR.sub("", title) for title in movies.titles]
+    years = movies.years.astype(np.float64)
+    return [
+        Tokens(vocabulary.genre_rows(movies.genres)),
+        Numbers(np.where(years > 0, years, np.nan)),
+        Tokens(vocabulary.title_rows(titles), WORDS_WEIGHT),
+    ]
+
+
+def kernel_tables(kernel: Kernel) -> dict[str, NDArray]:
+    """A kernel of `movie_blocks` as arrays by name."""
+    tables = {f"landmark_{n}": block[0] for n, block in enumerate(kernel.landmarks)}
+    return tables | {f"landmark_spread_{n}": each for n, each in enumerate(kernel.spread)}
+
+
+def kernel_of(table: Callable[[str], NDArray]) -> Kernel:
+    """The kernel that `kernel_tables` gave the arrays of."""
+    kinds = (
+        Tokens(table("landmark_0")),
+        Numbers(table("landmark_1")),
+        Tokens(table("landmark_2"), WORDS_WEIGHT),
+    )
+    return Kernel(kinds, [table(f"landmark_spread_{n}") for n in range(len(kinds))])
