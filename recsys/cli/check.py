@@ -19,10 +19,12 @@ from recsys.cli.options import (
 from recsys.cli.prompt import command, log, verbosity_options
 from recsys.cli.remedies import in_words
 from recsys.cli.values import Seeds, Whole
-from recsys.data.movielens import PROTOCOLS
+from recsys.evaluation.protocols import PROTOCOLS, SIMILAR
 
 if TYPE_CHECKING:
+    from recsys.data.dataset import Dataset
     from recsys.evaluation.experiment import Row
+    from recsys.metrics import Interval
     from recsys.milvus.address import MilvusAddress
     from recsys.training.options import Options
 
@@ -66,11 +68,15 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 @data_option
 @click.option(
     "--protocol",
-    type=click.Choice(PROTOCOLS),
+    type=click.Choice([*PROTOCOLS, SIMILAR]),
     default=PROTOCOLS[0],
     show_default=True,
-    help="How ratings are held out.",
+    help="How ratings are held out; similar: none are, pairs of similar movies are looked for.",
 )
+@click.option(
+    "--baselines", default="quick", show_default=True,
+    help="quick: those that need no library; all; or names with commas between them.",
+)  # fmt: skip
 @click.option(
     "--likes", default=5, show_default=True, type=Whole(1, 1000), help="Likes given in few-likes."
 )
@@ -93,6 +99,7 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 def evaluate(
     data: str | None,
     protocol: str,
+    baselines: str,
     likes: int,
     seeds: tuple[int, ...],
     options: "Options",
@@ -115,9 +122,20 @@ def evaluate(
 
     use_all_cores()
     dataset = read_dataset(folder, skip_bad_lines=skip_bad_lines, log=log)
+    if protocol == SIMILAR:
+        _evaluate_similar(dataset, seeds, options, format)
+        return
     indexes = () if no_index else experiment.INDEXES
     compared = experiment.evaluate(
-        dataset, protocol, seeds, options, likes=likes, indexes=indexes, uri=uri, log=log
+        dataset,
+        protocol,
+        seeds,
+        options,
+        likes=likes,
+        indexes=indexes,
+        uri=uri,
+        compared=baselines,
+        log=log,
     )
     rows = list(compared)
     if len(seeds) > 1:
@@ -143,15 +161,51 @@ def _evaluation_table(rows: "Sequence[Row]") -> str:
             *(f"{row.metrics[n].value:.4f}" if n in row.metrics else "" for n in names),
             _span(row),
             f"{row.coverage:.3f}" if row.coverage is not None else "",
-            f"{row.behind.value:+.4f} [{row.behind.low:+.4f}, {row.behind.high:+.4f}]"
-            if row.behind
-            else "",
+            _lead(row.behind),
+            _lead(row.rmse_behind),
         )
         for row in rows
     ]
     notes = [f"{row.chosen}: {row.note}" for row in rows if row.note]
-    header = ("", "chosen", *names, "ndcg@10 95%", "coverage@10", "our ndcg@10 lead")
+    header = (
+        "",
+        "chosen",
+        *names,
+        "ndcg@10 95%",
+        "coverage@10",
+        "our ndcg@10 lead",
+        "our rmse lead",
+    )
     return "\n".join([tables.table(header, cells), *notes])
+
+
+def _evaluate_similar(
+    dataset: "Dataset", seeds: tuple[int, ...], options: "Options", format: str
+) -> None:
+    """Print the table of the similar protocol."""
+    from recsys.evaluation.similar import evaluate_similar
+
+    rows = list(evaluate_similar(dataset, seeds, options, log=log))
+    if format == "json":
+        click.echo(tables.as_json([row._asdict() | {"mrr": row.mrr._asdict()} for row in rows]))
+        return
+    click.echo(f"{dataset.name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
+    header = ("", "seed", "mrr", "mrr 95%", "median rank")
+    cells = [
+        (
+            row.name,
+            "" if row.seed is None else str(row.seed),
+            f"{row.mrr.value:.4f}",
+            f"{row.mrr.low:.3f}-{row.mrr.high:.3f}",
+            f"{row.median_rank:g}",
+        )
+        for row in rows
+    ]
+    click.echo(tables.table(header, cells))
+
+
+def _lead(found: "Interval | None") -> str:
+    return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]" if found else ""
 
 
 def _span(row: "Row") -> str:
@@ -162,5 +216,6 @@ def _span(row: "Row") -> str:
 def _row_json(row: "Row") -> dict[str, Any]:
     whole = row._asdict()
     whole["metrics"] = {name: each._asdict() for name, each in row.metrics.items()}
-    whole["behind"] = row.behind._asdict() if row.behind else None
+    for name in ("behind", "rmse_behind"):
+        whole[name] = whole[name]._asdict() if whole[name] else None
     return whole

@@ -56,7 +56,6 @@ ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}  # cod
 MIN_RATING, MAX_RATING = 0.5, 5.0
 LIKED = 4.0  # from this rating on a movie counts as liked
 NEUTRAL_RATING = 3.5  # neither liked nor disliked
-PROTOCOLS = ("random", "temporal", "cold-users", "cold-movies", "few-likes")  # see splits.py
 GENRES_100K = (  # the columns of u.item, behind one for "unknown"
     "Action",
     "Adventure",

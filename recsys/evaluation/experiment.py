@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import metrics
-from recsys.data.dataset import Dataset
+from recsys.data.dataset import Dataset, Ratings
+from recsys.errors import DataError
 from recsys.evaluation import baselines
-from recsys.evaluation.baselines import Baseline
+from recsys.evaluation.baselines import Baseline, RatingBaseline
 from recsys.evaluation.ours import our_model, train
-from recsys.evaluation.splits import Part, Split, split
+from recsys.evaluation.splits import Part, Split, split, unreleased
 from recsys.metrics import Interval, PerUser, RankingTask
 from recsys.milvus.index import Index
 from recsys.serving.model_folder import ModelFolder
@@ -32,19 +33,34 @@ INDEXES = (
     "HNSW:ef=32",
     "HNSW:ef=128",
 )
-OURS, BY_RATING, IN_MILVUS, BIASES = (
-    "recsys",
-    "recsys by rating",
-    "recsys in Milvus",
-    "biases",
+OURS, BY_RATING, IN_MILVUS = "recsys", "recsys by rating", "recsys in Milvus"
+QUICK, ALL = "quick", "all"  # baselines that need no library, all baselines
+_LINEAR = (baselines.EASE, baselines.EDLAE)
+_BY_TIME = (
+    baselines.POPULARITY,
+    baselines.RECENT_POPULARITY,
+    *_LINEAR,
+    baselines.RECENT_EDLAE,
+    baselines.IALS,
 )
-BASELINES: dict[str, tuple[Baseline, ...]] = {
-    "random": (baselines.POPULARITY, baselines.EASE),
-    "temporal": (baselines.POPULARITY, baselines.EASE),
-    "cold-users": (baselines.POPULARITY, baselines.GROUP_POPULARITY),
-    "few-likes": (baselines.POPULARITY, baselines.GROUP_POPULARITY, baselines.EASE),
-    "cold-movies": (baselines.CHANCE, baselines.GENRE_PROFILE),
+_BY_PROFILE = (baselines.POPULARITY, baselines.GROUP_POPULARITY)
+BASELINES: dict[str, tuple[Baseline, ...]] = {  # ranking baselines by protocol
+    "random": (baselines.POPULARITY, *_LINEAR, baselines.IALS),
+    "user-time": _BY_TIME,
+    "fold-in": _BY_TIME,
+    "temporal": _BY_TIME,
+    "cold-users": (*_BY_PROFILE, baselines.PROFILE_KERNEL),
+    "few-likes": (*_BY_PROFILE, *_LINEAR, baselines.IALS),
+    "cold-movies": (baselines.CHANCE, baselines.GENRE_PROFILE, baselines.CONTENT_RIDGE),
 }
+RATING_BASELINES = (baselines.BIASES, baselines.SVDPP, baselines.MYFM)  # of every protocol
+
+
+class Compared(NamedTuple):
+    """The baselines of a comparison."""
+
+    ranking: tuple[Baseline, ...]
+    rating: tuple[RatingBaseline, ...]
 
 
 class Row(NamedTuple):
@@ -57,6 +73,7 @@ class Row(NamedTuple):
     metrics: dict[str, Interval]  # by name, in the order of the table's columns
     coverage: float | None  # of the catalogue, at 10; None where nothing is ranked
     behind: Interval | None  # our ndcg@10 - this one's, of the same users
+    rmse_behind: Interval | None  # this one's rmse - ours, of the same ratings
     users: int  # ranked for
     left_out: int  # users who like none of their held-out movies
     note: str = ""  # what a reader should know of the figures
@@ -71,15 +88,17 @@ def evaluate(
     likes: int = 5,
     indexes: Sequence[str] = INDEXES,
     uri: str = "",
+    compared: str = QUICK,
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Row]:
     """The rows of a protocol, seed by seed: ours, the baselines, ours through each index.
 
     Args:
-        protocol: one of splits.PROTOCOLS; likes is the N of few-likes.
+        protocol: one of PROTOCOLS; likes is the N of few-likes.
         seeds: of the splits, the training and the intervals; one table each.
         indexes: as `load-movies --index` takes them; none to leave Milvus out.
         uri: a Milvus server, or a file; a temporary file if not given.
+        compared: which baselines, as `select` takes them.
         log: is called with what happens next.
 
     Raises:
@@ -92,13 +111,51 @@ def evaluate(
     >>> ours.name, ours.protocol
     ('recsys', 'random')
     """
+    chosen_baselines = select(protocol, compared, log)
     for seed in seeds:
         parts = split(dataset.ratings, protocol, seed, likes)
         with TemporaryDirectory(prefix="recsys-") as folder:
             log(f"{protocol}, seed {seed}: training")
             chosen = replace(options or Options(), seed=seed)
             model = train(dataset, parts, protocol, chosen, Path(folder) / "model")
-            yield from _table(model, dataset, parts, protocol, seed, indexes, uri, log)
+            inputs = (model, dataset, parts, protocol, seed)
+            yield from _table(*inputs, chosen_baselines, indexes, uri, log)
+
+
+def select(
+    protocol: str, which: str = QUICK, log: Callable[[str], None] = lambda _: None
+) -> Compared:
+    """The baselines of a protocol: QUICK, ALL, or some by name with commas between them.
+
+    A baseline whose library is missing or broken is left out, and `log` called with a line that
+    says so.
+
+    Raises:
+        DataError: a name is of no baseline of the protocol.
+    """
+    ranking, rating = BASELINES.get(protocol, ()), RATING_BASELINES
+    libraries = {baseline.name: baseline.library for baseline in ranking}
+    libraries |= {baseline.name: baseline.library for baseline in rating}
+    names = {name.casefold() for name in libraries}
+    wanted = {name.strip().casefold() for name in which.split(",")}
+    if wanted in ({QUICK}, {ALL}):
+        quick = {name.casefold() for name, library in libraries.items() if not library}
+        wanted = quick if wanted == {QUICK} else names
+    elif unknown := sorted(wanted - names):
+        there = ", ".join(libraries)
+        raise DataError(
+            f"no baseline {unknown[0]!r} for {protocol}", f"choose {QUICK}, {ALL} or of: {there}"
+        )
+
+    def kept(baseline: Baseline | RatingBaseline) -> bool:
+        if baseline.name.casefold() not in wanted:
+            return False
+        note = baselines.missing(baseline.library)
+        if note:
+            log(f"{baseline.name} {note}")
+        return not note
+
+    return Compared(tuple(filter(kept, ranking)), tuple(filter(kept, rating)))
 
 
 def _table(
@@ -107,6 +164,7 @@ def _table(
     parts: Split,
     protocol: str,
     seed: int,
+    compared: Compared,
     indexes: Sequence[str],
     uri: str,
     log: Callable[[str], None],
@@ -121,18 +179,22 @@ def _table(
     errors = metrics.rating_metrics(test.user_ids, test.values, ours.predicted(test))
     yield report.row(OURS, f"epoch {model.config['epoch']}", exact, errors)
     yield report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
-    for baseline in BASELINES[protocol]:
+    choice = task_of(parts.choice, dataset, protocol) if compared.ranking else task
+    for baseline in compared.ranking:
         log(f"{protocol}, seed {seed}: {baseline.name}")
-        choice = task_of(parts.choice, dataset, protocol)
         winner, _ = baselines.tune(baseline, parts.choice, dataset, choice)
         scorer = baseline.fit(final, dataset, task.movie_ids, winner)
-        name = ", ".join(map(str, winner))
-        yield report.row(baseline.name, name, metrics.best(task, scorer))
-    yield _biases(parts, report)
+        yield report.row(baseline.name, _in_words(winner), metrics.best(task, scorer))
+    for rating_baseline in compared.rating:
+        log(f"{protocol}, seed {seed}: {rating_baseline.name}")
+        winner, _ = baselines.tune_ratings(rating_baseline, parts.choice, dataset)
+        predicted = rating_baseline.fit(final, dataset, winner)(test.user_ids, test.movie_ids)
+        errors = metrics.rating_metrics(test.user_ids, test.values, predicted)
+        yield report.row(rating_baseline.name, _in_words(winner), None, errors)
     found: list[tuple[Index, NDArray[np.int64]]] = []
     for index in indexes:
         log(f"{protocol}, seed {seed}: through {index}")
-        found.append(ours.through_milvus(task, final.seen, index, uri))
+        found.append(ours.through_milvus(task, _left_out(final, dataset, protocol), index, uri))
         used, lists = found[-1]
         overlap = {"overlap@10": metrics.overlap(exact, lists)}
         yield report.row(IN_MILVUS, str(used), lists, overlap)._replace(note=_idle(found))
@@ -143,7 +205,7 @@ class Report:
 
     def __init__(self, protocol: str, seed: int, task: RankingTask) -> None:
         self.protocol, self.seed, self.task = protocol, seed, task
-        self.ours: PerUser | None = None
+        self.ours: dict[str, PerUser] = {}
 
     def row(
         self,
@@ -154,12 +216,13 @@ class Report:
     ) -> Row:
         """A row; the first one is what later ones are compared with."""
         ranked = {} if lists is None else metrics.ranking_metrics(self.task, lists)
-        behind = None
-        if ranked and self.ours:
-            behind = metrics.difference(self.ours, ranked["ndcg@10"], self.seed)
-        elif ranked:
-            self.ours = ranked["ndcg@10"]
         found = {**ranked, **(more or {})}
+        behind = rmse_behind = None
+        if self.ours and "ndcg@10" in found:
+            behind = metrics.difference(self.ours["ndcg@10"], found["ndcg@10"], self.seed)
+        if self.ours and "rmse" in found:
+            rmse_behind = metrics.difference(found["rmse"], self.ours["rmse"], self.seed)
+        self.ours = self.ours or found
         return Row(
             self.protocol,
             self.seed,
@@ -168,6 +231,7 @@ class Report:
             {name: metrics.interval(metric, self.seed) for name, metric in found.items()},
             None if lists is None else metrics.coverage(self.task, lists),
             behind,
+            rmse_behind,
             len(self.task.user_ids),
             self.task.left_out,
         )
@@ -182,6 +246,7 @@ def mean(rows: Sequence[Row]) -> list[Row]:
         chosen = " | ".join(dict.fromkeys(row.chosen for row in same))
         covered = [row.coverage for row in same if row.coverage is not None]
         behind = [row.behind for row in same if row.behind is not None]
+        rmse_behind = [row.rmse_behind for row in same if row.rmse_behind is not None]
         means.append(
             same[0]._replace(
                 seed=-1,
@@ -189,6 +254,7 @@ def mean(rows: Sequence[Row]) -> list[Row]:
                 metrics={m: _mean([row.metrics[m] for row in same]) for m in same[0].metrics},
                 coverage=float(np.mean(covered)) if covered else None,
                 behind=_mean(behind) if behind else None,
+                rmse_behind=_mean(rmse_behind) if rmse_behind else None,
                 users=round(np.mean([row.users for row in same])),
                 left_out=round(np.mean([row.left_out for row in same])),
             )
@@ -199,16 +265,19 @@ def mean(rows: Sequence[Row]) -> list[Row]:
 def task_of(part: Part, dataset: Dataset, protocol: str) -> RankingTask:
     """The ranking task of a part: among all movies, or new movies among themselves."""
     candidates = part.test.movie_ids if protocol == "cold-movies" else dataset.movies.ids
-    return metrics.ranking_task(part.train, part.seen, part.test, candidates)
+    left_out = _left_out(part, dataset, protocol)
+    return metrics.ranking_task(part.train, left_out, part.test, candidates)
 
 
-def _biases(parts: Split, report: Report) -> Row:
-    winner, _ = baselines.tune_biases(parts.choice)
-    test = parts.final.test
-    fitted = baselines.fit_biases(parts.final.train, *map(float, winner))
-    predicted = fitted.predict(test.user_ids, test.movie_ids)
-    more = metrics.rating_metrics(test.user_ids, test.values, predicted)
-    return report.row(BIASES, ", ".join(map(str, winner)), None, more)
+def _left_out(part: Part, dataset: Dataset, protocol: str) -> Ratings:
+    """What is not recommended: seen movies; under fold-in also those that were not out yet."""
+    if protocol != "fold-in":
+        return part.seen
+    return Ratings.concatenate([part.seen, unreleased(part, np.sort(dataset.movies.ids))])
+
+
+def _in_words(options: Sequence[str | float]) -> str:
+    return ", ".join(map(str, options))
 
 
 def _idle(found: list[tuple[Index, NDArray[np.int64]]]) -> str:

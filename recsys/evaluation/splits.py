@@ -7,18 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
-from recsys.data.movielens import LIKED, PROTOCOLS
+from recsys.data.ids import positions
+from recsys.data.movielens import LIKED
+from recsys.data.recency import later
 from recsys.errors import DataError
+from recsys.evaluation.protocols import PROTOCOLS
 
-HELD_OUT = 0.2  # of each user's ratings (random), of all ratings (temporal)
-HELD_OUT_WHOLE = 0.1  # of the users (cold-users, few-likes), of the movies (cold-movies)
+HELD_OUT = 0.2  # of each user's ratings (random, user-time), of all (temporal, fold-in)
+HELD_OUT_WHOLE = 0.1  # of the users (few-likes), of the movies (cold-movies)
+COLD_FOLDS = 10  # of cold-users: that many seeds hold out every user once
+NEVER = np.iinfo(np.int64).max  # later than any time
 
 
 class Part(NamedTuple):
     """One task for a recommender: trained on `train`, folded in by `fold_in`, judged on `test`."""
 
     train: Ratings
-    fold_in: Ratings  # likes that cold-start users name in a query
+    fold_in: Ratings  # what users not trained on bring with a query: likes, or a history
     test: Ratings
 
     @property
@@ -37,8 +42,8 @@ class Split(NamedTuple):
     train: Ratings
     validation: Ratings
     test: Ratings
-    validation_fold_in: Ratings  # likes of validation's cold-start users (few-likes), else empty
-    fold_in: Ratings  # likes of the test's cold-start users (few-likes), else empty
+    validation_fold_in: Ratings  # of validation (few-likes: likes; fold-in: histories), else empty
+    fold_in: Ratings  # of the test, likewise
 
     @property
     def choice(self) -> Part:
@@ -55,10 +60,18 @@ class Split(NamedTuple):
 def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
     """Divide ratings by one of PROTOCOLS; what is left of the test is divided again likewise.
 
-    random: a fifth of every user's ratings. temporal: the last fifth of all ratings by time,
-    equal times staying together. cold-users: all ratings of a tenth of the users. cold-movies:
-    all ratings of a tenth of the movies. few-likes: as cold-users, but `likes` movies that each
-    held-out user liked are folded in (only users who like more than that are held out).
+    random: a fifth of every user's ratings.
+    user-time: the last fifth of every user's ratings.
+    fold-in: one cut at four fifths of all ratings by time; what came before is trained on. Of
+        what came later, at most half of each user's ratings, the latest, is held out; the rest
+        is folded in. Movies first rated after a user's moment are no candidates (`unreleased`).
+    temporal: the last fifth of all ratings.
+    cold-users: all ratings of a tenth of the users; seeds 0 to 9 hold out every user once, and
+        so does each further ten.
+    cold-movies: all ratings of a tenth of the movies.
+    few-likes: all ratings of a tenth of the users who like more than `likes` movies, of which
+        `likes` are folded in.
+    Equal times of a user, or of all in temporal and fold-in, stay together.
 
     Args:
         ratings: no user rates a movie twice.
@@ -72,7 +85,10 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
         raise DataError(f"no protocol {protocol!r}", f"choose one of {', '.join(PROTOCOLS)}")
     rng = np.random.default_rng(seed)
     ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
-    rest, fold_in, test = _hold_out(ratings, protocol, likes, rng)
+    if protocol == "cold-users":
+        rest, fold_in, test = _hold_out_fold(ratings, seed)
+    else:
+        rest, fold_in, test = _hold_out(ratings, protocol, likes, rng)
     train, validation_fold_in, validation = _hold_out(rest, protocol, likes, rng)
     for name, part in (("training", train), ("validation", validation), ("test", test)):
         if not len(part):
@@ -91,6 +107,45 @@ def folds(ratings: Ratings, count: int, seed: int) -> Iterator[tuple[Ratings, Ra
         yield ratings[fold != number], ratings[fold == number]
 
 
+def unreleased(part: Part, movie_ids: NDArray[np.integer]) -> Ratings:
+    """Pairs of users with folded-in ratings and movies that nobody had rated at their moment.
+
+    A user's moment is the last of the folded-in ratings. What the user rated later is no such
+    pair, though nobody had rated it: it is what the task asks for.
+
+    Args:
+        movie_ids: (M,) ascending, the movies to look at.
+
+    Returns:
+        The pairs as ratings of 1 at the time of the moment.
+    """
+    whole = Ratings.concatenate([part.seen, part.test])
+    first = np.full(len(movie_ids), NEVER)  # (M,) time of a movie's first rating
+    columns = positions(np.asarray(movie_ids), whole.movie_ids)
+    np.minimum.at(first, columns[columns >= 0], whole.times[columns >= 0])
+    users, owner = np.unique(part.fold_in.user_ids, return_inverse=True)
+    moments = np.full(len(users), -NEVER)
+    np.maximum.at(moments, owner, part.fold_in.times)
+    barred = first[None, :] > moments[:, None]  # (U, M)
+    row, column = positions(users, part.test.user_ids), positions(movie_ids, part.test.movie_ids)
+    there = (row >= 0) & (column >= 0)
+    barred[row[there], column[there]] = False
+    user, movie = np.nonzero(barred)
+    return Ratings(
+        users[user].astype(part.train.user_ids.dtype),
+        np.asarray(movie_ids)[movie].astype(part.train.movie_ids.dtype),
+        np.ones(len(user), np.float32),
+        moments[user],
+    )
+
+
+def _hold_out_fold(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings, Ratings]:
+    """cold-users: (what stays, nothing, all ratings of one of COLD_FOLDS parts of the users)."""
+    users = np.random.default_rng(seed // COLD_FOLDS).permutation(np.unique(ratings.user_ids))
+    out = np.isin(ratings.user_ids, users[seed % COLD_FOLDS :: COLD_FOLDS])
+    return ratings[~out], ratings[np.zeros(len(out), bool)], ratings[out]
+
+
 def _hold_out(
     ratings: Ratings, protocol: str, likes: int, rng: np.random.Generator
 ) -> tuple[Ratings, Ratings, Ratings]:
@@ -101,8 +156,19 @@ def _hold_out(
         share = np.rint(counts * HELD_OUT).astype(np.int64)
         out = _place_in_user(ratings.user_ids, rng) < np.repeat(share, counts)
     elif protocol == "temporal":
-        kept = len(ratings) - round(len(ratings) * HELD_OUT)
-        out = ratings.times >= np.sort(ratings.times)[min(kept, len(ratings) - 1) :][:1]
+        out = ratings.times >= _cut(ratings.times)
+    elif protocol == "user-time":
+        counts = np.unique(ratings.user_ids, return_counts=True)[1]
+        share = np.rint(counts * HELD_OUT).astype(np.int64)
+        out = later(ratings.user_ids, ratings.times) < np.repeat(share, counts)
+    elif protocol == "fold-in":
+        after = ratings.times >= _cut(ratings.times)
+        new = ratings[after]
+        counts = np.unique(new.user_ids, return_counts=True)[1]
+        half = np.repeat(counts // 2, counts)
+        last = later(new.user_ids, new.times, inclusive=True) <= half
+        out = np.zeros(len(ratings), bool)
+        out[after], fold_in[after] = last, ~last
     elif protocol == "cold-movies":
         out = np.isin(ratings.movie_ids, _some(np.unique(ratings.movie_ids), rng))
     elif protocol == "cold-users":
@@ -115,6 +181,12 @@ def _hold_out(
         fold_in &= theirs
         out = theirs & ~fold_in
     return ratings[~(out | fold_in)], ratings[fold_in], ratings[out]
+
+
+def _cut(times: NDArray[np.integer]) -> NDArray[np.integer]:
+    """(1,) the time from which on the last fifth of all ratings were given; (0,) of none."""
+    kept = len(times) - round(len(times) * HELD_OUT)
+    return np.sort(times)[min(kept, len(times) - 1) :][:1]
 
 
 def _place_in_user(user_ids: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,0 +1,12 @@
+"""The names of the ways to hold ratings out; without NumPy, so that `--help` is quick."""
+
+PROTOCOLS = (  # see splits.split
+    "random",
+    "user-time",
+    "fold-in",
+    "temporal",
+    "cold-users",
+    "cold-movies",
+    "few-likes",
+)
+SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

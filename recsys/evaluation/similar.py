@@ -1,0 +1,153 @@
+"""How well `similar` finds movies that anybody would call similar: sequels, siblings, remakes.
+
+The pairs of similar_pairs.csv were written from titles alone, before any result was looked at. Each
+movie is asked for all others in order; the rank of its partner is what counts.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset, Movies, Ratings, title_year
+from recsys.data.titles import plain
+from recsys.errors import DataError
+from recsys.evaluation.baselines.linear import LARGEST, gram
+from recsys.evaluation.baselines.ratings import fit_biases
+from recsys.infer import Recommender, catalogue
+from recsys.metrics import Histories, Interval, PerUser, interval
+from recsys.serving.model_folder import ModelFolder
+from recsys.train import train
+from recsys.training.options import Options
+
+PAIRS = Path(__file__).with_name("similar_pairs.csv")
+SHRINKAGE = 10  # users of both movies, of no effect, that an adjusted cosine starts from
+
+Neighbours = Callable[[int], Sequence[int] | NDArray[np.integer]]
+"""A movie id -> the ids of other movies, the most similar first."""
+
+
+class SimilarRow(NamedTuple):
+    """The pairs as one way to find similar movies ranks them."""
+
+    name: str
+    seed: int | None  # of the training; None where nothing is random
+    mrr: Interval  # mean of 1 / rank over pairs, 0 for a partner that is not listed
+    median_rank: float
+    pairs: int
+
+
+def evaluate_similar(
+    dataset: Dataset,
+    seeds: Sequence[int] = (0,),
+    options: Options = Options(),
+    log: Callable[[str], None] = lambda _: None,
+) -> Iterator[SimilarRow]:
+    """Our `similar` after training on all ratings, a row a seed, and two neighbourhood baselines.
+
+    Raises:
+        DataError: no pair is in the dataset. ModelError: as it comes.
+    """
+    pairs = pairs_in(dataset.movies)
+    for seed in seeds:
+        log(f"similar, seed {seed}: training")
+        with TemporaryDirectory(prefix="recsys-") as folder:
+            model = train(dataset, Path(folder) / "model", replace(options, seed=seed), log=log)
+            mrr, median = similar_mrr(by_model(model), pairs)
+        yield SimilarRow("recsys", seed, mrr, median, len(pairs))
+    if len(dataset.movies) > LARGEST:
+        log(f"neighbourhood baselines left out: more than {LARGEST} movies")
+        return
+    for name, likeness in (("cosine of raters", cosine), ("adjusted cosine", adjusted_cosine)):
+        scores = likeness(dataset.ratings, dataset.movies.ids)
+        mrr, median = similar_mrr(by_scores(dataset.movies.ids, scores), pairs)
+        yield SimilarRow(name, None, mrr, median, len(pairs))
+
+
+def similar_mrr(neighbours: Neighbours, pairs: Sequence[tuple[int, int]]) -> tuple[Interval, float]:
+    """The mean reciprocal rank over pairs, with its bootstrap interval, and the median rank.
+
+    >>> mrr, median = similar_mrr(lambda movie: [2, 3, 4], [(1, 2), (1, 3), (1, 9)])
+    >>> mrr.value, median
+    (0.5, 2.0)
+    """
+    ranks = np.full(len(pairs), np.inf)
+    for row, (movie, partner) in enumerate(pairs):
+        place = np.flatnonzero(np.asarray(neighbours(movie)) == partner)
+        if len(place):
+            ranks[row] = 1 + place[0]
+    return interval(PerUser(1 / ranks, np.ones(len(pairs))), 0), float(np.median(ranks))
+
+
+def pairs_in(movies: Movies, file: Path = PAIRS) -> list[tuple[int, int]]:
+    """(movie id, id of its partner) of the pairs whose movies are both there, by name and year.
+
+    Raises:
+        DataError: none of them is.
+    """
+    ids = {
+        (plain(title), title_year(title)): movie
+        for title, movie in zip(movies.titles, movies.ids.tolist(), strict=True)
+    }
+    found = []
+    with file.open(encoding="utf-8", newline="") as lines:
+        for line in csv.DictReader(lines):
+            titles = line["title"], line["similar_title"]
+            first, second = (ids.get((plain(title), title_year(title))) for title in titles)
+            if first is not None and second is not None:
+                found.append((first, second))
+    if not found:
+        raise DataError("no pair of similar movies is in the data", "take ml-100k or ml-1m")
+    return found
+
+
+def by_model(model: ModelFolder) -> Neighbours:
+    """Neighbours as `recsys similar --exact` lists them."""
+    recommender = Recommender(model, catalogue(model))
+    others = len(model.vocabulary.movie_ids) - 1
+    return lambda movie: [found.movie_id for found in recommender.similar(movie, others)]
+
+
+def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> Neighbours:
+    """Neighbours by (M, M) likenesses, in the order of the (M,) ids; the movie itself left out."""
+    places = {movie: place for place, movie in enumerate(movie_ids.tolist())}
+
+    def neighbours(movie: int) -> NDArray[np.integer]:
+        order = np.argsort(-scores[places[movie]], kind="stable")
+        return movie_ids[order[order != places[movie]]]
+
+    return neighbours
+
+
+def by_vectors(movie_ids: NDArray[np.integer], vectors: NDArray[np.floating]) -> Neighbours:
+    """Neighbours by the cosine of (M, D) vectors, such as one part of the published ones."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.maximum(lengths, 1e-9)
+    return by_scores(movie_ids, unit @ unit.T)
+
+
+def cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
+    """(M, M) users of both movies / sqrt(users of one x users of the other)."""
+    return _normalised(gram(Histories(ratings, movie_ids), len(movie_ids)))
+
+
+def adjusted_cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
+    """(M, M) cosines of what biases leave of ratings, shrunk where few users rated both movies.
+
+    Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (WWW 2001).
+    """
+    biases = fit_biases(ratings, 5, 5)
+    rest = ratings.values - biases.predict(ratings.user_ids, ratings.movie_ids)
+    both = gram(Histories(ratings, movie_ids), len(movie_ids))
+    residuals = Histories(ratings, movie_ids, rest.astype(np.float32))
+    return _normalised(gram(residuals, len(movie_ids))) * (both / (both + SHRINKAGE))
+
+
+def _normalised(products: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.sqrt(np.maximum(products.diagonal(), 1e-9))
+    return (products / lengths / lengths[:, None]).astype(np.float32)
