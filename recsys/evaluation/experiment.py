@@ -173,7 +173,7 @@ def _table(
     final = parts.final
     task = task_of(final, dataset, protocol)
     report = Report(protocol, seed, task)
-    ours = our_model(model, dataset, final.fold_in, task.movie_ids)
+    ours = our_model(model, dataset, final.fold_in, task.movie_ids, protocol)
     exact = metrics.best(task, ours.scorer("relevance"))
     test = final.test
     errors = metrics.rating_metrics(test.user_ids, test.values, ours.predicted(test))

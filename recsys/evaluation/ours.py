@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from recsys import metrics
 from recsys.data.dataset import Dataset, Ratings, Users
+from recsys.data.holdout import hold_out_latest
 from recsys.data.ids import positions
-from recsys.evaluation.splits import Split, split
+from recsys.evaluation.splits import Split
 from recsys.infer import (
     RankBy,
     UserQuery,
@@ -33,6 +34,8 @@ from recsys.serving.model_folder import ModelFolder
 from recsys.train import finish, fit, save
 from recsys.training.options import Options
 
+HELD_OUT = 0.1  # of the ratings, to choose the epoch by
+
 
 class Ours(NamedTuple):
     """A trained model, the movies it ranks, and what queries of all users are made of."""
@@ -40,7 +43,8 @@ class Ours(NamedTuple):
     model: ModelFolder
     movies: Catalogue
     users: Users
-    fold_in: Ratings  # likes of cold-start users
+    fold_in: Ratings  # what queries name
+    as_likes: bool = False  # as bare likes, or with its ratings and times
 
     def queries(self, user_ids: NDArray[np.integer]) -> list[UserQuery]:
         """Users by id, or where the model does not know it by profile and likes."""
@@ -48,16 +52,16 @@ class Ours(NamedTuple):
         places = positions(self.users.ids, user_ids)
         profiles = (self.users.genders, self.users.ages, self.users.jobs)
         codes = np.stack([column[places] for column in profiles], 1).tolist()
-        likes: dict[int, tuple[int, ...]] = {}
-        pairs = (self.fold_in.user_ids.tolist(), self.fold_in.movie_ids.tolist())
-        for user, movie in zip(*pairs, strict=True):
-            likes[user] = (*likes.get(user, ()), movie)
-        return [
-            UserQuery(user if trained else None, gender, age, job, likes.get(user, ()))
-            for user, trained, (gender, age, job) in zip(
-                user_ids.tolist(), known, codes, strict=True
-            )
-        ]
+        named: dict[int, list[tuple[int, float, int]]] = {}
+        for user, *rated in zip(*(c.tolist() for c in vars(self.fold_in).values()), strict=True):
+            named.setdefault(user, []).append(tuple(rated))
+        found = []
+        for user, trained, profile in zip(user_ids.tolist(), known, codes, strict=True):
+            rated = tuple(named.get(user, ()))
+            likes = tuple(movie for movie, *_ in rated) if self.as_likes else ()
+            more = () if self.as_likes else rated
+            found.append(UserQuery(user if trained else None, *profile, likes=likes, rated=more))
+        return found
 
     def vectors(self, user_ids: NDArray[np.integer], rank_by: RankBy) -> NDArray[np.float32]:
         """(B, V) queries of the users."""
@@ -112,29 +116,31 @@ class Ours(NamedTuple):
 def train(
     dataset: Dataset, parts: Split, protocol: str, options: Options, folder: Path
 ) -> ModelFolder:
-    """Our model: the number of epochs chosen on held-out ratings, then trained on all it may see.
+    """Our model as `recsys.train` makes it of all ratings it may see.
 
-    Cold-start users and new movies are held out of both trainings whole. Where the validation part
-    has such, which no training could predict, a fifth of the other training ratings is held out.
+    Cold-start users and new movies are left out whole. Epochs are chosen on the latest ratings, as
+    what ships is; where the protocol asks for ratings drawn at random, on such.
     """
-    inner = parts if protocol == "random" else split(parts.train, "random", options.seed)
-    known = (
-        inner.train
-        if protocol == "random"
-        else Ratings.concatenate([inner.train, inner.validation])
-    )
-    held_out = inner.validation if protocol == "random" else inner.test
-    first = fit(_without_cold_users(dataset, parts.train, protocol), known, options, held_out)
-    final = parts.final.train
-    return save(finish(first, _without_cold_users(dataset, final, protocol), final), folder, {})
+    ratings = parts.final.train
+    learned = _without_cold_users(dataset, ratings, protocol)
+    if protocol == "random":
+        held = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT
+    else:
+        held = hold_out_latest(ratings, HELD_OUT, options.seed)
+    first = fit(learned, ratings[~held], options, ratings[held])
+    return save(finish(first, learned, ratings), folder, {})
 
 
 def our_model(
-    model: ModelFolder, dataset: Dataset, fold_in: Ratings, movie_ids: NDArray[np.integer]
+    model: ModelFolder,
+    dataset: Dataset,
+    fold_in: Ratings,
+    movie_ids: NDArray[np.integer],
+    protocol: str = "",
 ) -> Ours:
     """The model, and the movies of a task with their vectors."""
     movies = catalogue(model, dataset.movies.take(movie_ids))
-    return Ours(model, movies, dataset.users, fold_in)
+    return Ours(model, movies, dataset.users, fold_in, protocol == "few-likes")
 
 
 def _without_cold_users(dataset: Dataset, known: Ratings, protocol: str) -> Dataset:
