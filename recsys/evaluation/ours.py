@@ -53,14 +53,16 @@ class Ours(NamedTuple):
         profiles = (self.users.genders, self.users.ages, self.users.jobs)
         codes = np.stack([column[places] for column in profiles], 1).tolist()
         named: dict[int, list[tuple[int, float, int]]] = {}
-        for user, *rated in zip(*(c.tolist() for c in vars(self.fold_in).values()), strict=True):
-            named.setdefault(user, []).append(tuple(rated))
+        columns = (column.tolist() for column in vars(self.fold_in).values())
+        for user, movie, rating, time in zip(*columns, strict=True):
+            named.setdefault(user, []).append((movie, rating, time))
         found = []
-        for user, trained, profile in zip(user_ids.tolist(), known, codes, strict=True):
+        for user, trained, (gender, age, job) in zip(user_ids.tolist(), known, codes, strict=True):
+            query = UserQuery(user if trained else None, gender, age, job)
             rated = tuple(named.get(user, ()))
-            likes = tuple(movie for movie, *_ in rated) if self.as_likes else ()
-            more = () if self.as_likes else rated
-            found.append(UserQuery(user if trained else None, *profile, likes=likes, rated=more))
+            if self.as_likes:
+                query = query._replace(likes=tuple(movie for movie, _, _ in rated))
+            found.append(query if self.as_likes else query._replace(rated=rated))
         return found
 
     def vectors(self, user_ids: NDArray[np.integer], rank_by: RankBy) -> NDArray[np.float32]:
