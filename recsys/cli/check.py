@@ -12,7 +12,8 @@ from recsys.cli.options import (
     data_option,
     milvus_options,
     model_option,
-    skip_bad_lines_option,
+    skip_bad_lines_options,
+    source_options,
     store_at,
     training_options,
 )
@@ -22,8 +23,10 @@ from recsys.cli.values import Seeds, Whole
 from recsys.data.movielens import PROTOCOLS
 
 if TYPE_CHECKING:
+    from recsys.cli.options import Source
     from recsys.evaluation.experiment import Row
     from recsys.milvus.address import MilvusAddress
+    from recsys.preprocess import SkipBadLines
     from recsys.training.options import Options
 
 
@@ -64,6 +67,7 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 
 @command()
 @data_option
+@source_options
 @click.option(
     "--protocol",
     type=click.Choice(PROTOCOLS),
@@ -84,7 +88,7 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
     help="Milvus; by default a temporary file.",
 )  # fmt: skip
 @click.option("--no-index", is_flag=True, help="Leave out what comes through Milvus.")
-@skip_bad_lines_option
+@skip_bad_lines_options
 @click.option(
     "--format", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="A table for each seed, or json.",
@@ -92,13 +96,14 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 @verbosity_options
 def evaluate(
     data: str | None,
+    source: "Source",
     protocol: str,
     likes: int,
     seeds: tuple[int, ...],
     options: "Options",
     uri: str,
     no_index: bool,
-    skip_bad_lines: bool,
+    skip_bad_lines: "SkipBadLines",
     format: str,
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
@@ -110,11 +115,10 @@ def evaluate(
     """
     folder = data_folder(data)
     from recsys.evaluation import experiment
-    from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
 
     use_all_cores()
-    dataset = read_dataset(folder, skip_bad_lines=skip_bad_lines, log=log)
+    dataset = source.read(folder, skip_bad_lines)
     indexes = () if no_index else experiment.INDEXES
     compared = experiment.evaluate(
         dataset, protocol, seeds, options, likes=likes, indexes=indexes, uri=uri, log=log
