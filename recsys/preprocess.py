@@ -56,8 +56,7 @@ def read_dataset(
     >>> len(dataset.movies), len(dataset.users), len(dataset.ratings)
     (338, 308, 15610)
     """
-    others = (Path(each) if each else None for each in (items, users))
-    read = read_all(Path(data), *others, columns, complete=bool(skip_bad_lines), log=log)
+    read = read_all(data, items, users, columns, complete=bool(skip_bad_lines), log=log)
     _settle(read.path, len(read.dataset.ratings), read.problems, skip_bad_lines, log)
     return read.dataset
 

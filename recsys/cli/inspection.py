@@ -1,6 +1,5 @@
 """The command that says how data is understood, and what it looks like: inspect."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,8 +29,7 @@ def inspect(data: str, source: "Source", json: bool) -> None:
     from recsys.data.summary import summary
     from recsys.preprocess import read_all
 
-    others = (Path(each) if each else None for each in (source.items, source.users))
-    read = read_all(Path(data), *others, source.columns, log=log)
+    read = read_all(data, source.items, source.users, source.columns, log=log)
     found = {"name": read.dataset.name, **summary(read.dataset)}
     found |= {
         "columns": read.understood,

@@ -246,7 +246,7 @@ def _known(given: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
 
 
 def data_folder(data: str | None) -> Path:
-    """The folder or file named, or one that is there, or one that is fetched; logs which and why."""
+    """The folder or file named, or one that is there, or one fetched; logs which and why."""
     if data:
         return Path(data)
     from recsys.data.download import any_dataset

@@ -74,7 +74,7 @@ def by_name(
     >>> by_name("r.csv", ["userId", "stars", "x"], ["user", "rating", "time"], Columns())
     {'user': 'userId', 'rating': 'stars'}
     """
-    found = {}
+    found: dict[str, str] = {}
     for role in roles:
         said = given.of(role)
         if said is not None and said != NONE and said not in names:

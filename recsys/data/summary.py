@@ -23,7 +23,8 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     top = max(1, round(TOP_SHARE * len(by_movie)))
     most = np.sort(by_movie)[::-1]
     known = {
-        name: int((getattr(users, f"{name}s") != UNKNOWN).sum()) for name in ("gender", "age", "job")
+        name: int((getattr(users, f"{name}s") != UNKNOWN).sum())
+        for name in ("gender", "age", "job")
     }
     timed = r.times[r.times > 0]
     return {

@@ -40,9 +40,9 @@ class Reading(NamedTuple):
 
 
 def read_all(
-    data: Path,
-    items: Path | None = None,
-    users: Path | None = None,
+    data: Path | str,
+    items: Path | str | None = None,
+    users: Path | str | None = None,
     columns: Columns = Columns(),
     *,
     complete: bool = True,
@@ -56,7 +56,8 @@ def read_all(
     Raises:
         DataError: a file is missing or unreadable, or is of a kind that is not supported.
     """
-    tables = table_files(data, items, users)
+    data = Path(data)
+    tables = table_files(data, Path(items) if items else None, Path(users) if users else None)
     if tables:
         return _read_tables(tables, data, columns, complete, log)
     if items or users or any(columns):
@@ -97,6 +98,8 @@ def _read_tables(
         unused |= _unused_of(path, part)
     log(", ".join(f"{role}: {words}" for role, words in understood.items()))
     why = "only ratings, movies and users are read"
+    if not data.is_dir():
+        why = "beside the ratings, but not named"
     unused |= {name: why for name in tables.unused}
     for reason in dict.fromkeys(unused.values()):
         log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")

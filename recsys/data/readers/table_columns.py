@@ -54,7 +54,8 @@ class Column(NamedTuple):
     def parsed(self, parse: Callable[[str], T], what: str, kind: type) -> Numbers:
         """Field by field; `parse` raises BadLine."""
         cells = texts(self.data, self.table.path, self.read.lines, Problems())
-        values, good = np.zeros(len(cells), kind), np.ones(len(cells), np.bool_)
+        values: NDArray = np.zeros(len(cells), kind)
+        good = np.ones(len(cells), np.bool_)
 
         def words(i: int) -> str:
             if cells[i] is None:
@@ -74,9 +75,15 @@ class Column(NamedTuple):
                 good[i] = False
         return Numbers(values, good, words)
 
+    def got(self, i: int) -> str:
+        """Field i, as an error shows it."""
+        field = self.data[i].as_py()
+        text = field.decode("latin-1") if isinstance(field, bytes) else str(field)
+        return "found an empty field" if field is None else f"got {shown(text)}"
+
     def example(self, numbers: Numbers) -> str:
         """The first bad field, as an error shows it."""
-        return shown(str(self.data[int(np.flatnonzero(~numbers.good)[0])].as_py()))
+        return self.got(int(np.flatnonzero(~numbers.good)[0])).removeprefix("got ")
 
 
 def ids(column: Column, what: str) -> Numbers:
@@ -95,7 +102,7 @@ def ids(column: Column, what: str) -> Numbers:
                 good &= raw == np.rint(raw)
 
         def words(i: int) -> str:
-            return f"{expected}, " + (f"got '{raw[i]}'" if valid[i] else "found an empty field")
+            return f"{expected}, {column.got(i)}"
 
         values = raw if good.all() else np.where(good, raw, 0)
         found = Numbers(values.astype(np.int32), good, words)
@@ -154,9 +161,10 @@ def times(column: Column) -> Numbers:
         whole = data.cast(pa.timestamp("us", tz=zone), safe=False).cast(pa.int64())
         values = whole.fill_null(0).to_numpy() // 10**6
         good = whole.is_valid().to_numpy() & (values >= 0)
-        words = "expected a time since 1970, found an earlier one or an empty field"
-        return Numbers(values, good, lambda i: words, "ISO 8601")
-    found = column.numeric()
+        return Numbers(
+            values, good, lambda i: f"expected a time since 1970, {column.got(i)}", "ISO 8601"
+        )
+    found = column.numeric() or _texts_of_numbers(column)
     if found:
         raw = found.values
         good = found.good & (raw >= 0) & (raw < MAX_TIME)
@@ -165,8 +173,8 @@ def times(column: Column) -> Numbers:
         safe = np.where(good, raw, 0) if not good.all() else raw
         seconds = safe.astype(np.int64)
         seconds = seconds // parts if parts > 1 else seconds
-        words = f"expected a time in {unit} since 1970"
-        return Numbers(seconds, good, lambda i: f"{words}, got {raw[i]} or an empty field", unit)
+        expected = f"expected a time in {unit} since 1970"
+        return Numbers(seconds, good, lambda i: f"{expected}, {column.got(i)}", unit)
     found = column.parsed(iso_seconds, "a time in ISO 8601", np.int64)
     if 2 * found.good.sum() < len(found.good):
         raise column.refuse(
@@ -176,6 +184,12 @@ def times(column: Column) -> Numbers:
             "time_column",
         )
     return found._replace(unit="ISO 8601")
+
+
+def _texts_of_numbers(column: Column) -> Numbers | None:
+    """A column that one bad field made text, if most of its fields are numbers."""
+    found = column.parsed(lambda text: number(text, "a time"), "a time", float)
+    return found if 2 * found.good.sum() > len(found.good) else None
 
 
 def iso_seconds(text: str) -> int:

@@ -34,7 +34,10 @@ def table_files(data: Path, items: Path | None, users: Path | None) -> TableFile
     if not data.is_dir():
         if not data.is_file() or not (is_table(data) or data.suffix.lower() == ".txt"):
             return None
-        return TableFiles(data, items, users)
+        beside = [each for each in sorted(data.parent.iterdir()) if is_table(each)]
+        left = [each.name for each in beside if each not in (data, items, users)
+                and any(stem(each) in STEMS[kind] for kind in ("items", "users"))]  # fmt: skip
+        return TableFiles(data, items, users, tuple(left))
     names = sorted(each.name for each in data.iterdir())
     if {*FAMILIES} & {*names} or any(name.endswith((".inter", ".item")) for name in names):
         return None
@@ -61,8 +64,7 @@ def _one(folder: Path, kind: str, tables: list[Path]) -> Path | None:
     found = [each for each in tables if stem(each) in STEMS[kind]]
     if len(found) > 1:
         raise DataError(
-            f"{folder}: several tables may be the {kind}: "
-            f"{', '.join(each.name for each in found)}",
+            f"{folder}: several tables may be the {kind}: {', '.join(each.name for each in found)}",
             "keep one of them there, or name the files",
             "data",
         )
