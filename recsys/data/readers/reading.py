@@ -8,6 +8,7 @@ import numpy as np
 
 from recsys.data.columns import Columns
 from recsys.data.dataset import Dataset, Movies, Users
+from recsys.data.ids import unique
 from recsys.data.readers.layouts import files_of
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
@@ -104,7 +105,7 @@ def _read_tables(
     for reason in dict.fromkeys(unused.values()):
         log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
     if movies is None:
-        found = np.unique(raw.ratings.movie_ids).astype(np.int64)
+        found = unique(raw.ratings.movie_ids).astype(np.int64)
         movies = Movies(found, [f"Item {i}" for i in found.tolist()], [()] * len(found))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     return _checked(
@@ -133,7 +134,7 @@ def _checked(
     if complete or not problems:  # else a bad movie would make all its ratings bad
         raw = check_pairs(path, raw, movies, users, problems)
     if users is None:
-        users = Users.without_attributes(np.unique(raw.ratings.user_ids))
+        users = Users.without_attributes(unique(raw.ratings.user_ids))
         log(f"{data}: no users file, so gender, age and job of every user are unknown")
     name = data.resolve().name if data.is_dir() else stem(data)
     total = len(raw.lines) + problems.counts[path]

@@ -105,7 +105,7 @@ def ids(column: Column, what: str) -> Numbers:
             return f"{expected}, {column.got(i)}"
 
         values = raw if good.all() else np.where(good, raw, 0)
-        found = Numbers(values.astype(np.int32), good, words)
+        found = Numbers(values.astype(np.int32, copy=False), good, words)
     else:
         found = column.parsed(lambda t: whole_number(t, f"a {what} id"), expected, np.int32)
     if 2 * found.good.sum() < len(found.good):
@@ -126,7 +126,7 @@ def ratings(column: Column) -> Numbers:
     found = column.numeric()
     if found:
         return found._replace(
-            values=found.values.astype(np.float32),
+            values=found.values.astype(np.float32, copy=False),
             words=lambda i: "expected a rating as a number, found an empty field",
         )
 
@@ -171,7 +171,7 @@ def times(column: Column) -> Numbers:
         largest = float(np.median(raw[good])) if good.any() else 0.0
         unit, parts = next(((u, n) for least, u, n in UNITS if largest >= least), ("s", 1))
         safe = np.where(good, raw, 0) if not good.all() else raw
-        seconds = safe.astype(np.int64)
+        seconds = safe.astype(np.int64, copy=False)
         seconds = seconds // parts if parts > 1 else seconds
         expected = f"expected a time in {unit} since 1970"
         return Numbers(seconds, good, lambda i: f"{expected}, {column.got(i)}", unit)

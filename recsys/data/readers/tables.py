@@ -8,6 +8,7 @@ import numpy as np
 
 from recsys.data.columns import Columns, by_content, by_name, missing
 from recsys.data.dataset import UNKNOWN, Movies, Ratings, Users
+from recsys.data.ids import unique
 from recsys.data.readers.fields import shown
 from recsys.data.readers.movies import genre_names, titled
 from recsys.data.readers.problems import BadLine, Problems
@@ -18,6 +19,7 @@ from recsys.data.readers.text import plain_text
 from recsys.data.readers.users import user_codes
 from recsys.errors import DataError
 
+_TYPES = {"user": "int32", "item": "int32", "rating": "float", "time": "int64"}  # in most files
 _LOOKED_AT = 1000  # rows whose content decides what a column is
 
 
@@ -38,7 +40,8 @@ def read_rating_table(
     """
     table = open_table(path)
     found = _rating_columns(table, given)
-    read = table.read(list(found.values()), problems)
+    types = {name: _TYPES[role] for role, name in found.items()}
+    read = table.read(list(found.values()), problems, types=types)
     if not len(read.lines):
         empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
         return empty, Understood(dict(found), {})
@@ -127,7 +130,7 @@ def _in_words(ratings: Ratings, found: dict[str, str], unit: str) -> dict[str, s
 
 
 def _distinct(column: Any) -> int:
-    return len(np.unique(column))
+    return len(unique(column))
 
 
 def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:

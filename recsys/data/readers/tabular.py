@@ -6,7 +6,8 @@ pyarrow is imported inside functions only, so that `.dat` and `u.*` files never 
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,15 +69,22 @@ class Table:
     delimiter: str = ","
     quoted: bool = False  # a field may hold the end of a line
 
-    def read(self, wanted: Sequence[str], problems: Problems, as_text: bool = False) -> Read:
+    def read(
+        self,
+        wanted: Sequence[str],
+        problems: Problems,
+        as_text: bool = False,
+        types: Mapping[str, str] | None = None,
+    ) -> Read:
         """The wanted columns; a row that is no row is put down as a problem.
 
         Args:
             as_text: fields stay text (bytes of it), whatever they look like.
+            types: of columns of CSV, if every field is of them; else all types are inferred.
         """
         wanted = list(dict.fromkeys(wanted))
         if self.kind == "csv":
-            return self._csv(wanted, problems, as_text)
+            return self._csv(wanted, problems, as_text, types)
         problems.rows.add(self.path)
         table = self._parquet(wanted) if self.kind == "parquet" else _json_lines(self.path)
         columns = {name: table.column(name) for name in wanted}
@@ -91,10 +99,22 @@ class Table:
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(self.path, error) from error
 
-    def _csv(self, wanted: list[str], problems: Problems, as_text: bool) -> Read:
+    def _csv(
+        self,
+        wanted: list[str],
+        problems: Problems,
+        as_text: bool,
+        types: Mapping[str, str] | None = None,
+    ) -> Read:
         """Read by all cores; where a row is bad again by one, which knows the lines of such."""
         bad: list[Any] = []
-        table = self._csv_table(wanted, as_text, bad, threads=True)
+        table = None
+        if types:
+            with suppress(DataError):
+                table = self._csv_table(wanted, as_text, bad, threads=True, types=types)
+        if table is None or bad:
+            bad.clear()
+            table = self._csv_table(wanted, as_text, bad, threads=True)
         if bad:
             bad.clear()
             table = self._csv_table(wanted, as_text, bad, threads=False)
@@ -128,7 +148,14 @@ class Table:
             f"got {row.actual_columns}"
         )
 
-    def _csv_table(self, wanted: list[str], as_text: bool, bad: list[Any], threads: bool) -> Any:
+    def _csv_table(
+        self,
+        wanted: list[str],
+        as_text: bool,
+        bad: list[Any],
+        threads: bool,
+        types: Mapping[str, str] | None = None,
+    ) -> Any:
         import pyarrow as pa
         from pyarrow import csv as reader
 
@@ -138,6 +165,9 @@ class Table:
 
         own = [f"c{place}" for place in range(len(self.names))]  # names may be in any encoding
         used = [own[self.names.index(name)] for name in wanted]
+        kinds = {name: pa.binary() for name in used} if as_text else None
+        if types:
+            kinds = {own[self.names.index(n)]: pa.type_for_alias(t) for n, t in types.items()}
         try:
             return reader.read_csv(
                 self.path,
@@ -150,7 +180,7 @@ class Table:
                 ),
                 reader.ConvertOptions(
                     include_columns=used,
-                    column_types={name: pa.binary() for name in used} if as_text else None,
+                    column_types=kinds,
                     null_values=[""] if as_text else list(_NULLS),
                     strings_can_be_null=True,
                 ),
