@@ -3,38 +3,51 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import NO_WORD, Dataset, Movies, Users, Vocabulary, padded
+from recsys.data.columns import Columns
+from recsys.data.dataset import NO_WORD, Dataset, Movies, Vocabulary, padded
 from recsys.data.files import replacing_file
 from recsys.data.readers.fields import MAX_ID, row_numbers, whole_number
-from recsys.data.readers.layouts import ENCODED_MOVIES, files_of, movie_layout
+from recsys.data.readers.layouts import ENCODED_MOVIES, movie_layout
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.ratings import check_pairs, read_rating_file
+from recsys.data.readers.reading import note_genres, read_all
 from recsys.data.readers.records import records
+from recsys.data.readers.tables import read_movie_table
+from recsys.data.readers.tabular import is_table
 from recsys.data.readers.text import file_bytes
-from recsys.data.readers.users import read_user_file
 from recsys.errors import DataError
+
+MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
+SkipBadLines = bool | Literal["all"]
 
 _ENCODED = re.compile(r"\d+::[\d,]*::[\d,]*")
 
 
 def read_dataset(
-    folder: Path | str,
+    data: Path | str,
     *,
-    skip_bad_lines: bool = False,
+    items: Path | str | None = None,
+    users: Path | str | None = None,
+    columns: Columns = Columns(),
+    skip_bad_lines: SkipBadLines = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
-    """Read and check a folder of MovieLens `.dat`, ML-100K `u.*` or RecBole atomic files.
+    """Read and check ratings: a folder of any family, or tables (CSV, JSON lines, Parquet).
 
     Args:
-        folder: holds ratings, movies and, where there are any, users of one family.
-        skip_bad_lines: leave bad lines out (and ratings of the movies and users on them).
-        log: gets a line on what was left out, and one if there is no users file.
+        data: a folder with ratings, movies and, where there are any, users; or a table of ratings.
+        items: a table of movies, if it is not in that folder.
+        users: a table of users, likewise.
+        columns: names of a table's columns that are not to be inferred.
+        skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
+            as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
+        log: gets a line on what was understood, on what is not used, on what was left out, and
+            one if there is no users file.
 
     Raises:
         DataError: a file that is missing or unreadable; or bad lines, the first ten in words.
@@ -43,43 +56,37 @@ def read_dataset(
     >>> len(dataset.movies), len(dataset.users), len(dataset.ratings)
     (338, 308, 15610)
     """
-    folder = Path(folder)
-    files = files_of(folder)
-    problems = Problems()
-    movies = read_movie_file(*files.movies, problems)
-    users = read_user_file(*files.users, problems) if files.users else None
-    complete = skip_bad_lines or not problems  # else a bad movie would make all its ratings bad
-    path, layout = files.ratings
-    raw = read_rating_file(path, layout, problems)
-    if complete:
-        raw = check_pairs(path, raw, movies, users, problems)
-    _settle(path, len(raw.lines), problems, skip_bad_lines, log)
-    if users is None:
-        users = Users.without_attributes(np.unique(raw.ratings.user_ids))
-        log(f"{folder}: no users file, so gender, age and job of every user are unknown")
-    return Dataset(folder.resolve().name, users, movies, raw.ratings)
+    read = read_all(data, items, users, columns, complete=bool(skip_bad_lines), log=log)
+    _settle(read.path, len(read.dataset.ratings), read.problems, skip_bad_lines, log)
+    return read.dataset
 
 
 def read_movies(
     path: Path | str,
     *,
-    skip_bad_lines: bool = False,
+    columns: Columns = Columns(),
+    skip_bad_lines: SkipBadLines = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Movies:
-    """Read and check one raw movie file: `movies.dat` or any like it, `u.item`, `*.item`.
+    """Read and check a raw movie file: `movies.dat` or any like it, `u.item`, `*.item`, a table.
 
     >>> read_movies("data/sample/movies.dat").titles[0]
     'Toy Story (1995)'
     """
     path = Path(path)
     problems = Problems()
-    movies = read_movie_file(path, movie_layout(path), problems)
+    if is_table(path):
+        movies, understood = read_movie_table(path, columns, problems)
+        log(", ".join(f"{role}: {words}" for role, words in understood.roles.items()))
+    else:
+        movies = read_movie_file(path, movie_layout(path), problems)
+    note_genres(movies, path, log)
     _settle(path, len(movies), problems, skip_bad_lines, log)
     return movies
 
 
 def _settle(
-    path: Path, left: int, problems: Problems, skip: bool, log: Callable[[str], None]
+    path: Path, left: int, problems: Problems, skip: SkipBadLines, log: Callable[[str], None]
 ) -> None:
     """Raise what there is to raise, or log what was dropped."""
     if problems and not skip:
@@ -89,8 +96,17 @@ def _settle(
         raise DataError(
             f"{path}: no usable line is left, {found}", "correct the file or name another", "file"
         )
-    if problems:
-        log(problems.summary())
+    if not problems:
+        return
+    bad = problems.counts[path]
+    if skip != "all" and bad > MANY_LINES and bad > MANY_SHARE * (left + bad):
+        raise DataError(
+            f"{path}: {bad:,} of {left + bad:,} lines are bad, more than one in a hundred; "
+            f"the first: {problems.listed()[0]}",
+            "correct the file, or leave out all the same",
+            "skip_all_bad_lines",
+        )
+    log(problems.summary())
 
 
 class Encoded(NamedTuple):

@@ -12,7 +12,8 @@ from recsys.cli.options import (
     data_option,
     milvus_options,
     model_option,
-    skip_bad_lines_option,
+    skip_bad_lines_options,
+    source_options,
     store_at,
     training_options,
 )
@@ -21,9 +22,11 @@ from recsys.cli.values import Number, Whole
 from recsys.data.movielens import SOURCES
 
 if TYPE_CHECKING:
+    from recsys.cli.options import Source
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus.update import Changes
     from recsys.milvus.versions import Published
+    from recsys.preprocess import SkipBadLines
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import ModelFolder
     from recsys.training.options import Options
@@ -50,6 +53,7 @@ def download(name: str, archive: str | None, to: str) -> None:
 
 @command()
 @data_option
+@source_options
 @model_option
 @click.option(
     "--validation", default=0.1, show_default=True, type=Number(0, 0.9),
@@ -58,32 +62,32 @@ def download(name: str, archive: str | None, to: str) -> None:
 @training_options()
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a broken training.")
-@skip_bad_lines_option
+@skip_bad_lines_options
 @verbosity_options
 def train(
     data: str | None,
+    source: "Source",
     model: str,
     validation: float,
     options: "Options",
     device: str,
     resume: bool,
-    skip_bad_lines: bool,
+    skip_bad_lines: "SkipBadLines",
 ) -> None:
     """Train the model; prints its folder, fingerprint and metrics on held-out ratings.
 
     Example: recsys train --data data/ml-100k --epochs 5
     """
-    folder = data_folder(data)
+    dataset = source.read(data_folder(data), skip_bad_lines)
     from recsys.train import train as fit
 
     done = fit(
-        folder,
+        dataset,
         model,
         options,
         validation=validation,
         device=device,
         resume=resume,
-        skip_bad_lines=skip_bad_lines,
         quiet=quiet(),
         log=log,
     )
@@ -98,9 +102,9 @@ def train(
     help="The file to write.",
 )  # fmt: skip
 @model_option
-@skip_bad_lines_option
+@skip_bad_lines_options
 @verbosity_options
-def preprocess(file: str, output: str, model: str, skip_bad_lines: bool) -> None:
+def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines") -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
 
     Example: recsys preprocess -f data/ml-100k/u.item
@@ -204,7 +208,7 @@ def _movies_of(folder: "ModelFolder", file: str | None) -> "Catalogue":
     if not file:
         return catalogue(folder)
     if not is_movies_data(Path(file)):
-        return catalogue(folder, read_movies(Path(file)))
+        return catalogue(folder, read_movies(Path(file), log=log))
     ids, titles, genres = read_movies_data(Path(file), folder.vocabulary)
     return catalogue(folder, decoded_movies(folder, ids, titles, genres))
 

@@ -12,7 +12,8 @@ from recsys.cli.options import (
     data_option,
     milvus_options,
     model_option,
-    skip_bad_lines_option,
+    skip_bad_lines_options,
+    source_options,
     store_at,
     training_options,
 )
@@ -22,10 +23,12 @@ from recsys.cli.values import Seeds, Whole
 from recsys.evaluation.protocols import PROTOCOLS, SIMILAR
 
 if TYPE_CHECKING:
+    from recsys.cli.options import Source
     from recsys.data.dataset import Dataset
     from recsys.evaluation.experiment import Row
     from recsys.metrics import Interval
     from recsys.milvus.address import MilvusAddress
+    from recsys.preprocess import SkipBadLines
     from recsys.training.options import Options
 
 
@@ -66,6 +69,7 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 
 @command()
 @data_option
+@source_options
 @click.option(
     "--protocol",
     type=click.Choice([*PROTOCOLS, SIMILAR]),
@@ -90,7 +94,7 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
     help="Milvus; by default a temporary file.",
 )  # fmt: skip
 @click.option("--no-index", is_flag=True, help="Leave out what comes through Milvus.")
-@skip_bad_lines_option
+@skip_bad_lines_options
 @click.option(
     "--format", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="A table for each seed, or json.",
@@ -98,6 +102,7 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 @verbosity_options
 def evaluate(
     data: str | None,
+    source: "Source",
     protocol: str,
     baselines: str,
     likes: int,
@@ -105,7 +110,7 @@ def evaluate(
     options: "Options",
     uri: str,
     no_index: bool,
-    skip_bad_lines: bool,
+    skip_bad_lines: "SkipBadLines",
     format: str,
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
@@ -117,11 +122,10 @@ def evaluate(
     """
     folder = data_folder(data)
     from recsys.evaluation import experiment
-    from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
 
     use_all_cores()
-    dataset = read_dataset(folder, skip_bad_lines=skip_bad_lines, log=log)
+    dataset = source.read(folder, skip_bad_lines)
     if protocol == SIMILAR:
         _evaluate_similar(dataset, seeds, options, format)
         return

@@ -12,11 +12,13 @@ import click
 from recsys.cli.prompt import Misuse, log, quiet
 from recsys.cli.remedies import in_words
 from recsys.cli.values import Number, Whole, Years, quoted
+from recsys.data.columns import Columns
 from recsys.errors import StoreError
 from recsys.milvus.address import CONSISTENCY, MilvusAddress
 from recsys.training.options import Options
 
 if TYPE_CHECKING:
+    from recsys.data.dataset import Dataset
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
 
@@ -33,12 +35,21 @@ ADDRESS_HELP = {
     "timeout": "Seconds the server may take for an answer.",
 }
 
+COLUMNS_HELP = {
+    "user": "The column of a table that has the users' ids.",
+    "item": "The column with the movies' ids.",
+    "rating": "The column with the ratings.",
+    "time": "The column with the times; none for no times.",
+    "title": "The column of the table of movies with the titles.",
+    "genres": "The column of the table of movies with the genres; none for no genres.",
+}
+
 data_option = click.option(
     "--data",
     envvar="RECSYS_DATA",
     show_envvar=True,
     type=click.Path(),
-    help=f"Folder of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
+    help=f"Folder or table of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
 )
 model_option = click.option(
     "--model",
@@ -49,9 +60,7 @@ model_option = click.option(
     type=click.Path(),
     help="The model folder.",
 )
-skip_bad_lines_option = click.option(
-    "--skip-bad-lines", is_flag=True, help="Leave bad lines out; they are counted."
-)
+
 k_option = click.option(
     "-k", default=5, show_default=True, type=Whole(1, MOST), help="How many movies."
 )
@@ -61,6 +70,60 @@ exact_option = click.option(
 output_option = click.option(
     "-o", "--output", type=click.Path(), help="A file instead of stdout; complete or not at all."
 )
+
+
+def skip_bad_lines_options(command: F) -> F:
+    """Two flags; the command gets False, True or "all" as `skip_bad_lines`."""
+
+    @functools.wraps(command)
+    def with_skip(**given: Any) -> Any:
+        every = given.pop("skip_all_bad_lines")
+        some = given.pop("skip_bad_lines")
+        return command(**given, skip_bad_lines="all" if every else some)
+
+    for name, help in (
+        ("--skip-all-bad-lines", "Also when that is more than a hundredth of the ratings."),
+        ("--skip-bad-lines", "Leave bad lines out, if they are few; they are counted."),
+    ):
+        with_skip = click.option(name, is_flag=True, help=help)(with_skip)
+    return with_skip  # type: ignore[return-value]
+
+
+class Source(NamedTuple):
+    """Tables beside the ratings and names of columns, as given."""
+
+    items: str | None = None
+    users: str | None = None
+    columns: Columns = Columns()
+
+    def read(self, data: Path, skip_bad_lines: Any) -> "Dataset":
+        """The dataset, and a line on stderr on how it was understood."""
+        from recsys.preprocess import read_dataset
+
+        return read_dataset(
+            data,
+            items=self.items,
+            users=self.users,
+            columns=self.columns,
+            skip_bad_lines=skip_bad_lines,
+            log=log,
+        )
+
+
+def source_options(command: F) -> F:
+    """--items, --users and a --ROLE-column for each of `Columns`; the command gets `source`."""
+
+    @functools.wraps(command)
+    def with_source(**given: Any) -> Any:
+        columns = Columns(**{role: given.pop(f"{role}_column") for role in Columns._fields})
+        source = Source(given.pop("items"), given.pop("users"), columns)
+        return command(**given, source=source)
+
+    for role in reversed(Columns._fields):
+        with_source = click.option(f"--{role}-column", help=COLUMNS_HELP[role])(with_source)
+    for name, help in (("--users", "A table of users."), ("--items", "A table of movies.")):
+        with_source = click.option(name, type=click.Path(), help=help)(with_source)
+    return with_source  # type: ignore[return-value]
 
 
 def milvus_options(command: F) -> F:
@@ -183,7 +246,7 @@ def _known(given: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
 
 
 def data_folder(data: str | None) -> Path:
-    """The folder named, or one that is there, or one that is fetched; logs which and why."""
+    """The folder or file named, or one that is there, or one fetched; logs which and why."""
     if data:
         return Path(data)
     from recsys.data.download import any_dataset

@@ -23,7 +23,7 @@ from recsys.errors import DataError
 TIMEOUT = 10  # seconds for a connection and for each piece to come
 PIP_TIMEOUT = 120  # seconds for pip as a whole
 _CHUNK = 2**16
-_RATINGS = ("ratings.dat", "u.data", "*.inter")
+_RATINGS = ("ratings.dat", "u.data", "*.inter", "ratings.csv")
 
 Log = Callable[[str], None]
 
@@ -82,11 +82,12 @@ def download(
 ) -> Path:
     """Fetch a dataset into `folder / name` unless it is there, and return that folder.
 
-    The archive's checksum is verified before anything is unpacked. The folder appears by one
+    The archive's checksum is verified before anything is unpacked; one that has none published, as
+    it changes now and then, is taken only over https, which is logged. The folder appears by one
     rename when all of it is there.
 
     Args:
-        name: "ml-1m" or "ml-100k".
+        name: one of movielens.SOURCES.
         folder: where datasets live.
         archive: the archive itself, where one has it already; nothing is fetched then.
         progress: draw a bar on stderr.
@@ -109,7 +110,7 @@ def download(
         raise DataError(f"{target}: is there but holds no ratings", "move it away", "output")
     with replacing_folder(target) as beside:
         if archive is not None:
-            source, fetched = _matching(archive, sources), archive
+            source, fetched = _matching(archive, sources, log), archive
         else:
             into = beside / ".fetched"
             source, fetched = _first_that_delivers(name, sources, into, progress, log)
@@ -131,7 +132,7 @@ def _first_that_delivers(
     for source in sources:
         log(f"{name}: trying {source.address}")
         try:
-            return source, _fetch(source, into, progress)
+            return source, _fetch(source, into, progress, log)
         except _Failed as reason:
             log(f"{name}: {source.address} failed: {reason}")
             tried.append(f"{source.address} ({reason})")
@@ -142,12 +143,20 @@ def _first_that_delivers(
     )
 
 
-def _fetch(source: Source, into: Path, progress: bool) -> Path:
+def _fetch(source: Source, into: Path, progress: bool, log: Log) -> Path:
     """The archive of a source, verified."""
+    if not source.checksum:
+        if not source.address.startswith("https://"):
+            raise _Failed("it has no checksum, so that only https is taken")
+        log(f"{source.address}: has no fixed checksum, trusting https")
     if source.address.startswith("pip:"):
         fetched = _fetch_by_pip(source.address.removeprefix("pip:"), into / "wheels")
     else:
-        fetched = _fetch_url(source.address, into / "archive", progress)
+        fetched = _fetch_url(source, into / "archive", progress)
+    if not source.checksum:
+        if not zipfile.is_zipfile(fetched):
+            raise _Failed(f"not a zip archive: {fetched.stat().st_size} bytes")
+        return fetched
     found = _checksum(fetched, source.checksum)
     if found != source.checksum:
         size = fetched.stat().st_size
@@ -155,10 +164,13 @@ def _fetch(source: Source, into: Path, progress: bool) -> Path:
     return fetched
 
 
-def _fetch_url(address: str, to: Path, progress: bool) -> Path:
+def _fetch_url(source: Source, to: Path, progress: bool) -> Path:
+    address = source.address
     label = PurePosixPath(urlsplit(address).path).name
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, to.open("wb") as file:
+            if not source.checksum and not answer.geturl().startswith("https://"):
+                raise _Failed(f"led away from https to {answer.geturl()}")
             total = int(answer.headers.get("Content-Length") or 0) or None
             with tqdm(
                 total=total, desc=label, unit="B", unit_scale=True, disable=not progress
@@ -199,8 +211,13 @@ def _fetch_by_pip(package: str, into: Path) -> Path:
     return found[0]
 
 
-def _matching(archive: Path, sources: Sequence[Source]) -> Source:
+def _matching(archive: Path, sources: Sequence[Source], log: Log) -> Source:
     """The source whose archive this is."""
+    if not sources[0].checksum:
+        if not zipfile.is_zipfile(archive):
+            raise DataError(f"{archive}: no zip archive", "name the archive itself", "archive")
+        log(f"{archive}: not verified, {sources[0].address} has no fixed checksum")
+        return sources[0]
     checksums = list(dict.fromkeys(source.checksum for source in sources))
     found = [_checksum(archive, each) for each in checksums]
     for source in sources:
@@ -231,9 +248,11 @@ def _checksum(path: Path, like: str) -> str:
 
 
 def _unpack(archive: Path, source: Source, into: Path) -> None:
-    """Unpack the source's folder of a verified archive."""
+    """Unpack the source's folder of an archive."""
     with zipfile.ZipFile(archive) as zipped:
         for name in zipped.namelist():
+            if ".." in PurePosixPath(name).parts:
+                raise DataError(f"{archive}: leads out of its folder: {name[:80]}", "report this")
             if name.startswith(source.inside) and not name.endswith("/"):
                 path = into / name.removeprefix(source.inside)
                 path.parent.mkdir(parents=True, exist_ok=True)

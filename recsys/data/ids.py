@@ -21,3 +21,19 @@ def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
     place = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)
     place = place if order is None else order[place]
     return np.where(ids[place] == wanted, place, -1)
+
+
+def unique(ids: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The different ids in ascending order, counted rather than sorted where they are dense.
+
+    Args:
+        ids: (N,) whole numbers from 0 on.
+
+    >>> unique(np.array([7, 2, 7])).tolist()
+    [2, 7]
+    """
+    if not len(ids) or ids.max() > 4 * len(ids):
+        return np.unique(ids)
+    seen = np.zeros(int(ids.max()) + 1, np.bool_)
+    seen[ids] = True
+    return np.flatnonzero(seen).astype(ids.dtype)

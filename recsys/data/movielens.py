@@ -82,13 +82,16 @@ class Source(NamedTuple):
     """One place a dataset can be had from, as an archive, and what proves it is the right one."""
 
     address: str  # a URL, or "pip:" and a pinned package whose wheel has the dataset in it
-    checksum: str  # "md5:" or "sha256:" and the digest of the archive, in hexadecimal
+    checksum: str  # "md5:" or "sha256:" and the archive's digest, or "": changes now and then
     inside: str  # the folder in the archive that is kept, with a slash at its end
 
 
 _GROUPLENS = "://files.grouplens.org/datasets/movielens/"
 _ML_1M = "md5:c4d9eecfca2ab87c1945afe126590906"
 _ML_100K = "md5:0e33842e24a9c977be4e0107933c0723"
+
+_ML_25M = "md5:6b51fb2759a8657d3bfcbfc42b592ada"
+_ML_32M = "md5:d472be332d4daa821edc399621853b57"
 
 # GroupLens' certificate has expired before; plain http is as good, for the checksum decides.
 SOURCES = {
@@ -105,5 +108,14 @@ SOURCES = {
             "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
             "recbole/dataset_example/ml-100k/",
         ),
+    ),
+    "ml-latest-small": (Source(f"https{_GROUPLENS}ml-latest-small.zip", "", "ml-latest-small/"),),
+    "ml-25m": (
+        Source(f"https{_GROUPLENS}ml-25m.zip", _ML_25M, "ml-25m/"),
+        Source(f"http{_GROUPLENS}ml-25m.zip", _ML_25M, "ml-25m/"),
+    ),
+    "ml-32m": (
+        Source(f"https{_GROUPLENS}ml-32m.zip", _ML_32M, "ml-32m/"),
+        Source(f"http{_GROUPLENS}ml-32m.zip", _ML_32M, "ml-32m/"),
     ),
 }

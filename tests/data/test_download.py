@@ -263,9 +263,39 @@ def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server,
     assert caught.value.fix == "data"
 
 
-def test_every_source_has_a_checksum():
-    for sources in SOURCES.values():
+def test_every_source_has_a_checksum_or_is_of_one_that_changes():
+    for name, sources in SOURCES.items():
         for source in sources:
+            assert source.inside.endswith("/")
+            if name == "ml-latest-small":
+                assert source.checksum == ""
+                assert source.address.startswith("https://")
+                continue
             kind, digest = source.checksum.split(":")
             assert len(digest) == {"md5": 32, "sha256": 64}[kind]
-            assert source.inside.endswith("/")
+
+
+LATEST = {"ratings.csv": b"userId,movieId,rating,timestamp\n1,1,5,9\n"}
+
+
+def test_without_a_checksum_only_https_is_taken(tmp_path, server):
+    with pytest.raises(DataError, match="no checksum, so that only https is taken"):
+        download(NAME, tmp_path / "data", sources=[server.source("good.zip", "")])
+    assert server.asked == []
+    assert nothing_in(tmp_path / "data")
+
+
+def test_an_archive_without_a_checksum_is_taken_and_that_is_logged(tmp_path):
+    archive = tmp_path / "mine.zip"
+    archive.write_bytes(zipped({f"ml-latest-small/{name}": data for name, data in LATEST.items()}))
+    logged: list[str] = []
+    got = download("ml-latest-small", tmp_path, archive=archive, log=logged.append)
+    assert {each.name: each.read_bytes() for each in got.iterdir()} == LATEST
+    assert "not verified" in logged[0]
+    archive.write_bytes(b"<html>")
+    with pytest.raises(DataError, match="no zip archive"):
+        download("ml-latest-small", tmp_path / "b", archive=archive)
+    archive.write_bytes(zipped({"ml-latest-small/../../evil.csv": b"x"}))
+    with pytest.raises(DataError, match="leads out of its folder"):
+        download("ml-latest-small", tmp_path / "b", archive=archive)
+    assert not (tmp_path / "evil.csv").exists()

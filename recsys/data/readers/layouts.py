@@ -109,7 +109,7 @@ def files_of(folder: Path) -> Files:
         return _atomic_files(folder, names)
     raise DataError(
         f"{folder}: no ratings found, expected ratings.dat and movies.dat, or u.data and u.item, "
-        "or *.inter and *.item",
+        "or *.inter and *.item, or a table such as ratings.csv",
         "name another folder or download a dataset",
         "data",
     )

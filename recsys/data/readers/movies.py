@@ -10,7 +10,7 @@ from recsys.data.movielens import GENRES_100K as GENRES
 from recsys.data.readers.fields import shown, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
-from recsys.data.readers.records import records
+from recsys.data.readers.records import records, rows
 
 _YEAR = re.compile(r"\d{4}")
 _YEAR_LAST = re.compile(r"\(\d{4}\)$")
@@ -19,36 +19,42 @@ _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind 
 
 def read_movie_file(path: Path, layout: Layout, problems: Problems) -> Movies:
     """The movies of any family of files, in the file's order."""
-    found = records(path, layout, problems, "movie", _movie)
+    separator = " "
+    if "genre_words" in layout.columns:  # RecBole writes words; some write MovieLens' bars
+        every = (row["genre_words"] for _, row in rows(path, layout, Problems()))
+        separator = "|" if any("|" in each for each in every) else " "
+
+    def movie(row: dict[str, str]) -> tuple[int, tuple[str, tuple[str, ...]]]:
+        movie_id = whole_number(row["movie_id"], "a movie id")
+        return movie_id, (_title(row), _genres(row, separator))
+
+    found = records(path, layout, problems, "movie", movie)
     titles = [title for title, _ in found.values()]
     return Movies(np.array(list(found), np.int64), titles, [genres for _, genres in found.values()])
 
 
-def _movie(row: dict[str, str]) -> tuple[int, tuple[str, tuple[str, ...]]]:
-    """A movie's id, and its title with the year at the end and its genres."""
-    movie_id = whole_number(row["movie_id"], "a movie id")
-    return movie_id, (_title(row), _genres(row))
-
-
 def _title(row: dict[str, str]) -> str:
-    title = row["title"].strip()
-    year = row.get("year", "").strip()
-    if not title:
-        raise BadLine("expected a title, found none")
-    if _YEAR.fullmatch(year) and not _YEAR_LAST.search(title):
-        title += f" ({year})"
+    """A movie's title with the year at the end."""
+    title = titled(row["title"].strip(), row.get("year", "").strip())
     return _MADE_FOR_VIDEO.sub("", title) if "video" in row else title
 
 
-def _genres(row: dict[str, str]) -> tuple[str, ...]:
+def titled(title: str, year: str) -> str:
+    """A title with its year at the end, where there is one; BadLine when there is no title."""
+    if not title:
+        raise BadLine("expected a title, found none")
+    return f"{title} ({year})" if _YEAR.fullmatch(year) and not _YEAR_LAST.search(title) else title
+
+
+def _genres(row: dict[str, str], separator: str) -> tuple[str, ...]:
     if "genres" in row:
-        return _genre_names(row["genres"], "|")
+        return genre_names(row["genres"], "|")
     if "genre_words" in row:
-        return _genre_names(row["genre_words"].strip(), " ")
+        return genre_names(row["genre_words"].strip(), separator)
     return tuple(name for name in GENRES if name in row and _flag(row, name))
 
 
-def _genre_names(text: str, separator: str) -> tuple[str, ...]:
+def genre_names(text: str, separator: str) -> tuple[str, ...]:
     """A movie's genres without repetition; none for an empty list or "(no genres listed)"."""
     if text.strip() in ("", "(no genres listed)", "unknown"):
         return ()

@@ -27,16 +27,24 @@ class Problems:
 
     def __init__(self) -> None:
         self.counts: Counter[Path] = Counter()
+        self.kinds: Counter[str] = Counter()  # of those that have one, such as "missing"
+        self.rows: set[Path] = set()  # files whose rows are counted, not lines
         self._words: dict[Path, list[tuple[int, str]]] = {}
 
-    def add(self, path: Path, line: int, words: str) -> None:
-        self.add_all(path, [line], lambda _: words)
+    def add(self, path: Path, line: int, words: str, kind: str = "") -> None:
+        self.add_all(path, [line], lambda _: words, kind)
 
     def add_all(
-        self, path: Path, lines: Sequence[int] | NDArray[np.int64], words: Callable[[int], str]
+        self,
+        path: Path,
+        lines: Sequence[int] | NDArray[np.int64],
+        words: Callable[[int], str],
+        kind: str = "",
     ) -> None:
         """Ascending lines with one kind of problem; `words(i)` is called for listed ones only."""
         self.counts[path] += len(lines)
+        if kind:
+            self.kinds[kind] += len(lines)
         kept = self._words.setdefault(path, [])
         kept += [(int(line), words(i)) for i, line in enumerate(lines[:LISTED])]
         if len(kept) >= 2 * LISTED:
@@ -48,7 +56,7 @@ class Problems:
     def listed(self) -> list[str]:
         """The first ten, file by file in the order they were read."""
         words = [
-            f"{path}:{line}: {text}"
+            f"{path}: row {line}: {text}" if path in self.rows else f"{path}:{line}: {text}"
             for path, kept in self._words.items()
             for line, text in sorted(kept)[:LISTED]
         ]

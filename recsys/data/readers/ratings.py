@@ -16,8 +16,10 @@ from recsys.data.readers import text
 from recsys.data.readers.fields import number, seconds, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
+from recsys.errors import DataError
 
 _BLOCK = 2**22  # bytes looked at together
+OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
 _COLUMN_TYPES = {"user_id": "i4", "movie_id": "i4", "rating": "f4", "time": "i8"}
 
 
@@ -43,9 +45,9 @@ def read_rating_file(path: Path, layout: Layout, problems: Problems) -> RatingLi
         line = 1 + layout.header
         while block := file.read(_BLOCK) + file.readline():
             part = _at_once(block, line, layout) or _by_line(block, line, layout, path, problems)
-            parts.append(_in_scale(path, part, problems))
+            parts.append(part)
             line += block.count(b"\n")
-    return _joined(parts)
+    return in_scale(path, _joined(parts), problems)
 
 
 def _at_once(block: bytes, line: int, layout: Layout) -> RatingLines | None:
@@ -133,11 +135,25 @@ def _ratings(columns: dict[str, NDArray]) -> Ratings:
     return Ratings(columns["user_id"], columns["movie_id"], columns["rating"], times)
 
 
-def _in_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
-    """Leave out what is not 0.5 to 5 in half steps."""
+def in_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
+    """Leave out what is not 0.5 to 5 in half steps.
+
+    Raises:
+        DataError: so many are not that the file's ratings are on another scale.
+    """
     values = raw.ratings.values
     halves = values * 2
     good = (values >= MIN_RATING) & (values <= MAX_RATING) & (halves == np.rint(halves))
+    finite = values[np.isfinite(values)]
+    others = len(finite) - int(good.sum())
+    if others >= OTHER_SCALE and others > OTHER_SHARE * len(values):
+        steps = "" if (finite == np.rint(finite)).all() else " in steps that are not whole"
+        raise DataError(
+            f"{path}: ratings are {finite.min():g} to {finite.max():g}{steps}, this recsys takes "
+            f"{MIN_RATING:g} to {MAX_RATING:g} in steps of a half; "
+            f"{others:,} of {len(values):,} are others",
+            "convert the ratings to that scale",
+        )
     return _keep(
         path,
         raw,
@@ -170,7 +186,8 @@ def check_pairs(
         line = lines[first[i]]
         return f"second rating of movie {movie} by user {user}, expected one; line {line} has one"
 
-    return _keep(path, raw, first == np.arange(len(first)), problems, second)
+    kept = first == np.arange(len(first))
+    return _keep(path, raw, kept, problems, second, "duplicate")
 
 
 def _keep(
@@ -179,13 +196,14 @@ def _keep(
     good: NDArray[np.bool_],
     problems: Problems,
     words: Callable[[int], str],
+    kind: str = "",
 ) -> RatingLines:
     """The good ratings; the others are problems, which `words(i)` describes for rating i."""
     if good.all():
         return raw
     bad = np.flatnonzero(~good)
     lines = np.asarray(raw.lines)
-    problems.add_all(path, lines[bad], lambda i: words(bad[i]))
+    problems.add_all(path, lines[bad], lambda i: words(bad[i]), kind)
     return RatingLines(raw.ratings[good], lines[good])
 
 

@@ -1,0 +1,148 @@
+"""Which column of a table is the user, the movie, the rating: by name first, by content second."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from recsys.errors import DataError
+
+NONE = "none"  # in place of a column's name: there is none, although one looks like it
+
+# Names by role, as `plain_name` writes them.
+NAMES: dict[str, tuple[str, ...]] = {
+    "user": (
+        *("user", "userid", "uid", "userno", "customer", "customerid", "member", "memberid"),
+        *("reviewer", "reviewerid", "visitor", "visitorid", "account", "accountid"),
+    ),
+    "item": (
+        *("item", "itemid", "iid", "movie", "movieid", "mid", "film", "filmid", "product"),
+        *("productid", "book", "bookid", "asin", "parentasin", "isbn", "sku", "article"),
+        *("articleid", "track", "trackid", "song", "songid", "game", "gameid", "businessid"),
+    ),
+    "rating": (
+        *("rating", "ratings", "star", "stars", "score", "userrating", "starrating"),
+        *("overall", "grade", "ratingvalue"),
+    ),
+    "time": (
+        *("timestamp", "time", "date", "ts", "datetime", "ratedat", "createdat", "unixtime"),
+        *("eventtime", "unixreviewtime", "reviewtime", "ratingtime", "ratingdate"),
+    ),
+    "title": ("title", "movietitle", "itemtitle", "producttitle", "name", "itemname", "moviename"),
+    "genres": ("genres", "genre", "categories", "category", "class"),
+    "year": ("year", "releaseyear"),
+    "gender": ("gender", "sex"),
+    "age": ("age",),
+    "job": ("occupation", "job", "profession"),
+}
+
+
+class Columns(NamedTuple):
+    """Names of columns that are said rather than inferred; None is inferred, "none" is no column.
+
+    >>> Columns(user="who").of("user")
+    'who'
+    """
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    time: str | None = None
+    title: str | None = None
+    genres: str | None = None
+
+    def of(self, role: str) -> str | None:
+        return getattr(self, role, None)
+
+
+def plain_name(name: str) -> str:
+    """A column's name in small letters and digits only, without an atomic file's type.
+
+    >>> plain_name("user_ID:token")
+    'userid'
+    """
+    return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
+
+
+def by_name(
+    path: object, names: Sequence[str], roles: Sequence[str], given: Columns
+) -> dict[str, str]:
+    """The column of each role that has one, by what is given or else by its name.
+
+    Raises:
+        DataError: a column that is given is not there, or two may be the same.
+
+    >>> by_name("r.csv", ["userId", "stars", "x"], ["user", "rating", "time"], Columns())
+    {'user': 'userId', 'rating': 'stars'}
+    """
+    found: dict[str, str] = {}
+    for role in roles:
+        said = given.of(role)
+        if said is not None and said != NONE and said not in names:
+            raise DataError(
+                f"{path}: no column {said!r}, there are {listed(names)}",
+                "name one of them",
+                f"{role}_column",
+            )
+        if said is not None:
+            found |= {role: said} if said != NONE else {}
+            continue
+        taken = {given.of(other) for other in roles}
+        like = [n for n in names if plain_name(n) in NAMES[role] and n not in taken]
+        if len(like) > 1:
+            raise _two(path, role, like)
+        if like:
+            found[role] = like[0]
+    return found
+
+
+def by_content(
+    path: object,
+    names: Sequence[str],
+    found: Mapping[str, str],
+    tests: Mapping[str, Callable[[str], bool]],
+    given: Columns,
+) -> dict[str, str]:
+    """Columns of roles that no name gave: the one unnamed column that looks like each.
+
+    Args:
+        tests: by role, whether a column looks like it, asked in this order.
+
+    Raises:
+        DataError: two columns look alike.
+    """
+    whole = dict(found)
+    known = {name for each in NAMES.values() for name in each}
+    for role, looks in tests.items():
+        if role in whole or given.of(role) == NONE:
+            continue
+        free = [n for n in names if n not in whole.values() and plain_name(n) not in known]
+        like = [name for name in free if looks(name)]
+        if len(like) > 1:
+            raise _two(path, role, like)
+        if like:
+            whole[role] = like[0]
+    return whole
+
+
+def missing(path: object, role: str, names: Sequence[str], more: str = "") -> DataError:
+    """The error when a column that must be there is not."""
+    return DataError(
+        f"{path}: no {role} column found, expected a name such as "
+        f"{', '.join(NAMES[role][:4])}, there are {listed(names)}{more}",
+        "name it",
+        f"{role}_column",
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of columns as an error shows them, the first twenty."""
+    shown = ", ".join(repr(n if len(n) <= 40 else n[:37] + "...") for n in names[:20])
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _two(path: object, role: str, like: Sequence[str]) -> DataError:
+    return DataError(
+        f"{path}: several columns may be the {role}: {listed(like)}",
+        "name the one",
+        f"{role}_column",
+    )

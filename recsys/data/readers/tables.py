@@ -1,0 +1,276 @@
+"""Tables of ratings, movies and users to typed columns, and what was understood of each."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recsys.data.columns import Columns, by_content, by_name, missing
+from recsys.data.dataset import UNKNOWN, Movies, Ratings, Users
+from recsys.data.ids import unique
+from recsys.data.readers.fields import shown
+from recsys.data.readers.movies import genre_names, titled
+from recsys.data.readers.problems import BadLine, Problems
+from recsys.data.readers.ratings import RatingLines, in_scale
+from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
+from recsys.data.readers.tabular import Read, Table, open_table, texts
+from recsys.data.readers.text import plain_text
+from recsys.data.readers.users import user_codes
+from recsys.errors import DataError
+
+_TYPES = {"user": "int32", "item": "int32", "rating": "float", "time": "int64"}  # in most files
+_LOOKED_AT = 1000  # rows whose content decides what a column is
+
+
+class Understood(NamedTuple):
+    """How a table was read: its columns by role in words, and why the others are not used."""
+
+    roles: dict[str, str]
+    unused: dict[str, str]
+
+
+def read_rating_table(
+    path: Path, given: Columns, problems: Problems
+) -> tuple[RatingLines, Understood]:
+    """The ratings of a table, each 0.5 to 5 in half steps, and how it was read.
+
+    Raises:
+        DataError: a column is missing, or what it holds is not supported.
+    """
+    table = open_table(path)
+    found = _rating_columns(table, given)
+    types = {name: _TYPES[role] for role, name in found.items()}
+    read = table.read(list(found.values()), problems, types=types)
+    if not len(read.lines):
+        empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
+        return empty, Understood(dict(found), {})
+    columns: dict[str, Numbers] = {}
+    for role, parse in (
+        ("user", lambda c: ids(c, "user")),
+        ("item", lambda c: ids(c, "movie")),
+        ("rating", ratings),
+        ("time", times),
+    ):
+        if role in found:
+            columns[role] = parse(Column(table, read, found[role]))
+    values = [each.values for each in columns.values()]
+    if "time" not in columns:
+        values.append(np.zeros(len(values[0]), np.int64))
+    raw = kept(RatingLines(Ratings(*values), read.lines), table, columns, problems)
+    raw = in_scale(path, raw, problems)
+    unit = columns["time"].unit if "time" in columns else ""
+    return raw, Understood(_in_words(raw.ratings, found, unit), _unused(table, found, "a rating"))
+
+
+def _rating_columns(table: Table, given: Columns) -> dict[str, str]:
+    """The columns of user, item, rating and, where there is one, time."""
+    path, names = table.path, table.names
+    found = by_name(path, names, ("user", "item", "rating", "time"), given)
+    if not {"user", "item", "rating"} <= set(found):
+        first = {
+            n: c.slice(0, _LOOKED_AT) for n, c in table.read(names, Problems()).columns.items()
+        }
+        one = sum(role in found for role in ("user", "item")) == 1
+        tests: dict[str, Callable[[str], bool]] = {
+            "rating": lambda name: _like_ratings(first[name]),
+            "time": lambda name: _like_times(first[name]),
+        }
+        if one:  # of two columns of numbers none can know which is the user
+            tests |= dict.fromkeys(("user", "item"), lambda name: _like_ids(first[name]))
+        found = by_content(path, names, found, tests, given)
+    for role in ("user", "item"):
+        if role not in found:
+            raise missing(path, role, names)
+    if "rating" not in found:
+        raise missing(path, "rating", names, "; events without ratings are not supported yet")
+    twice = [name for name in found.values() if list(found.values()).count(name) > 1]
+    if twice:
+        raise DataError(f"{path}: {twice[0]!r} is taken for two things", "name each column", "file")
+    return found
+
+
+def _like_ratings(column: Any) -> bool:
+    values = _numbers(column)
+    halves = len(values) and np.isin(values * 2, np.arange(1, 11)).all()
+    return bool(halves) and len(np.unique(values)) <= 10
+
+
+def _like_times(column: Any) -> bool:
+    import pyarrow as pa
+
+    values = _numbers(column)
+    dated = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+    return dated or bool(len(values) and np.median(values) > 1e8)
+
+
+def _like_ids(column: Any) -> bool:
+    values = _numbers(column)
+    return bool(len(values) and (values == np.rint(values)).all() and (values >= 0).all())
+
+
+def _numbers(column: Any) -> Any:
+    import pyarrow as pa
+
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return np.zeros(0)
+    return column.drop_null().to_numpy()
+
+
+def _in_words(ratings: Ratings, found: dict[str, str], unit: str) -> dict[str, str]:
+    words = {
+        "user": f"{found['user']} ({_distinct(ratings.user_ids):,})",
+        "item": f"{found['item']} ({_distinct(ratings.movie_ids):,})",
+    }
+    if len(ratings):
+        low, high = ratings.values.min(), ratings.values.max()
+        words["rating"] = f"{found['rating']} {low:g}-{high:g}"
+    words["time"] = f"{found['time']} ({unit})" if "time" in found else "none"
+    return words
+
+
+def _distinct(column: Any) -> int:
+    return len(unique(column))
+
+
+def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:
+    """The other columns, and why each is not used."""
+    why = f"columns of one's own about {what} are not supported yet"
+    return {name: why for name in table.names if name not in found.values()}
+
+
+def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Movies, Understood]:
+    """The movies of a table; without a column of titles a movie is called "Item ID"."""
+    table = open_table(path)
+    found = _described(table, "item", ("title", "genres", "year"), given)
+    read = table.read(list(found.values()), problems, as_text=True)
+    lines = read.lines
+    numbers = ids(Column(table, read, found["item"]), "movie") if len(lines) else None
+    texts_of = {
+        role: _texts(table, read, name, problems) for role, name in found.items() if role != "item"
+    }
+    separator, names = _genres(path, texts_of.get("genres"))
+    rows: dict[int, tuple[str, tuple[str, ...]]] = {}
+    first: dict[int, int] = {}
+    for place, line in enumerate(lines):
+        try:
+            if numbers is None or not numbers.good[place]:
+                raise BadLine(numbers.words(place) if numbers else "")
+            movie = int(numbers.values[place])
+            title = _title(texts_of, place, movie)
+            genres = names(texts_of["genres"][place]) if "genres" in texts_of else ()
+            if movie in rows:
+                raise BadLine(f"movie {movie} again, expected once, first on line {first[movie]}")
+        except BadLine as problem:
+            problems.add(path, int(line), str(problem))
+            continue
+        rows[movie], first[movie] = (title, genres), int(line)
+    titles = [title for title, _ in rows.values()]
+    movies = Movies(np.array(list(rows), np.int64), titles, [g for _, g in rows.values()])
+    words: dict[str, str] = {r: found[r] for r in ("title", "year") if r in found}
+    words.setdefault("title", "none, Item ID instead")
+    words["genres"] = f"{found['genres']} {separator}".strip() if "genres" in found else "none"
+    return movies, Understood(words, _unused(table, found, "a movie"))
+
+
+def _described(table: Table, key: str, roles: Sequence[str], given: Columns) -> dict[str, str]:
+    """The columns that describe movies or users; a key may be called as in the ratings, or id."""
+    if given.of(key) not in table.names:
+        given = given._replace(**{key: None})
+    found = by_name(table.path, table.names, (key, *roles), given)
+    if key not in found:
+        like = [name for name in table.names if name.lower() == "id"]
+        if not like:
+            raise missing(table.path, key, table.names)
+        found[key] = like[0]
+    return found
+
+
+def _texts(table: Table, read: Read, name: str, problems: Problems) -> list[Any]:
+    """A column's fields as text; lists of texts stay lists."""
+    import pyarrow as pa
+
+    column = read.columns[name]
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return column.to_pylist()
+    return texts(column, table.path, read.lines, problems)
+
+
+def _title(texts_of: dict[str, list[Any]], place: int, movie: int) -> str:
+    if "title" not in texts_of:
+        return f"Item {movie}"
+    title = " ".join((texts_of["title"][place] or "").split())
+    year = texts_of["year"][place] if "year" in texts_of else None
+    return titled(plain_text(title) if title else "", (year or "").removesuffix(".0").strip())
+
+
+def _genres(path: Path, cells: list[Any] | None) -> tuple[str, Callable[[Any], tuple[str, ...]]]:
+    """What separates genres in a column, in words, and what reads a field of it."""
+    if cells and any(isinstance(each, list) for each in cells):
+        return "(lists)", lambda cell: tuple(dict.fromkeys(map(str, cell or ())))
+    filled = [str(each) for each in cells or () if each and each.strip()]
+    if any(each.lstrip().startswith(("[", "{")) for each in filled):
+        raise DataError(
+            f"{path}: genres such as {shown(filled[0])} are not supported yet",
+            "separate them by '|'",
+            "genres_column",
+        )
+    separator = next((s for s in "|;," if any(s in each for each in filled)), "")
+
+    def names(cell: str | None) -> tuple[str, ...]:
+        return genre_names(plain_text(cell).strip() if cell else "", separator or "|")
+
+    return repr(separator) if separator else "", names
+
+
+def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Users, Understood]:
+    """The users of a table: gender, age in years and job, as MovieLens has them."""
+    table = open_table(path)
+    found = _described(table, "user", ("gender", "age", "job"), given)
+    read = table.read(list(found.values()), problems, as_text=True)
+    if not len(read.lines):
+        return Users.without_attributes(np.zeros(0, np.int64)), Understood({}, {})
+    numbers = ids(Column(table, read, found["user"]), "user")
+    columns = {r: _texts(table, read, n, problems) for r, n in found.items() if r != "user"}
+    unused = _unused(table, found, "a user")
+    for role in [role for role in columns if not _like_movielens(role, columns)]:
+        unused[found[role]] = "its values are not MovieLens', others are not supported yet"
+        del columns[role]
+    rows: dict[int, tuple[int, int, int]] = {}
+    for place, line in enumerate(read.lines):
+        try:
+            if not numbers.good[place]:
+                raise BadLine(numbers.words(place))
+            user = int(numbers.values[place])
+            if user in rows:
+                raise BadLine(f"user {user} again, expected once")
+            rows[user] = _codes({role: each[place] for role, each in columns.items()})
+        except BadLine as problem:
+            problems.add(path, int(line), str(problem))
+    codes = np.array(list(rows.values()), np.int8).reshape(len(rows), 3)
+    genders, ages, jobs = (np.ascontiguousarray(column) for column in codes.T)
+    users = Users(np.array(list(rows), np.int64), genders, ages, jobs)
+    return users, Understood({role: found[role] for role in columns}, unused)
+
+
+def _codes(row: dict[str, str | None]) -> tuple[int, int, int]:
+    """Codes of gender, age and job; an empty field is unknown."""
+    fields = {role: (text or "").strip() for role, text in row.items()}
+    gender = fields.get("gender", "")
+    fields["gender"] = {"male": "M", "female": "F"}.get(gender.lower(), gender.upper())
+    if "age" in fields:
+        fields["age"] = fields["age"].removesuffix(".0")
+    return user_codes({"age": "", **fields}, may_lack=True)
+
+
+def _like_movielens(role: str, columns: dict[str, list[str | None]]) -> bool:
+    """Whether most of a column's fields mean something as a gender, age or job."""
+    good = filled = 0
+    for text in columns[role][:_LOOKED_AT]:
+        if text and text.strip():
+            filled += 1
+            try:
+                good += _codes({role: text})[("gender", "age", "job").index(role)] != UNKNOWN
+            except BadLine:
+                continue
+    return 2 * good >= filled

@@ -1,0 +1,56 @@
+"""What a dataset looks like in numbers: how many, how dense, when, which ratings, how uneven."""
+
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+from recsys.data.dataset import UNKNOWN, Dataset
+
+TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how long the tail is
+
+
+def summary(dataset: Dataset) -> dict[str, Any]:
+    """Counts and shares under the keys of `recsys inspect --json`.
+
+    `density` is ratings / (users who rated x movies rated); `top_movies_share` the share of the
+    ratings that the most rated hundredth of the movies (at least one) has.
+    """
+    r, users, movies = dataset.ratings, dataset.users, dataset.movies
+    _, by_movie = np.unique(r.movie_ids, return_counts=True)
+    _, by_user = np.unique(r.user_ids, return_counts=True)
+    values, counts = np.unique(r.values, return_counts=True)
+    top = max(1, round(TOP_SHARE * len(by_movie)))
+    most = np.sort(by_movie)[::-1]
+    known = {
+        name: int((getattr(users, f"{name}s") != UNKNOWN).sum())
+        for name in ("gender", "age", "job")
+    }
+    timed = r.times[r.times > 0]
+    return {
+        "ratings": len(r),
+        "users": len(users),
+        "movies": len(movies),
+        "users_who_rated": len(by_user),
+        "movies_rated": len(by_movie),
+        "density": len(r) / max(1, len(by_user) * len(by_movie)),
+        "ratings_per_user_median": float(np.median(by_user)) if len(by_user) else 0.0,
+        "first": _day(int(timed.min())) if len(timed) else None,
+        "last": _day(int(timed.max())) if len(timed) else None,
+        "histogram": {f"{v:g}": int(n) for v, n in zip(values, counts, strict=True)},
+        "top_movies": top if len(by_movie) else 0,
+        "top_movies_share": float(most[:top].sum() / max(1, len(r))),
+        "missing": {
+            "genres": sum(not each for each in movies.genres),
+            "year": int((movies.years == 0).sum()),
+            "time": int((r.times == 0).sum()),
+            **{name: len(users) - each for name, each in known.items()},
+        },
+    }
+
+
+def _day(seconds: int) -> str | None:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):  # beyond the year 9999
+        return None

@@ -1,0 +1,120 @@
+"""Tables at the prompt: how inspect reads them, how train takes them, which options fix them."""
+
+import json
+
+import pytest
+from command_line import SAMPLE, recsys
+from families import put
+
+RATINGS = (
+    b"userId,movieId,rating,timestamp\n"
+    b"1,10,4.0,964982703\n1,30,3.5,964981247\n7,10,0.5,1064981247\n"
+)
+MOVIES = b'movieId,title,genres\n10,Toy Story (1995),Comedy\n30,"M, The (1931)",Crime|Drama\n'
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return put(tmp_path, {"ratings.csv": RATINGS, "movies.csv": MOVIES, "links.csv": b"a,b\n"})
+
+
+def test_inspect_says_how_data_is_read_and_what_it_looks_like(run, shop):
+    done = run("inspect", shop)
+    assert (
+        "user: userId (2), item: movieId (2), rating: rating 0.5-4, time: timestamp (s), "
+        "title: title, genres: genres '|'\n" in done.stderr
+    )
+    assert "not used: links.csv" in done.stderr
+    assert "3 ratings by 2 users of 2 movies" in done.stdout
+    for words in ("75.00%", "2000-07-30 to 2003-10-01", "rating 3.5", "66.7% of the ratings"):
+        assert words in done.stdout
+    assert run("inspect", "-q", shop).stderr == ""
+
+
+def test_inspect_as_json_counts_bad_lines_and_goes_on(run, shop):
+    put(shop, {"ratings.csv": RATINGS + b"1,10,5,9\n7,30,,9\nx,30,4,9\n"})
+    found = json.loads(run("inspect", shop, "--json").stdout)
+    assert found["ratings"] == 3
+    assert found["histogram"] == {"0.5": 1, "3.5": 1, "4": 1}
+    assert (found["duplicates"], found["empty_fields"], found["bad_lines"]) == (1, 1, 3)
+    assert found["first_bad_lines"][0].startswith(
+        f"{shop}/ratings.csv:5: second rating of movie 10"
+    )
+    assert found["columns"]["time"] == "timestamp (s)"
+    assert found["unused"] == {"links.csv": "only ratings, movies and users are read"}
+    assert found["density"] == 0.75
+
+
+def test_inspect_of_other_families(run):
+    done = run("inspect", SAMPLE, "--json")
+    assert json.loads(done.stdout)["ratings"] == 15610
+
+
+def test_files_and_columns_are_named(run, shop):
+    put(shop, {"r.tsv": b"a\tb\tc\td\n1\t10\t4\t5\n", "i.csv": b"item,t,g\n10,Heat,Crime/Drama\n"})
+    ratings = ("inspect", shop / "r.tsv", "--items", shop / "i.csv", "--json")
+    columns = ("--user-column", "a", "--item-column", "b", "--rating-column", "c")
+    texts = ("--time-column", "none", "--title-column", "t", "--genres-column", "g")
+    found = json.loads(run(*ratings, *columns, *texts).stdout)
+    assert found["columns"] == {"user": "a (1)", "item": "b (1)", "rating": "c 4-4", "time": "none",
+                                "title": "t", "genres": "g"}  # fmt: skip
+    done = run(*ratings, code=1)
+    assert "'c', 'd'; name the one: --rating-column" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    done = run(*ratings, "--user-column", "z", code=1)
+    assert (
+        "no column 'z', there are 'a', 'b', 'c', 'd'; name one of them: --user-col" in done.stderr
+    )
+
+
+def test_two_candidates_are_both_named_with_the_option(run, shop):
+    put(shop, {"ratings.csv": RATINGS.replace(b"timestamp", b"user_id")})
+    done = run("inspect", shop, code=1)
+    assert done.stderr == (
+        f"recsys: {shop}/ratings.csv: several columns may be the user: 'userId', 'user_id'; "
+        "name the one: --user-column\n"
+    )
+
+
+@pytest.mark.parametrize("skip", [(), ("--skip-bad-lines",), ("--skip-all-bad-lines",)])
+def test_another_scale_is_no_matter_of_bad_lines(run, tmp_path, skip):
+    rows = "".join(f"1::{i}::{1 + i % 10}::9\n" for i in range(1, 100))
+    movies = "".join(f"{i}::T{i} (1999)::Drama\n" for i in range(1, 100))
+    put(tmp_path, {"ratings.dat": rows.encode(), "movies.dat": movies.encode()})
+    done = run("train", "--data", tmp_path, "--model", tmp_path / "m", *skip, code=1)
+    (line,) = done.stderr.splitlines()
+    assert "ratings.dat: ratings are 1 to 10, this recsys takes 0.5 to 5 in steps of a" in line
+    assert "skip" not in line
+    assert not (tmp_path / "m").exists()
+
+
+def test_many_bad_lines_need_an_own_flag(run, tmp_path):
+    rows = [f"1,{i},4,9" for i in range(1000)]
+    rows[500:520] = ["1,2"] * 20
+    put(tmp_path, {"ratings.csv": "\n".join(["user,item,rating,ts", *rows]).encode()})
+    train = ("train", "--data", tmp_path, "--model", tmp_path / "m")
+    assert "skip-bad-lines" in run(*train, code=1).stderr
+    done = run(*train, "--skip-bad-lines", code=1)
+    assert "20 of 1,000 lines are bad" in done.stderr.splitlines()[-1]
+    assert done.stderr.rstrip().endswith("leave out all the same: --skip-all-bad-lines")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_of_csv_files_is_trained_on(tmp_path):
+    ratings = (SAMPLE / "ratings.dat").read_text().replace("::", ",")
+    movies = (SAMPLE / "movies.dat").read_text("latin-1").replace("::", "\t")
+    put(tmp_path, {"ratings.csv": f"userId,movieId,rating,timestamp\n{ratings}".encode(),
+                   "movies.tsv": f"movieId\ttitle\tgenres\n{movies}".encode()})  # fmt: skip
+    done = recsys("train", "--data", ".", "--epochs", "1", "--dimension", "4", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "user: userId (308), item: movieId (338), rating: rating 1-5, time" in done.stderr
+    assert "15610 ratings of 338 movies by 308 users" in done.stderr
+    done = recsys("recommend", "-u", "42", "--exact", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
+
+
+def test_a_table_of_movies_is_encoded(run, shop, tmp_path):
+    done = run("preprocess", "-f", shop / "movies.csv", "-o", tmp_path / "out.txt")
+    assert "title: title, genres: genres '|'" in done.stderr
+    assert "2 movies" in done.stderr

@@ -1,0 +1,356 @@
+"""Tables of every dialect become the one dataset, or fail with one clear line."""
+
+import bz2
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from families import ATOMIC, DAT, put
+from pyarrow import parquet
+
+from recsys.data.columns import Columns
+from recsys.data.dataset import Dataset
+from recsys.errors import DataError
+from recsys.preprocess import read_dataset, read_movies
+
+ROWS = [(1, 10, 4.0, 964982703), (1, 30, 3.5, 964981247), (7, 10, 0.5, 1064981247), (7, 999, 5, 9)]
+NAMES = ("userId", "movieId", "rating", "timestamp")
+MOVIES = (
+    "movieId,title,genres\n"
+    "10,Toy Story (1995),Adventure|Comedy\n"
+    '30,"American President, The ""x"" (1995)",(no genres listed)\n'
+    "999,Cosmos,Drama\n"
+)
+SAMPLE = Path(__file__).parents[3] / "data" / "sample"
+
+
+def csv(names=NAMES, rows=ROWS, delimiter=",", quote="") -> bytes:
+    lines = [names, *rows]
+    return "".join(
+        delimiter.join(f"{quote}{v}{quote}" for v in line) + "\n" for line in lines
+    ).encode()
+
+
+def jsonl(names=NAMES, rows=ROWS) -> bytes:
+    return "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows).encode()
+
+
+def same(read: Dataset) -> None:
+    """The ratings are ROWS, as they stand in the file."""
+    r = read.ratings
+    assert list(zip(r.user_ids, r.movie_ids, r.values, r.times, strict=True)) == ROWS
+    dtypes = [column.dtype for column in vars(r).values()]
+    assert dtypes == [np.int32, np.int32, np.float32, np.int64]
+
+
+def other(**changed) -> bytes:
+    """CSV with fields of the columns changed row by row."""
+    columns = dict(zip(NAMES, zip(*ROWS, strict=True), strict=True)) | changed
+    return csv(tuple(columns), list(zip(*columns.values(), strict=True)))
+
+
+SHUFFLED = [(t, r, m, u) for u, m, r, t in ROWS]
+GOOD = {
+    "plain": ("ratings.csv", csv()),
+    "tabs": ("ratings.tsv", csv(delimiter="\t")),
+    "semicolons": ("ratings.csv", csv(delimiter=";")),
+    "bars": ("ratings.csv", csv(delimiter="|")),
+    "decimal commas": ("ratings.csv", csv(delimiter=";").replace(b".", b",")),
+    "quoted": ("ratings.csv", csv(quote='"')),
+    "BOM": ("ratings.csv", b"\xef\xbb\xbf" + csv()),
+    "CRLF": ("ratings.csv", csv().replace(b"\n", b"\r\n")),
+    "no newline at the end": ("ratings.csv", csv().rstrip(b"\n")),
+    "blank lines": ("ratings.csv", csv().replace(b"\n7,", b"\n\n7,") + b"\n"),
+    "gzip": ("ratings.csv.gz", gzip.compress(csv())),
+    "bzip2": ("ratings.csv.bz2", bz2.compress(csv())),
+    "zstd": ("ratings.csv.zst", pa.compress(csv(), "zstd", asbytes=True)),
+    "shuffled": ("ratings.csv", csv(NAMES[::-1], SHUFFLED)),
+    "other names": ("ratings.csv", csv(("user_id", "product_id", "stars", "ts"))),
+    "capitals": ("ratings.csv", csv(("USER ID", "Item-Id", "Rating", "Date"))),
+    "typed names": ("ratings.csv", csv(("user_id:token", "item_id:token", "rating:float", "ts"))),
+    "an index": ("ratings.csv", csv(("", *NAMES), [(i, *row) for i, row in enumerate(ROWS)])),
+    "a latin-1 column": ("ratings.csv", csv((*NAMES, "note"), [(*r, "é") for r in ROWS])
+                         .decode().encode("latin-1")),
+    "a latin-1 name": ("ratings.csv", csv((*NAMES, "böse"), [(*r, 1) for r in ROWS])
+                       .decode().encode("latin-1")),
+    "line ends in a field": ("ratings.csv", csv((*NAMES, "text"), [(*r, '"a\nb"') for r in ROWS])),
+    "ids as 1.0": ("ratings.csv", other(userId=[f"{row[0]}.0" for row in ROWS])),
+    "milliseconds": ("ratings.csv", other(timestamp=[964982703123, 964981247123, 1064981247123,
+                                                     9123])),
+    "ISO 8601": ("ratings.csv", other(timestamp=["2000-07-30T18:45:03", "2000-07-30T18:20:47",
+                                                 "2003-10-01T04:07:27", "1970-01-01T00:00:09"])),
+    "ISO 8601 with zones": ("ratings.csv", other(timestamp=[
+        "2000-07-30T18:45:03Z", "2000-07-30T20:20:47+02:00", "2003-10-01T04:07:27Z",
+        "1970-01-01T00:00:09.5Z"])),
+    "JSON lines": ("ratings.jsonl", jsonl()),
+    "JSON lines, gzip": ("ratings.jsonl.gz", gzip.compress(jsonl())),
+    "by content": ("ratings.csv", csv(("user", "b", "c", "d"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", GOOD)
+def test_a_dialect_is_read(tmp_path, dialect):
+    name, data = GOOD[dialect]
+    put(tmp_path, {name: data, "movies.csv": MOVIES.encode()})
+    for path in (tmp_path, tmp_path / name):
+        same(read_dataset(path, items=tmp_path / "movies.csv"))
+
+
+BAD = {
+    "ratings of 1 to 10": (csv(rows=[(1, i, i, 0) for i in range(1, 11)]),
+                           "ratings are 1 to 10, this recsys takes 0.5 to 5"),
+    "percent": (csv(rows=[(1, i, i * 10, 0) for i in range(1, 11)]), "ratings are 10 to 100"),
+    "quarters": (csv(rows=[(1, i, i / 4, 0) for i in range(2, 11)]), "steps of a half"),
+    "word ids": (other(userId=["ann", "bob", "ann", "cat"]), "user ids such as 'ann' are not"),
+    "large ids": (other(movieId=[2**40 + i for i in range(4)]), "movie ids such as '10995"),
+    "no ratings": (csv(("userId", "movieId", "ts"), [(1, 2, 1e9)]), "events without ratings"),
+    "thumbs": (other(rating=["true", "false", "true", "true"]), "no numbers"),
+    "words": (other(rating=["good", "bad", "good", "bad"]), "ratings such as 'good' are no"),
+    "no header": (b"".join(csv().splitlines(True)[1:]), "without a header are not supported yet"),
+    "two users": (csv(("userId", "user_id", "rating", "item")), "may be the user: 'userId', "),
+    "two times": (csv(("userId", "time", "rating", "date")), "may be the time: 'time', 'date'"),
+    "two ratings by content": (csv(("user", "item", "a", "b"), [(1, 2, 3, 4)]),
+                               "may be the rating: 'a', 'b'"),
+    "no user": (csv(("a", "movieId", "rating", "b"), [(1, 2, 3, 4), (2, 3, 3, 5)]),
+                "the user: 'a'"),
+    "one name twice": (csv(("userId", "rating", "rating", "movieId")), "two columns are called"),
+    "one column": (b"userId\n1\n", "names of columns separated by"),
+    "odd times": (other(timestamp=["May 3"] * 4), "times such as 'May 3' are neither"),
+    "UTF-16": (csv().decode().encode("utf-16"), "UTF-16"),
+    "a null byte": (csv().replace(b"7", b"\0"), "byte 0"),
+    "empty": (b"", "empty"),
+    "names only": (csv(rows=[]), "no usable line is left"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", BAD)
+@pytest.mark.parametrize("skip", [False, "all"])
+def test_a_dialect_is_refused_in_one_line(tmp_path, dialect, skip):
+    data, words = BAD[dialect]
+    put(tmp_path, {"ratings.csv": data})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path, skip_bad_lines=skip)
+    message = str(caught.value)
+    assert words in message
+    assert message.startswith(f"{tmp_path / 'ratings.csv'}:")
+    assert "\n" not in message
+    assert len(message) < 400
+    assert caught.value.remedy
+
+
+LINES = {
+    "x,30,3.5,9": "expected a user id as a whole number from 0 to 2147483647, got 'x'",
+    ",30,3.5,9": "expected a user id as a whole number from 0 to 2147483647, found an empty field",
+    "-1,30,3.5,9": "got '-1'",
+    "1.5,30,3.5,9": "got '1.5'",
+    "1,4294967298,3.5,9": "expected a movie id as a whole number from 0 to 2147483647",
+    "1,30,four,9": "expected a rating as a number, got 'four'",
+    "1,30,,9": "expected a rating as a number, found an empty field",
+    "1,30,7,9": "rating 7, expected 0.5 to 5 in steps of a half",
+    "1,30,3.7,9": "rating 3.7",
+    "1,30,3.5": "expected 4 fields separated by ',', got 3",
+    "1,30,3.5,9,9": "expected 4 fields separated by ',', got 5",
+    "1,30,3.5,yesterday": "'yesterday'",
+    "1,30,3.5,-9": "-9",
+    "1,31,3.5,9": "unknown movie 31",
+    "1,10,3.5,9": "second rating of movie 10 by user 1, expected one; line 2 has one",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_bad_line_is_named(tmp_path, line):
+    lines = csv().decode().splitlines()
+    lines[2] = line
+    put(tmp_path, {"ratings.csv": "\n".join(lines).encode(), "movies.csv": MOVIES.encode()})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'ratings.csv'}:3: ")
+    assert LINES[line] in str(caught.value)
+    logged: list[str] = []
+    read = read_dataset(tmp_path, skip_bad_lines=True, log=logged.append)
+    assert read.ratings.movie_ids.tolist() == [10, 10, 999]
+    assert "dropped 1 bad lines" in logged[-1]
+
+
+def test_lines_behind_several_bad_ones_are_still_right(tmp_path):
+    good = [f"1,{i},4,9" for i in range(2, 60)]
+    good[10], good[20], good[30] = "1,2", "1,x,4,9", "1,2,3,4,5"
+    put(tmp_path, {"ratings.csv": "\n".join(["userId,movieId,rating,ts", *good]).encode()})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[0].rsplit(":", 1)[1] for line in lines] == ["12", "22", "32"]
+
+
+def test_a_bad_row_of_parquet_is_named(tmp_path):
+    table = pa.table({"user": [1, None, 2], "item": [1, 2, 3], "stars": [4.0, 5.0, 3.7]})
+    parquet.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(f"{tmp_path / 'r.parquet'}: row 2: expected a user id")
+    assert "row 3: rating 3.7" in second
+
+
+def test_many_bad_lines_need_an_explicit_word(tmp_path):
+    lines = ["userId,movieId,rating,ts"] + [f"1,{i},4,9" for i in range(1000)]
+    lines[1:12] = [f"1,x{i},4,9" for i in range(11)]
+    path = put(tmp_path, {"r.csv": "\n".join(lines).encode()}) / "r.csv"
+    with pytest.raises(DataError, match="11 of 1,000 lines are bad, more than one in") as caught:
+        read_dataset(path, skip_bad_lines=True)
+    assert caught.value.fix == "skip_all_bad_lines"
+    assert len(read_dataset(path, skip_bad_lines="all").ratings) == 989
+    lines[1] = "1,0,4,9"
+    path.write_text("\n".join(lines))
+    assert len(read_dataset(path, skip_bad_lines=True).ratings) == 990
+
+
+def test_another_scale_is_the_files_error_in_every_family(tmp_path):
+    dat = "".join(f"1::{i}::{i}::0\n" for i in (1, 3, 7, 8, 9)).encode()
+    put(tmp_path, {**DAT, "ratings.dat": dat})
+    for skip in (False, True, "all"):
+        with pytest.raises(DataError, match=r"ratings.dat: ratings are 1 to 9, this recsys takes"):
+            read_dataset(tmp_path, skip_bad_lines=skip)
+
+
+def test_movies_as_grouplens_writes_them(tmp_path):
+    put(
+        tmp_path, {"ratings.csv": csv(), "movies.csv": MOVIES.encode(), "tags.csv": b"userId,tag\n"}
+    )
+    logged: list[str] = []
+    read = read_dataset(tmp_path, log=logged.append)
+    assert read.movies.titles[1] == 'American President, The "x" (1995)'
+    assert read.movies.genres == [("Adventure", "Comedy"), (), ("Drama",)]
+    assert read.movies.years.tolist() == [1995, 1995, 0]
+    assert logged == [
+        "user: userId (2), item: movieId (3), rating: rating 0.5-5, time: timestamp (s), "
+        "title: title, genres: genres '|'",
+        "not used: tags.csv (only ratings, movies and users are read)",
+        f"{tmp_path}: no users file, so gender, age and job of every user are unknown",
+    ]
+    assert read_movies(tmp_path / "movies.csv").titles == read.movies.titles
+
+
+def test_movies_of_ones_own(tmp_path):
+    items = [{"id": 10, "name": "1984", "categories": ["Book", "Novel"], "price": 3}]
+    put(tmp_path, {"ratings.csv": csv(rows=[ROWS[0]]),
+                   "products.jsonl": json.dumps(items[0]).encode()})  # fmt: skip
+    logged: list[str] = []
+    read = read_dataset(tmp_path, log=logged.append)
+    assert read.movies.titles == ["1984"]
+    assert read.movies.genres == [("Book", "Novel")]
+    assert "not used: price of products.jsonl (columns of one's own about a movie" in logged[1]
+    items = b'product;name;category;year\n10;"A; B";Home, Garden;2001\n'
+    put(tmp_path, {"i.csv": items})
+    read = read_dataset(tmp_path / "ratings.csv", items=tmp_path / "i.csv")
+    assert read.movies.titles == ["A; B (2001)"]
+    assert read.movies.genres == [("Home", "Garden")]
+
+
+def test_no_movies_no_times(tmp_path):
+    put(tmp_path, {"ratings.csv": csv(NAMES[:3], [row[:3] for row in ROWS])})
+    read = read_dataset(tmp_path)
+    assert read.movies.titles == ["Item 10", "Item 30", "Item 999"]
+    assert read.movies.genres == [(), (), ()]
+    assert not read.ratings.times.any()
+
+
+def test_latin_1_titles_and_those_that_are_not(tmp_path):
+    rows = "movieId,title\n10,Misérables\n30,Amélie\n999,Ñ\n"
+    put(tmp_path, {"ratings.csv": csv(), "movies.csv": rows.encode("latin-1")})
+    assert read_dataset(tmp_path).movies.titles == ["Misérables", "Amélie", "Ñ"]
+    (tmp_path / "movies.csv").write_bytes(rows.encode().replace("Ñ".encode(), b"\xd1"))
+    with pytest.raises(DataError, match=r"movies.csv:4: wrong encoding"):
+        read_dataset(tmp_path)
+
+
+def test_columns_that_are_named(tmp_path):
+    names = ("who", "user_id", "what", "n", "when")
+    put(tmp_path, {"r.csv": csv(names, [(u, 5, m, r, t) for u, m, r, t in ROWS])})
+    same(read_dataset(tmp_path, columns=Columns("who", "what", "n", "when")))
+    none = read_dataset(tmp_path, columns=Columns("who", "what", "n", "none"))
+    assert not none.ratings.times.any()
+    with pytest.raises(DataError, match="no column 'x', there are 'who', 'user_id'") as caught:
+        read_dataset(tmp_path, columns=Columns("x"))
+    assert caught.value.fix == "user_column"
+    with pytest.raises(DataError, match="only of tables"):
+        read_dataset(SAMPLE, columns=Columns("who"))
+
+
+def test_users_of_a_table(tmp_path):
+    users = b"id,sex,age,occupation,city\n1,female,24,technician,Seoul\n7,M,,,\n"
+    put(tmp_path, {"ratings.csv": csv(), "users.csv": users})
+    logged: list[str] = []
+    read = read_dataset(tmp_path, log=logged.append)
+    assert [c.tolist() for c in vars(read.users).values()] == [[1, 7], [1, 0], [1, -1], [17, -1]]
+    assert any("city of users.csv (columns of one's own about a user" in line for line in logged)
+    put(tmp_path, {"users.csv": users.replace(b"technician", b"astronaut")})
+    read = read_dataset(tmp_path, log=logged.append)
+    assert read.users.jobs.tolist() == [-1, -1]
+    assert any("occupation of users.csv (its values are not" in line for line in logged)
+
+
+def test_which_tables_are_meant(tmp_path):
+    put(tmp_path, {"a.csv": csv(), "b.csv": csv()})
+    with pytest.raises(DataError, match=r"which table has the ratings.*there are a.csv, b.csv"):
+        read_dataset(tmp_path)
+    put(tmp_path, {"ratings.csv": csv(), "ratings.tsv": csv()})
+    with pytest.raises(DataError, match=r"several tables may be the ratings: ratings.csv, "):
+        read_dataset(tmp_path)
+
+
+def test_bars_in_an_atomic_file_separate_genres(tmp_path):
+    item = ATOMIC["x.item"].replace(b"Animation Comedy", b"Film Noir|Comedy")
+    read = read_dataset(put(tmp_path, {**ATOMIC, "x.item": item}))
+    assert read.movies.genres[0] == ("Film Noir", "Comedy")
+    assert read.movies.genres[1] == ("Action Crime",)
+
+
+def test_very_many_genres_are_named(tmp_path):
+    rows = "movieId,title,genres\n" + "".join(f"{i},T,g{i}\n" for i in range(101))
+    put(tmp_path, {"ratings.csv": csv(NAMES, [(1, 5, 4, 9)]), "movies.csv": rows.encode()})
+    logged: list[str] = []
+    read_dataset(tmp_path, log=logged.append)
+    assert any("101 different genres" in line for line in logged)
+
+
+def as_columns(dataset: Dataset) -> dict[str, dict[str, list]]:
+    r, u, m = dataset.ratings, dataset.users, dataset.movies
+    ages, jobs = (1, 18, 25, 35, 45, 50, 56), u.jobs.tolist()
+    return {
+        "ratings": {"timestamp": r.times.tolist(), "user_id": r.user_ids.tolist(),
+                    "rating": r.values.tolist(), "item_id": r.movie_ids.tolist()},
+        "movies": {"genres": ["|".join(g) for g in m.genres], "item_id": m.ids.tolist(),
+                   "title": m.titles},
+        "users": {"user_id": u.ids.tolist(), "age": [ages[a] for a in u.ages],
+                  "gender": ["MF"[g] for g in u.genders], "occupation": jobs},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_the_sample_as_tables_is_the_same_dataset(tmp_path, kind):
+    plain = read_dataset(SAMPLE)
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    for name, columns in as_columns(plain).items():
+        table = pa.table(columns)
+        if kind == "csv":
+            from pyarrow import csv as writer
+
+            writer.write_csv(table, folder / f"{name}.csv")
+        elif kind == "parquet":
+            parquet.write_table(table, folder / f"{name}.parquet")
+        else:
+            lines = "".join(json.dumps(row) + "\n" for row in table.to_pylist())
+            (folder / f"{name}.jsonl").write_text(lines)
+    read = read_dataset(folder)
+    assert read.name == plain.name
+    for ours, theirs in ((read.users, plain.users), (read.ratings, plain.ratings)):
+        for name, column in vars(theirs).items():
+            assert np.array_equal(getattr(ours, name), column), name
+            assert getattr(ours, name).dtype == column.dtype
+    assert read.movies.ids.tolist() == plain.movies.ids.tolist()
+    assert (read.movies.titles, read.movies.genres) == (plain.movies.titles, plain.movies.genres)
