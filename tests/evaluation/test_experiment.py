@@ -1,25 +1,31 @@
 """The comparison behind `recsys evaluate`, on data with two planted tastes."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.movielens import PROTOCOLS
-from recsys.evaluation import baselines
+from recsys.errors import DataError
+from recsys.evaluation.baselines import Baseline
+from recsys.evaluation.baselines.popularity import genre_profile
 from recsys.evaluation.experiment import (
+    ALL,
     BASELINES,
-    BIASES,
     BY_RATING,
     IN_MILVUS,
     OURS,
+    QUICK,
+    RATING_BASELINES,
     evaluate,
     mean,
+    select,
     task_of,
 )
 from recsys.evaluation.ours import our_model, train
-from recsys.evaluation.splits import split
+from recsys.evaluation.protocols import PROTOCOLS
+from recsys.evaluation.splits import split, unreleased
 from recsys.training.options import Options
 
 SMALL = Options(epochs=6, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
@@ -79,7 +85,8 @@ def by_name(rows, seed=0):
 
 
 def test_the_rows_of_the_table_in_order(random_rows):
-    names = [OURS, BY_RATING, "popularity", "EASE", BIASES, *[IN_MILVUS] * len(INDEXES)]
+    names = [OURS, BY_RATING, "popularity", "EASE", "EDLAE", "biases"]
+    names += [IN_MILVUS] * len(INDEXES)
     assert [row.name for row in random_rows if row.seed == 0] == names
     assert [row.name for row in random_rows if row.seed == 1] == names
 
@@ -101,7 +108,13 @@ def test_taste_beats_popularity(random_rows):
     assert lead.value == pytest.approx(
         rows[OURS].metrics["ndcg@10"].value - rows["popularity"].metrics["ndcg@10"].value
     )
-    assert rows[OURS].metrics["rmse"].value < rows[BIASES].metrics["rmse"].value
+    assert rows[OURS].metrics["rmse"].value < rows["biases"].metrics["rmse"].value
+    lead = rows["biases"].rmse_behind
+    assert lead.value == pytest.approx(
+        rows["biases"].metrics["rmse"].value - rows[OURS].metrics["rmse"].value
+    )
+    assert lead.low <= lead.value <= lead.high
+    assert rows["popularity"].rmse_behind is rows["biases"].behind is None
 
 
 def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
@@ -141,10 +154,10 @@ def test_a_baseline_is_reported_at_its_best_option(data, monkeypatch):
     """One of its options ranks upside down; validation shows it, whichever comes first."""
 
     def upside(part, dataset, movies, options):
-        score = baselines.genre_profile(part, dataset, movies, ("liked", "plain", "sum"))
+        score = genre_profile(part, dataset, movies, ("liked", "plain", "sum"))
         return lambda user_ids: score(user_ids) * options[0]
 
-    both = [baselines.Baseline(str(g), g, upside) for g in (((-1,), (1,)), ((1,), (-1,)))]
+    both = [Baseline(str(g), g, upside) for g in (((-1,), (1,)), ((1,), (-1,)))]
     monkeypatch.setitem(BASELINES, "random", tuple(both))
     rows = list(evaluate(data, "random", [0], SMALL, indexes=()))
     assert [row.chosen for row in rows[2:4]] == ["1", "1"]
@@ -162,8 +175,8 @@ def test_other_protocols_have_their_baselines(other_rows):
     assert [row.name for row in rows] == [
         OURS,
         BY_RATING,
-        *[baseline.name for baseline in BASELINES[protocol]],
-        BIASES,
+        *[baseline.name for baseline in BASELINES[protocol] if not baseline.library],
+        "biases",
     ]
     assert {row.protocol for row in rows} == {protocol}
 
@@ -214,3 +227,55 @@ def test_cold_start_users_are_folded_in_by_their_likes(data, tmp_path):
     (query,) = ours.queries(np.array([user]))
     expected = parts.fold_in.movie_ids[parts.fold_in.user_ids == user]
     assert sorted(query.likes) == sorted(expected.tolist())
+
+
+def test_quick_baselines_need_no_library():
+    for protocol in PROTOCOLS:
+        quick = select(protocol)
+        assert not any(each.library for each in (*quick.ranking, *quick.rating))
+        assert [each.name for each in quick.rating] == ["biases"]
+        assert quick.ranking
+
+
+def test_baselines_are_chosen_by_name():
+    chosen = select("user-time", "edlae with recency, Biases")
+    assert [each.name for each in (*chosen.ranking, *chosen.rating)] == [
+        "EDLAE with recency",
+        "biases",
+    ]
+    with pytest.raises(DataError, match="no baseline 'nearest' for random; choose quick, all or"):
+        select("random", "EASE,nearest")
+
+
+def test_a_baseline_without_its_library_is_left_out_with_a_note(monkeypatch):
+    lines = []
+    monkeypatch.setitem(sys.modules, "myfm", None)  # importing it fails
+    chosen = select("random", "myfm, EASE", lines.append)
+    assert ([each.name for each in chosen.ranking], chosen.rating) == (["EASE"], ())
+    assert len(lines) == 1
+    assert lines[0].startswith("myFM left out: myfm")
+    assert lines[0].endswith("pip install 'recsys[bench]'")
+
+
+def test_all_baselines_are_those_of_the_protocol(monkeypatch):
+    monkeypatch.setattr("recsys.evaluation.baselines.missing", lambda library: "")
+    chosen = select("few-likes", ALL)
+    assert chosen.ranking == BASELINES["few-likes"]
+    assert chosen.rating == RATING_BASELINES
+    assert select("few-likes", QUICK) != chosen
+
+
+def test_unreleased_movies_are_no_candidates_of_fold_in(data):
+    parts = split(data.ratings, "fold-in", seed=0)
+    task = task_of(parts.final, data, "fold-in")
+    barred = unreleased(parts.final, data.movies.ids)
+    left_out = {(user, movie) for user, movie in pairs_of(task, task.seen)}
+    hidden = zip(barred.user_ids.tolist(), barred.movie_ids.tolist(), strict=True)
+    wanted = set(task.user_ids.tolist())
+    assert {pair for pair in hidden if pair[0] in wanted} <= left_out
+    assert not left_out & set(pairs_of(task, task.relevant))
+
+
+def pairs_of(task, histories):
+    user, movie = np.nonzero(histories.dense(task.user_ids))
+    return zip(task.user_ids[user].tolist(), task.movie_ids[movie].tolist(), strict=True)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.data.dataset import Ratings
-from recsys.data.movielens import PROTOCOLS
 from recsys.errors import DataError
-from recsys.evaluation.splits import folds, split
+from recsys.evaluation.protocols import PROTOCOLS
+from recsys.evaluation.splits import Part, folds, split, unreleased
 
 
 def some_ratings(users=30, movies=40, share=0.5, seed=0):
@@ -61,7 +61,7 @@ def test_the_seed_decides_and_the_order_of_the_file_does_not(protocol):
         for each, seed in ((ratings, 1), (shuffled, 1), (ratings, 2))
     )
     assert first == again
-    assert (first == other) == (protocol == "temporal")
+    assert (first == other) == (protocol in ("temporal", "user-time", "fold-in"))
 
 
 def test_random_holds_out_a_fifth_of_every_user():
@@ -80,6 +80,77 @@ def test_temporal_tests_on_what_came_later_and_keeps_equal_times_together():
     assert parts.train.times.max() < parts.validation.times.min()
     assert parts.validation.times.max() < parts.test.times.min()
     assert 0.19 < len(parts.test) / len(some_ratings()) < 0.22
+
+
+def a_history(*rows):
+    """(user id, movie id, time) each, all rated 5."""
+    user_ids, movie_ids, times = np.array(rows).T
+    values = np.full(len(rows), 5, np.float32)
+    return Ratings(user_ids.astype(np.int32), movie_ids.astype(np.int32), values, times)
+
+
+def test_user_time_holds_out_the_last_fifth_of_every_user():
+    ratings = some_ratings()
+    parts = split(ratings, "user-time", seed=0)
+    for user in users(ratings):
+        whole, test, rest = (
+            np.sort(part.times[part.user_ids == user])
+            for part in (ratings, parts.test, parts.final.train)
+        )
+        fifth = round(len(whole) / 5)
+        if not fifth:
+            assert not len(test)
+            continue
+        edge = whole[-fifth]  # ratings of that time are held out whole
+        assert test.tolist() == whole[whole >= edge].tolist()
+        assert rest.tolist() == whole[whole < edge].tolist()
+
+
+def test_fold_in_cuts_all_ratings_once_and_folds_the_earlier_half_in():
+    ratings = some_ratings()
+    parts = split(ratings, "fold-in", seed=0)
+    assert parts.final.train.times.max() < min(parts.fold_in.times.min(), parts.test.times.min())
+    assert 0.19 < (len(parts.fold_in) + len(parts.test)) / len(ratings) < 0.22
+    assert users(parts.test) <= users(parts.fold_in)
+    for user in users(parts.fold_in):
+        before, after = (p.times[p.user_ids == user] for p in (parts.fold_in, parts.test))
+        assert len(after) <= (len(before) + len(after)) / 2
+        if len(after):
+            assert before.max() < after.min()
+
+
+def test_fold_in_keeps_equal_times_together():
+    early = [(user, movie, movie) for user in range(1, 5) for movie in range(1, 10)]
+    late = [(9, 1, 100), (9, 2, 101), (9, 3, 101), (9, 4, 102), (9, 5, 103), (9, 6, 103)]
+    last = [(8, 1, 104), (8, 2, 104), (8, 3, 104)]
+    rest = split(a_history(*early, *late, *last), "fold-in", seed=0)
+    times = {time for user, _, time in late if user == 9}
+    assert {*rest.fold_in.times[rest.fold_in.user_ids == 9].tolist()} == {100, 101}
+    assert {*rest.test.times[rest.test.user_ids == 9].tolist()} == times - {100, 101}
+    assert 8 not in users(rest.test)  # all at once: nothing is later than the moment
+
+
+def test_movies_first_rated_after_the_moment_are_barred():
+    train = a_history((1, 10, 1), (2, 20, 2))
+    fold_in = a_history((5, 10, 50), (5, 20, 60), (6, 10, 90))
+    test = a_history((5, 30, 70), (6, 40, 95), (6, 30, 96))
+    barred = unreleased(Part(train, fold_in, test), np.array([10, 20, 30, 40, 50]))
+    # user 5 at 60: 30 is what is asked for, 40 comes at 95, 50 never; user 6 at 90: 30 is out
+    assert pairs(barred) == {(5, 40), (5, 50), (6, 50)}
+    assert set(barred.times[barred.user_ids == 5].tolist()) == {60}
+
+
+def test_nothing_is_barred_without_a_moment():
+    parts = split(some_ratings(), "random", seed=0)
+    assert len(unreleased(parts.final, np.arange(1, 99))) == 0
+
+
+@pytest.mark.parametrize("first", [0, 10])
+def test_ten_seeds_of_cold_users_hold_out_every_user_once(first):
+    ratings = some_ratings(users=37)
+    tests = [users(split(ratings, "cold-users", seed).test) for seed in range(first, first + 10)]
+    assert sum(map(len, tests)) == 37
+    assert set().union(*tests) == users(ratings)
 
 
 def test_cold_users_have_no_rating_to_learn_from():
@@ -160,5 +231,5 @@ def test_a_part_that_would_be_empty_is_refused():
 
 
 def test_an_unknown_protocol_is_refused():
-    with pytest.raises(DataError, match="choose one of random, temporal"):
+    with pytest.raises(DataError, match="choose one of random, user-time"):
         split(some_ratings(), "leave-one-out", seed=0)
