@@ -139,7 +139,7 @@ class UserTower(nn.Layer):
         """
         total = self.profile(user, gender, age, job)
         recent = channel_sums(self, history, ratings, recency)
-        alike = channel_sums(self, history, ratings, paddle.ones_like(ratings))
+        alike = channel_sums(self, history, ratings, paddle.cast(history >= 0, "float32"))
         halves = paddle.split(recent, 2, axis=-1)[0], paddle.split(alike, 2, axis=-1)[1]
         return unit_heads(total + paddle.concat(halves, -1))
 

@@ -27,7 +27,8 @@ def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
     assert fingerprint == folder.fingerprint
     assert re.fullmatch(r"ndcg@10 0\.\d{4}, rmse \d\.\d{4}, mae \d\.\d{4}", metrics)
     assert "15610 ratings of 338 movies by 308 users" in trained.train.stderr
-    assert len(trained.train.stderr.splitlines()) == 1  # and nothing of Paddle's own
+    assert "held-out ratings, each user's latest" in trained.train.stderr
+    assert len(trained.train.stderr.splitlines()) == 2  # and nothing of Paddle's own
 
 
 def test_preprocess_writes_encoded_lines(trained, folder):

@@ -14,6 +14,7 @@ from recsys.evaluation.experiment import (
     ALL,
     BASELINES,
     BY_RATING,
+    TUTORIAL,
     IN_MILVUS,
     OURS,
     QUICK,
@@ -85,7 +86,7 @@ def by_name(rows, seed=0):
 
 
 def test_the_rows_of_the_table_in_order(random_rows):
-    names = [OURS, BY_RATING, "popularity", "EASE", "EDLAE", "biases"]
+    names = [OURS, BY_RATING, TUTORIAL, "popularity", "EASE", "EDLAE", "biases"]
     names += [IN_MILVUS] * len(INDEXES)
     assert [row.name for row in random_rows if row.seed == 0] == names
     assert [row.name for row in random_rows if row.seed == 1] == names
@@ -160,8 +161,8 @@ def test_a_baseline_is_reported_at_its_best_option(data, monkeypatch):
     both = [Baseline(str(g), g, upside) for g in (((-1,), (1,)), ((1,), (-1,)))]
     monkeypatch.setitem(BASELINES, "random", tuple(both))
     rows = list(evaluate(data, "random", [0], SMALL, indexes=()))
-    assert [row.chosen for row in rows[2:4]] == ["1", "1"]
-    assert rows[2].metrics == rows[3].metrics
+    assert [row.chosen for row in rows[3:5]] == ["1", "1"]
+    assert rows[3].metrics == rows[4].metrics
 
 
 @pytest.mark.slow  # trains twice more
@@ -175,6 +176,7 @@ def test_other_protocols_have_their_baselines(other_rows):
     assert [row.name for row in rows] == [
         OURS,
         BY_RATING,
+        TUTORIAL,
         *[baseline.name for baseline in BASELINES[protocol] if not baseline.library],
         "biases",
     ]
@@ -185,7 +187,7 @@ def test_cold_start_users_and_new_movies_are_ranked_by_taste(other_rows):
     """The profile, the likes or the genre say which of the two tastes it is."""
     _, rows = other_rows
     ours = by_name(rows)[OURS].metrics["ndcg@10"].value
-    assert ours > by_name(rows)[rows[2].name].metrics["ndcg@10"].value + 0.1
+    assert ours > by_name(rows)[rows[3].name].metrics["ndcg@10"].value + 0.1
 
 
 @pytest.mark.parametrize("protocol", some_slow(PROTOCOLS, "few-likes"))
@@ -222,7 +224,7 @@ def test_held_out_users_and_movies_are_unknown_to_the_model(data, tmp_path):
 def test_cold_start_users_are_folded_in_by_their_likes(data, tmp_path):
     parts = split(data.ratings, "few-likes", seed=0, likes=3)
     model = train(data, parts, "few-likes", SMALL, tmp_path / "model")
-    ours = our_model(model, data, parts.fold_in, data.movies.ids)
+    ours = our_model(model, data, parts.fold_in, data.movies.ids, "few-likes")
     user = int(parts.fold_in.user_ids[0])
     (query,) = ours.queries(np.array([user]))
     expected = parts.fold_in.movie_ids[parts.fold_in.user_ids == user]
