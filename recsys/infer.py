@@ -154,9 +154,15 @@ def ranking_vectors(model: ModelFolder, parts: dict[str, Array], rank_by: RankBy
 
 
 def predict(
-    model: ModelFolder, user_ids: NDArray[np.int64], movie_ids: NDArray[np.int64]
+    model: ModelFolder,
+    user_ids: NDArray[np.int64],
+    movie_ids: NDArray[np.int64],
+    as_of: int | None = None,
 ) -> NDArray[np.float32]:
     """(N,) predicted ratings of (N,) pairs of known users and movies.
+
+    Args:
+        as_of: as `UserQuery` has it.
 
     Raises:
         DataError: a user or movie the model does not know.
@@ -172,7 +178,7 @@ def predict(
     if not rows.all():
         cause = f"movie {movies[rows == 0][0]} is not one the model was trained on"
         raise DataError(cause, "name another", "movie")
-    parts = user_parts_of(model, [UserQuery(int(each)) for each in users]).parts
+    parts = user_parts_of(model, [UserQuery(int(each), as_of=as_of) for each in users]).parts
     vectors = ranking_vectors(model, parts, "rating")
     return predicted_ratings(vectors[user], catalogue(model).vectors[rows - 1][movie])
 

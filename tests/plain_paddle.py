@@ -14,7 +14,7 @@ def vectors(tower, *names):
     loaded = paddle.jit.load(f"{sys.argv[1]}/{tower}")
     heads = loaded(*[paddle.to_tensor(inputs[name]) for name in names])
     return np.concatenate([head.numpy() for head in heads], 1)
-users = vectors("user_tower", "user", "gender", "age", "job", "history", "ratings")
+users = vectors("user_tower", "user", "gender", "age", "job", "history", "ratings", "recency")
 movies = vectors("movie_tower", "movie", "genres", "title")
 assert not [name for name in sys.modules if name.split(".")[0] == "recsys"]
 np.savez(sys.argv[3], users=users, movies=movies)

@@ -7,6 +7,7 @@ import pytest
 from command_line import SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recsys.serving.folded import EASE_DIM, movie_vectors, parts, user_vectors
 
 from recsys.data.dataset import Movies
 from recsys.errors import DataError
@@ -22,7 +23,6 @@ from recsys.infer import (
 from recsys.milvus_store import MilvusStore
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
-from recsys.serving.folded import EASE_DIM, movie_vectors, parts, user_vectors
 
 BOTH_RANKINGS = pytest.mark.parametrize("rank_by", ["relevance", "rating"])
 MOVIES, USERS = 338, 308  # of the sample

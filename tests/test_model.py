@@ -2,12 +2,20 @@
 
 import numpy as np
 import pytest
-from tables import towers_alone
 
 from recsys.data.dataset import NO_WORD, Movies, Users, Vocabulary
+from recsys.data.history import History
 from recsys.data.movielens import ATTRIBUTES
-from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
-from recsys.serving import folded
+from recsys.model import (
+    Config,
+    MovieTower,
+    TitleWindows,
+    UserTower,
+    folded,
+    paddle,
+    unit_heads,
+)
+from recsys.serving.users import Asked, head_parts
 
 CONFIG = Config(
     users=6, movies=9, words=11, genres=4, dimension=5, id_size=7, side_size=3, filters=4
@@ -82,21 +90,29 @@ def test_words_kept_from_the_quick_form_are_unknown_words(tower_pair):
     np.testing.assert_allclose(joined(hidden), joined(plainly(movies, unknown)), atol=1e-6)
 
 
-def test_folded_tables_give_the_movie_towers_vectors(tower_pair):
-    tables = towers_alone(*tower_pair)
-    ours = folded.movie_vectors(tables.__getitem__, MOVIES, GENRES, TITLES)
-    np.testing.assert_allclose(ours[:, :10], joined(plainly(tower_pair[1])), atol=1e-5)
-
-
 def test_folded_tables_give_the_user_towers_vectors(tower_pair):
+    """With what each rating weighs by recency, which moves the retrieval head alone."""
     rows = np.array([0, 6, 3, 0])
     attributes = np.array([[0, 0, 0], [2, 7, 21], [1, 0, 4], [1, 1, 1]])
-    history = np.array([[0, 0, 0], [9, 2, 5], [4, 0, 0], [1, 8, 0]])
+    history = np.array([[0, 0, 0], [2, 5, 9], [4, 0, 0], [1, 8, 0]])
     ratings = np.array([[0, 0, 0], [5, 1, 3.5], [4, 0, 0], [0.5, 2, 0]], np.float32)
-    theirs = tower_pair[0](*map(paddle.to_tensor, (rows, *attributes.T.copy(), history, ratings)))
-    kept = [(h[h > 0], s[h > 0]) for h, s in zip(history, ratings, strict=True)]
-    ours = folded.user_vectors(towers_alone(*tower_pair).__getitem__, rows, attributes, kept)
-    np.testing.assert_allclose(ours[:, :10], joined(theirs), atol=1e-5)
+    recency = np.array([[0, 0, 0], [0.4, 0.1, 1], [0.7, 0, 0], [1, 0.2, 0]], np.float32)
+
+    def towers(recency):
+        inputs = (rows, *attributes.T.copy(), history, ratings, recency)
+        return joined(tower_pair[0](*map(paddle.to_tensor, inputs)))
+
+    there = history > 0
+    users = np.nonzero(there)[0]
+    rated = History.build(3, users, history[there], ratings[there])
+    recent = recency[there]
+    asked = Asked(rows, attributes, rated, recent, np.ones_like(recent))
+    parts = head_parts(folded(tower_pair[0]).__getitem__, asked)
+    ours = np.hstack([parts["retrieval"], parts["rating"]])
+    np.testing.assert_allclose(ours, towers(recency), atol=1e-5)
+    alike = towers(np.ones_like(recency))
+    np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)
+    assert np.abs(ours[:, :5] - alike[:, :5]).max() > 1e-3
 
 
 def test_unit_heads_are_the_normalised_halves():

@@ -17,7 +17,7 @@ from recsys.errors import DataError, ModelError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, ModelFolder
-from recsys.train import fit, train
+from recsys.train import finish, fit, train
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -46,7 +46,16 @@ def scores(monkeypatch, *ndcg: float) -> None:
     found = iter(ndcg)
 
     def validation(*_):
-        return lambda tables: {"ndcg@10": next(found), "rmse": 0.0, "mae": 0.0}
+        return Found()
+
+    class Found:
+        def recency_floor(self, options: Options) -> float:
+            return options.recency_floor
+
+        def prepare(self, options: Options) -> None: ...
+
+        def __call__(self, tables, heads) -> dict[str, float]:
+            return {"ndcg@10": next(found), "rmse": 0.0, "mae": 0.0}
 
     monkeypatch.setattr("recsys.train.Validation", validation)
 
@@ -60,17 +69,17 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(tiny, monkey
     scores(monkeypatch, 0.1, 0.3, 0.2, 0.3, 0.9)
     options = replace(TINY, epochs=9, patience=2)
     fitted = fit(dataset, ratings, options, held_out)
-    assert [line["ndcg@10"] for line in fitted.log] == [0.1, 0.3, 0.2, 0.3]
-    assert [line["epoch"] for line in fitted.log] == [1, 2, 3, 4]
-    assert fitted.best_epoch == 2
+    assert [line["ndcg@10"] for line in fitted.progress.log] == [0.1, 0.3, 0.2, 0.3]
+    assert [line["epoch"] for line in fitted.progress.log] == [1, 2, 3, 4]
+    assert fitted.progress.best_epoch == 2
     scores(monkeypatch, 0.1, 0.5, 0.4)
     same = fit(dataset, ratings, replace(options, patience=1), held_out)
-    assert same.best_epoch == 2
+    assert same.progress.best_epoch == 2
     for name, table in same.tables.items():
         np.testing.assert_array_equal(table, fitted.tables[name], err_msg=name)
     scores(monkeypatch, 0.1, 0.2, 0.3, 0.2, 0.2)
     later = fit(dataset, ratings, options, held_out)
-    assert later.best_epoch == 3
+    assert later.progress.best_epoch == 3
     assert any((later.tables[name] != table).any() for name, table in fitted.tables.items())
 
 
@@ -159,7 +168,14 @@ def test_config_says_what_made_the_model(folder, trained):
     config = folder.config
     assert config["seed"] == 0
     assert config["options"]["epochs"] == EPOCHS
-    assert config["weights"] == {"retrieval": 1, "rating": 0.7, "ease": 1}
+    assert config["weights"] == {
+        "rating": 0.5,
+        "ease": 1.5,
+        "head": 0.2,
+        "recency_floor": config["options"]["recency_floor"],
+        "recency_span": 10,
+    }
+    assert config["options"]["recency_floor"] in (0.1, 1)
     assert config["data"] == {"name": "sample", "ratings": 15610, "users": 308}
     assert set(config["validation"]) == {"ndcg@10", "rmse", "mae"}
     assert 0.5 < config["validation"]["rmse"] < 1.0
@@ -194,6 +210,26 @@ def test_a_dataset_in_memory_is_trained_on_like_its_folder(tiny, tmp_path):
     one = train(tiny, tmp_path / "one", TINY)
     other = train(read_dataset(tiny), tmp_path / "other", TINY)
     assert one.fingerprint == other.fingerprint
+
+
+def test_what_ships_has_learned_from_held_out_ratings_too(tiny):
+    """The epoch is chosen without them; then the closed forms and the towers get them."""
+    dataset = read_dataset(tiny)
+    known, held_out = dataset.ratings[:4], dataset.ratings[4:]
+    chosen = fit(dataset, known, TINY, held_out)
+    shipped = finish(chosen, dataset, dataset.ratings)
+    assert len(chosen.history.ratings) == 4
+    assert len(shipped.history.ratings) == len(dataset.ratings)
+    assert shipped.progress is chosen.progress
+    whole = fit(dataset, dataset.ratings, chosen.options)
+    for name in shipped.tables:
+        if name.startswith(("ease_", "factors_", "landmark_")):
+            np.testing.assert_array_equal(shipped.tables[name], whole.tables[name], err_msg=name)
+    assert (shipped.tables["bias"] != chosen.tables["bias"]).any()  # the towers went on
+    still = finish(
+        chosen._replace(options=replace(chosen.options, finish_epochs=0)), dataset, dataset.ratings
+    )
+    np.testing.assert_array_equal(still.tables["bias"], chosen.tables["bias"])
 
 
 # What is refused

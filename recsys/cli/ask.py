@@ -10,6 +10,7 @@ import click
 from recsys.cli import queries, tables
 from recsys.cli.options import (
     FilterOptions,
+    as_of_option,
     exact_option,
     filter_options,
     k_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from recsys.serving.catalogue import Store
     from recsys.serving.model_folder import ModelFolder
 
-RANKINGS: tuple["RankBy", ...] = ("relevance", "rating")
+RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
 
 
 @command()
@@ -44,8 +45,10 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating")
     type=click.Choice(RANKINGS),
     default=RANKINGS[0],
     show_default=True,
-    help="Relevance: what the user likely chooses, and likes; or the predicted rating.",
+    help="Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
+    "tutorial's 5 x cosine.",
 )
+@as_of_option
 @click.option("--include-seen", is_flag=True, help="Also movies the user has rated.")
 @filter_options
 @click.option("--format", type=click.Choice(tables.FORMATS), help="table, or jsonl with --users.")
@@ -65,6 +68,7 @@ def recommend(
     users: str | None,
     k: int,
     rank_by: "RankBy",
+    as_of: int | None,
     include_seen: bool,
     wanted: FilterOptions,
     format: str | None,
@@ -96,12 +100,13 @@ def recommend(
         job=UNKNOWN if job is None else job,
         likes=tuple(queries.movie_of(folder, text) for text in like),
         dislikes=tuple(queries.movie_of(folder, text) for text in dislike),
+        as_of=as_of,
     )
-    if users is not None and query != UserQuery():
+    if users is not None and query != UserQuery(as_of=as_of):
         raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
     asking = [query]
     if users is not None:
-        asking = [UserQuery(each) for each in queries.user_ids_of(folder, users)]
+        asking = [query._replace(user_id=each) for each in queries.user_ids_of(folder, users)]
     format = format or ("table" if users is None else "jsonl")
     if format in ("json", "table") and len(asking) != 1:
         raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
@@ -149,7 +154,7 @@ def similar(
     model: str,
     address: "MilvusAddress",
 ) -> None:
-    """Movies chosen by the same users as MOVIE, a title or an id.
+    """Movies that the same users like as they like MOVIE, a title or an id.
 
     Example: recsys similar "Toy Story" -k 10
     """
@@ -171,9 +176,12 @@ def similar(
 @click.option("-u", "--user", type=UserId(), help="A user of the training data.")
 @click.option("-m", "--movie", help="A movie, by title or id.")
 @click.option("--pairs", help="A CSV of user_id,movie_id ('-', the default, is stdin).")
+@as_of_option
 @model_option
 @verbosity_options
-def predict(user: int | None, movie: str | None, pairs: str | None, model: str) -> None:
+def predict(
+    user: int | None, movie: str | None, pairs: str | None, as_of: int | None, model: str
+) -> None:
     """Predict ratings, 0.5 to 5, of users for movies; prints CSV user_id,movie_id,rating.
 
     \b
@@ -192,7 +200,7 @@ def predict(user: int | None, movie: str | None, pairs: str | None, model: str) 
         wanted = np.array([[user, queries.movie_of(folder, movie)]], np.int64)
     else:
         wanted = queries.pairs_of(pairs or "-")
-    ratings = predicted(folder, wanted[:, 0], wanted[:, 1])
+    ratings = predicted(folder, wanted[:, 0], wanted[:, 1], as_of)
     with _stdout() as out:
         out.write("user_id,movie_id,rating\n")
         out.writelines(

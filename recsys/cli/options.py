@@ -11,7 +11,7 @@ import click
 
 from recsys.cli.prompt import Misuse, log, quiet
 from recsys.cli.remedies import in_words
-from recsys.cli.values import Number, Whole, Years, quoted
+from recsys.cli.values import Number, Time, Whole, Years, quoted
 from recsys.data.columns import Columns
 from recsys.errors import StoreError
 from recsys.milvus.address import CONSISTENCY, MilvusAddress
@@ -66,6 +66,9 @@ k_option = click.option(
 )
 exact_option = click.option(
     "--exact", is_flag=True, help="Compare every movie of the model; no Milvus."
+)
+as_of_option = click.option(
+    "--as-of", type=Time(), help="Ratings later than this date or time are not known yet (UTC)."
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(), help="A file instead of stdout; complete or not at all."

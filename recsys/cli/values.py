@@ -1,6 +1,7 @@
 """The kinds of values that options take."""
 
 import math
+from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 import click
@@ -152,3 +153,21 @@ class Seeds(_Value):
         if len(numbers) < len(found) or (dash and not 0 <= numbers[1] - numbers[0] < 1000):
             self.refuse(value, "is not numbers such as 0,1,2 or 0-4.", param, context)
         return tuple(range(numbers[0], numbers[1] + 1)) if dash else tuple(numbers)
+
+
+class Time(_Value):
+    """A date or time as ISO 8601 has it, UTC where it names no zone, or seconds since 1970."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        seconds = id_of(str(value))
+        if seconds is not None:
+            return seconds
+        text = str(value).strip()
+        try:
+            time = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+        except ValueError:
+            why = "is neither a time such as 1998-04-01T12:00 nor seconds since 1970."
+            self.refuse(value, why, param, context)
+        return math.floor(time.replace(tzinfo=time.tzinfo or timezone.utc).timestamp())

@@ -13,7 +13,6 @@ from command_line import environment
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.history import History
 from recsys.errors import ModelError, RecsysError
-from recsys.serving.folded import Weights
 from recsys.serving.model_folder import (
     FORMAT,
     ModelFolder,
@@ -21,15 +20,17 @@ from recsys.serving.model_folder import (
     load_model,
     write_model,
 )
+from recsys.serving.vector import Layout, Weights
 
 NOTHING = np.zeros(0, np.int64)
+LAYOUT, WEIGHTS = Layout(1, 1, 1, 2, 1), Weights(0.5, 1, 0.2, 0.1, 10)
 
 
 def write(path: Path, name: str, export=lambda folder: None) -> ModelFolder:
     """The smallest model there may be; `name` tells one from another."""
     return write_model(
         path,
-        {"name": name, "dimension": 1, "weights": {"retrieval": 1, "rating": 0.5, "ease": 1}},
+        {"name": name, "layout": LAYOUT._asdict(), "weights": WEIGHTS._asdict()},
         Vocabulary([1], [10], ["word"], ["War"]),
         Movies(np.array([10]), ["Word (1999)"], [("War",)]),
         History.build(1, NOTHING, NOTHING, NOTHING, NOTHING),
@@ -53,8 +54,8 @@ def test_what_was_written_is_read(tmp_path):
     model.verify()
     assert model.path == tmp_path / "model"
     assert model.config["format"] == FORMAT
-    assert model.dimension == 1
-    assert model.weights == Weights(1, 0.5, 1)
+    assert model.layout == LAYOUT
+    assert model.weights == WEIGHTS
     assert model.vocabulary.to_json() == Vocabulary([1], [10], ["word"], ["War"]).to_json()
     assert (model.movies.titles, model.movies.genres) == (["Word (1999)"], [("War",)])
     assert model.history.counts.tolist() == [0, 0]
@@ -173,13 +174,13 @@ def test_without_a_model_the_remedy_is_to_train(tmp_path):
 def read_everything(path: Path) -> None:
     model = load_model(path)
     assert model.fingerprint
-    assert model.dimension
+    assert model.layout
     assert model.weights
     assert len(model.vocabulary.user_ids)
     assert len(model.movies)
     assert model.history.of(1)
     assert model.attributes.any()
-    for name in ("user", "bias", "word"):
+    for name in ("user", "bias", "movies"):
         assert model.table(name).any()
 
 
@@ -192,7 +193,7 @@ def pickled() -> bytes:
     return stream.getvalue()
 
 
-JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 2}')
+JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 3}')
 ARRAY_DAMAGE = (b"", b"no array", "half", "pickle")
 
 
@@ -203,7 +204,7 @@ ARRAY_DAMAGE = (b"", b"no array", "half", "pickle")
         *(("vocabulary.json", each) for each in (*JSON_DAMAGE, None)),
         *(("movies.json", each) for each in (*JSON_DAMAGE, None)),
         *(("tables/user.npy", each) for each in (*ARRAY_DAMAGE, None)),
-        *(("tables/word.npy", each) for each in ARRAY_DAMAGE),
+        *(("tables/movies.npy", each) for each in ARRAY_DAMAGE),
         *(("history/ratings.npy", each) for each in (*ARRAY_DAMAGE, None)),
         *(("history/attributes.npy", each) for each in ARRAY_DAMAGE),
     ],

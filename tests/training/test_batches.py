@@ -10,6 +10,7 @@ from recsys.data.history import History, attribute_rows
 from recsys.data.movielens import LIKED
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
+from recsys.training.step import scattered
 
 USERS, MOVIES = 37, 50
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}
@@ -38,6 +39,16 @@ def sampler(options: Options = OPTIONS) -> BatchSampler:
 
 def batches(options: Options = OPTIONS, seed: int = 0) -> list[Batch]:
     return list(sampler(options).epoch(np.random.default_rng(seed)))
+
+
+def rated_in(batch: Batch) -> np.ndarray:
+    """(B, C) all ratings of the batch's users."""
+    return scattered(batch, batch.ratings)
+
+
+def history_in(batch: Batch) -> np.ndarray:
+    """(B, C) the ratings that the rating head is shown."""
+    return scattered(batch, batch.ratings * batch.shown)
 
 
 BOTH = pytest.mark.parametrize("options", [OPTIONS, SAMPLED], ids=["all movies", "sampled"])
@@ -69,7 +80,7 @@ def test_every_user_with_ratings_is_shown_in_every_pass(options):
 def test_rated_holds_all_ratings_of_the_batchs_users(options):
     for batch in batches(options):
         whole = rating_matrix()[batch.user_rows]
-        np.testing.assert_array_equal(batch.rated, whole[:, batch.candidates])
+        np.testing.assert_array_equal(rated_in(batch), whole[:, batch.candidates])
         others = np.setdiff1d(np.arange(MOVIES + 1), batch.candidates)
         assert not whole[:, others].any()  # no rated movie is missing among the candidates
         assert (np.diff(batch.candidates) > 0).all()
@@ -80,25 +91,25 @@ def test_rated_holds_all_ratings_of_the_batchs_users(options):
 @BOTH
 def test_the_history_shown_is_part_of_the_ratings(options):
     for batch in batches(options):
-        shown = batch.history > 0
-        np.testing.assert_array_equal(batch.history[shown], batch.rated[shown])
+        shown = history_in(batch) > 0
+        np.testing.assert_array_equal(history_in(batch)[shown], rated_in(batch)[shown])
 
 
 @BOTH
 def test_a_rating_to_predict_is_never_in_the_history(options):
     for batch in batches(replace(options, history_keep_rate=1.0)):
         pairs = batch.pair_users, batch.pair_columns
-        np.testing.assert_array_equal(batch.rated[pairs], batch.pair_ratings)
+        np.testing.assert_array_equal(rated_in(batch)[pairs], batch.pair_ratings)
         assert len(batch.pair_ratings)
-        assert not batch.history[pairs].any()
+        assert not history_in(batch)[pairs].any()
 
 
 def test_there_is_history_however_large_a_batch_may_be():
     """All of a user's ratings in one step would leave nothing to predict them from."""
     greedy = replace(OPTIONS, batch_size=10**6, history_keep_rate=1.0)
     assert sampler(greedy).passes == 2
-    rated = sum((batch.rated > 0).sum() for batch in batches(greedy))
-    shown = sum((batch.history > 0).sum() for batch in batches(greedy))
+    rated = sum((rated_in(batch) > 0).sum() for batch in batches(greedy))
+    shown = sum((history_in(batch) > 0).sum() for batch in batches(greedy))
     assert shown / rated == pytest.approx(0.5, abs=0.1)
 
 
@@ -115,12 +126,12 @@ def test_history_is_shown_at_the_rates_of_the_options(keep_rate, cold_rate):
     rated, shown, bare, users = 0, 0, 0, 0
     for seed in range(12):
         for batch in batches(options, seed):
-            predicted = np.bincount(batch.pair_users, minlength=len(batch.rated))
-            many = (batch.rated > 0).sum(1) - predicted >= 6  # bare by chance: .3^6 at most
+            predicted = np.bincount(batch.pair_users, minlength=len(rated_in(batch)))
+            many = (rated_in(batch) > 0).sum(1) - predicted >= 6  # bare by chance: .3^6 at most
             users += many.sum()
-            bare += (~(batch.history > 0).any(1) & many).sum()
-            rated += (batch.rated > 0).sum() - len(batch.pair_ratings)
-            shown += (batch.history > 0).sum()
+            bare += (~(history_in(batch) > 0).any(1) & many).sum()
+            rated += (rated_in(batch) > 0).sum() - len(batch.pair_ratings)
+            shown += (history_in(batch) > 0).sum()
     assert shown / rated == pytest.approx(keep_rate * (1 - cold_rate), abs=0.03)
     if keep_rate:
         assert bare / users == pytest.approx(cold_rate, abs=0.04)
@@ -128,7 +139,7 @@ def test_history_is_shown_at_the_rates_of_the_options(keep_rate, cold_rate):
 
 def test_users_with_few_likes_show_likes_only():
     options = replace(OPTIONS, few_likes_rate=1.0)
-    shown = [batch.history for seed in range(12) for batch in batches(options, seed)]
+    shown = [history_in(batch) for seed in range(12) for batch in batches(options, seed)]
     ratings = np.concatenate([history[history > 0] for history in shown])
     assert ratings.min() >= LIKED
     assert 1 < np.mean([(history > 0).sum(1).mean() for history in shown]) <= options.few_likes
@@ -140,7 +151,7 @@ def test_cold_start_users_are_shown_without_id(kind):
     shown = [batch for seed in range(12) for batch in batches(options, seed)]
     hidden = np.concatenate([batch.user_rows for batch in shown]) == 0
     assert hidden.mean() == pytest.approx(0.3, abs=0.04)
-    counts = np.concatenate([(batch.history > 0).sum(1) for batch in shown])
+    counts = np.concatenate([(history_in(batch) > 0).sum(1) for batch in shown])
     assert counts[hidden].any() == (kind == "few_likes_rate")
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from recsys.serving.folded import CHANNELS, EASE_DIM
 
 from recsys.data.dataset import NO_WORD
 from recsys.data.history import History
 from recsys.data.movielens import MAX_RATING, NEUTRAL_RATING
 from recsys.serving import folded
-from recsys.serving.folded import CHANNELS, EASE_DIM
 from recsys.training import ease
 from recsys.training.options import Options
 

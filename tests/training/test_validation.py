@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from recsys.serving.folded import Weights, movie_vectors, parts, user_vectors
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.metrics import ranking_task
-from recsys.serving.folded import Weights, movie_vectors, parts, user_vectors
 from recsys.train import Fitted, fit
 from recsys.training.options import Options
 from recsys.training.validation import Validation
