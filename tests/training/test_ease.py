@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.data.history import History
+from recsys.serving.users import Asked, ease_part
 from recsys.training import ease
 from recsys.training.options import Options
 
