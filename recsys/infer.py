@@ -340,18 +340,18 @@ def _asked(
     owners, kept = history.owners, np.ones(len(history.ratings), bool)
     until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
     kept &= history.times <= until[owners]
-    named = [
-        (owner, row, rating, liked)
+    named = {  # a movie once; of one liked and disliked the dislike holds
+        (owner, row): (rating, liked)
         for owner, query in enumerate(queries)
         for ids, rating, liked in ((query.likes, MAX_RATING, 1), (query.dislikes, MIN_RATING, 0))
-        for row in model.vocabulary.movie_rows(list(dict.fromkeys(ids))).tolist()
+        for row in model.vocabulary.movie_rows(list(ids)).tolist()
         if row
-    ]
+    }
     if named:
-        user, movie, rating, liked = map(np.array, zip(*named, strict=True))
-        places = {(u, m) for u, m in zip(user.tolist(), movie.tolist(), strict=True)}
+        user, movie = np.array(list(named)).T
+        rating, liked = np.array(list(named.values())).T
         pairs = zip(owners.tolist(), history.movie_rows.tolist(), strict=True)
-        kept &= np.array([pair not in places for pair in pairs], bool)
+        kept &= np.array([pair not in named for pair in pairs], bool)
         history = history.keep(kept)
         order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
         more = np.cumsum(np.bincount(user, minlength=len(rows)))
