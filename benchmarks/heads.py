@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from recsys.serving.folded import movie_vectors, parts, user_vectors
 
 from recsys.cli.tables import table
 from recsys.data.dataset import Dataset
@@ -22,7 +23,6 @@ from recsys.evaluation.experiment import task_of
 from recsys.evaluation.splits import Part, split
 from recsys.metrics import best, ranking_metrics
 from recsys.preprocess import read_dataset
-from recsys.serving.folded import movie_vectors, parts, user_vectors
 from recsys.train import Fitted, fit, use_all_cores
 from recsys.training.options import Options
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from recsys.serving.folded import movie_vectors, parts, predicted_ratings, user_vectors
 from surprise import SVD, Reader, SVDpp, Trainset
 from surprise import Dataset as SurpriseDataset
 from surprise.prediction_algorithms.algo_base import AlgoBase
@@ -23,7 +24,6 @@ from recsys.data.ids import positions
 from recsys.evaluation.splits import folds
 from recsys.metrics import rating_metrics
 from recsys.preprocess import read_dataset
-from recsys.serving.folded import movie_vectors, parts, predicted_ratings, user_vectors
 from recsys.train import fit
 from recsys.training.options import Options
 

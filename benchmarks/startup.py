@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 
 from common import ROOT, Cost, by_turns, clean_environment, cost, heading, median, ratio, table
-
 from recsys.serving.folded import EASE_DIM
 
 SAMPLE = ROOT / "data" / "sample"

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
+from recsys.serving.folded import EASE_DIM
 
 from recsys.infer import SQRT_PARTS, query
 from recsys.milvus.address import MilvusAddress
@@ -30,7 +31,6 @@ from recsys.milvus.client import NEVER
 from recsys.milvus.index import choose_index
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue
-from recsys.serving.folded import EASE_DIM
 
 PART = EASE_DIM  # numbers in each of the three parts of a vector
 K = 10

@@ -10,11 +10,11 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from recsys.serving.folded import CHANNELS, channels
 from torch import Tensor
 from torch.nn import functional as F
 
 from recsys.data.movielens import MAX_RATING
-from recsys.serving.folded import CHANNELS, channels
 from recsys.training.batches import Batch
 from recsys.training.step import TrainStep, retrieval_targets
 

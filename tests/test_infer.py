@@ -1,13 +1,13 @@
 """From a query to ranked movies: users, cold-start users, likes, new movies; exact and Milvus."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from command_line import SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recsys.serving.folded import EASE_DIM, movie_vectors, parts, user_vectors
 
 from recsys.data.dataset import Movies
 from recsys.errors import DataError
@@ -18,13 +18,14 @@ from recsys.infer import (
     decoded_movies,
     predict,
     ranking_vectors,
-    user_vectors_of,
+    user_parts_of,
 )
 from recsys.milvus_store import MilvusStore
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
+from recsys.serving.vector import unit
 
-BOTH_RANKINGS = pytest.mark.parametrize("rank_by", ["relevance", "rating"])
+BOTH_RANKINGS = pytest.mark.parametrize("rank_by", ["relevance", "rating", "tutorial"])
 MOVIES, USERS = 338, 308  # of the sample
 NEW = Movies(
     np.array([5001, 5002, 5003]),
@@ -64,8 +65,8 @@ def ids(answer) -> list[int]:
     return [movie.movie_id for movie in answer]
 
 
-def vectors_of(folder, *queries: UserQuery) -> np.ndarray:
-    return user_vectors_of(folder, queries).vectors
+def vectors_of(folder, *queries: UserQuery, rank_by="relevance") -> np.ndarray:
+    return ranking_vectors(folder, user_parts_of(folder, queries).parts, rank_by)
 
 
 @pytest.fixture(scope="module")
@@ -83,22 +84,26 @@ def rated_by_user() -> dict[int, set[int]]:
 
 def test_published_vectors_are_of_unit_length(folder):
     movies = catalogue(folder)
-    assert movies.vectors.shape == (MOVIES, 2 * folder.dimension + EASE_DIM)
+    assert movies.vectors.shape == (MOVIES, folder.layout.size)
     np.testing.assert_allclose(np.linalg.norm(movies.vectors, axis=1), 1, atol=1e-6)
 
 
-def test_a_score_is_the_weighted_mean_of_the_parts_cosines(folder):
-    """By rating: five times the rating head's cosine, not clipped."""
-    users = vectors_of(folder, UserQuery(3), UserQuery(gender=1, age=0, job=10), UserQuery())
-    published = catalogue(folder).vectors
-    pairs = zip(parts(users), parts(published * np.sqrt(3)), strict=True)
-    cosines = [user @ movie.T for user, movie in pairs]
-    by_rating = ranking_vectors(folder, users, "rating") @ published.T
-    np.testing.assert_allclose(by_rating, 5 * cosines[1], atol=1e-5)
-    by_relevance = ranking_vectors(folder, users, "relevance") @ published.T
-    expected = np.average(cosines, axis=0, weights=folder.weights)
-    np.testing.assert_allclose(by_relevance, expected, atol=1e-6)
-    assert min(folder.weights.retrieval, folder.weights.ease) > folder.weights.rating > 0
+def test_a_score_is_the_weighted_sum_of_the_parts_inner_products(folder):
+    queries = UserQuery(3), UserQuery(gender=1, age=0, job=10), UserQuery()
+    users, published = user_parts_of(folder, queries).parts, catalogue(folder).vectors
+    movies = folder.layout.split(published)
+    products = {name: users[name] @ movies[name].T for name in movies}
+    retrieval, rating, ease, factors = list(products.values())[:4]
+    weights = folder.weights
+    expected = {
+        "tutorial": 5 * rating,
+        "rating": weights.head * 5 * rating + (1 - weights.head) * factors,
+        "relevance": (retrieval + weights.rating * rating + weights.ease * ease)
+        / (1 + weights.rating + weights.ease),
+    }
+    for rank_by, scores in expected.items():
+        found = vectors_of(folder, *queries, rank_by=rank_by) @ published.T
+        np.testing.assert_allclose(found, scores, atol=1e-4)
 
 
 @BOTH_RANKINGS
@@ -106,7 +111,7 @@ def test_a_score_is_the_weighted_mean_of_the_parts_cosines(folder):
 def test_the_score_is_the_stores_and_the_inner_product(folder, request, place, rank_by):
     recommender, query = request.getfixturevalue(place), UserQuery(9, likes=(1,))
     answer = one(recommender, query, 20, rank_by=rank_by)
-    (vector,) = ranking_vectors(folder, vectors_of(folder, query), rank_by)
+    (vector,) = vectors_of(folder, query, rank_by=rank_by)
     published = catalogue(folder).take(ids(answer)).vectors
     scores = [movie.score for movie in answer]
     np.testing.assert_allclose(scores, published @ vector, atol=1e-5)
@@ -142,16 +147,10 @@ def test_answers_are_in_order_and_numbered(exact, rank_by):
 @BOTH_RANKINGS
 def test_answers_are_the_best_of_all_movies(folder, exact, rated_by_user, rank_by):
     """Every movie's vector beside every user's, sorted; no store."""
-    movies, vocabulary = folder.movies, folder.vocabulary
-    published = movie_vectors(
-        folder.table,
-        vocabulary.movie_rows(movies.ids),
-        vocabulary.genre_rows(movies.genres),
-        vocabulary.title_rows(movies.titles),
-    )
+    movies = folder.movies
+    published = catalogue(folder).vectors
     for user_id in (1, 77, 308):
-        users = vectors_of(folder, UserQuery(user_id))
-        (vector,) = ranking_vectors(folder, users, rank_by)
+        (vector,) = vectors_of(folder, UserQuery(user_id), rank_by=rank_by)
         order = np.argsort(-(published @ vector), kind="stable")
         expected = [m for m in movies.ids[order].tolist() if m not in rated_by_user[user_id]]
         assert ids(one(exact, UserQuery(user_id), 20, rank_by=rank_by)) == expected[:20]
@@ -282,11 +281,43 @@ def test_a_like_takes_precedence_over_an_old_rating(folder):
     worst = int(rows[np.argmin(ratings)])
     assert ratings.min() <= 2
     liked = int(folder.vocabulary.movie_ids[worst - 1])
-    changed = np.where(rows == worst, np.float32(5), ratings)
-    attributes = folder.attributes[[11]]
-    expected = user_vectors(folder.table, np.array([11]), attributes, [(rows, changed)])
-    found = vectors_of(folder, UserQuery(11, likes=(liked,)))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    asked = user_parts_of(folder, [UserQuery(11, likes=(liked,))]).asked
+    assert sorted(asked.history.movie_rows.tolist()) == sorted(rows.tolist())
+    place = asked.history.movie_rows.tolist().index(worst)
+    assert (asked.history.ratings[place], asked.recent[place]) == (5, 1)
+
+
+def test_ratings_later_than_as_of_are_not_known(folder, exact):
+    rows, _, times = folder.history.of(11)
+    moment = int(np.median(times))
+    asked = user_parts_of(folder, [UserQuery(11, as_of=moment)]).asked
+    earlier = rows[times <= moment]
+    assert 0 < len(earlier) < len(rows)
+    assert asked.history.movie_rows.tolist() == earlier.tolist()
+    answer = one(exact, UserQuery(11, as_of=moment), MOVIES)
+    assert len(answer) == MOVIES - len(earlier)  # what was seen later is not known as seen
+    now, last = vectors_of(folder, UserQuery(11), UserQuery(11, as_of=int(times.max())))
+    np.testing.assert_array_equal(now, last)
+
+
+def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact):
+    """Nearest in taste, for every fourth movie, of a cold-start user who likes two."""
+    rows = np.arange(1, MOVIES + 1, 4)
+    taste = unit(np.array(folder.table("movies")[1:, -folder.layout.taste :]))
+    published = catalogue(folder).vectors
+    (before,) = vectors_of(folder, UserQuery(likes=(1, 2)))
+    for row in rows.tolist():
+        movie_id = int(folder.vocabulary.movie_ids[row - 1])
+        if movie_id in (1, 2):
+            continue
+        query = UserQuery(likes=(1, 2), dislikes=(movie_id,))
+        asked = user_parts_of(folder, [query]).asked
+        place = asked.history.movie_rows == row
+        assert not asked.recent[place].any()
+        assert not asked.shown[place].any()
+        nearest = np.argsort(-(taste @ taste[row - 1]))[:10]
+        change = published @ (vectors_of(folder, query)[0] - before)
+        assert change[nearest].max() <= 1e-5, movie_id
 
 
 def test_a_known_users_profile_is_completed_unless_given(folder):
@@ -299,9 +330,9 @@ def test_a_known_users_profile_is_completed_unless_given(folder):
     )
     np.testing.assert_array_equal(same, plain)
     assert np.abs(other - plain).max() > 1e-4
-    users = user_vectors_of(folder, [UserQuery(3), UserQuery(), UserQuery(gender=1)])
+    users = user_parts_of(folder, [UserQuery(3), UserQuery(), UserQuery(gender=1)])
     assert users.queries == [UserQuery(3, gender, age, job), UserQuery(), UserQuery(gender=1)]
-    assert users.rows.tolist() == [3, 0, 0]
+    assert users.asked.user_rows.tolist() == [3, 0, 0]
 
 
 @pytest.mark.parametrize("user_id", [0, 309, -1, 10**12])
@@ -352,15 +383,13 @@ def test_new_movies_are_recommended_at_once_and_marked(folder):
     assert (new[5001].year, new[5003].year) == (2023, 0)
 
 
-def test_a_new_movies_vector_is_of_genres_and_title_alone(folder):
-    vectors = catalogue(folder, NEW).vectors * np.sqrt(3)
-    expected = movie_vectors(
-        folder.table,
-        np.zeros(3, np.int64),
-        folder.vocabulary.genre_rows(NEW.genres),
-        folder.vocabulary.title_rows(NEW.titles),
-    )
-    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+def test_a_new_movie_of_the_same_content_gets_the_same_prior(folder):
+    like = folder.movies.take([1, 2, 3])
+    ids = [np.array([9001, 9002, 9003]), np.array([9101, 9102, 9103])]
+    one, same = (catalogue(folder, replace(like, ids=each)).vectors for each in ids)
+    np.testing.assert_array_equal(one, same)
+    for part in folder.layout.split(one).values():
+        assert (np.linalg.norm(part, axis=1) <= 1 + 1e-5).all()
 
 
 def test_movies_of_an_encoded_file_are_the_same_movies(folder, tmp_path):
@@ -370,8 +399,11 @@ def test_movies_of_an_encoded_file_are_the_same_movies(folder, tmp_path):
     write_movies_data(path, movies, folder.vocabulary)
     numbers, titles, genres = read_movies_data(path, folder.vocabulary)
     read = decoded_movies(folder, numbers, titles, genres)
-    again, direct = catalogue(folder, read, (titles, genres)), catalogue(folder, movies)
-    np.testing.assert_allclose(again.vectors, direct.vectors, atol=1e-7)
+    again, direct = catalogue(folder, read), catalogue(folder, movies)
+    np.testing.assert_allclose(again.vectors[:MOVIES], direct.vectors[:MOVIES], atol=1e-7)
+    # Of new movies, years and words that the vocabulary has not are lost on the way.
+    np.testing.assert_array_equal(again.vectors, catalogue(folder, read).vectors)
+    assert ((again.vectors[MOVIES:] * direct.vectors[MOVIES:]).sum(1) > 0.9).all()
     assert again.titles[:MOVIES] == direct.titles[:MOVIES]
     assert again.genres[:MOVIES] == direct.genres[:MOVIES]
     assert again.is_new.tolist() == direct.is_new.tolist()

@@ -40,24 +40,42 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
         job=np.array([job]),
         history=none.astype(np.int64),
         ratings=none.astype(np.float32),
+        recency=none.astype(np.float32),
         movie=np.array([vocabulary["movie_ids"].index(movie[0]) + 1 for movie in movies]),
         genres=padded([[genres[genre] for genre in movie[2]] for movie in movies], -1),
         title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in movies], -1),
     )
-    (user,) = heads["users"]
-    d = (len(user) - 64) // 2
-    retrieval, rating, ease = (
-        of_movies @ of_user
-        for of_movies, of_user in zip(
-            np.split(heads["movies"], [d, 2 * d], 1), np.split(user, [d, 2 * d]), strict=True
-        )
+    retrieval, rating = np.split(heads["movies"] * heads["users"], 2, axis=1)
+    retrieval, rating = retrieval.sum(1), rating.sum(1)
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    layout, weights = config["layout"], config["weights"]
+
+    def table(name):
+        return np.load(model / "tables" / f"{name}.npy")
+
+    start = 2 * layout["retrieval"]
+    ends = start + np.cumsum([layout["ease"], layout["factors"]])
+    of_ease, of_factors = (
+        table("movies")[1:, start : ends[0]],
+        table("movies")[1:, ends[0] : ends[1]],
     )
-    options = json.loads((model / "config.json").read_text("utf-8"))["options"]
-    rating_weight, ease_weight = options["rating_weight"], options["ease_weight"]
-    score = retrieval + rating_weight * rating + ease_weight * ease
-    score /= 1 + rating_weight + ease_weight
+    profile = (("gender", gender), ("age", age), ("job", job))
+    user = table("ease_bias") + sum(table(f"ease_{name}")[row] for name, row in profile)
+    ease = of_ease @ (user / np.linalg.norm(user))
+    sizes = table("factors_sizes")
+    features = [1.0]
+    for (_, row), size in zip(profile, sizes, strict=True):
+        features += [0.3 * (row == code) for code in range(1, size)]
+    known = table("factors_user_weights")[: len(features)]  # no history: the others are 0
+    means = np.array(features) @ known
+    scale, radius = float(table("factors_scale")), float(table("factors_radius"))
+    query = [*(scale * means[:-1]), scale, float(table("factors_mean")) + scale * means[-1]]
+    factors = of_factors @ np.array(query) * radius
+    score = retrieval + weights["rating"] * rating + weights["ease"] * ease
+    score /= 1 + weights["rating"] + weights["ease"]
+    predicted = weights["head"] * 5 * rating + (1 - weights["head"]) * factors
     order = np.argsort(-score)
-    return np.array([movie[0] for movie in movies])[order], score[order], 5 * rating[order]
+    return np.array([movie[0] for movie in movies])[order], score[order], predicted[order]
 
 
 def test_five_movies_as_an_independent_computation_has_them(trained, tmp_path):

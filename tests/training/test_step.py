@@ -4,16 +4,15 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from tables import towers_alone
 
 from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
-from recsys.data.history import attribute_rows, history_of
+from recsys.data.history import History, attribute_rows, history_of
 from recsys.data.movielens import MAX_RATING
-from recsys.model import paddle
-from recsys.serving import folded
+from recsys.model import folded, paddle
+from recsys.serving.users import Asked, head_parts
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
-from recsys.training.step import RetrievalLoss, TrainStep, retrieval_targets
+from recsys.training.step import RetrievalLoss, TrainStep, retrieval_targets, scattered
 
 GENRES = ("Drama", "War", "Comedy")
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}
@@ -32,7 +31,7 @@ def small(
         pairs[:, 0].astype(np.int32) + 1,
         pairs[:, 1].astype(np.int32) + 1,
         rng.integers(1, 6, len(pairs)).astype(np.float32),
-        np.zeros(len(pairs), np.int64),
+        rng.integers(0, 50, len(pairs)),
     )
     user_table = Users(
         np.arange(1, users + 1),
@@ -85,22 +84,30 @@ def test_retrieval_loss_and_its_gradients_are_those_of_log_softmax(temperature, 
 
 
 def test_retrieval_targets_by_hand():
-    rated = np.array([[4, 5, 0, 2], [0, 0, 0, 0], [0, 4, 0, 0]], np.float32)
-    expected = np.array([[1, 2**0.5, 0, 0.5], [0] * 4, [0, 1, 0, 0]])
-    expected[0] /= np.sqrt(1.5 + 2**0.5)
-    np.testing.assert_allclose(retrieval_targets(rated), expected, rtol=1e-6)
+    """Of three users the second has no target left."""
+    batch = batches_of(small()[1], 0)[0]._replace(
+        user_rows=np.arange(3),
+        candidates=np.arange(1, 5),
+        owners=np.array([0, 0, 0, 1, 2]),
+        columns=np.array([0, 1, 3, 2, 1]),
+        ratings=np.array([4, 5, 2, 5, 4], np.float32),
+        target=np.array([1, 1, 0.5, 0, 1], np.float32),
+    )
+    expected = np.array([[1, 2**0.5, 0, 0.25], [0] * 4, [0, 1, 0, 0]])
+    expected[0] /= np.sqrt(1.25 + 2**0.5)
+    np.testing.assert_allclose(retrieval_targets(batch), expected, rtol=1e-6)
 
 
 def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """(B, V) and (C, V) vectors of a batch's users and candidates, through the folded towers."""
-    tables = towers_alone(*step.towers).__getitem__
-    places = batch.candidates - 1
-    movies = folded.movie_vectors(
-        tables, batch.candidates, step.genre_rows[places], step.title_rows[places]
-    )
-    histories = [(batch.candidates[row > 0], row[row > 0]) for row in batch.history]
-    users = folded.user_vectors(tables, batch.user_rows, batch.attributes, histories)
-    return users, movies
+    """(B, 2 D) and (C, 2 D) heads of a batch's users, through the folded tower, and candidates."""
+    counts = np.bincount(batch.owners, minlength=len(batch.user_rows))
+    rows = batch.candidates[batch.columns].astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    history = History(offsets, rows, batch.ratings, np.zeros(len(rows), np.int64))
+    asked = Asked(batch.user_rows, batch.attributes, history, batch.recent, batch.shown)
+    parts = head_parts(folded(step.users).__getitem__, asked)
+    users = np.hstack([parts["retrieval"], parts["rating"]])
+    return users, step.movie_heads()[batch.candidates - 1]
 
 
 def squared_error(step: TrainStep, batch: Batch) -> float:
@@ -116,12 +123,13 @@ def squared_error(step: TrainStep, batch: Batch) -> float:
 
 
 def full_softmax(step: TrainStep, batch: Batch) -> float:
-    """The retrieval loss over all movies, in float64."""
+    """The retrieval loss over all movies but what came before a user's moment, in float64."""
     d = step.options.dimension
     users, movies = folded_vectors(step, batch)
     logits = (users[:, :d] @ movies[:, :d].T / step.options.temperature).astype(np.float64)
-    log_shares = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    return float(-(retrieval_targets(batch.rated) * log_shares).sum() / len(users))
+    left = scattered(batch, batch.target == 0) == 0
+    log_shares = logits - np.log((np.exp(logits) * left).sum(1, keepdims=True))
+    return float(-(retrieval_targets(batch) * log_shares).sum() / len(users))
 
 
 @pytest.mark.parametrize("keep_rate", [0.0, 0.7, 1.0])
@@ -136,11 +144,8 @@ def test_losses_are_those_of_the_folded_towers(keep_rate):
 
 def with_all_movies(batch: Batch, movies: int) -> Batch:
     """The same users, histories and ratings, every movie a candidate."""
-    dense = np.zeros((2, len(batch.rated), movies), np.float32)
-    dense[:, :, batch.candidates - 1] = batch.history, batch.rated
     return batch._replace(
-        history=dense[0],
-        rated=dense[1],
+        columns=batch.candidates[batch.columns] - 1,
         candidates=np.arange(1, movies + 1),
         chance=None,
         pair_columns=batch.candidates[batch.pair_columns] - 1,

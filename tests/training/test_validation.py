@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from recsys.serving.folded import Weights, movie_vectors, parts, user_vectors
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.recency import Recency
 from recsys.metrics import ranking_task
+from recsys.serving.users import ease_part, factor_part, head_parts
 from recsys.train import Fitted, fit
+from recsys.training import closed_forms
 from recsys.training.options import Options
 from recsys.training.validation import Validation
 
@@ -35,39 +37,52 @@ def fitted() -> Fitted:
     return fit(Dataset("hand", USERS, MOVIES, TRAIN), TRAIN, OPTIONS, HELD_OUT)
 
 
-def cosines(fitted: Fitted) -> list[np.ndarray]:
-    """(U, M) cosines of the retrieval, the rating and the EASE part."""
-    vocabulary, read = fitted.vocabulary, fitted.tables.__getitem__
-    histories = [fitted.history.of(row)[:2] for row in (1, 2, 3)]
-    users = user_vectors(read, np.arange(1, 4), fitted.attributes[1:], histories)
-    genres, titles = vocabulary.genre_rows(MOVIES.genres), vocabulary.title_rows(MOVIES.titles)
-    movies = movie_vectors(read, np.arange(1, 5), genres, titles)
-    return [u @ m.T for u, m in zip(parts(users), parts(movies), strict=True)]
+def inner_products(fitted: Fitted) -> dict[str, np.ndarray]:
+    """(U, M) inner products of each part."""
+    d = fitted.layout.retrieval
+    judge = validation(fitted, HELD_OUT)
+    asked = judge.asked(Recency(fitted.options.recency_floor, fitted.options.recency_span))
+    read = fitted.tables.__getitem__
+    users = head_parts(read, asked)
+    users |= {"ease": ease_part(read, asked), "factors": factor_part(judge.closed.factors, asked)}
+    retrieval, rating = np.split(fitted.step.movie_heads(), [d], axis=1)
+    movies = {"retrieval": retrieval, "rating": rating}
+    movies |= {name: judge.closed.parts[name][1:] for name in ("ease", "factors")}
+    return {name: users[name] @ movies[name].T for name in movies}
 
 
 def validation(fitted: Fitted, held_out: Ratings) -> Validation:
     inputs = fitted.vocabulary, fitted.movies, fitted.attributes, fitted.history
-    return Validation(*inputs, TRAIN, held_out, Weights.of(OPTIONS))
+    closed = closed_forms.fit(
+        fitted.history, fitted.movies, fitted.vocabulary, fitted.attributes, OPTIONS
+    )
+    judge = Validation(*inputs, TRAIN, held_out, closed)
+    judge.prepare(fitted.options)
+    return judge
+
+
+def judged(fitted: Fitted, held_out: Ratings) -> dict[str, float]:
+    return validation(fitted, held_out)(fitted.tables, fitted.step.movie_heads())
 
 
 def test_metrics_are_those_computed_by_hand(fitted):
-    retrieval, rating, ease = cosines(fitted)
-    predicted = np.clip(5 * rating, 0.5, 5)
+    retrieval, rating, ease, factors = inner_products(fitted).values()
+    predicted = np.clip(0.2 * 5 * rating + 0.8 * factors, 0.5, 5)
     pairs = [(0, 2, 4), (0, 3, 2), (1, 3, 5), (2, 0, 3)]  # of HELD_OUT, by place
     errors = np.array([predicted[user, movie] - value for user, movie, value in pairs])
-    score = (retrieval + 0.5 * rating + 2 * ease) / 3.5
+    score = retrieval + 0.5 * rating + 2 * ease
     # User 1 has 30 and 40 unseen and likes 30; user 2 has 20 and 40 and likes 40.
     gains = [1.0 if score[0, 2] > score[0, 3] else 1 / np.log2(3)]
     gains += [1.0 if score[1, 3] > score[1, 1] else 1 / np.log2(3)]
-    found = validation(fitted, HELD_OUT)(fitted.tables)
+    found = judged(fitted, HELD_OUT)
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
     assert found["mae"] == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
     assert found["ndcg@10"] == pytest.approx(np.mean(gains))
 
 
 def test_fit_logs_them(fitted):
-    (line,) = fitted.log
-    found = validation(fitted, HELD_OUT)(fitted.tables)
+    (line,) = fitted.progress.log
+    found = judged(fitted, HELD_OUT)
     assert {name: line[name] for name in found} == pytest.approx(found)
 
 
@@ -79,5 +94,5 @@ def test_users_are_ranked_for_out_of_what_they_have_not_rated(fitted):
 
 
 def test_without_a_like_held_out_only_ratings_are_judged(fitted):
-    found = validation(fitted, ratings((1, 30, 3), (2, 40, 1)))(fitted.tables)
+    found = judged(fitted, ratings((1, 30, 3), (2, 40, 1)))
     assert set(found) == {"rmse", "mae"}
