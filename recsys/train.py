@@ -42,9 +42,19 @@ class Fitted:
     progress: Progress  # a line per epoch, and the best
     interrupted: bool  # by Ctrl-C
 
+    @property
+    def tables(self) -> dict[str, NDArray]:
+        """All tables of the model folder by name."""
+        return self.served[0]
+
+    @property
+    def layout(self) -> Layout:
+        """How many numbers each part of a vector has."""
+        return self.served[1]
+
     @cached_property
     def served(self) -> tuple[dict[str, NDArray], Layout]:
-        """All tables of the model folder by name, and how many numbers each part has."""
+        """The tables and the layout."""
         closed, heads = self.learned.closed, self.step.movie_heads()
         tables, layout = closed_forms.whole(closed, self.learned.history, heads, self.options)
         return {**folded(self.step.users), **closed.tables, **tables}, layout
@@ -175,11 +185,10 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
         ModelError: the folder cannot be written.
     """
     learned, progress, options = fitted.learned, fitted.progress, fitted.options
-    tables, layout = fitted.served
     chosen = progress.log[progress.best_epoch - 1]
     config = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "layout": layout._asdict(),
+        "layout": fitted.layout._asdict(),
         "weights": Weights(
             options.rating_weight,
             options.ease_weight,
@@ -204,7 +213,7 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
         learned.movies,
         learned.history,
         learned.attributes,
-        tables,
+        fitted.tables,
         progress.log,
         lambda folder: export(*fitted.step.towers, folder),
     )

@@ -169,8 +169,8 @@ def test_config_says_what_made_the_model(folder, trained):
     assert config["seed"] == 0
     assert config["options"]["epochs"] == EPOCHS
     assert config["weights"] == {
-        "rating": 0.5,
-        "ease": 1.5,
+        "rating": 0.7,
+        "ease": 2.0,
         "head": 0.2,
         "recency_floor": config["options"]["recency_floor"],
         "recency_span": 10,
@@ -218,8 +218,8 @@ def test_what_ships_has_learned_from_held_out_ratings_too(tiny):
     known, held_out = dataset.ratings[:4], dataset.ratings[4:]
     chosen = fit(dataset, known, TINY, held_out)
     shipped = finish(chosen, dataset, dataset.ratings)
-    assert len(chosen.history.ratings) == 4
-    assert len(shipped.history.ratings) == len(dataset.ratings)
+    assert len(chosen.learned.history.ratings) == 4
+    assert len(shipped.learned.history.ratings) == len(dataset.ratings)
     assert shipped.progress is chosen.progress
     whole = fit(dataset, dataset.ratings, chosen.options)
     for name in shipped.tables:
@@ -227,7 +227,7 @@ def test_what_ships_has_learned_from_held_out_ratings_too(tiny):
             np.testing.assert_array_equal(shipped.tables[name], whole.tables[name], err_msg=name)
     assert (shipped.tables["bias"] != chosen.tables["bias"]).any()  # the towers went on
     still = finish(
-        chosen._replace(options=replace(chosen.options, finish_epochs=0)), dataset, dataset.ratings
+        replace(chosen, options=replace(chosen.options, finish_epochs=0)), dataset, dataset.ratings
     )
     np.testing.assert_array_equal(still.tables["bias"], chosen.tables["bias"])
 

@@ -52,9 +52,18 @@ def inner_products(fitted: Fitted) -> dict[str, np.ndarray]:
 
 
 def validation(fitted: Fitted, held_out: Ratings) -> Validation:
-    inputs = fitted.vocabulary, fitted.movies, fitted.attributes, fitted.history
+    inputs = (
+        fitted.learned.vocabulary,
+        fitted.learned.movies,
+        fitted.learned.attributes,
+        fitted.learned.history,
+    )
     closed = closed_forms.fit(
-        fitted.history, fitted.movies, fitted.vocabulary, fitted.attributes, OPTIONS
+        fitted.learned.history,
+        fitted.learned.movies,
+        fitted.learned.vocabulary,
+        fitted.learned.attributes,
+        OPTIONS,
     )
     judge = Validation(*inputs, TRAIN, held_out, closed)
     judge.prepare(fitted.options)
