@@ -27,8 +27,8 @@ def without_seconds(log: list[dict]) -> list[dict]:
 def assert_equal(one: Fitted, other: Fitted) -> None:
     for name, table in one.tables.items():
         np.testing.assert_array_equal(other.tables[name], table, err_msg=name)
-    assert without_seconds(other.log) == without_seconds(one.log)
-    assert other.best_epoch == one.best_epoch
+    assert without_seconds(other.progress.log) == without_seconds(one.progress.log)
+    assert other.progress.best_epoch == one.progress.best_epoch
 
 
 @pytest.mark.slow
