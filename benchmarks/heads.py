@@ -13,18 +13,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys.serving.folded import movie_vectors, parts, user_vectors
 
 from recsys.cli.tables import table
 from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
+from recsys.data.recency import Recency
 from recsys.evaluation import baselines
 from recsys.evaluation.experiment import task_of
 from recsys.evaluation.splits import Part, split
 from recsys.metrics import best, ranking_metrics
 from recsys.preprocess import read_dataset
+from recsys.serving.users import ease_part, head_parts
 from recsys.train import Fitted, fit, use_all_cores
 from recsys.training.options import Options
+from recsys.training.validation import Validation
 
 DEFAULTS = Options()
 HEADS = {  # weight of the retrieval loss
@@ -43,15 +45,16 @@ RANKINGS = {  # weights of the parts
 
 
 def cosines(fitted: Fitted, part: Part) -> list[NDArray[np.float32]]:
-    """(users of the test, M) cosines of each part of the vectors."""
-    users = np.unique(part.test.user_ids)
-    vocabulary, movies, read = fitted.vocabulary, fitted.movies, fitted.tables.__getitem__
-    rows = vocabulary.user_rows(users)
-    histories = [fitted.history.of(row)[:2] for row in rows]
-    of_users = user_vectors(read, rows, fitted.attributes[rows], histories)
-    genres, titles = vocabulary.genre_rows(movies.genres), vocabulary.title_rows(movies.titles)
-    of_movies = movie_vectors(read, np.arange(1, len(movies) + 1), genres, titles)
-    return [u @ m.T for u, m in zip(parts(of_users), parts(of_movies), strict=True)]
+    """(users of the test, M) cosines of the heads and the EASE part."""
+    learned, options = fitted.learned, fitted.options
+    inputs = (learned.vocabulary, learned.movies, learned.attributes, learned.history)
+    validation = Validation(*inputs, part.train, part.test, learned.closed)
+    asked = validation.asked(Recency(options.recency_floor, options.recency_span))
+    users = head_parts(fitted.tables.__getitem__, asked)
+    users["ease"] = ease_part(fitted.tables.__getitem__, asked)
+    movies = np.split(fitted.tables["movies"][1:], np.cumsum(fitted.layout)[:-1], axis=1)
+    movie_parts = dict(zip(fitted.layout._fields, movies, strict=True))
+    return [users[name] @ movie_parts[name].T for name in ("retrieval", "rating", "ease")]
 
 
 def by_parts(fitted: Fitted, part: Part, dataset: Dataset) -> dict[str, float]:
@@ -81,7 +84,7 @@ def main() -> None:
             part = split(dataset.ratings, "random", seed).choice
             options = replace(Options(), seed=seed, retrieval_weight=weight)
             fitted = fit(dataset, part.train, options, part.test)
-            found.append((fitted.log[-1]["ndcg@10"], fitted.log[-1]["rmse"]))
+            found.append((fitted.progress.log[-1]["ndcg@10"], fitted.progress.log[-1]["rmse"]))
             if name == "both heads":
                 ranked.append(by_parts(fitted, part, dataset))
         ndcg, rmse = np.array(found).T

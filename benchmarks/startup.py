@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 
 from common import ROOT, Cost, by_turns, clean_environment, cost, heading, median, ratio, table
-from recsys.serving.folded import EASE_DIM
 
 SAMPLE = ROOT / "data" / "sample"
 MODEL = "model"
@@ -64,7 +63,8 @@ def prepared(place: Path) -> dict[str, tuple[str, ...]]:
     run = partial(cost, cwd=place, env=environment())
     run([*RECSYS, "train", "--data", str(SAMPLE), "--epochs", "1"])
     run([*RECSYS, "load-movies"])
-    dimension = 2 * json.loads((place / MODEL / "config.json").read_text())["dimension"] + EASE_DIM
+    layout = json.loads((place / MODEL / "config.json").read_text())["layout"]
+    dimension = sum(layout.values()) + 1
     (place / "empty.py").write_text(EMPTY_SCRIPT)
     (place / "bare.py").write_text(BARE_SCRIPT.format(dimension=dimension))
     return {

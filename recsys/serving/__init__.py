@@ -2,7 +2,11 @@
 
 What the other wings import from here:
 
-    folded        the towers over folded tables: user_vectors, movie_vectors, parts, Weights
+    vector        Layout, Weights: the parts of a vector, side by side
+    queries       UserQuery, user_parts_of: who asks, as parts of a vector
+    users         head_parts, ease_part, factor_part: the user's side of each part
+    factors       RatingFactors: the rating factors' tables and closed form
+    content       Kernel, Prior: what a movie's content says of its vector
     catalogue     Catalogue (movies with vectors, exact search), Filter, Hits, Store
     model_folder  ModelFolder, load_model, write_model, DEFAULT
 """
