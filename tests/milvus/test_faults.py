@@ -225,8 +225,9 @@ except StoreError as error:
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for folder in [tmp_path, *tmp_path.parents[:3]]:
-        folder.chmod(0o755)
+    for folder in [tmp_path, *tmp_path.parents]:  # pytest's own are its user's alone
+        if "pytest" in str(folder):
+            folder.chmod(0o755)
     with MilvusStore(str(tmp_path / "old.db")) as store:
         store.publish(OLD, MODEL)
     tmp_path.chmod(0o555)
