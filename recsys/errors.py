@@ -1,5 +1,21 @@
 """Errors with a cause and a remedy apart; the command line words the remedy as its own options."""
 
+QUOTED = 80  # characters of a found value that a message repeats at most
+
+
+def shortened(text: str) -> str:
+    """A found text, and not all of a long one."""
+    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
+
+
+def quoted(text: str) -> str:
+    """A found text as a message repeats it: in quotes, and not all of a long one.
+
+    >>> quoted("x" * 5000)[-9:]
+    "xxxxx...'"
+    """
+    return repr(shortened(text))
+
 
 class RecsysError(Exception):
     """Anything recsys refuses to do.

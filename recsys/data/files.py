@@ -1,17 +1,20 @@
 """Writing beside and renaming: a reader finds the old file or folder, or the new one, whole.
 
-Both forms write to a sibling named `NAME.tmp-PID` and rename it at the end. If the block raises,
-the sibling is removed and the old one stays. A kill leaves the sibling behind; the next writer of
-the same place removes it once it is an hour old.
+Both forms write to a sibling named `NAME.tmp-HOST-PID` and rename it at the end. If the block
+raises, the sibling is removed and the old one stays. A kill leaves the sibling behind; the next
+writer of the same place removes it: at once where the process ran on this host and is no more, else
+when it is an hour old.
 """
 
 import glob
 import os
+import platform
 import shutil
 import stat
 import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recsys.errors import RecsysError
@@ -116,17 +119,39 @@ def _previous(target: Path) -> Path:
 
 
 def _beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.tmp-{os.getpid()}")
+    return target.with_name(f"{target.name}.tmp-{_host()}-{os.getpid()}")
+
+
+def _host() -> str:
+    """This host in eight characters."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def _sweep(target: Path) -> None:
     """Remove what killed processes left beside the target."""
     for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
-        if time.time() - left.lstat().st_mtime > STALE:
+        with suppress(FileNotFoundError):  # another writer was faster
+            stale = _is_of_dead(left.name) or time.time() - left.lstat().st_mtime > STALE
+            if not stale:
+                continue
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
+
+
+def _is_of_dead(name: str) -> bool:
+    """Whether a sibling is of a process of this host that is no more."""
+    host, _, pid = name.rpartition(".tmp-")[2].partition("-")
+    if os.name != "posix" or host != _host() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)  # asks only
+    except ProcessLookupError:
+        return True
+    except OSError:  # of another user
+        return False
+    return False
 
 
 def _is_stream(path: Path) -> bool:

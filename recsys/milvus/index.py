@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from recsys.errors import StoreError
+from recsys.errors import StoreError, quoted, shortened
 
 EXACT_UP_TO = 100_000  # movies compared one by one without an index; see benchmarks/store.py
 MAX_EF = 32_768  # Milvus' own bound
@@ -13,6 +13,13 @@ _PARAMETERS: dict[str, tuple[dict[str, int], dict[str, int]]] = {  # when built,
     "IVF_FLAT": ({"nlist": 0}, {"nprobe": 0}),  # 0: by the number of movies
     "HNSW": ({"M": 16, "efConstruction": 200}, {"ef": 256}),
     "AUTOINDEX": ({}, {"ef": 256}),
+}
+_RANGES = {  # Milvus' own bounds, which Milvus Lite does not check: outside them it crashes
+    "nlist": (1, 65_536),
+    "nprobe": (1, 65_536),
+    "M": (2, 2_048),
+    "efConstruction": (1, 65_536),  # Milvus has no bound; more only takes longer
+    "ef": (1, MAX_EF),
 }
 
 
@@ -56,21 +63,26 @@ def choose_index(asked: str | None, movies: int) -> Index:
     """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size.
 
     Raises:
-        StoreError: a name or a parameter that is not known; the message lists those that are.
+        StoreError: a name or a parameter that is not known, or a value out of its range; the
+            message lists what may be given.
     """
     name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
     if name.upper() not in _PARAMETERS:
-        raise StoreError(f"index {name}: unknown", f"choose from {', '.join(_PARAMETERS)}", "index")
+        cause = f"index {shortened(name)}: unknown"
+        raise StoreError(cause, f"choose from {', '.join(_PARAMETERS)}", "index")
     name = name.upper()
     build, search = (dict(part) for part in _PARAMETERS[name])
     for pair in filter(None, rest.split(",")):
         key, _, value = pair.partition("=")
         part = build if key in build else search
-        if key not in part or not value.isdigit() or not int(value):
-            known = ", ".join([*build, *search]) or "none"
+        if key not in part or not _in_range(key, value):
+            known = ", ".join(
+                f"{each} from {_RANGES[each][0]} to {_RANGES[each][1]}"
+                for each in (*build, *search)
+            )
             raise StoreError(
-                f"index {asked}: {pair!r} is not a parameter with a whole number above 0",
-                f"{name} takes {known}",
+                f"index {name}: {quoted(pair)} is not a parameter with a value in its range",
+                f"{name} takes {known or 'none'}",
                 "index",
             )
         part[key] = int(value)
@@ -80,3 +92,11 @@ def choose_index(asked: str | None, movies: int) -> Index:
         # are by all of them, so that few cells miss many of its movies (benchmarks/store.py).
         search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
     return Index(name, build, search)
+
+
+def _in_range(parameter: str, value: str) -> bool:
+    """Whether a text is a whole number in ASCII digits within a parameter's range."""
+    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+        return False
+    low, high = _RANGES[parameter]
+    return low <= int(value) <= high

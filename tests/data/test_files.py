@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 
@@ -136,6 +138,19 @@ def test_a_kill_between_the_renames_leaves_the_old_folder_standing(tmp_path):
         (beside / "new").touch()
     assert standing(path) == path
     assert names(tmp_path) == ["model"]
+
+
+def test_leftovers_of_dead_processes_of_this_host_go_at_once(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    host = files._host()
+    dead, alive = f"m.tmp-{host}-{process.pid}", f"m.tmp-{host}-{os.getppid()}"
+    elsewhere = f"m.tmp-00000000-{process.pid}"
+    for name in (dead, alive, elsewhere):
+        (tmp_path / name).mkdir()
+    with replacing_folder(tmp_path / "m"):
+        pass
+    assert names(tmp_path) == sorted(["m", alive, elsewhere])
 
 
 def test_leftovers_of_killed_processes_go_when_they_are_old(tmp_path):
