@@ -66,7 +66,7 @@ def _users(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.floa
     columns = [rng.choice(n, users, p=_falling(n)).astype(np.int8) for n in sizes]
     shared = sum(rng.normal(size=(n, LATENT))[c] for n, c in zip(sizes, columns, strict=True))
     taste = np.sqrt(1 / 3) * shared / np.sqrt(3) + np.sqrt(2 / 3) * rng.normal(size=(users, LATENT))
-    drawn = Users(np.arange(1, users + 1), *columns)
+    drawn = Users.movielens(np.arange(1, users + 1), *columns)
     return drawn, (taste / np.sqrt(LATENT)).astype(np.float32)
 
 

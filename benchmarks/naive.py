@@ -35,8 +35,8 @@ class Naive:
     def __call__(self, batch: np.ndarray) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
         users, movies = self.user_rows[batch], self.movie_rows[batch]
-        inputs = [users, *self.attributes[users].T]
-        profile = self.users.profile(*(paddle.to_tensor(each.copy()) for each in inputs))
+        sides = [paddle.to_tensor(each.copy()) for each in self.attributes[users].T]
+        profile = self.users.profile(paddle.to_tensor(users), sides)
         user_retrieval, user_rating = unit_heads(profile)
         movie_retrieval, movie_rating = self.movies(
             paddle.to_tensor(movies),

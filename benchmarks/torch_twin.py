@@ -83,7 +83,7 @@ class TorchTwin:
         w = self.weights
         rows = (batch.user_rows, *batch.attributes.T)
         total = w["users.bias"]
-        for name, each in zip(("user", "gender", "age", "job"), rows, strict=True):
+        for name, each in zip(("user", "sides.0", "sides.1", "sides.2"), rows, strict=True):
             embedding = w[f"users.{name}.embedding"].index_select(0, torch.tensor(each))
             total = total + embedding @ w[f"users.{name}.weight"]
         return total

@@ -39,6 +39,10 @@ class DataError(RecsysError):
     """Ratings, users or movies that cannot be read or do not fit together."""
 
 
+class QueryError(DataError):
+    """A question that cannot be asked of these movies and users, whatever the rest of the world."""
+
+
 class ModelError(RecsysError):
     """A model folder that is missing, damaged or does not fit, or a training that failed."""
 

@@ -7,14 +7,16 @@ The last axis of every vector holds [retrieval | rating], D numbers each; each h
 
 import os
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import NO_WORD, Vocabulary
-from recsys.data.movielens import ATTRIBUTES, LIKED, NEUTRAL_RATING
+from recsys.data.movielens import LIKED, NEUTRAL_RATING
+from recsys.data.schema import MOVIELENS, Attributes
 from recsys.serving.users import CHANNELS
 
 
@@ -53,14 +55,13 @@ class Config:
     id_size: int = 256  # of user and movie embeddings, the tutorial's
     side_size: int = 32  # gender, age, job, genre and word embeddings
     filters: int = 64  # of the text CNN, each over three words
+    user_attributes: Attributes = MOVIELENS
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, **sizes: int) -> "Config":
         v = vocabulary
-        return cls(len(v.user_ids), len(v.movie_ids), len(v.words), len(v.genres), **sizes)
-
-    def to_json(self) -> dict[str, int]:
-        return asdict(self)
+        rows = len(v.user_ids), len(v.movie_ids), len(v.words), len(v.genres)
+        return cls(*rows, **sizes, user_attributes=v.users)
 
 
 def parameter(*shape: int, spread: float) -> paddle.Tensor:
@@ -95,36 +96,37 @@ class Embedded(nn.Layer):
         return self.embedding @ self.weight
 
     def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """(B,) rows to (B, 2 D)."""
-        return paddle.gather(self.embedding, rows) @ self.weight
+        """(B,) rows to (B, 2 D), or (B, W) rows, NO_VALUE behind the last, to the mean of each."""
+        if rows.ndim == 1:
+            return paddle.gather(self.embedding, rows) @ self.weight
+        there = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, W, 1)
+        each = nn.functional.embedding(paddle.clip(rows, min=0), self.embedding) * there
+        return each.sum(1) / paddle.clip(there.sum(1), min=1) @ self.weight
 
 
 class UserTower(nn.Layer):
-    """User id, gender, age, job and what was rated before, each through its layer, added."""
+    """User id, attributes and what was rated before, each through its layer, added."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         d = config.dimension
+        self.attributes = config.user_attributes
         self.user = Embedded(config.users, config.id_size, d)
-        for name, rows in ATTRIBUTES.items():
-            self.add_sublayer(name, Embedded(rows, config.side_size, d))
+        self.sides = nn.LayerList([Embedded(a.size, config.side_size, d) for a in self.attributes])
         for name in CHANNELS:
             self.add_parameter(name, parameter(config.movies + 1, 2 * d, spread=0.01))
         self.bias = parameter(2 * d, spread=0.05)
 
-    def profile(
-        self, user: paddle.Tensor, gender: paddle.Tensor, age: paddle.Tensor, job: paddle.Tensor
-    ) -> paddle.Tensor:
+    def profile(self, user: paddle.Tensor, sides: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """(B, 2 D) not yet of unit length, history not yet added; row 0 is unknown."""
-        sides = self.gender(gender) + self.age(age) + self.job(job)
-        return self.user(user) + sides + self.bias
+        known = [self.sides[n](sides[n]) for n in range(len(self.attributes))]
+        total = self.user(user)
+        return (total + sum(known[1:], known[0]) if known else total) + self.bias
 
     def forward(
         self,
         user: paddle.Tensor,
-        gender: paddle.Tensor,
-        age: paddle.Tensor,
-        job: paddle.Tensor,
+        sides: Sequence[paddle.Tensor],
         history: paddle.Tensor,
         ratings: paddle.Tensor,
         recency: paddle.Tensor,
@@ -132,12 +134,13 @@ class UserTower(nn.Layer):
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
-            user, gender, age, job: (B,) int64 rows.
+            user: (B,) int64 rows.
+            sides: of each attribute (B,) int64 rows, or (B, W) of several categories.
             history: (B, L) int64 rows of rated movies, 0 behind the last.
             ratings: (B, L) float32 how they were rated.
             recency: (B, L) float32 what each weighs, see `recsys.data.recency`.
         """
-        total = self.profile(user, gender, age, job)
+        total = self.profile(user, sides)
         recent = channel_sums(self, history, ratings, recency)
         alike = channel_sums(self, history, ratings, paddle.cast(history >= 0, "float32"))
         halves = paddle.split(recent, 2, axis=-1)[0], paddle.split(alike, 2, axis=-1)[1]
@@ -252,7 +255,8 @@ def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
     """The user tower as the tables that `recsys.serving.users` reads."""
     with paddle.no_grad():
         tables = {"user": users.user.table(), "bias": users.bias}
-        tables |= {name: getattr(users, name).table() for name in ATTRIBUTES}
+        sides = zip(users.attributes, users.sides, strict=True)
+        tables |= {f"user_{attribute.name}": layer.table() for attribute, layer in sides}
         tables |= {name: getattr(users, name) for name in CHANNELS}
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
@@ -260,15 +264,16 @@ def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
 def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
     """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us."""
 
-    def rows(*names: str) -> list[InputSpec]:
-        return [InputSpec([None], "int64", name) for name in names]
+    def rows(name: str) -> InputSpec:
+        return InputSpec([None], "int64", name)
 
     def lists(name: str) -> InputSpec:
         return InputSpec([None, None], "int64", name)
 
     numbers = [InputSpec([None, None], "float32", name) for name in ("ratings", "recency")]
-    user_inputs = [*rows("user", *ATTRIBUTES), lists("history"), *numbers]
-    movie_inputs = [*rows("movie"), lists("genres"), lists("title")]
+    sides = [(rows if a.width == 1 else lists)(a.name) for a in users.attributes]
+    user_inputs = [rows("user"), sides, lists("history"), *numbers]
+    movie_inputs = [rows("movie"), lists("genres"), lists("title")]
     for name, tower, inputs in (
         ("user_tower", users, user_inputs),
         ("movie_tower", movies, movie_inputs),

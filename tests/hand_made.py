@@ -22,7 +22,7 @@ def ratings(*rows):
 def dataset(rated, ages=None, genders=None, genres=None, jobs=None):
     ids = np.arange(1, 9)
     codes = np.zeros(8, np.int8)
-    users = Users(
+    users = Users.movielens(
         ids,
         codes if genders is None else np.array(genders, np.int8),
         codes if ages is None else np.array(ages, np.int8),

@@ -5,7 +5,7 @@ import pytest
 
 from recsys.data.dataset import NO_WORD, Movies, Users, Vocabulary
 from recsys.data.history import History
-from recsys.data.movielens import ATTRIBUTES
+from recsys.data.schema import MOVIELENS
 from recsys.model import (
     Config,
     MovieTower,
@@ -99,8 +99,9 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     recency = np.array([[0, 0, 0], [0.4, 0.1, 1], [0.7, 0, 0], [1, 0.2, 0]], np.float32)
 
     def towers(recency):
-        inputs = (rows, *attributes.T.copy(), history, ratings, recency)
-        return joined(tower_pair[0](*map(paddle.to_tensor, inputs)))
+        inputs = map(paddle.to_tensor, (rows, history, ratings, recency))
+        user, *rest = inputs
+        return joined(tower_pair[0](user, list(paddle.to_tensor(attributes.T.copy())), *rest))
 
     there = history > 0
     users = np.nonzero(there)[0]
@@ -125,8 +126,8 @@ def test_unit_heads_are_the_normalised_halves():
 
 def test_the_tutorials_inputs_and_sizes(tower_pair):
     users, movies = tower_pair
-    assert ATTRIBUTES == {"gender": 2, "age": 7, "job": 21}
-    sizes = Config.of(Vocabulary.of(Users(*[np.arange(3)] * 4), TWO_MOVIES))
+    assert {each.name: each.size for each in MOVIELENS} == {"gender": 2, "age": 7, "job": 21}
+    sizes = Config.of(Vocabulary.of(Users.movielens(*[np.arange(3)] * 4), TWO_MOVIES))
     assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
     assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown
     assert movies.movie.embedding.shape == [CONFIG.movies + 1, CONFIG.id_size]

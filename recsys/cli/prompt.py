@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from recsys.cli.remedies import in_words
-from recsys.errors import RecsysError
+from recsys.errors import QueryError, RecsysError
 from recsys.milvus.address import without_credentials
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +40,8 @@ class Command(click.Command):
         except Exception as error:
             if context.find_root().obj.get("debug"):
                 raise
+            if isinstance(error, QueryError):
+                raise Misuse(in_words(error, context)) from error
             if isinstance(error, RecsysError):
                 raise Failure(in_words(error, context)) from error
             line = without_credentials(" ".join(str(error).split())) or "no more is known"

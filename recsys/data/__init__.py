@@ -6,7 +6,8 @@ What the other wings import from here:
                 padded; UNKNOWN, NO_WORD
     history     History: who rated what, in compressed rows; history_of, attribute_rows
     ids         positions: the look-up of ids
-    movielens   codes of gender, age and job, ATTRIBUTES, the scale of ratings, LIKED,
+    schema      Attribute, Column: what describes users and movies; MOVIELENS
+    movielens   codes of gender, age and job, the scale of ratings, LIKED,
                 NEUTRAL_RATING, SOURCES (no NumPy: the command line starts with it)
     files       replacing_file, replacing_folder, standing, writable_folder
     titles      find: a movie by its title or id

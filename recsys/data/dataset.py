@@ -5,16 +5,17 @@ Row 0 of every vocabulary means "unknown" and is trained like any other.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import positions
+from recsys.data.schema import MOVIELENS, Attribute, Attributes, parts
 from recsys.errors import DataError
 
-UNKNOWN = -1  # the code of a gender, age or job that is not given; its row is 0
+UNKNOWN = -1  # the code of an attribute that is not given; its row is 0
 NO_WORD = -1  # the padding of title rows: no word at all, unlike row 0, an unknown word
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
@@ -23,24 +24,50 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Users:
-    """U users: raw ids and the codes of gender, age bracket and job (UNKNOWN where not known)."""
+    """U users: raw ids, and rows of what is known of them.
+
+    >>> users = Users.movielens(np.array([7]), *np.array([[1], [0], [UNKNOWN]]))
+    >>> users.rows.tolist(), users.codes("age").tolist(), users.codes("city").tolist()
+    ([[2, 1, 0]], [0], [-1])
+    """
 
     ids: NDArray[np.int64]  # (U,)
-    genders: NDArray[np.int8]  # (U,) positions in movielens.GENDERS
-    ages: NDArray[np.int8]  # (U,) positions in movielens.AGES
-    jobs: NDArray[np.int8]  # (U,) positions in movielens.JOBS
+    rows: NDArray[np.int32]  # (U, W) of the attributes side by side, 0 for unknown
+    attributes: Attributes = ()
 
     @classmethod
     def without_attributes(cls, ids: NDArray[np.integer]) -> "Users":
         """Users of whom nothing but the id is known."""
-        unknown = np.full(len(ids), UNKNOWN, np.int8)
-        return cls(ids.astype(np.int64), unknown, unknown, unknown)
+        return cls(ids.astype(np.int64), np.zeros((len(ids), 0), np.int32))
+
+    @classmethod
+    def movielens(
+        cls,
+        ids: NDArray[np.integer],
+        genders: NDArray[np.integer],
+        ages: NDArray[np.integer],
+        jobs: NDArray[np.integer],
+    ) -> "Users":
+        """Users by their codes of gender, age and job (UNKNOWN where not known), (U,) each."""
+        rows = np.stack([genders, ages, jobs], 1).astype(np.int32) + 1
+        return cls(np.asarray(ids, np.int64), rows, MOVIELENS)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Users":
-        return Users(*(column[chosen] for column in vars(self).values()))
+        return Users(self.ids[chosen], self.rows[chosen], self.attributes)
+
+    def parts(self) -> Iterator[tuple[Attribute, NDArray[np.int32]]]:
+        """Each attribute with its (U, width) rows."""
+        return parts(self.attributes, self.rows)
+
+    def codes(self, name: str) -> NDArray[np.int32]:
+        """(U,) codes of an attribute, counted from 0; UNKNOWN where there is none of the name."""
+        for attribute, rows in self.parts():
+            if attribute.name == name:
+                return rows[:, 0] - 1
+        return np.full(len(self), UNKNOWN, np.int32)
 
 
 @dataclass(frozen=True)
@@ -159,11 +186,17 @@ class Vocabulary:
         movie_ids: Sequence[int] | NDArray[np.int64],
         words: Sequence[str],
         genres: Sequence[str],
+        users: Attributes = MOVIELENS,
     ) -> None:
+        """
+        Args:
+            users: the attributes of users.
+        """
         self.user_ids = np.asarray(user_ids, np.int64)  # (U,) ascending; row r is user_ids[r - 1]
         self.movie_ids = np.asarray(movie_ids, np.int64)  # (M,) ascending
         self.words = list(words)
         self.genres = list(genres)
+        self.users = users
         self._word_rows = {word: row for row, word in enumerate(self.words, 1)}
         self._genre_rows = {genre: row for row, genre in enumerate(self.genres, 1)}
 
@@ -171,7 +204,8 @@ class Vocabulary:
     def of(cls, users: Users, movies: Movies) -> "Vocabulary":
         words = dict.fromkeys(word for title in movies.titles for word in title_words(title))
         genres = dict.fromkeys(genre for each in movies.genres for genre in each)
-        return cls(np.sort(users.ids), np.sort(movies.ids), list(words), list(genres))
+        user_ids, movie_ids = np.sort(users.ids), np.sort(movies.ids)
+        return cls(user_ids, movie_ids, list(words), list(genres), users.attributes)
 
     def to_json(self) -> dict[str, list]:
         return {
@@ -179,11 +213,13 @@ class Vocabulary:
             "movie_ids": self.movie_ids.tolist(),
             "words": self.words,
             "genres": self.genres,
+            "users": [each.to_json() for each in self.users],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, list]) -> "Vocabulary":
-        return cls(data["user_ids"], data["movie_ids"], data["words"], data["genres"])
+        users = tuple(map(Attribute.from_json, data["users"]))
+        return cls(data["user_ids"], data["movie_ids"], data["words"], data["genres"], users)
 
     def user_rows(self, user_ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.int64]:
         """(B,) rows of the users, 0 for one the model does not know."""

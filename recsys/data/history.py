@@ -192,9 +192,8 @@ def history_of(ratings: Ratings, vocabulary: Vocabulary) -> History:
     )
 
 
-def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int8]:
-    """(U + 1, 3) rows of gender, age and job by user row; codes count from 0, rows from 1."""
-    rows = np.zeros((len(vocabulary.user_ids) + 1, 3), np.int8)
-    places = vocabulary.user_rows(users.ids)
-    rows[places] = np.stack([users.genders, users.ages, users.jobs], 1) + 1
+def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """(U + 1, W) rows of the attributes by user row; of row 0, the unknown user, all unknown."""
+    rows = np.zeros((len(vocabulary.user_ids) + 1, users.rows.shape[1]), np.int32)
+    rows[vocabulary.user_rows(users.ids)] = users.rows
     return rows

@@ -52,7 +52,6 @@ OCCUPATIONS = {
     "technician": 17,
     "writer": 20,
 }
-ATTRIBUTES = {"gender": len(GENDERS), "age": len(AGES), "job": len(JOBS)}  # codes of each
 MIN_RATING, MAX_RATING = 0.5, 5.0
 LIKED = 4.0  # from this rating on a movie counts as liked
 NEUTRAL_RATING = 3.5  # neither liked nor disliked

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.data.dataset import UNKNOWN, Dataset
+from recsys.data.dataset import Dataset
 
 TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how long the tail is
 
@@ -22,10 +22,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     values, counts = np.unique(r.values, return_counts=True)
     top = max(1, round(TOP_SHARE * len(by_movie)))
     most = np.sort(by_movie)[::-1]
-    known = {
-        name: int((getattr(users, f"{name}s") != UNKNOWN).sum())
-        for name in ("gender", "age", "job")
-    }
+    known = {each.name: int((rows > 0).any(1).sum()) for each, rows in users.parts()}
     timed = r.times[r.times > 0]
     return {
         "ratings": len(r),

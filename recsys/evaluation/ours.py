@@ -16,6 +16,7 @@ from recsys import metrics
 from recsys.data.dataset import Dataset, Ratings, Users
 from recsys.data.holdout import hold_out_latest
 from recsys.data.ids import positions
+from recsys.data.schema import profile
 from recsys.evaluation.splits import Split
 from recsys.infer import (
     RankBy,
@@ -50,15 +51,15 @@ class Ours(NamedTuple):
         """Users by id, or where the model does not know it by profile and likes."""
         known = self.model.vocabulary.user_rows(user_ids) > 0
         places = positions(self.users.ids, user_ids)
-        profiles = (self.users.genders, self.users.ages, self.users.jobs)
-        codes = np.stack([column[places] for column in profiles], 1).tolist()
+        users = self.users[places]
+        profiles = [tuple(profile(users.attributes, rows).items()) for rows in users.rows]
         named: dict[int, list[tuple[int, float, int]]] = {}
         columns = (column.tolist() for column in vars(self.fold_in).values())
         for user, movie, rating, time in zip(*columns, strict=True):
             named.setdefault(user, []).append((movie, rating, time))
         found = []
-        for user, trained, (gender, age, job) in zip(user_ids.tolist(), known, codes, strict=True):
-            query = UserQuery(user if trained else None, gender, age, job)
+        for user, trained, said in zip(user_ids.tolist(), known, profiles, strict=True):
+            query = UserQuery(user if trained else None, attributes=said)
             rated = tuple(named.get(user, ()))
             if self.as_likes:
                 query = query._replace(likes=tuple(movie for movie, _, _ in rated))

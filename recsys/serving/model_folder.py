@@ -1,7 +1,7 @@
 """The model folder: everything a trained model is, in files anybody can read. No Paddle here.
 
     config.json            sizes, training options, metrics, versions, the fingerprint
-    vocabulary.json        raw ids, words and genres in the order of their rows
+    vocabulary.json        raw ids, words and genres in the order of their rows; the schema
     movies.json            the movies trained on: [[movie_id, title, [genre, ...]], ...]
     tables/NAME.npy        what vectors are made of, memory-mapped when read
     history/NAME.npy       who rated what (compressed rows), and each user's attributes
@@ -33,7 +33,7 @@ from recsys.serving.factors import RatingFactors
 from recsys.serving.vector import Layout, Weights
 
 DEFAULT = "recommender_system.inference.model"
-FORMAT = 3  # 1: version 0.1; 2: three parts, no times
+FORMAT = 4  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes only
 
 
 class ModelFolder:
@@ -91,8 +91,8 @@ class ModelFolder:
         return History(*(self._array(f"history/{name}") for name in History._fields))
 
     @cached_property
-    def attributes(self) -> NDArray[np.int8]:
-        """(U + 1, 3) rows of gender, age and job of every user; of row 0 all unknown (0)."""
+    def attributes(self) -> NDArray[np.int32]:
+        """(U + 1, W) rows of the attributes of every user; of row 0 all unknown (0)."""
         return self._array("history/attributes")
 
     def table(self, name: str) -> NDArray[np.float32]:
@@ -176,7 +176,7 @@ def write_model(
     vocabulary: Vocabulary,
     movies: Movies,
     history: History,
-    attributes: NDArray[np.int8],
+    attributes: NDArray[np.int32],
     tables: dict[str, NDArray],
     log: list[dict[str, Any]],
     export: Callable[[Path], None],

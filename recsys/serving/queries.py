@@ -1,7 +1,7 @@
 """Who asks, as parts of a vector: queries completed with what the model knows of their users."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from recsys.data.dataset import UNKNOWN
 from recsys.data.history import History
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.recency import Recency
-from recsys.errors import DataError
+from recsys.data.schema import MOVIELENS, NO_VALUE, Attributes, parts, profile
+from recsys.errors import DataError, QueryError
 from recsys.serving.model_folder import ModelFolder
 from recsys.serving.users import Asked, ease_part, factor_part, head_parts
 from recsys.serving.vector import Array, unit
@@ -33,6 +34,13 @@ class UserQuery(NamedTuple):
     dislikes: tuple[int, ...] = ()  # what is near to them ranks lower
     rated: tuple[tuple[int, float, int], ...] = ()  # (movie id, rating, time) unknown to the model
     as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
+    attributes: tuple[tuple[str, str], ...] = ()  # name and value of any attribute of the schema
+
+    def profile(self) -> dict[str, str]:
+        """What is given of the attributes, in words."""
+        codes = zip(MOVIELENS, (self.gender, self.age, self.job), strict=True)
+        named = {each.name: each.value(code + 1) for each, code in codes if code != UNKNOWN}
+        return named | dict(self.attributes)
 
 
 class UserParts(NamedTuple):
@@ -50,24 +58,45 @@ def user_parts_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserParts
         DataError: a user id the model does not know.
     """
     rows = _user_rows(model, queries)
-    known = model.attributes[rows].astype(int) - 1
-    completed = [
-        query._replace(
-            gender=query.gender if query.gender != UNKNOWN else gender,
-            age=query.age if query.age != UNKNOWN else age,
-            job=query.job if query.job != UNKNOWN else job,
-        )
-        for query, (gender, age, job) in zip(queries, known.tolist(), strict=True)
-    ]
-    codes = np.array([[q.gender, q.age, q.job] for q in completed], np.int64).reshape(-1, 3)
-    asked = _asked(model, completed, rows, codes + 1)
-    parts = head_parts(model.table, asked)
-    parts |= {
+    described = model.vocabulary.users
+    sides = model.attributes[rows].astype(np.int64)  # (B, W)
+    for row, query in enumerate(queries):
+        _name(described, query.profile(), sides[row : row + 1])
+    completed = [_completed(q, described, each) for q, each in zip(queries, sides, strict=True)]
+    asked = _asked(model, completed, rows, sides)
+    found = head_parts(model.table, asked)
+    found |= {
         "ease": ease_part(model.table, asked),
         "factors": factor_part(model.factors, asked),
         "taste": _disliked(model, completed),
     }
-    return UserParts(completed, asked, parts)
+    return UserParts(completed, asked, found)
+
+
+def _name(described: Attributes, profile: dict[str, str], rows: NDArray[np.int64]) -> None:
+    """Put what a query says of a user into the user's (1, W) rows."""
+    slots = {each.name: (each, part) for each, part in parts(described, rows)}
+    for name, text in profile.items():
+        if name not in slots:
+            names = ", ".join(slots) or "none"
+            raise QueryError(
+                f"the model knows no {name} of its users; attributes it knows: {names}",
+                "leave it out",
+            )
+        attribute, slot = slots[name]
+        values = attribute.named(text)
+        slot[0] = [*values, *[NO_VALUE] * (attribute.width - len(values))]
+
+
+def _completed(query: UserQuery, described: Attributes, rows: NDArray[np.int64]) -> UserQuery:
+    """A query with all that its (W,) rows say; MovieLens' attributes as codes."""
+    said = profile(described, rows)
+    codes: dict[str, Any] = {
+        each.name: each.values.index(said.pop(each.name))
+        for each in MOVIELENS
+        if each in described and each.name in said
+    }
+    return query._replace(**codes, attributes=tuple(said.items()))
 
 
 def _user_rows(model: ModelFolder, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
@@ -127,7 +156,7 @@ def _asked(
     seen = shown > 0
     recent = shown.copy()
     recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
-    return Asked(rows, attributes, history, recent, shown)
+    return Asked(rows, attributes, history, recent, shown, model.vocabulary.users)
 
 
 def _named(model: ModelFolder, query: UserQuery) -> list[tuple[int, float, int, int]]:

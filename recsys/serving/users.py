@@ -3,10 +3,10 @@
 A user's embedding goes through its layer and is added to the others, so every attribute is one
 row of a small table, and a vector is a few look-ups and a normalisation:
 
-    heads    unit(bias + user + gender + age + job + sum over channels of
+    heads    unit(bias + user + attributes + sum over channels of
                   sum of weights x rows of the channel's table / sqrt(sum of |weights| + 1))
     channels liked (rated LIKED and more: 1), seen (1), rated (rating - NEUTRAL_RATING)
-    EASE     unit(bias + gender + age + job + the same sum of its own table, channels seen, rated)
+    EASE     unit(bias + attributes + the same sum of its own table, channels seen, rated)
     factors  [p, 1, a + mean] of `recsys.serving.factors`, such that the inner product is a rating
 
 The retrieval head and the EASE part weigh a history by recency, the rating head and the factors
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import History
-from recsys.data.movielens import ATTRIBUTES, LIKED, MAX_RATING, NEUTRAL_RATING
+from recsys.data.movielens import LIKED, MAX_RATING, NEUTRAL_RATING
+from recsys.data.schema import MOVIELENS, Attributes, parts
 from recsys.serving.factors import RatingFactors
 from recsys.serving.vector import Array, unit
 
@@ -32,10 +33,11 @@ class Asked(NamedTuple):
     """What is known of B users at the moment of asking."""
 
     user_rows: NDArray[np.int64]  # (B,) 0 for cold-start users
-    attributes: NDArray[np.int64]  # (B, 3) rows of gender, age and job, 0 for unknown
+    attributes: NDArray[np.int64]  # (B, W) rows of the attributes, 0 for unknown
     history: History  # B rows, in the order of the users
     recent: Array  # (N,) weights by recency; 0 for what only the factors are to know
     shown: Array  # (N,) 1, or 0 likewise
+    described: Attributes = MOVIELENS  # whose rows `attributes` are
 
 
 def channel_values(
@@ -59,8 +61,8 @@ def channel_values(
 def head_parts(table: Table, asked: Asked) -> dict[str, Array]:
     """(B, D) unit vectors of the retrieval and the rating head, of the folded user tower."""
     total = table("bias") + table("user")[asked.user_rows]
-    for column, name in enumerate(ATTRIBUTES):
-        total = total + table(name)[asked.attributes[:, column]]
+    for attribute, rows in parts(asked.described, asked.attributes):
+        total = total + means(table(f"user_{attribute.name}"), rows)
     halves = np.split(total, 2, axis=1)
     for place, weights in enumerate((asked.recent, asked.shown)):
         columns = slice(place * halves[0].shape[1], (place + 1) * halves[0].shape[1])
@@ -74,9 +76,18 @@ def ease_part(table: Table, asked: Asked) -> Array:
     _, seen, rated = _values(asked, asked.recent)
     values = (seen * np.float32(NEUTRAL_RATING) + rated) / np.float32(MAX_RATING)
     total = table("ease_bias") + asked.history.sums(table("ease_source"), values)
-    for column, name in enumerate(ATTRIBUTES):
-        total = total + table(f"ease_{name}")[asked.attributes[:, column]]
+    for attribute, rows in parts(asked.described, asked.attributes):
+        total = total + means(table(f"ease_user_{attribute.name}"), rows)
     return unit(total)
+
+
+def means(table: Array, rows: NDArray[np.integer]) -> Array:
+    """(B, V) the mean of each user's rows of a table, of (B, w) with NO_VALUE behind the last."""
+    if rows.shape[1] == 1:
+        return table[rows[:, 0]]
+    there = (rows >= 0)[:, :, None]
+    sums = (table[np.maximum(rows, 0)] * there).sum(1)
+    return (sums / np.maximum(there.sum(1), 1)).astype(np.float32)
 
 
 def factor_part(factors: RatingFactors, asked: Asked) -> Array:

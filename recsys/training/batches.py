@@ -30,7 +30,7 @@ class Batch(NamedTuple):
     """B users of one step, all E of their ratings, and P of these to predict; C candidates."""
 
     user_rows: NDArray[np.int64]  # (B,) 0 where the id is hidden
-    attributes: NDArray[np.int64]  # (B, 3) 0 where hidden
+    attributes: NDArray[np.int64]  # (B, W) 0 where hidden
     owners: NDArray[np.int64]  # (E,) places in the batch
     columns: NDArray[np.int64]  # (E,) places among the candidates
     ratings: NDArray[np.float32]  # (E,)
@@ -49,7 +49,7 @@ class BatchSampler:
     """Cuts batches from the histories."""
 
     history: History
-    attributes: NDArray[np.int8]  # (U + 1, 3) rows of gender, age and job; row 0 unknown
+    attributes: NDArray[np.int32]  # (U + 1, W) rows of the attributes; row 0 unknown
     movies: int  # M
     options: Options
 
@@ -118,10 +118,11 @@ class BatchSampler:
         shown = ~predicted & (rng.random(len(entries), np.float32) < rate)
         past, count, target = self._moments(entries, owners, hidden_id, rng)
         known_id = ~hidden_id & (rng.random(len(users)) >= self.options.drop_user)
-        known = rng.random((len(users), 3)) >= self.options.drop_side
+        sides = self.attributes[users].astype(np.int64)
+        known = (rng.random(sides.shape) >= self.options.drop_side) | (sides < 0)
         return Batch(
             users * known_id,
-            self.attributes[users].astype(np.int64) * known,
+            sides * known,
             owners,
             columns,
             ratings,

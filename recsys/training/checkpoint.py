@@ -89,7 +89,7 @@ class Checkpoint:
 
 
 def identity(
-    options: Options, vocabulary: Vocabulary, history: History, attributes: NDArray[np.int8]
+    options: Options, vocabulary: Vocabulary, history: History, attributes: NDArray[np.int32]
 ) -> str:
     """A digest of everything that decides how a training goes."""
     digest = sha256(json.dumps(asdict(options), sort_keys=True).encode())

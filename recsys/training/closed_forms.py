@@ -37,10 +37,10 @@ def fit(
     Args:
         history: what is learned from.
         movies: in the order of their rows.
-        attributes: (U + 1, 3) rows of gender, age and job.
+        attributes: (U + 1, W) rows of the users' attributes.
     """
     blocks = movie_blocks(movies, vocabulary)
-    ease_tables, ease_movies = ease.fit(history, len(movies), attributes, options)
+    ease_tables, ease_movies = ease.fit(history, len(movies), attributes, options, vocabulary.users)
     genres = np.zeros((len(movies) + 1, len(vocabulary.genres)), np.float32)
     rows = blocks[0][0]
     movie, place = np.nonzero(rows > 0)

@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import History
-from recsys.data.movielens import ATTRIBUTES, MAX_RATING
+from recsys.data.movielens import MAX_RATING
+from recsys.data.schema import MOVIELENS, Attributes, parts
+from recsys.serving.users import means
 from recsys.training.options import Options
 
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
@@ -36,17 +38,21 @@ Array = NDArray[np.float32]
 
 
 def fit(
-    history: History, movies: int, attributes: NDArray[np.integer], options: Options
+    history: History,
+    movies: int,
+    attributes: NDArray[np.integer],
+    options: Options,
+    described: Attributes = MOVIELENS,
 ) -> tuple[dict[str, Array], Array]:
     """The tables of the user's part, and (M + 1, R) movie parts, at most 1 long.
 
     Args:
         history: what is learned from.
         movies: M.
-        attributes: (U + 1, 3) rows of gender, age and job; row 0 is the unknown user's.
+        attributes: (U + 1, W) rows of what is `described`; row 0 is the unknown user's.
 
     Returns:
-        ease_source (M + 1, R), ease_bias (R,), and ease_gender, ease_age, ease_job by their rows.
+        ease_source (M + 1, R), ease_bias (R,), and ease_user_NAME of each attribute by its rows.
     """
     counts = np.bincount(history.movie_rows, minlength=movies + 1)
     most = np.argsort(-counts, kind="stable")[: min(options.ease_movies, np.count_nonzero(counts))]
@@ -62,12 +68,15 @@ def fit(
     users = np.flatnonzero(history.counts)
     sums = history.sums(source, history.ratings / np.float32(MAX_RATING))[users]
     one_movie = sums / (len(history.ratings) / len(users))
-    sizes = [size + 1 for size in ATTRIBUTES.values()]
-    profiles = attributes[users]
-    ones = [np.eye(size, dtype=np.float32)[profiles[:, n]] for n, size in enumerate(sizes)]
-    bias, effects = _explained(one_movie, np.concatenate(ones, 1), options.ease_damping)
+    sizes = [each.size + 1 for each in described]
+    ones = [
+        means(np.eye(each.size + 1, dtype=np.float32), rows)
+        for each, rows in parts(described, attributes[users])
+    ]
+    features = np.concatenate([np.zeros((len(users), 0), np.float32), *ones], 1)
+    bias, effects = _explained(one_movie, features, options.ease_damping)
     sides = np.split(effects, np.cumsum(sizes)[:-1])
-    tables = {f"ease_{name}": side for name, side in zip(ATTRIBUTES, sides, strict=True)}
+    tables = {f"ease_user_{a.name}": side for a, side in zip(described, sides, strict=False)}
     return {**tables, "ease_bias": bias, "ease_source": source}, target
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.movielens import MAX_RATING
+from recsys.data.schema import parts
 from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
 from recsys.serving.users import CHANNELS, channel_values
 from recsys.training.batches import Batch, BatchSampler
@@ -147,8 +148,9 @@ class TrainStep:
         self, batch: Batch, rng: np.random.Generator
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         movie_retrieval, movie_rating = self._movie_vectors(batch.candidates, rng)  # (C, D)
-        users, sides = paddle.to_tensor(batch.user_rows), batch.attributes.T.copy()
-        total = self.users.profile(users, *paddle.to_tensor(sides))  # (B, 2 D)
+        total = self.users.profile(
+            paddle.to_tensor(batch.user_rows), self._sides(batch)
+        )  # (B, 2 D)
         candidates = paddle.to_tensor(batch.candidates)
         by_head = [
             channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
@@ -174,6 +176,11 @@ class TrainStep:
         pairs = paddle.to_tensor(batch.pair_users * len(batch.candidates) + batch.pair_columns)
         error = MAX_RATING * paddle.gather(cosines, pairs) - paddle.to_tensor(batch.pair_ratings)
         return retrieval, paddle.square(error).sum() / max(len(batch.pair_ratings), 1)
+
+    def _sides(self, batch: Batch) -> list[paddle.Tensor]:
+        """A batch's attributes as the user tower takes them."""
+        sides = parts(self.users.attributes, batch.attributes)
+        return [paddle.to_tensor(rows[:, 0] if a.width == 1 else rows) for a, rows in sides]
 
     def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
         """(C, G + 1) genres as ones, and the titles' windows."""

@@ -28,14 +28,14 @@ class Validation:
         self,
         vocabulary: Vocabulary,
         movies: Movies,
-        attributes: NDArray[np.int8],
+        attributes: NDArray[np.int32],
         history: History,
         known: Ratings,
         held_out: Ratings,
         closed: ClosedForms,
     ) -> None:
         self.held_out, self.closed = held_out, closed
-        self.users = np.unique(held_out.user_ids)
+        self.users, self._described = np.unique(held_out.user_ids), vocabulary.users
         rows = vocabulary.user_rows(self.users)
         self._rows, self._attributes = rows, attributes[rows].astype(np.int64)
         self._history = history.take(rows)
@@ -96,9 +96,9 @@ class Validation:
         """All users with held-out ratings, with their histories."""
         owners, times = self._history.owners, self._history.times
         shown = np.ones(len(owners), np.float32)
-        return Asked(
-            self._rows, self._attributes, self._history, recency.by_user(owners, times), shown
-        )
+        recent = recency.by_user(owners, times)
+        sides = self._attributes, self._history
+        return Asked(self._rows, *sides, recent, shown, self._described)
 
     def _ndcg(self, scores: NDArray[np.floating]) -> float:
         assert self.task is not None

@@ -60,7 +60,7 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
         table("movies")[1:, ends[0] : ends[1]],
     )
     profile = (("gender", gender), ("age", age), ("job", job))
-    user = table("ease_bias") + sum(table(f"ease_{name}")[row] for name, row in profile)
+    user = table("ease_bias") + sum(table(f"ease_user_{name}")[row] for name, row in profile)
     ease = of_ease @ (user / np.linalg.norm(user))
     sizes = table("factors_sizes")
     features = [1.0]

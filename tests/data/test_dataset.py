@@ -14,7 +14,8 @@ from recsys.data.dataset import (
     title_year,
 )
 from recsys.data.history import attribute_rows, history_of
-from recsys.data.movielens import AGE_NAMES, AGES, ATTRIBUTES, GENDERS, JOBS, OCCUPATIONS
+from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
+from recsys.data.schema import MOVIELENS
 from recsys.errors import DataError
 
 MOVIES = Movies(
@@ -22,7 +23,7 @@ MOVIES = Movies(
     ["Heat (1995)", "Toy Story (1995)", "M"],
     [("Action", "Crime"), ("Comedy",), ()],
 )
-USERS = Users(np.array([9, 4]), *np.array([[1, 0], [2, UNKNOWN], [UNKNOWN, 20]], np.int8))
+USERS = Users.movielens(np.array([9, 4]), *np.array([[1, 0], [2, UNKNOWN], [UNKNOWN, 20]], np.int8))
 RATINGS = Ratings(
     np.array([9, 4, 9], np.int32),
     np.array([7, 3, 3], np.int32),
@@ -46,10 +47,10 @@ def test_movies_by_id_and_as_asked():
 
 
 def test_users_chosen_and_without_attributes():
-    assert USERS[np.array([False, True])].jobs.tolist() == [20]
+    assert USERS[np.array([False, True])].codes("job").tolist() == [20]
     plain = Users.without_attributes(np.array([2, 8], np.int32))
     assert plain.ids.dtype == np.int64
-    assert {*plain.genders, *plain.ages, *plain.jobs} == {UNKNOWN}
+    assert {*plain.codes("gender"), *plain.codes("age"), *plain.codes("job")} == {UNKNOWN}
 
 
 def test_ratings_chosen_and_concatenated():
@@ -94,7 +95,6 @@ def test_attributes_and_history_by_row():
 
 
 def test_codes_fit_together():
-    assert ATTRIBUTES == {"gender": 2, "age": 7, "job": 21}
-    assert (len(GENDERS), len(AGES), len(JOBS)) == tuple(ATTRIBUTES.values())
+    assert [each.size for each in MOVIELENS] == [len(GENDERS), len(AGES), len(JOBS)]
     assert len(AGE_NAMES) == len(AGES)
     assert set(OCCUPATIONS.values()) <= set(range(len(JOBS)))

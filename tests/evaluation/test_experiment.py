@@ -44,7 +44,7 @@ def two_tastes(users=48, movies=40):
     zero = np.zeros(users, np.int8)
     return Dataset(
         "two tastes",
-        Users(np.arange(1, users + 1), user_taste.astype(np.int8), zero, zero),
+        Users.movielens(np.arange(1, users + 1), user_taste.astype(np.int8), zero, zero),
         Movies(
             np.arange(1, movies + 1) * 3,
             [f"Movie {number} (1999)" for number in range(movies)],

@@ -193,7 +193,7 @@ def pickled() -> bytes:
     return stream.getvalue()
 
 
-JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 3}')
+JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 4}')
 ARRAY_DAMAGE = (b"", b"no array", "half", "pickle")
 
 

@@ -203,7 +203,7 @@ def test_a_batch_is_about_as_large_as_asked():
 
 
 def test_attribute_rows_count_from_one_and_stand_at_the_users_row():
-    users = Users(
+    users = Users.movielens(
         np.array([7, 3, 5]),
         np.array([1, 0, UNKNOWN], np.int8),
         np.array([6, UNKNOWN, 0], np.int8),

@@ -33,7 +33,7 @@ def small(
         rng.integers(1, 6, len(pairs)).astype(np.float32),
         rng.integers(0, 50, len(pairs)),
     )
-    user_table = Users(
+    user_table = Users.movielens(
         np.arange(1, users + 1),
         *[rng.integers(0, codes, users).astype(np.int8) for codes in (2, 7, 21)],
     )

@@ -14,7 +14,7 @@ from recsys.training.validation import Validation
 
 OPTIONS = Options(epochs=1, dimension=4, rating_weight=0.5, ease_weight=2.0)
 MOVIES = Movies(np.array([10, 20, 30, 40]), ["A", "B b", "C", "D d d"], [("War",), (), (), ()])
-USERS = Users(np.array([1, 2, 3]), *[np.array([0, 1, -1], np.int8)] * 3)
+USERS = Users.movielens(np.array([1, 2, 3]), *[np.array([0, 1, -1], np.int8)] * 3)
 
 
 def ratings(*rows: tuple[int, int, float]) -> Ratings:

@@ -248,8 +248,7 @@ def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Use
         except BadLine as problem:
             problems.add(path, int(line), str(problem))
     codes = np.array(list(rows.values()), np.int8).reshape(len(rows), 3)
-    genders, ages, jobs = (np.ascontiguousarray(column) for column in codes.T)
-    users = Users(np.array(list(rows), np.int64), genders, ages, jobs)
+    users = Users.movielens(np.array(list(rows), np.int64), *codes.T)
     return users, Understood({role: found[role] for role in columns}, unused)
 
 

@@ -27,8 +27,7 @@ def read_user_file(path: Path, layout: Layout, problems: Problems) -> Users:
 
     found = records(path, layout, problems, "user", user)
     codes = np.array(list(found.values()), np.int8).reshape(len(found), 3)
-    genders, ages, jobs = (np.ascontiguousarray(column) for column in codes.T)
-    return Users(np.array(list(found), np.int64), genders, ages, jobs)
+    return Users.movielens(np.array(list(found), np.int64), *codes.T)
 
 
 def age_bracket(text: str) -> int:

@@ -95,7 +95,8 @@ def _by_profile(
 
 def _profiles(part: Part, dataset: Dataset, movie_ids: Ids, kind: str) -> Profiles:
     users = dataset.users
-    codes = np.stack([users.ages, users.genders, users.jobs], 1).astype(np.int64)
+    names = ("age", "gender", "job")
+    codes = np.stack([users.codes(name) for name in names], 1, dtype=np.int64)
     codes, place = np.unique(codes, axis=0, return_inverse=True)
     place = place.reshape(-1)
     train = part.train

@@ -152,7 +152,7 @@ def myfm(part: Part, dataset: Dataset, options: Options) -> Predict:
     user, movie = positions(users.ids, known.user_ids), positions(movies.ids, known.movie_ids)
     ones = np.ones(len(known))
     rated = csr_matrix((ones, (user, movie)), (len(users), len(movies)))
-    by_user = _sides(rated, [users.genders, users.ages, users.jobs])
+    by_user = _sides(rated, [*users.rows.T])
     years = np.where(movies.years > 0, movies.years // 3, 0)
     by_movie = _sides(rated.T.tocsr(), [years], movies.genres)
 

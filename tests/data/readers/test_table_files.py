@@ -285,11 +285,12 @@ def test_users_of_a_table(tmp_path):
     put(tmp_path, {"ratings.csv": csv(), "users.csv": users})
     logged: list[str] = []
     read = read_dataset(tmp_path, log=logged.append)
-    assert [c.tolist() for c in vars(read.users).values()] == [[1, 7], [1, 0], [1, -1], [17, -1]]
+    assert read.users.ids.tolist() == [1, 7]
+    assert read.users.rows.tolist() == [[2, 2, 18], [1, 0, 0]]
     assert any("city of users.csv (columns of one's own about a user" in line for line in logged)
     put(tmp_path, {"users.csv": users.replace(b"technician", b"astronaut")})
     read = read_dataset(tmp_path, log=logged.append)
-    assert read.users.jobs.tolist() == [-1, -1]
+    assert read.users.codes("job").tolist() == [-1, -1]
     assert any("occupation of users.csv (its values are not" in line for line in logged)
 
 
@@ -319,14 +320,14 @@ def test_very_many_genres_are_named(tmp_path):
 
 def as_columns(dataset: Dataset) -> dict[str, dict[str, list]]:
     r, u, m = dataset.ratings, dataset.users, dataset.movies
-    ages, jobs = (1, 18, 25, 35, 45, 50, 56), u.jobs.tolist()
+    ages, jobs = (1, 18, 25, 35, 45, 50, 56), u.codes("job").tolist()
     return {
         "ratings": {"timestamp": r.times.tolist(), "user_id": r.user_ids.tolist(),
                     "rating": r.values.tolist(), "item_id": r.movie_ids.tolist()},
         "movies": {"genres": ["|".join(g) for g in m.genres], "item_id": m.ids.tolist(),
                    "title": m.titles},
-        "users": {"user_id": u.ids.tolist(), "age": [ages[a] for a in u.ages],
-                  "gender": ["MF"[g] for g in u.genders], "occupation": jobs},
+        "users": {"user_id": u.ids.tolist(), "age": [ages[a] for a in u.codes("age")],
+                  "gender": ["MF"[g] for g in u.codes("gender")], "occupation": jobs},
     }  # fmt: skip
 
 
@@ -348,8 +349,14 @@ def test_the_sample_as_tables_is_the_same_dataset(tmp_path, kind):
             (folder / f"{name}.jsonl").write_text(lines)
     read = read_dataset(folder)
     assert read.name == plain.name
-    for ours, theirs in ((read.users, plain.users), (read.ratings, plain.ratings)):
-        for name, column in vars(theirs).items():
+    assert read.users.attributes == plain.users.attributes
+    assert np.array_equal(read.users.rows, plain.users.rows)
+    for ours, theirs, names in (
+        (read.users, plain.users, ["ids"]),
+        (read.ratings, plain.ratings, vars(plain.ratings)),
+    ):
+        for name in names:
+            column = getattr(theirs, name)
             assert np.array_equal(getattr(ours, name), column), name
             assert getattr(ours, name).dtype == column.dtype
     assert read.movies.ids.tolist() == plain.movies.ids.tolist()
