@@ -61,6 +61,7 @@ class MilvusStore:
         *,
         index: str | None = None,
         keep: int = 1,
+        most_removed: float = 1.0,
         shards: int = 1,
         replicas: int = 1,
         resource_groups: Sequence[str] = (),
@@ -73,11 +74,12 @@ class MilvusStore:
             model: the fingerprint of the model the vectors come from.
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
+            most_removed: the share of the movies published before that may go.
             progress: called with the number of movies after each batch.
             indexing: called with the number of movies by which the index grew, as a server says.
 
         Raises:
-            StoreError: the movies are unfit, or Milvus failed.
+            StoreError: the movies are unfit, too many would be removed, or Milvus failed.
         """
         chosen = choose_index(index, len(catalogue))
         layout = collection.Layout(chosen, shards, replicas, tuple(resource_groups))
@@ -88,15 +90,32 @@ class MilvusStore:
             model,
             layout,
             keep=keep,
+            most_removed=most_removed,
             progress=progress,
             indexing=indexing,
         )
 
     def update(
-        self, catalogue: Catalogue, model: str, *, progress: Callable[[int], None] | None = None
+        self,
+        catalogue: Catalogue,
+        model: str,
+        *,
+        most_removed: float = 1.0,
+        progress: Callable[[int], None] | None = None,
     ) -> Changes:
-        """Bring the current version up to date, touching only the movies that differ."""
-        return update.update(self._milvus, self.alias, catalogue, model, progress=progress)
+        """Bring the current version up to date, touching only the movies that differ.
+
+        Args:
+            most_removed: the share of the published movies that may go.
+        """
+        return update.update(
+            self._milvus,
+            self.alias,
+            catalogue,
+            model,
+            most_removed=most_removed,
+            progress=progress,
+        )
 
     def differences(self, catalogue: Catalogue, model: str) -> Changes:
         """What `update` would change; nothing is touched."""

@@ -135,6 +135,26 @@ def test_ctrl_c_of_the_command_keeps_the_best_and_says_so(forty_users, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
 
 
+@pytest.mark.slow  # trainings in processes of their own
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_sigterm_is_treated_as_ctrl_c(forty_users, tmp_path, epochs):
+    process = started(*long_command(forty_users, 5000), cwd=tmp_path)
+    assert process.stderr is not None
+    first = process.stderr.readline()  # of the data: Paddle is loaded
+    wait_for_epochs(process, tmp_path / CHECKPOINT, epochs)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 143, err
+    (said,) = (first + err).splitlines()[1:]
+    if epochs:
+        assert said.startswith("stopped by SIGTERM: keeping the best so far, of epoch ")
+        assert ModelFolder(tmp_path / DEFAULT).fingerprint in out
+        assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
+    else:
+        assert said.startswith("stopped by SIGTERM")
+        assert (tmp_path / DEFAULT).exists() is bool(out)
+
+
 AGAIN_AND_AGAIN = """
 import itertools, os, signal, sys, time
 from pathlib import Path

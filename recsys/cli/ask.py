@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from recsys.cli import queries, tables
+from recsys.cli.movies import MOST_REMOVED
 from recsys.cli.options import (
     FilterOptions,
     as_of_option,
@@ -102,11 +103,15 @@ def recommend(
         dislikes=tuple(queries.movie_of(folder, text) for text in dislike),
         as_of=as_of,
     )
+    if both := set(query.likes) & set(query.dislikes):
+        named = ", ".join(queries.title_of(folder, each) or str(each) for each in sorted(both))
+        raise click.UsageError(f"--like and --dislike name the same: {named}")
     if users is not None and query != UserQuery(as_of=as_of):
         raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
-    asking = [query]
+    asking, unknown = [query], 0
     if users is not None:
-        asking = [query._replace(user_id=each) for each in queries.user_ids_of(folder, users)]
+        known, unknown = queries.known_users(folder, queries.user_ids_of(folder, users))
+        asking = [query._replace(user_id=each) for each in known]
     format = format or ("table" if users is None else "jsonl")
     if format in ("json", "table") and len(asking) != 1:
         raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
@@ -116,9 +121,12 @@ def recommend(
     with _searched(exact, folder, address, hits=len(asking) * k if users else 0) as (store, count):
         recommender = Recommender(folder, store)
         answers = recommender.answers(asking, min(k, count), rank_by, filter, include_seen)
-        found = (tables.Answer(movies, query) for query, movies in answers)
+        titles = {each: queries.title_of(folder, each) for each in query.likes + query.dislikes}
+        found = (tables.Answer(movies, query, titles=titles) for query, movies in answers)
         shown = _logged(folder, found) if users is None else found
         _write(shown, len(asking), format, output, folder.fingerprint)
+    if unknown:
+        raise click.exceptions.Exit(1)
 
 
 def _logged(folder: "ModelFolder", answers: Iterable[tables.Answer]) -> Iterator[tables.Answer]:
@@ -162,12 +170,13 @@ def similar(
     from recsys.serving.model_folder import load_model
 
     folder = load_model(model)
-    movie_id = queries.movie_of(folder, movie, new=True)
     filter = wanted.of(folder.vocabulary.genres)
+    known = queries.movie_if_known(folder, movie)
     with _searched(exact, folder, address) as (store, count):
+        movie_id = queries.new_movie_of(folder, movie, store) if known is None else known
         found = Recommender(folder, store).similar(movie_id, min(k, count), filter)
         title = store.take([movie_id]).titles[0]
-    log(f"near to {title}")
+    log(f"near to {title} (id {movie_id})")
     answer = tables.Answer(found, movie=(movie_id, title))
     _write(_logged(folder, [answer]), 1, format, output, folder.fingerprint)
 
@@ -197,15 +206,20 @@ def predict(
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
     if user is not None and movie is not None:
-        wanted = np.array([[user, queries.movie_of(folder, movie)]], np.int64)
+        movie_id = queries.movie_of(folder, movie)
+        wanted, unknown = np.array([[user, movie_id]], np.int64), 0
     else:
-        wanted = queries.pairs_of(pairs or "-")
+        wanted, unknown = queries.known_pairs(folder, queries.pairs_of(pairs or "-"))
     ratings = predicted(folder, wanted[:, 0], wanted[:, 1], as_of)
+    if user is not None:
+        log(f"of user {user} for {queries.title_of(folder, wanted[0, 1])} (id {wanted[0, 1]})")
     with _stdout() as out:
         out.write("user_id,movie_id,rating\n")
         out.writelines(
             f"{u},{m},{r:.4f}\n" for (u, m), r in zip(wanted.tolist(), ratings, strict=True)
         )
+    if unknown:
+        raise click.exceptions.Exit(1)
 
 
 @contextmanager
@@ -236,7 +250,8 @@ def _publish(folder: "ModelFolder", address: "MilvusAddress") -> None:
     from recsys.infer import catalogue
 
     with store_at(address, make=True) as store:
-        published = store.publish(catalogue(folder), folder.fingerprint)
+        movies = catalogue(folder)
+        published = store.publish(movies, folder.fingerprint, most_removed=MOST_REMOVED)
         log(f"published {published.count} movies of model {published.model}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recsys.cli.movies import MOST_REMOVED, movies_to_publish
 from recsys.cli.options import (
     DATA_HOME,
     data_folder,
@@ -18,7 +19,8 @@ from recsys.cli.options import (
     training_options,
 )
 from recsys.cli.prompt import bar, command, log, quiet, verbosity_options
-from recsys.cli.values import Number, Whole
+from recsys.cli.signals import TERMINATED, terminated_as_interrupted
+from recsys.cli.values import IndexName, Number, Whole
 from recsys.data.movielens import SOURCES
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from recsys.milvus.versions import Published
     from recsys.preprocess import SkipBadLines
     from recsys.serving.catalogue import Catalogue
-    from recsys.serving.model_folder import ModelFolder
     from recsys.training.options import Options
 
 
@@ -79,24 +80,30 @@ def train(
     Example: recsys train --data data/ml-100k --epochs 5
     """
     dataset = source.read(data_folder(data), skip_bad_lines)
-    from recsys.train import train as fit
+    from recsys.train import train as fit  # loads Paddle, which installs signal handlers
 
-    done = fit(
-        dataset,
-        model,
-        options,
-        validation=validation,
-        device=device,
-        resume=resume,
-        quiet=quiet(),
-        log=log,
-    )
+    with terminated_as_interrupted() as terminated:
+        done = fit(
+            dataset,
+            model,
+            options,
+            validation=validation,
+            device=device,
+            resume=resume,
+            quiet=quiet(),
+            log=lambda line: log(line.replace("Ctrl-C", "SIGTERM") if terminated() else line),
+        )
     metrics = ", ".join(f"{name} {each:.4f}" for name, each in done.config["validation"].items())
     click.echo(f"{model}\t{done.fingerprint}\t{metrics}".rstrip())
+    if terminated():
+        raise click.exceptions.Exit(TERMINATED)
 
 
 @command()
-@click.option("-f", "--file", required=True, type=click.Path(), help="A raw movie file.")
+@click.option(
+    "-f", "--file", type=click.Path(),
+    help="A raw movie file; by default that of the ratings in data/.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", default="movies_data.txt", show_default=True, type=click.Path(),
     help="The file to write.",
@@ -104,16 +111,19 @@ def train(
 @model_option
 @skip_bad_lines_options
 @verbosity_options
-def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines") -> None:
+def preprocess(file: str | None, output: str, model: str, skip_bad_lines: "SkipBadLines") -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
 
     Example: recsys preprocess -f data/ml-100k/u.item
     """
+    from recsys.data.readers.layouts import files_of
     from recsys.preprocess import read_movies, write_movies_data
     from recsys.serving.model_folder import load_model
 
     vocabulary = load_model(model).vocabulary
-    movies = read_movies(Path(file), skip_bad_lines=skip_bad_lines, log=log)
+    raw = Path(file) if file else files_of(data_folder(None)).movies[0]
+    log(f"movies: those of {raw}")
+    movies = read_movies(raw, skip_bad_lines=skip_bad_lines, log=log)
     done = write_movies_data(Path(output), movies, vocabulary)
     log(
         f"{done.movies} movies; unknown to the model: {done.unknown_words} words, "
@@ -123,14 +133,20 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
 
 
 @command("load-movies")
-@click.option("-f", "--file", type=click.Path(), help="movies_data.txt, or a raw movie file.")
+@click.option(
+    "-f", "--file", type=click.Path(),
+    help="movies_data.txt or a raw movie file, which adds to the model's movies.",
+)  # fmt: skip
 @model_option
 @milvus_options
 @click.option(
     "--keep", default=1, show_default=True, type=Whole(0, 100),
     help="Earlier versions that stay for --rollback.",
 )  # fmt: skip
-@click.option("--index", help="FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.")
+@click.option(
+    "--index", type=IndexName(),
+    help="FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.",
+)  # fmt: skip
 @click.option(
     "--shards", default=1, show_default=True, type=Whole(1, 16), help="Parts on a cluster."
 )
@@ -139,6 +155,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
 )
 @click.option("--resource-group", multiple=True, help="Of a cluster; may be repeated.")
 @click.option("--update", is_flag=True, help="Touch only movies that differ from the published.")
+@click.option("--replace", is_flag=True, help="Only the file's movies; what is published may go.")
 @click.option("--rollback", is_flag=True, help="Make the version before the current one.")
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @verbosity_options
@@ -152,18 +169,22 @@ def load_movies(
     replicas: int,
     resource_group: Sequence[str],
     update: bool,
+    replace: bool,
     rollback: bool,
     dry_run: bool,
 ) -> None:
     """Publish movies to Milvus (also `recsys load`); prints what is published.
 
-    Without -f the movies the model was trained on. All of it or nothing: queries see the movies
-    of before until the new ones are in place.
+    The movies the model was trained on, changed and added to by those of -f; with --replace those
+    of -f alone. All of it or nothing: queries see the movies of before until the new ones are in
+    place. What would remove more than a tenth of the published movies needs --replace.
 
     Example: recsys load-movies -f movies_data.txt
     """
     if sum([update, rollback, dry_run]) > 1:
         raise click.UsageError("--update, --rollback and --dry-run go one at a time")
+    if rollback and (replace or file):
+        raise click.UsageError("--rollback goes without -f and --replace")
     if rollback:
         with store_at(address) as store:
             _print_published(store.rollback())
@@ -171,14 +192,17 @@ def load_movies(
     from recsys.serving.model_folder import load_model
 
     folder = load_model(model)
-    movies = _movies_of(folder, file)
+    movies = movies_to_publish(folder, file, replace)
+    most_removed = 1.0 if replace else MOST_REMOVED
     if dry_run:
         _dry_run(movies, folder.fingerprint, index, address)
         return
     with store_at(address, make=True) as store:
         if update:
             with bar(len(movies), "movie") as progress:
-                changes = store.update(movies, folder.fingerprint, progress=progress)
+                changes = store.update(
+                    movies, folder.fingerprint, most_removed=most_removed, progress=progress
+                )
             log(_in_words(changes))
             _print_published(store.open(folder.fingerprint))
             return
@@ -191,6 +215,7 @@ def load_movies(
                 folder.fingerprint,
                 index=index,
                 keep=keep,
+                most_removed=most_removed,
                 shards=shards,
                 replicas=replicas,
                 resource_groups=resource_group,
@@ -198,19 +223,6 @@ def load_movies(
                 indexing=indexing,
             )
         _print_published(published)
-
-
-def _movies_of(folder: "ModelFolder", file: str | None) -> "Catalogue":
-    """The movies of a file, or those the model was trained on, with their vectors."""
-    from recsys.infer import catalogue, decoded_movies
-    from recsys.preprocess import is_movies_data, read_movies, read_movies_data
-
-    if not file:
-        return catalogue(folder)
-    if not is_movies_data(Path(file)):
-        return catalogue(folder, read_movies(Path(file), log=log))
-    ids, titles, genres = read_movies_data(Path(file), folder.vocabulary)
-    return catalogue(folder, decoded_movies(folder, ids, titles, genres))
 
 
 def _print_published(published: "Published") -> None:

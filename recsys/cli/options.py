@@ -11,9 +11,9 @@ import click
 
 from recsys.cli.prompt import Misuse, log, quiet
 from recsys.cli.remedies import in_words
-from recsys.cli.values import Number, Time, Whole, Years, quoted
+from recsys.cli.values import Number, Time, Whole, Years
 from recsys.data.columns import Columns
-from recsys.errors import StoreError
+from recsys.errors import StoreError, quoted
 from recsys.milvus.address import CONSISTENCY, MilvusAddress
 from recsys.training.options import Options
 

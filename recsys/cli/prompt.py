@@ -1,5 +1,7 @@
 """How commands behave at the prompt: one-line errors, exit codes, the log, the progress bar."""
 
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,15 +11,21 @@ from typing import Any, TypeVar
 import click
 
 from recsys.cli.remedies import in_words
-from recsys.errors import QueryError, RecsysError
+from recsys.errors import QueryError, RecsysError, quoted, shortened
 from recsys.milvus.address import without_credentials
 
 F = TypeVar("F", bound=Callable[..., Any])
 SILENT, NORMAL, VERBOSE = 0, 1, 2
 
 
+VALUES = ("user", "movie", "index", "device")  # fixes that are a value typed: exit code 2
+
+
 class Failure(click.ClickException):
     """One of our errors at the prompt: one line on stderr, exit code 1."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_short(message))
 
     def show(self, file: Any = None) -> None:
         click.echo(f"recsys: {self.message}", err=True)
@@ -33,6 +41,8 @@ class Command(click.Command):
     """A command whose errors become one line, with the remedy in the command line's words."""
 
     def invoke(self, context: click.Context) -> Any:
+        for name in unknown_variables(context.find_root()):
+            log(f"{name}: no option has this name in the environment; it is ignored")
         try:
             return super().invoke(context)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -40,15 +50,42 @@ class Command(click.Command):
         except Exception as error:
             if context.find_root().obj.get("debug"):
                 raise
-            if isinstance(error, QueryError):
-                raise Misuse(in_words(error, context)) from error
             if isinstance(error, RecsysError):
-                raise Failure(in_words(error, context)) from error
+                asked = isinstance(error, QueryError) or error.fix in VALUES
+                raise (Misuse if asked else Failure)(in_words(error, context)) from error
+            if isinstance(error, OSError) and error.strerror and error.filename:
+                raise Failure(f"{error.filename}: {error.strerror}") from error
             line = without_credentials(" ".join(str(error).split())) or "no more is known"
             raise Failure(f"{type(error).__name__}: {line}; --debug shows where") from error
 
 
 command = partial(click.command, cls=Command)
+
+
+def _short(message: str) -> str:
+    """A message without all of a long value in quotes or a long name in it."""
+    message = re.sub(r"'([^'\n]{81,})'", lambda found: quoted(found[1]), message)
+    return re.sub(r"\S{257,}", lambda found: shortened(found[0]), message)
+
+
+def variable_of(option: click.Parameter, command: str) -> str:
+    """The environment variable an option of a command can come from."""
+    if isinstance(option.envvar, str):
+        return option.envvar
+    return f"RECSYS_{command}_{option.name}".replace("-", "_").upper()
+
+
+def unknown_variables(root: click.Context) -> list[str]:
+    """Variables of the environment that look like options' and are none."""
+    group = root.command
+    commands = group.commands.values() if isinstance(group, click.Group) else ()
+    known = {
+        variable_of(option, each.name or "")
+        for each in commands
+        for option in each.params
+        if isinstance(option, click.Option)
+    }
+    return sorted(name for name in os.environ if name.startswith("RECSYS_") and name not in known)
 
 
 class Commands(click.Group):
@@ -66,6 +103,11 @@ class Commands(click.Group):
             raise Misuse(f"no option {error.option_name}{near}") from error
         except click.UsageError as error:
             raise Misuse(error.format_message()) from error
+
+
+def error_line(message: str) -> None:
+    """One of several errors, on stderr even with -q; the command goes on."""
+    click.echo(f"recsys: {_short(message)}", err=True)
 
 
 def log(message: str, *, verbose: bool = False) -> None:

@@ -1,40 +1,101 @@
 """What is typed or listed in a file, as ids: a movie, users, pairs; and a user in words."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
-from recsys.cli.values import id_of, quoted
+from recsys.cli.prompt import error_line
+from recsys.cli.values import id_of
 from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
-from recsys.errors import DataError
+from recsys.errors import DataError, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recsys.infer import UserQuery
+    from recsys.serving.catalogue import Store
     from recsys.serving.model_folder import ModelFolder
 
 
-def movie_of(folder: "ModelFolder", text: str, *, new: bool = False) -> int:
-    """The id of the movie that a title or id names.
-
-    Args:
-        new: take any id; Milvus may hold movies that the model does not know.
+def movie_of(folder: "ModelFolder", text: str) -> int:
+    """The id of the model's movie that a title or id names.
 
     Raises:
-        click.UsageError: several movies have such a title; they are listed.
-        DataError: none has.
+        AmbiguousTitle: several movies have such a title; they are listed, the most rated first.
+        UnknownMovie: none has.
     """
-    from recsys.data.titles import AmbiguousTitle, find
+    import numpy as np
 
-    number = id_of(text)
-    if number is not None and new and not folder.vocabulary.movie_rows([number])[0]:
-        return number
+    from recsys.data.titles import find
+
+    def rated() -> list[int]:
+        rows = folder.vocabulary.movie_rows(folder.movies.ids)
+        counts = np.bincount(folder.history.movie_rows, minlength=int(rows.max(initial=0)) + 1)
+        return counts[rows].tolist()
+
+    return find(text, folder.movies.ids.tolist(), folder.movies.titles, rated)
+
+
+def movie_if_known(folder: "ModelFolder", text: str) -> int | None:
+    """As `movie_of`, None where the model knows no such movie."""
+    from recsys.data.titles import UnknownMovie
+
     try:
-        return find(text, folder.movies.ids.tolist(), folder.movies.titles)
-    except AmbiguousTitle as error:
-        raise click.UsageError(str(error)) from error
+        return movie_of(folder, text)
+    except UnknownMovie:
+        return None
+
+
+def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> int:
+    """The id of a published movie that the model does not know, by its title or id.
+
+    Raises:
+        AmbiguousTitle: several have such a title.
+        UnknownMovie: none has, nor any of the model's.
+    """
+    from recsys.data.titles import UnknownMovie, find
+
+    number = id_of(text.strip().lower().removeprefix("id:"))
+    if number is not None:
+        with suppress(KeyError):
+            return int(store.take([number]).ids[0])
+    from recsys.milvus_store import MilvusStore
+
+    if not isinstance(store, MilvusStore):  # the model's own movies
+        return movie_of(folder, text)
+    movies = store.read_all()
+    new = movies.take(movies.ids[movies.is_new])
+    try:
+        return find(text, new.ids.tolist(), new.titles)
+    except UnknownMovie:
+        return movie_of(folder, text)  # its error names near titles of the model
+
+
+def known_users(folder: "ModelFolder", user_ids: list[int]) -> tuple[list[int], int]:
+    """Those of the users that the model knows, and how many others there were, each named."""
+    known = folder.vocabulary.user_rows(user_ids) > 0
+    for user_id, there in zip(user_ids, known, strict=True):
+        if not there:
+            error_line(f"user {user_id} is not one the model was trained on")
+    kept = [user_id for user_id, there in zip(user_ids, known, strict=True) if there]
+    return kept, len(user_ids) - len(kept)
+
+
+def known_pairs(folder: "ModelFolder", pairs: "NDArray") -> "tuple[NDArray, int]":
+    """Those of (N, 2) pairs whose user and movie the model knows, and how many others there were.
+
+    Each of the others is named in a line on stderr.
+    """
+    users = folder.vocabulary.user_rows(pairs[:, 0]) > 0
+    movies = folder.vocabulary.movie_rows(pairs[:, 1]) > 0
+    for (user_id, movie_id), user in zip(
+        pairs[~(users & movies)].tolist(), users[~(users & movies)], strict=True
+    ):
+        unknown = f"movie {movie_id}" if user else f"user {user_id}"
+        error_line(f"{user_id},{movie_id}: {unknown} is not one the model was trained on")
+    return pairs[users & movies], int((~(users & movies)).sum())
 
 
 def title_of(folder: "ModelFolder", movie_id: int) -> str | None:

@@ -29,6 +29,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "learning_rate": ("--learning-rate",),
     "model": ("--model",),
     "output": ("--output", "--to"),
+    "replace": ("--replace",),
     "replicas": ("--replicas",),
     "resource_groups": ("--resource-group",),
     "resume": ("--resume",),
@@ -52,6 +53,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "download": ("download",),
     "preprocess": ("preprocess", "-f", "FILE"),
     "publish": ("load-movies",),
+    "replace": ("load-movies", "--replace"),
     "rollback": ("load-movies", "--rollback"),
     "train": ("train",),
 }
@@ -61,7 +63,10 @@ SECRET = {"token": "USER:PASSWORD"}  # shown in place of a value
 
 def in_words(error: RecsysError, context: click.Context) -> str:
     """The cause and the remedy of an error in the command that failed."""
-    hints = [_options(error.fix, context), command_for(error.fix, context)]
+    hints = [_options(error.fix, context)]
+    itself = COMMANDS.get(error.fix, ("",))[0] == context.command.name
+    if not (hints[0] and itself):
+        hints.append(command_for(error.fix, context))
     parts = [error.remedy, " or ".join(filter(None, hints))]
     return "; ".join(filter(None, [error.cause, ": ".join(filter(None, parts))]))
 

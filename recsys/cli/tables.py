@@ -8,7 +8,8 @@ is sorted by), rating (predicted, beside it) and new; user_id first where there 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
@@ -28,6 +29,7 @@ class Answer(NamedTuple):
     found: "Sequence[Recommendation]"
     query: "UserQuery | None" = None  # the user; None for movies near to one
     movie: tuple[int, str | None] | None = None  # that movie's id and title
+    titles: Mapping[int, str | None] = MappingProxyType({})  # of likes and dislikes
 
     @property
     def user_id(self) -> int | None:
@@ -62,7 +64,7 @@ class Answer(NamedTuple):
         if self.movie:
             whole |= dict(zip(("movie_id", "title"), self.movie, strict=True))
         if self.query:
-            whole["user"] = _user(self.query)
+            whole["user"] = _user(self.query, self.titles)
         whole["model"] = model
         whole["recommendations" if self.query else "similar"] = self.records()
         return as_json(whole, indent)
@@ -153,7 +155,7 @@ def write_parquet(answers: Iterable[Answer], path: str, done: Callable[[int], An
         writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def _user(query: "UserQuery") -> dict[str, Any]:
+def _user(query: "UserQuery", titles: Mapping[int, str | None]) -> dict[str, Any]:
     """A user in words; what is not known is null."""
     return {
         "user_id": query.user_id,
@@ -162,4 +164,6 @@ def _user(query: "UserQuery") -> dict[str, Any]:
         "job": JOBS[query.job] if query.job >= 0 else None,
         "likes": list(query.likes),
         "dislikes": list(query.dislikes),
+        "liked_titles": [titles.get(each) for each in query.likes],
+        "disliked_titles": [titles.get(each) for each in query.dislikes],
     }

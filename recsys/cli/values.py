@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 import click
 
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS
+from recsys.errors import StoreError, quoted
+from recsys.milvus.index import choose_index
 
-QUOTED = 80  # characters of a found value that a message repeats at most
 LATEST_YEAR = 9999
 
 
@@ -17,15 +18,6 @@ def id_of(text: str) -> int | None:
     digits = text.strip()
     fits = digits.isascii() and digits.isdecimal() and len(digits) < 19  # 64 bits
     return int(digits) if fits else None
-
-
-def quoted(text: str) -> str:
-    """A found text as a message repeats it: in quotes, and not all of a long one.
-
-    >>> quoted("x" * 5000)[-9:]
-    "xxxxx...'"
-    """
-    return repr(text if len(text) <= QUOTED else text[: QUOTED - 3] + "...")
 
 
 class _Value(click.ParamType):
@@ -137,6 +129,19 @@ class Years(_Value):
         if years[0] > years[1]:
             self.refuse(value, "ends before it begins.", param, context)
         return years[0], years[1]
+
+
+class IndexName(_Value):
+    """NAME or NAME:parameter=value,... of an index, checked before anything is done."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: Any, context: Any) -> str:
+        try:
+            choose_index(str(value), 1)
+        except StoreError as error:
+            self.fail(str(error), param, context)
+        return str(value)
 
 
 class Seeds(_Value):

@@ -3,17 +3,22 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from recsys.data.dataset import title_year
-from recsys.errors import DataError
+from recsys.errors import DataError, quoted, shortened
 
 _ARTICLES = (
     *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
     *("der", "die", "das", "den", "det", "en", "ett", "o", "os", "as"),
 )
+_ID = re.compile(r"(?:id:)?([0-9]{1,18})", re.IGNORECASE)
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNORECASE)
+
+
+class UnknownMovie(DataError):
+    """No movie has such a title or id."""
 
 
 class AmbiguousTitle(DataError):
@@ -48,21 +53,33 @@ def names_of(title: str) -> set[str]:
     return names - {""}
 
 
-def find(text: str, movie_ids: Sequence[int], titles: Sequence[str]) -> int:
+def find(
+    text: str,
+    movie_ids: Sequence[int],
+    titles: Sequence[str],
+    rated: Callable[[], Sequence[int]] | None = None,
+) -> int:
     """The id of the one movie that a text names.
 
-    A number is an id when there is such a movie. A title matches when it is a movie's plain name,
-    else when its words begin one, else when they are all in one; a year in brackets narrows.
+    `id:300` is an id. A title matches when it is a movie's plain name; else a number is an id where
+    there is such a movie; else a title matches when its words begin a name, else when they are all
+    in one; a year in brackets narrows.
+
+    Args:
+        rated: how often each movie was rated; of several that match the most rated are listed
+            first.
 
     Raises:
         AmbiguousTitle: several movies match equally well.
-        DataError: none does; the nearest titles are named.
+        UnknownMovie: none does; the nearest titles are named.
 
     >>> find("lion king", [1, 2], ["Toy Story (1995)", "Lion King, The (1994)"])
     2
     """
-    if text.strip().isdecimal() and int(text) in set(movie_ids):
-        return int(text)
+    number = _ID.fullmatch(text.strip())
+    known_id = int(number[1]) if number and int(number[1]) in set(movie_ids) else None
+    if known_id is not None and text.strip() != number[1]:  # type: ignore[index]
+        return known_id
     wanted, year = plain(text), title_year(text)
     movies = [
         (movie_id, title, names_of(title))
@@ -75,17 +92,26 @@ def find(text: str, movie_ids: Sequence[int], titles: Sequence[str]) -> int:
         lambda name: f"{name} ".startswith(f"{wanted} "),
         lambda name: words <= set(name.split()),
     )
-    for fits in tests if wanted else ():
-        found = [(i, title) for i, title, names in movies if any(map(fits, names))]
+    for whole_name, fits in zip((True, False, False), tests, strict=True):
+        found = [(i, title) for i, title, names in movies if wanted and any(map(fits, names))]
         if len(found) == 1:
             return found[0][0]
         if found:
-            listed = ", ".join(f"{title} = {i}" for i, title in found[:10])
-            more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-            raise AmbiguousTitle(
-                f"{text!r} may be {listed}{more}", "give the id or the year", "movie"
-            )
+            counts = rated() if rated else [0] * len(movie_ids)
+            raise _ambiguous(text, found, dict(zip(movie_ids, counts, strict=True)))
+        if whole_name and known_id is not None:
+            return known_id
     names = {name: title for title in titles for name in names_of(title)}
     near = dict.fromkeys(names[n] for n in difflib.get_close_matches(wanted, names, 5, 0.6))
-    hint = f", near are {', '.join(near)}" if near else ""
-    raise DataError(f"no movie is called {text!r}{hint}", "give its title or id", "movie")
+    hint = f", near are {', '.join(map(shortened, near))}" if near else ""
+    raise UnknownMovie(f"no movie is called {quoted(text)}{hint}", "give its title or id", "movie")
+
+
+def _ambiguous(text: str, found: list[tuple[int, str]], rated: dict[int, int]) -> AmbiguousTitle:
+    """The error for several movies; lists ten of them, the most rated first."""
+    found = sorted(found, key=lambda movie: -rated.get(movie[0], 0))
+    listed = ", ".join(f"{shortened(title)} = {i}" for i, title in found[:10])
+    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+    return AmbiguousTitle(
+        f"{quoted(text)} may be {listed}{more}", "give the id or the year", "movie"
+    )

@@ -19,12 +19,17 @@ from recsys.milvus.errors import Denied, Unreachable, explain
 
 OLDEST, NEWEST = (2, 3), (3, 99)  # server versions whose calls we know
 LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
+LOCK_PAUSE = 0.1  # seconds between two looks at a locked file of Milvus Lite
 NEVER = 2**31 - 1  # milliseconds, as gRPC writes it
 _FOREIGN = (MilvusException, grpc.RpcError, ValueError, TypeError, OSError)
 _LOGGERS = ("pymilvus", "milvus_lite", "grpc", "faiss")  # log tracebacks of errors we explain
 _lite_lock = threading.Lock()  # milvus-lite opens a file twice when two threads ask at once
 _lite_users: dict[str, int] = {}
 T = TypeVar("T")
+
+
+class Locked(StoreError):
+    """Another process has the file of Milvus Lite open."""
 
 
 class Milvus:
@@ -52,12 +57,7 @@ class Milvus:
             )
         if self.lite:
             self.uri = str(Path(address.uri).expanduser().absolute())
-            with _lite_lock:
-                check_lite_file(Path(self.uri))
-                # Milvus Lite closes the connection of who asks every 10 s whether it is alive, in
-                # the midst of a call; pymilvus would then make the call again, beside the first.
-                self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
-                _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
+            self._connect_lite()
         else:
             self._connect(address.uri, **({"server_pem_path": address.ca} if address.ca else {}))
         try:
@@ -79,6 +79,32 @@ class Milvus:
                 dedicated=True,  # the shared connections of pymilvus outlive a dead server
                 **options,
             )
+
+    def _connect_lite(self) -> None:
+        """Open the file of Milvus Lite, after waiting for another process that has it open."""
+        end = time.monotonic() + self.address.timeout
+        while True:
+            try:
+                with _lite_lock:
+                    self._try_lite()
+                return
+            except Locked:
+                if time.monotonic() + LOCK_PAUSE >= end:
+                    raise
+            time.sleep(LOCK_PAUSE)
+
+    def _try_lite(self) -> None:
+        check_lite_file(Path(self.uri))
+        try:
+            # Milvus Lite closes the connection of who asks every 10 s whether it is alive, in
+            # the midst of a call; pymilvus would then make the call again, beside the first.
+            self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
+        except StoreError as error:
+            check_lite_file(Path(self.uri))  # another process may have opened it meanwhile
+            if "local milvus failed" in str(error).lower():  # and closed it again
+                raise Locked(error.cause, error.remedy, error.fix) from error
+            raise
+        _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
 
     @property
     def client(self) -> MilvusClient:
@@ -198,7 +224,7 @@ def check_lite_file(path: Path) -> None:
             f"{path}: {folder} does not exist or may not be written", "use another address", "uri"
         )
     if str(path) not in _lite_users and _is_locked(path / "LOCK"):
-        raise StoreError(
+        raise Locked(
             f"{path}: another process has this database open (Milvus Lite serves one at a time)",
             "wait for it to end, or use a Milvus server",
         )

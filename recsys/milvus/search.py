@@ -125,10 +125,15 @@ def take(
     return catalogue_of(rows, opened.dimension).take(wanted)
 
 
+def ids_of(milvus: Milvus, opened: Published) -> list[int]:
+    """The ids of all movies of a version, rising."""
+    every = _read(milvus, opened, f"{KEY} >= 0", [KEY], "Strong")
+    return sorted(row[KEY] for row in every)
+
+
 def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
     """All movies of a version by rising id, some thousands at a time."""
-    every = _read(milvus, opened, f"{KEY} >= 0", [KEY], "Strong")
-    ids = sorted(row[KEY] for row in every)
+    ids = ids_of(milvus, opened)
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
         rows = _read(milvus, opened, between(page[0], page[-1]), FIELDS, "Bounded")

@@ -10,6 +10,7 @@ from recsys.data.ids import positions
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.collection import check_count, count, flush, load, send
+from recsys.milvus.removal import refuse_removal
 from recsys.milvus.schema import as_stored, check_catalogue, one_of
 from recsys.milvus.search import READ_AT_ONCE, pages, take
 from recsys.milvus.versions import Published, change_properties, current_version, now
@@ -44,6 +45,7 @@ def update(
     catalogue: Catalogue,
     model: str,
     *,
+    most_removed: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Changes:
     """Make the current version equal to the catalogue, touching only movies that differ.
@@ -51,14 +53,19 @@ def update(
     Readers may see some movies changed and others not yet; all are of one model, so every answer
     is right for the movies it names. Broken off, it is completed by running it again.
 
+    Args:
+        most_removed: the share of the published movies that may go.
+
     Raises:
-        StoreError: the movies are unfit, of another model, or Milvus failed.
+        StoreError: the movies are unfit, of another model, too many would be removed, or Milvus
+            failed.
     """
     check_catalogue(catalogue)
     movies = as_stored(catalogue)
     current = _current(milvus, alias, movies, model)
     name = current.collection
     changes = _compare(milvus, current, movies)
+    refuse_removal(len(changes.removed), current.count, most_removed)
     if not changes and not current.updating:
         return changes
     change_properties(milvus, name, {"recsys.updating": "yes", "recsys.changed": now()})

@@ -122,10 +122,11 @@ def test_update_and_rollback(run, tmp_path):
     before = run(*ASK, "--uri", uri).stdout
     raw.write_bytes(b"".join(lines[1:]) + b"9001::Brazil (1985)::Drama\n")
     assert (
-        "1 added, 0 changed, 1 removed" in run("load", "--update", "-f", raw, "--uri", uri).stderr
+        "1 added, 0 changed, 1 removed"
+        in run("load", "--update", "--replace", "-f", raw, "--uri", uri).stderr
     )
     run("load", "--uri", uri, "-f", raw)
-    assert "339" not in run("load", "--rollback", "--uri", uri).stdout
+    assert "338" in run("load", "--rollback", "--uri", uri).stdout
     run("load", "--uri", uri)
     assert run(*ASK, "--uri", uri).stdout == before
     run("load", "--update", "--dry-run", "--uri", uri, code=2)
@@ -149,7 +150,7 @@ def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, mo
                 (*ASK, "--genre", "Comedy", "--year", "1990-1999", "--rank-by", "rating"),
                 ("recommend", "--users", "all", "-k", "30", "--format", "csv"),
                 ("similar", "toy story"),
-                ("load-movies", "--update", "-f", fewer),
+                ("load-movies", "--update", "--replace", "-f", fewer),
                 (*ASK, "-k", "337", "--format", "jsonl"),
                 ("load-movies", "--index", "HNSW:ef=400"),
                 ("recommend", "-u", "42", "--like", "toy story", "--format", "json"),

@@ -11,7 +11,7 @@ def test_similar(run):
     whole = json.loads(done.stdout)
     assert whole["movie_id"] not in {movie["movie_id"] for movie in whole["similar"]}
     assert whole["title"] == "Toy Story (1995)"
-    assert done.stderr == "near to Toy Story (1995)\n"
+    assert done.stderr == "near to Toy Story (1995) (id 1)\n"
     scores = [movie["score"] for movie in whole["similar"]]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) == 5
@@ -50,6 +50,9 @@ def test_predict_one_pair_by_options(run):
     assert header == "user_id,movie_id,rating"
     user, movie, values = line.split(",")
     assert (user, 0.5 <= float(values) <= 5) == ("7", True)
+    assert run("predict", "-u", 7, "-m", "Toy Story").stderr == (
+        "of user 7 for Toy Story (1995) (id 1)\n"
+    )
     assert run("predict", "-u", 7, "-m", movie).stdout.splitlines()[1] == line
 
 
@@ -87,9 +90,14 @@ def test_a_bad_pair_is_named_by_its_line(run, tmp_path, line):
 
 
 def test_predict_of_an_unknown_user_or_movie(run):
-    assert "user 999 is not one" in run("predict", input="999,1\n", code=1).stderr
-    assert "movie 9999 is not one" in run("predict", input="1,9999\n", code=1).stderr
-    assert "no movie is called" in run("predict", "-u", 1, "-m", "9999", code=1).stderr
+    done = run("predict", input="999,1\n7,1\n1,9999\n", code=1)
+    assert done.stdout.splitlines()[1:] == run("predict", input="7,1\n").stdout.splitlines()[1:]
+    assert done.stderr.splitlines() == [
+        "recsys: 999,1: user 999 is not one the model was trained on",
+        "recsys: 1,9999: movie 9999 is not one the model was trained on",
+    ]
+    assert "no movie is called" in run("predict", "-u", 1, "-m", "9999", code=2).stderr
+    assert "user 999 is not one" in run("predict", "-u", 999, "-m", 1, code=2).stderr
 
 
 @pytest.mark.parametrize("half", [("-u", "1"), ("-m", "1"), ("-u", "1", "-m", "1", "--pairs", "x")])

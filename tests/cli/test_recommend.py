@@ -119,6 +119,8 @@ def test_json_is_one_object_with_stable_keys(run, folder):
         "job": "K-12 student",
         "likes": [],
         "dislikes": [],
+        "liked_titles": [],
+        "disliked_titles": [],
     }
     first = whole["recommendations"][0]
     keys = ["rank", "movie_id", "title", "genres", "year", "score", "rating", "new"]
@@ -189,9 +191,8 @@ def test_output_goes_to_a_file_whole_or_not_at_all(run, tmp_path):
     assert done.stdout == ""
     assert target.read_text("utf-8") == run(*ask).stdout
     before = target.read_bytes()
-    (tmp_path / "ids").write_text("1\n99999\n")
-    bad = run("recommend", "--users", tmp_path / "ids", "--exact", "-o", target, code=1)
-    assert "99999" in bad.stderr
+    (tmp_path / "ids").write_text("1\nx\n")
+    run("recommend", "--users", tmp_path / "ids", "--exact", "-o", target, code=1)
     assert target.read_bytes() == before
     assert {file.name for file in tmp_path.iterdir()} == {"all.csv", "ids"}
     run(*ask, "-o", tmp_path / "no" / "such" / "place.csv", code=1)
@@ -215,6 +216,8 @@ def test_likes_by_title_or_id(run):
     whole = json.loads(by_title.stdout)
     (liked,), (disliked,) = whole["user"]["likes"], whole["user"]["dislikes"]
     assert "likes Toy Story (1995); dislikes Die Hard (1988)" in by_title.stderr
+    assert whole["user"]["liked_titles"] == ["Toy Story (1995)"]
+    assert whole["user"]["disliked_titles"] == ["Die Hard (1988)"]
     by_id = run("recommend", "--like", liked, "--dislike", disliked, "--format", "json")
     assert json.loads(by_id.stdout) == whole
     assert not {liked, disliked} & {movie["movie_id"] for movie in whole["recommendations"]}
@@ -227,8 +230,23 @@ def test_an_ambiguous_like_lists_the_candidates(run):
 
 
 def test_a_like_that_is_not_there_names_near_ones(run):
-    done = run("recommend", "--like", "toy starry", "--exact", code=1)
+    done = run("recommend", "--like", "toy starry", "--exact", code=2)
     assert "near are Toy Story (1995)" in done.stderr
+
+
+def test_the_same_movie_liked_and_disliked_is_refused(run):
+    done = run("recommend", "--like", "Toy Story", "--dislike", "id:1", "--exact", code=2)
+    assert "--like and --dislike name the same: Toy Story (1995)" in done.stderr
+
+
+def test_an_unknown_user_of_many_is_named_and_the_others_are_answered(run, tmp_path):
+    (tmp_path / "ids").write_text("1\n99999\n2\n")
+    ask = ("recommend", "--users", tmp_path / "ids", "--exact")
+    done = run(*ask, code=1)
+    assert [json.loads(line)["user_id"] for line in done.stdout.splitlines()] == [1, 2]
+    assert done.stderr == "recsys: user 99999 is not one the model was trained on\n"
+    run(*ask, "-o", tmp_path / "out", code=1)
+    assert (tmp_path / "out").read_text() == done.stdout
 
 
 def test_filters(run):

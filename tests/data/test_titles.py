@@ -26,6 +26,8 @@ OWN = {
     120: "Die Hard: With a Vengeance (1995)",
     130: "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)",
     1995: "Seven (a.k.a. Se7en) (1995)",
+    300: "1917 (2019)",
+    1917: "Intolerance (1916)",
 }
 
 
@@ -68,7 +70,12 @@ def test_titles_as_they_are_typed(typed, title):
     ("typed", "movie_id"),
     [
         ("10", 10),  # an id, where there is such a movie
-        ("300", 30),  # else a title that is a number
+        ("id:10", 10),
+        ("ID:300", None),
+        ("300", 30),  # but a title goes before an id
+        ("50", 50),
+        ("1917", 300),
+        ("id:1917", 1917),
         ("1995", 1995),
         ("2001", 40),
         ("alien", 70),  # a whole name goes before the beginning of another
@@ -116,6 +123,12 @@ def test_an_ambiguous_title_lists_the_movies_with_their_ids():
         in_own("hamlet")
     assert "Hamlet (1996) = 10, Hamlet (1990) = 20" in str(refused.value)
     assert "id or the year" in str(refused.value)
+
+
+def test_the_most_rated_are_listed_first():
+    rated = [40 if movie_id == 20 else 3 for movie_id in OWN]
+    with pytest.raises(AmbiguousTitle, match=r"Hamlet \(1990\) = 20, Hamlet \(1996\) = 10"):
+        find("hamlet", list(OWN), list(OWN.values()), lambda: rated)
 
 
 def test_a_long_list_is_cut():

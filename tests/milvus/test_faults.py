@@ -21,6 +21,7 @@ from movie_store import MODEL, OTHER, first, movies, unit
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
 OLD, NEW = movies(60, seed=0), movies(90, seed=1)
@@ -114,7 +115,9 @@ def test_a_database_another_process_has_open(tmp_path: Path) -> None:
     try:
         assert ready.wait(30)
         with pytest.raises(StoreError, match=r"another process has this database open.*wait"):
-            MilvusStore(path)
+            MilvusStore(MilvusAddress(path, timeout=1))
+        threading.Timer(1, done.set).start()
+        MilvusStore(path).close()  # waits
     finally:
         done.set()
         process.join(30)
@@ -211,6 +214,7 @@ OPEN = """
 import os, sys
 sys.path[:0] = [{root!r}]
 from recsys.errors import StoreError
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 MilvusStore(sys.argv[2]).close()  # all modules are loaded: not everybody may read them
 if os.getuid() == 0:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from recsys.data.readers.problems import BadLine
+from recsys.errors import quoted
 
 MAX_ID = 2**31 - 1
 MAX_TIME = 2**63 - 1
@@ -10,7 +11,7 @@ MAX_TIME = 2**63 - 1
 
 def shown(text: str) -> str:
     """A found text as an error shows it: quoted, escaped and not too long."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+    return quoted(text)
 
 
 def whole_number(text: str, what: str, largest: int = MAX_ID) -> int:

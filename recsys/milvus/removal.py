@@ -1,0 +1,45 @@
+"""How much of what is published a publish or an update would remove."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.ids import positions
+from recsys.errors import StoreError
+from recsys.milvus.client import Milvus
+from recsys.milvus.collection import load
+from recsys.milvus.errors import Unreachable
+from recsys.milvus.search import ids_of
+from recsys.milvus.versions import current_version
+
+
+def removed(milvus: Milvus, alias: str, movie_ids: NDArray[np.int64]) -> tuple[int, int]:
+    """How many published movies are not among (M,) ids, and how many there are.
+
+    What is damaged or of another kind counts as nothing: publishing is what repairs it.
+    """
+    try:
+        current = current_version(milvus, alias)
+        load(milvus, current.collection, current.count)
+        published = ids_of(milvus, current)
+    except Unreachable:
+        raise
+    except StoreError:
+        return 0, 0
+    order = np.sort(np.asarray(movie_ids, np.int64))
+    return int((positions(order, np.array(published, np.int64)) < 0).sum()), len(published)
+
+
+def refuse_removal(removed: int, published: int, most: float) -> None:
+    """
+    Args:
+        most: the share of the published movies that may go.
+
+    Raises:
+        StoreError: more would go.
+    """
+    if removed > most * published:
+        raise StoreError(
+            f"{removed} of the {published} movies published would be removed, and nothing was done",
+            "add them to what is published, or say that they may go",
+            "replace",
+        )
