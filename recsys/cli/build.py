@@ -100,10 +100,7 @@ def train(
 
 
 @command()
-@click.option(
-    "-f", "--file", type=click.Path(),
-    help="A raw movie file; by default that of the ratings in data/.",
-)  # fmt: skip
+@click.option("-f", "--file", required=True, type=click.Path(), help="A raw movie file.")
 @click.option(
     "-o", "--output", default="movies_data.txt", show_default=True, type=click.Path(),
     help="The file to write.",
@@ -111,19 +108,16 @@ def train(
 @model_option
 @skip_bad_lines_options
 @verbosity_options
-def preprocess(file: str | None, output: str, model: str, skip_bad_lines: "SkipBadLines") -> None:
+def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines") -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
 
     Example: recsys preprocess -f data/ml-100k/u.item
     """
-    from recsys.data.readers.layouts import files_of
     from recsys.preprocess import read_movies, write_movies_data
     from recsys.serving.model_folder import load_model
 
     vocabulary = load_model(model).vocabulary
-    raw = Path(file) if file else files_of(data_folder(None)).movies[0]
-    log(f"movies: those of {raw}")
-    movies = read_movies(raw, skip_bad_lines=skip_bad_lines, log=log)
+    movies = read_movies(Path(file), skip_bad_lines=skip_bad_lines, log=log)
     done = write_movies_data(Path(output), movies, vocabulary)
     log(
         f"{done.movies} movies; unknown to the model: {done.unknown_words} words, "

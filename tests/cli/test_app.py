@@ -111,7 +111,7 @@ def test_quiet_is_silent(trained):
     ("args", "code"),
     [
         (ASK, 0),
-        (("recommend", "--user", "99999", "--exact"), 1),
+        (("recommend", "--user", "99999", "--exact"), 2),
         (("recommend", "--model", "nowhere"), 1),
         (("recommend", "--age", "abc"), 2),
         (("recommend", "--no-such-option"), 2),

@@ -1,7 +1,6 @@
 """Which movies load-movies publishes, and what it refuses to remove."""
 
 import pytest
-from command_line import SAMPLE
 
 from recsys.milvus_store import MilvusStore
 
@@ -60,19 +59,6 @@ def test_what_is_published_and_from_where_is_said(run, tmp_path):
     assert "movies_data.txt is not read without -f movies_data.txt" in done.stderr
     done = run("load-movies", "-f", "movies_data.txt", "--replace", "--uri", tmp_path / "b.db")
     assert "movies: only the 338 of movies_data.txt, 0 new to the model" in done.stderr
-
-
-def test_preprocess_takes_the_movies_of_the_data_where_no_file_is_named(
-    trained, run, tmp_path, monkeypatch
-):
-    folder = tmp_path / "data" / "ml-1m"
-    folder.mkdir(parents=True)
-    for file in SAMPLE.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    done = run("preprocess", "--model", trained.model)
-    assert "movies: those of data/ml-1m/movies.dat" in done.stderr
-    assert len((tmp_path / "movies_data.txt").read_text().splitlines()) == 338
 
 
 def test_a_new_movie_is_named_by_its_title(run, tmp_path, more):

@@ -78,9 +78,11 @@ def test_a_known_user_is_echoed_in_words(run):
 
 
 def test_an_unknown_user_is_an_error(run):
-    for ask in (("-u", 309), ("-u", 0), ("--users", "-")):
-        done = run("recommend", *ask, "--exact", input="309\n", code=1)
+    for user_id in (309, 0):
+        done = run("recommend", "-u", user_id, "--exact", code=2)
         assert "is not one of the 308 the model was trained on" in done.stderr
+    done = run("recommend", "--users", "-", "--exact", input="309\n", code=1)
+    assert done.stderr == "recsys: user 309 is not one the model was trained on\n"
 
 
 def test_numbers_beyond_all_ids_are_refused(run):

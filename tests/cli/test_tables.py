@@ -36,7 +36,7 @@ def test_json_of_a_known_user():
     assert whole["user_id"] == 7
     assert whole["user"] == {
         "user_id": 7, "gender": "F", "age": "under 18", "job": "K-12 student",
-        "likes": [3], "dislikes": [],
+        "likes": [3], "dislikes": [], "liked_titles": [None], "disliked_titles": [],
     }  # fmt: skip
     assert whole["recommendations"] == [
         {"rank": 1, "movie_id": 6, "title": 'Heat, "The" (1995)', "genres": ["Action", "Crime"],

@@ -71,7 +71,8 @@ def test_titles_as_they_are_typed(typed, title):
     [
         ("10", 10),  # an id, where there is such a movie
         ("id:10", 10),
-        ("ID:300", None),
+        ("ID:300", 300),
+        ("id:301", None),
         ("300", 30),  # but a title goes before an id
         ("50", 50),
         ("1917", 300),
