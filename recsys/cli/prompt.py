@@ -53,6 +53,9 @@ class Command(click.Command):
             if isinstance(error, RecsysError):
                 asked = isinstance(error, QueryError) or error.fix in VALUES
                 raise (Misuse if asked else Failure)(in_words(error, context)) from error
+            if isinstance(error, ModuleNotFoundError):
+                cause = f"the package {error.name} is not installed"
+                raise Failure(f"{cause}; install recsys with all it needs") from error
             if isinstance(error, OSError) and error.strerror and error.filename:
                 raise Failure(f"{error.filename}: {error.strerror}") from error
             line = without_credentials(" ".join(str(error).split())) or "no more is known"

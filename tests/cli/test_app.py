@@ -252,3 +252,12 @@ def test_a_password_is_never_printed(run, line, monkeypatch):
         for secret in ("topsecret", "another-secret"):
             assert secret not in done.output
             assert secret not in str(done.exception)
+
+
+def test_training_without_paddle_names_the_missing_package(tmp_path):
+    (tmp_path / "paddle.py").write_text("raise ModuleNotFoundError('none', name='paddle')\n")
+    done = recsys("train", "--data", str(SAMPLE), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "recsys: the package paddle is not installed; install recsys with all it needs\n"
+    )
