@@ -69,6 +69,7 @@ def fit(
     checkpoint: Path | None = None,
     resume: bool = False,
     quiet: bool = True,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
     """Train both heads on `known`, and keep the weights of the best epoch on `validation`.
 
@@ -82,6 +83,7 @@ def fit(
         checkpoint: a file written after each epoch; with `resume`, training goes on from it to
             the same model as an unbroken run.
         quiet: no progress bar on stderr.
+        log: is called with where it goes on and which epoch is kept; if `quiet`, with each epoch.
 
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
@@ -99,6 +101,8 @@ def fit(
         about = identity(options, model.vocabulary, model.history, model.attributes)
         saved = Checkpoint(checkpoint, about)
     progress = saved.load(step) if saved and resume else Progress()
+    if resume:
+        log(_resumed(progress, checkpoint, options))
     interrupted = False
     with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
         for epoch in range(len(progress.log), options.epochs):
@@ -122,6 +126,8 @@ def fit(
                 line["seconds"] = round(time.monotonic() - started, 2)
                 progress.note(line, score, step)
                 bar.set_postfix(_postfix(losses, progress))
+                if quiet:
+                    log(_in_words(line, options))
                 if saved:
                     saved.save(step, progress)
             except KeyboardInterrupt:
@@ -134,6 +140,8 @@ def fit(
     for weight in progress.best_weights.values():
         _check_finite(weight, "a weight", progress.best_epoch - 1, options)
     step.set_weights(progress.best_weights)
+    if validate:
+        log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
     return Fitted(model, step, options, progress, interrupted)
 
 
@@ -141,7 +149,7 @@ def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
     """Let a model that stopped early learn from all ratings: what ships has seen every one.
 
     The closed forms are fitted anew, and the towers go on for `finish_epochs`, from `finish_rate`
-    of the learning rate down to 0.
+    of the learning rate down to 0. After an interruption the towers stay as they were.
     """
     options = fitted.options
     model = Learned(dataset, ratings, options)
@@ -149,7 +157,7 @@ def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=rate)
     step, sampler = model.towers(last)
     step.set_weights(fitted.progress.best_weights)
-    for epoch in range(options.finish_epochs if rate else 0):
+    for epoch in range(options.finish_epochs if rate and not fitted.interrupted else 0):
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in sampler.epoch(rng):
             step(batch, rng)
@@ -273,9 +281,11 @@ def train(
         checkpoint=checkpoint,
         resume=resume,
         quiet=quiet,
+        log=log,
     )
+    stopped = f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.progress.best_epoch}"
     if fitted.interrupted:
-        log(f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.progress.best_epoch}")
+        log(stopped)
     about = {
         "data": {"name": data.name, "ratings": len(r), "users": len(data.users)},
         "seed": options.seed,
@@ -285,7 +295,11 @@ def train(
             f"metrics are of {held.sum()} held-out ratings, each user's latest; the model now "
             "learns from all"
         )
-        fitted = finish(fitted, data, r)
+        try:
+            fitted = finish(fitted, data, r)
+        except KeyboardInterrupt:
+            log(stopped)
+            fitted = finish(replace(fitted, interrupted=True), data, r)
     folder = save(fitted, model, about)
     checkpoint.unlink(missing_ok=True)
     return folder
@@ -306,6 +320,21 @@ def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
             f"lower the learning rate (it is {options.learning_rate:g})",
             "learning_rate",
         )
+
+
+def _resumed(progress: Progress, checkpoint: Path | None, options: Options) -> str:
+    """Where a training goes on, in words."""
+    if not progress.log:
+        return f"nothing to resume, there is no {checkpoint}: training from the first epoch"
+    done = f"{checkpoint} has {len(progress.log)} of {options.epochs} epochs"
+    return f"resuming: {done}, the best is {progress.best_epoch}"
+
+
+def _in_words(line: dict[str, Any], options: Options) -> str:
+    """A line of the training log, in words."""
+    shown = ("ndcg@10", "rmse", "mae", "retrieval_loss", "rating_loss")
+    metrics = [f"{name.replace('_', ' ')} {line[name]:.4f}" for name in shown if name in line]
+    return f"epoch {line['epoch']} of {options.epochs}: {', '.join(metrics)}; {line['seconds']} s"
 
 
 def _postfix(losses: list[tuple[float, float]], progress: Progress) -> dict[str, str]:

@@ -15,6 +15,7 @@ from command_line import SAMPLE, environment, recsys
 from interrupts import epochs_done, interrupt_at
 from test_train import TINY, recommends, tiny  # noqa: F401
 
+from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, ModelFolder
 from recsys.train import train
 from recsys.training.checkpoint import Checkpoint, Progress
@@ -78,6 +79,17 @@ def test_ctrl_c_at_any_moment_keeps_the_best(
         pytest.fail("the best so far is lost")
     assert "stopped by Ctrl-C" in lines[-1]
     assert recommends(tmp_path / "model")
+
+
+def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(tiny, tmp_path, monkeypatch):  # noqa: F811
+    """The held-out ratings are known all the same: they are left out of recommendations."""
+    for name, number in (("__call__", 2 * 2 + 1), ("set_weights", 2)):  # of TrainStep
+        lines: list[str] = []
+        with monkeypatch.context() as patch:
+            interrupt_at(patch, TrainStep, name, number)
+            model = train(tiny, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
+        assert "stopped by Ctrl-C: keeping the best so far, of epoch" in lines[-1]
+        assert len(model.history.movie_rows) == len(read_dataset(tiny).ratings)
 
 
 def started(*args: str, cwd: Path) -> subprocess.Popen[str]:

@@ -58,11 +58,16 @@ def download(name: str, archive: str | None, to: str) -> None:
 @model_option
 @click.option(
     "--validation", default=0.1, show_default=True, type=Number(0, 0.9),
-    help="Share of the ratings held out to choose the best epoch; 0 trains on all.",
+    help="Share of the ratings held out to choose the best epoch, that of the largest ndcg@10 - "
+    "rmse on them; 0 trains on all and keeps the last.",
 )  # fmt: skip
 @training_options()
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a broken training.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on after the last epoch of a broken training, from MODEL.checkpoint.npz.",
+)
 @skip_bad_lines_options
 @verbosity_options
 def train(

@@ -28,7 +28,16 @@ def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
     assert re.fullmatch(r"ndcg@10 0\.\d{4}, rmse \d\.\d{4}, mae \d\.\d{4}", metrics)
     assert "15610 ratings of 338 movies by 308 users" in trained.train.stderr
     assert "held-out ratings, each user's latest" in trained.train.stderr
-    assert len(trained.train.stderr.splitlines()) == 2  # and nothing of Paddle's own
+    lines = trained.train.stderr.splitlines()  # no terminal: an epoch is a line
+    number = r"\d+\.\d{4}"
+    epochs = len((trained.model / "training_log.jsonl").read_text().splitlines())
+    for epoch, line in enumerate(lines[1 : epochs + 1], 1):
+        known = f"ndcg@10 {number}, rmse {number}, mae {number}"
+        losses = f"retrieval loss {number}, rating loss {number}"
+        assert re.fullmatch(rf"epoch {epoch} of {EPOCHS}: {known}, {losses}; \d+\.\d+ s", line)
+    best = folder.config["epoch"]
+    assert lines[epochs + 1] == f"best epoch: {best} of {epochs}, by ndcg@10 - rmse"
+    assert len(lines) == epochs + 3  # and nothing of Paddle's own
 
 
 def test_preprocess_writes_encoded_lines(trained, folder):
@@ -284,6 +293,10 @@ def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
     assert ModelFolder(own_model).fingerprint == before
 
 
+def test_what_the_best_epoch_is_is_in_the_help(run):
+    assert "that of the largest ndcg@10 - rmse" in " ".join(run("train", "-h").output.split())
+
+
 def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
     model = tmp_path / "m"
     ask = ("train", "--data", tiny, "--model", model, *QUICK)
@@ -296,7 +309,17 @@ def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
         run(*ask, code=9)
     done = run(*ask, "--resume", "--seed", "1", code=1)
     assert "other ratings or options" in done.stderr
-    run(*ask, "--resume")
+    done = run(*ask, "--resume")
+    assert f"resuming: {model}.checkpoint.npz has 2 of 2 epochs, the best is 2" in done.stderr
+    assert "epoch 1" not in done.stderr
+
+
+def test_resume_without_a_checkpoint_says_so(run, tiny, tmp_path):
+    model = tmp_path / "m"
+    done = run("train", "--data", tiny, "--model", model, *QUICK, "--resume")
+    nothing = f"nothing to resume, there is no {model}.checkpoint.npz: training from the first"
+    assert nothing in done.stderr
+    assert "epoch 2 of 2: " in done.stderr
 
 
 def test_quiet_training_says_nothing(run, tiny, tmp_path):
