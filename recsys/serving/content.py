@@ -171,19 +171,6 @@ def fit_prior(
     return Prior(mean.astype(np.float32), weights.astype(np.float32))
 
 
-def principal(kernel: Kernel, blocks: Sequence[Block], rank: int) -> Array:
-    """(F, rank) directions that keep most of the features' length, 0 behind the last there is.
-
-    Movies' `unit(features @ principal)` are `rank` numbers whose inner product says how alike
-    two movies are in their content: a part of the vector for the question of similar movies.
-    """
-    products = np.zeros((kernel.size, kernel.size))
-    for _, features in kernel.in_blocks(blocks):
-        products += features.T @ features
-    vectors = np.linalg.eigh(products)[1][:, ::-1][:, :rank].astype(np.float32)
-    return np.pad(vectors, ((0, 0), (0, rank - vectors.shape[1])))
-
-
 def _count(blocks: Sequence[Block]) -> int:
     return len(blocks[0][0])
 

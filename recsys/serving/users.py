@@ -6,7 +6,7 @@ row of a small table, and a vector is a few look-ups and a normalisation:
     heads    unit(bias + user + attributes + sum over channels of
                   sum of weights x rows of the channel's table / sqrt(sum of |weights| + 1))
     channels liked (rated LIKED and more: 1), seen (1), rated (rating - NEUTRAL_RATING)
-    EASE     unit(bias + attributes + the same sum of its own table, channels seen, rated)
+    EASE     unit(bias + attributes + sum of weights x ratings / 5 x rows of its own table)
     factors  [p, 1, a + mean] of `recsys.serving.factors`, such that the inner product is a rating
 
 The retrieval head and the EASE part weigh a history by recency, the rating head and the factors
@@ -73,8 +73,7 @@ def head_parts(table: Table, asked: Asked) -> dict[str, Array]:
 
 def ease_part(table: Table, asked: Asked) -> Array:
     """(B, R) unit vectors of the EASE part."""
-    _, seen, rated = _values(asked, asked.recent)
-    values = (seen * np.float32(NEUTRAL_RATING) + rated) / np.float32(MAX_RATING)
+    values = asked.recent * asked.history.ratings / np.float32(MAX_RATING)
     total = table("ease_bias") + asked.history.sums(table("ease_source"), values)
     for attribute, rows in parts(asked.described, asked.attributes):
         total = total + means(table(f"ease_user_{attribute.name}"), rows)

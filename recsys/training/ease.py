@@ -29,9 +29,9 @@ from recsys.data.movielens import MAX_RATING
 from recsys.data.schema import MOVIELENS, Attributes, parts
 from recsys.serving.users import means
 from recsys.training.options import Options
+from recsys.training.subspace import leading
 
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
-SPARE, ROUNDS = 16, 4  # of the subspace iteration that finds singular vectors
 _BLOCK = 2048  # users at a time
 
 Array = NDArray[np.float32]
@@ -104,21 +104,10 @@ def solve(products: Array, ridge: float) -> Array:
 
 
 def _factors(weights: Array, rank: int) -> tuple[Array, Array]:
-    """Two (F, R) whose product is nearly the best of that rank, by subspace iteration.
-
-    Halko, Martinsson and Tropp, "Finding Structure with Randomness", algorithm 4.4.
-    """
-    movies = len(weights)
-    rng = np.random.default_rng(0)
-    basis = rng.standard_normal((movies, min(movies, rank + SPARE)), np.float32)
-    for _ in range(ROUNDS):
-        basis = np.linalg.qr(weights.T @ basis)[0]
-        basis = np.linalg.qr(weights @ basis)[0]
-    left, values, right = np.linalg.svd(basis.T @ weights, full_matrices=False)
-    missing = [(0, 0), (0, max(0, rank - movies))]
-    roots = np.sqrt(values[:rank])
-    source, target = basis @ left[:, :rank] * roots, right[:rank].T * roots
-    return np.pad(source, missing), np.pad(target, missing)
+    """Two (F, R) whose product is nearly the best of that rank."""
+    found = leading(weights.__matmul__, weights.T.__matmul__, len(weights), rank)
+    roots = np.sqrt(found.values)
+    return found.left * roots, found.right * roots
 
 
 def _project(history: History, rest: NDArray[np.integer], source: Array, target: Array) -> None:

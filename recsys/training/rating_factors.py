@@ -27,6 +27,7 @@ from recsys.serving.factors import (
     one_hot,
     posterior,
 )
+from recsys.training.subspace import leading
 
 YEAR_BUMPS = 10  # features of a movie's year
 POWER_ITERATIONS = 5  # of the singular vectors
@@ -277,19 +278,18 @@ def singular_bases(
     """
     rows, columns = (1 / np.sqrt(np.maximum(h.counts, 1))[:, None] for h in (histories, reverse))
     known = min(int(np.count_nonzero(h.counts)) for h in (histories, reverse))
-    kept = max(0, min(options.coordinates, known - 1))
-    width = min(kept + OVERSAMPLED, known)
-    rng = np.random.default_rng(options.seed)
-    right = np.linalg.qr(rng.standard_normal((len(reverse.counts), width)))[0]
-    for _ in range(POWER_ITERATIONS):
-        left = rows * histories.sums((columns * right).astype(np.float32))
-        right = np.linalg.qr(columns * reverse.sums((rows * left).astype(np.float32)))[0]
-    left = rows * histories.sums((columns * right).astype(np.float32))
-    values, turn = np.linalg.eigh(left.T @ left)
-    chosen = np.argsort(-values)[:kept]
-    values, turn = np.maximum(values[chosen], 1e-12), turn[:, chosen]
-    # u = left turn / s and v = right turn; each side's basis is made of the other's vectors
-    return rows * (left @ turn) / values, columns * (right @ turn) / np.sqrt(values)
+    found = leading(
+        lambda right: rows * histories.sums((columns * right).astype(np.float32)),
+        lambda left: columns * reverse.sums((rows * left).astype(np.float32)),
+        len(reverse.counts),
+        max(0, min(options.coordinates, known - 1)),
+        spare=OVERSAMPLED,
+        rounds=POWER_ITERATIONS,
+        seed=options.seed,
+    )
+    values = np.maximum(found.values.astype(np.float64), 1e-6)
+    # u = R^-1/2 Y C^-1/2 v / s, and v the other way round
+    return rows * found.left / values, columns * found.right / values
 
 
 def _standardised(

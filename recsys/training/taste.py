@@ -6,17 +6,20 @@ collaborative filtering recommendation algorithms", WWW 2001), beside the larges
 content. `similar` asks for it, and a dislike takes it away; a user has none.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import History
-from recsys.serving.content import Block, Kernel, principal
+from recsys.serving.content import Block, Kernel
 from recsys.serving.vector import Array, unit
 from recsys.training.options import Options
+from recsys.training.subspace import leading
 
 DAMPING = 5.0  # ratings of no bias that a bias starts from
 SHRINKING = 6.0  # length of the residuals that counts half
-BIAS_ROUNDS, SPARE, ROUNDS = 15, 16, 4
+BIAS_ROUNDS = 15
 
 
 def fit(
@@ -36,25 +39,26 @@ def fit(
     shrunk = (1 / (lengths + SHRINKING)).astype(np.float32)
     by_user = (residuals * shrunk[history.movie_rows]).astype(np.float32)
     by_movie = (residuals_by_movie * shrunk[raters.owners]).astype(np.float32)
-    rated = min(int((each.counts > 0).sum()) for each in (history, raters))
-    rank = min(options.taste_rank, rated)
-    rng = np.random.default_rng(0)
-    basis = rng.standard_normal((movies + 1, min(rated, rank + SPARE))).astype(np.float32)
-    for _ in range(ROUNDS):
-        users = np.linalg.qr(history.sums(basis, by_user))[0]
-        basis = np.linalg.qr(raters.sums(users, by_movie))[0]
-    projected = history.sums(basis, by_user)  # (U + 1, R + SPARE)
-    values, turn = np.linalg.eigh(projected.T @ projected)
-    chosen = np.argsort(-values)[:rank]
-    factors = (basis @ turn[:, chosen]) * np.sqrt(np.maximum(values[chosen], 0))
+    found = leading(
+        lambda basis: history.sums(basis, by_user),
+        lambda users: raters.sums(users, by_movie),
+        movies + 1,
+        options.taste_rank,
+    )
     content = np.zeros((movies + 1, options.taste_content_rank), np.float32)
-    directions = principal(kernel, blocks, options.taste_content_rank)
+    directions = _principal(kernel, blocks, options.taste_content_rank)
     for part, features in kernel.in_blocks(blocks):
         content[part.start + 1 : part.stop + 1] = unit(features @ directions)
     weight = np.sqrt(np.float32(options.taste_content_weight))
-    taste = np.zeros((movies + 1, options.taste_rank), np.float32)
-    taste[:, :rank] = unit(factors.astype(np.float32))
-    return unit(np.concatenate([taste, weight * content], 1))
+    return unit(np.concatenate([unit(found.right * found.values), weight * content], 1))
+
+
+def _principal(kernel: Kernel, blocks: Sequence[Block], rank: int) -> Array:
+    """(F, rank) directions that keep most of the features' length."""
+    products = np.zeros((kernel.size, kernel.size), np.float32)
+    for _, features in kernel.in_blocks(blocks):
+        products += features.T @ features
+    return leading(products.__matmul__, products.__matmul__, kernel.size, rank).right
 
 
 def _residuals(history: History, movies: int) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.serving import content
-from recsys.serving.content import Kernel, Numbers, Tokens, fit_prior, principal
+from recsys.serving.content import Kernel, Numbers, Tokens, fit_prior
 
 # genres 1 and 2 (one movie each of four), 3 in two; the last two movies have genre 3
 GENRES = np.array([[1, -1], [2, -1], [3, -1], [3, 1]])
@@ -102,16 +102,6 @@ def test_movies_in_blocks_are_as_movies_at_once(monkeypatch):
     np.testing.assert_allclose(
         fit_prior(kernel, data, targets).predict(kernel, data), whole, atol=1e-5
     )
-
-
-def test_all_principal_directions_keep_every_inner_product():
-    kernel = Kernel.fit(blocks())
-    features = kernel.features(blocks())
-    whole = features @ principal(kernel, blocks(), kernel.size + 3)
-    assert whole.shape == (4, kernel.size + 3)
-    np.testing.assert_allclose(whole @ whole.T, features @ features.T, atol=1e-4)
-    few = features @ principal(kernel, blocks(), 1)
-    assert np.square(few).sum() <= np.square(features).sum()
 
 
 def test_few_landmarks_are_seeded_and_different():
