@@ -128,7 +128,8 @@ def write(dataset: Dataset, folder: Path) -> None:
     """The three files of ml-1m."""
     folder.mkdir(parents=True, exist_ok=True)
     movies, r = dataset.movies, dataset.ratings
-    users = zip(*(column.tolist() for column in vars(dataset.users).values()), strict=True)
+    codes = [dataset.users.codes(name).tolist() for name in ("gender", "age", "job")]
+    users = zip(dataset.users.ids.tolist(), *codes, strict=True)
     lines = (f"{i}::{GENDERS[g]}::{AGES[a]}::{j}::00000\n" for i, g, a, j in users)
     (folder / "users.dat").write_text("".join(lines), "latin-1")
     rows = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)

@@ -10,13 +10,13 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from recsys.serving.folded import CHANNELS, channels
 from torch import Tensor
 from torch.nn import functional as F
 
 from recsys.data.movielens import MAX_RATING
+from recsys.serving.users import CHANNELS, channel_values
 from recsys.training.batches import Batch
-from recsys.training.step import TrainStep, retrieval_targets
+from recsys.training.step import TrainStep, retrieval_targets, scattered, stands_for
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -56,24 +56,29 @@ class TorchTwin:
         w, d = self.weights, self.options.dimension
         movies = self._movie_vectors(batch.candidates, rng)  # (C, 2 D)
         movie_retrieval, movie_rating = (unit(half) for half in movies.split(d, -1))
-        shown = channels(batch.history)  # (3, B, C)
-        counts = np.abs(shown).sum(2) + 1  # (3, B)
-        movies = torch.from_numpy(batch.candidates)
-        all_movies = len(movies) == len(self.title_rows)
-        tables = [w[f"users.{n}"][1:] if all_movies else w[f"users.{n}"][movies] for n in CHANNELS]
+        rows = torch.from_numpy(batch.candidates)
         total = self._profile(batch)  # (B, 2 D)
-        for each, table, count in zip(shown, tables, counts, strict=True):
-            total = total + torch.from_numpy(each) @ table * torch.from_numpy(
-                count[:, None] ** -0.5
-            )
+        by_head = [
+            channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
+            for weights in (batch.recent, batch.shown)
+        ]
+        for name, recent, shown in zip(CHANNELS, *by_head, strict=True):
+            table = w[f"users.{name}"].index_select(0, rows)  # (C, 2 D)
+            if np.array_equal(recent, shown):
+                total = total + torch.from_numpy(scattered(batch, recent)) @ table
+            else:
+                halves = zip((recent, shown), table.split(d, -1), strict=True)
+                parts = [torch.from_numpy(scattered(batch, each)) @ half for each, half in halves]
+                total = total + torch.cat(parts, 1)
         user_retrieval, user_rating = (unit(half) for half in total.split(d, -1))
         logits = user_retrieval @ movie_retrieval.T / self.options.temperature  # (B, C)
-        targets = torch.from_numpy(retrieval_targets(batch.rated))
-        if batch.chance is None:
+        targets = torch.from_numpy(retrieval_targets(batch))
+        counts = stands_for(batch)
+        if counts.size == 1:
             retrieval = -(targets * F.log_softmax(logits, 1)).sum() / len(logits)
         else:
-            stands_for = torch.from_numpy(np.where(batch.rated > 0, 1, 1 / batch.chance))
-            below = torch.logsumexp(logits + torch.log(stands_for), 1, keepdim=True)
+            weighed = logits + torch.log(torch.from_numpy(counts))  # -inf: left out
+            below = torch.logsumexp(weighed, 1, keepdim=True)
             retrieval = (targets * (below - logits)).sum() / len(logits)
         pairs = torch.from_numpy(batch.pair_users * len(batch.candidates) + batch.pair_columns)
         cosine = (user_rating @ movie_rating.T).flatten().index_select(0, pairs)
@@ -81,9 +86,10 @@ class TorchTwin:
 
     def _profile(self, batch: Batch) -> Tensor:
         w = self.weights
-        rows = (batch.user_rows, *batch.attributes.T)
+        rows = {"user": batch.user_rows}
+        rows |= {f"sides.{n}": each for n, each in enumerate(batch.attributes.T)}
         total = w["users.bias"]
-        for name, each in zip(("user", "sides.0", "sides.1", "sides.2"), rows, strict=True):
+        for name, each in rows.items():
             embedding = w[f"users.{name}.embedding"].index_select(0, torch.tensor(each))
             total = total + embedding @ w[f"users.{name}.weight"]
         return total

@@ -170,7 +170,7 @@ def products(step: "TrainStep", batch: Any) -> float:
     A product of (a, b) and (b, c) is 2 abc, thrice if the gradients of both are wanted, twice if
     of one.
     """
-    users, movies = batch.history.shape
+    users, movies = len(batch.user_rows), len(batch.candidates)
     width = 2 * step.options.dimension
     filters, wide = step.movies.window.shape[1], step.movies.window.shape[0]
     shown = step.title_rows[batch.candidates - 1] >= 0

@@ -169,7 +169,7 @@ class TrainStep:
             user_retrieval,
             movie_retrieval,
             paddle.to_tensor(retrieval_targets(batch)),
-            paddle.to_tensor(_stands_for(batch)),
+            paddle.to_tensor(stands_for(batch)),
             self.options.temperature,
         )
         cosines = paddle.matmul(user_rating, movie_rating, transpose_y=True).flatten()  # (B C,)
@@ -204,7 +204,7 @@ class TrainStep:
         )
 
 
-def _stands_for(batch: Batch) -> NDArray[np.float32]:
+def stands_for(batch: Batch) -> NDArray[np.float32]:
     """(B, C), or (1,): how many movies a candidate stands for below the line of the softmax.
 
     A user's own movies are always among the candidates of the user's batch; what came before the

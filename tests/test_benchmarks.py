@@ -1,0 +1,47 @@
+"""The benchmarks still fit the code: each is imported, and the smallest of their work is done."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from recsys.preprocess import read_dataset
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def path(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if (FOLDER / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
+def test_a_benchmark_imports_what_there_is(name):
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        library = (error.name or "").split(".")[0]
+        if library == "recsys" or (FOLDER / f"{library}.py").exists():
+            raise
+        pytest.skip(f"{library} is not installed")
+
+
+def test_generated_ratings_are_read_as_they_were_made(tmp_path):
+    generated = importlib.import_module("generated")
+    made = generated.generated(600, users=20, movies=200)
+    generated.write(made, tmp_path)
+    read = read_dataset(tmp_path)
+
+    def rows(dataset):
+        columns = vars(dataset.ratings).values()
+        return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+    assert rows(read) == rows(made)
+    for name in ("gender", "age", "job"):
+        assert read.users.codes(name).tolist() == made.users.codes(name).tolist()
