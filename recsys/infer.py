@@ -11,16 +11,17 @@ user's vector weigh in the inner product, which is the score:
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies
-from recsys.data.ids import positions
+from recsys.data.ids import Id, as_text, id_array, is_text, positions
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.errors import DataError
-from recsys.serving.catalogue import NO_MOVIE, Catalogue, Filter, Store
+from recsys.serving.catalogue import Catalogue, Filter, Store
 from recsys.serving.content import Prior, kernel_of, movie_blocks
 from recsys.serving.model_folder import ModelFolder
 from recsys.serving.queries import UserParts as UserParts
@@ -42,7 +43,7 @@ class Recommendation(NamedTuple):
     """
 
     rank: int  # from 1
-    movie_id: int
+    movie_id: Id
     title: str
     genres: tuple[str, ...]
     year: int  # 0 where unknown
@@ -102,15 +103,15 @@ class Recommender:
             ]
             vectors = ranking_vectors(self.model, users.parts, rank_by)
             hits = self.store.search(vectors, k, filter, exclude)
-            found = np.unique(hits.movie_ids[hits.movie_ids != NO_MOVIE])
+            found = np.unique(hits.movie_ids[hits.there])
             movies = self.store.take(found)
             predicted = ranking_vectors(self.model, users.parts, "rating")
             for query, vector, ids, scores in zip(users.queries, predicted, *hits, strict=True):
-                there = ids != NO_MOVIE
+                there = scores > -np.inf
                 places = positions(found, ids[there])
                 yield query, _described(vector, movies, places, scores[there])
 
-    def similar(self, movie_id: int, k: int, filter: Filter = Filter()) -> list[Recommendation]:
+    def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
         """The k movies nearest to one in taste; the score is a cosine, no rating is predicted (0).
 
         Raises:
@@ -123,19 +124,20 @@ class Recommender:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
         query = layout.queries({"taste": unit(taste)})
-        hits = self.store.search(query, k, filter, [np.array([movie_id])])
-        there = hits.movie_ids[0] != NO_MOVIE
+        hits = self.store.search(query, k, filter, [id_array([movie_id])])
+        there = hits.there[0]
         ids = hits.movie_ids[0][there]
         nobody = np.zeros(layout.size, np.float32)
         return _described(nobody, self.store.take(ids), np.arange(len(ids)), hits.scores[0][there])
 
     def _excluded(
         self, query: UserQuery, rated: NDArray[np.integer], include_seen: bool
-    ) -> NDArray[np.int64]:
-        named = np.array([*query.likes, *query.dislikes], np.int64)
+    ) -> NDArray:
+        known = self.model.vocabulary.movie_ids
+        named = id_array([*query.likes, *query.dislikes], is_text(known))
         if include_seen or query.user_id is None:
             return named
-        return np.union1d(self.model.vocabulary.movie_ids[rated - 1], named)
+        return np.union1d(known[rated - 1], named)
 
 
 def ranking_vectors(model: ModelFolder, parts: dict[str, Array], rank_by: RankBy) -> Array:
@@ -155,8 +157,8 @@ def ranking_vectors(model: ModelFolder, parts: dict[str, Array], rank_by: RankBy
 
 def predict(
     model: ModelFolder,
-    user_ids: NDArray[np.int64],
-    movie_ids: NDArray[np.int64],
+    user_ids: NDArray | Sequence[Id],
+    movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
 ) -> NDArray[np.float32]:
     """(N,) predicted ratings of (N,) pairs of known users and movies.
@@ -172,13 +174,13 @@ def predict(
     >>> recsys.predict(model, np.array([42, 42]), np.array([1, 50])).shape
     (2,)
     """
-    users, user = np.unique(user_ids, return_inverse=True)
-    movies, movie = np.unique(movie_ids, return_inverse=True)
+    users, user = np.unique(id_array(user_ids), return_inverse=True)
+    movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
     if not rows.all():
         cause = f"movie {movies[rows == 0][0]} is not one the model was trained on"
         raise DataError(cause, "name another", "movie")
-    parts = user_parts_of(model, [UserQuery(int(each), as_of=as_of) for each in users]).parts
+    parts = user_parts_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()]).parts
     vectors = ranking_vectors(model, parts, "rating")
     return predicted_ratings(vectors[user], catalogue(model).vectors[rows - 1][movie])
 
@@ -195,12 +197,15 @@ def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
         movies: those the model was trained on if not given. Movies it does not know get their
             vectors from what movies of like genres, year and title words have.
 
+    Raises:
+        DataError: the model's ids are numbers, those of the movies are text.
+
     >>> import recsys
     >>> movies = recsys.catalogue(recsys.load_model("sample.model"))
     >>> len(movies), movies.is_new.any().item()
     (338, False)
     """
-    movies = movies or model.movies
+    movies = _of_kind(movies, model.movies) if movies else model.movies
     rows = model.vocabulary.movie_rows(movies.ids)
     numbers = np.array(model.table("movies")[rows])
     new = np.flatnonzero(rows == 0)
@@ -221,9 +226,23 @@ def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
     )
 
 
+def _of_kind(movies: Movies, known: Movies) -> Movies:
+    """Movies with ids of the kind that the model's have; whole numbers will do as text."""
+    if is_text(movies.ids) == is_text(known.ids) or not len(movies):
+        return movies
+    if is_text(movies.ids):
+        raise DataError(
+            f"movie ids such as {movies.ids[0]!r} are text, the model's are whole numbers such as "
+            f"{known.ids[0]}",
+            "take a file of the model's movies",
+            "file",
+        )
+    return replace(movies, ids=as_text(movies.ids))
+
+
 def decoded_movies(
     model: ModelFolder,
-    ids: NDArray[np.int64],
+    ids: NDArray,
     title_rows: NDArray[np.int64],
     genre_rows: NDArray[np.int64],
 ) -> Movies:
@@ -271,7 +290,7 @@ def _described(
     return [
         Recommendation(
             rank,
-            int(movies.ids[place]),
+            movies.ids.item(place),
             movies.titles[place],
             movies.genres[place],
             int(movies.years[place]),

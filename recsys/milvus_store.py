@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import Id
 from recsys.errors import StoreError
 from recsys.milvus import collection, publish, search, update, versions
 from recsys.milvus.address import MilvusAddress
@@ -157,7 +158,7 @@ class MilvusStore:
         vectors: NDArray[np.float32],
         k: int,
         filter: Filter = EVERYTHING,
-        exclude: Sequence[NDArray[np.int64]] | None = None,
+        exclude: Sequence[NDArray] | None = None,
     ) -> Hits:
         """The k movies with the largest inner products, for each query; see `Catalogue.search`.
 
@@ -172,7 +173,7 @@ class MilvusStore:
 
         return self._retry_if_dropped(ask)
 
-    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> Catalogue:
+    def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
         return self._retry_if_dropped(
             lambda opened: search.take(self._milvus, opened, movie_ids, self.address.consistency)

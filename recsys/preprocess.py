@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from recsys.data.columns import Columns
 from recsys.data.dataset import NO_WORD, Dataset, Movies, Vocabulary, padded
 from recsys.data.files import replacing_file
+from recsys.data.ids import MAX_ID as LARGEST_ID
+from recsys.data.ids import Id, as_text, id_array, is_text
 from recsys.data.readers.fields import MAX_ID, row_numbers, whole_number
 from recsys.data.readers.layouts import ENCODED_MOVIES, movie_layout
 from recsys.data.readers.movies import read_movie_file
@@ -25,7 +27,7 @@ from recsys.errors import DataError
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
 
-_ENCODED = re.compile(r"\d+::[\d,]*::[\d,]*")
+_ENCODED = re.compile(r"[^:]+::[\d,]*::[\d,]*")
 
 
 def read_dataset(
@@ -121,7 +123,13 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
     """Write each movie as `movie_id::t1,t2,...::g1,g2,...`, rows of the vocabulary, 0 if unknown.
 
     Written beside and renamed: a reader finds the old file or the new one, whole.
+
+    Raises:
+        DataError: an id has "::" in it, which separates the fields.
     """
+    if colons := [each for each in as_text(movies.ids).tolist() if "::" in each]:
+        cause = f"movie {colons[0]}: ids with '::' cannot be written to {path.name}"
+        raise DataError(cause, "publish the raw file instead")
     titles = vocabulary.title_rows(movies.titles)
     genres = vocabulary.genre_rows(movies.genres)
     lines = [
@@ -131,13 +139,13 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
         )
     ]
     with replacing_file(path) as beside:
-        beside.write_text("".join(lines), encoding="ascii", newline="\n")
+        beside.write_text("".join(lines), encoding="utf-8", newline="\n")
     return Encoded(len(movies), int((titles == 0).sum()), int((genres == 0).sum()))
 
 
 def read_movies_data(
     path: Path, vocabulary: Vocabulary | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
     """Read encoded movies: ids (M,), title rows (M, T) and genre rows (M, G), NO_WORD behind.
 
     A comma after the last row of a list is taken, as the tutorial writes it. Rows must be of the
@@ -149,8 +157,11 @@ def read_movies_data(
     most_words = len(vocabulary.words) if vocabulary else MAX_ID
     most_genres = len(vocabulary.genres) if vocabulary else MAX_ID
 
-    def encoded(row: dict[str, str]) -> tuple[int, tuple[list[int], list[int]]]:
-        movie_id = whole_number(row["movie_id"], "a movie id")
+    text_ids = vocabulary is not None and is_text(vocabulary.movie_ids)
+
+    def encoded(row: dict[str, str]) -> tuple[Id, tuple[list[int], list[int]]]:
+        field = row["movie_id"]
+        movie_id = field if text_ids else whole_number(field, "a movie id", LARGEST_ID)
         words = row_numbers(row["words"], "a word's row", most_words)
         return movie_id, (words, row_numbers(row["genre_rows"], "a genre's row", most_genres))
 
@@ -159,12 +170,12 @@ def read_movies_data(
     if problems:
         raise problems.error("correct the line, or encode the movies again", "preprocess")
     titles, genres = ([each[part] for each in found.values()] for part in (0, 1))
-    return np.array(list(found), np.int64), padded(titles), padded(genres)
+    return id_array(found), padded(titles), padded(genres)
 
 
 def is_movies_data(path: Path) -> bool:
     """Whether most lines of a movie file's beginning are encoded ones, not raw titles."""
-    lines = file_bytes(path, 2**16).decode("latin-1").splitlines()[:100]
+    lines = file_bytes(path, 2**16).decode("utf-8", "replace").splitlines()[:100]
     encoded = sum(_ENCODED.fullmatch(line) is not None for line in lines)
     return 2 * encoded > len(lines)
 

@@ -171,6 +171,7 @@ class Learned:
 
     def __init__(self, dataset: Dataset, known: Ratings, options: Options) -> None:
         self.vocabulary = Vocabulary.of(dataset.users, dataset.movies)
+        self.names = dataset.user_names, dataset.movie_names
         self.movies = dataset.movies.sorted()
         self.attributes = attribute_rows(dataset.users, self.vocabulary)
         self.history = history_of(known, self.vocabulary)
@@ -193,6 +194,7 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
         ModelError: the folder cannot be written.
     """
     learned, progress, options = fitted.learned, fitted.progress, fitted.options
+    vocabulary = learned.vocabulary.named(*learned.names)
     chosen = progress.log[progress.best_epoch - 1]
     config = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -217,8 +219,8 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     return write_model(
         path,
         config,
-        learned.vocabulary,
-        learned.movies,
+        vocabulary,
+        replace(learned.movies, ids=vocabulary.movie_ids),
         learned.history,
         learned.attributes,
         fitted.tables,

@@ -21,7 +21,7 @@ from recsys.cli.options import (
     store_at,
 )
 from recsys.cli.prompt import bar, command, log, verbosity_options
-from recsys.cli.values import Age, Gender, Job, UserId
+from recsys.cli.values import Age, Gender, Job
 
 if TYPE_CHECKING:
     from recsys.infer import RankBy
@@ -33,7 +33,7 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
 
 
 @command()
-@click.option("-u", "--user", type=UserId(), help="A user of the training data.")
+@click.option("-u", "--user", metavar="ID", help="A user of the training data.")
 @click.option("-a", "--age", type=Age(), help="Years, or a bracket such as 25-34.")
 @click.option("-g", "--gender", type=Gender(), help="F or M.")
 @click.option("-j", "--job", type=Job(), help="0 to 20, or its name.")
@@ -60,7 +60,7 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
 @milvus_options
 @verbosity_options
 def recommend(
-    user: int | None,
+    user: str | None,
     age: int | None,
     gender: int | None,
     job: int | None,
@@ -95,7 +95,7 @@ def recommend(
 
     folder = load_model(model)
     query = UserQuery(
-        user,
+        None if user is None else queries.user_of(folder, user),
         gender=UNKNOWN if gender is None else gender,
         age=UNKNOWN if age is None else age,
         job=UNKNOWN if job is None else job,
@@ -124,7 +124,7 @@ def recommend(
         titles = {each: queries.title_of(folder, each) for each in query.likes + query.dislikes}
         found = (tables.Answer(movies, query, titles=titles) for query, movies in answers)
         shown = _logged(folder, found) if users is None else found
-        _write(shown, len(asking), format, output, folder.fingerprint)
+        _write(shown, len(asking), format, output, folder)
     if unknown:
         raise click.exceptions.Exit(1)
 
@@ -178,18 +178,18 @@ def similar(
         title = store.take([movie_id]).titles[0]
     log(f"near to {title} (id {movie_id})")
     answer = tables.Answer(found, movie=(movie_id, title))
-    _write(_logged(folder, [answer]), 1, format, output, folder.fingerprint)
+    _write(_logged(folder, [answer]), 1, format, output, folder)
 
 
 @command()
-@click.option("-u", "--user", type=UserId(), help="A user of the training data.")
+@click.option("-u", "--user", metavar="ID", help="A user of the training data.")
 @click.option("-m", "--movie", help="A movie, by title or id.")
 @click.option("--pairs", help="A CSV of user_id,movie_id ('-', the default, is stdin).")
 @as_of_option
 @model_option
 @verbosity_options
 def predict(
-    user: int | None, movie: str | None, pairs: str | None, as_of: int | None, model: str
+    user: str | None, movie: str | None, pairs: str | None, as_of: int | None, model: str
 ) -> None:
     """Predict ratings, 0.5 to 5, of users for movies; prints CSV user_id,movie_id,rating.
 
@@ -197,8 +197,6 @@ def predict(
     Example: recsys predict -u 1 -m "Toy Story"
              recsys predict < pairs.csv
     """
-    import numpy as np
-
     from recsys.infer import predict as predicted
     from recsys.serving.model_folder import load_model
 
@@ -206,17 +204,18 @@ def predict(
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
     if user is not None and movie is not None:
-        movie_id = queries.movie_of(folder, movie)
-        wanted, unknown = np.array([[user, movie_id]], np.int64), 0
+        user_id, movie_id = queries.user_of(folder, user), queries.movie_of(folder, movie)
+        asked, unknown = [(user_id, movie_id)], 0
     else:
-        wanted, unknown = queries.known_pairs(folder, queries.pairs_of(pairs or "-"))
-    ratings = predicted(folder, wanted[:, 0], wanted[:, 1], as_of)
+        asked, unknown = queries.known_pairs(folder, queries.pairs_of(folder, pairs or "-"))
+    ratings = predicted(folder, [user for user, _ in asked], [m for _, m in asked], as_of)
     if user is not None:
-        log(f"of user {user} for {queries.title_of(folder, wanted[0, 1])} (id {wanted[0, 1]})")
+        log(f"of user {user} for {queries.title_of(folder, movie_id)} (id {movie_id})")
     with _stdout() as out:
         out.write("user_id,movie_id,rating\n")
         out.writelines(
-            f"{u},{m},{r:.4f}\n" for (u, m), r in zip(wanted.tolist(), ratings, strict=True)
+            f"{tables.csv_line([u, m, f'{r:.4f}'])}\n"
+            for (u, m), r in zip(asked, ratings, strict=True)
         )
     if unknown:
         raise click.exceptions.Exit(1)
@@ -256,11 +255,16 @@ def _publish(folder: "ModelFolder", address: "MilvusAddress") -> None:
 
 
 def _write(
-    answers: Iterable[tables.Answer], count: int, format: str, output: str | None, model: str
+    answers: Iterable[tables.Answer],
+    count: int,
+    format: str,
+    output: str | None,
+    folder: "ModelFolder",
 ) -> None:
     """All answers as they come, to stdout or, complete or not at all, to a file."""
     from recsys.data.files import replacing_file
 
+    model = folder.fingerprint
     if format == "parquet" and not output:
         raise click.UsageError("--format parquet needs -o FILE")
     with bar(count, "user") as done:
@@ -270,7 +274,7 @@ def _write(
             return
         with replacing_file(output) as beside:
             if format == "parquet":
-                tables.write_parquet(answers, str(beside), done)
+                tables.write_parquet(answers, str(beside), done, folder.vocabulary)
                 return
             with open(beside, "w", encoding="utf-8") as file:
                 _write_lines(tables.lines(answers, format, model, done), file)

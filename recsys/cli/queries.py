@@ -1,5 +1,6 @@
 """What is typed or listed in a file, as ids: a movie, users, pairs; and a user in words."""
 
+import csv
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from recsys.errors import DataError, quoted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from recsys.data.ids import Id
     from recsys.infer import UserQuery
     from recsys.serving.catalogue import Store
     from recsys.serving.model_folder import ModelFolder
 
 
-def movie_of(folder: "ModelFolder", text: str) -> int:
+def movie_of(folder: "ModelFolder", text: str) -> "Id":
     """The id of the model's movie that a title or id names.
 
     Raises:
@@ -38,7 +40,7 @@ def movie_of(folder: "ModelFolder", text: str) -> int:
     return find(text, folder.movies.ids.tolist(), folder.movies.titles, rated)
 
 
-def movie_if_known(folder: "ModelFolder", text: str) -> int | None:
+def movie_if_known(folder: "ModelFolder", text: str) -> "Id | None":
     """As `movie_of`, None where the model knows no such movie."""
     from recsys.data.titles import UnknownMovie
 
@@ -48,7 +50,7 @@ def movie_if_known(folder: "ModelFolder", text: str) -> int | None:
         return None
 
 
-def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> int:
+def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> "Id":
     """The id of a published movie that the model does not know, by its title or id.
 
     Raises:
@@ -57,10 +59,13 @@ def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> int:
     """
     from recsys.data.titles import UnknownMovie, find
 
-    number = id_of(text.strip().lower().removeprefix("id:"))
-    if number is not None:
-        with suppress(KeyError):
-            return int(store.take([number]).ids[0])
+    bare = text.strip()
+    for each in (bare, bare[3:] if bare.lower().startswith("id:") else bare):
+        movie_id = _id_of(folder.vocabulary.movie_ids, each)
+        if movie_id is not None:
+            with suppress(KeyError):
+                store.take([movie_id])
+                return movie_id
     from recsys.milvus_store import MilvusStore
 
     if not isinstance(store, MilvusStore):  # the model's own movies
@@ -73,7 +78,7 @@ def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> int:
         return movie_of(folder, text)  # its error names near titles of the model
 
 
-def known_users(folder: "ModelFolder", user_ids: list[int]) -> tuple[list[int], int]:
+def known_users(folder: "ModelFolder", user_ids: "list[Id]") -> "tuple[list[Id], int]":
     """Those of the users that the model knows, and how many others there were, each named."""
     known = folder.vocabulary.user_rows(user_ids) > 0
     for user_id, there in zip(user_ids, known, strict=True):
@@ -83,63 +88,88 @@ def known_users(folder: "ModelFolder", user_ids: list[int]) -> tuple[list[int], 
     return kept, len(user_ids) - len(kept)
 
 
-def known_pairs(folder: "ModelFolder", pairs: "NDArray") -> "tuple[NDArray, int]":
-    """Those of (N, 2) pairs whose user and movie the model knows, and how many others there were.
+def known_pairs(
+    folder: "ModelFolder", pairs: "list[tuple[Id, Id]]"
+) -> "tuple[list[tuple[Id, Id]], int]":
+    """Those of pairs whose user and movie the model knows, and how many others there were.
 
     Each of the others is named in a line on stderr.
     """
-    users = folder.vocabulary.user_rows(pairs[:, 0]) > 0
-    movies = folder.vocabulary.movie_rows(pairs[:, 1]) > 0
-    for (user_id, movie_id), user in zip(
-        pairs[~(users & movies)].tolist(), users[~(users & movies)], strict=True
-    ):
+    users = folder.vocabulary.user_rows([user for user, _ in pairs]) > 0
+    movies = folder.vocabulary.movie_rows([movie for _, movie in pairs]) > 0
+    kept = []
+    for (user_id, movie_id), user, movie in zip(pairs, users, movies, strict=True):
+        if user and movie:
+            kept.append((user_id, movie_id))
+            continue
         unknown = f"movie {movie_id}" if user else f"user {user_id}"
         error_line(f"{user_id},{movie_id}: {unknown} is not one the model was trained on")
-    return pairs[users & movies], int((~(users & movies)).sum())
+    return kept, len(pairs) - len(kept)
 
 
-def title_of(folder: "ModelFolder", movie_id: int) -> str | None:
+def title_of(folder: "ModelFolder", movie_id: "Id") -> str | None:
     """The title of a movie the model knows, None of others."""
     row = int(folder.vocabulary.movie_rows([movie_id])[0])
     return folder.movies.titles[row - 1] if row else None
 
 
-def user_ids_of(folder: "ModelFolder", users: str) -> list[int]:
+def user_of(folder: "ModelFolder", text: str) -> "Id":
+    """A user id as typed, of the kind that the model's are.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    found = _id_of(folder.vocabulary.user_ids, text)
+    if found is None:
+        raise click.UsageError(f"{quoted(text)} is not a user id, a whole number")
+    return found
+
+
+def user_ids_of(folder: "ModelFolder", users: str) -> "list[Id]":
     """The users of the model ("all"), or those a file lists, one a line.
 
     Raises:
         DataError: the file cannot be read, or a line is no user id.
     """
+    known = folder.vocabulary.user_ids
     if users == "all":
-        return folder.vocabulary.user_ids.tolist()
+        return known.tolist()
     ids = []
     for place, line in _lines(users):
-        user_id = id_of(line)
+        user_id = _id_of(known, line)
         if user_id is None:
             raise DataError(f"{place}: found {quoted(line)}, expected a user id", "fix the line")
         ids.append(user_id)
     return ids
 
 
-def pairs_of(path: str) -> "NDArray":
-    """(N, 2) user and movie ids of a CSV; a first line of names is passed over.
+def pairs_of(folder: "ModelFolder", path: str) -> "list[tuple[Id, Id]]":
+    """User and movie ids of a CSV, a pair a line; a first line of names is passed over.
 
     Raises:
         DataError: the file cannot be read, or a line is no pair.
     """
-    import numpy as np
-
-    pairs: list[list[int]] = []
+    vocabulary = folder.vocabulary
+    pairs: list[tuple[Id, Id]] = []
     for place, line in _lines(path):
-        fields = [field.strip() for field in line.split(",")]
+        fields = next(csv.reader([line]), [])
         if place.endswith(":1") and fields[:1] == ["user_id"]:
             continue
-        ids = [number for field in fields if (number := id_of(field)) is not None]
+        kinds = (vocabulary.user_ids, vocabulary.movie_ids)
+        ids = [each for known, field in zip(kinds, fields, strict=False)
+               if (each := _id_of(known, field)) is not None]  # fmt: skip
         if len(ids) != 2 or len(fields) != 2:
             cause = f"{place}: found {quoted(line)}, expected user_id,movie_id"
             raise DataError(cause, "fix the line")
-        pairs.append(ids)
-    return np.array(pairs, np.int64).reshape(-1, 2)
+        pairs.append((ids[0], ids[1]))
+    return pairs
+
+
+def _id_of(known: "NDArray", text: str) -> "Id | None":
+    """What is typed as an id of the kind that the known ones are; None where it is none."""
+    from recsys.data.ids import is_text
+
+    return (text.strip() or None) if is_text(known) else id_of(text)
 
 
 def _lines(path: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
 
 if TYPE_CHECKING:
+    from recsys.data.dataset import Vocabulary
+    from recsys.data.ids import Id
     from recsys.infer import Recommendation, UserQuery
 
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
@@ -28,11 +30,11 @@ class Answer(NamedTuple):
 
     found: "Sequence[Recommendation]"
     query: "UserQuery | None" = None  # the user; None for movies near to one
-    movie: tuple[int, str | None] | None = None  # that movie's id and title
-    titles: Mapping[int, str | None] = MappingProxyType({})  # of likes and dislikes
+    movie: "tuple[Id, str | None] | None" = None  # that movie's id and title
+    titles: "Mapping[Id, str | None]" = MappingProxyType({})  # of likes and dislikes
 
     @property
-    def user_id(self) -> int | None:
+    def user_id(self) -> "Id | None":
         return self.query.user_id if self.query else None
 
     def records(self) -> list[dict[str, Any]]:
@@ -129,15 +131,19 @@ def lines(
         done(1)
 
 
-def write_parquet(answers: Iterable[Answer], path: str, done: Callable[[int], Any]) -> None:
-    """Answers as one parquet file with COLUMNS, a row a movie."""
+def write_parquet(
+    answers: Iterable[Answer], path: str, done: Callable[[int], Any], vocabulary: "Vocabulary"
+) -> None:
+    """Answers as one parquet file with COLUMNS, a row a movie; ids of the vocabulary's kinds."""
     import pyarrow as pa
     from pyarrow import parquet
 
+    from recsys.data.ids import is_text
+
     kinds = {
-        "user_id": pa.int64(),
+        "user_id": pa.string() if is_text(vocabulary.user_ids) else pa.int64(),
         "rank": pa.int64(),
-        "movie_id": pa.int64(),
+        "movie_id": pa.string() if is_text(vocabulary.movie_ids) else pa.int64(),
         "year": pa.int64(),
         "score": pa.float64(),
         "rating": pa.float64(),
@@ -155,7 +161,7 @@ def write_parquet(answers: Iterable[Answer], path: str, done: Callable[[int], An
         writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def _user(query: "UserQuery", titles: Mapping[int, str | None]) -> dict[str, Any]:
+def _user(query: "UserQuery", titles: "Mapping[Id, str | None]") -> dict[str, Any]:
     """A user in words; what is not known is null."""
     return {
         "user_id": query.user_id,

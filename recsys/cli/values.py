@@ -16,8 +16,8 @@ LATEST_YEAR = 9999
 def id_of(text: str) -> int | None:
     """The id a text is, None where it is none."""
     digits = text.strip()
-    fits = digits.isascii() and digits.isdecimal() and len(digits) < 19  # 64 bits
-    return int(digits) if fits else None
+    fits = digits.isascii() and digits.isdecimal() and len(digits) <= 19
+    return int(digits) if fits and int(digits) < 2**63 else None
 
 
 class _Value(click.ParamType):
@@ -48,16 +48,6 @@ class Number(click.FloatRange):
         if not finite:
             self.fail(f"{quoted(str(value))} is not a number.", param, context)
         return super().convert(value, param, context)
-
-
-class UserId(_Value):
-    name = "id"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        number = id_of(str(value))
-        if number is None:
-            self.refuse(value, "is not a user id, a whole number.", param, context)
-        return number
 
 
 class Gender(_Value):

@@ -6,12 +6,12 @@ Row 0 of every vocabulary means "unknown" and is trained like any other.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import positions
+from recsys.data.ids import Id, id_array, positions
 from recsys.data.schema import MOVIELENS, Attribute, Attributes, parts
 from recsys.errors import DataError
 
@@ -31,26 +31,26 @@ class Users:
     ([[2, 1, 0]], [0], [-1])
     """
 
-    ids: NDArray[np.int64]  # (U,)
+    ids: NDArray  # (U,) as those of Movies
     rows: NDArray[np.int32]  # (U, W) of the attributes side by side, 0 for unknown
     attributes: Attributes = ()
 
     @classmethod
-    def without_attributes(cls, ids: NDArray[np.integer]) -> "Users":
+    def without_attributes(cls, ids: NDArray) -> "Users":
         """Users of whom nothing but the id is known."""
-        return cls(ids.astype(np.int64), np.zeros((len(ids), 0), np.int32))
+        return cls(id_array(ids), np.zeros((len(ids), 0), np.int32))
 
     @classmethod
     def movielens(
         cls,
-        ids: NDArray[np.integer],
+        ids: NDArray | Sequence[Id],
         genders: NDArray[np.integer],
         ages: NDArray[np.integer],
         jobs: NDArray[np.integer],
     ) -> "Users":
         """Users by their codes of gender, age and job (UNKNOWN where not known), (U,) each."""
         rows = np.stack([genders, ages, jobs], 1).astype(np.int32) + 1
-        return cls(np.asarray(ids, np.int64), rows, MOVIELENS)
+        return cls(id_array(ids), rows, MOVIELENS)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,6 +74,8 @@ class Users:
 class Movies:
     """M movies as their file names them: raw ids, titles with the year at the end, genres.
 
+    Ids are the codes of a `Dataset`, or raw ids (numbers or text) where a model is asked.
+
     >>> movies = Movies(np.array([7, 3]), ["Heat (1995)", "M (1931)"], [("Crime",), ()])
     >>> movies.years.tolist()
     [1995, 1931]
@@ -81,7 +83,7 @@ class Movies:
     ['M (1931)', 'Heat (1995)']
     """
 
-    ids: NDArray[np.int64]  # (M,)
+    ids: NDArray  # (M,)
     titles: list[str]
     genres: list[tuple[str, ...]]
 
@@ -103,7 +105,7 @@ class Movies:
         """The movies by id: in the order of their rows."""
         return self[np.argsort(self.ids)]
 
-    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> "Movies":
+    def take(self, movie_ids: NDArray | Sequence[Id]) -> "Movies":
         """The movies of those ids, in that order.
 
         Raises:
@@ -147,12 +149,23 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Users, movies and ratings that fit together: every rating's user and movie exist."""
+    """Users, movies and ratings that fit together: every rating's user and movie exist.
+
+    Ids are codes of at most 31 bits: the raw ids themselves, or where those are text or larger
+    numbers their places among `user_names` and `movie_names`. Code c is names[c].
+    """
 
     name: str
     users: Users
     movies: Movies
     ratings: Ratings
+    user_names: NDArray | None = None  # raw ids by code, ascending; None: codes are the ids
+    movie_names: NDArray | None = None
+
+    @property
+    def coded(self) -> "Dataset":
+        """The same without names: who works with it never meets text."""
+        return replace(self, user_names=None, movie_names=None)
 
 
 def title_year(title: str) -> int:
@@ -182,8 +195,8 @@ class Vocabulary:
 
     def __init__(
         self,
-        user_ids: Sequence[int] | NDArray[np.int64],
-        movie_ids: Sequence[int] | NDArray[np.int64],
+        user_ids: Sequence[Id] | NDArray,
+        movie_ids: Sequence[Id] | NDArray,
         words: Sequence[str],
         genres: Sequence[str],
         users: Attributes = MOVIELENS,
@@ -192,8 +205,8 @@ class Vocabulary:
         Args:
             users: the attributes of users.
         """
-        self.user_ids = np.asarray(user_ids, np.int64)  # (U,) ascending; row r is user_ids[r - 1]
-        self.movie_ids = np.asarray(movie_ids, np.int64)  # (M,) ascending
+        self.user_ids = id_array(user_ids)  # (U,) ascending; row r is user_ids[r - 1]
+        self.movie_ids = id_array(movie_ids)  # (M,) ascending
         self.words = list(words)
         self.genres = list(genres)
         self.users = users
@@ -221,11 +234,21 @@ class Vocabulary:
         users = tuple(map(Attribute.from_json, data["users"]))
         return cls(data["user_ids"], data["movie_ids"], data["words"], data["genres"], users)
 
-    def user_rows(self, user_ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.int64]:
+    def named(self, users: NDArray | None, movies: NDArray | None) -> "Vocabulary":
+        """The same of raw ids, where ids are codes of a `Dataset` with those names."""
+        return Vocabulary(
+            self.user_ids if users is None else users[self.user_ids],
+            self.movie_ids if movies is None else movies[self.movie_ids],
+            self.words,
+            self.genres,
+            self.users,
+        )
+
+    def user_rows(self, user_ids: NDArray | Sequence[Id]) -> NDArray[np.int64]:
         """(B,) rows of the users, 0 for one the model does not know."""
         return positions(self.user_ids, user_ids) + 1
 
-    def movie_rows(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.int64]:
+    def movie_rows(self, movie_ids: NDArray | Sequence[Id]) -> NDArray[np.int64]:
         """(B,) rows of the movies, 0 for one the model does not know."""
         return positions(self.movie_ids, movie_ids) + 1
 

@@ -1,7 +1,75 @@
-"""Raw ids to positions: the one look-up that everything else uses."""
+"""Raw ids, whole numbers or text, and their positions: the one look-up that all else uses.
+
+Ids of a kind are an array of int64, or of Python's str (dtype object, so that none is cut).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Id = int | str
+MAX_ID = 2**63 - 1
+MAX_CODE = 2**31 - 1  # ids are taken as codes up to here
+MAX_TEXT = 512  # bytes of UTF-8 of an id that is text
+
+
+def id_array(ids: Iterable[Id], text: bool | None = None) -> NDArray:
+    """(N,) ids of one kind, which the first says unless it is given.
+
+    >>> id_array(["b", "a"]).dtype, id_array([3]).dtype
+    (dtype('O'), dtype('int64'))
+    """
+    listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    text = bool(listed) and isinstance(listed[0], str) if text is None else text
+    return np.array(listed, object if text else np.int64)
+
+
+class Coded(NamedTuple):
+    """Ids of two columns as codes: the ids themselves, or places among the names of both."""
+
+    codes: NDArray[np.int32]  # (N,)
+    known: NDArray[np.int64]  # (K,)
+    names: NDArray | None  # ascending; None where codes are the ids
+
+
+def coded(ids: NDArray, names: NDArray | None, known: NDArray) -> Coded:
+    """Ids of one kind, in codes of at most 31 bits.
+
+    Args:
+        ids: (N,) whole numbers, or places among `names` if there are any.
+        known: (K,) ids themselves.
+
+    >>> found = coded(np.array([0, 1, 0]), id_array(["b", "d"]), id_array(["d", "a"]))
+    >>> found.codes.tolist(), found.known.tolist(), found.names.tolist()
+    ([1, 2, 1], [2, 0], ['a', 'b', 'd'])
+    """
+    if names is None:
+        if max(ids.max(initial=0), known.max(initial=0)) <= MAX_CODE:
+            return Coded(ids.astype(np.int32, copy=False), known, None)
+        names, ids = np.unique(ids, return_inverse=True)
+    every = np.union1d(names, known)
+    return Coded(
+        positions(every, names).astype(np.int32)[ids],
+        positions(every, known).astype(np.int64),
+        every,
+    )
+
+
+def named(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
+    """The ids that codes stand for."""
+    return codes.astype(np.int64) if names is None else names[codes]
+
+
+def as_text(ids: NDArray) -> NDArray:
+    """Ids as text, whatever they are."""
+    return ids if is_text(ids) else np.array(list(map(str, ids.tolist())), object)
+
+
+def is_text(ids: NDArray) -> bool:
+    """Whether ids are text."""
+    return ids.dtype.kind in "OU"
 
 
 def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
@@ -9,13 +77,15 @@ def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
 
     Args:
         ids: (N,) whole numbers or strings, unique; fastest where they ascend.
-        wanted: (...) of the same kind, in any order and number.
+        wanted: (...) in any order and number; one of the other kind is not there.
 
     >>> positions(np.array([2, 5, 9]), [9, 2, 3, 9]).tolist()
     [2, 0, -1, 2]
+    >>> positions(id_array(["ann", "bob"]), ["bob", "7"]).tolist()
+    [1, -1]
     """
     wanted = np.asarray(wanted)
-    if not len(ids) or not wanted.size:
+    if not len(ids) or not wanted.size or is_text(ids) != is_text(wanted):
         return np.full(wanted.shape, -1, np.intp)
     order = None if (ids[1:] > ids[:-1]).all() else np.argsort(ids)
     place = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)

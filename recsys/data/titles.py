@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 from recsys.data.dataset import title_year
+from recsys.data.ids import Id
 from recsys.errors import DataError, quoted, shortened
 
 _ARTICLES = (
     *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
     *("der", "die", "das", "den", "det", "en", "ett", "o", "os", "as"),
 )
-_ID = re.compile(r"(?:id:)?([0-9]{1,18})", re.IGNORECASE)
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNORECASE)
 
@@ -55,13 +55,13 @@ def names_of(title: str) -> set[str]:
 
 def find(
     text: str,
-    movie_ids: Sequence[int],
+    movie_ids: Sequence[Id],
     titles: Sequence[str],
     rated: Callable[[], Sequence[int]] | None = None,
-) -> int:
+) -> Id:
     """The id of the one movie that a text names.
 
-    `id:300` is an id. A title matches when it is a movie's plain name; else a number is an id where
+    `id:300` is an id. A title matches when it is a movie's plain name; else a text is an id where
     there is such a movie; else a title matches when its words begin a name, else when they are all
     in one; a year in brackets narrows.
 
@@ -76,10 +76,12 @@ def find(
     >>> find("lion king", [1, 2], ["Toy Story (1995)", "Lion King, The (1994)"])
     2
     """
-    number = _ID.fullmatch(text.strip())
-    known_id = int(number[1]) if number and int(number[1]) in set(movie_ids) else None
-    if known_id is not None and text.strip() != number[1]:  # type: ignore[index]
-        return known_id
+    bare = text.strip()
+    known_id = _known_id(bare, movie_ids)
+    if known_id is None and bare[:3].lower() == "id:":
+        known_id = _known_id(bare[3:], movie_ids)
+        if known_id is not None:
+            return known_id
     wanted, year = plain(text), title_year(text)
     movies = [
         (movie_id, title, names_of(title))
@@ -107,7 +109,14 @@ def find(
     raise UnknownMovie(f"no movie is called {quoted(text)}{hint}", "give its title or id", "movie")
 
 
-def _ambiguous(text: str, found: list[tuple[int, str]], rated: dict[int, int]) -> AmbiguousTitle:
+def _known_id(text: str, movie_ids: Sequence[Id]) -> Id | None:
+    """The id of a movie that a text is, None where there is no such movie."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else text
+    known = set(movie_ids)
+    return text if text in known else number if number in known else None
+
+
+def _ambiguous(text: str, found: list[tuple[Id, str]], rated: dict[Id, int]) -> AmbiguousTitle:
     """The error for several movies; lists ten of them, the most rated first."""
     found = sorted(found, key=lambda movie: -rated.get(movie[0], 0))
     listed = ", ".join(f"{shortened(title)} = {i}" for i, title in found[:10])

@@ -113,6 +113,7 @@ def evaluate(
     ('recsys', 'random')
     """
     chosen_baselines = select(protocol, compared, log)
+    dataset = dataset.coded
     for seed in seeds:
         parts = split(dataset.ratings, protocol, seed, likes)
         with TemporaryDirectory(prefix="recsys-") as folder:

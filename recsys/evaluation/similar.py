@@ -53,6 +53,7 @@ def evaluate_similar(
     Raises:
         DataError: no pair is in the dataset. ModelError: as it comes.
     """
+    dataset = dataset.coded
     pairs = pairs_in(dataset.movies)
     for seed in seeds:
         log(f"similar, seed {seed}: training")
@@ -110,7 +111,7 @@ def by_model(model: ModelFolder) -> Neighbours:
     """Neighbours as `recsys similar --exact` lists them."""
     recommender = Recommender(model, catalogue(model))
     others = len(model.vocabulary.movie_ids) - 1
-    return lambda movie: [found.movie_id for found in recommender.similar(movie, others)]
+    return lambda movie: np.array([found.movie_id for found in recommender.similar(movie, others)])
 
 
 def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> Neighbours:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
+from recsys.data.ids import is_text
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.index import Index
@@ -28,14 +29,14 @@ class Layout:
 
 
 def create(
-    milvus: Milvus, name: str, dimension: int, properties: dict[str, str], layout: Layout
+    milvus: Milvus, name: str, movies: Catalogue, properties: dict[str, str], layout: Layout
 ) -> None:
-    """Create an empty collection of movies."""
+    """Create an empty collection for the movies."""
     timeout = 3 * milvus.timeout
     with milvus.errors("creating a collection", timeout):
         milvus.client.create_collection(
             name,
-            schema=collection_schema(dimension),
+            schema=collection_schema(movies.vectors.shape[1], is_text(movies.ids)),
             properties=properties,
             num_shards=layout.shards,
             consistency_level="Bounded",

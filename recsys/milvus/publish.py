@@ -14,6 +14,7 @@ import numpy as np
 from pymilvus import MilvusClient
 
 from recsys import __version__
+from recsys.data.ids import is_text
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.collection import (
@@ -80,7 +81,7 @@ def publish(
     building.add(name)
     try:
         try:
-            create(milvus, name, movies.vectors.shape[1], properties, layout)
+            create(milvus, name, movies, properties, layout)
             sweep(milvus, alias, name)
             send(milvus, name, movies, progress)
             flush(milvus, name)
@@ -105,6 +106,7 @@ def publish(
         model=model,
         count=len(movies),
         dimension=movies.vectors.shape[1],
+        text_ids=is_text(movies.ids),
         index=layout.index,
         when=now(),
         software=properties["recsys.software"],

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import positions
+from recsys.data.ids import id_array, positions
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.collection import load
@@ -12,7 +12,7 @@ from recsys.milvus.search import ids_of
 from recsys.milvus.versions import current_version
 
 
-def removed(milvus: Milvus, alias: str, movie_ids: NDArray[np.int64]) -> tuple[int, int]:
+def removed(milvus: Milvus, alias: str, movie_ids: NDArray) -> tuple[int, int]:
     """How many published movies are not among (M,) ids, and how many there are.
 
     What is damaged or of another kind counts as nothing: publishing is what repairs it.
@@ -25,8 +25,8 @@ def removed(milvus: Milvus, alias: str, movie_ids: NDArray[np.int64]) -> tuple[i
         raise
     except StoreError:
         return 0, 0
-    order = np.sort(np.asarray(movie_ids, np.int64))
-    return int((positions(order, np.array(published, np.int64)) < 0).sum()), len(published)
+    gone = positions(np.sort(movie_ids), id_array(published)) < 0
+    return int(gone.sum()), len(published)
 
 
 def refuse_removal(removed: int, published: int, most: float) -> None:

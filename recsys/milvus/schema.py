@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymilvus import CollectionSchema, DataType, MilvusClient
 
+from recsys.data.ids import MAX_TEXT, Id, id_array, is_text
 from recsys.errors import StoreError
 from recsys.serving.catalogue import Catalogue, Filter
 
@@ -19,10 +20,13 @@ BATCH = 2_000  # movies sent at a time
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 
 
-def collection_schema(dimension: int) -> CollectionSchema:
+def collection_schema(dimension: int, text_ids: bool) -> CollectionSchema:
     """The fields of a collection of movies."""
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field(KEY, DataType.INT64, is_primary=True)
+    if text_ids:
+        schema.add_field(KEY, DataType.VARCHAR, is_primary=True, max_length=MAX_TEXT)
+    else:
+        schema.add_field(KEY, DataType.INT64, is_primary=True)
     schema.add_field("title", DataType.VARCHAR, max_length=MAX_TITLE)
     schema.add_field("year", DataType.INT32)
     schema.add_field(
@@ -39,8 +43,16 @@ def collection_schema(dimension: int) -> CollectionSchema:
 
 def dimension_of(description: dict[str, Any]) -> int:
     """The length of the vectors of a collection that Milvus describes."""
-    field = next(field for field in description["fields"] if field["name"] == VECTOR)
-    return int(field["params"]["dim"])
+    return int(_field(description, VECTOR)["params"]["dim"])
+
+
+def has_text_ids(description: dict[str, Any]) -> bool:
+    """Whether the movies of a collection that Milvus describes have text for ids."""
+    return bool(_field(description, KEY)["type"] == DataType.VARCHAR)
+
+
+def _field(description: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(field for field in description["fields"] if field["name"] == name)
 
 
 def check_catalogue(catalogue: Catalogue) -> None:
@@ -59,7 +71,7 @@ def check_catalogue(catalogue: Catalogue) -> None:
     genres = np.array([len(genres) for genres in catalogue.genres])
     for wrong, what in [
         (again, "is there twice"),
-        (catalogue.ids < 0, "has a negative id"),
+        (_unfit_ids(catalogue.ids), "has a negative id, or an empty or too long one"),
         (~finite, "has a vector with a value that is not finite"),
         (~(np.abs(norms - 1) <= 1e-3), "has a vector that is not of unit length"),
         (genres > MAX_GENRES, f"has more than {MAX_GENRES} genres"),
@@ -70,6 +82,12 @@ def check_catalogue(catalogue: Catalogue) -> None:
                 "correct the movies or train again",
                 "train",
             )
+
+
+def _unfit_ids(ids: NDArray) -> NDArray[np.bool_]:
+    if not is_text(ids):
+        return ids < 0
+    return np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in ids.tolist()], np.bool_)
 
 
 def as_stored(catalogue: Catalogue) -> Catalogue:
@@ -103,7 +121,7 @@ def rows_of(stored: Catalogue) -> Iterator[list[dict[str, Any]]]:
 def catalogue_of(rows: Sequence[dict[str, Any]], dimension: int) -> Catalogue:
     """Rows of Milvus as movies, in the order of the rows."""
     return Catalogue(
-        np.array([row[KEY] for row in rows], np.int64),
+        id_array(row[KEY] for row in rows),
         [row["title"] for row in rows],
         [tuple(row["genres"]) for row in rows],
         np.array([row["year"] for row in rows], np.int32),
@@ -112,37 +130,50 @@ def catalogue_of(rows: Sequence[dict[str, Any]], dimension: int) -> Catalogue:
     )
 
 
-def expression(filter: Filter, excluded: NDArray[np.int64] | Sequence[int] = ()) -> str:
+def expression(filter: Filter, excluded: NDArray | Sequence[Id] = ()) -> str:
     """A filter and excluded ids as Milvus' expression.
 
     No value can end its string: quotes and backslashes are escaped.
     """
     parts = []
     if filter.any_genre:
-        parts.append(f"array_contains_any(genres, {_strings(filter.any_genre)})")
+        parts.append(f"array_contains_any(genres, {_genres(filter.any_genre)})")
     if filter.all_genres:
-        parts.append(f"array_contains_all(genres, {_strings(filter.all_genres)})")
+        parts.append(f"array_contains_all(genres, {_genres(filter.all_genres)})")
     if filter.not_genres:
-        parts.append(f"not array_contains_any(genres, {_strings(filter.not_genres)})")
+        parts.append(f"not array_contains_any(genres, {_genres(filter.not_genres)})")
     if filter.years:
         parts.append(f"year >= {int(filter.years[0])} and year <= {int(filter.years[1])}")
     if len(excluded):
-        parts.append(f"{KEY} not in {np.asarray(excluded, np.int64).tolist()}")
+        parts.append(f"{KEY} not in {_listed(id_array(excluded).tolist())}")
     return " and ".join(f"({part})" for part in parts)
 
 
-def one_of(movie_ids: Sequence[int]) -> str:
+def one_of(movie_ids: Sequence[Id]) -> str:
     """The expression that the named movies fit."""
-    return f"{KEY} in {list(movie_ids)}"
+    return f"{KEY} in {_listed(movie_ids)}"
 
 
-def between(first: int, last: int) -> str:
+def every(text_ids: bool) -> str:
+    """The expression that all movies fit."""
+    return f'{KEY} >= ""' if text_ids else f"{KEY} >= 0"
+
+
+def between(first: Id, last: Id) -> str:
     """The expression that the movies from one id to another, both included, fit."""
-    return f"{KEY} >= {first} and {KEY} <= {last}"
+    return f"{KEY} >= {_literal(first)} and {KEY} <= {_literal(last)}"
 
 
-def _strings(genres: Sequence[str]) -> str:
-    return "[" + ", ".join(f'"{g.translate(_ESCAPED)}"' for g in _stored_genres(genres)) + "]"
+def _literal(value: Id) -> str:
+    return f'"{value.translate(_ESCAPED)}"' if isinstance(value, str) else str(value)
+
+
+def _listed(values: Sequence[Id]) -> str:
+    return f"[{', '.join(map(_literal, values))}]"
+
+
+def _genres(genres: Sequence[str]) -> str:
+    return _listed(_stored_genres(genres))
 
 
 def _stored_genres(genres: Sequence[str]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pymilvus import MilvusClient
 
-from recsys.data.ids import positions
+from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
-from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, expression, one_of
+from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, every, expression, one_of
 from recsys.milvus.versions import Published
-from recsys.serving.catalogue import NO_MOVIE, Catalogue, Filter, Hits, best_first, no_hits
+from recsys.serving.catalogue import NO_MOVIE, NO_TEXT, Catalogue, Filter, Hits, best_first, no_hits
 
 QUERIES_AT_ONCE = 1_000
 READ_AT_ONCE = 1_000  # movies read by their ids
@@ -36,7 +36,7 @@ def search(
     queries: NDArray[np.float32],
     k: int,
     filter: Filter,
-    exclude: Sequence[NDArray[np.int64]] | None,
+    exclude: Sequence[NDArray] | None,
     consistency: str,
 ) -> Hits:
     """The k movies with the largest inner products for each of (B, V) queries.
@@ -47,12 +47,12 @@ def search(
     Raises:
         StoreError: k is more than a server gives, or Milvus failed.
     """
-    nothing = np.zeros(0, np.int64)
+    nothing = id_array([], opened.text_ids)
     excluded = [nothing] * len(queries) if exclude is None else list(exclude)
     most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
     if k > most and opened.count > most:
         raise StoreError(f"{milvus.uri}: Milvus gives at most {most} movies", "ask for fewer")
-    answer = no_hits(len(queries), k)
+    answer = no_hits(len(queries), k, opened.text_ids)
     for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
         wanted = expression(filter, excluded[rows[0]] if inline else ())
         for thorough in (False, True):
@@ -62,7 +62,7 @@ def search(
             best = best_first(*hits)
             answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
             answer.scores[rows, :limit] = best.scores[:, :k]
-            rows = rows[(answer.movie_ids[rows] == NO_MOVIE).any(axis=1)]
+            rows = rows[~answer.there[rows].all(axis=1)]
             if opened.index.exact or not len(rows):
                 break
     return answer
@@ -96,27 +96,27 @@ def groups(sizes: Sequence[int], k: int, most: int, at_once: int) -> Iterator[Gr
             start = stop
 
 
-def leave_out(hits: Hits, exclude: Sequence[NDArray[np.int64]]) -> None:
+def leave_out(hits: Hits, exclude: Sequence[NDArray]) -> None:
     """Blank the hits of each row that it excludes, in place."""
-    every = np.unique(hits.movie_ids)
-    codes = positions(every, hits.movie_ids) + len(every) * np.arange(len(exclude))[:, None]
+    found = np.unique(hits.movie_ids)
+    codes = positions(found, hits.movie_ids) + len(found) * np.arange(len(exclude))[:, None]
     unwanted = []
     for row, ids in enumerate(exclude):
-        places = positions(every, ids)
-        unwanted.append(places[places >= 0] + len(every) * row)
+        places = positions(found, ids)
+        unwanted.append(places[places >= 0] + len(found) * row)
     out = np.isin(codes, np.concatenate(unwanted))
-    hits.movie_ids[out] = NO_MOVIE
+    hits.movie_ids[out] = NO_TEXT if is_text(hits.movie_ids) else NO_MOVIE
     hits.scores[out] = -np.inf
 
 
 def take(
     milvus: Milvus,
     opened: Published,
-    movie_ids: NDArray[np.integer] | Sequence[int],
+    movie_ids: NDArray | Sequence[Id],
     consistency: str,
 ) -> Catalogue:
     """The named movies in the order asked for; KeyError when one is not there."""
-    wanted = np.asarray(movie_ids, np.int64)
+    wanted = id_array(movie_ids)
     distinct = np.unique(wanted).tolist()
     rows: list[dict[str, Any]] = []
     for start in range(0, len(distinct), READ_AT_ONCE):
@@ -125,10 +125,10 @@ def take(
     return catalogue_of(rows, opened.dimension).take(wanted)
 
 
-def ids_of(milvus: Milvus, opened: Published) -> list[int]:
+def ids_of(milvus: Milvus, opened: Published) -> list[Id]:
     """The ids of all movies of a version, rising."""
-    every = _read(milvus, opened, f"{KEY} >= 0", [KEY], "Strong")
-    return sorted(row[KEY] for row in every)
+    found = _read(milvus, opened, every(opened.text_ids), [KEY], "Strong")
+    return sorted(row[KEY] for row in found)
 
 
 def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
@@ -142,7 +142,7 @@ def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
 
 def read_all(milvus: Milvus, opened: Published) -> Catalogue:
     """All movies of a version by rising id."""
-    parts = [catalogue_of([], opened.dimension), *pages(milvus, opened)]
+    parts = list(pages(milvus, opened)) or [catalogue_of([], opened.dimension)]
     return Catalogue(
         np.concatenate([part.ids for part in parts]),
         [title for part in parts for title in part.titles],
@@ -174,7 +174,7 @@ def _ask(
         consistency_level=consistency,
         timeout=milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
     )
-    hits = no_hits(len(queries), limit)
+    hits = no_hits(len(queries), limit, opened.text_ids)
     for row, found in enumerate(answers):
         hits.movie_ids[row, : len(found)] = found.ids
         hits.scores[row, : len(found)] = found.distances

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import positions
+from recsys.data.ids import Id, id_array, positions
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.collection import check_count, count, flush, load, send
@@ -22,9 +22,9 @@ _SAME = 1e-5  # how far a vector may differ and be the same: rounding on another
 class Changes(NamedTuple):
     """The ids in which a catalogue differs from what is published."""
 
-    added: list[int]
-    changed: list[int]
-    removed: list[int]
+    added: list[Id]
+    changed: list[Id]
+    removed: list[Id]
 
     def __bool__(self) -> bool:
         return any(self)  # a tuple of three is always true
@@ -69,7 +69,7 @@ def update(
     if not changes and not current.updating:
         return changes
     change_properties(milvus, name, {"recsys.updating": "yes", "recsys.changed": now()})
-    touched = movies.take(np.sort([*changes.added, *changes.changed]))
+    touched = movies.take(np.sort(id_array([*changes.added, *changes.changed])))
     send(milvus, name, touched, progress, replace=True)
     for start in range(0, len(changes.removed), READ_AT_ONCE):
         some = changes.removed[start : start + READ_AT_ONCE]
@@ -99,8 +99,8 @@ def _current(milvus: Milvus, alias: str, catalogue: Catalogue, model: str) -> Pu
 def _compare(milvus: Milvus, current: Published, movies: Catalogue) -> Changes:
     """How `movies`, from `as_stored`, differ from a version."""
     seen = np.zeros(len(movies), np.bool_)
-    changed: list[int] = []
-    removed: list[int] = []
+    changed: list[Id] = []
+    removed: list[Id] = []
     for page in pages(milvus, current):
         places = positions(movies.ids, page.ids)
         known = places >= 0

@@ -18,7 +18,7 @@ from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.errors import Missing
 from recsys.milvus.index import Index
-from recsys.milvus.schema import FORMAT, dimension_of
+from recsys.milvus.schema import FORMAT, dimension_of, has_text_ids
 
 UNFINISHED_HOURS = 12.0  # after which a server's unfinished version is a leftover
 building: set[str] = set()  # collections this process is filling now
@@ -37,6 +37,7 @@ class Published:
     model: str  # the model's fingerprint
     count: int  # movies
     dimension: int
+    text_ids: bool  # the movies' ids are text, not numbers
     index: Index
     when: str  # UTC, ISO 8601; "" where publishing ended before this was noted
     software: str  # what it was published with
@@ -83,6 +84,7 @@ def describe(milvus: Milvus, name: str, alias: str, current: str | None) -> Publ
             model=has["recsys.model"],
             count=int(has["recsys.count"]),
             dimension=dimension_of(found),
+            text_ids=has_text_ids(found),
             index=Index.from_json(has["recsys.index"]),
             when=has.get("recsys.published", ""),
             software=has["recsys.software"],

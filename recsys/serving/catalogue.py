@@ -12,9 +12,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import positions
+from recsys.data.ids import Id, id_array, is_text, positions
 
-NO_MOVIE = -1  # the id that fills a row of answers when fewer than k movies fit
+# What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
+NO_MOVIE, NO_TEXT = -1, ""
 _BLOCK = 1 << 24  # scores held at a time
 
 
@@ -24,8 +25,13 @@ class Hits(NamedTuple):
     Which of several movies with the score of the k-th come is left open.
     """
 
-    movie_ids: NDArray[np.int64]  # (B, K), NO_MOVIE where there are fewer than K
+    movie_ids: NDArray  # (B, K), NO_MOVIE (or NO_TEXT) where there are fewer than K
     scores: NDArray[np.float32]  # (B, K) inner products, -inf where there is no movie
+
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """(B, K) where there is a movie."""
+        return self.scores > -np.inf
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ EVERYTHING = Filter()
 class Catalogue:
     """M movies ready to be published: unit vectors, and what is shown of a movie."""
 
-    ids: NDArray[np.int64]  # (M,) unique
+    ids: NDArray  # (M,) unique, int64 or text
     titles: list[str]
     genres: list[tuple[str, ...]]
     years: NDArray[np.int32]  # (M,) 0 where unknown
@@ -61,13 +67,13 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> "Catalogue":
+    def take(self, movie_ids: NDArray | Sequence[Id]) -> "Catalogue":
         """The named movies in the order asked for; KeyError when one is not there."""
         order, ids, _ = self._by_id
-        wanted = np.asarray(movie_ids, np.int64)
+        wanted = id_array(movie_ids)
         found = positions(ids, wanted)
         if (found < 0).any():
-            raise KeyError(int(wanted[found < 0].min()))
+            raise KeyError(wanted[found < 0].min())
         places = order[found]
         return Catalogue(
             self.ids[places],
@@ -83,7 +89,7 @@ class Catalogue:
         vectors: NDArray[np.float32],
         k: int,
         filter: Filter = EVERYTHING,
-        exclude: Sequence[NDArray[np.int64]] | None = None,
+        exclude: Sequence[NDArray] | None = None,
     ) -> Hits:
         """The k movies with the largest inner products, for each query.
 
@@ -96,7 +102,7 @@ class Catalogue:
         queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
         misfits = ~self._fitting(filter)[order]
-        answer = no_hits(len(queries), k)
+        answer = no_hits(len(queries), k, is_text(self.ids))
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
             scores = queries[start : start + step] @ movies.T  # (b, M)
@@ -113,7 +119,7 @@ class Catalogue:
         return answer
 
     @cached_property
-    def _by_id(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float32]]:
+    def _by_id(self) -> tuple[NDArray[np.intp], NDArray, NDArray[np.float32]]:
         """The movies' places in the order of their ids, and ids and vectors in that order."""
         order = np.argsort(self.ids, kind="stable")
         in_order = bool((order[1:] > order[:-1]).all())
@@ -141,24 +147,23 @@ class Store(Protocol):
         vectors: NDArray[np.float32],
         k: int,
         filter: Filter = EVERYTHING,
-        exclude: Sequence[NDArray[np.int64]] | None = None,
+        exclude: Sequence[NDArray] | None = None,
     ) -> Hits: ...
 
-    def take(self, movie_ids: NDArray[np.integer] | Sequence[int]) -> Catalogue: ...
+    def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue: ...
 
 
-def no_hits(queries: int, k: int) -> Hits:
+def no_hits(queries: int, k: int, text: bool = False) -> Hits:
     """Answers of `queries` rows with no movie in them yet."""
-    return Hits(
-        np.full((queries, k), NO_MOVIE, np.int64), np.full((queries, k), -np.inf, np.float32)
-    )
+    blank = np.full((queries, k), NO_TEXT, object) if text else np.full((queries, k), NO_MOVIE)
+    return Hits(blank, np.full((queries, k), -np.inf, np.float32))
 
 
 def check_queries(
     vectors: NDArray[np.float32],
     k: int,
     dimension: int,
-    exclude: Sequence[NDArray[np.int64]] | None,
+    exclude: Sequence[NDArray] | None,
 ) -> NDArray[np.float32]:
     """The queries as a contiguous (B, V) float32 array.
 
@@ -177,18 +182,18 @@ def check_queries(
     return queries
 
 
-def best_first(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
+def best_first(ids: NDArray, scores: NDArray[np.float32]) -> Hits:
     """(B, K) hits sorted by falling score, then by rising id."""
     order = np.lexsort((ids, -scores), axis=-1)
     return Hits(np.take_along_axis(ids, order, -1), np.take_along_axis(scores, order, -1))
 
 
-def _top(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:
+def _top(ids: NDArray, scores: NDArray[np.float32], k: int) -> Hits:
     """The k best of each row of (B, M) scores, fewer where M is less; `ids` (M,)."""
     if k < scores.shape[1]:
         places = np.argpartition(-scores, k - 1, axis=-1)[:, :k]
         best = best_first(ids[places], np.take_along_axis(scores, places, -1))
     else:
         best = best_first(np.broadcast_to(ids, scores.shape), scores)
-    best.movie_ids[best.scores == -np.inf] = NO_MOVIE
+    best.movie_ids[~best.there] = NO_TEXT if is_text(ids) else NO_MOVIE
     return best

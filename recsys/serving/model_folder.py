@@ -28,12 +28,13 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.history import History
+from recsys.data.ids import id_array
 from recsys.errors import ModelError
 from recsys.serving.factors import RatingFactors
 from recsys.serving.vector import Layout, Weights
 
 DEFAULT = "recommender_system.inference.model"
-FORMAT = 4  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes only
+FORMAT = 4  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes, ids numbers
 
 
 class ModelFolder:
@@ -84,7 +85,7 @@ class ModelFolder:
         """The movies trained on, in the order of their rows (row r is entry r - 1)."""
         with self._reading("movies.json") as file:
             ids, titles, genres = zip(*_json(file), strict=True)
-            return Movies(np.array(ids, np.int64), list(titles), [tuple(each) for each in genres])
+            return Movies(id_array(ids), list(titles), [tuple(each) for each in genres])
 
     @cached_property
     def history(self) -> History:

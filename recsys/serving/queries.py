@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import UNKNOWN
 from recsys.data.history import History
+from recsys.data.ids import Id
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.recency import Recency
 from recsys.data.schema import MOVIELENS, NO_VALUE, Attributes, parts, profile
@@ -26,13 +27,13 @@ class UserQuery(NamedTuple):
     (42, (50, 181))
     """
 
-    user_id: int | None = None
+    user_id: Id | None = None
     gender: int = UNKNOWN  # codes, see movielens; a known user's own where not given
     age: int = UNKNOWN
     job: int = UNKNOWN
-    likes: tuple[int, ...] = ()  # movie ids, each taken as rated highest
-    dislikes: tuple[int, ...] = ()  # what is near to them ranks lower
-    rated: tuple[tuple[int, float, int], ...] = ()  # (movie id, rating, time) unknown to the model
+    likes: tuple[Id, ...] = ()  # movie ids, each taken as rated highest
+    dislikes: tuple[Id, ...] = ()  # what is near to them ranks lower
+    rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) unknown to the model
     as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
     attributes: tuple[tuple[str, str], ...] = ()  # name and value of any attribute of the schema
 
@@ -101,18 +102,18 @@ def _completed(query: UserQuery, described: Attributes, rows: NDArray[np.int64])
 
 def _user_rows(model: ModelFolder, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
     """(B,) rows of the queries' users, 0 for cold-start users."""
-    ids = [0 if query.user_id is None else query.user_id for query in queries]
-    rows = model.vocabulary.user_rows(ids)
-    cold = np.array([query.user_id is None for query in queries], bool)
-    if (~cold & (rows == 0)).any():
-        unknown = ids[int(np.argmax(~cold & (rows == 0)))]
+    named = [query.user_id for query in queries if query.user_id is not None]
+    found = model.vocabulary.user_rows(named)
+    if not found.all():
         raise DataError(
-            f"user {unknown} is not one of the {len(model.vocabulary.user_ids)} the model was "
-            "trained on",
+            f"user {named[int(np.argmin(found))]} is not one of the "
+            f"{len(model.vocabulary.user_ids)} the model was trained on",
             "leave the id out and give a profile or likes",
             "user",
         )
-    return np.where(cold, 0, rows)
+    rows = np.zeros(len(queries), np.int64)
+    rows[[query.user_id is not None for query in queries]] = found
+    return rows
 
 
 def _asked(

@@ -185,7 +185,7 @@ class TrainStep:
     def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
         """(C, G + 1) genres as ones, and the titles' windows."""
         rows = self.genre_rows[candidates - 1]
-        genres = np.zeros((len(candidates), int(self.genre_rows.max()) + 1), np.float32)
+        genres = np.zeros((len(candidates), int(self.genre_rows.max(initial=0)) + 1), np.float32)
         movie, place = np.nonzero(rows >= 0)
         genres[movie, rows[movie, place]] = 1
         return genres, TitleWindows(self.title_rows[candidates - 1])

@@ -8,12 +8,14 @@ import pytest
 from pyarrow import parquet
 
 from recsys.cli.tables import COLUMNS, Answer, lines, write_parquet
+from recsys.data.dataset import Vocabulary
 from recsys.infer import Recommendation, UserQuery
 
 HEAT = Recommendation(1, 6, 'Heat, "The" (1995)', ("Action", "Crime"), 1995, 0.51234567, 4.2, False)
 NEW = Recommendation(2, 5001, "Élan", (), 0, -0.25, 0.5, True)
 GIRL = UserQuery(7, gender=1, age=0, job=10, likes=(3,))
 USER, COLD = Answer([HEAT, NEW], GIRL), Answer([HEAT], UserQuery())
+VOCABULARY = Vocabulary([7], [3, 6], [], [])
 NEAR = Answer([HEAT, NEW], movie=(3, "Ronin (1998)"))
 
 
@@ -90,7 +92,7 @@ def test_csv_has_a_header_once_and_quotes():
 
 def test_parquet_reads_back(tmp_path):
     target = tmp_path / "all.parquet"
-    write_parquet([USER, NEAR, Answer([], GIRL)], str(target), lambda count: count)
+    write_parquet([USER, NEAR, Answer([], GIRL)], str(target), lambda count: count, VOCABULARY)
     read = parquet.read_table(target)
     assert tuple(read.column_names) == COLUMNS
     rows = read.to_pylist()
@@ -100,5 +102,7 @@ def test_parquet_reads_back(tmp_path):
 
 
 def test_parquet_of_nothing_has_the_columns(tmp_path):
-    write_parquet([Answer([], GIRL)], str(tmp_path / "none.parquet"), lambda count: count)
+    write_parquet(
+        [Answer([], GIRL)], str(tmp_path / "none.parquet"), lambda count: count, VOCABULARY
+    )
     assert tuple(parquet.read_table(tmp_path / "none.parquet").column_names) == COLUMNS

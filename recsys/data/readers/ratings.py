@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Ratings, Users
+from recsys.data.dataset import Dataset, Ratings
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.readers import text
 from recsys.data.readers.fields import number, seconds, whole_number
@@ -163,26 +163,31 @@ def in_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
     )
 
 
-def check_pairs(
-    path: Path, raw: RatingLines, movies: Movies, users: Users | None, problems: Problems
-) -> RatingLines:
+def check_pairs(path: Path, raw: RatingLines, dataset: Dataset, problems: Problems) -> RatingLines:
     """Leave out ratings of unknown movies, by unknown users, and second ratings of a movie."""
 
-    def unknown(what: str, ids: NDArray[np.int32]) -> Callable[[int], str]:
-        return lambda i: f"unknown {what} {ids[i]}, expected one that the {what}s file has"
+    def shown(code: int, names: NDArray | None) -> str:
+        return str(code if names is None else names[code])
 
-    ids = raw.ratings.movie_ids
-    raw = _keep(path, raw, np.isin(ids, movies.ids), problems, unknown("movie", ids))
-    if users is not None:
-        ids = raw.ratings.user_ids
-        raw = _keep(path, raw, np.isin(ids, users.ids), problems, unknown("user", ids))
+    def unknown(what: str, ids: NDArray[np.int32], names: NDArray | None) -> Callable[[int], str]:
+        return lambda i: (
+            f"unknown {what} {shown(ids[i], names)}, expected one that the {what}s file has"
+        )
+
+    for what, column, known, names in (
+        ("movie", "movie_ids", dataset.movies.ids, dataset.movie_names),
+        ("user", "user_ids", dataset.users.ids, dataset.user_names),
+    ):
+        ids = getattr(raw.ratings, column)
+        raw = _keep(path, raw, np.isin(ids, known), problems, unknown(what, ids, names))
     ratings, lines = raw
     first = _first_of_pair(ratings)
     if first is None:
         return raw
 
     def second(i: int) -> str:
-        movie, user = ratings.movie_ids[i], ratings.user_ids[i]
+        movie = shown(ratings.movie_ids[i], dataset.movie_names)
+        user = shown(ratings.user_ids[i], dataset.user_names)
         line = lines[first[i]]
         return f"second rating of movie {movie} by user {user}, expected one; line {line} has one"
 

@@ -1,14 +1,16 @@
 """From files of any kind to a `Dataset`, with all that was found on the way."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.columns import Columns
 from recsys.data.dataset import Dataset, Movies, Users
-from recsys.data.ids import unique
+from recsys.data.ids import Coded, as_text, coded, is_text, named, unique
 from recsys.data.readers.layouts import files_of
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
@@ -75,7 +77,11 @@ def read_all(
     path, layout = files.ratings
     raw = read_rating_file(path, layout, problems)
     note_genres(movies, files.movies[0], log)
-    return _checked(data, path, raw, movies, known, problems, complete, {}, {}, log)
+    if known is None:
+        known = Users.without_attributes(unique(raw.ratings.user_ids))
+        log(f"{data}: no users file, so gender, age and job of every user are unknown")
+    dataset = Dataset(_name(data), known, movies, raw.ratings)
+    return _checked(path, raw, dataset, problems, complete, {}, {})
 
 
 def _read_tables(
@@ -84,7 +90,7 @@ def _read_tables(
     problems = Problems()
     movies, known = None, None
     parts = []
-    raw, of_ratings = read_rating_table(tables.ratings, columns, problems)
+    raw, user_names, movie_names, of_ratings = read_rating_table(tables.ratings, columns, problems)
     if tables.items:
         movies, described = read_movie_table(tables.items, columns, problems)
         parts.append((tables.items, described))
@@ -105,12 +111,53 @@ def _read_tables(
     for reason in dict.fromkeys(unused.values()):
         log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
     if movies is None:
-        found = unique(raw.ratings.movie_ids).astype(np.int64)
+        found = named(unique(raw.ratings.movie_ids), movie_names)
         movies = Movies(found, [f"Item {i}" for i in found.tolist()], [()] * len(found))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
-    return _checked(
-        data, tables.ratings, raw, movies, known, problems, complete, understood, unused, log
+    if known is None:
+        known = Users.without_attributes(named(unique(raw.ratings.user_ids), user_names))
+        log(f"{data}: no users file, so gender, age and job of every user are unknown")
+    r, path = raw.ratings, tables.ratings
+    user_ids, user_codes, user_names = _coded(
+        "user", r.user_ids, user_names, path, known.ids, tables.users
     )
+    movie_ids, movie_codes, movie_names = _coded(
+        "movie", r.movie_ids, movie_names, path, movies.ids, tables.items
+    )
+    raw = raw._replace(ratings=replace(r, user_ids=user_ids, movie_ids=movie_ids))
+    dataset = Dataset(
+        _name(data),
+        replace(known, ids=user_codes),
+        replace(movies, ids=movie_codes),
+        raw.ratings,
+        user_names,
+        movie_names,
+    )
+    return _checked(path, raw, dataset, problems, complete, understood, unused)
+
+
+def _coded(
+    what: str, ids: NDArray, names: NDArray | None, path: Path, known: NDArray, other: Path | None
+) -> Coded:
+    """Ids of the ratings and of the table beside them as codes of one list of names.
+
+    Raises:
+        DataError: the ones are numbers, the others text, and hardly any fit.
+    """
+    if not len(ids) or not len(known) or is_text(known) == (names is not None):
+        return coded(ids, names, known)
+    if names is None:
+        names, ids = np.unique(ids, return_inverse=True)
+    texts, others = as_text(names), as_text(known)
+    if 2 * np.isin(texts, others).sum() < len(texts):
+        raise DataError(
+            f"{path}: {what} ids such as {names.tolist()[0]!r}, in {other} such as "
+            f"{known.tolist()[0]!r}: whole numbers in one, text in the other",
+            "write them alike in both",
+            "file",
+        )
+    order = np.argsort(texts)
+    return coded(np.argsort(order)[ids], texts[order], others)
 
 
 def _unused_of(path: Path, part: Understood) -> dict[str, str]:
@@ -118,28 +165,24 @@ def _unused_of(path: Path, part: Understood) -> dict[str, str]:
             for name, why in part.unused.items()}  # fmt: skip
 
 
+def _name(data: Path) -> str:
+    return data.resolve().name if data.is_dir() else stem(data)
+
+
 def _checked(
-    data: Path,
     path: Path,
     raw: RatingLines,
-    movies: Movies,
-    users: Users | None,
+    dataset: Dataset,
     problems: Problems,
     complete: bool,
     understood: dict[str, str],
     unused: dict[str, str],
-    log: Log,
 ) -> Reading:
     """The ratings that fit the movies and users."""
     if complete or not problems:  # else a bad movie would make all its ratings bad
-        raw = check_pairs(path, raw, movies, users, problems)
-    if users is None:
-        users = Users.without_attributes(unique(raw.ratings.user_ids))
-        log(f"{data}: no users file, so gender, age and job of every user are unknown")
-    name = data.resolve().name if data.is_dir() else stem(data)
+        raw = check_pairs(path, raw, dataset, problems)
     total = len(raw.lines) + problems.counts[path]
-    dataset = Dataset(name, users, movies, raw.ratings)
-    return Reading(dataset, problems, path, total, understood, unused)
+    return Reading(replace(dataset, ratings=raw.ratings), problems, path, total, understood, unused)
 
 
 def note_genres(movies: Movies, path: Path, log: Log) -> None:

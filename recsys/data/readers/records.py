@@ -8,6 +8,7 @@ from recsys.data.readers import text
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
 
+K = TypeVar("K")  # int, or int and str
 T = TypeVar("T")
 
 
@@ -27,14 +28,14 @@ def records(
     layout: Layout,
     problems: Problems,
     what: str,
-    parse: Callable[[dict[str, str]], tuple[int, T]],
-) -> dict[int, T]:
+    parse: Callable[[dict[str, str]], tuple[K, T]],
+) -> dict[K, T]:
     """What `parse` makes of each line, by its id, in the file's order.
 
     Lines that `parse` refuses, and second lines of an id, are put down as problems.
     """
-    found: dict[int, T] = {}
-    first: dict[int, int] = {}  # line of each id
+    found: dict[K, T] = {}
+    first: dict[K, int] = {}  # line of each id
     for line, row in rows(path, layout, problems):
         try:
             each, value = parse(row)

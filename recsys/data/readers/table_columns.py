@@ -1,5 +1,6 @@
 """Columns of a table to numbers: whole arrays where they are in order, field by field else."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, TypeVar
@@ -7,13 +8,18 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.readers.fields import MAX_ID, MAX_TIME, number, shown, whole_number
+from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, Id, positions
+from recsys.data.readers.fields import MAX_TIME, number, shown
 from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.ratings import RatingLines
-from recsys.data.readers.tabular import Read, Table, texts
+from recsys.data.readers.tabular import Read, Table
+from recsys.data.readers.text import decoded
 from recsys.errors import DataError
 
 T = TypeVar("T", int, float)
+NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 64 bits
+ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
+_WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3))  # of times this large
 
 
@@ -24,6 +30,12 @@ class Numbers(NamedTuple):
     good: NDArray[np.bool_]
     words: Callable[[int], str]
     unit: str = ""
+    names: NDArray | None = None  # of ids that are text: values are their places here
+
+    def id(self, i: int) -> Id:
+        """Id i itself, where it is good."""
+        value = int(self.values[i])
+        return value if self.names is None else str(self.names[value])
 
 
 class Column(NamedTuple):
@@ -51,29 +63,33 @@ class Column(NamedTuple):
         values = (data.fill_null(0) if data.null_count else data).to_numpy()
         return Numbers(values, good, lambda i: "found an empty field")
 
+    def distinct(self) -> tuple[NDArray[np.int32], list[str]]:
+        """(N,) places of the fields among the different ones, -1 for an empty one; and those."""
+        import pyarrow as pa
+
+        data = self.data
+        if not pa.types.is_dictionary(data.type):
+            plain = pa.types.is_binary(data.type) or pa.types.is_string(data.type)
+            data = (data if plain else data.cast(pa.string())).dictionary_encode()
+        whole = data.unify_dictionaries()
+        parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in whole.chunks]
+        fields = whole.chunk(0).dictionary.to_pylist() if parts else []
+        codes = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+        return codes, [decoded(each) for each in fields]
+
     def parsed(self, parse: Callable[[str], T], what: str, kind: type) -> Numbers:
-        """Field by field; `parse` raises BadLine."""
-        cells = texts(self.data, self.table.path, self.read.lines, Problems())
-        values: NDArray = np.zeros(len(cells), kind)
-        good = np.ones(len(cells), np.bool_)
-
-        def words(i: int) -> str:
-            if cells[i] is None:
-                return f"expected {what}, found an empty field"
+        """Field by different field; `parse` raises BadLine."""
+        codes, fields = self.distinct()
+        values: NDArray = np.zeros(len(fields) + 1, kind)
+        problems: dict[int, str] = {-1: f"expected {what}, found an empty field"}
+        for place, field in enumerate(fields):
             try:
-                parse(cells[i] or "")
-            except BadLine as problem:
-                return str(problem)
-            return ""
-
-        for i, each in enumerate(cells):
-            try:
-                if each is None:
-                    raise BadLine("")
-                values[i] = parse(each)
-            except (BadLine, OverflowError):
-                good[i] = False
-        return Numbers(values, good, words)
+                values[place] = parse(field)
+            except (BadLine, OverflowError) as problem:
+                problems[place] = str(problem)
+        good = np.ones(len(values), np.bool_)
+        good[list(problems)] = False
+        return Numbers(values[codes], good[codes], lambda i: problems.get(int(codes[i]), ""))
 
     def got(self, i: int) -> str:
         """Field i, as an error shows it."""
@@ -87,34 +103,72 @@ class Column(NamedTuple):
 
 
 def ids(column: Column, what: str) -> Numbers:
-    """Ids as whole numbers from 0 to MAX_ID.
+    """Whole numbers from 0 to MAX_ID, or codes of `names` where the ids are text.
 
-    Raises:
-        DataError: most are not: they are words, or too large.
+    They are text where most are no whole numbers, or where several are not and they are no slips
+    of the pen (`_are_text`); a leading zero makes a number text. Otherwise such ids are not good.
     """
+    import pyarrow as pa
+
+    kind = column.data.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _whole_numbers(column, what)
+    codes, fields = column.distinct()
+    texts = [_id_text(each) for each in fields]
+    values = np.array([_number(each) for each in texts], np.int64)
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    odd = values == NO_NUMBER
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    found = column.numeric()
-    if found:
-        raw, valid = found.values, found.good
-        with np.errstate(invalid="ignore"):
-            good = valid & (raw >= 0) & (raw <= MAX_ID)
-            if raw.dtype.kind == "f":
-                good &= raw == np.rint(raw)
+    names: NDArray | None = None
+    if _are_text(odd, counts):
+        expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
+        fit = np.array([text != "" for text in texts], np.bool_) & (values != TOO_LARGE)
+        names, values = np.unique(np.array(texts, object)[fit]), np.full(len(texts), NO_NUMBER)
+        values[fit] = positions(names, np.array(texts, object)[fit])
+    values = np.append(values, NO_NUMBER)  # for code -1, an empty field
+    if values.max(initial=0) <= MAX_CODE:
+        values = values.astype(np.int32)
+    found = values[codes]
+    return Numbers(found, found >= 0, lambda i: f"{expected}, {column.got(i)}", names=names)
 
-        def words(i: int) -> str:
-            return f"{expected}, {column.got(i)}"
 
-        values = raw if good.all() else np.where(good, raw, 0)
-        found = Numbers(values.astype(np.int32, copy=False), good, words)
-    else:
-        found = column.parsed(lambda t: whole_number(t, f"a {what} id"), expected, np.int32)
-    if 2 * found.good.sum() < len(found.good):
-        raise column.refuse(
-            f"{what} ids such as {column.example(found)} are not whole numbers from 0 to {MAX_ID}, "
-            "other ids are not supported yet",
-            "number them",
-        )
-    return found
+def _whole_numbers(column: Column, what: str) -> Numbers:
+    """Ids of a column of numbers, of floats those that are whole."""
+    numeric = column.numeric()
+    assert numeric is not None
+    raw = numeric.values
+    with np.errstate(invalid="ignore"):
+        good = numeric.good & (raw >= 0) & (raw <= (MAX_ID if raw.dtype.kind != "f" else 2**53))
+        if raw.dtype.kind == "f":
+            good &= raw == np.rint(raw)
+    whole = raw if good.all() else np.where(good, raw, 0)
+    small = not len(whole) or whole.max() <= MAX_CODE
+    expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
+    return Numbers(
+        whole.astype(np.int32 if small else np.int64, copy=False),
+        good,
+        lambda i: f"{expected}, {column.got(i)}",
+    )
+
+
+def _id_text(field: str) -> str:
+    """An id without space around it; "" for what is no id."""
+    text = field.strip()
+    return "" if len(text.encode()) > MAX_TEXT or not text.isprintable() else text
+
+
+def _number(text: str) -> int:
+    """The whole number that a text is, also as 7.0; NO_NUMBER or TOO_LARGE where it is none."""
+    if not (found := _WHOLE.fullmatch(text)):
+        return NO_NUMBER
+    return int(found[1]) if len(found[1]) <= 19 and int(found[1]) <= MAX_ID else TOO_LARGE
+
+
+def _are_text(odd: NDArray[np.bool_], counts: NDArray[np.int64]) -> bool:
+    """Whether ids are text, by which of the different ones are no numbers and how often each is."""
+    rows = counts[odd].sum()
+    many = int(odd.sum()) >= ODD_IDS and rows > ODD_SHARE * counts.sum()
+    return bool(2 * rows > counts.sum() or many)
 
 
 def ratings(column: Column) -> Numbers:

@@ -5,22 +5,32 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.columns import Columns, by_content, by_name, missing
 from recsys.data.dataset import UNKNOWN, Movies, Ratings, Users
-from recsys.data.ids import unique
+from recsys.data.ids import Id, id_array, unique
 from recsys.data.readers.fields import shown
 from recsys.data.readers.movies import genre_names, titled
 from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.ratings import RatingLines, in_scale
 from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
-from recsys.data.readers.tabular import Read, Table, open_table, texts
+from recsys.data.readers.tabular import DISTINCT, Read, Table, open_table, texts
 from recsys.data.readers.text import plain_text
 from recsys.data.readers.users import user_codes
 from recsys.errors import DataError
 
-_TYPES = {"user": "int32", "item": "int32", "rating": "float", "time": "int64"}  # in most files
+_TYPES = {"user": DISTINCT, "item": DISTINCT, "rating": "float", "time": "int64"}  # in most files
 _LOOKED_AT = 1000  # rows whose content decides what a column is
+
+
+class RatingTable(NamedTuple):
+    """The ratings of a table; where ids are text, codes are their places among the names."""
+
+    raw: RatingLines
+    users: NDArray | None
+    movies: NDArray | None
+    understood: "Understood"
 
 
 class Understood(NamedTuple):
@@ -30,9 +40,7 @@ class Understood(NamedTuple):
     unused: dict[str, str]
 
 
-def read_rating_table(
-    path: Path, given: Columns, problems: Problems
-) -> tuple[RatingLines, Understood]:
+def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
     """The ratings of a table, each 0.5 to 5 in half steps, and how it was read.
 
     Raises:
@@ -44,7 +52,7 @@ def read_rating_table(
     read = table.read(list(found.values()), problems, types=types)
     if not len(read.lines):
         empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
-        return empty, Understood(dict(found), {})
+        return RatingTable(empty, None, None, Understood(dict(found), {}))
     columns: dict[str, Numbers] = {}
     for role, parse in (
         ("user", lambda c: ids(c, "user")),
@@ -59,8 +67,9 @@ def read_rating_table(
         values.append(np.zeros(len(values[0]), np.int64))
     raw = kept(RatingLines(Ratings(*values), read.lines), table, columns, problems)
     raw = in_scale(path, raw, problems)
-    unit = columns["time"].unit if "time" in columns else ""
-    return raw, Understood(_in_words(raw.ratings, found, unit), _unused(table, found, "a rating"))
+    words = _in_words(raw.ratings, found, columns)
+    understood = Understood(words, _unused(table, found, "a rating"))
+    return RatingTable(raw, columns["user"].names, columns["item"].names, understood)
 
 
 def _rating_columns(table: Table, given: Columns) -> dict[str, str]:
@@ -117,15 +126,17 @@ def _numbers(column: Any) -> Any:
     return column.drop_null().to_numpy()
 
 
-def _in_words(ratings: Ratings, found: dict[str, str], unit: str) -> dict[str, str]:
-    words = {
-        "user": f"{found['user']} ({_distinct(ratings.user_ids):,})",
-        "item": f"{found['item']} ({_distinct(ratings.movie_ids):,})",
-    }
+def _in_words(
+    ratings: Ratings, found: dict[str, str], columns: dict[str, Numbers]
+) -> dict[str, str]:
+    words = {}
+    for role, column in (("user", ratings.user_ids), ("item", ratings.movie_ids)):
+        text = ", text" if columns[role].names is not None else ""
+        words[role] = f"{found[role]} ({_distinct(column):,}{text})"
     if len(ratings):
         low, high = ratings.values.min(), ratings.values.max()
         words["rating"] = f"{found['rating']} {low:g}-{high:g}"
-    words["time"] = f"{found['time']} ({unit})" if "time" in found else "none"
+    words["time"] = f"{found['time']} ({columns['time'].unit})" if "time" in found else "none"
     return words
 
 
@@ -150,13 +161,13 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
         role: _texts(table, read, name, problems) for role, name in found.items() if role != "item"
     }
     separator, names = _genres(path, texts_of.get("genres"))
-    rows: dict[int, tuple[str, tuple[str, ...]]] = {}
-    first: dict[int, int] = {}
+    rows: dict[Id, tuple[str, tuple[str, ...]]] = {}
+    first: dict[Id, int] = {}
     for place, line in enumerate(lines):
         try:
             if numbers is None or not numbers.good[place]:
                 raise BadLine(numbers.words(place) if numbers else "")
-            movie = int(numbers.values[place])
+            movie = numbers.id(place)
             title = _title(texts_of, place, movie)
             genres = names(texts_of["genres"][place]) if "genres" in texts_of else ()
             if movie in rows:
@@ -166,7 +177,7 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
             continue
         rows[movie], first[movie] = (title, genres), int(line)
     titles = [title for title, _ in rows.values()]
-    movies = Movies(np.array(list(rows), np.int64), titles, [g for _, g in rows.values()])
+    movies = Movies(id_array(rows), titles, [g for _, g in rows.values()])
     words: dict[str, str] = {r: found[r] for r in ("title", "year") if r in found}
     words.setdefault("title", "none, Item ID instead")
     words["genres"] = f"{found['genres']} {separator}".strip() if "genres" in found else "none"
@@ -196,7 +207,7 @@ def _texts(table: Table, read: Read, name: str, problems: Problems) -> list[Any]
     return texts(column, table.path, read.lines, problems)
 
 
-def _title(texts_of: dict[str, list[Any]], place: int, movie: int) -> str:
+def _title(texts_of: dict[str, list[Any]], place: int, movie: Id) -> str:
     if "title" not in texts_of:
         return f"Item {movie}"
     title = " ".join((texts_of["title"][place] or "").split())
@@ -236,19 +247,19 @@ def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Use
     for role in [role for role in columns if not _like_movielens(role, columns)]:
         unused[found[role]] = "its values are not MovieLens', others are not supported yet"
         del columns[role]
-    rows: dict[int, tuple[int, int, int]] = {}
+    rows: dict[Id, tuple[int, int, int]] = {}
     for place, line in enumerate(read.lines):
         try:
             if not numbers.good[place]:
                 raise BadLine(numbers.words(place))
-            user = int(numbers.values[place])
+            user = numbers.id(place)
             if user in rows:
                 raise BadLine(f"user {user} again, expected once")
             rows[user] = _codes({role: each[place] for role, each in columns.items()})
         except BadLine as problem:
             problems.add(path, int(line), str(problem))
     codes = np.array(list(rows.values()), np.int8).reshape(len(rows), 3)
-    users = Users.movielens(np.array(list(rows), np.int64), *codes.T)
+    users = Users.movielens(id_array(rows), *codes.T)
     return users, Understood({role: found[role] for role in columns}, unused)
 
 

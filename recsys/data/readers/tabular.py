@@ -7,7 +7,6 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
 TEXT = (".csv", ".tsv", ".txt", ".psv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
+DISTINCT = "distinct"  # a type of columns, in place of pyarrow's names of types
 DELIMITERS = (",", "\t", ";", "|")
 _START = 2**16  # bytes looked at to see how a file is written
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
@@ -80,7 +80,8 @@ class Table:
 
         Args:
             as_text: fields stay text (bytes of it), whatever they look like.
-            types: of columns of CSV, if every field is of them; else all types are inferred.
+            types: of columns of CSV, if every field is of them; others are inferred, but DISTINCT
+                stays: different fields, and which of them each row has.
         """
         wanted = list(dict.fromkeys(wanted))
         if self.kind == "csv":
@@ -108,16 +109,15 @@ class Table:
     ) -> Read:
         """Read by all cores; where a row is bad again by one, which knows the lines of such."""
         bad: list[Any] = []
-        table = None
-        if types:
-            with suppress(DataError):
-                table = self._csv_table(wanted, as_text, bad, threads=True, types=types)
-        if table is None or bad:
+        try:
+            table = self._csv_table(wanted, as_text, bad, threads=True, types=types)
+        except DataError:
             bad.clear()
-            table = self._csv_table(wanted, as_text, bad, threads=True)
+            types = {name: each for name, each in (types or {}).items() if each == DISTINCT}
+            table = self._csv_table(wanted, as_text, bad, threads=True, types=types)
         if bad:
             bad.clear()
-            table = self._csv_table(wanted, as_text, bad, threads=False)
+            table = self._csv_table(wanted, as_text, bad, threads=False, types=types)
         lines: NDArray[np.int64] | range = range(2, len(table) + 2)
         if self.quoted:
             problems.rows.add(self.path)
@@ -167,7 +167,9 @@ class Table:
         used = [own[self.names.index(name)] for name in wanted]
         kinds = {name: pa.binary() for name in used} if as_text else None
         if types:
-            kinds = {own[self.names.index(n)]: pa.type_for_alias(t) for n, t in types.items()}
+            distinct = pa.dictionary(pa.int32(), pa.binary())
+            kinds = {own[self.names.index(name)]: distinct if each == DISTINCT
+                     else pa.type_for_alias(each) for name, each in types.items()}  # fmt: skip
         try:
             return reader.read_csv(
                 self.path,

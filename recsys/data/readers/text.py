@@ -82,6 +82,13 @@ def file_bytes(path: Path, size: int = -1) -> bytes:
     return data
 
 
+def decoded(field: bytes | str) -> str:
+    """The text of a field: UTF-8, or else latin-1."""
+    if isinstance(field, str):
+        return field
+    return field.decode("utf-8" if is_utf8(field) else "latin-1")
+
+
 def is_utf8(raw: bytes) -> bool:
     try:
         raw.decode("utf-8")

@@ -9,7 +9,7 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.dataset import Movies, Ratings
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.readers import ratings as module
 from recsys.data.readers.fields import MAX_ID
 from recsys.data.readers.layouts import DAT_RATINGS, U_RATINGS, Layout
@@ -153,9 +153,10 @@ def test_pairs_are_distinguished_and_the_first_kept(tmp_path):
         np.arange(5),
     )
     movies = Movies(np.array([2, 3, 23]), ["", "", ""], [(), (), ()])
+    dataset = Dataset("", Users.without_attributes(np.array([1, 12])), movies, ratings)
     problems = Problems()
     raw = RatingLines(ratings, range(11, 16))
-    kept = check_pairs(tmp_path, raw, movies, None, problems)
+    kept = check_pairs(tmp_path, raw, dataset, problems)
     assert kept.ratings.times.tolist() == [0, 1, 2]
     assert problems.listed() == [
         f"{tmp_path}:14: second rating of movie 23 by user 1, expected one; line 11 has one",
@@ -167,6 +168,7 @@ def test_large_ids_need_no_large_table(tmp_path):
     ids = np.array([5, MAX_ID], np.int32)
     ratings = Ratings(ids, ids, np.full(2, 3, np.float32), np.zeros(2, np.int64))
     movies = Movies(np.array([MAX_ID, 7]), ["", ""], [(), ()])
+    dataset = Dataset("", Users.without_attributes(ids), movies, ratings)
     raw = RatingLines(ratings, range(1, 3))
-    kept = check_pairs(tmp_path, raw, movies, None, Problems())
+    kept = check_pairs(tmp_path, raw, dataset, Problems())
     assert kept.ratings.movie_ids.tolist() == [MAX_ID]
