@@ -300,6 +300,19 @@ def test_ratings_later_than_as_of_are_not_known(folder, exact):
     np.testing.assert_array_equal(now, last)
 
 
+def test_a_like_is_no_rating(folder, exact):
+    """Who names favourites is not predicted to rate everything higher than who rated them 5."""
+    movies = tuple(folder.movies.ids[:5].tolist())
+
+    def mean(query):
+        (answer,) = exact.recommend([query], 300)
+        return np.mean([movie.rating for movie in answer])
+
+    likes = mean(UserQuery(likes=movies))
+    assert likes < mean(UserQuery(rated=tuple((movie, 5.0, 0) for movie in movies)))
+    assert abs(likes - mean(UserQuery())) < 0.3
+
+
 def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact):
     """Nearest in taste, for every fourth movie, of a cold-start user who likes two."""
     rows = np.arange(1, MOVIES + 1, 4)

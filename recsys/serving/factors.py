@@ -67,7 +67,12 @@ class RatingFactors:
         rated = implicit_features(sums, histories.counts, self.centre)
         return np.hstack([np.ones((len(rated), 1)), one_hot(attributes, self.sizes), rated])
 
-    def users(self, histories: History, attributes: NDArray[np.integer]) -> NDArray[np.float64]:
+    def users(
+        self,
+        histories: History,
+        attributes: NDArray[np.integer],
+        rated: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float64]:
         """(B, d) posterior means [p, a] of users, trained on or not, in closed form.
 
         The prior mean where the history is empty. Entries of movie row 0 are left out; a movie
@@ -76,9 +81,11 @@ class RatingFactors:
         Args:
             histories: of the B users, every row a user (no unknown row in front is assumed).
             attributes: (B, A) codes of gender, age, job or what else `sizes` describes.
+            rated: (N,) False of entries without a rating, which count in the prior only.
         """
-        histories = histories.keep(histories.movie_rows > 0)
-        prior = self.user_features(histories, attributes) @ self.user_weights
+        known = histories.movie_rows > 0
+        prior = self.user_features(histories.keep(known), attributes) @ self.user_weights
+        histories = histories.keep(known if rated is None else known & rated)
         out = np.empty(prior.shape)
         terms = Terms(np.asarray(self.movies), self.moments, self.crosses)
         scores = (histories.ratings - self.mean) / self.scale  # (N,)

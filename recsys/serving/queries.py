@@ -124,7 +124,9 @@ def _asked(
 ) -> Asked:
     """Histories at the moment of asking: likes and dislikes take precedence over what was rated.
 
-    A dislike is no sighting: only the rating factors are told of it.
+    A dislike is no sighting: only the rating factors are told of it. A like is no rating: to the
+    factors it says only that the movie was rated. As a rating of 5 it would raise all the others,
+    for users name what they like best.
     """
     history = model.history.take(rows)
     owners, kept = history.owners, np.ones(len(history.ratings), bool)
@@ -136,14 +138,16 @@ def _asked(
         for row, *more in _named(model, query)
     ]
     if named:
-        user, movie, rating, time, liked = map(np.array, zip(*named, strict=True))
+        user, movie, rating, time, liked, judged = map(np.array, zip(*named, strict=True))
         places = set(zip(user.tolist(), movie.tolist(), strict=True))
         pairs = zip(owners.tolist(), history.movie_rows.tolist(), strict=True)
         kept &= np.array([pair not in places for pair in pairs], bool)
         history = history.keep(kept)
         order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
         more = np.cumsum(np.bincount(user, minlength=len(rows)))
-        shown = np.concatenate([np.ones(len(history.ratings)), liked])[order].astype(np.float32)
+        ones = np.ones(len(history.ratings))
+        shown = np.concatenate([ones, liked])[order].astype(np.float32)
+        rated = np.concatenate([ones, judged])[order] > 0
         history = History(
             history.offsets + np.concatenate([[0], more]),
             np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
@@ -153,21 +157,27 @@ def _asked(
     else:
         history = history.keep(kept) if not kept.all() else history
         shown = np.ones(len(history.ratings), np.float32)
+        rated = shown > 0
     recency = Recency(model.weights.recency_floor, model.weights.recency_span)
     seen = shown > 0
     recent = shown.copy()
     recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
-    return Asked(rows, attributes, history, recent, shown, model.vocabulary.users)
+    return Asked(rows, attributes, history, recent, shown, model.vocabulary.users, rated)
 
 
-def _named(model: ModelFolder, query: UserQuery) -> list[tuple[int, float, int, int]]:
-    """(movie row, rating, time, 0 for a dislike) of what a query adds to the user's history."""
+def _named(model: ModelFolder, query: UserQuery) -> list[tuple[int, float, int, int, int]]:
+    """What a query adds to the user's history.
+
+    Returns:
+        (movie row, rating, time, 0 for a dislike, 0 for a like that is no rating) each.
+    """
     found = {}
     for movie, rating, time in query.rated:
         if query.as_of is None or time <= query.as_of:
-            found[movie] = (rating, time, 1)
-    for ids, rating, liked in ((query.likes, MAX_RATING, 1), (query.dislikes, MIN_RATING, 0)):
-        found |= {movie: (rating, int(NOW), liked) for movie in ids}
+            found[movie] = (rating, time, 1, 1)
+    now = int(NOW)
+    found |= {movie: (MAX_RATING, now, 1, 0) for movie in query.likes}
+    found |= {movie: (MIN_RATING, now, 0, 1) for movie in query.dislikes}
     rows = model.vocabulary.movie_rows(list(found)).tolist()
     return [(row, *more) for row, more in zip(rows, found.values(), strict=True) if row]
 

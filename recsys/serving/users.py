@@ -38,6 +38,7 @@ class Asked(NamedTuple):
     recent: Array  # (N,) weights by recency; 0 for what only the factors are to know
     shown: Array  # (N,) 1, or 0 likewise
     described: Attributes = MOVIELENS  # whose rows `attributes` are
+    rated: NDArray[np.bool_] | None = None  # (N,) False of what is no rating; None: all are one
 
 
 def channel_values(
@@ -91,7 +92,7 @@ def means(table: Array, rows: NDArray[np.integer]) -> Array:
 
 def factor_part(factors: RatingFactors, asked: Asked) -> Array:
     """(B, F) whose inner product with a movie's part is the predicted rating."""
-    return factors.user_parts(factors.users(asked.history, asked.attributes))
+    return factors.user_parts(factors.users(asked.history, asked.attributes, asked.rated))
 
 
 def _values(asked: Asked, weights: Array) -> list[Array]:

@@ -137,6 +137,20 @@ def test_unknown_movies_and_codes_are_left_out(world, fitted):
     np.testing.assert_array_equal(far, none)
 
 
+def test_what_has_no_rating_counts_in_the_prior_only(world, fitted):
+    alone, codes = world.train.part(3, 4), world.attributes[3:4]
+    factors = fitted.factors
+    nothing = factors.users(alone, codes, np.zeros(len(alone.ratings), bool))
+    np.testing.assert_allclose(nothing, factors.user_features(alone, codes) @ factors.user_weights)
+    same = factors.users(alone, codes, np.ones(len(alone.ratings), bool))
+    np.testing.assert_array_equal(same, factors.users(alone, codes))
+    high = alone._replace(ratings=np.full_like(alone.ratings, 5))
+    some = np.arange(len(alone.ratings)) > 0
+    changed = alone._replace(ratings=np.where(some, alone.ratings, 5).astype(np.float32))
+    np.testing.assert_array_equal(*(factors.users(h, codes, some) for h in (alone, changed)))
+    assert factors.users(high, codes)[0, -1] > nothing[0, -1]
+
+
 @pytest.mark.parametrize("gathered", [1, 50, 1 << 20])
 def test_sums_by_rows_equal_a_dense_product(world, gathered, monkeypatch):
     monkeypatch.setattr("recsys.data.history.GATHERED", gathered)
