@@ -212,7 +212,7 @@ def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
     if len(new):
         prior = Prior(model.table("prior_mean"), model.table("prior_weights"))
         blocks = movie_blocks(movies[new], model.vocabulary)
-        numbers[new] = prior.predict(kernel_of(model.table), blocks)
+        numbers[new] = prior.predict(kernel_of(model.table, model.vocabulary.movies), blocks)
     parts = np.split(numbers, np.cumsum(model.layout)[:-1], axis=1)
     shortened = [part / np.maximum(1, np.linalg.norm(part, axis=1))[:, None] for part in parts]
     named = dict(zip(model.layout._fields, shortened, strict=True))

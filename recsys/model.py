@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,13 @@ class Config:
     side_size: int = 32  # gender, age, job, genre and word embeddings
     filters: int = 64  # of the text CNN, each over three words
     user_attributes: Attributes = MOVIELENS
+    movie_attributes: Attributes = ()
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, **sizes: int) -> "Config":
         v = vocabulary
         rows = len(v.user_ids), len(v.movie_ids), len(v.words), len(v.genres)
-        return cls(*rows, **sizes, user_attributes=v.users)
+        return cls(*rows, **sizes, user_attributes=v.users, movie_attributes=v.movies)
 
 
 def parameter(*shape: int, spread: float) -> paddle.Tensor:
@@ -200,7 +202,7 @@ def genre_sums(table: paddle.Tensor, genres: paddle.Tensor) -> paddle.Tensor:
 
 
 class MovieTower(nn.Layer):
-    """Movie id, genres summed, and the title through a text CNN, each through its layer, added."""
+    """Movie id, genres summed, title through a text CNN, attributes' means: each by its layer."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -212,9 +214,22 @@ class MovieTower(nn.Layer):
         self.window_bias = parameter(filters, spread=0.0)
         self.title = parameter(filters, 2 * d, spread=filters**-0.5)
         self.bias = parameter(2 * d, spread=0.0)
+        self.attributes = config.movie_attributes
+        self.sides = nn.LayerList([Embedded(a.size, size, d) for a in self.attributes])
+
+    def known(self, movie: paddle.Tensor, sides: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        """(B, 2 D) of ids and attributes."""
+        total = self.movie(movie) + self.bias
+        for n in range(len(self.attributes)):
+            total = total + self.sides[n](sides[n])
+        return total
 
     def forward(
-        self, movie: paddle.Tensor, genres: paddle.Tensor, title: paddle.Tensor
+        self,
+        movie: paddle.Tensor,
+        genres: paddle.Tensor,
+        title: paddle.Tensor,
+        sides: Sequence[paddle.Tensor] = (),
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
@@ -222,8 +237,9 @@ class MovieTower(nn.Layer):
             movie: (B,) int64 rows.
             genres: (B, G) int64 rows, -1 behind the last.
             title: (B, T) int64 rows of words, -1 behind the last.
+            sides: of each attribute (B, W) int64 rows, -1 behind the last.
         """
-        total = self.movie(movie) + self.bias
+        total = self.known(movie, sides)
         total = total + genre_sums(self.genre.table(), genres)
         has_word = paddle.cast(title >= 0, "float32").unsqueeze(-1)  # (B, T, 1)
         words = nn.functional.embedding(paddle.clip(title, min=0), self.word) * has_word
@@ -238,6 +254,7 @@ class MovieTower(nn.Layer):
         genres: paddle.Tensor,
         windows: TitleWindows,
         shown: NDArray[np.bool_],
+        sides: Sequence[paddle.Tensor] = (),
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """`forward` for many movies at once, in the form that is cheap to train.
 
@@ -247,7 +264,7 @@ class MovieTower(nn.Layer):
             windows: of the C titles.
             shown: for every word of every window, False to take it for an unknown one.
         """
-        total = self.movie(movie) + self.bias + genres @ self.genre.table()
+        total = self.known(movie, sides) + genres @ self.genre.table()
         return unit_heads(total + windows.filtered(self, shown) @ self.title)
 
 
@@ -261,8 +278,12 @@ def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 
-def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
-    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us."""
+def export(users: UserTower, movies: MovieTower, folder: Path) -> dict[str, list[list[Any]]]:
+    """Writes both towers so that `paddle.jit.load` and Paddle Inference run them without us.
+
+    Returns:
+        by tower its inputs in their order: name, type, and shape (-1 for any size).
+    """
 
     def rows(name: str) -> InputSpec:
         return InputSpec([None], "int64", name)
@@ -273,7 +294,9 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
     numbers = [InputSpec([None, None], "float32", name) for name in ("ratings", "recency")]
     sides = [(rows if a.width == 1 else lists)(a.name) for a in users.attributes]
     user_inputs = [rows("user"), sides, lists("history"), *numbers]
-    movie_inputs = [rows("movie"), lists("genres"), lists("title")]
+    movie_inputs: list[Any] = [rows("movie"), lists("genres"), lists("title")]
+    if movies.attributes:
+        movie_inputs.append([lists(a.name) for a in movies.attributes])
     for name, tower, inputs in (
         ("user_tower", users, user_inputs),
         ("movie_tower", movies, movie_inputs),
@@ -281,3 +304,10 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> None:
         tower.eval()
         paddle.jit.save(tower, str(folder / name), input_spec=inputs)
         tower.train()
+    return {"user_tower": _described(user_inputs), "movie_tower": _described(movie_inputs)}
+
+
+def _described(inputs: Sequence[Any]) -> list[list[Any]]:
+    """Name, type and shape of every input, those in lists too."""
+    flat = [each for one in inputs for each in (one if isinstance(one, list) else [one])]
+    return [[each.name, str(each.dtype).split(".")[-1].lower(), list(each.shape)] for each in flat]

@@ -81,7 +81,7 @@ def read_movies(
         movies, understood = read_movie_table(path, columns, problems)
         log(", ".join(f"{role}: {words}" for role, words in understood.roles.items()))
     else:
-        movies = read_movie_file(path, movie_layout(path), problems)
+        movies, _ = read_movie_file(path, movie_layout(path), problems)
     note_genres(movies, path, log)
     _settle(path, len(movies), problems, skip_bad_lines, log)
     return movies

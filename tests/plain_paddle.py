@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 
 PLAIN = """
-import sys
+import json, sys
 import numpy as np, paddle
 inputs = dict(np.load(sys.argv[2], allow_pickle=False))
 def vectors(tower, *names):
     loaded = paddle.jit.load(f"{sys.argv[1]}/{tower}")
     heads = loaded(*[paddle.to_tensor(inputs[name]) for name in names])
     return np.concatenate([head.numpy() for head in heads], 1)
-users = vectors("user_tower", "user", "gender", "age", "job", "history", "ratings", "recency")
-movies = vectors("movie_tower", "movie", "genres", "title")
+config = json.load(open(f"{sys.argv[1]}/config.json"))  # says which inputs, in which order
+towers = {tower: [name for name, *_ in inputs] for tower, inputs in config["inputs"].items()}
+users = vectors("user_tower", *towers["user_tower"])
+movies = vectors("movie_tower", *towers["movie_tower"])
 assert not [name for name in sys.modules if name.split(".")[0] == "recsys"]
 np.savez(sys.argv[3], users=users, movies=movies)
 """

@@ -48,9 +48,7 @@ def test_ml_10m_has_half_ratings_no_users_and_utf8(tmp_path):
     put(tmp_path, {"movies.dat": movies.encode(), "ratings.dat": ratings.encode()})
     logged: list[str] = []
     read = read_dataset(tmp_path, log=logged.append)
-    assert logged == [
-        f"{tmp_path}: no users file, so gender, age and job of every user are unknown"
-    ]
+    assert logged == [f"{tmp_path}: no users file, so only ratings are known of users"]
     assert read.movies.titles[0] == "Amélie (2001)"
     assert read.movies.genres == [(), (), ("IMAX", "War")]
     assert read.ratings.values.tolist() == [3.5, 0.5, 5]

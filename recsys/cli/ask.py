@@ -21,7 +21,7 @@ from recsys.cli.options import (
     store_at,
 )
 from recsys.cli.prompt import bar, command, log, verbosity_options
-from recsys.cli.values import Age, Gender, Job
+from recsys.cli.values import Age, Gender, Job, NameValue
 
 if TYPE_CHECKING:
     from recsys.infer import RankBy
@@ -37,6 +37,10 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
 @click.option("-a", "--age", type=Age(), help="Years, or a bracket such as 25-34.")
 @click.option("-g", "--gender", type=Gender(), help="F or M.")
 @click.option("-j", "--job", type=Job(), help="0 to 20, or its name.")
+@click.option(
+    "--user-attribute", multiple=True, type=NameValue(),
+    help="What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
+)  # fmt: skip
 @click.option("--like", multiple=True, help="A movie the user likes, by title or id; repeat it.")
 @click.option("--dislike", multiple=True, help="One the user does not like; repeat it.")
 @click.option("--users", help="'all', or a file of user ids (- for stdin), for many at once.")
@@ -64,6 +68,7 @@ def recommend(
     age: int | None,
     gender: int | None,
     job: int | None,
+    user_attribute: Sequence[tuple[str, str]],
     like: Sequence[str],
     dislike: Sequence[str],
     users: str | None,
@@ -102,12 +107,14 @@ def recommend(
         likes=tuple(queries.movie_of(folder, text) for text in like),
         dislikes=tuple(queries.movie_of(folder, text) for text in dislike),
         as_of=as_of,
+        attributes=tuple(user_attribute),
     )
     if both := set(query.likes) & set(query.dislikes):
         named = ", ".join(queries.title_of(folder, each) or str(each) for each in sorted(both))
         raise click.UsageError(f"--like and --dislike name the same: {named}")
     if users is not None and query != UserQuery(as_of=as_of):
-        raise click.UsageError("--users goes without -u, -a, -g, -j, --like and --dislike")
+        profile = "-u, -a, -g, -j, --user-attribute"
+        raise click.UsageError(f"--users goes without {profile}, --like and --dislike")
     asking, unknown = [query], 0
     if users is not None:
         known, unknown = queries.known_users(folder, queries.user_ids_of(folder, users))

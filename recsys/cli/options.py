@@ -11,7 +11,7 @@ import click
 
 from recsys.cli.prompt import Misuse, log, quiet
 from recsys.cli.remedies import in_words
-from recsys.cli.values import Number, Time, Whole, Years
+from recsys.cli.values import ColumnKind, Number, Time, Whole, Years
 from recsys.data.columns import Columns
 from recsys.errors import StoreError, quoted
 from recsys.milvus.address import CONSISTENCY, MilvusAddress
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
 
+ROLES = Columns._fields[:-1]  # all but the kinds
 F = TypeVar("F", bound=Callable[..., Any])
 DATA_HOME = "data"  # where downloaded datasets live
 MOST = 1_000_000  # movies one may ask for at once
@@ -118,11 +119,17 @@ def source_options(command: F) -> F:
 
     @functools.wraps(command)
     def with_source(**given: Any) -> Any:
-        columns = Columns(**{role: given.pop(f"{role}_column") for role in Columns._fields})
+        columns = Columns(**{role: given.pop(f"{role}_column") for role in ROLES})
+        columns = columns._replace(kinds=tuple(given.pop("column")))
         source = Source(given.pop("items"), given.pop("users"), columns)
         return command(**given, source=source)
 
-    for role in reversed(Columns._fields):
+    with_source = click.option(
+        "--column", multiple=True, type=ColumnKind(),
+        help="What a column that describes users or movies is: price=number; or category, "
+        "categories, text, none. Repeat it.",
+    )(with_source)  # fmt: skip
+    for role in reversed(ROLES):
         with_source = click.option(f"--{role}-column", help=COLUMNS_HELP[role])(with_source)
     for name, help in (("--users", "A table of users."), ("--items", "A table of movies.")):
         with_source = click.option(name, type=click.Path(), help=help)(with_source)

@@ -192,6 +192,7 @@ def in_words(folder: "ModelFolder", query: "UserQuery") -> str:
         ("gender", GENDERS[query.gender] if query.gender >= 0 else None),
         ("age", AGE_NAMES[query.age] if query.age >= 0 else None),
         ("job", JOBS[query.job] if query.job >= 0 else None),
+        *query.attributes,
     )
     parts = [f"{what} {value}" for what, value in known if value is not None]
     for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):

@@ -36,6 +36,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "shards": ("--shards",),
     "skip_all_bad_lines": ("--skip-all-bad-lines",),
     "skip_bad_lines": ("--skip-bad-lines",),
+    "column": ("--column",),
     "user_column": ("--user-column",),
     "item_column": ("--item-column",),
     "rating_column": ("--rating-column",),
@@ -45,6 +46,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "timeout": ("--timeout",),
     "token": ("--token",),
     "uri": ("--uri",),
+    "user_attribute": ("--user-attribute",),
     "user": ("--like", "--age", "--gender", "--job"),
 }
 # Fixes that are commands.

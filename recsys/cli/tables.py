@@ -168,6 +168,7 @@ def _user(query: "UserQuery", titles: "Mapping[Id, str | None]") -> dict[str, An
         "gender": GENDERS[query.gender] if query.gender >= 0 else None,
         "age": AGE_NAMES[query.age] if query.age >= 0 else None,
         "job": JOBS[query.job] if query.job >= 0 else None,
+        **({"attributes": dict(query.attributes)} if query.attributes else {}),
         "likes": list(query.likes),
         "dislikes": list(query.dislikes),
         "liked_titles": [titles.get(each) for each in query.likes],

@@ -134,6 +134,35 @@ class IndexName(_Value):
         return str(value)
 
 
+class NameValue(_Value):
+    """A name and a value."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equal, text = str(value).partition("=")
+        if not name.strip() or not equal or not text.strip():
+            self.refuse(value, "is not a name and a value such as city=Seoul.", param, context)
+        return name.strip(), text.strip()
+
+
+class ColumnKind(_Value):
+    """A column's name and kind."""
+
+    name = "name=kind"
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, kind = str(value).rpartition("=")
+        kinds = ("category", "categories", "number", "text", "none")
+        if not name or kind not in kinds:
+            self.refuse(value, f"is not a column and one of {', '.join(kinds)}.", param, context)
+        return name, kind
+
+
 class Seeds(_Value):
     """Numbers such as 0,1,2 or 0-4, in a tuple."""
 

@@ -49,6 +49,7 @@ class Columns(NamedTuple):
     time: str | None = None
     title: str | None = None
     genres: str | None = None
+    kinds: tuple[tuple[str, str], ...] = ()  # of columns that describe movies and users
 
     def of(self, role: str) -> str | None:
         return getattr(self, role, None)

@@ -6,13 +6,13 @@ Row 0 of every vocabulary means "unknown" and is trained like any other.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, positions
-from recsys.data.schema import MOVIELENS, Attribute, Attributes, parts
+from recsys.data.schema import MOVIELENS, Attribute, Attributes, Column, parts
 from recsys.errors import DataError
 
 UNKNOWN = -1  # the code of an attribute that is not given; its row is 0
@@ -72,7 +72,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Movies:
-    """M movies as their file names them: raw ids, titles with the year at the end, genres.
+    """M movies as their file names them: raw ids, titles with the year at the end, genres, more.
 
     Ids are the codes of a `Dataset`, or raw ids (numbers or text) where a model is asked.
 
@@ -86,6 +86,7 @@ class Movies:
     ids: NDArray  # (M,)
     titles: list[str]
     genres: list[tuple[str, ...]]
+    columns: dict[str, Column] = field(default_factory=dict)  # of the file's own, by name
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,7 +94,10 @@ class Movies:
     def __getitem__(self, chosen: NDArray[np.integer]) -> "Movies":
         places = chosen.tolist()
         return Movies(
-            self.ids[chosen], [self.titles[i] for i in places], [self.genres[i] for i in places]
+            self.ids[chosen],
+            [self.titles[i] for i in places],
+            [self.genres[i] for i in places],
+            {name: column[chosen] for name, column in self.columns.items()},
         )
 
     @property
@@ -200,16 +204,18 @@ class Vocabulary:
         words: Sequence[str],
         genres: Sequence[str],
         users: Attributes = MOVIELENS,
+        movies: Attributes = (),
     ) -> None:
         """
         Args:
             users: the attributes of users.
+            movies: those of movies beside genres, title and year.
         """
         self.user_ids = id_array(user_ids)  # (U,) ascending; row r is user_ids[r - 1]
         self.movie_ids = id_array(movie_ids)  # (M,) ascending
         self.words = list(words)
         self.genres = list(genres)
-        self.users = users
+        self.users, self.movies = users, movies
         self._word_rows = {word: row for row, word in enumerate(self.words, 1)}
         self._genre_rows = {genre: row for row, genre in enumerate(self.genres, 1)}
 
@@ -218,7 +224,8 @@ class Vocabulary:
         words = dict.fromkeys(word for title in movies.titles for word in title_words(title))
         genres = dict.fromkeys(genre for each in movies.genres for genre in each)
         user_ids, movie_ids = np.sort(users.ids), np.sort(movies.ids)
-        return cls(user_ids, movie_ids, list(words), list(genres), users.attributes)
+        own = tuple(Attribute.of(name, column) for name, column in movies.columns.items())
+        return cls(user_ids, movie_ids, list(words), list(genres), users.attributes, own)
 
     def to_json(self) -> dict[str, list]:
         return {
@@ -227,12 +234,13 @@ class Vocabulary:
             "words": self.words,
             "genres": self.genres,
             "users": [each.to_json() for each in self.users],
+            "movies": [each.to_json() for each in self.movies],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, list]) -> "Vocabulary":
-        users = tuple(map(Attribute.from_json, data["users"]))
-        return cls(data["user_ids"], data["movie_ids"], data["words"], data["genres"], users)
+        attributes = (tuple(map(Attribute.from_json, data[key])) for key in ("users", "movies"))
+        return cls(data["user_ids"], data["movie_ids"], data["words"], data["genres"], *attributes)
 
     def named(self, users: NDArray | None, movies: NDArray | None) -> "Vocabulary":
         """The same of raw ids, where ids are codes of a `Dataset` with those names."""
@@ -242,6 +250,7 @@ class Vocabulary:
             self.words,
             self.genres,
             self.users,
+            self.movies,
         )
 
     def user_rows(self, user_ids: NDArray | Sequence[Id]) -> NDArray[np.int64]:
@@ -259,6 +268,21 @@ class Vocabulary:
     def genre_rows(self, genres: Sequence[Iterable[str]]) -> NDArray[np.int64]:
         """(B, G) rows of each movie's genres, 0 for an unknown one, NO_WORD behind the last."""
         return padded([[self._genre_rows.get(g, 0) for g in each] for each in genres])
+
+    def columns(self, movies: Movies) -> dict[str, Column]:
+        """The columns of the schema, unknown where movies have none of the name and kind."""
+        found = {}
+        for each in self.movies:
+            column = movies.columns.get(each.name)
+            if column is None or column.kind != each.kind:
+                column = Column.unknown(each.kind, len(movies))
+            found[each.name] = column
+        return found
+
+    def side_rows(self, movies: Movies) -> list[NDArray[np.int64]]:
+        """For each attribute of movies the (B, W) rows, NO_VALUE behind the last."""
+        columns = self.columns(movies)
+        return [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
 
 
 def padded(lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:

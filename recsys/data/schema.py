@@ -6,12 +6,14 @@ a kind, and of each kind values become rows of a table, 0 for unknown:
     category     one value of a few: the row of it
     categories   several of them, separated within a field: a row each, NO_VALUE behind the last
     number       the row of its bin; bins are cut at quantiles of the training data
-    text         free text of movies: its words, beside those of the title
+    text         free text of movies: a row each of its words that several movies have
 
 MovieLens' own attributes of users (gender, age, job) are the built-in case; every movie has
 genres, a title and a year besides.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,9 +26,14 @@ from numpy.typing import NDArray
 from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
 from recsys.errors import QueryError
 
+_WORD = re.compile(r"\w+")
+
 Kind = Literal["category", "categories", "number", "text"]
 NO_VALUE = -1  # behind the last of several categories
 BINS = 10  # of a number
+MOST_VALUES = 10_000  # of categories and words that have a row; the rarer ones are unknown
+MOST_OF_USERS = 200  # the same of users: the closed forms' regressions are over all of them
+MOST_WORDS, COMMON = 100, 0.5  # of one text; a word in more of the texts says nothing
 
 
 @dataclass(frozen=True)
@@ -67,23 +74,25 @@ class Attribute:
 
     name: str
     kind: Kind
-    values: tuple[str, ...] = ()  # of categories, in the order of their rows
+    values: tuple[str, ...] = ()  # of categories, or words, in the order of their rows
     edges: tuple[float, ...] = ()  # of a number: where its bins end but the last
     width: int = 1  # rows a user has of it
 
     @classmethod
-    def of(cls, name: str, column: Column) -> "Attribute":
-        """An attribute with the values of a column, as they first appear."""
+    def of(cls, name: str, column: Column, most: int = MOST_VALUES) -> "Attribute":
+        """An attribute with so many of a column's values at most, the most frequent first."""
         if column.kind == "number":
             known = column.values[np.isfinite(column.values)]
             cuts = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]) if len(known) else []
             return cls(name, "number", edges=tuple(np.unique(cuts).tolist()))
+        several = _several(column)
+        counts = Counter(value for each in several for value in each if value)
         if column.kind == "text":
-            return cls(name, "text")
-        several = column.values if column.kind == "categories" else [(v,) for v in column.values]
-        values = dict.fromkeys(value for each in several for value in each if value)
-        width = max(1, *map(len, several)) if column.kind == "categories" else 1
-        return cls(name, column.kind, tuple(values), width=width)
+            often = COMMON * len(column)
+            counts = Counter({word: n for word, n in counts.items() if 1 < n <= often})
+        values = tuple(value for value, _ in counts.most_common(most))
+        width = max([1, *map(len, several)]) if column.kind != "category" else 1
+        return cls(name, column.kind, values, width=width)
 
     @property
     def size(self) -> int:
@@ -98,7 +107,9 @@ class Attribute:
         known = {value: row for row, value in enumerate(self.values, 1)}
         if self.kind == "category":
             return np.array([known.get(v, 0) for v in column.values], np.int32).reshape(-1, 1)
-        lists = [[known.get(v, 0) for v in each] or [0] for each in column.values]
+        lists = [[known.get(v, 0) for v in each] or [0] for each in _several(column)]
+        if self.kind == "text":  # of words nobody has learned anything
+            lists = [[row for row in each if row] or [0] for each in lists]
         found = np.full((len(lists), max(map(len, lists), default=1)), NO_VALUE, np.int32)
         for place, each in enumerate(lists):
             found[place, : len(each)] = each
@@ -156,6 +167,16 @@ class Attribute:
     def from_json(cls, data: Mapping[str, Any]) -> "Attribute":
         lists = {name: tuple(data[name]) for name in ("values", "edges")}
         return cls(data["name"], data["kind"], width=data["width"], **lists)
+
+
+def _several(column: Column) -> Sequence[Sequence[str]]:
+    """A column's values, of text its different words, as lists."""
+    if column.kind == "categories":
+        return column.values
+    if column.kind == "category":
+        return [(value,) for value in column.values]
+    words = (_WORD.findall(text.lower()) for text in column.values)
+    return [tuple(dict.fromkeys(each))[:MOST_WORDS] for each in words]
 
 
 def listed(values: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
+from recsys.data.schema import Attribute, Attributes, Column
 
 NO_TOKEN = -1
 LANDMARKS = 1024  # movies of different content that features are made of
@@ -241,14 +242,26 @@ def _closeness(values: NDArray[np.floating], landmarks: Block, scale: NDArray[np
 
 
 def movie_blocks(movies: Movies, vocabulary: Vocabulary) -> list[Block]:
-    """The content of movies: genres, the words of titles, and years."""
+    """The content of movies: genres, years, the words of titles, and the schema's columns."""
     titles = [_YEAR.sub("", title) for title in movies.titles]
     years = movies.years.astype(np.float64)
+    columns = vocabulary.columns(movies).values()
     return [
         Tokens(vocabulary.genre_rows(movies.genres)),
         Numbers(np.where(years > 0, years, np.nan)),
         Tokens(vocabulary.title_rows(titles), WORDS_WEIGHT),
+        *(_block(each, column) for each, column in zip(vocabulary.movies, columns, strict=True)),
     ]
+
+
+def _block(attribute: Attribute, column: Column) -> Block:
+    if attribute.kind == "number":
+        return Numbers(column.values)
+    return Tokens(attribute.rows(column), _weight(attribute))
+
+
+def _weight(attribute: Attribute) -> float:
+    return WORDS_WEIGHT if attribute.kind == "text" else CATEGORIES_WEIGHT
 
 
 def kernel_tables(kernel: Kernel) -> dict[str, NDArray]:
@@ -257,11 +270,14 @@ def kernel_tables(kernel: Kernel) -> dict[str, NDArray]:
     return tables | {f"landmark_spread_{n}": each for n, each in enumerate(kernel.spread)}
 
 
-def kernel_of(table: Callable[[str], NDArray]) -> Kernel:
-    """The kernel that `kernel_tables` gave the arrays of."""
-    kinds = (
+def kernel_of(table: Callable[[str], NDArray], attributes: Attributes = ()) -> Kernel:
+    """The kernel that `kernel_tables` gave the arrays of, `attributes` being those of movies."""
+    kinds: list[Block] = [
         Tokens(table("landmark_0")),
         Numbers(table("landmark_1")),
         Tokens(table("landmark_2"), WORDS_WEIGHT),
-    )
+    ]
+    for n, each in enumerate(attributes, len(kinds)):
+        block = table(f"landmark_{n}")
+        kinds.append(Numbers(block) if each.kind == "number" else Tokens(block, _weight(each)))
     return Kernel(kinds, [table(f"landmark_spread_{n}") for n in range(len(kinds))])

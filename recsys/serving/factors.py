@@ -38,7 +38,7 @@ class RatingFactors:
     user_weights: Floats  # (F, d) prior mean of a user: 1, profile, coordinates, log count
     basis: Floats  # (M + 1, K) what a movie in a history adds to the user's coordinates
     centre: Floats  # (K + 1,) mean coordinates, and mean log count
-    sizes: NDArray[np.int64]  # (A,) codes of each column of attributes, 0 (unknown) included
+    sizes: NDArray[np.int64]  # (A,) codes of each column, unknown included; 0: of the one before
     user_variance: Floats  # (d,) of the prior
     precision: Floats  # () of a standardised rating
     mean: Floats  # () rating
@@ -118,7 +118,12 @@ def one_hot(attributes: NDArray[np.integer], sizes: NDArray[np.int64]) -> NDArra
     """(B, sum of sizes - A) FEATURE_SCALE in the place of each column's code, 0 elsewhere."""
     columns = [np.zeros((len(attributes), 0))]
     for column, size in zip(attributes.T, sizes.tolist(), strict=True):
-        columns.append(FEATURE_SCALE * (column[:, None] == np.arange(1, size)))
+        codes = np.arange(1, size or columns[-1].shape[1] + 1)
+        ones = FEATURE_SCALE * (column[:, None] == codes)
+        if size:
+            columns.append(ones)
+        else:
+            columns[-1] = columns[-1] + ones
     return np.hstack(columns)
 
 

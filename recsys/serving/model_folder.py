@@ -2,7 +2,8 @@
 
     config.json            sizes, training options, metrics, versions, the fingerprint
     vocabulary.json        raw ids, words and genres in the order of their rows; the schema
-    movies.json            the movies trained on: [[movie_id, title, [genre, ...]], ...]
+    movies.json            the movies trained on: [[movie_id, title, [genre, ...], ...], ...],
+                           behind these three the columns of the schema
     tables/NAME.npy        what vectors are made of, memory-mapped when read
     history/NAME.npy       who rated what (compressed rows), and each user's attributes
     user_tower.*           the towers as `paddle.jit.load` takes them
@@ -15,7 +16,7 @@ A folder is written beside its place and renamed into it; the one before it wait
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cached_property
@@ -29,6 +30,7 @@ from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.history import History
 from recsys.data.ids import id_array
+from recsys.data.schema import Column, Kind
 from recsys.errors import ModelError
 from recsys.serving.factors import RatingFactors
 from recsys.serving.vector import Layout, Weights
@@ -84,8 +86,13 @@ class ModelFolder:
     def movies(self) -> Movies:
         """The movies trained on, in the order of their rows (row r is entry r - 1)."""
         with self._reading("movies.json") as file:
-            ids, titles, genres = zip(*_json(file), strict=True)
-            return Movies(id_array(ids), list(titles), [tuple(each) for each in genres])
+            ids, titles, genres, *own = zip(*_json(file), strict=True)
+            columns = {
+                each.name: _column(each.kind, values)
+                for each, values in zip(self.vocabulary.movies, own, strict=True)
+            }
+            names = [tuple(each) for each in genres]
+            return Movies(id_array(ids), list(titles), names, columns)
 
     @cached_property
     def history(self) -> History:
@@ -139,6 +146,19 @@ class ModelFolder:
             ) from error
 
 
+def _column(kind: Kind, values: Sequence[Any]) -> Column:
+    """A column of movies as movies.json has it: null for an unknown number."""
+    if kind == "number":
+        return Column(kind, np.array(values, np.float64))
+    return Column(kind, [tuple(each) for each in values] if kind == "categories" else list(values))
+
+
+def _plain(column: Column) -> list[Any]:
+    """What `_column` makes a column of."""
+    values = column.values if column.kind != "number" else column.values.tolist()
+    return [None if each != each else each for each in values]  # nan is no JSON
+
+
 def _json(file: Path) -> Any:
     return json.loads(file.read_text("utf-8"))
 
@@ -180,7 +200,7 @@ def write_model(
     attributes: NDArray[np.int32],
     tables: dict[str, NDArray],
     log: list[dict[str, Any]],
-    export: Callable[[Path], None],
+    export: Callable[[Path], Any],
 ) -> ModelFolder:
     """Write a model beside its place, then rename it.
 
@@ -188,7 +208,8 @@ def write_model(
         config: becomes config.json, with the format and the fingerprint.
         movies: in the order of their rows.
         log: a line an epoch.
-        export: writes the towers for plain Paddle into the folder.
+        export: writes the towers for plain Paddle into the folder; what it returns, their inputs,
+            is noted in config.json.
 
     Raises:
         ModelError: the place holds something that is no model, or cannot be written.
@@ -202,12 +223,14 @@ def write_model(
         for name, column in {**history._asdict(), "attributes": attributes}.items():
             np.save(folder / "history" / f"{name}.npy", column, allow_pickle=False)
         _write_json(folder / "vocabulary.json", vocabulary.to_json())
-        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)
+        own = [_plain(each) for each in vocabulary.columns(movies).values()]
+        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, *own, strict=True)
         _write_json(folder / "movies.json", list(rows))
         lines = [json.dumps(line) for line in log]
         (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-        export(folder)
-        whole = {"format": FORMAT, "fingerprint": fingerprint(folder), **config}
+        inputs = export(folder)
+        about = {"format": FORMAT, "fingerprint": fingerprint(folder)}
+        whole = {**about, **config, "inputs": inputs}
         _write_json(folder / "config.json", whole, indent=2)
     return ModelFolder(path)
 

@@ -15,6 +15,8 @@ from recsys.training import ease, rating_factors, taste
 from recsys.training.options import Options
 from recsys.training.rating_factors import ContentFeatures, FactorOptions
 
+MOST_FEATURES = 200  # of a column of movies in the regression that is the factors' prior
+
 
 class ClosedForms(NamedTuple):
     """What the histories say in closed form, of what a model in training is judged by."""
@@ -41,15 +43,18 @@ def fit(
     """
     blocks = movie_blocks(movies, vocabulary)
     ease_tables, ease_movies = ease.fit(history, len(movies), attributes, options, vocabulary.users)
-    genres = np.zeros((len(movies) + 1, len(vocabulary.genres)), np.float32)
-    rows = blocks[0][0]
-    movie, place = np.nonzero(rows > 0)
-    genres[movie + 1, rows[movie, place] - 1] = 1
+    genres = _ones(vocabulary.genre_rows(movies.genres), len(vocabulary.genres))
+    own = [
+        _ones(rows, min(each.size, MOST_FEATURES))
+        for each, rows in zip(vocabulary.movies, vocabulary.side_rows(movies), strict=True)
+        if each.kind != "text"
+    ]
     years = np.concatenate([[0], movies.years])
+    content = np.concatenate([ContentFeatures.of(years)(genres, years), *own], 1)
     factors = rating_factors.fit(
         history,
         attributes,
-        ContentFeatures.of(years)(genres, years),
+        content,
         (MIN_RATING, MAX_RATING),
         FactorOptions(
             options.factor_dimension,
@@ -58,6 +63,7 @@ def fit(
             options.factor_coordinates,
             seed=options.seed,
         ),
+        widths=[each.width for each in vocabulary.users],
     ).factors
     tables = ease_tables | {f"factors_{k}": v for k, v in factors.arrays().items()}
     parts = {
@@ -65,6 +71,14 @@ def fit(
         "factors": factors.movie_parts(factors.movies),
     }
     return ClosedForms(tables, parts, factors, blocks)
+
+
+def _ones(rows: NDArray[np.integer], size: int) -> Array:
+    """(M + 1, size) 1 where a movie has the value of a row from 1 on; 0 for the unknown movie."""
+    found = np.zeros((len(rows) + 1, size), np.float32)
+    movie, place = np.nonzero((rows > 0) & (rows <= size))
+    found[movie + 1, rows[movie, place] - 1] = 1
+    return found
 
 
 def whole(

@@ -10,6 +10,7 @@ Source: Lim & Teh 2007, "Variational Bayesian approach to movie rating predictio
 regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ def fit(
     rating_range: tuple[float, float],
     options: FactorOptions = FactorOptions(),
     validation: Pairs | None = None,
+    widths: Sequence[int] = (),
 ) -> FittedFactors:
     """Learn the tables from all histories.
 
@@ -83,13 +85,14 @@ def fit(
         rating_range: lowest and highest rating there can be, on any scale.
         validation: if given, sweeps end when two in a row do not lower its RMSE, and the tables
             of the lowest are kept.
+        widths: how many columns each attribute has, one if not given.
 
     Raises:
         ValueError: there is no rating, or shapes do not fit.
     """
     histories = histories.keep(histories.movie_rows > 0)
     _check(histories, attributes, content)
-    model = _Model(histories, attributes, content, rating_range, options)
+    model = _Model(histories, attributes, content, rating_range, options, widths)
     best, rmse = None, []
     for sweep in range(1, options.sweeps + 1):
         model.sweep()
@@ -198,6 +201,7 @@ class _Model:
         content: Floats,
         rating_range: tuple[float, float],
         options: FactorOptions,
+        widths: Sequence[int],
     ) -> None:
         self.options, self.rating_range = options, rating_range
         self.mean = float(histories.ratings.mean(dtype=np.float64))
@@ -205,7 +209,7 @@ class _Model:
         scores = ((histories.ratings - self.mean) / self.scale).astype(np.float32)
         self.squares = float(np.square(scores, dtype=np.float64).sum())
         self.precision = 1.0
-        self.sizes = attributes.max(0, initial=0).astype(np.int64) + 1  # (A,)
+        self.sizes = _sizes(attributes, widths)  # (A,)
         reverse, order = histories.transposed(len(content))
         left, right = singular_bases(histories, reverse, options)
         self.basis, self.centre, coordinates = _standardised(histories, right)
@@ -304,6 +308,17 @@ def _standardised(
     sums = histories.sums(scaled)
     centre = implicit_features(sums, counts, nothing)[known].mean(0)
     return scaled, centre, implicit_features(sums, counts, centre)
+
+
+def _sizes(attributes: NDArray[np.integer], widths: Sequence[int]) -> NDArray[np.int64]:
+    """(A,) codes of each attribute in its first column, and 0 in those that it has besides."""
+    sizes = attributes.max(0, initial=0).astype(np.int64) + 1
+    first = 0
+    for width in widths:
+        sizes[first] = sizes[first : first + width].max()
+        sizes[first + 1 : first + width] = 0
+        first += width
+    return sizes
 
 
 def _rmse(factors: RatingFactors, users: Floats, pairs: Pairs) -> float:

@@ -96,6 +96,7 @@ class TrainStep:
         self.options, self.steps, self.number = options, options.epochs * sampler.steps, 0
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
+        self.side_rows = vocabulary.side_rows(movies)
         self._all_movies = self._features(np.arange(1, len(movies) + 1))
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
@@ -141,7 +142,9 @@ class TrainStep:
         with paddle.no_grad():
             rows = paddle.arange(1, len(self.title_rows) + 1)
             shown = np.ones(len(windows.rows), bool)
-            heads = self.movies.catalogue(rows, paddle.to_tensor(genres), windows, shown)
+            sides = [paddle.to_tensor(each) for each in self.side_rows]
+            named = paddle.to_tensor(genres)
+            heads = self.movies.catalogue(rows, named, windows, shown, sides)
             return np.concatenate([head.numpy() for head in heads], 1)
 
     def _losses(
@@ -195,12 +198,18 @@ class TrainStep:
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         all_movies = len(candidates) == len(self.title_rows)
         genres, windows = self._all_movies if all_movies else self._features(candidates)
+        drop = self.options.drop_side
         known = rng.random(len(candidates)) >= self.options.drop_movie
+        named = _unknown_genres(genres, drop, rng)
+        shown = rng.random(len(windows.rows)) >= drop
+        sides = [each[candidates - 1] for each in self.side_rows]
+        sides = [np.where((each > 0) & (rng.random(each.shape) < drop), 0, each) for each in sides]
         return self.movies.catalogue(
             paddle.to_tensor(candidates * known),
-            paddle.to_tensor(_unknown_genres(genres, self.options.drop_side, rng)),
+            paddle.to_tensor(named),
             windows,
-            rng.random(len(windows.rows)) >= self.options.drop_side,
+            shown,
+            [paddle.to_tensor(each) for each in sides],
         )
 
 

@@ -4,9 +4,10 @@ Three families are known: MovieLens `.dat` (ml-1m, ml-10m), ML-100K's `u.*` and 
 files (tab-separated, a first line of typed column names). What differs between them is a `Layout`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recsys.data.movielens import GENRES_100K as GENRES
 from recsys.data.readers.fields import shown
@@ -33,12 +34,27 @@ class Layout:
             )
         return dict(zip(self.columns, fields, strict=True))
 
+    def fields(self, rows: Sequence[Mapping[str, str]]) -> dict[str, list[Any]]:
+        """The file's own columns of some rows, by the names in its first line.
+
+        RecBole's sequences of tokens, where they are short, are lists.
+        """
+        found: dict[str, list[Any]] = {}
+        for name in (column for column in self.columns if column.startswith(OWN)):
+            cells = [row[name].strip() for row in rows]
+            if name.endswith("_seq") and sum(map(len, map(str.split, cells))) <= 8 * len(cells):
+                found[name.removeprefix(OWN)] = [each.split() for each in cells]
+            else:
+                found[name.removeprefix(OWN)] = cells
+        return found
+
 
 DAT_MOVIES = Layout("::", ("movie_id", "title", "genres"))
 DAT_USERS = Layout("::", ("user_id", "gender", "age_code", "job_code", "zip"))
 DAT_RATINGS = Layout("::", ("user_id", "movie_id", "rating", "time"))
 U_MOVIES = Layout("|", ("movie_id", "title", "released", "video", "imdb", "none", *GENRES))
 U_USERS = Layout("|", ("user_id", "age", "gender", "job", "zip"))
+OWN = "+"  # before the names of columns that only the file knows
 U_RATINGS = Layout("\t", DAT_RATINGS.columns)
 ENCODED_MOVIES = Layout("::", ("movie_id", "words", "genre_rows"))
 ATOMIC_NAMES = {
@@ -63,10 +79,10 @@ def atomic_layout(path: Path, needed: tuple[str, ...]) -> Layout:
     """The columns an atomic file's first line names; DataError when a needed one is not there."""
     start = file_bytes(path, 2**16).removeprefix(BOM)
     first = start.split(b"\n")[0].decode("latin-1").rstrip("\r")
-    columns = tuple(ATOMIC_NAMES.get(name.split(":")[0], "") for name in first.split("\t"))
-    for column in dict.fromkeys([*needed, *filter(None, columns)]):
+    columns = tuple(ATOMIC_NAMES.get(n.split(":")[0], OWN + n) for n in first.split("\t"))
+    for column in dict.fromkeys([*needed, *columns]):
         if columns.count(column) != 1:
-            wanted = [name for name, ours in ATOMIC_NAMES.items() if ours == column]
+            wanted = [name for name, ours in ATOMIC_NAMES.items() if ours == column] or [column]
             raise DataError(
                 f"{path}:1: expected one column named {' or '.join(wanted)}, separated by tabs, "
                 f"found {columns.count(column)} in {shown(first)}",

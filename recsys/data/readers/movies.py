@@ -1,12 +1,15 @@
 """A movie file to ids, titles and genres."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from recsys.data.dataset import Movies
 from recsys.data.movielens import GENRES_100K as GENRES
+from recsys.data.readers.described import Described, described
 from recsys.data.readers.fields import shown, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
@@ -17,20 +20,24 @@ _YEAR_LAST = re.compile(r"\(\d{4}\)$")
 _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
 
 
-def read_movie_file(path: Path, layout: Layout, problems: Problems) -> Movies:
-    """The movies of any family of files, in the file's order."""
+def read_movie_file(
+    path: Path, layout: Layout, problems: Problems, kinds: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Movies, Described]:
+    """The movies of any family of files, in the file's order, and how its own columns are read."""
     separator = " "
     if "genre_words" in layout.columns:  # RecBole writes words; some write MovieLens' bars
         every = (row["genre_words"] for _, row in rows(path, layout, Problems()))
         separator = "|" if any("|" in each for each in every) else " "
 
-    def movie(row: dict[str, str]) -> tuple[int, tuple[str, tuple[str, ...]]]:
+    def movie(row: dict[str, str]) -> tuple[int, tuple[str, tuple[str, ...], dict[str, str]]]:
         movie_id = whole_number(row["movie_id"], "a movie id")
-        return movie_id, (_title(row), _genres(row, separator))
+        return movie_id, (_title(row), _genres(row, separator), row)
 
     found = records(path, layout, problems, "movie", movie)
-    titles = [title for title, _ in found.values()]
-    return Movies(np.array(list(found), np.int64), titles, [genres for _, genres in found.values()])
+    own = described(layout.fields([row for *_, row in found.values()]), kinds)
+    titles = [title for title, *_ in found.values()]
+    genres = [each for _, each, _ in found.values()]
+    return Movies(np.array(list(found), np.int64), titles, genres, own.columns), own
 
 
 def _title(row: dict[str, str]) -> str:

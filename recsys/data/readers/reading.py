@@ -1,6 +1,6 @@
 """From files of any kind to a `Dataset`, with all that was found on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recsys.data.columns import Columns
 from recsys.data.dataset import Dataset, Movies, Users
 from recsys.data.ids import Coded, as_text, coded, is_text, named, unique
+from recsys.data.readers.described import check_kinds
 from recsys.data.readers.layouts import files_of
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
@@ -63,7 +64,7 @@ def read_all(
     tables = table_files(data, Path(items) if items else None, Path(users) if users else None)
     if tables:
         return _read_tables(tables, data, columns, complete, log)
-    if items or users or any(columns):
+    if items or users or any(columns[:-1]):
         raise DataError(
             f"{data}: no table, only of tables (CSV, JSON lines, Parquet) can other files and "
             "columns be named",
@@ -72,16 +73,21 @@ def read_all(
         )
     files = files_of(data)
     problems = Problems()
-    movies = read_movie_file(*files.movies, problems)
-    known = read_user_file(*files.users, problems) if files.users else None
+    movies, own = read_movie_file(*files.movies, problems, dict(columns.kinds))
+    parts = [(files.movies[0], Understood({}, own.unused, own.words))]
+    known = None
+    if files.users:
+        known, own = read_user_file(*files.users, problems, dict(columns.kinds))
+        parts.append((files.users[0], Understood({}, own.unused, own.words)))
     path, layout = files.ratings
     raw = read_rating_file(path, layout, problems)
     note_genres(movies, files.movies[0], log)
     if known is None:
         known = Users.without_attributes(unique(raw.ratings.user_ids))
-        log(f"{data}: no users file, so gender, age and job of every user are unknown")
+        log(f"{data}: no users file, so only ratings are known of users")
+    understood, unused = _noted(parts, {}, columns, log)
     dataset = Dataset(_name(data), known, movies, raw.ratings)
-    return _checked(path, raw, dataset, problems, complete, {}, {})
+    return _checked(path, raw, dataset, problems, complete, understood, unused)
 
 
 def _read_tables(
@@ -89,34 +95,28 @@ def _read_tables(
 ) -> Reading:
     problems = Problems()
     movies, known = None, None
-    parts = []
     raw, user_names, movie_names, of_ratings = read_rating_table(tables.ratings, columns, problems)
+    parts = [(tables.ratings, of_ratings)]
     if tables.items:
+        key = of_ratings.roles["item"].rpartition(" (")[0]  # the same name is the same thing
+        columns = columns._replace(item=columns.item or key)
         movies, described = read_movie_table(tables.items, columns, problems)
         parts.append((tables.items, described))
         note_genres(movies, tables.items, log)
     if tables.users:
         known, described = read_user_table(tables.users, columns, problems)
         parts.append((tables.users, described))
-    understood = dict(of_ratings.roles)
-    unused = _unused_of(tables.ratings, of_ratings)
-    for path, part in parts:
-        understood |= part.roles
-        unused |= _unused_of(path, part)
-    log(", ".join(f"{role}: {words}" for role, words in understood.items()))
     why = "only ratings, movies and users are read"
     if not data.is_dir():
         why = "beside the ratings, but not named"
-    unused |= {name: why for name in tables.unused}
-    for reason in dict.fromkeys(unused.values()):
-        log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
+    understood, unused = _noted(parts, {name: why for name in tables.unused}, columns, log)
     if movies is None:
         found = named(unique(raw.ratings.movie_ids), movie_names)
         movies = Movies(found, [f"Item {i}" for i in found.tolist()], [()] * len(found))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if known is None:
         known = Users.without_attributes(named(unique(raw.ratings.user_ids), user_names))
-        log(f"{data}: no users file, so gender, age and job of every user are unknown")
+        log(f"{data}: no users file, so only ratings are known of users")
     r, path = raw.ratings, tables.ratings
     user_ids, user_codes, user_names = _coded(
         "user", r.user_ids, user_names, path, known.ids, tables.users
@@ -158,6 +158,27 @@ def _coded(
         )
     order = np.argsort(texts)
     return coded(np.argsort(order)[ids], texts[order], others)
+
+
+def _noted(
+    parts: Sequence[tuple[Path, Understood]], unused: dict[str, str], columns: Columns, log: Log
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Log how files were read, and what is not used; both by role or column."""
+    check_kinds(dict(columns.kinds), [n for _, each in parts for n in (*each.own, *each.unused)])
+    understood: dict[str, str] = {}
+    for _, part in parts:
+        understood |= part.roles
+    if understood:
+        log(", ".join(f"{role}: {words}" for role, words in understood.items()))
+    for path, part in parts:
+        unused = _unused_of(path, part) | unused
+        if part.own:
+            own = {f"{path.name} {name}": words for name, words in part.own.items()}
+            log(f"{path.name}: {', '.join(f'{n} {words}' for n, words in part.own.items())}")
+            understood |= own
+    for reason in dict.fromkeys(unused.values()):
+        log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
+    return understood, unused
 
 
 def _unused_of(path: Path, part: Understood) -> dict[str, str]:

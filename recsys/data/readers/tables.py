@@ -1,6 +1,6 @@
 """Tables of ratings, movies and users to typed columns, and what was understood of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsys.data.columns import Columns, by_content, by_name, missing
 from recsys.data.dataset import UNKNOWN, Movies, Ratings, Users
 from recsys.data.ids import Id, id_array, unique
+from recsys.data.readers.described import described
 from recsys.data.readers.fields import shown
 from recsys.data.readers.movies import genre_names, titled
 from recsys.data.readers.problems import BadLine, Problems
@@ -17,7 +18,7 @@ from recsys.data.readers.ratings import RatingLines, in_scale
 from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
 from recsys.data.readers.tabular import DISTINCT, Read, Table, open_table, texts
 from recsys.data.readers.text import plain_text
-from recsys.data.readers.users import user_codes
+from recsys.data.readers.users import user_codes, users_of
 from recsys.errors import DataError
 
 _TYPES = {"user": DISTINCT, "item": DISTINCT, "rating": "float", "time": "int64"}  # in most files
@@ -38,6 +39,7 @@ class Understood(NamedTuple):
 
     roles: dict[str, str]
     unused: dict[str, str]
+    own: dict[str, str] = {}  # noqa: RUF012 - what describes movies or users besides, in words
 
 
 def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
@@ -146,7 +148,7 @@ def _distinct(column: Any) -> int:
 
 def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:
     """The other columns, and why each is not used."""
-    why = f"columns of one's own about {what} are not supported yet"
+    why = f"not about {what}"
     return {name: why for name in table.names if name not in found.values()}
 
 
@@ -154,7 +156,8 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
     """The movies of a table; without a column of titles a movie is called "Item ID"."""
     table = open_table(path)
     found = _described(table, "item", ("title", "genres", "year"), given)
-    read = table.read(list(found.values()), problems, as_text=True)
+    own = _others(table, found)
+    read = table.read([*found.values(), *own], problems, as_text=True)
     lines = read.lines
     numbers = ids(Column(table, read, found["item"]), "movie") if len(lines) else None
     texts_of = {
@@ -163,6 +166,7 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
     separator, names = _genres(path, texts_of.get("genres"))
     rows: dict[Id, tuple[str, tuple[str, ...]]] = {}
     first: dict[Id, int] = {}
+    places: list[int] = []
     for place, line in enumerate(lines):
         try:
             if numbers is None or not numbers.good[place]:
@@ -176,18 +180,32 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
             problems.add(path, int(line), str(problem))
             continue
         rows[movie], first[movie] = (title, genres), int(line)
+        places.append(place)
     titles = [title for title, _ in rows.values()]
-    movies = Movies(id_array(rows), titles, [g for _, g in rows.values()])
+    more = described(_cells(table, read, own, places), dict(given.kinds))
+    genres_of = [genres for _, genres in rows.values()]
+    movies = Movies(id_array(rows), titles, genres_of, more.columns)
     words: dict[str, str] = {r: found[r] for r in ("title", "year") if r in found}
     words.setdefault("title", "none, Item ID instead")
     words["genres"] = f"{found['genres']} {separator}".strip() if "genres" in found else "none"
-    return movies, Understood(words, _unused(table, found, "a movie"))
+    return movies, Understood(words, more.unused, more.words)
+
+
+def _others(table: Table, found: Mapping[str, str]) -> list[str]:
+    """The names of the other columns of a table that have one."""
+    return [name for name in table.names if name and name not in found.values()]
+
+
+def _cells(table: Table, read: Read, names: Sequence[str], rows: Sequence[int]) -> dict[str, list]:
+    """Some rows of some columns as text, or as lists."""
+    found = {name: _texts(table, read, name, Problems()) for name in names}
+    return {name: [cells[row] for row in rows] for name, cells in found.items()}
 
 
 def _described(table: Table, key: str, roles: Sequence[str], given: Columns) -> dict[str, str]:
     """The columns that describe movies or users; a key may be called as in the ratings, or id."""
     if given.of(key) not in table.names:
-        given = given._replace(**{key: None})
+        given = given._replace(**{key: None})  # type: ignore[arg-type]
     found = by_name(table.path, table.names, (key, *roles), given)
     if key not in found:
         like = [name for name in table.names if name.lower() == "id"]
@@ -238,16 +256,17 @@ def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Use
     """The users of a table: gender, age in years and job, as MovieLens has them."""
     table = open_table(path)
     found = _described(table, "user", ("gender", "age", "job"), given)
-    read = table.read(list(found.values()), problems, as_text=True)
+    own = _others(table, found)
+    read = table.read([*found.values(), *own], problems, as_text=True)
     if not len(read.lines):
         return Users.without_attributes(np.zeros(0, np.int64)), Understood({}, {})
     numbers = ids(Column(table, read, found["user"]), "user")
     columns = {r: _texts(table, read, n, problems) for r, n in found.items() if r != "user"}
-    unused = _unused(table, found, "a user")
     for role in [role for role in columns if not _like_movielens(role, columns)]:
-        unused[found[role]] = "its values are not MovieLens', others are not supported yet"
+        own = [name for name in table.names if name in (*own, found[role])]
         del columns[role]
     rows: dict[Id, tuple[int, int, int]] = {}
+    places: list[int] = []
     for place, line in enumerate(read.lines):
         try:
             if not numbers.good[place]:
@@ -256,11 +275,13 @@ def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Use
             if user in rows:
                 raise BadLine(f"user {user} again, expected once")
             rows[user] = _codes({role: each[place] for role, each in columns.items()})
+            places.append(place)
         except BadLine as problem:
             problems.add(path, int(line), str(problem))
-    codes = np.array(list(rows.values()), np.int8).reshape(len(rows), 3)
-    users = Users.movielens(id_array(rows), *codes.T)
-    return users, Understood({role: found[role] for role in columns}, unused)
+    codes = np.array(list(rows.values()), np.int32).reshape(len(rows), 3)
+    more = described(_cells(table, read, own, places), dict(given.kinds), several=False)
+    users = users_of(id_array(rows), codes, columns, more.columns)
+    return users, Understood({r: found[r] for r in columns}, more.unused, more.words)
 
 
 def _codes(row: dict[str, str | None]) -> tuple[int, int, int]:

@@ -1,16 +1,20 @@
 """A users file to columns of ids and of the codes of gender, age and job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.dataset import UNKNOWN, Users
 from recsys.data.movielens import AGES, GENDERS, JOBS, OCCUPATIONS
+from recsys.data.readers.described import Described, described
 from recsys.data.readers.fields import one_of, shown, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.records import records
+from recsys.data.schema import MOST_OF_USERS, MOVIELENS, NO_VALUE, Attribute, Column
 
 MAX_AGE = 120
 
@@ -18,16 +22,37 @@ _AGE_CODES = [str(age) for age in AGES]
 _JOB_CODES = [str(job) for job in range(len(JOBS))]
 
 
-def read_user_file(path: Path, layout: Layout, problems: Problems) -> Users:
+def read_user_file(
+    path: Path, layout: Layout, problems: Problems, kinds: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Users, Described]:
     """The users of any family of files, each with what the file says of them."""
     may_lack = layout.header > 0
 
-    def user(row: dict[str, str]) -> tuple[int, tuple[int, int, int]]:
-        return whole_number(row["user_id"], "a user id"), user_codes(row, may_lack)
+    def user(row: dict[str, str]) -> tuple[int, tuple[tuple[int, int, int], dict[str, str]]]:
+        return whole_number(row["user_id"], "a user id"), (user_codes(row, may_lack), row)
 
     found = records(path, layout, problems, "user", user)
-    codes = np.array(list(found.values()), np.int8).reshape(len(found), 3)
-    return Users.movielens(np.array(list(found), np.int64), *codes.T)
+    codes = np.array([each for each, _ in found.values()], np.int32).reshape(len(found), 3)
+    has = [{"gender", "age", "job"} & {column.removesuffix("_code")} for column in layout.columns]
+    own = described(layout.fields([each for _, each in found.values()]), kinds, several=False)
+    ids = np.array(list(found), np.int64)
+    return users_of(ids, codes, set().union(*has), own.columns), own
+
+
+def users_of(
+    ids: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    known: Collection[str],
+    columns: Mapping[str, Column],
+) -> Users:
+    """Users by (U, 3) codes of gender, age and job, as far as they are `known`, and columns."""
+    own = [Attribute.of(name, column, MOST_OF_USERS) for name, column in columns.items()]
+    built_in = [n for n, each in enumerate(MOVIELENS) if each.name in known]
+    sides = [each.rows(columns[each.name]) for each in own]
+    wide = [np.pad(rows, ((0, 0), (0, a.width - rows.shape[1])), constant_values=NO_VALUE)
+            for a, rows in zip(own, sides, strict=True)]  # fmt: skip
+    rows = np.concatenate([codes[:, built_in] + 1, *wide], 1).astype(np.int32)
+    return Users(ids, rows, (*(MOVIELENS[n] for n in built_in), *own))
 
 
 def age_bracket(text: str) -> int:

@@ -228,7 +228,7 @@ def test_movies_as_grouplens_writes_them(tmp_path):
         "user: userId (2), item: movieId (3), rating: rating 0.5-5, time: timestamp (s), "
         "title: title, genres: genres '|'",
         "not used: tags.csv (only ratings, movies and users are read)",
-        f"{tmp_path}: no users file, so gender, age and job of every user are unknown",
+        f"{tmp_path}: no users file, so only ratings are known of users",
     ]
     assert read_movies(tmp_path / "movies.csv").titles == read.movies.titles
 
@@ -241,7 +241,7 @@ def test_movies_of_ones_own(tmp_path):
     read = read_dataset(tmp_path, log=logged.append)
     assert read.movies.titles == ["1984"]
     assert read.movies.genres == [("Book", "Novel")]
-    assert "not used: price of products.jsonl (columns of one's own about a movie" in logged[1]
+    assert "not used: price of products.jsonl (always '3')" in logged[1]
     items = b'product;name;category;year\n10;"A; B";Home, Garden;2001\n'
     put(tmp_path, {"i.csv": items})
     read = read_dataset(tmp_path / "ratings.csv", items=tmp_path / "i.csv")
@@ -286,11 +286,16 @@ def test_users_of_a_table(tmp_path):
     read = read_dataset(tmp_path, log=logged.append)
     assert read.users.ids.tolist() == [1, 7]
     assert read.users.rows.tolist() == [[2, 2, 18], [1, 0, 0]]
-    assert any("city of users.csv (columns of one's own about a user" in line for line in logged)
-    put(tmp_path, {"users.csv": users.replace(b"technician", b"astronaut")})
+    assert "not used: city of users.csv (always 'Seoul')" in logged
+    astronauts = users.replace(b"technician", b"astronaut").replace(b"7,M,,,", b"7,M,,diver,Oslo")
+    more = b"8,,,diver,Oslo\n9,,30,astronaut,Seoul\n"
+    put(tmp_path, {"users.csv": astronauts + more})
     read = read_dataset(tmp_path, log=logged.append)
-    assert read.users.codes("job").tolist() == [-1, -1]
-    assert any("occupation of users.csv (its values are not" in line for line in logged)
+    assert "users.csv: occupation category (2), city category (2)" in logged
+    names = [each.name for each in read.users.attributes]
+    assert names == ["gender", "age", "occupation", "city"]
+    assert read.users.codes("occupation").tolist() == [0, 1, 1, 0]
+    assert read.users.rows[:, 3].tolist() == [1, 2, 2, 1]
 
 
 def test_which_tables_are_meant(tmp_path):

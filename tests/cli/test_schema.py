@@ -1,0 +1,153 @@
+"""Users and items with columns of their own, from a file to recommendations."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shop
+from command_line import recsys
+from plain_paddle import plain_paddle
+
+from recsys.serving.model_folder import ModelFolder
+
+
+@pytest.fixture(scope="module")
+def trained_shop(tmp_path_factory) -> tuple[Path, str]:
+    """A place with the shop's data, model and store; and what train said on stderr."""
+    place = tmp_path_factory.mktemp("shop")
+    data = shop.make(place)
+    train = recsys("train", "--data", str(data), *shop.SMALL, cwd=place)
+    assert train.returncode == 0, train.stderr
+    load = recsys("load-movies", cwd=place)
+    assert load.returncode == 0, load.stderr
+    return place, train.stderr
+
+
+@pytest.fixture
+def ask(trained_shop, run, monkeypatch):
+    """The command line at the shop's place; `run` clears the environment."""
+    monkeypatch.chdir(trained_shop[0])
+    return run
+
+
+def found(stdout: str) -> list[dict]:
+    whole = json.loads(stdout)
+    return whole.get("recommendations") or whole["similar"]
+
+
+def test_train_says_how_columns_are_understood_and_why_others_are_not(trained_shop):
+    said = trained_shop[1]
+    assert "items.csv: brand category (4), price number 6.84-66.39" in said
+    assert "tags categories (5), description text (10 words)" in said
+    assert (
+        "users.csv: city category (3), plan category (2), interests categories (3), "
+        "income number 10000-89000" in said
+    )
+    for line in (
+        "not used: page of items.csv (addresses of pages or pictures)",
+        "not used: article_code of items.csv (60 different values in 60 fields)",
+        "not used: in stock? of items.csv (always 'yes')",
+    ):
+        assert line in said
+
+
+def test_kinds_are_given_for_what_is_not_to_be_inferred(trained_shop, run, tmp_path):
+    data = trained_shop[0]
+    given = ("--column", "price=category", "--column", "city=none", "--column", "page=text")
+    done = run("inspect", data, *given)
+    assert "price category (" in done.stderr
+    assert "page text (" in done.stderr
+    assert "not used: city of users.csv (left out as asked)" in done.stderr
+    wrong = run("inspect", data, "--column", "colour=text", code=1)
+    assert "no column 'colour' describes movies or users; there are brand, price" in wrong.stderr
+    assert "'price=money'" in run("inspect", data, "--column", "price=money", code=2).stderr
+
+
+def test_plain_paddle_gives_what_the_command_line_gives(trained_shop, ask, tmp_path):
+    """The towers take the inputs that config.json says, by the rows of vocabulary.json."""
+    place = trained_shop[0] / "recommender_system.inference.model"
+    model = ModelFolder(place)
+    inputs = model.config["inputs"]
+    named = ["user", "city", "plan", "interests", "income", "history", "ratings", "recency"]
+    assert [name for name, *_ in inputs["user_tower"]] == named
+    assert inputs["user_tower"][3] == ["interests", "int64", [-1, -1]]
+    named = ["movie", "genres", "title", "brand", "price", "tags", "description"]
+    assert [name for name, *_ in inputs["movie_tower"]] == named
+    users = {
+        each["name"]: each for each in json.loads((place / "vocabulary.json").read_text())["users"]
+    }
+    none = np.zeros((1, 1))
+    sides = dict(zip(named[3:], model.vocabulary.side_rows(model.movies), strict=True))
+    heads = plain_paddle(
+        place,
+        tmp_path,
+        user=np.array([0]),
+        city=np.array([users["city"]["values"].index("Oslo") + 1]),
+        plan=np.array([0]),
+        interests=np.array([[users["interests"]["values"].index("art") + 1, -1]]),
+        income=np.array([int(np.searchsorted(users["income"]["edges"], 30_000, "right")) + 1]),
+        history=none.astype(np.int64),
+        ratings=none.astype(np.float32),
+        recency=none.astype(np.float32),
+        movie=np.arange(1, shop.ITEMS + 1),
+        genres=np.full((shop.ITEMS, 1), -1),
+        title=model.vocabulary.title_rows(model.movies.titles),
+        **sides,
+    )
+    rating = np.split(heads["movies"] * heads["users"], 2, axis=1)[1].sum(1)
+    profile = ("city=Oslo", "interests=art", "income=30000")
+    options = [part for each in profile for part in ("--user-attribute", each)]
+    done = ask("recommend", *options, "-k", 60, "--rank-by", "tutorial", "--format", "json")
+    scores = {each["movie_id"]: each["score"] for each in found(done.stdout)}
+    theirs = dict(zip(model.movies.ids.tolist(), 5 * rating, strict=True))
+    assert scores == pytest.approx(theirs, abs=1e-4)
+
+
+@pytest.mark.parametrize(("city", "brand"), zip(shop.CITIES, shop.BRANDS, strict=False))
+def test_what_is_known_of_a_cold_start_user_decides(trained_shop, ask, city, brand):
+    done = ask("recommend", "--user-attribute", f"city={city}", "-k", 8, "--format", "json")
+    brands = [shop.brand_of(each["movie_id"]) for each in found(done.stdout)]
+    assert brands.count(brand) >= 7
+    assert json.loads(done.stdout)["user"]["attributes"] == {"city": city}
+    assert done.stderr == f"for city {city}\n"
+
+
+def test_new_items_are_recommended_by_their_columns(trained_shop, ask, tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [shop.item(1001 + n, n % 3, rng) for n in range(12)]
+    shop.write(tmp_path / "new.csv", shop.ITEM_COLUMNS, rows)
+    uri = ("--uri", tmp_path / "new.db")
+    ask("load-movies", "-f", tmp_path / "new.csv", *uri)
+    done = ask("recommend", "--user-attribute", "city=Oslo", *uri, "-k", 72, "--format", "json")
+    new = [each["movie_id"] for each in found(done.stdout) if each["new"]]
+    assert len(new) == 12
+    assert all((each - 1001) % 3 == 1 for each in new[:3])  # Borg
+
+
+def test_a_known_users_attributes_are_known(ask, trained_shop):
+    done = ask("recommend", "-u", 2, "-k", 1)
+    assert done.stderr.startswith("for user 2; city ")
+    assert "plan " in done.stderr
+    other = ask("recommend", "-u", 2, "--user-attribute", "city=oslo", "-k", 1)
+    assert "city Oslo; plan" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--age", "25"), "knows no age of its users; attributes it knows: city, plan, interests"),
+        (("--user-attribute", "town=Oslo"), "knows no town of its users"),
+        (("--user-attribute", "city=Osl"), "city: no user is 'Osl', near are Oslo"),
+        (("--user-attribute", "city=Rome"), "there are "),
+        (("--user-attribute", "income=much"), "income: 'much' is not a number"),
+        (("--user-attribute", "city"), "'city' is not a name and a value such as city=Seoul"),
+        (("--user-attribute", "=Oslo"), "is not a name and a value"),
+        (("--users", "all", "--user-attribute", "city=Oslo"), "--users goes without"),
+    ],
+)
+def test_what_nobody_can_answer_is_refused(ask, given, says):
+    done = ask("recommend", *given, code=2)
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
