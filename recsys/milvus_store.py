@@ -101,12 +101,15 @@ class MilvusStore:
         catalogue: Catalogue,
         model: str,
         *,
+        keep: int = 1,
         most_removed: float = 1.0,
         progress: Callable[[int], None] | None = None,
     ) -> Changes:
         """Bring the current version up to date, touching only the movies that differ.
 
         Args:
+            keep: how many earlier versions stay for `rollback`; a copy of the movies as they are
+                before is the first of them.
             most_removed: the share of the published movies that may go.
         """
         return update.update(
@@ -114,6 +117,7 @@ class MilvusStore:
             self.alias,
             catalogue,
             model,
+            keep=keep,
             most_removed=most_removed,
             progress=progress,
         )
@@ -133,14 +137,23 @@ class MilvusStore:
     def open(self, model: str | None) -> Published:
         """Settle which version answers from here on, and that it is sound.
 
+        That is the current one; where it is of another model, the newest of this model that is
+        kept, so that a model answers until the one published after it takes its place.
+
         Args:
             model: the fingerprint queries come from; None takes any.
 
         Raises:
-            StoreError: nothing is published, or by another model, or it is damaged.
+            StoreError: nothing is published, or by another model alone, or it is damaged.
         """
         found = versions.current_version(self._milvus, self.alias)
+        kept = None
         if model is not None and found.model != model:
+            with suppress(Denied):  # a user who may only search
+                kept = versions.kept_version(self._milvus, self.alias, model)
+        if kept:
+            found = kept
+        elif model is not None and found.model != model:
             raise StoreError(
                 f"{self.uri}: the movies of {self.alias} are of model {found.model}, the query is "
                 f"of {model}",

@@ -23,6 +23,21 @@ def test_a_query_of_another_model_is_refused(store: MilvusStore) -> None:
     assert store.open(None).model == MODEL
 
 
+def test_a_model_answers_while_its_version_is_kept(store: MilvusStore) -> None:
+    others = movies(60, seed=1)
+    store.publish(MOVIES, MODEL)
+    store.publish(others, OTHER)
+    opened = store.open(MODEL)
+    assert (opened.model, opened.is_current) == (MODEL, False)
+    assert store.search(MOVIES.vectors[:1], 1).movie_ids[0, 0] == MOVIES.ids[0]
+    assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
+    assert store.open(OTHER).is_current
+    assert answers(store, others)
+    store.publish(others, OTHER)  # keeps one version, which is of this model too
+    with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
+        store.open(MODEL)
+
+
 def test_nothing_published_yet(store: MilvusStore) -> None:
     with pytest.raises(StoreError, match=r"no movies are published.*publish the movies"):
         store.open(MODEL)

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from recsys.cli import queries, tables
-from recsys.cli.movies import MOST_REMOVED
+from recsys.cli.movies import MOST_REMOVED, movies_to_publish
 from recsys.cli.options import (
     FilterOptions,
     as_of_option,
@@ -246,6 +246,8 @@ def _searched(
         return
     with store_at(address) as store:
         opened = store.open(folder.fingerprint)
+        if not opened.is_current:
+            log(f"another model is published; this one, {opened.model}, answers from what is kept")
         if opened.index.exact and hits > opened.count:
             yield store.read_all(), opened.count
         else:
@@ -253,10 +255,8 @@ def _searched(
 
 
 def _publish(folder: "ModelFolder", address: "MilvusAddress") -> None:
-    from recsys.infer import catalogue
-
+    movies = movies_to_publish(folder, None, replace=False)
     with store_at(address, make=True) as store:
-        movies = catalogue(folder)
         published = store.publish(movies, folder.fingerprint, most_removed=MOST_REMOVED)
         log(f"published {published.count} movies of model {published.model}")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus.update import Changes
     from recsys.milvus.versions import Published
+    from recsys.milvus_store import MilvusStore
     from recsys.preprocess import SkipBadLines
     from recsys.serving.catalogue import Catalogue
     from recsys.training.options import Options
@@ -153,6 +154,10 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
     "--replicas", default=1, show_default=True, type=Whole(1, 1024), help="Copies on a cluster."
 )
 @click.option("--resource-group", multiple=True, help="Of a cluster; may be repeated.")
+@click.option(
+    "--switch", type=click.Path(),
+    help="A model folder: once all is published, the model is put in its place.",
+)  # fmt: skip
 @click.option("--update", is_flag=True, help="Touch only movies that differ from the published.")
 @click.option("--replace", is_flag=True, help="Only the file's movies; what is published may go.")
 @click.option("--rollback", is_flag=True, help="Make the version before the current one.")
@@ -167,6 +172,7 @@ def load_movies(
     shards: int,
     replicas: int,
     resource_group: Sequence[str],
+    switch: str | None,
     update: bool,
     replace: bool,
     rollback: bool,
@@ -178,50 +184,55 @@ def load_movies(
     of -f alone. All of it or nothing: queries see the movies of before until the new ones are in
     place. What would remove more than a tenth of the published movies needs --replace.
 
+    \b
     Example: recsys load-movies -f movies_data.txt
+             recsys load-movies --model next.model --switch recommender_system.inference.model
     """
     if sum([update, rollback, dry_run]) > 1:
         raise click.UsageError("--update, --rollback and --dry-run go one at a time")
-    if rollback and (replace or file):
-        raise click.UsageError("--rollback goes without -f and --replace")
+    if rollback and (replace or file or switch):
+        raise click.UsageError("--rollback goes without -f, --replace and --switch")
+    if switch and not keep:
+        raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     if rollback:
         with store_at(address) as store:
             _print_published(store.rollback())
         return
-    from recsys.serving.model_folder import load_model
+    from recsys.serving.model_folder import check_place, load_model, put_model
 
     folder = load_model(model)
+    if switch:
+        check_place(Path(switch))
     movies = movies_to_publish(folder, file, replace)
-    most_removed = 1.0 if replace else MOST_REMOVED
     if dry_run:
         _dry_run(movies, folder.fingerprint, index, address)
         return
+    how = {"keep": keep, "most_removed": 1.0 if replace else MOST_REMOVED}
+    layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
     with store_at(address, make=True) as store:
         if update:
-            with bar(len(movies), "movie") as progress:
-                changes = store.update(
-                    movies, folder.fingerprint, most_removed=most_removed, progress=progress
-                )
-            log(_in_words(changes))
-            _print_published(store.open(folder.fingerprint))
-            return
-        with (
-            bar(len(movies), "movie", "sent") as progress,
-            bar(len(movies), "movie", "indexed") as indexing,
-        ):
-            published = store.publish(
-                movies,
-                folder.fingerprint,
-                index=index,
-                keep=keep,
-                most_removed=most_removed,
-                shards=shards,
-                replicas=replicas,
-                resource_groups=resource_group,
-                progress=progress,
-                indexing=indexing,
-            )
-        _print_published(published)
+            published = _update(store, movies, folder.fingerprint, **how)
+        else:
+            published = _publish(store, movies, folder.fingerprint, index=index, **layout, **how)
+    _print_published(published)
+    if switch:
+        put_model(folder, Path(switch))
+        log(f"{switch}: is the model {folder.fingerprint} now")
+
+
+def _update(store: "MilvusStore", movies: "Catalogue", model: str, **how: Any) -> "Published":
+    with bar(len(movies), "movie") as progress:
+        changes = store.update(movies, model, progress=progress, **how)
+    log(_in_words(changes))
+    return store.open(model)
+
+
+def _publish(store: "MilvusStore", movies: "Catalogue", model: str, **how: Any) -> "Published":
+    with (
+        bar(len(movies), "movie", "sent") as progress,
+        bar(len(movies), "movie", "indexed") as indexing,
+    ):
+        return store.publish(movies, model, progress=progress, indexing=indexing, **how)
 
 
 def _print_published(published: "Published") -> None:

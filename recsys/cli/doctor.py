@@ -124,7 +124,13 @@ def _published(store: MilvusStore) -> tuple[str, Mapping[str, Any]]:
 
 def _fits(folder: ModelFolder, store: MilvusStore, found: Check) -> tuple[str, Mapping[str, Any]]:
     """What is published, if it is of this model."""
-    store.open(folder.fingerprint)
+    if not store.open(folder.fingerprint).is_current:
+        raise StoreError(
+            f"{store.uri}: the movies of another model are published; this one, "
+            f"{folder.fingerprint}, answers from the version before",
+            "switch to that model, or publish the movies of this one",
+            "publish",
+        )
     return found.found, found.facts
 
 

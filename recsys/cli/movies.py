@@ -17,9 +17,13 @@ def movies_to_publish(folder: "ModelFolder", file: str | None, replace: bool) ->
     """The model's movies, changed and added to by a file's; only the file's if `replace`.
 
     Logs what is taken from where.
+
+    Raises:
+        ModelError: the model folder is damaged.
     """
     from recsys.infer import catalogue
 
+    folder.verify()
     if not file:
         own = catalogue(folder)
         beside = f"; {ENCODED} is not read without -f {ENCODED}" if Path(ENCODED).exists() else ""

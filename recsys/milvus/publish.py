@@ -5,8 +5,8 @@ Readers resolve the alias, so they see the old movies or the new ones, whole.
 
 import re
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -31,9 +31,11 @@ from recsys.milvus.errors import Unreachable
 from recsys.milvus.index import Index
 from recsys.milvus.removal import refuse_removal, removed
 from recsys.milvus.schema import FORMAT, as_stored, check_catalogue
+from recsys.milvus.search import read_all
 from recsys.milvus.versions import (
     Published,
     building,
+    change_properties,
     current_name,
     drop,
     now,
@@ -76,28 +78,10 @@ def publish(
     movies = as_stored(catalogue)
     if most_removed < 1:
         refuse_removal(*removed(milvus, alias, movies.ids), most_removed)
-    name = f"{alias}_v{model}_{uuid.uuid4().hex[:8]}"
     properties = _properties(milvus, alias, model, movies, layout)
-    building.add(name)
-    try:
-        try:
-            create(milvus, name, movies, properties, layout)
-            sweep(milvus, alias, name)
-            send(milvus, name, movies, progress)
-            flush(milvus, name)
-            build(milvus, name, layout.index, len(movies), indexing)
-            load(milvus, name, len(movies), layout)
-            verify(milvus, name, movies, layout.index)
-        except BaseException:
-            for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
-                with suppress(StoreError):  # else a later publish sweeps it
-                    drop(milvus, name, "dropping the unfinished version")
-                    break
-            raise
+    with _filled(milvus, movies, properties, layout, progress, indexing) as name:
         # From here on the collection is never dropped: the alias may have moved unheard.
         previous = _move_alias(milvus, alias, name)
-    finally:
-        building.discard(name)
     with suppress(StoreError):  # the movies are published; the next publish tidies up
         retire(milvus, alias, name, previous, keep)
     return Published(
@@ -114,6 +98,56 @@ def publish(
         updating=False,
         changed="",
     )
+
+
+def copy(milvus: Milvus, current: Published) -> str:
+    """A new version with the movies of the current one as they are now, and as old; its name.
+
+    Raises:
+        StoreError: Milvus failed; nothing has changed.
+    """
+    movies, layout = read_all(milvus, current), Layout(current.index)
+    properties = _properties(milvus, current.alias, current.model, movies, layout)
+    with _filled(milvus, movies, properties, layout) as name:
+        change_properties(milvus, name, {"recsys.published": current.when or now()})
+    return name
+
+
+@contextmanager
+def _filled(
+    milvus: Milvus,
+    movies: Catalogue,
+    properties: dict[str, str],
+    layout: Layout,
+    progress: Callable[[int], None] | None = None,
+    indexing: Callable[[int], None] | None = None,
+) -> Iterator[str]:
+    """The name of a new collection that holds the movies, verified; no leftover within the block.
+
+    Raises:
+        StoreError: it cannot be filled; it is dropped.
+    """
+    alias = properties["recsys.alias"]
+    name = f"{alias}_v{properties['recsys.model']}_{uuid.uuid4().hex[:8]}"
+    building.add(name)
+    try:
+        try:
+            create(milvus, name, movies, properties, layout)
+            sweep(milvus, alias, name)
+            send(milvus, name, movies, progress)
+            flush(milvus, name)
+            build(milvus, name, layout.index, len(movies), indexing)
+            load(milvus, name, len(movies), layout)
+            verify(milvus, name, movies, layout.index)
+        except BaseException:
+            for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
+                with suppress(StoreError):  # else a later publish sweeps it
+                    drop(milvus, name, "dropping the unfinished version")
+                    break
+            raise
+        yield name
+    finally:
+        building.discard(name)
 
 
 def rollback(milvus: Milvus, alias: str) -> Published:

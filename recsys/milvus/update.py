@@ -10,10 +10,11 @@ from recsys.data.ids import Id, id_array, positions
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.collection import check_count, count, flush, load, send
+from recsys.milvus.publish import copy
 from recsys.milvus.removal import refuse_removal
 from recsys.milvus.schema import as_stored, check_catalogue, one_of
 from recsys.milvus.search import READ_AT_ONCE, pages, take
-from recsys.milvus.versions import Published, change_properties, current_version, now
+from recsys.milvus.versions import Published, change_properties, current_version, now, retire
 from recsys.serving.catalogue import Catalogue
 
 _SAME = 1e-5  # how far a vector may differ and be the same: rounding on another machine
@@ -45,15 +46,18 @@ def update(
     catalogue: Catalogue,
     model: str,
     *,
+    keep: int = 1,
     most_removed: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Changes:
     """Make the current version equal to the catalogue, touching only movies that differ.
 
     Readers may see some movies changed and others not yet; all are of one model, so every answer
-    is right for the movies it names. Broken off, it is completed by running it again.
+    is right for the movies it names. Broken off, it is completed by running it again. A copy of the
+    movies as they were before is a version to roll back to.
 
     Args:
+        keep: how many earlier versions stay, that copy first.
         most_removed: the share of the published movies that may go.
 
     Raises:
@@ -68,7 +72,11 @@ def update(
     refuse_removal(len(changes.removed), current.count, most_removed)
     if not changes and not current.updating:
         return changes
-    change_properties(milvus, name, {"recsys.updating": "yes", "recsys.changed": now()})
+    before = copy(milvus, current) if keep and not current.updating else None
+    begun = {"recsys.updating": "yes", "recsys.changed": now()}
+    if before:
+        begun["recsys.published"] = now()  # later than the copy
+    change_properties(milvus, name, begun)
     touched = movies.take(np.sort(id_array([*changes.added, *changes.changed])))
     send(milvus, name, touched, progress, replace=True)
     for start in range(0, len(changes.removed), READ_AT_ONCE):
@@ -79,6 +87,7 @@ def update(
     _verify(milvus, current, touched, len(movies))
     properties = {"recsys.count": str(len(movies)), "recsys.changed": now()}
     change_properties(milvus, name, {**properties, "recsys.updating": ""})
+    retire(milvus, alias, name, before, keep)
     return changes
 
 

@@ -137,6 +137,11 @@ def versions(milvus: Milvus, alias: str) -> list[Published]:
     return sorted(kept, key=lambda one: one.when or "9", reverse=True)
 
 
+def kept_version(milvus: Milvus, alias: str, model: str) -> Published | None:
+    """The newest version of a model that is still kept, whatever is published since."""
+    return next((one for one in versions(milvus, alias) if one.model == model), None)
+
+
 def names(milvus: Milvus, alias: str) -> list[str]:
     """The names of the versioned collections under the alias, published or not."""
     pattern = re.compile(rf"{re.escape(alias)}_v[0-9A-Za-z]{{1,32}}_[0-9a-f]{{8}}", re.ASCII)

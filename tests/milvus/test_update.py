@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from movie_store import MODEL, OTHER, answers, changed, first, movies, unit
+from movie_store import MODEL, OTHER, answers, changed, collections, first, movies, unit
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
@@ -78,4 +78,38 @@ def test_an_update_of_another_model_is_refused(store: MilvusStore) -> None:
         store.update(MOVIES, OTHER)
     with pytest.raises(StoreError, match="publish all movies"):
         store.update(movies(60, 8), MODEL)
+    assert answers(store, MOVIES)
+
+
+def test_an_update_is_rolled_back(store: MilvusStore) -> None:
+    store.publish(MOVIES, MODEL)
+    after = replace(MOVIES.take(MOVIES.ids[:55]), titles=["New (2000)"] * 55)
+    for _ in range(2):
+        store.update(after, MODEL)
+        assert answers(store, after)
+        assert [one.is_current for one in store.versions()] == [True, False]
+        store.rollback()
+        assert answers(store, MOVIES)
+        assert store.take(MOVIES.ids).titles == MOVIES.titles
+    store.update(after, MODEL, keep=0)
+    assert [one.is_current for one in store.versions()] == [True]
+
+
+def test_an_update_broken_off_and_completed_is_rolled_back(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(MOVIES, MODEL)
+    after = replace(MOVIES.take(MOVIES.ids[5:]), titles=["New (2000)"] * 55)
+
+    def broken_off(*_: object) -> None:
+        raise StoreError("broken off")
+
+    for step in ["create_collection", "insert", "upsert", "delete"]:
+        with monkeypatch.context() as broken:
+            broken.setattr(MilvusClient, step, first(broken_off, step))
+            with pytest.raises(StoreError, match="broken off"):
+                store.update(after, MODEL)
+    store.update(after, MODEL)
+    assert len(store.versions()) == len(collections(store)) == 2
+    store.rollback()
     assert answers(store, MOVIES)

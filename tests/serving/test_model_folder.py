@@ -1,6 +1,7 @@
 """The model folder: replaced whole or not at all, read with suspicion, known by fingerprint."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -238,7 +239,8 @@ def deciding_files(path: Path) -> list[Path]:
 
 
 def test_the_fingerprint_changes_with_everything_that_decides_a_vector(own_model):
-    seen = {fingerprint(own_model)}
+    config = load_model(own_model).config
+    seen = {fingerprint(own_model, config)}
     files = deciding_files(own_model)
     assert len(files) >= 14 + 5 + 2
     for file in files:
@@ -247,10 +249,14 @@ def test_the_fingerprint_changes_with_everything_that_decides_a_vector(own_model
         with pytest.raises(ModelError, match="do not match their fingerprint") as refused:
             load_model(own_model).verify()
         assert "\n" not in str(refused.value)
-        seen.add(fingerprint(own_model))
+        seen.add(fingerprint(own_model, config))
         file.write_bytes(whole)
     assert len(seen) == len(files) + 1
     load_model(own_model).verify()
+    config["weights"]["ease"] += 0.5
+    (own_model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="do not match their fingerprint"):
+        load_model(own_model).verify()
 
 
 def test_a_renamed_or_missing_file_changes_the_fingerprint(own_model):
@@ -269,18 +275,40 @@ def test_a_renamed_or_missing_file_changes_the_fingerprint(own_model):
 def test_the_fingerprint_is_16_hexadecimal_digits(folder):
     assert len(folder.fingerprint) == 16
     int(folder.fingerprint, 16)
-    assert folder.fingerprint == fingerprint(folder.path)
+    assert folder.fingerprint == fingerprint(folder.path, folder.config)
 
 
 def test_tables_are_mapped_not_read(folder):
     assert isinstance(folder.table("user"), np.memmap)
 
 
-def test_a_model_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path):
+def test_a_model_that_was_opened_stays_what_it_is(tmp_path):
     path = tmp_path / "model"
     reader = write(path, "old")
-    bias = reader.table("bias")
     write(path, "new")
-    assert bias.tolist() == [0, 0, 0]  # what was opened stays the old one's
-    with pytest.raises(ModelError, match="a new model has just taken its place; ask again"):
-        reader.table("bias")
+    assert reader.table("bias").tolist() == [0, 0, 0]
+    assert reader.movies.titles == ["Word (1999)"]
+    assert reader.vocabulary.genres == ["War"]
+    assert reader.config["name"] == "old"
+
+
+@pytest.mark.parametrize("opened", range(6))
+def test_a_model_replaced_while_it_is_opened_is_not_mixed_with_the_new_one(
+    tmp_path, monkeypatch, opened
+):
+    path = tmp_path / "model"
+    write(path, "old")
+    calls, reading = [], ModelFolder._reading
+
+    def replaced(self: ModelFolder, name: str):
+        calls.append(name)
+        if len(calls) == opened + 1:
+            write(path, "new")
+        return reading(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelFolder, "_reading", replaced)
+        model = ModelFolder(path)
+    assert model.config["name"] == "new"
+    assert calls.count("config.json") >= 3  # opened, written and looked at, opened again
+    model.verify()
