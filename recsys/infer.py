@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies
 from recsys.data.ids import Id, as_text, id_array, is_text, positions
 from recsys.data.movielens import MAX_RATING, MIN_RATING
-from recsys.errors import DataError
+from recsys.data.scale import Scale
+from recsys.errors import DataError, QueryError
 from recsys.serving.catalogue import Catalogue, Filter, Store
 from recsys.serving.content import Prior, kernel_of, movie_blocks
 from recsys.serving.model_folder import ModelFolder
@@ -48,7 +49,7 @@ class Recommendation(NamedTuple):
     genres: tuple[str, ...]
     year: int  # 0 where unknown
     score: float  # what the list is sorted by: the inner product of query and movie
-    rating: float  # predicted, 0.5 to 5
+    rating: float | None  # predicted, on the scale of the data; None where they have no ratings
     is_new: bool  # the model was not trained on this movie
 
 
@@ -95,6 +96,9 @@ class Recommender:
         include_seen: bool = False,
     ) -> Iterator[tuple[UserQuery, list[Recommendation]]]:
         """As `recommend`, each with its query, completed by what the model knows of the user."""
+        if rank_by != "relevance":
+            check_rated(self.model)
+        scale = self.model.scale
         for start in range(0, len(queries), BATCH):
             users = user_parts_of(self.model, queries[start : start + BATCH])
             exclude = [
@@ -109,7 +113,7 @@ class Recommender:
             for query, vector, ids, scores in zip(users.queries, predicted, *hits, strict=True):
                 there = scores > -np.inf
                 places = positions(found, ids[there])
-                yield query, _described(vector, movies, places, scores[there])
+                yield query, _described(vector, movies, places, scores[there], scale)
 
     def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
         """The k movies nearest to one in taste; the score is a cosine, no rating is predicted (0).
@@ -127,8 +131,9 @@ class Recommender:
         hits = self.store.search(query, k, filter, [id_array([movie_id])])
         there = hits.there[0]
         ids = hits.movie_ids[0][there]
-        nobody = np.zeros(layout.size, np.float32)
-        return _described(nobody, self.store.take(ids), np.arange(len(ids)), hits.scores[0][there])
+        nobody, places = np.zeros(layout.size, np.float32), np.arange(len(ids))
+        movies, scores = self.store.take(ids), hits.scores[0][there]
+        return _described(nobody, movies, places, scores, self.model.scale)
 
     def _excluded(
         self, query: UserQuery, rated: NDArray[np.integer], include_seen: bool
@@ -161,19 +166,20 @@ def predict(
     movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
 ) -> NDArray[np.float32]:
-    """(N,) predicted ratings of (N,) pairs of known users and movies.
+    """(N,) predicted ratings of (N,) pairs of known users and movies, on the scale of the data.
 
     Args:
         as_of: as `UserQuery` has it.
 
     Raises:
-        DataError: a user or movie the model does not know.
+        DataError: a user or movie the model does not know, or there are no ratings.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
     >>> recsys.predict(model, np.array([42, 42]), np.array([1, 50])).shape
     (2,)
     """
+    check_rated(model)
     users, user = np.unique(id_array(user_ids), return_inverse=True)
     movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
@@ -182,7 +188,20 @@ def predict(
         raise DataError(cause, "name another", "movie")
     parts = user_parts_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()]).parts
     vectors = ranking_vectors(model, parts, "rating")
-    return predicted_ratings(vectors[user], catalogue(model).vectors[rows - 1][movie])
+    found = predicted_ratings(vectors[user], catalogue(model).vectors[rows - 1][movie])
+    return model.scale.outward(found)
+
+
+def check_rated(model: ModelFolder) -> None:
+    """
+    Raises:
+        QueryError: the model was trained on events without ratings.
+    """
+    if not model.scale.rated:
+        raise QueryError(
+            f"{model.path}: trained on events without ratings, so none can be predicted",
+            "ask for recommendations by relevance",
+        )
 
 
 def predicted_ratings(users: Array, movies: Array) -> Array:
@@ -278,7 +297,11 @@ def _wide(rows: NDArray[np.int64], width: int) -> NDArray[np.int64]:
 
 
 def _described(
-    vector: Array, movies: Catalogue, places: NDArray[np.intp], scores: Array
+    vector: Array,
+    movies: Catalogue,
+    places: NDArray[np.intp],
+    scores: Array,
+    scale: Scale,
 ) -> list[Recommendation]:
     """The movies at some places of a catalogue, as answers to one user.
 
@@ -287,6 +310,7 @@ def _described(
     """
     found = movies.vectors[places]
     ratings = predicted_ratings(np.broadcast_to(vector, found.shape), found)
+    ratings = scale.outward(ratings)
     return [
         Recommendation(
             rank,
@@ -295,7 +319,7 @@ def _described(
             movies.genres[place],
             int(movies.years[place]),
             float(scores[rank - 1]),
-            float(ratings[rank - 1]),
+            float(ratings[rank - 1]) if scale.rated else None,
             bool(movies.is_new[place]),
         )
         for rank, place in enumerate(places, 1)

@@ -36,6 +36,8 @@ def read_dataset(
     items: Path | str | None = None,
     users: Path | str | None = None,
     columns: Columns = Columns(),
+    liked_from: float | None = None,
+    repeats: str | None = None,
     skip_bad_lines: SkipBadLines = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
@@ -46,6 +48,10 @@ def read_dataset(
         items: a table of movies, if it is not in that folder.
         users: a table of users, likewise.
         columns: names of a table's columns that are not to be inferred.
+        liked_from: from what on a rating is a like; by default as the scale says, 4 of 5.
+        repeats: "last", "sum" or "count" several ratings of a movie by a user; by default the last
+            one holds, and events without ratings are counted. Files that are no tables must not
+            have such unless it is said.
         skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
             as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
         log: gets a line on what was understood, on what is not used, on what was left out, and
@@ -58,7 +64,13 @@ def read_dataset(
     >>> len(dataset.movies), len(dataset.users), len(dataset.ratings)
     (338, 308, 15610)
     """
-    read = read_all(data, items, users, columns, complete=bool(skip_bad_lines), log=log)
+    read = read_all(
+        *(data, items, users, columns),
+        liked_from=liked_from,
+        repeats=repeats,
+        complete=bool(skip_bad_lines),
+        log=log,
+    )
     _settle(read.path, len(read.dataset.ratings), read.problems, skip_bad_lines, log)
     return read.dataset
 

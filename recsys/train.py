@@ -88,11 +88,12 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
+    options = _suited(options, dataset, log)
     model = Learned(dataset, known, options)
     validate = None
     if validation is not None:
         inputs = (model.vocabulary, model.movies, model.attributes, model.history)
-        validate = Validation(*inputs, known, validation, model.closed)
+        validate = Validation(*inputs, known, validation, model.closed, dataset.scale)
         options = replace(options, recency_floor=validate.recency_floor(options))
         validate.prepare(options)
     step, sampler = model.towers(options)
@@ -122,7 +123,7 @@ def fit(
                 score = float(epoch)  # without validation the last weights are the best
                 if validate:
                     line |= validate(folded(step.users), step.movie_heads())
-                    score = line.get("ndcg@10", 0.0) - line["rmse"]
+                    score = line.get("ndcg@10", 0.0) - line.get("rmse", 0.0) / dataset.scale.unit
                 line["seconds"] = round(time.monotonic() - started, 2)
                 progress.note(line, score, step)
                 bar.set_postfix(_postfix(losses, progress))
@@ -172,6 +173,7 @@ class Learned:
     def __init__(self, dataset: Dataset, known: Ratings, options: Options) -> None:
         self.vocabulary = Vocabulary.of(dataset.users, dataset.movies)
         self.names = dataset.user_names, dataset.movie_names
+        self.scale = dataset.scale
         self.movies = dataset.movies.sorted()
         self.attributes = attribute_rows(dataset.users, self.vocabulary)
         self.history = history_of(known, self.vocabulary)
@@ -181,7 +183,8 @@ class Learned:
     def towers(self, options: Options) -> tuple[TrainStep, BatchSampler]:
         """Untrained towers, and what they are trained on."""
         sampler = BatchSampler(self.history, self.attributes, len(self.movies), options)
-        return TrainStep(self.movies, self.vocabulary, sampler, options), sampler
+        inputs = self.movies, self.vocabulary
+        return TrainStep(*inputs, sampler, options, self.scale.rated), sampler
 
 
 def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
@@ -198,6 +201,7 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     chosen = progress.log[progress.best_epoch - 1]
     config = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "scale": learned.scale.to_json(),
         "layout": fitted.layout._asdict(),
         "weights": Weights(
             options.rating_weight,
@@ -293,10 +297,8 @@ def train(
         "seed": options.seed,
     }
     if held.any():
-        log(
-            f"metrics are of {held.sum()} held-out ratings, each user's latest; the model now "
-            "learns from all"
-        )
+        which = "each user's latest" if _timed(r) else "drawn at random"
+        log(f"metrics are of {held.sum()} held-out ratings, {which}; the model now learns from all")
         try:
             fitted = finish(fitted, data, r)
         except KeyboardInterrupt:
@@ -322,6 +324,21 @@ def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
             f"lower the learning rate (it is {options.learning_rate:g})",
             "learning_rate",
         )
+
+
+def _suited(options: Options, dataset: Dataset, log: Callable[[str], None]) -> Options:
+    """The options without what the data say nothing of: ratings, times."""
+    if not dataset.scale.rated:
+        options = replace(options, rating_weight=0.0, factor_sweeps=1)
+    if not _timed(dataset.ratings) and options.recency_floor < 1:
+        log("no times that differ: recency is off")
+        options = replace(options, recency_floor=1.0)
+    return options
+
+
+def _timed(ratings: Ratings) -> bool:
+    """Whether times tell what came first."""
+    return bool((ratings.times != ratings.times[:1]).any())
 
 
 def _resumed(progress: Progress, checkpoint: Path | None, options: Options) -> str:

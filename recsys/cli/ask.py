@@ -198,7 +198,9 @@ def similar(
 def predict(
     user: str | None, movie: str | None, pairs: str | None, as_of: int | None, model: str
 ) -> None:
-    """Predict ratings, 0.5 to 5, of users for movies; prints CSV user_id,movie_id,rating.
+    """Predict ratings of users for movies, on the scale of the data; prints CSV.
+
+    Its columns are user_id,movie_id,rating.
 
     \b
     Example: recsys predict -u 1 -m "Toy Story"

@@ -29,7 +29,12 @@ def inspect(data: str, source: "Source", json: bool) -> None:
     from recsys.data.summary import summary
     from recsys.preprocess import read_all
 
-    read = read_all(data, source.items, source.users, source.columns, log=log)
+    read = read_all(
+        *(data, source.items, source.users, source.columns),
+        liked_from=source.liked_from,
+        repeats=source.repeats,
+        log=log,
+    )
     found = {"name": read.dataset.name, **summary(read.dataset)}
     found |= {
         "columns": read.understood,

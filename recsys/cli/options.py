@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROLES = Columns._fields[:-1]  # all but the kinds
 F = TypeVar("F", bound=Callable[..., Any])
+REPEATS = ("last", "sum", "count")
 DATA_HOME = "data"  # where downloaded datasets live
 MOST = 1_000_000  # movies one may ask for at once
 ADDRESS_HELP = {
@@ -39,7 +40,7 @@ ADDRESS_HELP = {
 COLUMNS_HELP = {
     "user": "The column of a table that has the users' ids.",
     "item": "The column with the movies' ids.",
-    "rating": "The column with the ratings.",
+    "rating": "The column with the ratings; none for events without.",
     "time": "The column with the times; none for no times.",
     "title": "The column of the table of movies with the titles.",
     "genres": "The column of the table of movies with the genres; none for no genres.",
@@ -99,6 +100,8 @@ class Source(NamedTuple):
     items: str | None = None
     users: str | None = None
     columns: Columns = Columns()
+    liked_from: float | None = None
+    repeats: str | None = None
 
     def read(self, data: Path, skip_bad_lines: Any) -> "Dataset":
         """The dataset, and a line on stderr on how it was understood."""
@@ -109,6 +112,8 @@ class Source(NamedTuple):
             items=self.items,
             users=self.users,
             columns=self.columns,
+            liked_from=self.liked_from,
+            repeats=self.repeats,
             skip_bad_lines=skip_bad_lines,
             log=log,
         )
@@ -121,14 +126,26 @@ def source_options(command: F) -> F:
     def with_source(**given: Any) -> Any:
         columns = Columns(**{role: given.pop(f"{role}_column") for role in ROLES})
         columns = columns._replace(kinds=tuple(given.pop("column")))
-        source = Source(given.pop("items"), given.pop("users"), columns)
+        names = ("items", "users", "liked_from", "repeats")
+        source = Source(columns=columns, **{name: given.pop(name) for name in names})
         return command(**given, source=source)
 
-    with_source = click.option(
-        "--column", multiple=True, type=ColumnKind(),
-        help="What a column that describes users or movies is: price=number; or category, "
-        "categories, text, none. Repeat it.",
-    )(with_source)  # fmt: skip
+    for option in (
+        click.option(
+            "--repeats", type=click.Choice(REPEATS),
+            help="Of several ratings of a movie by a user; by default the last; events: count.",
+        ),
+        click.option(
+            "--liked-from", type=Number(),
+            help="The rating from which on a movie is liked; by default 4 of 5, 8 of 10 and so on.",
+        ),
+        click.option(
+            "--column", multiple=True, type=ColumnKind(),
+            help="What a column that describes users or movies is: price=number; or category, "
+            "categories, text, none. Repeat it.",
+        ),
+    ):  # fmt: skip
+        with_source = option(with_source)
     for role in reversed(ROLES):
         with_source = click.option(f"--{role}-column", help=COLUMNS_HELP[role])(with_source)
     for name, help in (("--users", "A table of users."), ("--items", "A table of movies.")):

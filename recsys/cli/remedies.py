@@ -27,6 +27,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "index": ("--index",),
     "job": ("--job",),
     "learning_rate": ("--learning-rate",),
+    "liked_from": ("--liked-from",),
     "model": ("--model",),
     "output": ("--output", "--to"),
     "replace": ("--replace",),

@@ -47,7 +47,7 @@ class Answer(NamedTuple):
                 "genres": list(each.genres),
                 "year": each.year or None,
                 "score": round(each.score, 6),
-                "rating": round(each.rating, 6) if self.query else None,
+                "rating": None if not self.query or each.rating is None else round(each.rating, 6),
                 "new": each.is_new,
             }
             for each in self.found
@@ -73,7 +73,8 @@ class Answer(NamedTuple):
 
     def table(self) -> str:
         """The tutorial's table, with genres, score and rating, and a mark on new movies."""
-        columns = HEADER if self.query else HEADER[:-1]
+        rated = self.query and not any(each.rating is None for each in self.found)
+        columns = HEADER if rated else HEADER[:-1]
         rows = [
             (
                 each.rank,

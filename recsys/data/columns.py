@@ -29,6 +29,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "title": ("title", "movietitle", "itemtitle", "producttitle", "name", "itemname", "moviename"),
     "genres": ("genres", "genre", "categories", "category", "class"),
+    "count": (  # no ratings: known, so that no such column is taken for them by its content
+        *("count", "counts", "quantity", "qty", "plays", "playcount", "listens", "clicks"),
+        *("views", "weight", "amount", "price", "duration", "session", "sessionid", "orderid"),
+    ),
     "year": ("year", "releaseyear"),
     "gender": ("gender", "sex"),
     "age": ("age",),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, positions
+from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import MOVIELENS, Attribute, Attributes, Column, parts
 from recsys.errors import DataError
 
@@ -165,11 +166,13 @@ class Dataset:
     ratings: Ratings
     user_names: NDArray | None = None  # raw ids by code, ascending; None: codes are the ids
     movie_names: NDArray | None = None
+    scale: Scale = FIVE_STARS  # of the file's ratings; those here are the model's
 
     @property
     def coded(self) -> "Dataset":
-        """The same without names: who works with it never meets text."""
-        return replace(self, user_names=None, movie_names=None)
+        """The same with codes for ids and the model's scale for the file's."""
+        scale = Scale(rated=self.scale.rated)
+        return replace(self, user_names=None, movie_names=None, scale=scale)
 
 
 def title_year(title: str) -> int:

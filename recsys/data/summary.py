@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from recsys.data.dataset import Dataset
+from recsys.data.movielens import LIKED
 
+MOST_BARS, BINS = 20, 10  # different ratings that are shown one by one; spans of more
 TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how long the tail is
 
 
@@ -19,7 +21,6 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
     _, by_movie = np.unique(r.movie_ids, return_counts=True)
     _, by_user = np.unique(r.user_ids, return_counts=True)
-    values, counts = np.unique(r.values, return_counts=True)
     top = max(1, round(TOP_SHARE * len(by_movie)))
     most = np.sort(by_movie)[::-1]
     known = {each.name: int((rows > 0).any(1).sum()) for each, rows in users.parts()}
@@ -34,7 +35,9 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "ratings_per_user_median": float(np.median(by_user)) if len(by_user) else 0.0,
         "first": _day(int(timed.min())) if len(timed) else None,
         "last": _day(int(timed.max())) if len(timed) else None,
-        "histogram": {f"{v:g}": int(n) for v, n in zip(values, counts, strict=True)},
+        "scale": dataset.scale.to_json(),
+        "liked": int((r.values >= LIKED).sum()),
+        "histogram": _histogram(dataset),
         "top_movies": top if len(by_movie) else 0,
         "top_movies_share": float(most[:top].sum() / max(1, len(r))),
         "missing": {
@@ -44,6 +47,22 @@ def summary(dataset: Dataset) -> dict[str, Any]:
             **{name: len(users) - each for name, each in known.items()},
         },
     }
+
+
+def _histogram(dataset: Dataset) -> dict[str, int]:
+    """How often each rating was given, on the file's own scale; many different ones in BINS spans.
+
+    Nothing of events.
+    """
+    if not dataset.scale.rated or not len(dataset.ratings):
+        return {}
+    own = np.round(dataset.scale.outward(dataset.ratings.values), 4)
+    values, counts = np.unique(own, return_counts=True)
+    if len(values) <= MOST_BARS:
+        return {f"{v:g}": int(n) for v, n in zip(values, counts, strict=True)}
+    counts, edges = np.histogram(own, BINS)
+    spans = zip(edges[:-1], edges[1:], counts, strict=True)
+    return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
 
 
 def _day(seconds: int) -> str | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from recsys import metrics
 from recsys.data.dataset import Dataset, Ratings
+from recsys.data.scale import Scale
 from recsys.errors import DataError
 from recsys.evaluation import baselines
 from recsys.evaluation.baselines import Baseline, RatingBaseline
@@ -113,14 +114,14 @@ def evaluate(
     ('recsys', 'random')
     """
     chosen_baselines = select(protocol, compared, log)
-    dataset = dataset.coded
+    scale, dataset = dataset.scale, dataset.coded
     for seed in seeds:
         parts = split(dataset.ratings, protocol, seed, likes)
         with TemporaryDirectory(prefix="recsys-") as folder:
             log(f"{protocol}, seed {seed}: training")
             chosen = replace(options or Options(), seed=seed)
             model = train(dataset, parts, protocol, chosen, Path(folder) / "model")
-            inputs = (model, dataset, parts, protocol, seed)
+            inputs = (model, dataset, scale, parts, protocol, seed)
             yield from _table(*inputs, chosen_baselines, indexes, uri, log)
 
 
@@ -163,6 +164,7 @@ def select(
 def _table(
     model: ModelFolder,
     dataset: Dataset,
+    scale: Scale,
     parts: Split,
     protocol: str,
     seed: int,
@@ -171,29 +173,34 @@ def _table(
     uri: str,
     log: Callable[[str], None],
 ) -> Iterator[Row]:
-    """The rows of one split, our own first."""
+    """The rows of one split, our own first; errors of ratings in their own scale."""
     final = parts.final
     task = task_of(final, dataset, protocol)
     report = Report(protocol, seed, task)
     ours = our_model(model, dataset, final.fold_in, task.movie_ids, protocol)
     exact = metrics.best(task, ours.scorer("relevance"))
     test = final.test
-    errors = metrics.rating_metrics(test.user_ids, test.values, ours.predicted(test))
-    yield report.row(OURS, f"epoch {model.config['epoch']}", exact, errors)
-    yield report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
-    yield report.row(TUTORIAL, "", metrics.best(task, ours.scorer("tutorial")))
+
+    def errors(predicted: NDArray[np.floating]) -> dict[str, PerUser]:
+        true = scale.outward(test.values)
+        return metrics.rating_metrics(test.user_ids, true, scale.outward(predicted))
+
+    rmse = errors(ours.predicted(test)) if scale.rated else {}
+    yield report.row(OURS, f"epoch {model.config['epoch']}", exact, rmse)
+    if scale.rated:
+        yield report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
+        yield report.row(TUTORIAL, "", metrics.best(task, ours.scorer("tutorial")))
     choice = task_of(parts.choice, dataset, protocol) if compared.ranking else task
     for baseline in compared.ranking:
         log(f"{protocol}, seed {seed}: {baseline.name}")
         winner, _ = baselines.tune(baseline, parts.choice, dataset, choice)
         scorer = baseline.fit(final, dataset, task.movie_ids, winner)
         yield report.row(baseline.name, _in_words(winner), metrics.best(task, scorer))
-    for rating_baseline in compared.rating:
+    for rating_baseline in compared.rating if scale.rated else ():
         log(f"{protocol}, seed {seed}: {rating_baseline.name}")
         winner, _ = baselines.tune_ratings(rating_baseline, parts.choice, dataset)
         predicted = rating_baseline.fit(final, dataset, winner)(test.user_ids, test.movie_ids)
-        errors = metrics.rating_metrics(test.user_ids, test.values, predicted)
-        yield report.row(rating_baseline.name, _in_words(winner), None, errors)
+        yield report.row(rating_baseline.name, _in_words(winner), None, errors(predicted))
     found: list[tuple[Index, NDArray[np.int64]]] = []
     for index in indexes:
         log(f"{protocol}, seed {seed}: through {index}")

@@ -31,6 +31,7 @@ from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.history import History
 from recsys.data.ids import id_array
+from recsys.data.scale import Scale
 from recsys.data.schema import Column, Kind
 from recsys.errors import ModelError
 from recsys.serving.factors import RatingFactors
@@ -94,6 +95,11 @@ class ModelFolder:
     def weights(self) -> Weights:
         """What training chose that queries need."""
         return Weights(**self._setting("weights"))
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The scale of the ratings it was trained on."""
+        return Scale(**self._setting("scale"))
 
     @cached_property
     def factors(self) -> RatingFactors:

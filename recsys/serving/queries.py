@@ -33,7 +33,7 @@ class UserQuery(NamedTuple):
     job: int = UNKNOWN
     likes: tuple[Id, ...] = ()  # movie ids, each taken as rated highest
     dislikes: tuple[Id, ...] = ()  # what is near to them ranks lower
-    rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) unknown to the model
+    rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) new to the model
     as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
     attributes: tuple[tuple[str, str], ...] = ()  # name and value of any attribute of the schema
 
@@ -174,7 +174,7 @@ def _named(model: ModelFolder, query: UserQuery) -> list[tuple[int, float, int, 
     found = {}
     for movie, rating, time in query.rated:
         if query.as_of is None or time <= query.as_of:
-            found[movie] = (rating, time, 1, 1)
+            found[movie] = (float(model.scale.inward(rating)), time, 1, 1)
     now = int(NOW)
     found |= {movie: (MAX_RATING, now, 1, 0) for movie in query.likes}
     found |= {movie: (MIN_RATING, now, 0, 1) for movie in query.dislikes}

@@ -82,8 +82,17 @@ class TrainStep:
     """Towers, optimiser and the movies' features; a call is a forward and a backward pass."""
 
     def __init__(
-        self, movies: Movies, vocabulary: Vocabulary, sampler: BatchSampler, options: Options
+        self,
+        movies: Movies,
+        vocabulary: Vocabulary,
+        sampler: BatchSampler,
+        options: Options,
+        rated: bool = True,
     ):
+        """
+        Args:
+            rated: False where the data are events: the rating head is left as it is.
+        """
         paddle.seed(options.seed)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
             sizes = {name: getattr(options, name) for name in SIZES}
@@ -93,6 +102,7 @@ class TrainStep:
             self.optimizer = paddle.optimizer.AdamW(
                 options.learning_rate, parameters=parameters, weight_decay=options.weight_decay
             )
+        self.rated = rated
         self.options, self.steps, self.number = options, options.epochs * sampler.steps, 0
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
@@ -102,7 +112,8 @@ class TrainStep:
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
         retrieval, rating = self._losses(batch, rng)
-        (self.options.retrieval_weight * retrieval + rating).backward()
+        loss = self.options.retrieval_weight * retrieval
+        (loss + rating if self.rated else loss).backward()
         rate = 0.5 * (1 + math.cos(math.pi * self.number / self.steps))
         self.optimizer.set_lr(self.options.learning_rate * rate)
         with paddle.utils.unique_name.guard():  # the moments are named in the first step

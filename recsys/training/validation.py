@@ -8,6 +8,7 @@ from recsys.data.history import History
 from recsys.data.ids import positions
 from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
 from recsys.data.recency import Recency
+from recsys.data.scale import FIVE_STARS, Scale
 from recsys.metrics import best, ranking_metrics, ranking_task, rating_metrics
 from recsys.serving.users import Asked, ease_part, factor_part, head_parts
 from recsys.serving.vector import Array
@@ -22,6 +23,7 @@ class Validation:
         vocabulary, movies, attributes, history: what the model learns from, as `train.fit` has it.
         known: the ratings learned from.
         held_out: ratings of the same users and movies.
+        scale: in which errors are given.
     """
 
     def __init__(
@@ -33,7 +35,9 @@ class Validation:
         known: Ratings,
         held_out: Ratings,
         closed: ClosedForms,
+        scale: Scale = FIVE_STARS,
     ) -> None:
+        self.scale = scale
         self.held_out, self.closed = held_out, closed
         self.users, self._described = np.unique(held_out.user_ids), vocabulary.users
         rows = vocabulary.user_rows(self.users)
@@ -72,7 +76,7 @@ class Validation:
         self._ease = options.ease_weight * ease @ movies["ease"][1:].T  # (B, M)
 
     def __call__(self, tables: dict[str, Array], heads: Array) -> dict[str, float]:
-        """rmse and mae of the predicted ratings and ndcg@10 of the score.
+        """rmse and mae of the predicted ratings, if there are ratings, and ndcg@10 of the score.
 
         Args:
             tables: the folded user tower.
@@ -84,8 +88,9 @@ class Validation:
         cosines = np.einsum("nd,nd->n", users["rating"][self._user], rating[self._movie])
         ratings = options.head_weight * MAX_RATING * cosines + self._factors
         ratings = np.clip(ratings, MIN_RATING, MAX_RATING)
-        found = rating_metrics(self.held_out.user_ids, self.held_out.values, ratings)
-        metrics = {name: metric.value for name, metric in found.items()}
+        true, outward = self.held_out.values, self.scale.outward
+        found = rating_metrics(self.held_out.user_ids, outward(true), outward(ratings))
+        metrics = {name: each.value for name, each in found.items() if self.scale.rated}
         if self.task is None:
             return metrics
         scores = users["retrieval"] @ retrieval.T + self._ease

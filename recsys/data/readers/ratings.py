@@ -4,6 +4,7 @@ import io
 import warnings
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Ratings
-from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.readers import text
 from recsys.data.readers.fields import number, seconds, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
-from recsys.errors import DataError
 
 _BLOCK = 2**22  # bytes looked at together
-OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
 _COLUMN_TYPES = {"user_id": "i4", "movie_id": "i4", "rating": "f4", "time": "i8"}
 
 
@@ -31,7 +29,7 @@ class RatingLines(NamedTuple):
 
 
 def read_rating_file(path: Path, layout: Layout, problems: Problems) -> RatingLines:
-    """The ratings of any family of files, each 0.5 to 5 in half steps.
+    """The ratings of any family of files.
 
     Read block by block: by NumPy's reader where it can be trusted, else line by line.
     """
@@ -47,7 +45,7 @@ def read_rating_file(path: Path, layout: Layout, problems: Problems) -> RatingLi
             part = _at_once(block, line, layout) or _by_line(block, line, layout, path, problems)
             parts.append(part)
             line += block.count(b"\n")
-    return in_scale(path, _joined(parts), problems)
+    return _joined(parts)
 
 
 def _at_once(block: bytes, line: int, layout: Layout) -> RatingLines | None:
@@ -135,43 +133,12 @@ def _ratings(columns: dict[str, NDArray]) -> Ratings:
     return Ratings(columns["user_id"], columns["movie_id"], columns["rating"], times)
 
 
-def in_scale(path: Path, raw: RatingLines, problems: Problems) -> RatingLines:
-    """Leave out what is not 0.5 to 5 in half steps.
-
-    Raises:
-        DataError: so many are not that the file's ratings are on another scale.
-    """
-    values = raw.ratings.values
-    halves = values * 2
-    good = (values >= MIN_RATING) & (values <= MAX_RATING) & (halves == np.rint(halves))
-    finite = values[np.isfinite(values)]
-    others = len(finite) - int(good.sum())
-    if others >= OTHER_SCALE and others > OTHER_SHARE * len(values):
-        steps = "" if (finite == np.rint(finite)).all() else " in steps that are not whole"
-        raise DataError(
-            f"{path}: ratings are {finite.min():g} to {finite.max():g}{steps}, this recsys takes "
-            f"{MIN_RATING:g} to {MAX_RATING:g} in steps of a half; "
-            f"{others:,} of {len(values):,} are others",
-            "convert the ratings to that scale",
-        )
-    return _keep(
-        path,
-        raw,
-        good,
-        problems,
-        lambda i: f"rating {values[i]:g}, expected 0.5 to 5 in steps of a half",
-    )
-
-
-def check_pairs(path: Path, raw: RatingLines, dataset: Dataset, problems: Problems) -> RatingLines:
-    """Leave out ratings of unknown movies, by unknown users, and second ratings of a movie."""
-
-    def shown(code: int, names: NDArray | None) -> str:
-        return str(code if names is None else names[code])
+def known_only(path: Path, raw: RatingLines, dataset: Dataset, problems: Problems) -> RatingLines:
+    """Leave out ratings of unknown movies and by unknown users."""
 
     def unknown(what: str, ids: NDArray[np.int32], names: NDArray | None) -> Callable[[int], str]:
         return lambda i: (
-            f"unknown {what} {shown(ids[i], names)}, expected one that the {what}s file has"
+            f"unknown {what} {_shown(ids[i], names)}, expected one that the {what}s file has"
         )
 
     for what, column, known, names in (
@@ -179,23 +146,57 @@ def check_pairs(path: Path, raw: RatingLines, dataset: Dataset, problems: Proble
         ("user", "user_ids", dataset.users.ids, dataset.user_names),
     ):
         ids = getattr(raw.ratings, column)
-        raw = _keep(path, raw, np.isin(ids, known), problems, unknown(what, ids, names))
+        raw = keep(path, raw, np.isin(ids, known), problems, unknown(what, ids, names))
+    return raw
+
+
+def once_only(path: Path, raw: RatingLines, dataset: Dataset, problems: Problems) -> RatingLines:
+    """Leave out second ratings of a movie by a user."""
     ratings, lines = raw
     first = _first_of_pair(ratings)
     if first is None:
         return raw
 
     def second(i: int) -> str:
-        movie = shown(ratings.movie_ids[i], dataset.movie_names)
-        user = shown(ratings.user_ids[i], dataset.user_names)
+        movie = _shown(ratings.movie_ids[i], dataset.movie_names)
+        user = _shown(ratings.user_ids[i], dataset.user_names)
         line = lines[first[i]]
         return f"second rating of movie {movie} by user {user}, expected one; line {line} has one"
 
     kept = first == np.arange(len(first))
-    return _keep(path, raw, kept, problems, second, "duplicate")
+    return keep(path, raw, kept, problems, second, "duplicate")
 
 
-def _keep(
+def _shown(code: int, names: NDArray | None) -> str:
+    return str(code if names is None else names[code])
+
+
+def combined(raw: RatingLines, how: str) -> tuple[RatingLines, int]:
+    """One rating of each user and movie, where its last one stands, and how many others went.
+
+    Args:
+        how: "last" takes the one of the latest time, of equal times the last of the file; "sum" and
+            "count" take what they say.
+    """
+    ratings = raw.ratings
+    if how == "count":
+        ratings = replace(ratings, values=np.ones(len(ratings), np.float32))
+    pairs = _pairs(ratings)
+    if not _repeats(pairs):
+        return raw._replace(ratings=ratings), 0
+    order = np.lexsort((ratings.times, pairs))
+    ordered = pairs[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    last = order[np.append(starts[1:], len(order)) - 1]
+    values = ratings.values.copy()
+    if how != "last":
+        values[last] = np.add.reduceat(ratings.values[order], starts)
+    last.sort()
+    left = replace(ratings, values=values)[last]
+    return RatingLines(left, np.asarray(raw.lines)[last]), len(ratings) - len(last)
+
+
+def keep(
     path: Path,
     raw: RatingLines,
     good: NDArray[np.bool_],
@@ -212,13 +213,23 @@ def _keep(
     return RatingLines(raw.ratings[good], lines[good])
 
 
-def _first_of_pair(ratings: Ratings) -> NDArray[np.int64] | None:
-    """(N,) for each rating the first one of its user and movie; None when no pair comes twice."""
+def _pairs(ratings: Ratings) -> NDArray[np.int64]:
+    """(N,) a number for each user and movie."""
     pairs = ratings.user_ids.astype(np.int64)
     pairs <<= 32
     pairs |= ratings.movie_ids
+    return pairs
+
+
+def _repeats(pairs: NDArray[np.int64]) -> bool:
     ordered = np.sort(pairs)
-    if not (ordered[1:] == ordered[:-1]).any():
+    return bool((ordered[1:] == ordered[:-1]).any())
+
+
+def _first_of_pair(ratings: Ratings) -> NDArray[np.int64] | None:
+    """(N,) for each rating the first one of its user and movie; None when no pair comes twice."""
+    pairs = _pairs(ratings)
+    if not _repeats(pairs):
         return None
     _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
     return first[inverse]

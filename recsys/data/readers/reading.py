@@ -15,7 +15,14 @@ from recsys.data.readers.described import check_kinds
 from recsys.data.readers.layouts import files_of
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.ratings import RatingLines, check_pairs, read_rating_file
+from recsys.data.readers.ratings import (
+    RatingLines,
+    combined,
+    known_only,
+    once_only,
+    read_rating_file,
+)
+from recsys.data.readers.scales import are_events, scaled
 from recsys.data.readers.table_files import TableFiles, table_files
 from recsys.data.readers.tables import (
     Understood,
@@ -25,11 +32,20 @@ from recsys.data.readers.tables import (
 )
 from recsys.data.readers.tabular import stem
 from recsys.data.readers.users import read_user_file
+from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError
 
 MANY_GENRES = 100  # more are named: their separator may be another
 
 Log = Callable[[str], None]
+
+
+class Checks(NamedTuple):
+    """How ratings are taken; see `read_all`."""
+
+    liked_from: float | None
+    repeats: str  # "" where there must be none
+    complete: bool
 
 
 class Reading(NamedTuple):
@@ -49,12 +65,18 @@ def read_all(
     users: Path | str | None = None,
     columns: Columns = Columns(),
     *,
+    liked_from: float | None = None,
+    repeats: str | None = None,
     complete: bool = True,
     log: Log = lambda line: None,
 ) -> Reading:
     """Read and check everything; bad lines are left out and put down.
 
     Args:
+        liked_from: from what on a rating is a like; by default as `scale_of` has it.
+        repeats: what becomes of several ratings of a movie by a user: "last", "sum" or "count". By
+            default the last one holds in tables, events are counted, and in other files all but
+            the first are bad lines.
         complete: check ratings against movies and users although some of those are bad.
 
     Raises:
@@ -63,7 +85,7 @@ def read_all(
     data = Path(data)
     tables = table_files(data, Path(items) if items else None, Path(users) if users else None)
     if tables:
-        return _read_tables(tables, data, columns, complete, log)
+        return _read_tables(tables, data, columns, Checks(liked_from, repeats or "", complete), log)
     if items or users or any(columns[:-1]):
         raise DataError(
             f"{data}: no table, only of tables (CSV, JSON lines, Parquet) can other files and "
@@ -87,15 +109,23 @@ def read_all(
         log(f"{data}: no users file, so only ratings are known of users")
     understood, unused = _noted(parts, {}, columns, log)
     dataset = Dataset(_name(data), known, movies, raw.ratings)
-    return _checked(path, raw, dataset, problems, complete, understood, unused)
+    checks = Checks(liked_from, repeats or "", complete)
+    read, _ = _checked(path, raw, dataset, problems, checks, True)
+    if read.dataset.scale != FIVE_STARS:
+        log(read.dataset.scale.in_words())
+    return read._replace(understood=understood, unused=unused)
 
 
 def _read_tables(
-    tables: TableFiles, data: Path, columns: Columns, complete: bool, log: Log
+    tables: TableFiles, data: Path, columns: Columns, checks: Checks, log: Log
 ) -> Reading:
     problems = Problems()
     movies, known = None, None
-    raw, user_names, movie_names, of_ratings = read_rating_table(tables.ratings, columns, problems)
+    raw, user_names, movie_names, rated, of_ratings = read_rating_table(
+        tables.ratings, columns, problems
+    )
+    rated = rated and not are_events(raw.ratings.values)
+    checks = checks._replace(repeats=checks.repeats or ("last" if rated else "count"))
     parts = [(tables.ratings, of_ratings)]
     if tables.items:
         key = of_ratings.roles["item"].rpartition(" (")[0]  # the same name is the same thing
@@ -133,7 +163,12 @@ def _read_tables(
         user_names,
         movie_names,
     )
-    return _checked(path, raw, dataset, problems, complete, understood, unused)
+    read, repeated = _checked(path, raw, dataset, problems, checks, rated)
+    if repeated:
+        said = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
+        log(f"{repeated:,} repeated events of a user and an item: {said[checks.repeats]}")
+    log(read.dataset.scale.in_words())
+    return read._replace(understood=understood, unused=unused)
 
 
 def _coded(
@@ -195,15 +230,28 @@ def _checked(
     raw: RatingLines,
     dataset: Dataset,
     problems: Problems,
-    complete: bool,
-    understood: dict[str, str],
-    unused: dict[str, str],
-) -> Reading:
-    """The ratings that fit the movies and users."""
-    if complete or not problems:  # else a bad movie would make all its ratings bad
-        raw = check_pairs(path, raw, dataset, problems)
+    checks: Checks,
+    rated: bool,
+) -> tuple[Reading, int]:
+    """The ratings that fit the movies and users, in the model's scale, and how many repeat others.
+
+    Args:
+        rated: False where the ratings' values mean nothing.
+    """
+    repeated = 0
+    if checks.complete or not problems:  # else a bad movie would make all its ratings bad
+        raw = known_only(path, raw, dataset, problems)
+        if checks.repeats:
+            raw, repeated = combined(raw, checks.repeats)
+        else:
+            raw = once_only(path, raw, dataset, problems)
+    rated &= checks.repeats != "count"
+    summed = checks.repeats == "sum"
+    raw, scale = scaled(path, raw, rated, checks.liked_from, problems, summed)
+    problems.kinds["duplicate"] += repeated
     total = len(raw.lines) + problems.counts[path]
-    return Reading(replace(dataset, ratings=raw.ratings), problems, path, total, understood, unused)
+    whole = replace(dataset, ratings=raw.ratings, scale=scale)
+    return Reading(whole, problems, path, total, {}, {}), repeated
 
 
 def note_genres(movies: Movies, path: Path, log: Log) -> None:

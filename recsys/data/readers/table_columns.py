@@ -19,6 +19,13 @@ from recsys.errors import DataError
 T = TypeVar("T", int, float)
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 64 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
+THUMBS = {
+    **dict.fromkeys(("up", "like", "liked", "yes", "true", "y", "t", "+", "thumbs up", "👍"), 1.0),
+    **dict.fromkeys(("down", "dislike", "disliked", "no", "false", "n", "f", "-"), 0.0),
+    **dict.fromkeys(("thumbs down", "thumbs_down", "👎"), 0.0),
+    **dict.fromkeys(("thumbs_up", "positive"), 1.0),
+    "negative": 0.0,
+}  # fmt: skip
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3))  # of times this large
 
@@ -48,6 +55,11 @@ class Column(NamedTuple):
     @property
     def data(self) -> Any:
         return self.read.columns[self.name]
+
+    def cast(self, kind: Any) -> "Column":
+        """The same of another of pyarrow's types."""
+        columns = {self.name: self.data.cast(kind)}
+        return self._replace(read=Read(columns, self.read.lines))
 
     def refuse(self, words: str, remedy: str, fix: str = "") -> DataError:
         return DataError(f"{self.table.path}: {self.name}: {words}", remedy, fix)
@@ -172,11 +184,15 @@ def _are_text(odd: NDArray[np.bool_], counts: NDArray[np.int64]) -> bool:
 
 
 def ratings(column: Column) -> Numbers:
-    """Ratings as float32, of any scale.
+    """Ratings as float32, of any scale; thumbs and booleans as 1 and 0.
 
     Raises:
         DataError: they are no numbers.
     """
+    import pyarrow as pa
+
+    if pa.types.is_boolean(column.data.type):
+        column = column.cast(pa.int8())
     found = column.numeric()
     if found:
         return found._replace(
@@ -185,6 +201,8 @@ def ratings(column: Column) -> Numbers:
         )
 
     def parse(text: str) -> float:
+        if (thumb := THUMBS.get(text.strip().lower())) is not None:
+            return thumb
         decimal = text.replace(",", ".") if column.table.delimiter != "," else text
         try:
             return number(decimal, "a rating")
@@ -194,9 +212,9 @@ def ratings(column: Column) -> Numbers:
     found = column.parsed(parse, "a rating as a number", np.float32)
     if 2 * found.good.sum() < len(found.good):
         raise column.refuse(
-            f"ratings such as {column.example(found)} are no numbers, others (thumbs, words) are "
-            "not supported yet",
-            "write them as 0.5 to 5",
+            f"ratings such as {column.example(found)} are neither numbers nor yes and no",
+            "write them as numbers, or name another column, or none",
+            "rating_column",
         )
     return found
 

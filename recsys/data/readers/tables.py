@@ -14,7 +14,7 @@ from recsys.data.readers.described import described
 from recsys.data.readers.fields import shown
 from recsys.data.readers.movies import genre_names, titled
 from recsys.data.readers.problems import BadLine, Problems
-from recsys.data.readers.ratings import RatingLines, in_scale
+from recsys.data.readers.ratings import RatingLines
 from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
 from recsys.data.readers.tabular import DISTINCT, Read, Table, open_table, texts
 from recsys.data.readers.text import plain_text
@@ -31,6 +31,7 @@ class RatingTable(NamedTuple):
     raw: RatingLines
     users: NDArray | None
     movies: NDArray | None
+    rated: bool  # False: there is no column of ratings
     understood: "Understood"
 
 
@@ -43,7 +44,7 @@ class Understood(NamedTuple):
 
 
 def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
-    """The ratings of a table, each 0.5 to 5 in half steps, and how it was read.
+    """The ratings of a table in their own scale, 1 where there are none, and how it was read.
 
     Raises:
         DataError: a column is missing, or what it holds is not supported.
@@ -54,7 +55,7 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
     read = table.read(list(found.values()), problems, types=types)
     if not len(read.lines):
         empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
-        return RatingTable(empty, None, None, Understood(dict(found), {}))
+        return RatingTable(empty, None, None, True, Understood(dict(found), {}))
     columns: dict[str, Numbers] = {}
     for role, parse in (
         ("user", lambda c: ids(c, "user")),
@@ -64,18 +65,19 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
     ):
         if role in found:
             columns[role] = parse(Column(table, read, found[role]))
-    values = [each.values for each in columns.values()]
-    if "time" not in columns:
-        values.append(np.zeros(len(values[0]), np.int64))
-    raw = kept(RatingLines(Ratings(*values), read.lines), table, columns, problems)
-    raw = in_scale(path, raw, problems)
+    rows = len(read.lines)
+    values: dict[str, NDArray] = {role: each.values for role, each in columns.items()}
+    values.setdefault("rating", np.ones(rows, np.float32))
+    values.setdefault("time", np.zeros(rows, np.int64))
+    whole = Ratings(*(values[role] for role in ("user", "item", "rating", "time")))
+    raw = kept(RatingLines(whole, read.lines), table, columns, problems)
     words = _in_words(raw.ratings, found, columns)
     understood = Understood(words, _unused(table, found, "a rating"))
-    return RatingTable(raw, columns["user"].names, columns["item"].names, understood)
+    return RatingTable(raw, *_names_of(columns), "rating" in found, understood)
 
 
 def _rating_columns(table: Table, given: Columns) -> dict[str, str]:
-    """The columns of user, item, rating and, where there is one, time."""
+    """The columns of user, item and, where there are such, rating and time."""
     path, names = table.path, table.names
     found = by_name(path, names, ("user", "item", "rating", "time"), given)
     if not {"user", "item", "rating"} <= set(found):
@@ -93,8 +95,6 @@ def _rating_columns(table: Table, given: Columns) -> dict[str, str]:
     for role in ("user", "item"):
         if role not in found:
             raise missing(path, role, names)
-    if "rating" not in found:
-        raise missing(path, "rating", names, "; events without ratings are not supported yet")
     twice = [name for name in found.values() if list(found.values()).count(name) > 1]
     if twice:
         raise DataError(f"{path}: {twice[0]!r} is taken for two things", "name each column", "file")
@@ -128,6 +128,10 @@ def _numbers(column: Any) -> Any:
     return column.drop_null().to_numpy()
 
 
+def _names_of(columns: dict[str, Numbers]) -> tuple[NDArray | None, NDArray | None]:
+    return columns["user"].names, columns["item"].names
+
+
 def _in_words(
     ratings: Ratings, found: dict[str, str], columns: dict[str, Numbers]
 ) -> dict[str, str]:
@@ -135,7 +139,8 @@ def _in_words(
     for role, column in (("user", ratings.user_ids), ("item", ratings.movie_ids)):
         text = ", text" if columns[role].names is not None else ""
         words[role] = f"{found[role]} ({_distinct(column):,}{text})"
-    if len(ratings):
+    words["rating"] = "none"
+    if len(ratings) and "rating" in found:
         low, high = ratings.values.min(), ratings.values.max()
         words["rating"] = f"{found['rating']} {low:g}-{high:g}"
     words["time"] = f"{found['time']} ({columns['time'].unit})" if "time" in found else "none"

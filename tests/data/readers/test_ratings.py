@@ -14,7 +14,7 @@ from recsys.data.readers import ratings as module
 from recsys.data.readers.fields import MAX_ID
 from recsys.data.readers.layouts import DAT_RATINGS, U_RATINGS, Layout
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.ratings import RatingLines, check_pairs, read_rating_file
+from recsys.data.readers.ratings import RatingLines, known_only, once_only, read_rating_file
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
@@ -156,7 +156,7 @@ def test_pairs_are_distinguished_and_the_first_kept(tmp_path):
     dataset = Dataset("", Users.without_attributes(np.array([1, 12])), movies, ratings)
     problems = Problems()
     raw = RatingLines(ratings, range(11, 16))
-    kept = check_pairs(tmp_path, raw, dataset, problems)
+    kept = once_only(tmp_path, raw, dataset, problems)
     assert kept.ratings.times.tolist() == [0, 1, 2]
     assert problems.listed() == [
         f"{tmp_path}:14: second rating of movie 23 by user 1, expected one; line 11 has one",
@@ -170,5 +170,5 @@ def test_large_ids_need_no_large_table(tmp_path):
     movies = Movies(np.array([MAX_ID, 7]), ["", ""], [(), ()])
     dataset = Dataset("", Users.without_attributes(ids), movies, ratings)
     raw = RatingLines(ratings, range(1, 3))
-    kept = check_pairs(tmp_path, raw, dataset, Problems())
+    kept = known_only(tmp_path, raw, dataset, Problems())
     assert kept.ratings.movie_ids.tolist() == [MAX_ID]

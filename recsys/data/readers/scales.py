@@ -1,0 +1,72 @@
+"""What a file's ratings mean: their scale, what of them is liked, or that they are none."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.movielens import MAX_RATING, MIN_RATING
+from recsys.data.readers.problems import Problems
+from recsys.data.readers.ratings import RatingLines, keep
+from recsys.data.scale import EVENTS, Scale, scale_of, strengths
+from recsys.errors import DataError
+
+OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
+
+
+def are_events(values: NDArray[np.floating]) -> bool:
+    """Whether (N,) values say nothing but that there was an event: all are 1, or any other one."""
+    if not len(values) or not (values == values[0]).all():
+        return False
+    return bool(values[0] == 1 or not MIN_RATING <= values[0] <= MAX_RATING)
+
+
+def scaled(
+    path: Path,
+    raw: RatingLines,
+    rated: bool,
+    liked: float | None,
+    problems: Problems,
+    summed: bool = False,
+) -> tuple[RatingLines, Scale]:
+    """Ratings as the model has them, and their own scale; or counts of events as strengths.
+
+    MovieLens' scale is 0.5 to 5 in half steps; the few ratings that are none of these are bad
+    lines. Where many are not, or ratings were summed, the scale is what the ratings span.
+
+    Raises:
+        DataError: nothing, or everything, would be liked.
+    """
+    values = raw.ratings.values
+    if not rated:
+        return _with_values(raw, strengths(values)), EVENTS
+    finite = np.isfinite(values)
+    halves = values * 2
+    good = (values >= MIN_RATING) & (values <= MAX_RATING) & (halves == np.rint(halves))
+    others = int(finite.sum() - good.sum())
+    expected = "expected 0.5 to 5 in steps of a half"
+    span = values[finite]
+    if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
+        others and (summed or span.max() <= 1)
+    ):
+        good, expected = finite, "expected a finite number"
+    raw = keep(path, raw, good, problems, lambda i: f"rating {values[i]:g}, {expected}")
+    if not len(raw.ratings):
+        return raw, Scale()
+    scale = scale_of(raw.ratings.values, liked)
+    if liked is not None:
+        share = (raw.ratings.values >= liked).mean()
+        if not 0 < share < 1:
+            low, high = raw.ratings.values.min(), raw.ratings.values.max()
+            raise DataError(
+                f"{path}: {'every' if share else 'no'} rating is {liked:g} or more, they are "
+                f"{low:g} to {high:g}",
+                "say another from which on a rating is a like",
+                "liked_from",
+            )
+    return _with_values(raw, scale.inward(raw.ratings.values)), scale
+
+
+def _with_values(raw: RatingLines, values: NDArray[np.float32]) -> RatingLines:
+    r = raw.ratings
+    return raw._replace(ratings=type(r)(r.user_ids, r.movie_ids, values, r.times))

@@ -1,0 +1,113 @@
+"""The scale of a file's ratings, and the model's own: 0.5 to 5, of which 4 and more is liked."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
+
+_BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Ratings from `low` to `high`, liked from `liked` on; or events, which have no ratings.
+
+    The model's ratings are affine in the file's where that keeps likes and others apart, as on 0.5
+    to 5, on 1 to 10 and with thumbs; else in two pieces, which meet where liking begins.
+
+    >>> ten = Scale(1, 10, 8)
+    >>> ten.inward([1, 7, 8, 10]).tolist()
+    [0.5, 3.5, 4.0, 5.0]
+    >>> ten.outward([0.5, 4.5]).tolist()
+    [1.0, 9.0]
+    """
+
+    low: float = MIN_RATING
+    high: float = MAX_RATING
+    liked: float = LIKED
+    rated: bool = True  # False: every event is a like
+    bent: bool = False  # in two pieces
+
+    def inward(self, ratings: ArrayLike) -> NDArray[np.float32]:
+        """Ratings of the file as the model has them; a like is LIKED or more, another is less."""
+        own = np.asarray(ratings)
+        if self._same:
+            return own.astype(np.float32)
+        ours = np.interp(own, *self._knots).astype(np.float32)
+        return np.where(own >= self.liked, np.maximum(ours, LIKED), np.minimum(ours, _BELOW))
+
+    def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
+        """Ratings of the model as the file would have them."""
+        ours = np.asarray(ratings, np.float32)
+        own, knots = self._knots
+        return ours if self._same else np.interp(ours, knots, own).astype(np.float32)
+
+    @property
+    def _same(self) -> bool:
+        return not self.bent and (self.low, self.high) == (MIN_RATING, MAX_RATING)
+
+    @property
+    def _knots(self) -> tuple[list[float], list[float]]:
+        if self.bent and self.liked < self.high:
+            return [self.low, self.liked, self.high], [MIN_RATING, LIKED, MAX_RATING]
+        return [self.low, self.high], [MIN_RATING, LIKED if self.bent else MAX_RATING]
+
+    @property
+    def unit(self) -> float:
+        """How much of the file's scale one of the model's is, on the whole."""
+        return (self.high - self.low) / (MAX_RATING - MIN_RATING)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def in_words(self) -> str:
+        """What the ratings are taken for, in a line for the log."""
+        if not self.rated:
+            return "no ratings: every event is a like, and no rating is predicted"
+        learned = "" if self._same else f", {self.low:g} to {self.high:g} learned as 0.5 to 5"
+        return f"ratings: liked from {self.liked:g}{learned}"
+
+
+def scale_of(ratings: NDArray[np.floating], liked: float | None = None) -> Scale:
+    """The scale of (N,) ratings that are all good and of at least two values.
+
+    They are MovieLens' own where they lie from 0.5 to 5 and reach beyond 1. Liked is what lies in
+    the last quarter of the scale (4 of 5, 8 of 10, 75 of 100), or the better half of the ratings
+    where hardly any does.
+
+    Args:
+        liked: from what on a rating is a like, if that is not to be inferred.
+    """
+    low, high = float(ratings.min()), float(ratings.max())
+    if low >= MIN_RATING and 1 < high <= MAX_RATING:
+        low, high = MIN_RATING, MAX_RATING
+        if liked in (None, LIKED):
+            return FIVE_STARS
+    values, counts = np.unique(ratings, return_counts=True)
+    if liked is None:
+        liked = low + 0.75 * (high - low)
+        if counts[values >= liked].sum() < LIKED_SHARE * len(ratings):
+            half = values[np.searchsorted(np.cumsum(counts), len(ratings) / 2)]
+            liked = float(half if half > low else values[1])
+        liked = float(values[np.searchsorted(values, liked)])
+    straight = np.interp(values, [low, high], [MIN_RATING, MAX_RATING])
+    bent = bool(((straight >= LIKED) != (values >= liked)).any())
+    return Scale(low, high, liked, bent=bent)
+
+
+LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the scale
+
+
+def strengths(counts: NDArray) -> NDArray[np.float32]:
+    """Events as ratings of the model: 4 for one, 5 for sixteen and more of the same.
+
+    >>> strengths(np.array([1, 4, 100])).tolist()
+    [4.0, 4.5, 5.0]
+    """
+    return (LIKED + np.minimum(np.log2(counts) / 4, MAX_RATING - LIKED)).astype(np.float32)
+
+
+FIVE_STARS, EVENTS = Scale(), Scale(rated=False)
