@@ -32,8 +32,10 @@ class Whole(click.IntRange):
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         text = str(value).strip()
-        if not (text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 19):
+        if not (text.isascii() and text.removeprefix("-").isdecimal()):
             self.fail(f"{quoted(str(value))} is not a whole number.", param, context)
+        if len(text) > 18:
+            self.fail(f"{quoted(str(value))} is too large.", param, context)
         return super().convert(int(text), param, context)
 
 

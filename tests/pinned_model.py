@@ -1,0 +1,119 @@
+"""A tiny model as it lay on disk when its format was made, and what it answered then.
+
+What the tables of a model folder mean may change only with the format's number
+(`recsys.serving.model_folder.FORMAT`): test_pinned_model.py asks this model again. After raising
+the number, make both files anew:
+
+    python tests/pinned_model.py
+"""
+
+import json
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from recsys.data.dataset import Movies  # noqa: E402
+from recsys.infer import Recommender, UserQuery, catalogue, predict  # noqa: E402
+from recsys.serving.model_folder import FORMAT, ModelFolder  # noqa: E402
+
+SAMPLE = HERE.parent / "data" / "sample"
+MODEL, ANSWERS = HERE / "serving" / "pinned_model.zip", HERE / "serving" / "pinned_answers.json"
+USERS, MOVIES = 40, 60  # of the sample's, the first
+SMALL = {
+    "epochs": 2, "dimension": 3, "id_size": 4, "side_size": 2, "filters": 2, "ease_rank": 3,
+    "factor_dimension": 3, "factor_coordinates": 2, "taste_rank": 3, "taste_content_rank": 2,
+}  # fmt: skip
+QUERIES = {
+    "a user": UserQuery(3),
+    "a user as of a day": UserQuery(3, as_of=973_000_000),
+    "a profile": UserQuery(gender=1, age=2, job=12),
+    "favourites": UserQuery(likes=(1, 17)),
+    "nobody": UserQuery(),
+}
+NEW = Movies(np.array([9001]), ["Toy Story Returns (2001)"], [("Animation", "Comedy")])
+
+
+def unpacked(folder: Path) -> ModelFolder:
+    """The committed model, in a folder."""
+    with zipfile.ZipFile(MODEL) as packed:
+        packed.extractall(folder)
+    return ModelFolder(folder)
+
+
+def answers(model: ModelFolder) -> dict[str, list[list[float]]]:
+    """Movie, score and rating of what each query is answered; and predicted ratings."""
+    movies = catalogue(model)
+    recommender = Recommender(model, movies)
+    found: dict[str, list[list[float]]] = {}
+    for name, query in QUERIES.items():
+        for rank_by in ("relevance", "rating", "tutorial"):
+            (best,) = recommender.recommend([query], 5, rank_by=rank_by)
+            found[f"{name} by {rank_by}"] = [[m.movie_id, m.score, m.rating] for m in best]
+    found["similar"] = [[m.movie_id, m.score] for m in recommender.similar(1, 5)]
+    (new,) = Recommender(model, catalogue(model, NEW)).recommend([QUERIES["a user"]], 1)
+    found["a new movie"] = [[m.movie_id, m.score, m.rating] for m in new]
+    pairs = np.array([[1, 1], [1, 17], [3, 5]])
+    found["predicted"] = [[float(each)] for each in predict(model, *pairs.T)]
+    return {name: np.round(rows, 6).tolist() for name, rows in found.items()}
+
+
+def differences(
+    one: dict[str, list[list[float]]], other: dict[str, list[list[float]]]
+) -> list[str]:
+    """The queries that are answered otherwise, beyond rounding."""
+    return sorted(
+        name
+        for name in {*one, *other}
+        if np.shape(one.get(name)) != np.shape(other.get(name))
+        or not np.allclose(one[name], other[name], rtol=0, atol=1e-4)
+    )
+
+
+def _train(folder: Path) -> Path:
+    from recsys.train import train
+    from recsys.training.options import Options
+
+    data = folder / "data"
+    data.mkdir()
+    for name, kept in (("users", USERS), ("movies", MOVIES), ("ratings", None)):
+        lines = (SAMPLE / f"{name}.dat").read_bytes().splitlines(keepends=True)
+        fields = [[int(each) for each in line.split(b"::")[:2]] if kept is None
+                  else [int(line.split(b"::")[0])] for line in lines]  # fmt: skip
+        most = (USERS, MOVIES) if kept is None else (kept,)
+        few = [line for line, ids in zip(lines, fields, strict=True)
+               if all(i <= m for i, m in zip(ids, most, strict=True))]  # fmt: skip
+        (data / f"{name}.dat").write_bytes(b"".join(few))
+    train(data, folder / "model", Options(**SMALL))
+    return folder / "model"
+
+
+def _write(model: Path) -> None:
+    for tower in model.glob("*_tower.*"):  # for plain Paddle, never read by recsys
+        tower.unlink()
+    with zipfile.ZipFile(MODEL, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for file in sorted(file for file in model.rglob("*") if file.is_file()):
+            packed.write(file, file.relative_to(model))
+    stored = {"format": FORMAT, "answers": answers(ModelFolder(model))}
+    text = json.dumps(stored, indent=0).replace(",\n", ", ").replace("[\n", "[")
+    ANSWERS.write_text(text.replace("\n]", "]").replace('], "', '],\n"') + "\n")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        if ANSWERS.exists() and (before := json.loads(ANSWERS.read_text()))["format"] == FORMAT:
+            model = unpacked(Path(place, "before"))
+            if changed := differences(before["answers"], answers(model)):
+                sys.exit(f"raise FORMAT first, other answers to: {', '.join(changed)}")
+            sys.exit("nothing to do: the answers are those of this format")
+        _write(_train(Path(place)))
+        print(f"{MODEL.stat().st_size} bytes, format {FORMAT}")
+
+
+if __name__ == "__main__":
+    main()

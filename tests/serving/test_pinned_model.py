@@ -1,0 +1,32 @@
+"""What the tables of a model folder mean changes with the number of its format, or not at all."""
+
+import json
+
+import pytest
+from pinned_model import ANSWERS, answers, differences, unpacked
+
+from recsys.serving import vector
+from recsys.serving.model_folder import FORMAT
+
+REMEDY = "raise FORMAT of recsys/serving/model_folder.py, then run: python tests/pinned_model.py"
+
+
+@pytest.fixture
+def stored() -> dict:
+    found = json.loads(ANSWERS.read_text())
+    assert found["format"] == FORMAT, REMEDY
+    return found["answers"]
+
+
+def test_a_model_of_this_format_answers_as_when_the_format_was_made(stored, tmp_path):
+    model = unpacked(tmp_path / "model")
+    model.verify()
+    changed = differences(stored, answers(model))
+    assert changed == [], f"{changed}: the tables mean something else now: {REMEDY}"
+
+
+def test_other_maths_are_noticed(stored, tmp_path, monkeypatch):
+    model = unpacked(tmp_path / "model")
+    unit = vector.unit
+    monkeypatch.setattr("recsys.serving.users.unit", lambda rows: 1.01 * unit(rows))
+    assert differences(stored, answers(model))
