@@ -12,7 +12,7 @@ user's vector weigh in the inner product, which is the score:
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class Recommendation(NamedTuple):
     score: float  # what the list is sorted by: the inner product of query and movie
     rating: float | None  # predicted, on the scale of the data; None where they have no ratings
     is_new: bool  # the model was not trained on this movie
+    columns: dict[str, Any] = {}  # noqa: RUF012 - of the schema, None where unknown
 
 
 class Recommender:
@@ -242,6 +243,7 @@ def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
         years=movies.years,
         is_new=rows == 0,
         vectors=model.layout.movies(named),
+        columns=model.vocabulary.columns(movies),
     )
 
 
@@ -321,6 +323,7 @@ def _described(
             float(scores[rank - 1]),
             float(ratings[rank - 1]) if scale.rated else None,
             bool(movies.is_new[place]),
+            {name: column.value(int(place)) for name, column in movies.columns.items()},
         )
         for rank, place in enumerate(places, 1)
     ]

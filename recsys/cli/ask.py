@@ -122,7 +122,7 @@ def recommend(
     format = format or ("table" if users is None else "jsonl")
     if format in ("json", "table") and len(asking) != 1:
         raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
-    filter = wanted.of(folder.vocabulary.genres)
+    filter = wanted.of(folder.vocabulary)
     if load_first and not exact:
         _publish(folder, address)
     with _searched(exact, folder, address, hits=len(asking) * k if users else 0) as (store, count):
@@ -177,7 +177,7 @@ def similar(
     from recsys.serving.model_folder import load_model
 
     folder = load_model(model)
-    filter = wanted.of(folder.vocabulary.genres)
+    filter = wanted.of(folder.vocabulary)
     known = queries.movie_if_known(folder, movie)
     with _searched(exact, folder, address) as (store, count):
         movie_id = queries.new_movie_of(folder, movie, store) if known is None else known

@@ -18,7 +18,7 @@ from recsys.milvus.address import CONSISTENCY, MilvusAddress
 from recsys.training.options import Options
 
 if TYPE_CHECKING:
-    from recsys.data.dataset import Dataset
+    from recsys.data.dataset import Dataset, Vocabulary
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
 
@@ -229,22 +229,28 @@ class FilterOptions(NamedTuple):
     all_genres: bool
     not_genre: tuple[str, ...]
     year: tuple[int, int] | None
+    where: str | None
 
-    def of(self, genres: Sequence[str]) -> "Filter":
+    def of(self, vocabulary: "Vocabulary") -> "Filter":
         """The filter in the spelling of a model's genres.
 
         Raises:
             click.UsageError: one is not among them; they are listed.
+            QueryError: the condition is none, or not on columns of the model's movies.
         """
-        from recsys.serving.catalogue import Filter
+        from recsys.serving.catalogue import Filter, types
+        from recsys.serving.where import parse
 
+        genres = vocabulary.genres
+        kinds = {each.name: each.kind for each in vocabulary.movies}
+        condition = None if self.where is None else parse(self.where, types(kinds))
         named, without = _known(self.genre, genres), _known(self.not_genre, genres)
         some, every = ((), named) if self.all_genres else (named, ())
-        return Filter(some, every, without, self.year)
+        return Filter(some, every, without, self.year, condition)
 
 
 def filter_options(command: F) -> F:
-    """--genre, --all-genres, --not-genre and --year; the command gets them as `wanted`."""
+    """--genre, --all-genres, --not-genre, --year and --where; the command gets `wanted`."""
 
     @functools.wraps(command)
     def with_filter(**given: Any) -> Any:
@@ -253,6 +259,7 @@ def filter_options(command: F) -> F:
 
     every = "Every --genre must be there, not just one."
     for option in (
+        click.option("--where", help="Movies that fit: 'year >= 1990 and brand == \"X\"'."),
         click.option("--year", type=Years(), help="Movies of these years: 1994 or 1990-1999."),
         click.option("--not-genre", multiple=True, help="Movies without it; may be repeated."),
         click.option("--all-genres", is_flag=True, help=every),

@@ -47,6 +47,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "timeout": ("--timeout",),
     "token": ("--token",),
     "uri": ("--uri",),
+    "where": ("--where",),
     "user_attribute": ("--user-attribute",),
     "user": ("--like", "--age", "--gender", "--job"),
 }

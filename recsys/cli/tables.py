@@ -49,6 +49,7 @@ class Answer(NamedTuple):
                 "score": round(each.score, 6),
                 "rating": None if not self.query or each.rating is None else round(each.rating, 6),
                 "new": each.is_new,
+                **({"columns": each.columns} if each.columns else {}),
             }
             for each in self.found
         ]

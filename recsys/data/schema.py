@@ -55,6 +55,32 @@ class Column:
             return Column(self.kind, self.values[chosen])
         return Column(self.kind, [self.values[i] for i in np.arange(len(self))[chosen].tolist()])
 
+    def value(self, place: int) -> str | float | list[str] | None:
+        """One field; a whole number without its fraction, None where unknown."""
+        value = self.values[place]
+        if self.kind == "categories":
+            return list(value)
+        if self.kind != "number":
+            return value or None
+        if np.isnan(value):
+            return None
+        return int(value) if value == int(value) else float(value)
+
+    @classmethod
+    def joined(cls, columns: Sequence["Column"]) -> "Column":
+        """At least one column of a kind, one after the other."""
+        kind, values = columns[0].kind, [each.values for each in columns]
+        if kind == "number":
+            return cls(kind, np.concatenate(values))
+        return cls(kind, [value for each in values for value in each])
+
+    def same(self, other: "Column") -> NDArray[np.bool_]:
+        """(N,) where two columns of N fields say the same."""
+        if self.kind == "number":
+            unknown = np.isnan(self.values) & np.isnan(other.values)
+            return unknown | (self.values == other.values)
+        return np.array([a == b for a, b in zip(self.values, other.values, strict=True)], bool)
+
     @classmethod
     def unknown(cls, kind: Kind, rows: int) -> "Column":
         """So many fields of which nothing is known."""

@@ -36,7 +36,7 @@ def create(
     with milvus.errors("creating a collection", timeout):
         milvus.client.create_collection(
             name,
-            schema=collection_schema(movies.vectors.shape[1], is_text(movies.ids)),
+            schema=collection_schema(movies.vectors.shape[1], is_text(movies.ids), movies.columns),
             properties=properties,
             num_shards=layout.shards,
             consistency_level="Bounded",

@@ -97,6 +97,7 @@ def publish(
         is_current=True,
         updating=False,
         changed="",
+        columns=tuple((name, column.kind) for name, column in movies.columns.items()),
     )
 
 

@@ -1,7 +1,8 @@
 """The row of a movie in Milvus, described once: fields, limits, writing, reading, filtering."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,23 @@ from numpy.typing import NDArray
 from pymilvus import CollectionSchema, DataType, MilvusClient
 
 from recsys.data.ids import MAX_TEXT, Id, id_array, is_text
+from recsys.data.schema import Column, Kind
 from recsys.errors import StoreError
+from recsys.milvus.expression import MAX_GENRE, UNKNOWN_NUMBER, cut, listed, literal, written
 from recsys.serving.catalogue import Catalogue, Filter
 
 FORMAT = "1"  # of the row and of a collection's properties; another is refused
 KEY, VECTOR = "movie_id", "vector"
-FIELDS = [KEY, "title", "year", "genres", "is_new", VECTOR]
-MAX_TITLE, MAX_GENRE, MAX_GENRES = 1024, 256, 256  # UTF-8 bytes, UTF-8 bytes, genres of a movie
+FIELDS = [KEY, "title", "year", "genres", "is_new", VECTOR]  # of every collection, and the schema's
+MAX_TITLE, MAX_GENRES = 1024, 256  # UTF-8 bytes, genres of a movie
+MAX_WORDS = 8192  # UTF-8 bytes of a category or text
 BATCH = 2_000  # movies sent at a time
-_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 
 
-def collection_schema(dimension: int, text_ids: bool) -> CollectionSchema:
-    """The fields of a collection of movies."""
+def collection_schema(
+    dimension: int, text_ids: bool, columns: Mapping[str, Column] = MappingProxyType({})
+) -> CollectionSchema:
+    """The fields of a collection of movies with those columns."""
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     if text_ids:
         schema.add_field(KEY, DataType.VARCHAR, is_primary=True, max_length=MAX_TEXT)
@@ -29,16 +34,34 @@ def collection_schema(dimension: int, text_ids: bool) -> CollectionSchema:
         schema.add_field(KEY, DataType.INT64, is_primary=True)
     schema.add_field("title", DataType.VARCHAR, max_length=MAX_TITLE)
     schema.add_field("year", DataType.INT32)
+    _add_array(schema, "genres")
+    schema.add_field("is_new", DataType.BOOL)
+    for name, column in columns.items():
+        if column.kind == "categories":
+            _add_array(schema, name)
+        elif column.kind == "number":
+            schema.add_field(name, DataType.DOUBLE)
+        else:
+            schema.add_field(name, DataType.VARCHAR, max_length=MAX_WORDS)
+    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dimension)
+    return schema
+
+
+def _add_array(schema: CollectionSchema, name: str) -> None:
     schema.add_field(
-        "genres",
+        name,
         DataType.ARRAY,
         element_type=DataType.VARCHAR,
         max_capacity=MAX_GENRES,
         max_length=MAX_GENRE,
     )
-    schema.add_field("is_new", DataType.BOOL)
-    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dimension)
-    return schema
+
+
+def columns_of(description: dict[str, Any]) -> tuple[tuple[str, Kind], ...]:
+    """The columns of the schema in a collection that Milvus describes; texts are categories."""
+    kinds: dict[int, Kind] = {DataType.DOUBLE: "number", DataType.ARRAY: "categories"}
+    fields = [field for field in description["fields"] if field["name"] not in FIELDS]
+    return tuple((field["name"], kinds.get(field["type"], "category")) for field in fields)
 
 
 def dimension_of(description: dict[str, Any]) -> int:
@@ -69,12 +92,15 @@ def check_catalogue(catalogue: Catalogue) -> None:
     with np.errstate(invalid="ignore", over="ignore"):
         norms = np.linalg.norm(catalogue.vectors, axis=1)
     genres = np.array([len(genres) for genres in catalogue.genres])
+    several = [c.values for c in catalogue.columns.values() if c.kind == "categories"]
+    most = np.array([[len(each) for each in values] for values in several]).max(0, initial=0)
     for wrong, what in [
         (again, "is there twice"),
         (_unfit_ids(catalogue.ids), "has a negative id, or an empty or too long one"),
         (~finite, "has a vector with a value that is not finite"),
         (~(np.abs(norms - 1) <= 1e-3), "has a vector that is not of unit length"),
         (genres > MAX_GENRES, f"has more than {MAX_GENRES} genres"),
+        (most > MAX_GENRES, f"has more than {MAX_GENRES} values in a column"),
     ]:
         if wrong.any():
             raise StoreError(
@@ -96,14 +122,25 @@ def as_stored(catalogue: Catalogue) -> Catalogue:
     movies = catalogue if in_order else catalogue.take(np.sort(catalogue.ids))
     return replace(
         movies,
-        titles=[_cut(title, MAX_TITLE) for title in movies.titles],
+        titles=[cut(title, MAX_TITLE) for title in movies.titles],
         genres=[_stored_genres(genres) for genres in movies.genres],
+        columns={name: _stored(column) for name, column in movies.columns.items()},
     )
+
+
+def _stored(column: Column) -> Column:
+    """A column with its texts cut to what Milvus takes."""
+    if column.kind == "number":
+        return column
+    if column.kind == "categories":
+        return Column(column.kind, [_stored_genres(each) for each in column.values])
+    return Column(column.kind, [cut(each, MAX_WORDS) for each in column.values])
 
 
 def rows_of(stored: Catalogue) -> Iterator[list[dict[str, Any]]]:
     """Movies from `as_stored` as rows of Milvus, BATCH at a time."""
     ids, years, is_new = stored.ids.tolist(), stored.years.tolist(), stored.is_new.tolist()
+    columns = {name: _fields(column) for name, column in stored.columns.items()}
     for start in range(0, len(stored), BATCH):
         yield [
             {
@@ -113,12 +150,30 @@ def rows_of(stored: Catalogue) -> Iterator[list[dict[str, Any]]]:
                 "genres": list(stored.genres[movie]),
                 "is_new": is_new[movie],
                 VECTOR: stored.vectors[movie],
+                **{name: values[movie] for name, values in columns.items()},
             }
             for movie in range(start, min(len(stored), start + BATCH))
         ]
 
 
-def catalogue_of(rows: Sequence[dict[str, Any]], dimension: int) -> Catalogue:
+def _fields(column: Column) -> list[Any]:
+    """A column's values as Milvus takes them; there is something for unknown ones too."""
+    if column.kind != "number":
+        return [list(each) if isinstance(each, tuple) else each for each in column.values]
+    return np.where(np.isfinite(column.values), column.values, UNKNOWN_NUMBER).tolist()
+
+
+def _column(kind: Kind, values: list[Any]) -> Column:
+    """What `_fields` made of a column."""
+    if kind != "number":
+        return Column(kind, [tuple(each) if kind == "categories" else each for each in values])
+    numbers = np.array(values, np.float64)
+    return Column(kind, np.where(numbers > UNKNOWN_NUMBER, numbers, np.nan))
+
+
+def catalogue_of(
+    rows: Sequence[dict[str, Any]], dimension: int, columns: Sequence[tuple[str, Kind]] = ()
+) -> Catalogue:
     """Rows of Milvus as movies, in the order of the rows."""
     return Catalogue(
         id_array(row[KEY] for row in rows),
@@ -127,31 +182,21 @@ def catalogue_of(rows: Sequence[dict[str, Any]], dimension: int) -> Catalogue:
         np.array([row["year"] for row in rows], np.int32),
         np.array([row["is_new"] for row in rows], np.bool_),
         np.array([row[VECTOR] for row in rows], np.float32).reshape(len(rows), dimension),
+        {name: _column(kind, [row[name] for row in rows]) for name, kind in columns},
     )
 
 
 def expression(filter: Filter, excluded: NDArray | Sequence[Id] = ()) -> str:
-    """A filter and excluded ids as Milvus' expression.
-
-    No value can end its string: quotes and backslashes are escaped.
-    """
-    parts = []
-    if filter.any_genre:
-        parts.append(f"array_contains_any(genres, {_genres(filter.any_genre)})")
-    if filter.all_genres:
-        parts.append(f"array_contains_all(genres, {_genres(filter.all_genres)})")
-    if filter.not_genres:
-        parts.append(f"not array_contains_any(genres, {_genres(filter.not_genres)})")
-    if filter.years:
-        parts.append(f"year >= {int(filter.years[0])} and year <= {int(filter.years[1])}")
+    """A filter and excluded ids as Milvus' expression."""
+    parts = [written(filter.condition)]
     if len(excluded):
-        parts.append(f"{KEY} not in {_listed(id_array(excluded).tolist())}")
-    return " and ".join(f"({part})" for part in parts)
+        parts.append(f"{KEY} not in {listed(id_array(excluded).tolist())}")
+    return " and ".join(f"({part})" for part in parts if part)
 
 
 def one_of(movie_ids: Sequence[Id]) -> str:
     """The expression that the named movies fit."""
-    return f"{KEY} in {_listed(movie_ids)}"
+    return f"{KEY} in {listed(movie_ids)}"
 
 
 def every(text_ids: bool) -> str:
@@ -161,25 +206,8 @@ def every(text_ids: bool) -> str:
 
 def between(first: Id, last: Id) -> str:
     """The expression that the movies from one id to another, both included, fit."""
-    return f"{KEY} >= {_literal(first)} and {KEY} <= {_literal(last)}"
-
-
-def _literal(value: Id) -> str:
-    return f'"{value.translate(_ESCAPED)}"' if isinstance(value, str) else str(value)
-
-
-def _listed(values: Sequence[Id]) -> str:
-    return f"[{', '.join(map(_literal, values))}]"
-
-
-def _genres(genres: Sequence[str]) -> str:
-    return _listed(_stored_genres(genres))
+    return f"{KEY} >= {literal(first)} and {KEY} <= {literal(last)}"
 
 
 def _stored_genres(genres: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_cut(genre, MAX_GENRE) for genre in genres)
-
-
-def _cut(text: str, size: int) -> str:
-    """The text cut to at most `size` bytes of UTF-8, as Milvus counts."""
-    return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
+    return tuple(cut(genre, MAX_GENRE) for genre in genres)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pymilvus import MilvusClient
 
 from recsys.data.ids import Id, id_array, is_text, positions
+from recsys.data.schema import Column
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, every, expression, one_of
@@ -121,8 +122,8 @@ def take(
     rows: list[dict[str, Any]] = []
     for start in range(0, len(distinct), READ_AT_ONCE):
         named = one_of(distinct[start : start + READ_AT_ONCE])
-        rows += _read(milvus, opened, named, FIELDS, consistency)
-    return catalogue_of(rows, opened.dimension).take(wanted)
+        rows += _read(milvus, opened, named, fields_of(opened), consistency)
+    return catalogue_of(rows, opened.dimension, opened.columns).take(wanted)
 
 
 def ids_of(milvus: Milvus, opened: Published) -> list[Id]:
@@ -131,18 +132,24 @@ def ids_of(milvus: Milvus, opened: Published) -> list[Id]:
     return sorted(row[KEY] for row in found)
 
 
+def fields_of(opened: Published) -> list[str]:
+    """All fields of a version's movies."""
+    return [*FIELDS, *(name for name, _ in opened.columns)]
+
+
 def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
     """All movies of a version by rising id, some thousands at a time."""
     ids = ids_of(milvus, opened)
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
-        rows = _read(milvus, opened, between(page[0], page[-1]), FIELDS, "Bounded")
-        yield catalogue_of(sorted(rows, key=lambda row: row[KEY]), opened.dimension)
+        rows = _read(milvus, opened, between(page[0], page[-1]), fields_of(opened), "Bounded")
+        in_order = sorted(rows, key=lambda row: row[KEY])
+        yield catalogue_of(in_order, opened.dimension, opened.columns)
 
 
 def read_all(milvus: Milvus, opened: Published) -> Catalogue:
     """All movies of a version by rising id."""
-    parts = list(pages(milvus, opened)) or [catalogue_of([], opened.dimension)]
+    parts = list(pages(milvus, opened)) or [catalogue_of([], opened.dimension, opened.columns)]
     return Catalogue(
         np.concatenate([part.ids for part in parts]),
         [title for part in parts for title in part.titles],
@@ -150,6 +157,7 @@ def read_all(milvus: Milvus, opened: Published) -> Catalogue:
         np.concatenate([part.years for part in parts]),
         np.concatenate([part.is_new for part in parts]),
         np.concatenate([part.vectors for part in parts]),
+        {name: Column.joined([part.columns[name] for part in parts]) for name, _ in opened.columns},
     )
 
 

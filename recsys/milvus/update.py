@@ -146,5 +146,7 @@ def _same(one: Catalogue, other: Catalogue) -> NDArray[np.bool_]:
     """(M,) whether movie i of both is the same."""
     same = np.abs(one.vectors - other.vectors).max(axis=1, initial=0) <= _SAME
     same &= (one.years == other.years) & (one.is_new == other.is_new)
+    for name, column in one.columns.items():
+        same &= column.same(other.columns[name])
     words = zip(one.titles, one.genres, other.titles, other.genres, strict=True)
     return same & np.array([(a, b) == (c, d) for a, b, c, d in words], np.bool_)

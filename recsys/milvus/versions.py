@@ -14,11 +14,12 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
+from recsys.data.schema import Kind
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.errors import Missing
 from recsys.milvus.index import Index
-from recsys.milvus.schema import FORMAT, dimension_of, has_text_ids
+from recsys.milvus.schema import FORMAT, columns_of, dimension_of, has_text_ids
 
 UNFINISHED_HOURS = 12.0  # after which a server's unfinished version is a leftover
 building: set[str] = set()  # collections this process is filling now
@@ -44,6 +45,7 @@ class Published:
     is_current: bool
     updating: bool  # an update in place was begun and is not finished
     changed: str  # of the last update in place, like `when`
+    columns: tuple[tuple[str, Kind], ...] = ()  # of the schema, as far as Milvus says
 
 
 def now() -> str:
@@ -91,6 +93,7 @@ def describe(milvus: Milvus, name: str, alias: str, current: str | None) -> Publ
             is_current=found["collection_name"] == current,
             updating=bool(has.get("recsys.updating")),
             changed=has.get("recsys.changed", ""),
+            columns=columns_of(found),
         )
     except (KeyError, StopIteration, ValueError, TypeError) as error:
         raise Unreadable(

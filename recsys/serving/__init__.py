@@ -7,6 +7,7 @@ What the other wings import from here:
     users         head_parts, ease_part, factor_part: the user's side of each part
     factors       RatingFactors: the rating factors' tables and closed form
     content       Kernel, Prior: what a movie's content says of its vector
+    conditions    which movies may answer, as a tree; where: parse, what users write into it
     catalogue     Catalogue (movies with vectors, exact search), Filter, Hits, Store
     model_folder  ModelFolder, load_model, write_model, DEFAULT
 """

@@ -4,15 +4,17 @@
 answer a query and one test holds for both.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
+from recsys.data.schema import Column, Kind
+from recsys.serving.conditions import And, Compare, Condition, Contains, Not, Type, Types, mask
 
 # What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
 NO_MOVIE, NO_TEXT = -1, ""
@@ -45,12 +47,40 @@ class Filter:
     all_genres: tuple[str, ...] = ()  # has every one of these
     not_genres: tuple[str, ...] = ()  # has none of these
     years: tuple[int, int] | None = None  # first and last year, both included
+    where: Condition | None = None  # see recsys.serving.conditions
 
     def __bool__(self) -> bool:
         return self != EVERYTHING
 
+    @property
+    def condition(self) -> Condition:
+        """All of it as one condition."""
+        parts: list[Condition] = []
+        if self.any_genre:
+            parts.append(Contains("genres", self.any_genre, False))
+        if self.all_genres:
+            parts.append(Contains("genres", self.all_genres, True))
+        if self.not_genres:
+            parts.append(Not(Contains("genres", self.not_genres, False)))
+        if self.years:
+            first, last = self.years
+            parts += [Compare("year", "whole", ">=", first), Compare("year", "whole", "<=", last)]
+        return And((*parts, *([self.where] if self.where else [])))
+
 
 EVERYTHING = Filter()
+TYPES: dict[str, Type] = {"title": "text", "year": "whole", "genres": "texts", "is_new": "flag"}
+OF_KIND: dict[Kind, Type] = {
+    "category": "text",
+    "text": "text",
+    "categories": "texts",
+    "number": "number",
+}
+
+
+def types(kinds: Mapping[str, Kind]) -> Types:
+    """What movies may be asked by: what all have, and columns of the schema."""
+    return TYPES | {name: OF_KIND[kind] for name, kind in kinds.items()}
 
 
 @dataclass(frozen=True)
@@ -63,6 +93,7 @@ class Catalogue:
     years: NDArray[np.int32]  # (M,) 0 where unknown
     is_new: NDArray[np.bool_]  # (M,) movies the model was not trained on
     vectors: NDArray[np.float32]  # (M, V) of unit length
+    columns: dict[str, Column] = field(default_factory=dict)  # of the schema, M values each
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,6 +113,7 @@ class Catalogue:
             self.years[places],
             self.is_new[places],
             self.vectors[places],
+            {name: column[places] for name, column in self.columns.items()},
         )
 
     def search(
@@ -101,7 +133,7 @@ class Catalogue:
         """
         queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
-        misfits = ~self._fitting(filter)[order]
+        misfits = ~mask(filter.condition, self._values, len(self))[order]
         answer = no_hits(len(queries), k, is_text(self.ids))
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
@@ -125,18 +157,15 @@ class Catalogue:
         in_order = bool((order[1:] > order[:-1]).all())
         return order, self.ids[order], self.vectors if in_order else self.vectors[order]
 
-    def _fitting(self, filter: Filter) -> NDArray[np.bool_]:
-        """(M,) which movies fit."""
-        fits = np.ones(len(self), bool)
-        if filter.any_genre:
-            fits &= [not set(filter.any_genre).isdisjoint(genres) for genres in self.genres]
-        if filter.all_genres:
-            fits &= [set(filter.all_genres).issubset(genres) for genres in self.genres]
-        if filter.not_genres:
-            fits &= [set(filter.not_genres).isdisjoint(genres) for genres in self.genres]
-        if filter.years:
-            fits &= (self.years >= filter.years[0]) & (self.years <= filter.years[1])
-        return fits
+    def _values(self, name: str) -> Any:
+        """A column's values, as `mask` takes them."""
+        own = {
+            "title": self.titles,
+            "year": self.years,
+            "genres": self.genres,
+            "is_new": self.is_new,
+        }
+        return own[name] if name in own else self.columns[name].values
 
 
 class Store(Protocol):

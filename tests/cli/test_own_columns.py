@@ -151,3 +151,73 @@ def test_what_nobody_can_answer_is_refused(ask, given, says):
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     assert not done.stdout
+
+
+def test_items_are_asked_for_by_their_columns(ask):
+    where = (
+        "--where",
+        'price < 20 and brand in ["Aki", "Borg"] and not array_contains(tags, "red")',
+    )
+    all_of_them = ("recommend", "-u", 3, "-k", 60, "--format", "json")
+    every = found(ask(*all_of_them).stdout)
+    some = found(ask(*all_of_them, *where).stdout)
+    expected = [
+        each["movie_id"]
+        for each in every
+        if (each["columns"]["price"] or 99) < 20
+        and each["columns"]["brand"] in ("Aki", "Borg")
+        and "red" not in each["columns"]["tags"]
+    ]
+    assert 0 < len(some) < len(every)
+    assert [each["movie_id"] for each in some] == expected
+    assert found(ask("similar", 1, "--where", "price > 30", "--format", "json").stdout)
+    assert "no movie fits" in ask(*all_of_them, "--where", "price > 1e6").stderr
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "brand is null",
+        "10 <= price < 20 or price is null",
+        "brand in ['Dune \"X\"', 'Aki'] and title like 'Thing%'",
+        "array_length(tags) > 1 and year >= 1995 and not is_new",
+    ],
+)
+def test_exact_and_milvus_fit_the_same(ask, where):
+    options = ("recommend", "--user-attribute", "city=Lima", "-k", 60, "--where", where)
+    for more in ((), ("--year", "1990-1999")):
+        published = ask(*options, *more, "--format", "csv").stdout
+        assert published.count("\n") > 2
+        assert ask(*options, *more, "--format", "csv", "--exact").stdout == published
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (
+            "colour == 'red'",
+            "where: no column colour, there are title, year, genres, is_new",
+        ),
+        ("price == 'x'", "where: expected a number, found 'x', at character 10"),
+        ("brand == 'x", "where: found a text that does not end, at character 10"),
+        ("brand == 'x' or 1 == 1", "where: expected a column, found 1"),
+        ("", "where: expected a condition such as year >= 1990"),
+    ],
+)
+@pytest.mark.parametrize("more", [("--exact",), ()])
+def test_a_wrong_condition_is_one_line_and_never_sent(ask, where, says, more):
+    done = ask("recommend", "-u", 3, "--where", where, *more, code=2)
+    assert says in done.stderr
+    assert done.stderr.endswith("correct it: --where\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_columns_are_written_beside_an_item(ask):
+    (item,) = found(ask("recommend", "-u", 3, "-k", 1, "--format", "json").stdout)
+    assert list(item["columns"]) == ["brand", "price", "tags", "description"]
+    assert isinstance(item["columns"]["price"], float)
+    (nothing,) = found(
+        ask("recommend", "-u", 3, "-k", 1, "--where", "brand is null", "--format", "json").stdout
+    )
+    assert nothing["columns"]["brand"] is nothing["columns"]["price"] is None
+    assert nothing["columns"]["tags"] == []

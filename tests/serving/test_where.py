@@ -1,0 +1,157 @@
+"""Conditions in Milvus' expression language: which movies fit, and what is refused and where."""
+
+import numpy as np
+import pytest
+
+from recsys.data.schema import Column
+from recsys.errors import QueryError
+from recsys.serving.catalogue import Catalogue, Filter, types
+from recsys.serving.conditions import like, mask
+from recsys.serving.where import DEEPEST, parse
+
+COLUMNS = {
+    "brand": Column("category", ["Aki", 'Borg "x"', "", "a_b%c\\d", "Akibono", "Éclair"]),
+    "price": Column("number", np.array([3.5, 10, np.nan, -2, 1e9, 7])),
+    "tags": Column("categories", [("red", "green"), ("red",), (), ("it's",), ("blue",), ("red",)]),
+    "about": Column("text", ["two\nlines", "", "A text", "a text", "x", "y"]),
+}
+MOVIES = Catalogue(
+    np.arange(1, 7),
+    ["Heat (1995)", "M (1931)", "Up", "Big (1988)", "Heat 2 (2001)", "Alien (1979)"],
+    [("Crime",), ("Crime", "Drama"), (), ("Comedy",), ("Crime",), ("Horror", "Sci-Fi")],
+    np.array([1995, 1931, 0, 1988, 2001, 1979], np.int32),
+    np.array([False, False, True, False, True, False]),
+    np.eye(6, dtype=np.float32),
+    COLUMNS,
+)
+TYPES = types({name: column.kind for name, column in COLUMNS.items()})
+
+
+def fitting(text: str) -> list[int]:
+    fits = mask(Filter(where=parse(text, TYPES)).condition, MOVIES._values, len(MOVIES))
+    return MOVIES.ids[fits].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('brand == "Aki"', [1]),
+        ("brand == 'Aki'", [1]),
+        ('brand != "Aki"', [2, 4, 5, 6]),  # not 3, whose brand is unknown
+        ('not brand == "Aki"', [2, 3, 4, 5, 6]),
+        (r'brand == "Borg \"x\""', [2]),
+        ("brand == 'Borg \"x\"'", [2]),
+        (r'brand == "a_b%c\\d"', [4]),
+        ('brand < "B"', [1, 5]),
+        ('brand >= "a"', [4, 6]),  # by UTF-8 bytes
+        ('brand in ["Aki", "Akibono", "None"]', [1, 5]),
+        ('brand not in ["Aki"]', [2, 4, 5, 6]),
+        ("brand in []", []),
+        ('brand like "Aki%"', [1, 5]),
+        ('brand like "%b%"', [4, 5]),
+        ('brand like "A_i"', [1]),
+        ('brand like "a_b_c_d"', [4]),
+        ('brand not like "Aki%"', [2, 4, 6]),
+        ("brand is null", [3]),
+        ("brand IS NOT NULL", [1, 2, 4, 5, 6]),
+        (r'about like "two\n%"', [1]),
+        ('about == "A text" or about == "a text"', [3, 4]),
+        ("price > 3.5", [2, 5, 6]),
+        ("price >= 3.5", [1, 2, 5, 6]),
+        ("price < 1e1", [1, 4, 6]),
+        ("price <= -2", [4]),
+        ("price != 7", [1, 2, 4, 5]),
+        ("price in [7, 3.5]", [1, 6]),
+        ("price not in [7, 3.5]", [2, 4, 5]),
+        ("price is null", [3]),
+        ("3 < price < 8", [1, 6]),
+        ("8 > price", [1, 4, 6]),
+        ("not (price > 5)", [1, 3, 4]),  # 3 is not known to cost more than 5
+        ("year < 1990", [2, 4, 6]),  # not 3, whose year is unknown
+        ("year == 1995.0", [1]),
+        ("year != 1995", [2, 4, 5, 6]),
+        ("year is null", [3]),
+        ('array_contains(tags, "red")', [1, 2, 6]),
+        ('ARRAY_CONTAINS_ANY(tags, ["green", "blue"])', [1, 5]),
+        ('array_contains_all(tags, ["red", "green"])', [1]),
+        ("array_contains_all(tags, [])", [1, 2, 3, 4, 5, 6]),
+        ("array_contains_any(tags, [])", []),
+        ("array_length(tags) > 1", [1]),
+        ("array_length(genres) == 0", [3]),
+        ("tags is null", [3]),
+        ('array_contains(tags, "it\'s")', [4]),
+        ("is_new", [3, 5]),
+        ("is_new == false", [1, 2, 4, 6]),
+        ("is_new != false", [3, 5]),
+        ("!is_new && price > 5 || title == 'Up'", [2, 3, 6]),
+        ('year >= 1990 and (brand == "Aki" or price > 100)', [1, 5]),
+        ('title like "Heat%" AND NOT is_new', [1]),
+        ("is_new or price > 5 and year < 1950", [2, 3, 5]),  # and binds closer than or
+    ],
+)
+def test_which_movies_fit(text, expected):
+    assert fitting(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "expected a condition such as year >= 1990, found none, at character 1"),
+        ("bran == 'x'", "no column bran, near are brand, at character 1"),
+        ("zzz == 'x'", "no column zzz, there are title, year, genres, is_new, brand, price"),
+        ("vector == 'x'", "no column vector"),
+        ("price == 'x'", "expected a number, found 'x', at character 10"),
+        ("brand == 3", "expected a text in quotes, found 3"),
+        ("brand == Aki", "expected a text in quotes, found Aki"),
+        ("year == 1990.5", "expected a whole number, found 1990.5"),
+        ("year > 99999999999", "99999999999 is too large"),
+        ("price > 1e999", "1e999 is too large"),
+        ("is_new == 1", "expected true or false, found 1"),
+        ("is_new > true", "is_new is true or false, found >"),
+        ("brand", "expected a comparison of brand, found the end"),
+        ("brand == 'x", "found a text that does not end, at character 10"),
+        (r"brand == 'x\'", "found a text that does not end"),
+        (r"brand == 'x\q'", r"\q means nothing, a backslash is \\"),
+        ("brand == 'x' or true", "no column true"),
+        ("(year > 1", "expected ')', found the end, at character 10"),
+        ("year > 1)", "expected and, or or the end, found )"),
+        ("year > 1 year < 3", "expected and, or or the end, found year"),
+        ("year > 1; drop", "found ';', at character 9"),
+        ("year + 1 > 3", "found '+'"),
+        ("year not 3", "expected in or like, found 3"),
+        (r"brand like 'a\\\\b'", "in a pattern nothing is escaped"),
+        ("price like '1%'", "price is no text, like is for texts"),
+        ("brand in 'Aki'", "expected '[', found 'Aki'"),
+        ("brand in ['Aki' 'x']", "expected ','"),
+        ("genres == 'War'", "several values are asked for by array_contains"),
+        ("array_contains(brand, 'x')", "brand does not hold several values"),
+        ("array_first(tags, 'x')", "there is no array_first"),
+        ("array_contains(tags, 3)", "expected a text in quotes"),
+        ("array_length(tags)", "expected a comparison, found the end"),
+        ("5 5", "expected a comparison, found 5"),
+        ("5 < 6", "expected a column, found 6"),
+        ("brand is 3", "expected 'null', found 3"),
+        ("1990x < year", "found '1'"),
+        ("not " * (DEEPEST + 1) + "is_new", f"more than {DEEPEST} brackets in each other"),
+        ("(" * 5000 + "is_new", f"more than {DEEPEST} brackets in each other"),
+    ],
+)
+def test_what_is_refused_and_where(text, says):
+    with pytest.raises(QueryError) as refused:
+        parse(text, TYPES)
+    assert refused.value.cause.startswith("where: ")
+    assert says in refused.value.cause
+    assert refused.value.fix == "where"
+
+
+def test_patterns():
+    assert like("a%").fullmatch("a\nb")
+    assert not like("a_").fullmatch("a")
+    assert like("a.*").fullmatch("a.*")
+    assert not like("a.*").fullmatch("abc")
+
+
+def test_all_ways_to_filter_are_one_condition():
+    filter = Filter(("Crime",), (), ("Drama",), (1990, 2005), parse("not is_new", TYPES))
+    queries = np.ones((1, 6), np.float32)
+    assert MOVIES.search(queries, 6, filter).movie_ids[0].tolist() == [1, -1, -1, -1, -1, -1]
