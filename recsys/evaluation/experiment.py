@@ -120,7 +120,7 @@ def evaluate(
         with TemporaryDirectory(prefix="recsys-") as folder:
             log(f"{protocol}, seed {seed}: training")
             chosen = replace(options or Options(), seed=seed)
-            model = train(dataset, parts, protocol, chosen, Path(folder) / "model")
+            model = train(dataset, parts.final.train, protocol, chosen, Path(folder) / "model")
             inputs = (model, dataset, scale, parts, protocol, seed)
             yield from _table(*inputs, chosen_baselines, indexes, uri, log)
 

@@ -17,7 +17,6 @@ from recsys.data.dataset import Dataset, Ratings, Users
 from recsys.data.holdout import hold_out_latest
 from recsys.data.ids import positions
 from recsys.data.schema import profile
-from recsys.evaluation.splits import Split
 from recsys.infer import (
     RankBy,
     UserQuery,
@@ -117,14 +116,13 @@ class Ours(NamedTuple):
 
 
 def train(
-    dataset: Dataset, parts: Split, protocol: str, options: Options, folder: Path
+    dataset: Dataset, ratings: Ratings, protocol: str, options: Options, folder: Path
 ) -> ModelFolder:
-    """Our model as `recsys.train` makes it of all ratings it may see.
+    """Our model as `recsys.train` makes it of those ratings.
 
     Cold-start users and new movies are left out whole. Epochs are chosen on the latest ratings, as
     what ships is; where the protocol asks for ratings drawn at random, on such.
     """
-    ratings = parts.final.train
     learned = _without_cold_users(dataset, ratings, protocol)
     if protocol == "random":
         held = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT

@@ -199,7 +199,7 @@ def test_the_test_part_decides_nothing(data, protocol, tmp_path):
     for number, test in enumerate((parts.test, turned)):
         other = parts._replace(test=test)
         rated = dataclasses.replace(data, ratings=Ratings.concatenate(other))
-        model = train(rated, other, protocol, SMALL, tmp_path / str(number))
+        model = train(rated, other.final.train, protocol, SMALL, tmp_path / str(number))
         movies = task_of(parts.final, data, protocol).movie_ids
         ours = our_model(model, rated, parts.fold_in, movies)
         answers.append((model.fingerprint, ours.scorer("relevance")(data.users.ids)))
@@ -209,21 +209,21 @@ def test_the_test_part_decides_nothing(data, protocol, tmp_path):
 
 def test_held_out_users_and_movies_are_unknown_to_the_model(data, tmp_path):
     parts = split(data.ratings, "cold-users", seed=0)
-    model = train(data, parts, "cold-users", SMALL, tmp_path / "users")
+    model = train(data, parts.final.train, "cold-users", SMALL, tmp_path / "users")
     assert not np.isin(parts.test.user_ids, model.vocabulary.user_ids).any()
     ours = our_model(model, data, parts.fold_in, data.movies.ids)
     cold, known = int(parts.test.user_ids[0]), int(parts.train.user_ids[0])
     queries = ours.queries(np.array([cold, known]))
     assert [query.user_id for query in queries] == [None, known]
     parts = split(data.ratings, "cold-movies", seed=0)
-    model = train(data, parts, "cold-movies", SMALL, tmp_path / "movies")
+    model = train(data, parts.final.train, "cold-movies", SMALL, tmp_path / "movies")
     assert not np.isin(parts.test.movie_ids, model.vocabulary.movie_ids).any()
     assert our_model(model, data, parts.fold_in, parts.test.movie_ids[:1]).movies.is_new.all()
 
 
 def test_cold_start_users_are_folded_in_by_their_likes(data, tmp_path):
     parts = split(data.ratings, "few-likes", seed=0, likes=3)
-    model = train(data, parts, "few-likes", SMALL, tmp_path / "model")
+    model = train(data, parts.final.train, "few-likes", SMALL, tmp_path / "model")
     ours = our_model(model, data, parts.fold_in, data.movies.ids, "few-likes")
     user = int(parts.fold_in.user_ids[0])
     (query,) = ours.queries(np.array([user]))

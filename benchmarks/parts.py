@@ -1,0 +1,159 @@
+"""What each part of the vector gives: with all, without each, and each alone, on validation data.
+
+    python benchmarks/parts.py data/ml-100k --seeds 3 --protocols random,user-time,fold-in
+
+A model is trained on the training part of the split as `recsys train` does it, and asked for the
+validation part; the test part is not touched. The first table is of rankings, with recency and
+without it at the moment of asking, the second one of predicted ratings, the third one of movies
+without ratings, the last one of similar movies (trained on all ratings; there is nothing to split).
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from common import heading
+from numpy.typing import NDArray
+
+import recsys
+from recsys.cli.tables import table
+from recsys.data.dataset import Dataset
+from recsys.data.ids import positions
+from recsys.data.movielens import MAX_RATING
+from recsys.evaluation.experiment import task_of
+from recsys.evaluation.ours import Ours, our_model, train
+from recsys.evaluation.similar import by_vectors, pairs_in, similar_mrr
+from recsys.evaluation.splits import Part, split
+from recsys.infer import catalogue, predicted_ratings, user_parts_of
+from recsys.metrics import RankingTask, best, ranking_metrics, rating_metrics
+from recsys.preprocess import read_dataset
+from recsys.train import use_all_cores
+from recsys.training.options import Options
+
+RANKING = ("retrieval", "rating", "ease")
+RATING = ("rating", "factors")
+WORDS = {"retrieval": "retrieval head", "rating": "rating head", "ease": "EASE part"}
+WORDS["factors"] = "rating factors"
+
+
+def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Which parts count, by what a row of the table is called."""
+    without = {f"without {WORDS[name]}": tuple(p for p in parts if p != name) for name in parts}
+    alone = {f"{WORDS[name]} alone": (name,) for name in parts}
+    return {"all, as served": parts} | (without if len(parts) > 2 else {}) | alone
+
+
+def asked(ours: Ours, user_ids: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
+    """The users' parts, (B, size) each."""
+    return user_parts_of(ours.model, ours.queries(user_ids)).parts
+
+
+def ndcg(ours: Ours, task: RankingTask, chosen: tuple[str, ...]) -> float:
+    """Of lists by the weighted cosines of some parts."""
+    model = ours.model
+    weights = {"retrieval": 1.0, "rating": model.weights.rating, "ease": model.weights.ease}
+    parts = asked(ours, task.user_ids)
+    queries = model.layout.queries({n: parts[n] * np.float32(weights[n]) for n in chosen})
+    scores = queries @ ours.movies.take(np.sort(ours.movies.ids)).vectors.T
+    lists = best(task, lambda ids: scores[positions(task.user_ids, ids)])
+    return ranking_metrics(task, lists)["ndcg@10"].value
+
+
+def rmse(ours: Ours, part: Part, chosen: tuple[str, ...]) -> float:
+    """Of the weighted mean of the ratings that some parts predict."""
+    head = ours.model.weights.head
+    weights = {"rating": MAX_RATING * head, "factors": 1 - head}
+    total = sum({"rating": head, "factors": 1 - head}[name] for name in chosen)
+    users, user = np.unique(part.test.user_ids, return_inverse=True)
+    parts = asked(ours, users)
+    weighted = {n: parts[n] * np.float32(weights[n] / total) for n in chosen}
+    queries = ours.model.layout.queries(weighted)
+    movies = ours.movies.vectors[positions(ours.movies.ids, part.test.movie_ids)]
+    found = predicted_ratings(queries[user], movies)
+    return rating_metrics(part.test.user_ids, part.test.values, found)["rmse"].value
+
+
+def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dict[str, float]]:
+    """ndcg@10 and rmse by row."""
+    part = split(dataset.ratings, protocol, seed).choice
+    with TemporaryDirectory(prefix="recsys-") as folder:
+        options = Options(seed=seed)
+        model = train(dataset, part.train, protocol, options, Path(folder) / "model")
+        task = task_of(part, dataset, protocol)
+        ours = our_model(model, dataset, part.fold_in, task.movie_ids, protocol)
+        ranked = {name: ndcg(ours, task, chosen) for name, chosen in kept(RANKING).items()}
+        rated = {name: rmse(ours, part, chosen) for name, chosen in kept(RATING).items()}
+        model.weights = model.weights._replace(recency_floor=1.0)
+        ranked["all, without recency"] = ndcg(ours, task, RANKING)
+    return {"ndcg@10": ranked, "rmse": rated}
+
+
+def of_new_movies(dataset: Dataset, seed: int) -> dict[str, float]:
+    """ndcg@10 of movies without ratings among themselves, by the prior that content gives."""
+    part = split(dataset.ratings, "cold-movies", seed).choice
+    with TemporaryDirectory(prefix="recsys-") as folder:
+        options = Options(seed=seed)
+        model = train(dataset, part.train, "cold-movies", options, Path(folder) / "model")
+        task = task_of(part, dataset, "cold-movies")
+        ours = our_model(model, dataset, part.fold_in, task.movie_ids, "cold-movies")
+        found = {name: ndcg(ours, task, chosen) for name, chosen in kept(RANKING).items()}
+    rng = np.random.default_rng(seed)
+    lists = best(task, lambda ids: rng.random((len(ids), len(task.movie_ids))))
+    return found | {"without the prior: chance": ranking_metrics(task, lists)["ndcg@10"].value}
+
+
+def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
+    """Mean reciprocal ranks of the pairs of similar movies."""
+    pairs = pairs_in(dataset.movies)
+    options = Options(seed=seed)
+    with TemporaryDirectory(prefix="recsys-") as folder:
+        model = recsys.train(dataset, Path(folder) / "model", options)
+        movies = catalogue(model)
+        parts = model.layout.split(movies.vectors)
+    halves = np.split(parts["taste"], [options.taste_rank], axis=1)
+    vectors = {
+        "taste part, as served": parts["taste"],
+        "ratings alone": halves[0],
+        "content alone": halves[1],
+        "EASE part": parts["ease"],
+        "retrieval head": parts["retrieval"],
+    }
+    return {
+        name: similar_mrr(by_vectors(movies.ids, each), pairs)[0].value
+        for name, each in vectors.items()
+    }
+
+
+def show(what: str, columns: dict[str, list[dict[str, float]]]) -> None:
+    """A table of means over seeds, a column a protocol."""
+    names = list(next(iter(columns.values()))[0])
+    rows = [
+        (name, *(float(np.mean([one[name] for one in found])) for found in columns.values()))
+        for name in names
+    ]
+    print(table((what, *columns), rows), end="\n\n", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of ratings, as `recsys train --data`")
+    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
+    parser.add_argument("--protocols", default="random,user-time,fold-in")
+    args = parser.parse_args()
+    use_all_cores()
+    dataset = read_dataset(args.data, skip_bad_lines=True).coded
+    seeds = range(args.seeds)
+    heading(f"{dataset.name}, validation, means of {args.seeds} seeds")
+    known = {
+        protocol: [of_known_movies(dataset, protocol, seed) for seed in seeds]
+        for protocol in args.protocols.split(",")
+    }
+    for what in ("ndcg@10", "rmse"):
+        show(what, {name: [one[what] for one in found] for name, found in known.items()})
+    show("ndcg@10", {"cold-movies": [of_new_movies(dataset, seed) for seed in seeds]})
+    show("mrr", {"similar": [of_similar_movies(dataset, seed) for seed in seeds]})
+
+
+if __name__ == "__main__":
+    main()
