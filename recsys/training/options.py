@@ -31,7 +31,7 @@ class Options:
     temperature: float = _knob(0.22, "Of the softmax; learned, it falls to .08: worse.", 1e-3)
     history_keep_rate: float = _knob(0.85, "Share of a history that is shown.", 0, 1)
     cold_user_rate: float = _knob(0.1, "Share of users shown without id and history.", 0, 1)
-    few_likes_rate: float = _knob(0.3, "Share of users shown without id, with a few likes.", 0, 1)
+    few_likes_rate: float = _knob(0.1, "Share of users shown without id, with a few likes.", 0, 1)
     few_likes: float = _knob(8.0, "Likes shown of those users, on average.", 0)
     drop_user: float = _knob(0.3, "Share of user ids shown as unknown.", 0, 1)
     drop_movie: float = _knob(0.3, "Share of movie ids shown as unknown.", 0, 1)
