@@ -214,7 +214,6 @@ DAMAGED = {
     "too many fields": ("ratings.dat", b"1::1::5::1::1\n"),
     "no number": ("ratings.dat", b"1::one::5::1\n"),
     "values above the scale": ("ratings.dat", b"1::1::6::1\n"),
-    "values below the scale": ("ratings.dat", b"1::1::0::1\n"),
     "values that are nan": ("ratings.dat", b"1::1::nan::1\n"),
     "unknown user": ("ratings.dat", b"99::1::5::1\n"),
     "unknown movie": ("ratings.dat", b"1::99::5::1\n"),
