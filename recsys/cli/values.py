@@ -27,6 +27,16 @@ class _Value(click.ParamType):
         self.fail(f"{quoted(str(value))} {why}", param, context)
 
 
+class _Several(_Value):
+    """A value that becomes several, in a tuple; click hands a default on as it is."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        return value if isinstance(value, tuple) else self.parse(str(value), param, context)
+
+    def parse(self, value: str, param: Any, context: Any) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+
 class Whole(click.IntRange):
     """A whole number in ASCII digits, within bounds."""
 
@@ -106,15 +116,13 @@ class Job(_Value):
         self.refuse(value, f"{'may be' if several else 'is not one of'} {known}.", param, context)
 
 
-class Years(_Value):
+class Years(_Several):
     """A year or a span of years; both ends are included."""
 
     name = "year|from-to"
 
-    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        first, dash, last = str(value).partition("-")
+    def parse(self, value: str, param: Any, context: Any) -> tuple[int, int]:
+        first, dash, last = value.partition("-")
         years = id_of(first), id_of(last if dash else first)
         if years[0] is None or years[1] is None or max(years[0], years[1]) > LATEST_YEAR:
             self.refuse(value, "is not a year or a span like 1990-1999.", param, context)
@@ -136,45 +144,39 @@ class IndexName(_Value):
         return str(value)
 
 
-class NameValue(_Value):
+class NameValue(_Several):
     """A name and a value."""
 
     name = "name=value"
 
-    def convert(self, value: Any, param: Any, context: Any) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, equal, text = str(value).partition("=")
+    def parse(self, value: str, param: Any, context: Any) -> tuple[str, str]:
+        name, equal, text = value.partition("=")
         if not name.strip() or not equal or not text.strip():
             self.refuse(value, "is not a name and a value such as city=Seoul.", param, context)
         return name.strip(), text.strip()
 
 
-class ColumnKind(_Value):
+class ColumnKind(_Several):
     """A column's name and kind."""
 
     name = "name=kind"
 
-    def convert(self, value: Any, param: Any, context: Any) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, _, kind = str(value).rpartition("=")
+    def parse(self, value: str, param: Any, context: Any) -> tuple[str, str]:
+        name, _, kind = value.rpartition("=")
         kinds = ("category", "categories", "number", "text", "none")
         if not name or kind not in kinds:
             self.refuse(value, f"is not a column and one of {', '.join(kinds)}.", param, context)
         return name, kind
 
 
-class Seeds(_Value):
+class Seeds(_Several):
     """Numbers such as 0,1,2 or 0-4, in a tuple."""
 
     name = "seeds"
 
-    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        first, dash, last = str(value).partition("-")
-        found = [id_of(part) for part in ([first, last] if dash else str(value).split(","))]
+    def parse(self, value: str, param: Any, context: Any) -> tuple[int, ...]:
+        first, dash, last = value.partition("-")
+        found = [id_of(part) for part in ([first, last] if dash else value.split(","))]
         numbers = [number for number in found if number is not None and number < 2**32]
         if len(numbers) < len(found) or (dash and not 0 <= numbers[1] - numbers[0] < 1000):
             self.refuse(value, "is not numbers such as 0,1,2 or 0-4.", param, context)
