@@ -1,6 +1,7 @@
 """The real command line, in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,4 +30,19 @@ def recsys(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[st
         stdin=subprocess.DEVNULL,
         timeout=120,
         check=False,
+    )
+
+
+def started(*args: str, cwd: Path) -> subprocess.Popen[str]:
+    """The same, under way, in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "recsys", *args],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell's background job, as CI may be, hands on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from command_line import SAMPLE, SMALL, recsys
 
 from recsys.cli.app import cli
+from recsys.infer import Recommender, catalogue
 from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, ModelFolder
 
@@ -56,6 +57,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture(scope="session")
 def folder(trained: Trained) -> ModelFolder:
     return ModelFolder(trained.model)
+
+
+@pytest.fixture(scope="session")
+def exact(folder: ModelFolder) -> Recommender:
+    """Answers of the trained model in NumPy."""
+    return Recommender(folder, catalogue(folder))
 
 
 @pytest.fixture

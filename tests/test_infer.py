@@ -1,10 +1,11 @@
-"""From a query to ranked movies: users, cold-start users, likes, new movies; exact and Milvus."""
+"""From a query to ranked movies, exact and in Milvus; predicted ratings and new movies."""
 
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from answers import BOTH_RANKINGS, MOVIES, USERS, ids, one, share, vectors_of
 from command_line import SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,26 +18,17 @@ from recsys.infer import (
     catalogue,
     decoded_movies,
     predict,
-    ranking_vectors,
     user_parts_of,
 )
 from recsys.milvus_store import MilvusStore
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
-from recsys.serving.vector import unit
 
-BOTH_RANKINGS = pytest.mark.parametrize("rank_by", ["relevance", "rating", "tutorial"])
-MOVIES, USERS = 338, 308  # of the sample
 NEW = Movies(
     np.array([5001, 5002, 5003]),
     ["Wishing Star, The (2023)", "Zyxwv (2024)", "Qqq"],
     [("Animation", "Children's", "Musical"), ("Horror",), ()],
 )
-
-
-@pytest.fixture(scope="module")
-def exact(folder):
-    return Recommender(folder, catalogue(folder))
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +46,6 @@ def with_new(movies: Movies) -> Movies:
 
 def every_user(folder) -> list[UserQuery]:
     return [UserQuery(int(user_id)) for user_id in folder.vocabulary.user_ids]
-
-
-def one(recommender: Recommender, query: UserQuery, k: int = 10, **options):
-    (answer,) = recommender.recommend([query], k, **options)
-    return answer
-
-
-def ids(answer) -> list[int]:
-    return [movie.movie_id for movie in answer]
-
-
-def vectors_of(folder, *queries: UserQuery, rank_by="relevance") -> np.ndarray:
-    return ranking_vectors(folder, user_parts_of(folder, queries).parts, rank_by)
 
 
 @pytest.fixture(scope="module")
@@ -237,124 +216,6 @@ def test_fewer_where_fewer_fit(exact):
     assert one(exact, UserQuery(), 5, filter=Filter(years=(1800, 1801))) == []
     some = one(exact, UserQuery(), MOVIES, filter=Filter(any_genre=("Documentary",)))
     assert 0 < len(some) < 20
-
-
-# Likes, dislikes and profiles
-
-
-def share(answer, genre: str) -> float:
-    return float(np.mean([genre in movie.genres for movie in answer]))
-
-
-def lift(recommender: Recommender, genre: str, **named) -> float:
-    """How much further likes or dislikes raise the scores of a genre's movies than of others."""
-    before = {m.movie_id: m.score for m in one(recommender, UserQuery(), MOVIES)}
-    rise = {inside: [] for inside in (True, False)}
-    for movie in one(recommender, UserQuery(**named), MOVIES):
-        rise[genre in movie.genres].append(movie.score - before[movie.movie_id])
-    return float(np.mean(rise[True]) - np.mean(rise[False]))
-
-
-@pytest.mark.parametrize("genre", ["Animation", "Horror", "Western", "War", "Romance"])
-def test_likes_raise_movies_of_their_kind(folder, exact, genre):
-    movies = zip(folder.movies.ids.tolist(), folder.movies.genres, strict=True)
-    some = tuple(movie_id for movie_id, genres in movies if genre in genres)[:4]
-    assert lift(exact, genre, likes=some) > 0.05
-    assert lift(exact, genre, dislikes=some) < lift(exact, genre, likes=some)
-    if genre == "Animation":  # the others are liked for what they share with many movies
-        overall = share(one(exact, UserQuery(), MOVIES), genre)
-        assert share(one(exact, UserQuery(likes=some), 10), genre) > 2 * overall
-
-
-@BOTH_RANKINGS
-def test_named_movies_are_never_recommended(exact, rank_by):
-    query = UserQuery(likes=(1, 2), dislikes=(3,))
-    for include_seen in (False, True):
-        answer = one(exact, query, MOVIES, rank_by=rank_by, include_seen=include_seen)
-        assert not {1, 2, 3} & set(ids(answer))
-        assert len(answer) == MOVIES - 3
-
-
-def test_a_like_takes_precedence_over_an_old_rating(folder):
-    """A user who rated a movie lowest and now likes it is as if it was rated 5."""
-    rows, ratings, _ = folder.history.of(11)
-    worst = int(rows[np.argmin(ratings)])
-    assert ratings.min() <= 2
-    liked = int(folder.vocabulary.movie_ids[worst - 1])
-    asked = user_parts_of(folder, [UserQuery(11, likes=(liked,))]).asked
-    assert sorted(asked.history.movie_rows.tolist()) == sorted(rows.tolist())
-    place = asked.history.movie_rows.tolist().index(worst)
-    assert (asked.history.ratings[place], asked.recent[place]) == (5, 1)
-
-
-def test_ratings_later_than_as_of_are_not_known(folder, exact):
-    rows, _, times = folder.history.of(11)
-    moment = int(np.median(times))
-    asked = user_parts_of(folder, [UserQuery(11, as_of=moment)]).asked
-    earlier = rows[times <= moment]
-    assert 0 < len(earlier) < len(rows)
-    assert asked.history.movie_rows.tolist() == earlier.tolist()
-    answer = one(exact, UserQuery(11, as_of=moment), MOVIES)
-    assert len(answer) == MOVIES - len(earlier)  # what was seen later is not known as seen
-    now, last = vectors_of(folder, UserQuery(11), UserQuery(11, as_of=int(times.max())))
-    np.testing.assert_array_equal(now, last)
-
-
-def test_a_like_is_no_rating(folder, exact):
-    """Who names favourites is not predicted to rate everything higher than who rated them 5."""
-    movies = tuple(folder.movies.ids[:5].tolist())
-
-    def mean(query):
-        (answer,) = exact.recommend([query], 300)
-        return np.mean([movie.rating for movie in answer])
-
-    likes = mean(UserQuery(likes=movies))
-    assert likes < mean(UserQuery(rated=tuple((movie, 5.0, 0) for movie in movies)))
-    assert abs(likes - mean(UserQuery())) < 0.3
-
-
-def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact):
-    """Nearest in taste, for every fourth movie, of a cold-start user who likes two."""
-    rows = np.arange(1, MOVIES + 1, 4)
-    taste = unit(np.array(folder.table("movies")[1:, -folder.layout.taste :]))
-    published = catalogue(folder).vectors
-    (before,) = vectors_of(folder, UserQuery(likes=(1, 2)))
-    for row in rows.tolist():
-        movie_id = int(folder.vocabulary.movie_ids[row - 1])
-        if movie_id in (1, 2):
-            continue
-        query = UserQuery(likes=(1, 2), dislikes=(movie_id,))
-        asked = user_parts_of(folder, [query]).asked
-        place = asked.history.movie_rows == row
-        assert not asked.recent[place].any()
-        assert not asked.shown[place].any()
-        nearest = np.argsort(-(taste @ taste[row - 1]))[:10]
-        change = published @ (vectors_of(folder, query)[0] - before)
-        assert change[nearest].max() <= 1e-5, movie_id
-
-
-def test_a_known_users_profile_is_completed_unless_given(folder):
-    gender, age, job = (folder.attributes[3].astype(int) - 1).tolist()
-    same, plain, other = vectors_of(
-        folder,
-        UserQuery(3, gender=gender, age=age, job=job),
-        UserQuery(3),
-        UserQuery(3, gender=1 - gender),
-    )
-    np.testing.assert_array_equal(same, plain)
-    assert np.abs(other - plain).max() > 1e-4
-    users = user_parts_of(folder, [UserQuery(3), UserQuery(), UserQuery(gender=1)])
-    assert users.queries == [UserQuery(3, gender, age, job), UserQuery(), UserQuery(gender=1)]
-    assert users.asked.user_rows.tolist() == [3, 0, 0]
-
-
-@pytest.mark.parametrize("user_id", [0, 309, -1, 10**12])
-def test_an_unknown_user_is_an_error(folder, exact, user_id):
-    with pytest.raises(DataError, match=f"user {user_id} is not one of the 308") as refused:
-        one(exact, UserQuery(user_id))
-    assert refused.value.fix == "user"
-    with pytest.raises(DataError, match=f"user {user_id} is not one of the 308"):
-        predict(folder, np.array([1, user_id]), np.array([1, 1]))
 
 
 # Predicted ratings

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import SAMPLE, environment, recsys
+from command_line import SAMPLE, environment, recsys, started
 from interrupts import epochs_done, interrupt_at
 from test_train import TINY, recommends, tiny  # noqa: F401
 
@@ -90,20 +90,6 @@ def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(tiny, tmp_path, mon
             model = train(tiny, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
         assert "stopped by Ctrl-C: keeping the best so far, of epoch" in lines[-1]
         assert len(model.history.movie_rows) == len(read_dataset(tiny).ratings)
-
-
-def started(*args: str, cwd: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "recsys", *args],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A shell's background job, as CI may be, hands on that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
 
 
 def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:

@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import uuid
 
 import numpy as np
 import pytest
-from command_line import SAMPLE, environment
+from command_line import SAMPLE, started
 from milvus_cluster import address
 
 from recsys.serving.model_folder import fingerprint, load_model
@@ -92,14 +90,7 @@ def test_queries_are_answered_all_the_while(run, trained, own_model, tmp_path, k
     )
     seen: list[str] = []
     for command in commands:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "recsys", *command],
-            cwd=tmp_path,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = started(*command, cwd=tmp_path)
         while process.poll() is None:
             answer = json.loads(run(*ASK, "--model", live, *where).stdout)
             assert len(answer["recommendations"]) == 5

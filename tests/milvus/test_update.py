@@ -14,6 +14,10 @@ from recsys.serving.catalogue import Catalogue
 MOVIES = movies(60)
 
 
+def broken_off(*_: object) -> None:
+    raise StoreError("broken off")
+
+
 def test_update_touches_only_what_differs(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
     before = store.open(MODEL)
@@ -54,9 +58,6 @@ def test_an_update_broken_off_is_completed_by_the_next(
 ) -> None:
     store.publish(MOVIES, MODEL)
     after = replace(MOVIES.take(MOVIES.ids[5:]), titles=["New (2000)"] * 55)
-
-    def broken_off(*_: object) -> None:
-        raise StoreError("broken off")
 
     for step in ["upsert", "delete", "flush"]:
         with monkeypatch.context() as broken:
@@ -100,9 +101,6 @@ def test_an_update_broken_off_and_completed_is_rolled_back(
 ) -> None:
     store.publish(MOVIES, MODEL)
     after = replace(MOVIES.take(MOVIES.ids[5:]), titles=["New (2000)"] * 55)
-
-    def broken_off(*_: object) -> None:
-        raise StoreError("broken off")
 
     for step in ["create_collection", "insert", "upsert", "delete"]:
         with monkeypatch.context() as broken:
