@@ -267,7 +267,9 @@ def decoded_movies(
     title_rows: NDArray[np.int64],
     genre_rows: NDArray[np.int64],
 ) -> Movies:
-    """Movies of a `movies_data.txt`, which has no titles: those the model knows, words of others.
+    """Movies of a `movies_data.txt`, which has no titles: words of new movies.
+
+    What the file cannot hold, the titles and columns of their own, is as the model knows it.
 
     Raises:
         DataError: the lines were encoded with the vocabulary of another model.
@@ -291,7 +293,8 @@ def decoded_movies(
     for place in old:
         titles[place] = known.titles[places[place] - 1]
     names = [tuple(genres[row] for row in rows if row >= 0) for rows in genre_rows]
-    return Movies(ids, titles, names)
+    own = {name: column.at(places - 1) for name, column in known.columns.items()}
+    return Movies(ids, titles, names, own)
 
 
 def _wide(rows: NDArray[np.int64], width: int) -> NDArray[np.int64]:

@@ -17,9 +17,9 @@ from recsys.data.readers.fields import MAX_ID, row_numbers, whole_number
 from recsys.data.readers.layouts import ENCODED_MOVIES, movie_layout
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.reading import note_genres, read_all
+from recsys.data.readers.reading import note_genres, noted, read_all
 from recsys.data.readers.records import records
-from recsys.data.readers.tables import read_movie_table
+from recsys.data.readers.tables import Understood, read_movie_table
 from recsys.data.readers.tabular import is_table
 from recsys.data.readers.text import file_bytes
 from recsys.errors import DataError
@@ -91,9 +91,10 @@ def read_movies(
     problems = Problems()
     if is_table(path):
         movies, understood = read_movie_table(path, columns, problems)
-        log(", ".join(f"{role}: {words}" for role, words in understood.roles.items()))
     else:
-        movies, _ = read_movie_file(path, movie_layout(path), problems)
+        movies, own = read_movie_file(path, movie_layout(path), problems, dict(columns.kinds))
+        understood = Understood({}, own.unused, own.words)
+    noted([(path, understood)], {}, log)
     note_genres(movies, path, log)
     _settle(path, len(movies), problems, skip_bad_lines, log)
     return movies

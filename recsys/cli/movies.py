@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from recsys.cli.prompt import log
 
 if TYPE_CHECKING:
+    from recsys.data.dataset import Movies
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import ModelFolder
 
@@ -33,7 +34,7 @@ def movies_to_publish(folder: "ModelFolder", file: str | None, replace: bool) ->
     if replace:
         log(f"movies: only the {len(found)} of {file}, {found.is_new.sum()} new to the model")
         return found
-    whole = _merged(catalogue(folder), found)
+    whole = catalogue(folder).updated(found)
     log(
         f"movies: {len(whole)}: {len(whole) - len(found)} the model was trained on and "
         f"{len(found)} of {file}, {found.is_new.sum()} new to the model"
@@ -43,26 +44,23 @@ def movies_to_publish(folder: "ModelFolder", file: str | None, replace: bool) ->
 
 def _movies_of(folder: "ModelFolder", file: Path) -> "Catalogue":
     from recsys.infer import catalogue, decoded_movies
-    from recsys.preprocess import is_movies_data, read_movies, read_movies_data
+    from recsys.preprocess import is_movies_data, read_movies_data
 
     if not is_movies_data(file):
-        return catalogue(folder, read_movies(file, log=log))
+        return catalogue(folder, _as_the_model_knows_them(folder, file))
     ids, titles, genres = read_movies_data(file, folder.vocabulary)
     return catalogue(folder, decoded_movies(folder, ids, titles, genres))
 
 
-def _merged(one: "Catalogue", other: "Catalogue") -> "Catalogue":
-    """The movies of both; one that is in both is as the other has it."""
-    import numpy as np
+def _as_the_model_knows_them(folder: "ModelFolder", file: Path) -> "Movies":
+    """A raw file's movies; what its columns are is what they were in training."""
+    from recsys.data.columns import Columns
+    from recsys.preprocess import read_movies
 
-    from recsys.serving.catalogue import Catalogue
-
-    kept = one.take(one.ids[~np.isin(one.ids, other.ids)])
-    return Catalogue(
-        np.concatenate([kept.ids, other.ids]),
-        [*kept.titles, *other.titles],
-        [*kept.genres, *other.genres],
-        np.concatenate([kept.years, other.years]),
-        np.concatenate([kept.is_new, other.is_new]),
-        np.concatenate([kept.vectors, other.vectors]),
-    )
+    kinds = {each.name: each.kind for each in folder.vocabulary.movies}
+    movies = read_movies(file, columns=Columns(kinds=tuple(kinds.items())), log=log)
+    if others := [name for name in movies.columns if name not in kinds]:
+        log(f"{file}: not used: {', '.join(others)}, of which the model knows nothing")
+    if missing := [name for name in kinds if name not in movies.columns]:
+        log(f"{file}: unknown of its movies: {', '.join(missing)}")
+    return movies

@@ -81,6 +81,14 @@ class Column:
             return unknown | (self.values == other.values)
         return np.array([a == b for a, b in zip(self.values, other.values, strict=True)], bool)
 
+    def at(self, places: NDArray[np.integer]) -> "Column":
+        """The fields at some places, unknown ones at -1.
+
+        >>> Column("category", ["Oslo", "Seoul"]).at(np.array([1, -1])).values
+        ['Seoul', '']
+        """
+        return Column.joined([self, Column.unknown(self.kind, 1)])[places]
+
     @classmethod
     def unknown(cls, kind: Kind, rows: int) -> "Column":
         """So many fields of which nothing is known."""

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pymilvus import MilvusClient
 
 from recsys.data.ids import Id, id_array, is_text, positions
-from recsys.data.schema import Column
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, every, expression, one_of
@@ -150,15 +149,7 @@ def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
 def read_all(milvus: Milvus, opened: Published) -> Catalogue:
     """All movies of a version by rising id."""
     parts = list(pages(milvus, opened)) or [catalogue_of([], opened.dimension, opened.columns)]
-    return Catalogue(
-        np.concatenate([part.ids for part in parts]),
-        [title for part in parts for title in part.titles],
-        [genres for part in parts for genres in part.genres],
-        np.concatenate([part.years for part in parts]),
-        np.concatenate([part.is_new for part in parts]),
-        np.concatenate([part.vectors for part in parts]),
-        {name: Column.joined([part.columns[name] for part in parts]) for name, _ in opened.columns},
-    )
+    return Catalogue.joined(parts)
 
 
 def _ask(

@@ -98,6 +98,24 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Catalogue"]) -> "Catalogue":
+        """At least one catalogue of a model, one after the other."""
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            [title for part in parts for title in part.titles],
+            [genres for part in parts for genres in part.genres],
+            np.concatenate([part.years for part in parts]),
+            np.concatenate([part.is_new for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+            {n: Column.joined([part.columns[n] for part in parts]) for n in parts[0].columns},
+        )
+
+    def updated(self, other: "Catalogue") -> "Catalogue":
+        """The movies of both, of one model; one that is in both is as the other has it."""
+        kept = self.take(self.ids[positions(other.ids, self.ids) < 0])
+        return Catalogue.joined([kept, other])
+
     def take(self, movie_ids: NDArray | Sequence[Id]) -> "Catalogue":
         """The named movies in the order asked for; KeyError when one is not there."""
         order, ids, _ = self._by_id

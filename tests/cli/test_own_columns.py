@@ -125,6 +125,38 @@ def test_new_items_are_recommended_by_their_columns(trained_shop, ask, tmp_path)
     assert all((each - 1001) % 3 == 1 for each in new[:3])  # Borg
 
 
+def test_a_single_new_item_is_read_as_in_training(ask, tmp_path):
+    """Alone it would have columns of one value each, which say nothing."""
+    row = [2001, "Thing 2001 (2001)", "Borg", "12.50", "red", "quiet bright soft", "oak"]
+    shop.write(tmp_path / "one.csv", "item_id,title,brand,price,tags,description,wood", [row])
+    uri = ("--uri", tmp_path / "one.db")
+    said = ask("load-movies", "-f", tmp_path / "one.csv", *uri).stderr
+    assert "not used: wood of one.csv (" in said
+    done = ask("recommend", *uri, "-k", 72, "--format", "json", "--where", "is_new")
+    (new,) = found(done.stdout)
+    assert new["columns"]["brand"] == "Borg"
+    assert new["columns"]["price"] == 12.5
+    assert new["columns"]["tags"] == ["red"]
+
+
+def test_what_a_file_of_items_lacks_or_has_besides_is_said(ask, tmp_path):
+    rows = [[3000 + n, f"Thing (200{n})", ("oak", "ash")[n % 2]] for n in range(6)]
+    shop.write(tmp_path / "wood.csv", "item_id,title,wood", rows)
+    said = ask("load-movies", "-f", tmp_path / "wood.csv", "--dry-run").stderr
+    assert "wood.csv: not used: wood, of which the model knows nothing" in said
+    assert "wood.csv: unknown of its movies: brand, price, tags, description" in said
+
+
+def test_encoded_items_keep_the_columns_that_the_model_knows(ask, trained_shop, tmp_path):
+    items, encoded = trained_shop[0] / "items.csv", tmp_path / "movies_data.txt"
+    ask("preprocess", "-f", items, "-o", encoded)
+    uri = ("--uri", tmp_path / "encoded.db")
+    ask("load-movies", "-f", encoded, *uri)
+    asked = ("recommend", "-u", 3, "-k", 60, "--format", "json", "--where", 'brand == "Borg"')
+    (again, before) = (found(ask(*asked, *where).stdout) for where in (uri, ()))
+    assert [each["columns"] for each in again] == [each["columns"] for each in before] != []
+
+
 def test_a_known_users_attributes_are_known(ask, trained_shop):
     done = ask("recommend", "-u", 2, "-k", 1)
     assert done.stderr.startswith("for user 2; city ")

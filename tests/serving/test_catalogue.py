@@ -1,11 +1,14 @@
 """The exact index: the contract's own corners (the rest is in test_store_contract.py)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from movie_store import agrees, movies, oracle, unit
 
+from recsys.data.schema import Column
 from recsys.serving import catalogue as module
 from recsys.serving.catalogue import (
     EVERYTHING,
@@ -22,6 +25,18 @@ def test_an_empty_catalogue_has_no_answers() -> None:
     assert (hits.scores == -np.inf).all()
     with pytest.raises(KeyError):
         empty.take([1])
+
+
+def test_a_catalogue_is_updated_by_another_with_all_that_is_known() -> None:
+    prices = Column("number", np.arange(5.0))
+    old = replace(movies(5), columns={"price": prices})
+    new = replace(old.take(old.ids[[3, 1]]), titles=["New", "Too"], ids=np.array([old.ids[3], 999]))
+    whole = old.updated(new)
+    assert whole.ids.tolist() == [*old.ids[[0, 1, 2, 4]].tolist(), old.ids[3], 999]
+    assert whole.titles[-2:] == ["New", "Too"]
+    assert whole.columns["price"].values.tolist() == [0, 1, 2, 4, 3, 1]
+    for one in whole.ids[:4].tolist():
+        np.testing.assert_array_equal(whole.take([one]).vectors, old.take([one]).vectors)
 
 
 def test_a_filter_is_false_only_when_it_asks_nothing() -> None:

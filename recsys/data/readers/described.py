@@ -56,12 +56,13 @@ def described(
 
     Args:
         cells: by the names of the file.
-        kinds: of columns that are not to be inferred; "none" for not to be used.
+        kinds: of columns that are not to be inferred, by the file's name or the one they are
+            asked by; "none" for not to be used.
         several: whether there may be text: of users there may not.
     """
     found = Described({}, {}, {})
     for name, each in cells.items():
-        column = _column(name, each, kinds.get(name))
+        column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
         if isinstance(column, Column) and column.kind == "text" and not several:
             column = "free text of users is not used"
         if isinstance(column, str):

@@ -198,8 +198,15 @@ def _coded(
 def _noted(
     parts: Sequence[tuple[Path, Understood]], unused: dict[str, str], columns: Columns, log: Log
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Log how files were read, and what is not used; both by role or column."""
+    """`noted`, after a check that the columns there are kinds of are there."""
     check_kinds(dict(columns.kinds), [n for _, each in parts for n in (*each.own, *each.unused)])
+    return noted(parts, unused, log)
+
+
+def noted(
+    parts: Sequence[tuple[Path, Understood]], unused: dict[str, str], log: Log
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Log how files were read, and what is not used; both by role or column."""
     understood: dict[str, str] = {}
     for _, part in parts:
         understood |= part.roles
