@@ -6,6 +6,7 @@ writer of the same place removes it: at once where the process ran on this host 
 when it is an hour old.
 """
 
+import errno
 import glob
 import os
 import platform
@@ -177,8 +178,7 @@ def _writing(path: Path, target: Path, fix: str, kind: str) -> Iterator[None]:
         named, place = str(error.filename or target), str(target)
         if not (named.startswith(place) or place.startswith(named)):  # beside, or a folder above
             raise
-        raise RecsysError(
-            f"{path}: cannot be written ({error.strerror or error})",
-            f"free space or name another {kind}",
-            fix,
-        ) from error
+        cause = f"{path}: cannot be written ({error.strerror or error})"
+        help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}
+        remedy = f"{help.get(error.errno or 0, '')}name another {kind}"
+        raise RecsysError(cause, remedy, fix) from error

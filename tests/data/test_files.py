@@ -78,11 +78,16 @@ def test_pipes_and_devices_are_written_directly(tmp_path):
 def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     long = tmp_path / ("n" * 300)
-    for path in (tmp_path / "none" / "out", tmp_path / "file" / "out", tmp_path, long):
+    for path, remedy in (
+        (tmp_path / "none" / "out", "make its folder or name another file"),
+        (tmp_path / "file" / "out", "name another file"),
+        (tmp_path, "name a file"),
+        (long, "name another file"),
+    ):
         with pytest.raises(RecsysError, match="cannot be written") as caught, replacing_file(path):
             pytest.fail("entered")
         assert caught.value.cause.startswith(f"{path}: ")
-        assert caught.value.remedy
+        assert caught.value.remedy == remedy
         assert caught.value.fix == "output"
     for path in (tmp_path / "file", tmp_path / "file" / "in" / "out", long, long / "in" / "out"):
         with pytest.raises(RecsysError) as caught, replacing_folder(path, "model"):
