@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
 
+LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the scale
 _BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like
 
 
@@ -96,9 +97,6 @@ def scale_of(ratings: NDArray[np.floating], liked: float | None = None) -> Scale
     straight = np.interp(values, [low, high], [MIN_RATING, MAX_RATING])
     bent = bool(((straight >= LIKED) != (values >= liked)).any())
     return Scale(low, high, liked, bent=bent)
-
-
-LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the scale
 
 
 def strengths(counts: NDArray) -> NDArray[np.float32]:

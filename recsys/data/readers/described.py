@@ -20,21 +20,8 @@ SHARE = 0.95  # of the fields that must be what a column is taken for
 SEPARATORS = "|;,"
 RESERVED = {  # names of other inputs, and words of Milvus' expressions
     *("user", "movie", "movie_id", "history", "ratings", "recency", "title", "year", "genres"),
-    *(
-        "is_new",
-        "vector",
-        "and",
-        "or",
-        "not",
-        "in",
-        "like",
-        "is",
-        "null",
-        "true",
-        "false",
-        "exists",
-    ),
-    *("new", "score", "rating", "rank"),
+    *("is_new", "vector", "and", "or", "not", "in", "like", "is", "null", "true", "false"),
+    *("exists", "new", "score", "rating", "rank"),
 }
 _ADDRESS = re.compile(r"https?://|www\.|.*\.(jpe?g|png|gif|webp)$", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
