@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import Id
 from recsys.errors import StoreError
-from recsys.milvus import collection, publish, search, update, versions
+from recsys.milvus import collection, publish, removal, search, update, versions
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus.client import Milvus
 from recsys.milvus.errors import Denied, Missing
@@ -62,7 +62,6 @@ class MilvusStore:
         *,
         index: str | None = None,
         keep: int = 1,
-        most_removed: float = 1.0,
         shards: int = 1,
         replicas: int = 1,
         resource_groups: Sequence[str] = (),
@@ -75,12 +74,11 @@ class MilvusStore:
             model: the fingerprint of the model the vectors come from.
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
-            most_removed: the share of the movies published before that may go.
             progress: called with the number of movies after each batch.
             indexing: called with the number of movies by which the index grew, as a server says.
 
         Raises:
-            StoreError: the movies are unfit, too many would be removed, or Milvus failed.
+            StoreError: the movies are unfit, or Milvus failed.
         """
         chosen = choose_index(index, len(catalogue))
         layout = collection.Layout(chosen, shards, replicas, tuple(resource_groups))
@@ -91,7 +89,6 @@ class MilvusStore:
             model,
             layout,
             keep=keep,
-            most_removed=most_removed,
             progress=progress,
             indexing=indexing,
         )
@@ -102,7 +99,6 @@ class MilvusStore:
         model: str,
         *,
         keep: int = 1,
-        most_removed: float = 1.0,
         progress: Callable[[int], None] | None = None,
     ) -> Changes:
         """Bring the current version up to date, touching only the movies that differ.
@@ -110,7 +106,6 @@ class MilvusStore:
         Args:
             keep: how many earlier versions stay for `rollback`; a copy of the movies as they are
                 before is the first of them.
-            most_removed: the share of the published movies that may go.
         """
         return update.update(
             self._milvus,
@@ -118,9 +113,19 @@ class MilvusStore:
             catalogue,
             model,
             keep=keep,
-            most_removed=most_removed,
             progress=progress,
         )
+
+    def check_removal(self, catalogue: Catalogue, most: float) -> int:
+        """How many of the published movies are not in the catalogue.
+
+        Args:
+            most: the share of them that may go.
+
+        Raises:
+            StoreError: more would go.
+        """
+        return removal.check_removal(self._milvus, self.alias, catalogue.ids, most)
 
     def differences(self, catalogue: Catalogue, model: str) -> Changes:
         """What `update` would change; nothing is touched."""

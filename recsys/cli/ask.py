@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from recsys.cli import queries, tables
-from recsys.cli.movies import MOST_REMOVED, movies_to_publish
+from recsys.cli.movies import Wanted
 from recsys.cli.options import (
     FilterOptions,
     as_of_option,
@@ -257,9 +257,11 @@ def _searched(
 
 
 def _publish(folder: "ModelFolder", address: "MilvusAddress") -> None:
-    movies = movies_to_publish(folder, None, replace=False)
+    wanted = Wanted.read(folder, None)
     with store_at(address, make=True) as store:
-        published = store.publish(movies, folder.fingerprint, most_removed=MOST_REMOVED)
+        movies = wanted.catalogue(store)
+        wanted.check_removal(movies, store)
+        published = store.publish(movies, folder.fingerprint)
         log(f"published {published.count} movies of model {published.model}")
 
 

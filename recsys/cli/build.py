@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from recsys.cli.movies import MOST_REMOVED, movies_to_publish
+from recsys.cli.movies import Wanted
 from recsys.cli.options import (
     DATA_HOME,
     data_folder,
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from recsys.milvus.versions import Published
     from recsys.milvus_store import MilvusStore
     from recsys.preprocess import SkipBadLines
-    from recsys.serving.catalogue import Catalogue
     from recsys.training.options import Options
+
+LAYOUT = ("shards", "replicas", "resource_group")  # of a new collection
 
 
 @command()
@@ -135,7 +137,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
 @command("load-movies")
 @click.option(
     "-f", "--file", type=click.Path(),
-    help="movies_data.txt or a raw movie file, which adds to the model's movies.",
+    help="movies_data.txt or a raw movie file, which adds to what is published.",
 )  # fmt: skip
 @model_option
 @milvus_options
@@ -180,9 +182,9 @@ def load_movies(
 ) -> None:
     """Publish movies to Milvus (also `recsys load`); prints what is published.
 
-    The movies the model was trained on, changed and added to by those of -f; with --replace those
-    of -f alone. All of it or nothing: queries see the movies of before until the new ones are in
-    place. What would remove more than a tenth of the published movies needs --replace.
+    The movies the model was trained on; those of -f are added to what is published of it, or change
+    it; with --replace they are all. All of it or nothing: queries see the movies of before until
+    the new ones are in place. To remove more than a tenth of the published movies needs --replace.
 
     \b
     Example: recsys load-movies -f movies_data.txt
@@ -190,8 +192,10 @@ def load_movies(
     """
     if sum([update, rollback, dry_run]) > 1:
         raise click.UsageError("--update, --rollback and --dry-run go one at a time")
-    if rollback and (replace or file or switch):
-        raise click.UsageError("--rollback goes without -f, --replace and --switch")
+    layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
+    if update or rollback:
+        more = ("file", "replace", "switch", "keep") if rollback else ()
+        _refuse("--rollback" if rollback else "--update", "index", *LAYOUT, *more)
     if switch and not keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     if rollback:
@@ -203,31 +207,49 @@ def load_movies(
     folder = load_model(model)
     if switch:
         check_place(Path(switch))
-    movies = movies_to_publish(folder, file, replace)
+    wanted = Wanted.read(folder, file, replace)
     if dry_run:
-        _dry_run(movies, folder.fingerprint, index, address)
+        _dry_run(wanted, index, address)
         return
-    how = {"keep": keep, "most_removed": 1.0 if replace else MOST_REMOVED}
-    layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
     with store_at(address, make=True) as store:
         if update:
-            published = _update(store, movies, folder.fingerprint, **how)
+            published = _update(store, wanted, keep=keep)
         else:
-            published = _publish(store, movies, folder.fingerprint, index=index, **layout, **how)
+            published = _publish(store, wanted, keep=keep, index=index, **layout)
     _print_published(published)
     if switch:
         put_model(folder, Path(switch))
         log(f"{switch}: is the model {folder.fingerprint} now")
 
 
-def _update(store: "MilvusStore", movies: "Catalogue", model: str, **how: Any) -> "Published":
+def _refuse(option: str, *others: str) -> None:
+    """
+    Raises:
+        click.UsageError: others were given too, which mean nothing beside the option.
+    """
+    context = click.get_current_context()
+    given = [
+        max(param.opts, key=len)
+        for param in context.command.params
+        if param.name in others
+        and context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{option} goes without {', '.join(given)}")
+
+
+def _update(store: "MilvusStore", wanted: Wanted, **how: Any) -> "Published":
+    movies, model = wanted.catalogue(store), wanted.folder.fingerprint
+    wanted.check_removal(movies, store)
     with bar(len(movies), "movie") as progress:
         changes = store.update(movies, model, progress=progress, **how)
     log(_in_words(changes))
     return store.open(model)
 
 
-def _publish(store: "MilvusStore", movies: "Catalogue", model: str, **how: Any) -> "Published":
+def _publish(store: "MilvusStore", wanted: Wanted, **how: Any) -> "Published":
+    movies, model = wanted.catalogue(store), wanted.folder.fingerprint
+    wanted.check_removal(movies, store)
     with (
         bar(len(movies), "movie", "sent") as progress,
         bar(len(movies), "movie", "indexed") as indexing,
@@ -240,23 +262,29 @@ def _print_published(published: "Published") -> None:
     click.echo(f"{p.alias}\t{p.collection}\t{p.count} movies\tmodel {p.model}\t{p.index}")
 
 
-def _dry_run(movies: "Catalogue", model: str, index: str | None, address: "MilvusAddress") -> None:
+def _dry_run(wanted: Wanted, index: str | None, address: "MilvusAddress") -> None:
     """Everything a publish checks beforehand, and what it would replace."""
     from recsys.milvus.errors import Missing
     from recsys.milvus.index import choose_index
     from recsys.milvus.schema import check_catalogue
 
-    check_catalogue(movies)
-    chosen = choose_index(index, len(movies))
+    model = wanted.folder.fingerprint
     try:
         with store_at(address) as store:
             now = store.open(None)
+            movies = wanted.catalogue(store)
+            check_catalogue(movies)
             log(f"would replace {now.count} movies of model {now.model}")
             if now.model == model:
                 log(f"--update would touch: {_in_words(store.differences(movies, model))}")
+            wanted.check_removal(movies, store)
     except Missing:
+        movies = wanted.catalogue(None)
+        check_catalogue(movies)
         log("would be the first to be published there")
-    click.echo(f"{len(movies)} movies, model {model}, index {chosen}: fit")
+    click.echo(
+        f"{len(movies)} movies, model {model}, index {choose_index(index, len(movies))}: fit"
+    )
 
 
 def _in_words(changes: "Changes") -> str:

@@ -1,12 +1,13 @@
-"""Which movies `load-movies` publishes: the model's, a file's, or both."""
+"""Which movies `load-movies` publishes: the model's, or what a file adds to the published ones."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from recsys.cli.prompt import log
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Movies
+    from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import ModelFolder
 
@@ -14,42 +15,81 @@ ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is na
 MOST_REMOVED = 0.1  # of the published movies, unless --replace
 
 
-def movies_to_publish(folder: "ModelFolder", file: str | None, replace: bool) -> "Catalogue":
-    """The model's movies, changed and added to by a file's; only the file's if `replace`.
+class Wanted(NamedTuple):
+    """What is asked for: a file's movies, or those the model was trained on."""
 
-    Logs what is taken from where.
+    folder: "ModelFolder"
+    file: str | None
+    replace: bool  # a file's movies alone, whatever is published
+    found: "Catalogue"  # of the file, or of the model
 
-    Raises:
-        ModelError: the model folder is damaged.
-    """
-    from recsys.infer import catalogue
+    @classmethod
+    def read(cls, folder: "ModelFolder", file: str | None, replace: bool = False) -> "Wanted":
+        """
+        Raises:
+            DataError: the file cannot be read, or was encoded for another model.
+            ModelError: the model folder is damaged.
+        """
+        from recsys.infer import catalogue, decoded_movies
+        from recsys.preprocess import is_movies_data, read_movies_data
 
-    folder.verify()
-    if not file:
-        own = catalogue(folder)
-        beside = f"; {ENCODED} is not read without -f {ENCODED}" if Path(ENCODED).exists() else ""
-        log(f"movies: the {len(own)} the model was trained on{beside}")
-        return own
-    found = _movies_of(folder, Path(file))
-    if replace:
-        log(f"movies: only the {len(found)} of {file}, {found.is_new.sum()} new to the model")
-        return found
-    whole = catalogue(folder).updated(found)
-    log(
-        f"movies: {len(whole)}: {len(whole) - len(found)} the model was trained on and "
-        f"{len(found)} of {file}, {found.is_new.sum()} new to the model"
-    )
-    return whole
+        folder.verify()
+        movies = None
+        if file and is_movies_data(Path(file)):
+            encoded = read_movies_data(Path(file), folder.vocabulary)
+            movies = decoded_movies(folder, *encoded)
+        elif file:
+            movies = _as_the_model_knows_them(folder, Path(file))
+        return cls(folder, file, replace, catalogue(folder, movies))
+
+    def check_removal(self, movies: "Catalogue", store: "MilvusStore") -> None:
+        """Logs how many published movies would go.
+
+        Raises:
+            StoreError: too many.
+        """
+        if gone := store.check_removal(movies, 1.0 if self.replace else MOST_REMOVED):
+            log(f"{gone} of the published movies are not among them and go")
+
+    def catalogue(self, store: "MilvusStore | None") -> "Catalogue":
+        """All that is to be published; logs what is taken from where.
+
+        A file adds to the movies that this model has published, else to those it was trained on.
+
+        Args:
+            store: None where there is none yet.
+        """
+        from recsys.infer import catalogue
+
+        file, found = self.file, self.found
+        if not file:
+            unread = f"; {ENCODED} is not read without -f {ENCODED}" * Path(ENCODED).exists()
+            log(f"movies: the {len(found)} the model was trained on{unread}")
+            return found
+        new = f"{found.is_new.sum()} new to the model"
+        if self.replace:
+            log(f"movies: only the {len(found)} of {file}, {new}")
+            return found
+        before, what = _published(self.folder, store) if store else None, "published"
+        if before is None:
+            before, what = catalogue(self.folder), "the model was trained on"
+        whole = before.updated(found)
+        others = f"{len(whole) - len(found)} {what}"
+        log(f"movies: {len(whole)}: {others} and {len(found)} of {file}, {new}")
+        return whole
 
 
-def _movies_of(folder: "ModelFolder", file: Path) -> "Catalogue":
-    from recsys.infer import catalogue, decoded_movies
-    from recsys.preprocess import is_movies_data, read_movies_data
+def _published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None":
+    """The movies that are published of this very model, None where there are none, or damaged."""
+    from recsys.errors import StoreError
+    from recsys.milvus.errors import Unreachable
 
-    if not is_movies_data(file):
-        return catalogue(folder, _as_the_model_knows_them(folder, file))
-    ids, titles, genres = read_movies_data(file, folder.vocabulary)
-    return catalogue(folder, decoded_movies(folder, ids, titles, genres))
+    try:
+        return store.read_all() if store.open(None).model == folder.fingerprint else None
+    except Unreachable:
+        raise
+    except StoreError:  # publishing is what repairs it
+        return None
 
 
 def _as_the_model_knows_them(folder: "ModelFolder", file: Path) -> "Movies":

@@ -29,7 +29,6 @@ from recsys.milvus.collection import (
 )
 from recsys.milvus.errors import Unreachable
 from recsys.milvus.index import Index
-from recsys.milvus.removal import refuse_removal, removed
 from recsys.milvus.schema import FORMAT, as_stored, check_catalogue
 from recsys.milvus.search import read_all
 from recsys.milvus.versions import (
@@ -57,7 +56,6 @@ def publish(
     layout: Layout,
     *,
     keep: int = 1,
-    most_removed: float = 1.0,
     progress: Callable[[int], None] | None = None,
     indexing: Callable[[int], None] | None = None,
 ) -> Published:
@@ -65,19 +63,14 @@ def publish(
 
     Until the alias moves nothing changes for readers, and a failure leaves it so.
 
-    Args:
-        most_removed: the share of the movies published before that may go.
-
     Raises:
-        StoreError: the movies are unfit, too many would be removed, or Milvus failed.
+        StoreError: the movies are unfit, or Milvus failed.
     """
     check_catalogue(catalogue)
     if not re.fullmatch(r"[0-9A-Za-z]{1,32}", model):
         raise StoreError(f"{model!r} is not a model's fingerprint")
     refuse_foreign(milvus, alias)
     movies = as_stored(catalogue)
-    if most_removed < 1:
-        refuse_removal(*removed(milvus, alias, movies.ids), most_removed)
     properties = _properties(milvus, alias, model, movies, layout)
     with _filled(milvus, movies, properties, layout, progress, indexing) as name:
         # From here on the collection is never dropped: the alias may have moved unheard.

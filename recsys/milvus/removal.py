@@ -12,10 +12,16 @@ from recsys.milvus.search import ids_of
 from recsys.milvus.versions import current_version
 
 
-def removed(milvus: Milvus, alias: str, movie_ids: NDArray) -> tuple[int, int]:
-    """How many published movies are not among (M,) ids, and how many there are.
+def check_removal(milvus: Milvus, alias: str, movie_ids: NDArray, most: float) -> int:
+    """How many published movies are not among (M,) ids.
 
     What is damaged or of another kind counts as nothing: publishing is what repairs it.
+
+    Args:
+        most: the share of the published movies that may go.
+
+    Raises:
+        StoreError: more would go.
     """
     try:
         current = current_version(milvus, alias)
@@ -24,22 +30,13 @@ def removed(milvus: Milvus, alias: str, movie_ids: NDArray) -> tuple[int, int]:
     except Unreachable:
         raise
     except StoreError:
-        return 0, 0
-    gone = positions(np.sort(movie_ids), id_array(published)) < 0
-    return int(gone.sum()), len(published)
-
-
-def refuse_removal(removed: int, published: int, most: float) -> None:
-    """
-    Args:
-        most: the share of the published movies that may go.
-
-    Raises:
-        StoreError: more would go.
-    """
-    if removed > most * published:
+        return 0
+    gone = int((positions(np.sort(movie_ids), id_array(published)) < 0).sum())
+    if gone > most * len(published):
         raise StoreError(
-            f"{removed} of the {published} movies published would be removed, and nothing was done",
-            "add them to what is published, or say that they may go",
+            f"{gone} of the {len(published)} movies published would be removed, and nothing was "
+            "done",
+            "publish a file that has them too, or say that they may go",
             "replace",
         )
+    return gone

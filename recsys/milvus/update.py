@@ -11,7 +11,6 @@ from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
 from recsys.milvus.collection import check_count, count, flush, load, send
 from recsys.milvus.publish import copy
-from recsys.milvus.removal import refuse_removal
 from recsys.milvus.schema import as_stored, check_catalogue, one_of
 from recsys.milvus.search import READ_AT_ONCE, pages, take
 from recsys.milvus.versions import Published, change_properties, current_version, now, retire
@@ -47,7 +46,6 @@ def update(
     model: str,
     *,
     keep: int = 1,
-    most_removed: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Changes:
     """Make the current version equal to the catalogue, touching only movies that differ.
@@ -58,18 +56,15 @@ def update(
 
     Args:
         keep: how many earlier versions stay, that copy first.
-        most_removed: the share of the published movies that may go.
 
     Raises:
-        StoreError: the movies are unfit, of another model, too many would be removed, or Milvus
-            failed.
+        StoreError: the movies are unfit or of another model, or Milvus failed.
     """
     check_catalogue(catalogue)
     movies = as_stored(catalogue)
     current = _current(milvus, alias, movies, model)
     name = current.collection
     changes = _compare(milvus, current, movies)
-    refuse_removal(len(changes.removed), current.count, most_removed)
     if not changes and not current.updating:
         return changes
     before = copy(milvus, current) if keep and not current.updating else None

@@ -1,7 +1,12 @@
 """Which movies load-movies publishes, and what it refuses to remove."""
 
-import pytest
+import uuid
+from pathlib import Path
 
+import pytest
+from milvus_cluster import address
+
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
 NEW = b"9001::Wishing Star, The (2023)::Animation|Children's|Musical\n"
@@ -15,42 +20,77 @@ def more(tmp_path):
     return file
 
 
-def published(uri) -> dict[int, str]:
-    with MilvusStore(str(uri)) as store:
+def published(where: MilvusAddress | Path) -> dict[int, str]:
+    with MilvusStore(where if isinstance(where, MilvusAddress) else str(where)) as store:
         movies = store.read_all()
     return dict(zip(movies.ids.tolist(), movies.titles, strict=True))
 
 
-def test_a_file_adds_to_the_models_movies_and_changes_them(run, tmp_path, more):
+def test_a_file_adds_to_the_models_movies_and_changes_them(run, tmp_path, more, folder):
     uri = tmp_path / "a.db"
+    own = dict(zip(folder.movies.ids.tolist(), folder.movies.titles, strict=True))
+    both = own | {1: "Toy Story, Restored (1995)", 9001: "Wishing Star, The (2023)"}
+    done = run("load-movies", "-f", more, "--uri", uri)
+    assert f"movies: 339: 337 the model was trained on and 2 of {more}, 1 new" in done.stderr
+    assert published(uri) == both
     run("load-movies", "--uri", uri)
-    before = published(uri)
     for how in ((), ("--update",)):
         done = run("load-movies", "-f", more, "--uri", uri, *how)
-        assert f"movies: 339: 337 the model was trained on and 2 of {more}, 1 new" in done.stderr
-        assert published(uri) == {
-            **before,
-            1: "Toy Story, Restored (1995)",
-            9001: "Wishing Star, The (2023)",
-        }
+        assert f"and 2 of {more}, 1 new to the model" in done.stderr
+        assert published(uri) == both
 
 
 @pytest.mark.parametrize("how", [(), ("--update",)])
-def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, how):
-    uri = tmp_path / "a.db"
+def test_a_second_file_adds_to_the_first(run, tmp_path, more, how):
+    uri, second = tmp_path / "a.db", tmp_path / "second.dat"
+    second.write_text("9002::Brazil (1985)::Drama\n", "latin-1")
+    run("load-movies", "-f", more, "--uri", uri)
+    before = published(uri)
+    done = run("load-movies", "-f", second, "--uri", uri, *how)
+    assert f"movies: 340: 339 published and 1 of {second}, 1 new" in done.stderr
+    assert published(uri) == {**before, 9002: "Brazil (1985)"}
+    done = run("load-movies", "--dry-run", "--uri", uri)
+    gone = "2 of the published movies are not among them and go"
+    assert gone in done.stderr
+    assert gone in run("load-movies", "--uri", uri, *how).stderr
+
+
+@pytest.mark.parametrize("how", [(), ("--update",)])
+@pytest.mark.parametrize("kind", ["lite", pytest.param("server", marks=pytest.mark.milvus_server)])
+def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, how, kind):
+    where = MilvusAddress(address(kind, tmp_path), collection=f"guard_{uuid.uuid4().hex[:8]}")
+    options = ("--uri", where.uri, "--collection", where.collection)
     file = tmp_path / "many.dat"
     added = "".join(f"{i}::Sequel {i} (2024)::Drama\n" for i in range(9000, 9050))
     file.write_text(added, "latin-1")
-    run("load-movies", "-f", file, "--uri", uri)
-    before = published(uri)
-    done = run("load-movies", "--uri", uri, *how, code=1)
-    assert "50 of the 388 movies published would be removed" in done.stderr
-    assert done.stderr.splitlines()[-1].endswith(": --replace")
-    assert published(uri) == before
-    done = run("recommend", "-i", "--uri", uri, code=1)
-    assert f"recsys load-movies --replace --uri {uri}" in done.stderr
-    run("load-movies", "-f", more, "--replace", "--uri", uri, *how)
-    assert set(published(uri)) == {1, 9001}
+    run("load-movies", "-f", file, *options)
+    before = published(where)
+    assert len(before) == 388
+    for line in (how, ("--dry-run",)):
+        done = run("load-movies", *options, *line, code=1)
+        assert "50 of the 388 movies published would be removed" in done.stderr
+        assert done.stderr.splitlines()[-1].endswith(": --replace")
+        assert published(where) == before
+    done = run("recommend", "-i", *options, code=1)
+    assert f"recsys load-movies --replace {' '.join(options)}" in done.stderr
+    run("load-movies", "-f", more, "--replace", *options, *how)
+    assert set(published(where)) == {1, 9001}
+    run("load-movies", "--rollback", *options)
+    assert published(where) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("--rollback", "-f", "x"), "--rollback goes without --file"),
+        (("--rollback", "--replace", "--keep", "2"), "--rollback goes without --keep, --replace"),
+        (("--update", "--index", "HNSW"), "--update goes without --index"),
+        (("--update", "--shards", "2"), "--update goes without --shards"),
+        (("--update", "--rollback"), "--update, --rollback and --dry-run go one at a time"),
+    ],
+)
+def test_options_that_mean_nothing_together_are_refused(run, line, said):
+    assert run("load-movies", *line, code=2).stderr == f"recsys: {said}\n"
 
 
 def test_what_is_published_and_from_where_is_said(run, tmp_path):

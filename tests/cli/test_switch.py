@@ -51,7 +51,7 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
     for wrong, code, words in (
         (("--uri", "http://127.0.0.1:1", "--timeout", "0.2"), 1, "127.0.0.1:1"),
         (("--keep", "0"), 2, "--switch needs --keep 1"),
-        (("--rollback",), 2, "--rollback goes without -f, --replace and --switch"),
+        (("--rollback",), 2, "--rollback goes without --switch"),
         (("--dry-run", "--uri", tmp_path / "a.db"), 0, "would be the first"),
     ):
         done = run("load-movies", "--model", next_model, "--switch", own_model, *wrong, code=code)
