@@ -26,8 +26,8 @@ from recsys.data.columns import Columns
 from recsys.data.dataset import Dataset
 from recsys.data.readers.layouts import DAT_RATINGS
 from recsys.data.readers.problems import Problems
+from recsys.data.readers.rating_table import read_rating_table
 from recsys.data.readers.ratings import _by_line, read_rating_file
-from recsys.data.readers.tables import read_rating_table
 from recsys.preprocess import read_dataset
 
 

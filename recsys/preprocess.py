@@ -19,8 +19,9 @@ from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
 from recsys.data.readers.reading import note_genres, noted, read_all
 from recsys.data.readers.records import records
-from recsys.data.readers.tables import Understood, read_movie_table
-from recsys.data.readers.tabular import is_table
+from recsys.data.readers.table_files import is_table
+from recsys.data.readers.tables import read_movie_table
+from recsys.data.readers.tabular import Understood
 from recsys.data.readers.text import file_bytes
 from recsys.errors import DataError
 

@@ -40,6 +40,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "column": ("--column",),
     "user_column": ("--user-column",),
     "item_column": ("--item-column",),
+    "user_item_column": ("--user-column", "--item-column"),
     "rating_column": ("--rating-column",),
     "time_column": ("--time-column",),
     "title_column": ("--title-column",),

@@ -58,6 +58,30 @@ class Columns(NamedTuple):
     def of(self, role: str) -> str | None:
         return getattr(self, role, None)
 
+    def placed(self, names: Sequence[str]) -> "Columns":
+        """The same with names for numbers: 3 is the third column, where none is called so.
+
+        >>> Columns(user="2").placed(["a", "b"]).user
+        'b'
+        """
+
+        def name(said: str | None) -> str | None:
+            number = said if said and said not in names and said.isdecimal() else "0"
+            return names[int(number) - 1] if 0 < int(number[-9:]) <= len(names) else said
+
+        said = {role: name(self.of(role)) for role in self._fields[:-1]}
+        return self._replace(**said)  # type: ignore[arg-type]
+
+
+def numbered(place: int) -> str:
+    """What a column is called in a file that does not name its columns, counted from 1."""
+    return f"column {place}"
+
+
+def is_number(name: str) -> bool:
+    """Whether a column is called by its number only."""
+    return re.fullmatch(r"column [0-9]+", name) is not None
+
 
 def plain_name(name: str) -> str:
     """A column's name in small letters and digits only, without an atomic file's type.
@@ -94,7 +118,7 @@ def by_name(
         taken = {given.of(other) for other in roles}
         like = [n for n in names if plain_name(n) in NAMES[role] and n not in taken]
         if len(like) > 1:
-            raise _two(path, role, like)
+            raise two(path, role, like)
         if like:
             found[role] = like[0]
     return found
@@ -123,7 +147,7 @@ def by_content(
         free = [n for n in names if n not in whole.values() and plain_name(n) not in known]
         like = [name for name in free if looks(name)]
         if len(like) > 1:
-            raise _two(path, role, like)
+            raise two(path, role, like)
         if like:
             whole[role] = like[0]
     return whole
@@ -134,7 +158,7 @@ def missing(path: object, role: str, names: Sequence[str], more: str = "") -> Da
     return DataError(
         f"{path}: no {role} column found, expected a name such as "
         f"{', '.join(NAMES[role][:4])}, there are {listed(names)}{more}",
-        "name it",
+        "give its number" if is_number(names[0]) else "name it",
         f"{role}_column",
     )
 
@@ -145,9 +169,10 @@ def listed(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _two(path: object, role: str, like: Sequence[str]) -> DataError:
+def two(path: object, role: str, like: Sequence[str]) -> DataError:
+    """The error when several columns may be the one that is looked for."""
     return DataError(
         f"{path}: several columns may be the {role}: {listed(like)}",
-        "name the one",
+        "give its number" if is_number(like[0]) else "name the one",
         f"{role}_column",
     )

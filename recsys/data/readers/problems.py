@@ -28,7 +28,7 @@ class Problems:
     def __init__(self) -> None:
         self.counts: Counter[Path] = Counter()
         self.kinds: Counter[str] = Counter()  # of those that have one, such as "missing"
-        self.rows: set[Path] = set()  # files whose rows are counted, not lines
+        self.places: dict[Path, Callable[[int], str]] = {}  # of files whose rows are counted
         self._words: dict[Path, list[tuple[int, str]]] = {}
 
     def add(self, path: Path, line: int, words: str, kind: str = "") -> None:
@@ -56,11 +56,16 @@ class Problems:
     def listed(self) -> list[str]:
         """The first ten, file by file in the order they were read."""
         words = [
-            f"{path}: row {line}: {text}" if path in self.rows else f"{path}:{line}: {text}"
+            f"{self.place(path, line)}: {text}"
             for path, kept in self._words.items()
             for line, text in sorted(kept)[:LISTED]
         ]
         return words[:LISTED]
+
+    def place(self, path: Path, line: int) -> str:
+        """Where a line is, in words."""
+        rows = self.places.get(path)
+        return f"{path}: {rows(line)}" if rows else f"{path}:{line}"
 
     def error(
         self,

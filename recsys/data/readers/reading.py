@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.columns import Columns
+from recsys.data.columns import Columns, is_number
 from recsys.data.dataset import Dataset, Movies, Users
 from recsys.data.ids import Coded, as_text, coded, is_text, named, unique
 from recsys.data.readers.described import check_kinds
 from recsys.data.readers.layouts import files_of
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
+from recsys.data.readers.rating_table import read_rating_table
 from recsys.data.readers.ratings import (
     RatingLines,
     combined,
@@ -23,14 +24,9 @@ from recsys.data.readers.ratings import (
     read_rating_file,
 )
 from recsys.data.readers.scales import are_events, scaled
-from recsys.data.readers.table_files import TableFiles, table_files
-from recsys.data.readers.tables import (
-    Understood,
-    read_movie_table,
-    read_rating_table,
-    read_user_table,
-)
-from recsys.data.readers.tabular import stem
+from recsys.data.readers.table_files import TableFiles, stem, table_files
+from recsys.data.readers.tables import read_movie_table, read_user_table
+from recsys.data.readers.tabular import Understood
 from recsys.data.readers.users import read_user_file
 from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError
@@ -127,9 +123,8 @@ def _read_tables(
     rated = rated and not are_events(raw.ratings.values)
     checks = checks._replace(repeats=checks.repeats or ("last" if rated else "count"))
     parts = [(tables.ratings, of_ratings)]
+    columns = columns._replace(user=_key(of_ratings, "user"), item=_key(of_ratings, "item"))
     if tables.items:
-        key = of_ratings.roles["item"].rpartition(" (")[0]  # the same name is the same thing
-        columns = columns._replace(item=columns.item or key)
         movies, described = read_movie_table(tables.items, columns, problems)
         parts.append((tables.items, described))
         note_genres(movies, tables.items, log)
@@ -169,6 +164,12 @@ def _read_tables(
         log(f"{repeated:,} repeated events of a user and an item: {said[checks.repeats]}")
     log(read.dataset.scale.in_words())
     return read._replace(understood=understood, unused=unused)
+
+
+def _key(ratings: Understood, role: str) -> str | None:
+    """What users or items are called in the ratings: the same name is the same thing elsewhere."""
+    name = ratings.roles[role].rpartition(" (")[0]
+    return None if is_number(name) else name
 
 
 def _coded(

@@ -1,22 +1,18 @@
 """Columns of a table to numbers: whole arrays where they are in order, field by field else."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, Id, positions
+from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, positions
+from recsys.data.readers.column import Column, Numbers
 from recsys.data.readers.fields import MAX_TIME, number, shown
 from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.ratings import RatingLines
-from recsys.data.readers.tabular import Read, Table
-from recsys.data.readers.text import decoded
-from recsys.errors import DataError
+from recsys.data.readers.tabular import Table
 
-T = TypeVar("T", int, float)
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 64 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
 THUMBS = {
@@ -27,91 +23,8 @@ THUMBS = {
     "negative": 0.0,
 }  # fmt: skip
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
+_LOOKED_AT = 10_000  # times that say which unit they are in
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3))  # of times this large
-
-
-class Numbers(NamedTuple):
-    """A column as numbers, which are good, and of bad ones what was expected and found."""
-
-    values: NDArray
-    good: NDArray[np.bool_]
-    words: Callable[[int], str]
-    unit: str = ""
-    names: NDArray | None = None  # of ids that are text: values are their places here
-
-    def id(self, i: int) -> Id:
-        """Id i itself, where it is good."""
-        value = int(self.values[i])
-        return value if self.names is None else str(self.names[value])
-
-
-class Column(NamedTuple):
-    """One column of a table that was read."""
-
-    table: Table
-    read: Read
-    name: str
-
-    @property
-    def data(self) -> Any:
-        return self.read.columns[self.name]
-
-    def cast(self, kind: Any) -> "Column":
-        """The same of another of pyarrow's types."""
-        columns = {self.name: self.data.cast(kind)}
-        return self._replace(read=Read(columns, self.read.lines))
-
-    def refuse(self, words: str, remedy: str, fix: str = "") -> DataError:
-        return DataError(f"{self.table.path}: {self.name}: {words}", remedy, fix)
-
-    def numeric(self) -> Numbers | None:
-        """Integers and floats as they are, an empty field being not good; None for other types."""
-        import pyarrow as pa
-
-        data = self.data
-        if not (pa.types.is_integer(data.type) or pa.types.is_floating(data.type)):
-            return None
-        good = data.is_valid().to_numpy() if data.null_count else np.ones(len(data), np.bool_)
-        values = (data.fill_null(0) if data.null_count else data).to_numpy()
-        return Numbers(values, good, lambda i: "found an empty field")
-
-    def distinct(self) -> tuple[NDArray[np.int32], list[str]]:
-        """(N,) places of the fields among the different ones, -1 for an empty one; and those."""
-        import pyarrow as pa
-
-        data = self.data
-        if not pa.types.is_dictionary(data.type):
-            plain = pa.types.is_binary(data.type) or pa.types.is_string(data.type)
-            data = (data if plain else data.cast(pa.string())).dictionary_encode()
-        whole = data.unify_dictionaries()
-        parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in whole.chunks]
-        fields = whole.chunk(0).dictionary.to_pylist() if parts else []
-        codes = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-        return codes, [decoded(each) for each in fields]
-
-    def parsed(self, parse: Callable[[str], T], what: str, kind: type) -> Numbers:
-        """Field by different field; `parse` raises BadLine."""
-        codes, fields = self.distinct()
-        values: NDArray = np.zeros(len(fields) + 1, kind)
-        problems: dict[int, str] = {-1: f"expected {what}, found an empty field"}
-        for place, field in enumerate(fields):
-            try:
-                values[place] = parse(field)
-            except (BadLine, OverflowError) as problem:
-                problems[place] = str(problem)
-        good = np.ones(len(values), np.bool_)
-        good[list(problems)] = False
-        return Numbers(values[codes], good[codes], lambda i: problems.get(int(codes[i]), ""))
-
-    def got(self, i: int) -> str:
-        """Field i, as an error shows it."""
-        field = self.data[i].as_py()
-        text = field.decode("latin-1") if isinstance(field, bytes) else str(field)
-        return "found an empty field" if field is None else f"got {shown(text)}"
-
-    def example(self, numbers: Numbers) -> str:
-        """The first bad field, as an error shows it."""
-        return self.got(int(np.flatnonzero(~numbers.good)[0])).removeprefix("got ")
 
 
 def ids(column: Column, what: str) -> Numbers:
@@ -120,10 +33,7 @@ def ids(column: Column, what: str) -> Numbers:
     They are text where most are no whole numbers, or where several are not and they are no slips
     of the pen (`_are_text`); a leading zero makes a number text. Otherwise such ids are not good.
     """
-    import pyarrow as pa
-
-    kind = column.data.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if column.is_numeric:
         return _whole_numbers(column, what)
     codes, fields = column.distinct()
     texts = [_id_text(each) for each in fields]
@@ -146,21 +56,24 @@ def ids(column: Column, what: str) -> Numbers:
 
 def _whole_numbers(column: Column, what: str) -> Numbers:
     """Ids of a column of numbers, of floats those that are whole."""
-    numeric = column.numeric()
-    assert numeric is not None
-    raw = numeric.values
+    expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
+
+    def words(i: int) -> str:
+        return f"{expected}, {column.got(i)}"
+
+    low, high = column.span()
+    floats = column.data.type.to_pandas_dtype()(0).dtype.kind == "f"
+    if not floats and low >= 0 and high <= MAX_CODE:
+        return Numbers(column.filled(np.int32), column.valid(), words)
+    raw, good = column.filled(), column.valid()
+    good = np.ones(len(raw), np.bool_) if good is None else good
     with np.errstate(invalid="ignore"):
-        good = numeric.good & (raw >= 0) & (raw <= (MAX_ID if raw.dtype.kind != "f" else 2**53))
-        if raw.dtype.kind == "f":
+        good = good & (raw >= 0) & (raw <= (2**53 if floats else MAX_ID))
+        if floats:
             good &= raw == np.rint(raw)
     whole = raw if good.all() else np.where(good, raw, 0)
     small = not len(whole) or whole.max() <= MAX_CODE
-    expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    return Numbers(
-        whole.astype(np.int32 if small else np.int64, copy=False),
-        good,
-        lambda i: f"{expected}, {column.got(i)}",
-    )
+    return Numbers(whole.astype(np.int32 if small else np.int64, copy=False), good, words)
 
 
 def _id_text(field: str) -> str:
@@ -189,28 +102,20 @@ def ratings(column: Column) -> Numbers:
     Raises:
         DataError: they are no numbers.
     """
-    import pyarrow as pa
-
-    if pa.types.is_boolean(column.data.type):
-        column = column.cast(pa.int8())
-    found = column.numeric()
-    if found:
-        return found._replace(
-            values=found.values.astype(np.float32, copy=False),
-            words=lambda i: "expected a rating as a number, found an empty field",
-        )
+    if column.is_numeric or column.data.type == "bool":
+        empty = "expected a rating as a number, found an empty field"
+        return Numbers(column.filled(np.float32), column.valid(), lambda i: empty)
 
     def parse(text: str) -> float:
         if (thumb := THUMBS.get(text.strip().lower())) is not None:
             return thumb
-        decimal = text.replace(",", ".") if column.table.delimiter != "," else text
         try:
-            return number(decimal, "a rating")
+            return number(text.replace(",", "."), "a rating")
         except BadLine:
             raise BadLine(f"expected a rating as a number, got {shown(text)}") from None
 
     found = column.parsed(parse, "a rating as a number", np.float32)
-    if 2 * found.good.sum() < len(found.good):
+    if not found.most_are_good:
         raise column.refuse(
             f"ratings such as {column.example(found)} are neither numbers nor yes and no",
             "write them as numbers, or name another column, or none",
@@ -236,19 +141,11 @@ def times(column: Column) -> Numbers:
         return Numbers(
             values, good, lambda i: f"expected a time since 1970, {column.got(i)}", "ISO 8601"
         )
-    found = column.numeric() or _texts_of_numbers(column)
-    if found:
-        raw = found.values
-        good = found.good & (raw >= 0) & (raw < MAX_TIME)
-        largest = float(np.median(raw[good])) if good.any() else 0.0
-        unit, parts = next(((u, n) for least, u, n in UNITS if largest >= least), ("s", 1))
-        safe = np.where(good, raw, 0) if not good.all() else raw
-        seconds = safe.astype(np.int64, copy=False)
-        seconds = seconds // parts if parts > 1 else seconds
-        expected = f"expected a time in {unit} since 1970"
-        return Numbers(seconds, good, lambda i: f"{expected}, {column.got(i)}", unit)
+    found = None if column.is_numeric else _texts_of_numbers(column)
+    if column.is_numeric or found:
+        return _since_1970(column, found)
     found = column.parsed(iso_seconds, "a time in ISO 8601", np.int64)
-    if 2 * found.good.sum() < len(found.good):
+    if not found.most_are_good:
         raise column.refuse(
             f"times such as {column.example(found)} are neither numbers nor ISO 8601, others are "
             "not supported yet",
@@ -258,10 +155,30 @@ def times(column: Column) -> Numbers:
     return found._replace(unit="ISO 8601")
 
 
+def _since_1970(column: Column, texts: Numbers | None) -> Numbers:
+    """Times of a column of numbers, or of texts that are such."""
+    raw, good = (texts.values, texts.good) if texts else (column.filled(), column.valid())
+    fit = (raw >= 0) & (raw < MAX_TIME)
+    good = fit if good is None else good & fit
+    some = raw[:: max(1, len(raw) // _LOOKED_AT)][good[:: max(1, len(raw) // _LOOKED_AT)]]
+    usual = float(np.median(some)) if len(some) else 0.0
+    unit, parts = next(((u, n) for least, u, n in UNITS if usual >= least), ("s", 1))
+    seconds = raw if good.all() else np.where(good, raw, 0)
+    seconds = seconds.astype(np.int64, copy=False)
+    if parts > 1:
+        seconds //= parts
+    return Numbers(
+        seconds,
+        None if good.all() else good,
+        lambda i: f"expected a time in {unit} since 1970, {column.got(i)}",
+        unit,
+    )
+
+
 def _texts_of_numbers(column: Column) -> Numbers | None:
     """A column that one bad field made text, if most of its fields are numbers."""
     found = column.parsed(lambda text: number(text, "a time"), "a time", float)
-    return found if 2 * found.good.sum() > len(found.good) else None
+    return found if found.most_are_good else None
 
 
 def iso_seconds(text: str) -> int:
@@ -285,16 +202,15 @@ def kept(
     raw: RatingLines, table: Table, columns: dict[str, Numbers], problems: Problems
 ) -> RatingLines:
     """Leave out rows with a field that is not good; the first such field is the problem."""
-    good = np.logical_and.reduce([each.good for each in columns.values()])
-    if good.all():
-        return raw
-    lines = np.asarray(raw.lines)
-    left = np.ones(len(good), np.bool_)
-    for each in columns.values():
-        bad = np.flatnonzero(left & ~each.good)
-        left &= each.good
+    checked = [(each, each.good) for each in columns.values() if each.good is not None]
+    left = np.ones(len(raw.ratings), np.bool_) if checked else np.zeros(0, np.bool_)
+    for each, good in checked:
+        bad = np.flatnonzero(left & ~good)
+        left &= good
+        if not len(bad):
+            continue
         words = [each.words(int(i)) for i in bad[:10]]
         empty = sum("empty field" in each.words(int(i)) for i in bad)
         problems.kinds["missing"] += empty
-        problems.add_all(table.path, lines[bad], words.__getitem__)
-    return RatingLines(raw.ratings[good], lines[good])
+        problems.add_all(table.path, np.asarray(raw.lines)[bad], words.__getitem__)
+    return raw if left.all() else RatingLines(raw.ratings[left], np.asarray(raw.lines)[left])

@@ -1,160 +1,27 @@
-"""Tables of ratings, movies and users to typed columns, and what was understood of each."""
+"""Tables of movies and users to typed columns, and what was understood of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys.data.columns import Columns, by_content, by_name, missing
-from recsys.data.dataset import UNKNOWN, Movies, Ratings, Users
-from recsys.data.ids import Id, id_array, unique
+from recsys.data.columns import Columns, by_name, missing
+from recsys.data.dataset import UNKNOWN, Movies, Users
+from recsys.data.ids import Id, id_array
+from recsys.data.readers.column import Column
 from recsys.data.readers.described import described
 from recsys.data.readers.fields import shown
+from recsys.data.readers.inferred import without_names
 from recsys.data.readers.movies import genre_names, titled
 from recsys.data.readers.problems import BadLine, Problems
-from recsys.data.readers.ratings import RatingLines
-from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
-from recsys.data.readers.tabular import DISTINCT, Read, Table, open_table, texts
+from recsys.data.readers.table_columns import ids
+from recsys.data.readers.tabular import Read, Table, Understood, open_table, texts
 from recsys.data.readers.text import plain_text
 from recsys.data.readers.users import user_codes, users_of
 from recsys.errors import DataError
 
-_TYPES = {"user": DISTINCT, "item": DISTINCT, "rating": "float", "time": "int64"}  # in most files
 _LOOKED_AT = 1000  # rows whose content decides what a column is
-
-
-class RatingTable(NamedTuple):
-    """The ratings of a table; where ids are text, codes are their places among the names."""
-
-    raw: RatingLines
-    users: NDArray | None
-    movies: NDArray | None
-    rated: bool  # False: there is no column of ratings
-    understood: "Understood"
-
-
-class Understood(NamedTuple):
-    """How a table was read: its columns by role in words, and why the others are not used."""
-
-    roles: dict[str, str]
-    unused: dict[str, str]
-    own: dict[str, str] = {}  # noqa: RUF012 - what describes movies or users besides, in words
-
-
-def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
-    """The ratings of a table in their own scale, 1 where there are none, and how it was read.
-
-    Raises:
-        DataError: a column is missing, or what it holds is not supported.
-    """
-    table = open_table(path)
-    found = _rating_columns(table, given)
-    types = {name: _TYPES[role] for role, name in found.items()}
-    read = table.read(list(found.values()), problems, types=types)
-    if not len(read.lines):
-        empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
-        return RatingTable(empty, None, None, True, Understood(dict(found), {}))
-    columns: dict[str, Numbers] = {}
-    for role, parse in (
-        ("user", lambda c: ids(c, "user")),
-        ("item", lambda c: ids(c, "movie")),
-        ("rating", ratings),
-        ("time", times),
-    ):
-        if role in found:
-            columns[role] = parse(Column(table, read, found[role]))
-    rows = len(read.lines)
-    values: dict[str, NDArray] = {role: each.values for role, each in columns.items()}
-    values.setdefault("rating", np.ones(rows, np.float32))
-    values.setdefault("time", np.zeros(rows, np.int64))
-    whole = Ratings(*(values[role] for role in ("user", "item", "rating", "time")))
-    raw = kept(RatingLines(whole, read.lines), table, columns, problems)
-    words = _in_words(raw.ratings, found, columns)
-    understood = Understood(words, _unused(table, found, "a rating"))
-    return RatingTable(raw, *_names_of(columns), "rating" in found, understood)
-
-
-def _rating_columns(table: Table, given: Columns) -> dict[str, str]:
-    """The columns of user, item and, where there are such, rating and time."""
-    path, names = table.path, table.names
-    found = by_name(path, names, ("user", "item", "rating", "time"), given)
-    if not {"user", "item", "rating"} <= set(found):
-        first = {
-            n: c.slice(0, _LOOKED_AT) for n, c in table.read(names, Problems()).columns.items()
-        }
-        one = sum(role in found for role in ("user", "item")) == 1
-        tests: dict[str, Callable[[str], bool]] = {
-            "rating": lambda name: _like_ratings(first[name]),
-            "time": lambda name: _like_times(first[name]),
-        }
-        if one:  # of two columns of numbers none can know which is the user
-            tests |= dict.fromkeys(("user", "item"), lambda name: _like_ids(first[name]))
-        found = by_content(path, names, found, tests, given)
-    for role in ("user", "item"):
-        if role not in found:
-            raise missing(path, role, names)
-    twice = [name for name in found.values() if list(found.values()).count(name) > 1]
-    if twice:
-        raise DataError(f"{path}: {twice[0]!r} is taken for two things", "name each column", "file")
-    return found
-
-
-def _like_ratings(column: Any) -> bool:
-    values = _numbers(column)
-    halves = len(values) and np.isin(values * 2, np.arange(1, 11)).all()
-    return bool(halves) and len(np.unique(values)) <= 10
-
-
-def _like_times(column: Any) -> bool:
-    import pyarrow as pa
-
-    values = _numbers(column)
-    dated = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
-    return dated or bool(len(values) and np.median(values) > 1e8)
-
-
-def _like_ids(column: Any) -> bool:
-    values = _numbers(column)
-    return bool(len(values) and (values == np.rint(values)).all() and (values >= 0).all())
-
-
-def _numbers(column: Any) -> Any:
-    import pyarrow as pa
-
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return np.zeros(0)
-    return column.drop_null().to_numpy()
-
-
-def _names_of(columns: dict[str, Numbers]) -> tuple[NDArray | None, NDArray | None]:
-    return columns["user"].names, columns["item"].names
-
-
-def _in_words(
-    ratings: Ratings, found: dict[str, str], columns: dict[str, Numbers]
-) -> dict[str, str]:
-    words = {}
-    for role, column in (("user", ratings.user_ids), ("item", ratings.movie_ids)):
-        text = ", text" if columns[role].names is not None else ""
-        words[role] = f"{found[role]} ({_distinct(column):,}{text})"
-    words["rating"] = "none"
-    if len(ratings) and "rating" in found:
-        low, high = ratings.values.min(), ratings.values.max()
-        words["rating"] = f"{found['rating']} {low:g}-{high:g}"
-    words["time"] = f"{found['time']} ({columns['time'].unit})" if "time" in found else "none"
-    return words
-
-
-def _distinct(column: Any) -> int:
-    return len(unique(column))
-
-
-def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:
-    """The other columns, and why each is not used."""
-    why = f"not about {what}"
-    return {name: why for name in table.names if name not in found.values()}
 
 
 def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Movies, Understood]:
@@ -162,7 +29,7 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
     table = open_table(path)
     found = _described(table, "item", ("title", "genres", "year"), given)
     own = _others(table, found)
-    read = table.read([*found.values(), *own], problems, as_text=True)
+    read = _all_text(table, [*found.values(), *own], problems)
     lines = read.lines
     numbers = ids(Column(table, read, found["item"]), "movie") if len(lines) else None
     texts_of = {
@@ -174,13 +41,14 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
     places: list[int] = []
     for place, line in enumerate(lines):
         try:
-            if numbers is None or not numbers.good[place]:
+            if numbers is None or not numbers.is_good(place):
                 raise BadLine(numbers.words(place) if numbers else "")
             movie = numbers.id(place)
             title = _title(texts_of, place, movie)
             genres = names(texts_of["genres"][place]) if "genres" in texts_of else ()
             if movie in rows:
-                raise BadLine(f"movie {movie} again, expected once, first on line {first[movie]}")
+                where = problems.place(path, first[movie]).removeprefix(f"{path}")
+                raise BadLine(f"movie {movie} again, expected once, first in {where.lstrip(': ')}")
         except BadLine as problem:
             problems.add(path, int(line), str(problem))
             continue
@@ -196,6 +64,10 @@ def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Mo
     return movies, Understood(words, more.unused, more.words)
 
 
+def _all_text(table: Table, names: Sequence[str], problems: Problems) -> Read:
+    return table.read(names, problems, types=dict.fromkeys(names, "text"))
+
+
 def _others(table: Table, found: Mapping[str, str]) -> list[str]:
     """The names of the other columns of a table that have one."""
     return [name for name in table.names if name and name not in found.values()]
@@ -209,9 +81,12 @@ def _cells(table: Table, read: Read, names: Sequence[str], rows: Sequence[int]) 
 
 def _described(table: Table, key: str, roles: Sequence[str], given: Columns) -> dict[str, str]:
     """The columns that describe movies or users; a key may be called as in the ratings, or id."""
+    given = given.placed(table.names)
     if given.of(key) not in table.names:
         given = given._replace(**{key: None})  # type: ignore[arg-type]
     found = by_name(table.path, table.names, (key, *roles), given)
+    if not table.named:
+        return without_names(table, key, roles, found, given)
     if key not in found:
         like = [name for name in table.names if name.lower() == "id"]
         if not like:
@@ -262,7 +137,7 @@ def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Use
     table = open_table(path)
     found = _described(table, "user", ("gender", "age", "job"), given)
     own = _others(table, found)
-    read = table.read([*found.values(), *own], problems, as_text=True)
+    read = _all_text(table, [*found.values(), *own], problems)
     if not len(read.lines):
         return Users.without_attributes(np.zeros(0, np.int64)), Understood({}, {})
     numbers = ids(Column(table, read, found["user"]), "user")
@@ -274,7 +149,7 @@ def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Use
     places: list[int] = []
     for place, line in enumerate(read.lines):
         try:
-            if not numbers.good[place]:
+            if not numbers.is_good(place):
                 raise BadLine(numbers.words(place))
             user = numbers.id(place)
             if user in rows:

@@ -3,52 +3,34 @@
 pyarrow is imported inside functions only, so that `.dat` and `u.*` files never wait for it.
 """
 
-import csv
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.columns import is_number
+from recsys.data.readers import csv_table, json_lines
+from recsys.data.readers.dialect import Dialect, dialect
 from recsys.data.readers.fields import shown
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.text import BOM, file_bytes, is_utf8
+from recsys.data.readers.table_files import JSON_LINES, PACKED, PARQUET, suffix
+from recsys.data.readers.text import file_bytes, is_utf8
 from recsys.errors import DataError
 
-PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
-TEXT = (".csv", ".tsv", ".txt", ".psv", ".tab")
-JSON_LINES = (".jsonl", ".ndjson")
-PARQUET = (".parquet", ".pq")
-DISTINCT = "distinct"  # a type of columns, in place of pyarrow's names of types
-DELIMITERS = (",", "\t", ";", "|")
 _START = 2**16  # bytes looked at to see how a file is written
-_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
-_NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+_ROWS = 1000  # of Parquet, likewise
 
 
-def suffix(path: Path) -> str:
-    """A file's last suffix in small letters, behind that of its compression."""
-    parts = [each.lower() for each in path.suffixes]
-    while parts and parts[-1] in PACKED:
-        parts.pop()
-    return parts[-1] if parts else ""
+class Understood(NamedTuple):
+    """How a table was read: its columns by role in words, and why the others are not used."""
 
-
-def stem(path: Path) -> str:
-    """A file's name in small letters without the suffixes of its form and compression."""
-    name = path.name.lower()
-    for packed in PACKED:
-        name = name.removesuffix(packed)
-    return name.removesuffix(suffix(path))
-
-
-def is_table(path: Path) -> bool:
-    """Whether a file is a table by its name; `.txt` is not, other files are called so too."""
-    return suffix(path) in (*TEXT, *JSON_LINES, *PARQUET, ".json") and suffix(path) != ".txt"
+    roles: dict[str, str]
+    unused: dict[str, str]
+    own: dict[str, str] = {}  # noqa: RUF012 - what describes movies or users besides, in words
 
 
 @dataclass(frozen=True)
@@ -64,131 +46,68 @@ class Table:
     """A table that was opened: its columns' names, and how it is written."""
 
     path: Path
-    kind: str  # csv, jsonl or parquet
     names: tuple[str, ...]
-    delimiter: str = ","
-    quoted: bool = False  # a field may hold the end of a line
+    start: bytes = b""  # the beginning of a table of text
+    dialect: Dialect | None = None  # of CSV; None: JSON lines, or Parquet where there is no start
+
+    @property
+    def named(self) -> bool:
+        """Whether the file names its columns."""
+        return self.dialect is None or not is_number(self.names[0])
 
     def read(
-        self,
-        wanted: Sequence[str],
-        problems: Problems,
-        as_text: bool = False,
-        types: Mapping[str, str] | None = None,
+        self, wanted: Sequence[str], problems: Problems, types: Mapping[str, str] | None = None
     ) -> Read:
         """The wanted columns; a row that is no row is put down as a problem.
 
         Args:
-            as_text: fields stay text (bytes of it), whatever they look like.
-            types: of columns of CSV, if every field is of them; others are inferred, but DISTINCT
-                stays: different fields, and which of them each row has.
+            types: what columns of CSV are expected to be, see `csv_table`; others are inferred.
         """
         wanted = list(dict.fromkeys(wanted))
-        if self.kind == "csv":
-            return self._csv(wanted, problems, as_text, types)
-        problems.rows.add(self.path)
-        table = self._parquet(wanted) if self.kind == "parquet" else _json_lines(self.path)
-        columns = {name: table.column(name) for name in wanted}
-        return Read(columns, range(1, len(table) + 1))
+        with _readable(self.path):
+            if self.dialect:
+                return Read(*csv_table.read(
+                    self.path, None, self.dialect, wanted, problems, types or {}
+                ))  # fmt: skip
+            if self.start:
+                return Read(*json_lines.read(self.path, None, wanted, problems))
+            return Read(*self._parquet(wanted, problems))
 
-    def _parquet(self, wanted: list[str]) -> Any:
-        import pyarrow as pa
+    def beginning(self) -> dict[str, Any]:
+        """All columns of the first rows."""
         from pyarrow import parquet
 
-        try:
-            return parquet.read_table(self.path, columns=wanted)
-        except (pa.ArrowException, OSError) as error:
-            raise _unreadable(self.path, error) from error
+        whole_lines = self.start[: self.start.rfind(b"\n") + 1] or self.start
+        with _readable(self.path):
+            if self.dialect:
+                read, names = csv_table.read, list(self.names)
+                return read(self.path, whole_lines, self.dialect, names, Problems(), {})[0]
+            if self.start:
+                return json_lines.read(self.path, whole_lines, self.names, Problems())[0]
+            file = parquet.ParquetFile(_source(self.path))
+            first = next(file.iter_batches(_ROWS), file.schema_arrow.empty_table())
+            return dict(zip(first.schema.names, first.columns, strict=True))
 
-    def _csv(
-        self,
-        wanted: list[str],
-        problems: Problems,
-        as_text: bool,
-        types: Mapping[str, str] | None = None,
-    ) -> Read:
-        """Read by all cores; where a row is bad again by one, which knows the lines of such."""
-        bad: list[Any] = []
-        try:
-            table = self._csv_table(wanted, as_text, bad, threads=True, types=types)
-        except DataError:
-            bad.clear()
-            types = {name: each for name, each in (types or {}).items() if each == DISTINCT}
-            table = self._csv_table(wanted, as_text, bad, threads=True, types=types)
-        if bad:
-            bad.clear()
-            table = self._csv_table(wanted, as_text, bad, threads=False, types=types)
-        lines: NDArray[np.int64] | range = range(2, len(table) + 2)
-        if self.quoted:
-            problems.rows.add(self.path)
-            lines = range(1, len(table) + 1)
-        if bad:
-            numbers = np.array([row.number for row in bad], np.int64) - self.quoted
-            lines = np.setdiff1d(
-                np.arange(lines[0] if lines else 2, len(table) + len(bad) + 2), numbers
-            )[: len(table)]
-            problems.add_all(self.path, numbers, lambda i: self._fields(bad[i]))
-        return self._without_blank(table, wanted, lines)
+    def _parquet(self, wanted: list[str], problems: Problems) -> tuple[dict[str, Any], range]:
+        from pyarrow import parquet
 
-    def _without_blank(self, table: Any, wanted: list[str], lines: Any) -> Read:
-        """Leave blank lines out: rows of nothing but empty fields."""
-        columns = {name: table.column(f"c{self.names.index(name)}") for name in wanted}
-        if columns and all(column.null_count for column in columns.values()):
-            blank = np.logical_and.reduce(
-                [column.is_null().to_numpy() for column in columns.values()]
-            )
-            if blank.any():
-                columns = {name: each.filter(_mask(~blank)) for name, each in columns.items()}
-                lines = np.asarray(lines)[~blank]
-        return Read(columns, lines)
+        file = parquet.ParquetFile(_source(self.path))
+        groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        problems.places[self.path] = _row_of_group(groups)
+        table = file.read(wanted)
+        table.validate(full=True)
+        return {name: table.column(name) for name in wanted}, range(1, len(table) + 1)
 
-    def _fields(self, row: Any) -> str:
-        return (
-            f"expected {row.expected_columns} fields separated by {self.delimiter!r}, "
-            f"got {row.actual_columns}"
-        )
 
-    def _csv_table(
-        self,
-        wanted: list[str],
-        as_text: bool,
-        bad: list[Any],
-        threads: bool,
-        types: Mapping[str, str] | None = None,
-    ) -> Any:
-        import pyarrow as pa
-        from pyarrow import csv as reader
+def _row_of_group(groups: Sequence[int]) -> Callable[[int], str]:
+    """Where a row of Parquet is, counted from 1, in words."""
+    ends = np.cumsum(groups)
 
-        def leave_out(row: Any) -> str:
-            bad.append(row)
-            return "skip"
+    def place(row: int) -> str:
+        group = int(np.searchsorted(ends, row))
+        return f"row group {group + 1}, row {row - int(ends[group]) + groups[group]}"
 
-        own = [f"c{place}" for place in range(len(self.names))]  # names may be in any encoding
-        used = [own[self.names.index(name)] for name in wanted]
-        kinds = {name: pa.binary() for name in used} if as_text else None
-        if types:
-            distinct = pa.dictionary(pa.int32(), pa.binary())
-            kinds = {own[self.names.index(name)]: distinct if each == DISTINCT
-                     else pa.type_for_alias(each) for name, each in types.items()}  # fmt: skip
-        try:
-            return reader.read_csv(
-                self.path,
-                reader.ReadOptions(column_names=own, skip_rows=1, use_threads=threads),
-                reader.ParseOptions(
-                    delimiter=self.delimiter,
-                    newlines_in_values=self.quoted,
-                    ignore_empty_lines=False,
-                    invalid_row_handler=leave_out,
-                ),
-                reader.ConvertOptions(
-                    include_columns=used,
-                    column_types=kinds,
-                    null_values=[""] if as_text else list(_NULLS),
-                    strings_can_be_null=True,
-                ),
-            )
-        except (pa.ArrowException, OSError) as error:
-            raise _unreadable(self.path, error) from error
+    return place
 
 
 def open_table(path: Path) -> Table:
@@ -197,47 +116,37 @@ def open_table(path: Path) -> Table:
     Raises:
         DataError: it cannot be read, names no columns, or is written in a way not supported.
     """
+    from pyarrow import parquet
+
     kind = suffix(path)
     file_bytes(path, 16)
     if kind in PARQUET:
-        return Table(path, "parquet", _unique(path, _parquet_names(path)))
+        with _readable(path):
+            names = parquet.ParquetFile(_source(path)).schema_arrow.names
+        return Table(path, _unique(path, names))
     start = _beginning(path)
-    if kind in (*JSON_LINES, ".json") and start.lstrip().startswith(b"["):
-        raise DataError(
-            f"{path}: a JSON array, expected an object a line", "write it as JSON lines", "file"
-        )
-    if kind in JSON_LINES or kind == ".json":
-        return Table(path, "jsonl", _unique(path, _json_names(path, start)))
-    first = start.removeprefix(BOM).splitlines()[0]
-    line = first.decode("utf-8" if is_utf8(first) else "latin-1")
-    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
-    if any(_NUMBER.fullmatch(name) for name in names):
-        raise DataError(
-            f"{path}:1: expected the names of columns, found {shown(line)}: files without a header "
-            "are not supported yet",
-            "add a first line such as user_id,item_id,rating,timestamp",
-            "file",
-        )
-    if len(names) < 2:
-        raise DataError(
-            f"{path}:1: expected names of columns separated by a comma, tab, semicolon or '|', "
-            f"found {shown(line)}",
-            "correct the first line",
-            "file",
-        )
-    return Table(path, "csv", _unique(path, names), delimiter, b'"' in start)
+    if kind in JSON_LINES:
+        return Table(path, _unique(path, json_lines.names_of(path, start)), start)
+    written = dialect(path, start)
+    return Table(path, _unique(path, written.names), start, written)
+
+
+def _source(path: Path) -> Any:
+    """What pyarrow reads Parquet from: the file itself, or its bytes where it is packed."""
+    import pyarrow as pa
+
+    if path.suffix.lower() not in PACKED:
+        return str(path)
+    with pa.input_stream(str(path), compression="detect") as stream:
+        return pa.BufferReader(stream.read())
 
 
 def _beginning(path: Path) -> bytes:
     """The first bytes of a text file, unpacked; a DataError when they are no text."""
     import pyarrow as pa
 
-    try:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            start = stream.read(_START)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+    with _readable(path), pa.input_stream(str(path), compression="detect") as stream:
+        start = stream.read(_START)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
             f"{path}:1: wrong encoding: UTF-16, expected UTF-8 or latin-1",
@@ -249,48 +158,6 @@ def _beginning(path: Path) -> bytes:
     if not start.strip():
         raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
     return start
-
-
-def _parquet_names(path: Path) -> list[str]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    if path.suffix.lower() in PACKED:
-        raise DataError(f"{path}: a packed Parquet file is not supported", "unpack it", "file")
-    try:
-        return parquet.read_schema(path).names
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _json_names(path: Path, start: bytes) -> list[str]:
-    """The keys of the objects at the beginning."""
-    names: dict[str, None] = {}
-    for number, line in enumerate(start.removeprefix(BOM).splitlines()[:200], 1):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(found, dict):
-            raise DataError(
-                f"{path}:{number}: expected a JSON object a line, found {shown(str(found))}",
-                "write an object a line",
-                "file",
-            )
-        names.update(dict.fromkeys(found))
-    if not names:
-        raise DataError(f"{path}:1: expected a JSON object a line", "name another", "file")
-    return list(names)
-
-
-def _json_lines(path: Path) -> Any:
-    import pyarrow as pa
-    from pyarrow import json as reader
-
-    try:
-        return reader.read_json(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
 
 
 def texts(column: Any, path: Path, lines: Any, problems: Problems) -> list[str | None]:
@@ -308,19 +175,13 @@ def texts(column: Any, path: Path, lines: Any, problems: Problems) -> list[str |
     if any(odd):
         good = [is_utf8(each) for each in cells if each and not each.isascii()]
         latin = 2 * sum(good) < len(good)
-    decoded: list[str | None] = []
+    found: list[str | None] = []
     for place, each in enumerate(cells):
         if each and not each.isascii() and is_utf8(each) is latin:
             problems.add(path, int(lines[place]), "wrong encoding: UTF-8 and latin-1 in one file")
             each = None
-        decoded.append(None if each is None else each.decode("latin-1" if latin else "utf-8"))
-    return decoded
-
-
-def _mask(kept: NDArray[np.bool_]) -> Any:
-    import pyarrow as pa
-
-    return pa.array(kept)
+        found.append(None if each is None else each.decode("latin-1" if latin else "utf-8"))
+    return found
 
 
 def _unique(path: Path, names: Sequence[str]) -> tuple[str, ...]:
@@ -332,6 +193,15 @@ def _unique(path: Path, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    words = " ".join(str(error).split()) or type(error).__name__
-    return DataError(f"{path}: cannot be read ({words[:120]})", "name another", "file")
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns what pyarrow says of a file that it cannot read into one line."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{path}: cannot be read ({words[:120]})", "name another", "file"
+        ) from error

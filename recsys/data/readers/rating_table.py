@@ -1,0 +1,92 @@
+"""The table of ratings to typed columns, and what was understood of it."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.columns import Columns
+from recsys.data.dataset import Ratings
+from recsys.data.ids import unique
+from recsys.data.readers.inferred import rating_columns
+from recsys.data.readers.problems import Problems
+from recsys.data.readers.ratings import RatingLines
+from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
+from recsys.data.readers.tabular import Table, Understood, open_table
+
+_TYPES = {"user": "id", "item": "id", "rating": "float", "time": "int64"}  # in most files
+
+
+class RatingTable(NamedTuple):
+    """The ratings of a table; where ids are text, codes are their places among the names."""
+
+    raw: RatingLines
+    users: NDArray | None
+    movies: NDArray | None
+    rated: bool  # False: there is no column of ratings
+    understood: Understood
+
+
+def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
+    """The ratings of a table in their own scale, 1 where there are none, and how it was read.
+
+    Raises:
+        DataError: a column is missing, or what it holds is not supported.
+    """
+    table = open_table(path)
+    found = rating_columns(table, given)
+    types = {name: _TYPES[role] for role, name in found.items()}
+    read = table.read(list(found.values()), problems, types=types)
+    if not len(read.lines):
+        empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
+        return RatingTable(empty, None, None, True, Understood(dict(found), {}))
+    columns: dict[str, Numbers] = {}
+    for role, parse in (
+        ("user", lambda c: ids(c, "user")),
+        ("item", lambda c: ids(c, "movie")),
+        ("rating", ratings),
+        ("time", times),
+    ):
+        if role in found:
+            columns[role] = parse(Column(table, read, found[role]))
+            if columns[role].good is None:
+                del read.columns[found[role]]  # to have the memory for the next one
+    rows = len(read.lines)
+    values: dict[str, NDArray] = {role: each.values for role, each in columns.items()}
+    values.setdefault("rating", np.ones(rows, np.float32))
+    values.setdefault("time", np.zeros(rows, np.int64))
+    whole = Ratings(*(values[role] for role in ("user", "item", "rating", "time")))
+    raw = kept(RatingLines(whole, read.lines), table, columns, problems)
+    words = _in_words(raw.ratings, found, columns)
+    understood = Understood(words, _unused(table, found, "a rating"))
+    return RatingTable(raw, *_names_of(columns), "rating" in found, understood)
+
+
+def _names_of(columns: dict[str, Numbers]) -> tuple[NDArray | None, NDArray | None]:
+    return columns["user"].names, columns["item"].names
+
+
+def _in_words(
+    ratings: Ratings, found: dict[str, str], columns: dict[str, Numbers]
+) -> dict[str, str]:
+    words = {}
+    for role, column in (("user", ratings.user_ids), ("item", ratings.movie_ids)):
+        text = ", text" if columns[role].names is not None else ""
+        words[role] = f"{found[role]} ({_distinct(column):,}{text})"
+    words["rating"] = "none"
+    if len(ratings) and "rating" in found:
+        low, high = ratings.values.min(), ratings.values.max()
+        words["rating"] = f"{found['rating']} {low:g}-{high:g}"
+    words["time"] = f"{found['time']} ({columns['time'].unit})" if "time" in found else "none"
+    return words
+
+
+def _distinct(column: Any) -> int:
+    return len(unique(column))
+
+
+def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:
+    """The other columns, and why each is not used."""
+    why = f"not about {what}"
+    return {name: why for name in table.names if name not in found.values()}
