@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from recsys.milvus.address import MilvusAddress
 from recsys.milvus.errors import Denied, Unreachable, explain
 
 OLDEST, NEWEST = (2, 3), (3, 99)  # server versions whose calls we know
+ALL_PATTERNS = (2, 4)  # from this on `like` knows more than beginnings of texts
 LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
 LOCK_PAUSE = 0.1  # seconds between two looks at a locked file of Milvus Lite
 NEVER = 2**31 - 1  # milliseconds, as gRPC writes it
@@ -187,11 +188,31 @@ class Milvus:
                 "db",
             )
 
-    def _check_version(self) -> None:
+    def check_patterns(self, patterns: Iterable[str]) -> None:
+        """Refuse patterns of `like` that an old server takes for something else.
+
+        Raises:
+            StoreError: naming the first.
+        """
+        for pattern in patterns if self._numbers < ALL_PATTERNS else ():
+            if set(pattern.removesuffix("%")) & set("%_"):
+                raise StoreError(
+                    f"{self.uri}: Milvus {self.version} compares only how texts begin, as in "
+                    f"like 'text%', not {pattern!r}",
+                    "ask so, or upgrade the server to 2.4 or newer",
+                    "where",
+                )
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        """The first two numbers of a server's version; of Lite, and of an odd one, the newest."""
         digits = self.version.lstrip("v").split("-")[0].split(".")[:2]
         if self.lite or not all(part.isdigit() for part in digits):
-            return
-        version = tuple(int(part) for part in digits)
+            return NEWEST
+        return tuple(int(part) for part in digits)
+
+    def _check_version(self) -> None:
+        version = self._numbers
         if version < OLDEST:
             raise StoreError(
                 f"{self.uri}: Milvus {self.version} is too old for this recsys",

@@ -4,11 +4,12 @@ Values are written here and nowhere else: no text can end its string, for quotes
 ends of lines are escaped, and numbers are written as numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from recsys.data.ids import Id
 from recsys.serving.conditions import (
+    COMPARE,
     And,
     Compare,
     Condition,
@@ -24,7 +25,8 @@ from recsys.serving.conditions import (
 
 UNKNOWN_NUMBER = -1e301  # what is stored where a number is not known; no number is as low
 MAX_GENRE = 256  # UTF-8 bytes of a genre, or of one of several categories
-NOWHERE, EVERYWHERE = "is_new and not is_new", "is_new or not is_new"
+MAX_GENRES = 256  # of a movie; of several categories too
+NOWHERE, EVERYWHERE = (f"(is_new == true {how} is_new == false)" for how in ("and", "or"))
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
@@ -40,9 +42,9 @@ def written(condition: Condition) -> str:
 def _written(condition: Condition) -> str:
     match condition:
         case And(parts):
-            return " and ".join(f"({_written(part)})" for part in parts) or EVERYWHERE
+            return _joined([_written(part) for part in parts], "and") or EVERYWHERE
         case Or(parts):
-            return " or ".join(f"({_written(part)})" for part in parts) or NOWHERE
+            return _joined([_written(part) for part in parts], "or") or NOWHERE
         case Not(part):
             return f"not ({_written(part)})"
         case Contains(column, values, every):
@@ -51,7 +53,7 @@ def _written(condition: Condition) -> str:
             stored = listed(cut(value, MAX_GENRE) for value in values)
             return f"array_contains_{'all' if every else 'any'}({column}, {stored})"
         case Length(column, compared, number):
-            return f"array_length({column}) {compared} {number}"
+            return _length(column, COMPARE[compared], number)
         case Like(column, pattern):
             return f"{column} like {quoted(pattern)}"
         case Known(column, type):
@@ -64,9 +66,26 @@ def _written(condition: Condition) -> str:
     raise TypeError(condition)
 
 
+def _length(column: str, fits: Callable[[int, int], bool], number: int) -> str:
+    """Lengths one by one, those that fit or the others: a server compares for equality only."""
+    by_fit: dict[bool, list[str]] = {True: [], False: []}
+    for length in range(MAX_GENRES + 1):
+        by_fit[fits(length, number)].append(f"array_length({column}) == {length}")
+    no = "not " if len(by_fit[False]) < len(by_fit[True]) else ""
+    return f"{no}({_joined(by_fit[not no], 'or') or NOWHERE})"
+
+
+def _joined(parts: Sequence[str], how: str) -> str:
+    """The parts as halves of halves: a server takes expressions at most about 50 deep."""
+    if len(parts) < 2:
+        return "".join(parts)
+    halves = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+    return f" {how} ".join(f"({_joined(each, how)})" for each in halves)
+
+
 def _known(column: str, type: Type) -> str:
     tests = {
-        "texts": f"array_length({column}) > 0",
+        "texts": f"array_length({column}) != 0",
         "text": f'{column} != ""',
         "number": f"{column} > {UNKNOWN_NUMBER!r}",
         "whole": f"{column} != 0",

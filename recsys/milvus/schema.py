@@ -12,13 +12,21 @@ from pymilvus import CollectionSchema, DataType, MilvusClient
 from recsys.data.ids import MAX_TEXT, Id, id_array, is_text
 from recsys.data.schema import Column, Kind
 from recsys.errors import StoreError
-from recsys.milvus.expression import MAX_GENRE, UNKNOWN_NUMBER, cut, listed, literal, written
+from recsys.milvus.expression import (
+    MAX_GENRE,
+    MAX_GENRES,
+    UNKNOWN_NUMBER,
+    cut,
+    listed,
+    literal,
+    written,
+)
 from recsys.serving.catalogue import Catalogue, Filter
 
 FORMAT = "1"  # of the row and of a collection's properties; another is refused
 KEY, VECTOR = "movie_id", "vector"
 FIELDS = [KEY, "title", "year", "genres", "is_new", VECTOR]  # of every collection, and the schema's
-MAX_TITLE, MAX_GENRES = 1024, 256  # UTF-8 bytes, genres of a movie
+MAX_TITLE = 1024  # UTF-8 bytes
 MAX_WORDS = 8192  # UTF-8 bytes of a category or text
 BATCH = 2_000  # movies sent at a time
 

@@ -13,6 +13,7 @@ from recsys.milvus.client import Milvus
 from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, every, expression, one_of
 from recsys.milvus.versions import Published
 from recsys.serving.catalogue import NO_MOVIE, NO_TEXT, Catalogue, Filter, Hits, best_first, no_hits
+from recsys.serving.conditions import patterns
 
 QUERIES_AT_ONCE = 1_000
 READ_AT_ONCE = 1_000  # movies read by their ids
@@ -45,8 +46,10 @@ def search(
     queries are sent once more, to search (almost) everywhere.
 
     Raises:
-        StoreError: k is more than a server gives, or Milvus failed.
+        StoreError: k is more than a server gives, a pattern more than an old one knows, or Milvus
+            failed.
     """
+    milvus.check_patterns(patterns(filter.condition))
     nothing = id_array([], opened.text_ids)
     excluded = [nothing] * len(queries) if exclude is None else list(exclude)
     most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)

@@ -103,6 +103,18 @@ def compare(column: str, type: Type, how: str, value: Any) -> Condition:
     return found if how == "==" else And((Known(column, type), found))
 
 
+def patterns(condition: Condition) -> list[str]:
+    """The patterns of its `Like`s."""
+    match condition:
+        case And(parts) | Or(parts):
+            return [pattern for part in parts for pattern in patterns(part)]
+        case Not(part):
+            return patterns(part)
+        case Like(_, pattern):
+            return [pattern]
+    return []
+
+
 def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
     """(rows,) which movies fit; texts are arrays of str, numbers nan where unknown."""
     match condition:

@@ -27,7 +27,7 @@ from recsys.serving.conditions import (
     compare,
 )
 
-DEEPEST = 50  # brackets within brackets
+DEEPEST = 30  # brackets within brackets; a Milvus server takes somewhat more
 _LARGEST = {"number": 1e300, "whole": 2**31 - 1}  # beyond are no values that a column may have
 
 _TOKEN = re.compile(
@@ -157,7 +157,9 @@ class _Parser:
         elif self.take("like"):
             if type != "text":
                 self.refuse(f"{column} is no text, like is for texts", token.place)
-            found = Like(column, self.pattern())
+            pattern = self.pattern()
+            wild = set(pattern) & set("%_")
+            found = Like(column, pattern) if wild else Compare(column, type, "==", pattern)
         else:
             if no:
                 self.expected("in or like")

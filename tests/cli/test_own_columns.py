@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shop
 from command_line import recsys
+from milvus_cluster import address
 from plain_paddle import plain_paddle
 
 from recsys.serving.model_folder import ModelFolder
@@ -29,6 +30,16 @@ def ask(trained_shop, run, monkeypatch):
     """The command line at the shop's place; `run` clears the environment."""
     monkeypatch.chdir(trained_shop[0])
     return run
+
+
+@pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.milvus_server)])
+def milvus(request, ask, trained_shop) -> tuple[str, ...]:
+    """Options that say where the shop's items are published."""
+    if request.param == "lite":
+        return ()
+    there = ("--uri", address("server", trained_shop[0]), "--collection", "shop")
+    ask("load-movies", *there)
+    return there
 
 
 def found(stdout: str) -> list[dict]:
@@ -215,11 +226,11 @@ def test_items_are_asked_for_by_their_columns(ask):
         "array_length(tags) > 1 and year >= 1995 and not is_new",
     ],
 )
-def test_exact_and_milvus_fit_the_same(ask, where):
+def test_exact_and_milvus_fit_the_same(ask, milvus, where):
     options = ("recommend", "--user-attribute", "city=Lima", "-k", 60, "--where", where)
     for more in ((), ("--year", "1990-1999")):
         asked = (*options, *more, "--format", "json")
-        published, exact = (found(ask(*asked, *how).stdout) for how in ((), ("--exact",)))
+        published, exact = (found(ask(*asked, *how).stdout) for how in (milvus, ("--exact",)))
         assert len(published) > 1
         for one, other in zip(published, exact, strict=True):
             assert one["score"] == pytest.approx(other.pop("score"), abs=1e-5)
@@ -236,10 +247,14 @@ def test_exact_and_milvus_fit_the_same(ask, where):
         ("price == 'x'", "where: expected a number, found 'x', at character 10"),
         ("brand == 'x", "where: found a text that does not end, at character 10"),
         ("brand == 'x' or 1 == 1", "where: expected a column, found 1"),
+        ("brand == 'x'); drop", "where: found ';'"),
+        ('brand == "x" or movie_id >= 0', "where: no column movie_id"),
+        ("json_contains(tags, 'x')", "where: no column json_contains"),
+        ("$meta['x'] == 1", "where: found '$'"),
         ("", "where: expected a condition such as year >= 1990"),
     ],
 )
-@pytest.mark.parametrize("more", [("--exact",), ()])
+@pytest.mark.parametrize("more", [("--exact",), ("--uri", "http://127.0.0.1:1")])
 def test_a_wrong_condition_is_one_line_and_never_sent(ask, where, says, more):
     done = ask("recommend", "-u", 3, "--where", where, *more, code=2)
     assert says in done.stderr

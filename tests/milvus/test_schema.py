@@ -26,9 +26,9 @@ def test_a_filter_as_an_expression() -> None:
     assert expression(EVERYTHING) == ""
     assert expression(EVERYTHING, np.array([3, 4])) == "(movie_id not in [3, 4])"
     assert expression(Filter(("a",), ("b",), ("c",), (1990, 1999)), ["x"]) == (
-        '((array_contains_any(genres, ["a"])) and (array_contains_all(genres, ["b"])) and '
-        '(not (array_contains_any(genres, ["c"]))) and (year >= 1990) and (year <= 1999)) and '
+        '(((array_contains_any(genres, ["a"])) and (array_contains_all(genres, ["b"]))) and '
+        '((not (array_contains_any(genres, ["c"]))) and ((year >= 1990) and (year <= 1999)))) and '
         '(movie_id not in ["x"])'
     )
     hostile = expression(Filter(any_genre=('"] or true or ["', "\\")))
-    assert hostile == r'((array_contains_any(genres, ["\"] or true or [\"", "\\"])))'
+    assert hostile == r'(array_contains_any(genres, ["\"] or true or [\"", "\\"]))'

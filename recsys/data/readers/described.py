@@ -18,10 +18,14 @@ KINDS: tuple[Kind, ...] = ("category", "categories", "number", "text")
 MOST_VALUES = 10_000  # different values of a category
 SHARE = 0.95  # of the fields that must be what a column is taken for
 SEPARATORS = "|;,"
-RESERVED = {  # names of other inputs, and words of Milvus' expressions
+RESERVED = {  # names of other inputs and outputs, words of Milvus' expressions, fields of its own
     *("user", "movie", "movie_id", "history", "ratings", "recency", "title", "year", "genres"),
-    *("is_new", "vector", "and", "or", "not", "in", "like", "is", "null", "true", "false"),
-    *("exists", "new", "score", "rating", "rank"),
+    *("is_new", "vector", "new", "score", "rating", "rank", "user_id"),
+    *("and", "or", "not", "in", "like", "is", "null", "true", "false", "exists"),
+    *("array_contains", "array_contains_all", "array_contains_any", "array_length"),
+    *("json_contains", "json_contains_all", "json_contains_any", "random_sample"),
+    *("text_match", "phrase_match", "minimum_should_match", "interval", "iso"),
+    *("rowid", "timestamp"),
 }
 _ADDRESS = re.compile(r"https?://|www\.|.*\.(jpe?g|png|gif|webp)$", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
