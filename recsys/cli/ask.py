@@ -275,20 +275,20 @@ def _write(
     """All answers as they come, to stdout or, complete or not at all, to a file."""
     from recsys.data.files import replacing_file
 
-    model = folder.fingerprint
+    model, own = folder.fingerprint, [each.name for each in folder.vocabulary.movies]
     if format == "parquet" and not output:
         raise click.UsageError("--format parquet needs -o FILE")
     with bar(count, "user") as done:
         if not output:
             with _stdout() as out:
-                _write_lines(tables.lines(answers, format, model, done), out)
+                _write_lines(tables.lines(answers, format, model, done, own), out)
             return
         with replacing_file(output) as beside:
             if format == "parquet":
                 tables.write_parquet(answers, str(beside), done, folder.vocabulary)
                 return
             with open(beside, "w", encoding="utf-8") as file:
-                _write_lines(tables.lines(answers, format, model, done), file)
+                _write_lines(tables.lines(answers, format, model, done, own), file)
 
 
 def _write_lines(lines: Iterable[str], file: IO[str]) -> None:

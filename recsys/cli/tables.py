@@ -2,7 +2,8 @@
 
 The keys are the contract of version 0.2: rank, movie_id, title, genres, year, score (what the list
 is sorted by), rating (predicted, beside it) and new; user_id first where there is a row a movie.
-`similar` has the same; nobody's rating is predicted there, so that `rating` is empty.
+`similar` has the same; nobody's rating is predicted there, so that `rating` is empty. Movies' own
+columns come behind, in the order of the schema.
 """
 
 import csv
@@ -23,6 +24,7 @@ FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
 HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")
 ROWS_AT_ONCE = 100_000  # of a parquet file
+WIDEST = 30  # characters of a movie's own column in the table
 
 
 class Answer(NamedTuple):
@@ -55,11 +57,13 @@ class Answer(NamedTuple):
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A flat record a movie, for csv and parquet; COLUMNS names its keys."""
-        return [
-            {"user_id": self.user_id, **record, "genres": "|".join(record["genres"])}
-            for record in self.records()
-        ]
+        """A flat record a movie, for csv and parquet: COLUMNS, then the movie's own by name."""
+        found = []
+        for record in self.records():
+            own = record.pop("columns", {})
+            flat = {"user_id": self.user_id, **record, **own}
+            found.append({k: "|".join(v) if isinstance(v, list) else v for k, v in flat.items()})
+        return found
 
     def json(self, model: str, indent: int | None = None) -> str:
         """One object: the query, the model, and what was found."""
@@ -85,9 +89,17 @@ class Answer(NamedTuple):
                 each.score,
                 each.rating,
             )[: len(columns)]
+            + tuple(_cell(value) for value in each.columns.values())
             for each in self.found
         ]
-        return table(columns, rows)
+        own = self.found[0].columns if self.found else ()
+        return table([*columns, *own], rows)
+
+
+def _cell(value: str | float | list[str] | None) -> str:
+    """A movie's own column in the table."""
+    text = "|".join(value) if isinstance(value, list) else "" if value is None else str(value)
+    return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -117,17 +129,26 @@ def csv_line(values: Iterable[Any]) -> str:
 
 
 def lines(
-    answers: Iterable[Answer], format: str, model: str, done: Callable[[int], Any]
+    answers: Iterable[Answer],
+    format: str,
+    model: str,
+    done: Callable[[int], Any],
+    own: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Answers in a format, line by line as they come; `done` is called after each."""
+    """Answers in a format, line by line as they come; `done` is called after each.
+
+    Args:
+        own: the names of the movies' own columns.
+    """
+    columns = [*COLUMNS, *own]
     if format == "csv":
-        yield csv_line(COLUMNS)
+        yield csv_line(columns)
     for answer in answers:
         if format == "table":
             yield answer.table()
         elif format == "csv":
             for row in answer.rows():
-                yield csv_line(row[name] for name in COLUMNS)
+                yield csv_line(row[name] for name in columns)
         else:
             yield answer.json(model, indent=2 if format == "json" else None)
         done(1)
@@ -136,7 +157,7 @@ def lines(
 def write_parquet(
     answers: Iterable[Answer], path: str, done: Callable[[int], Any], vocabulary: "Vocabulary"
 ) -> None:
-    """Answers as one parquet file with COLUMNS, a row a movie; ids of the vocabulary's kinds."""
+    """Answers as one parquet file, a row a movie: COLUMNS and the movies' own; types of theirs."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -150,8 +171,10 @@ def write_parquet(
         "score": pa.float64(),
         "rating": pa.float64(),
         "new": pa.bool_(),
+        **{each.name: pa.float64() for each in vocabulary.movies if each.kind == "number"},
     }
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    names = [*COLUMNS, *(each.name for each in vocabulary.movies)]
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     with parquet.ParquetWriter(path, schema) as writer:
         rows: list[dict[str, Any]] = []
         for answer in answers:

@@ -1,5 +1,7 @@
 """Users and items with columns of their own, from a file to recommendations."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import shop
 from command_line import recsys
 from milvus_cluster import address
 from plain_paddle import plain_paddle
+from pyarrow import parquet
 
+from recsys.cli.tables import COLUMNS
 from recsys.serving.model_folder import ModelFolder
 
 
@@ -271,3 +275,27 @@ def test_columns_are_written_beside_an_item(ask):
     )
     assert nothing["columns"]["brand"] is nothing["columns"]["price"] is None
     assert nothing["columns"]["tags"] == []
+
+
+@pytest.mark.parametrize("command", [("recommend", "-u", 3), ("similar", 1)])
+def test_files_and_tables_have_an_items_columns_behind_the_fixed_ones(ask, tmp_path, command):
+    own, where = ["brand", "price", "tags", "description"], ("--where", "array_length(tags) != 1")
+    asked = (*command, "-k", 30, *where)
+    expected = [each["columns"] for each in found(ask(*asked, "--format", "json").stdout)]
+    lists = [each["tags"] for each in expected]
+    assert [] in lists
+    assert max(map(len, lists)) > 1
+    rows = list(csv.DictReader(io.StringIO(ask(*asked, "--format", "csv").stdout)))
+    assert list(rows[0]) == [*COLUMNS, *own]
+    for row, columns in zip(rows, expected, strict=True):
+        price = "" if columns["price"] is None else str(columns["price"])
+        assert [row[name] for name in own] == [
+            *(columns["brand"] or "", price, "|".join(columns["tags"]), columns["description"])
+        ]
+    ask(*asked, "--format", "parquet", "-o", tmp_path / "answer.parquet")
+    read = parquet.read_table(tmp_path / "answer.parquet")
+    assert read.column_names == [*COLUMNS, *own]
+    assert [row["price"] for row in read.to_pylist()] == [each["price"] for each in expected]
+    header, first, *_ = ask(*asked).stdout.splitlines()
+    assert header.split()[-4:] == own
+    assert first.rstrip().endswith(expected[0]["description"][:27] + "...")
