@@ -45,3 +45,16 @@ def test_generated_ratings_are_read_as_they_were_made(tmp_path):
     assert rows(read) == rows(made)
     for name in ("gender", "age", "job"):
         assert read.users.codes(name).tolist() == made.users.codes(name).tolist()
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_generated_tables_are_read_by_all_readers(tmp_path, shuffled):
+    tables = importlib.import_module("reading_tables")
+    made = tables.generated(3000, shuffled=shuffled)
+    tables.write(made, tmp_path)
+    for name in tables.READERS:
+        if "polars" not in name:
+            assert tables.measured(name, str(tmp_path))["seconds"] > 0
+    for name in ("ratings.csv", "ratings.parquet"):
+        columns = vars(read_dataset(tmp_path / name).ratings).values()
+        assert [each.tolist() for each in columns] == [each.to_pylist() for each in made.columns]

@@ -36,7 +36,7 @@ class Scale:
         """Ratings of the file as the model has them; a like is LIKED or more, another is less."""
         own = np.asarray(ratings)
         if self._same:
-            return own.astype(np.float32)
+            return own.astype(np.float32, copy=False)
         ours = np.interp(own, *self._knots).astype(np.float32)
         return np.where(own >= self.liked, np.maximum(ours, LIKED), np.minimum(ours, _BELOW))
 

@@ -71,7 +71,8 @@ class Column(NamedTuple):
         values = np.empty(len(data), kind or data.type.to_pandas_dtype())
         start = 0
         for chunk in data.chunks:
-            whole = chunk.fill_null(False if chunk.type == "bool" else 0)
+            empty = False if chunk.type == "bool" else 0
+            whole = chunk.fill_null(empty) if chunk.null_count else chunk
             values[start : start + len(chunk)] = whole.to_numpy(zero_copy_only=False)
             start += len(chunk)
         return values

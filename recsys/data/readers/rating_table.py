@@ -1,7 +1,7 @@
 """The table of ratings to typed columns, and what was understood of it."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.data.columns import Columns
 from recsys.data.dataset import Ratings
 from recsys.data.ids import unique
-from recsys.data.readers.inferred import rating_columns
+from recsys.data.readers.inferred import ROLES, rating_columns
 from recsys.data.readers.problems import Problems
 from recsys.data.readers.ratings import RatingLines
 from recsys.data.readers.table_columns import Column, Numbers, ids, kept, ratings, times
@@ -26,6 +26,7 @@ class RatingTable(NamedTuple):
     movies: NDArray | None
     rated: bool  # False: there is no column of ratings
     understood: Understood
+    different: tuple[NDArray, NDArray]  # ids (or codes) of users and of movies, ascending
 
 
 def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
@@ -39,8 +40,10 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
     types = {name: _TYPES[role] for role, name in found.items()}
     read = table.read(list(found.values()), problems, types=types)
     if not len(read.lines):
-        empty = RatingLines(Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8"))), [])
-        return RatingTable(empty, None, None, True, Understood(dict(found), {}))
+        none = Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8")))
+        empty = RatingLines(none, [])
+        different = none.user_ids, none.movie_ids
+        return RatingTable(empty, None, None, True, Understood(dict(found), {}), different)
     columns: dict[str, Numbers] = {}
     for role, parse in (
         ("user", lambda c: ids(c, "user")),
@@ -51,39 +54,38 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
         if role in found:
             columns[role] = parse(Column(table, read, found[role]))
             if columns[role].good is None:
-                del read.columns[found[role]]  # to have the memory for the next one
+                read.give_back(found[role])
     rows = len(read.lines)
     values: dict[str, NDArray] = {role: each.values for role, each in columns.items()}
-    values.setdefault("rating", np.ones(rows, np.float32))
-    values.setdefault("time", np.zeros(rows, np.int64))
-    whole = Ratings(*(values[role] for role in ("user", "item", "rating", "time")))
+    if "rating" not in found:
+        values["rating"] = np.ones(rows, np.float32)
+    if "time" not in found:
+        values["time"] = np.zeros(rows, np.int64)
+    whole = Ratings(*(values[role] for role in ROLES))
     raw = kept(RatingLines(whole, read.lines), table, columns, problems)
-    words = _in_words(raw.ratings, found, columns)
+    ids_of = unique(raw.ratings.user_ids), unique(raw.ratings.movie_ids)
+    words = _in_words(raw.ratings, ids_of, found, columns)
     understood = Understood(words, _unused(table, found, "a rating"))
-    return RatingTable(raw, *_names_of(columns), "rating" in found, understood)
-
-
-def _names_of(columns: dict[str, Numbers]) -> tuple[NDArray | None, NDArray | None]:
-    return columns["user"].names, columns["item"].names
+    names = columns["user"].names, columns["item"].names
+    return RatingTable(raw, *names, "rating" in found, understood, ids_of)
 
 
 def _in_words(
-    ratings: Ratings, found: dict[str, str], columns: dict[str, Numbers]
+    ratings: Ratings,
+    different: tuple[NDArray, NDArray],
+    found: dict[str, str],
+    columns: dict[str, Numbers],
 ) -> dict[str, str]:
     words = {}
-    for role, column in (("user", ratings.user_ids), ("item", ratings.movie_ids)):
+    for role, column in zip(("user", "item"), different, strict=True):
         text = ", text" if columns[role].names is not None else ""
-        words[role] = f"{found[role]} ({_distinct(column):,}{text})"
+        words[role] = f"{found[role]} ({len(column):,}{text})"
     words["rating"] = "none"
     if len(ratings) and "rating" in found:
         low, high = ratings.values.min(), ratings.values.max()
         words["rating"] = f"{found['rating']} {low:g}-{high:g}"
     words["time"] = f"{found['time']} ({columns['time'].unit})" if "time" in found else "none"
     return words
-
-
-def _distinct(column: Any) -> int:
-    return len(unique(column))
 
 
 def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:

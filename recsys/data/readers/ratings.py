@@ -3,7 +3,7 @@
 import io
 import warnings
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
 
 _BLOCK = 2**22  # bytes looked at together
+_ROWS = 2**17  # ratings looked at together
 _COLUMN_TYPES = {"user_id": "i4", "movie_id": "i4", "rating": "f4", "time": "i8"}
 
 
@@ -146,8 +147,18 @@ def known_only(path: Path, raw: RatingLines, dataset: Dataset, problems: Problem
         ("user", "user_ids", dataset.users.ids, dataset.user_names),
     ):
         ids = getattr(raw.ratings, column)
-        raw = keep(path, raw, np.isin(ids, known), problems, unknown(what, ids, names))
+        raw = keep(path, raw, _are_among(ids, known), problems, unknown(what, ids, names))
     return raw
+
+
+def _are_among(ids: NDArray[np.int32], known: NDArray) -> NDArray[np.bool_]:
+    """(N,) whether each id, 0 or more, is among the known ones."""
+    largest = max(ids.max(initial=0), known.max(initial=0))
+    if largest > 4 * len(ids) + _BLOCK:
+        return np.isin(ids, known)
+    seen = np.zeros(int(largest) + 1, np.bool_)
+    seen[known] = True
+    return seen[ids]
 
 
 def once_only(path: Path, raw: RatingLines, dataset: Dataset, problems: Problems) -> RatingLines:
@@ -181,9 +192,9 @@ def combined(raw: RatingLines, how: str) -> tuple[RatingLines, int]:
     ratings = raw.ratings
     if how == "count":
         ratings = replace(ratings, values=np.ones(len(ratings), np.float32))
-    pairs = _pairs(ratings)
-    if not _repeats(pairs):
+    if not _repeats(ratings):
         return raw._replace(ratings=ratings), 0
+    pairs = _pairs(ratings)
     order = np.lexsort((ratings.times, pairs))
     ordered = pairs[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
@@ -221,15 +232,37 @@ def _pairs(ratings: Ratings) -> NDArray[np.int64]:
     return pairs
 
 
-def _repeats(pairs: NDArray[np.int64]) -> bool:
-    ordered = np.sort(pairs)
-    return bool((ordered[1:] == ordered[:-1]).any())
+def _repeats(ratings: Ratings) -> bool:
+    """Whether some user rates some movie twice."""
+    if _ascends(ratings):
+        return False
+    ordered = _pairs(ratings)
+    ordered.sort()
+    return any((part[1:] == part[:-1]).any() for part in _overlapping(ordered))
+
+
+def _ascends(ratings: Ratings) -> bool:
+    """Whether each rating is of a later user than the one before, or of the same and later movie.
+
+    MovieLens' files are in that order, which spares the sorting.
+    """
+    columns = _overlapping(ratings.user_ids), _overlapping(ratings.movie_ids)
+    for user, movie in zip(*columns, strict=True):
+        further = (user[1:] == user[:-1]) & (movie[1:] > movie[:-1])
+        if not (further | (user[1:] > user[:-1])).all():
+            return False
+    return True
+
+
+def _overlapping(column: NDArray) -> Iterator[NDArray]:
+    """A column part by part, each with the last row of the one before."""
+    for start in range(0, len(column), _ROWS):
+        yield column[max(0, start - 1) : start + _ROWS]
 
 
 def _first_of_pair(ratings: Ratings) -> NDArray[np.int64] | None:
     """(N,) for each rating the first one of its user and movie; None when no pair comes twice."""
-    pairs = _pairs(ratings)
-    if not _repeats(pairs):
+    if not _repeats(ratings):
         return None
-    _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(_pairs(ratings), return_index=True, return_inverse=True)
     return first[inverse]

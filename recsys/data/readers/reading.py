@@ -117,7 +117,7 @@ def _read_tables(
 ) -> Reading:
     problems = Problems()
     movies, known = None, None
-    raw, user_names, movie_names, rated, of_ratings = read_rating_table(
+    raw, user_names, movie_names, rated, of_ratings, different = read_rating_table(
         tables.ratings, columns, problems
     )
     rated = rated and not are_events(raw.ratings.values)
@@ -136,11 +136,11 @@ def _read_tables(
         why = "beside the ratings, but not named"
     understood, unused = _noted(parts, {name: why for name in tables.unused}, columns, log)
     if movies is None:
-        found = named(unique(raw.ratings.movie_ids), movie_names)
+        found = named(different[1], movie_names)
         movies = Movies(found, [f"Item {i}" for i in found.tolist()], [()] * len(found))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if known is None:
-        known = Users.without_attributes(named(unique(raw.ratings.user_ids), user_names))
+        known = Users.without_attributes(named(different[0], user_names))
         log(f"{data}: no users file, so only ratings are known of users")
     r, path = raw.ratings, tables.ratings
     user_ids, user_codes, user_names = _coded(

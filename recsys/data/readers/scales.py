@@ -11,6 +11,7 @@ from recsys.data.readers.ratings import RatingLines, keep
 from recsys.data.scale import EVENTS, Scale, scale_of, strengths
 from recsys.errors import DataError
 
+_ROWS = 2**17  # ratings looked at together
 OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
 
 
@@ -40,16 +41,15 @@ def scaled(
     values = raw.ratings.values
     if not rated:
         return _with_values(raw, strengths(values)), EVENTS
-    finite = np.isfinite(values)
-    halves = values * 2
-    good = (values >= MIN_RATING) & (values <= MAX_RATING) & (halves == np.rint(halves))
-    others = int(finite.sum() - good.sum())
+    good = _are_half_stars(values)
     expected = "expected 0.5 to 5 in steps of a half"
-    span = values[finite]
-    if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
-        others and (summed or span.max() <= 1)
-    ):
-        good, expected = finite, "expected a finite number"
+    if not good.all():
+        finite = np.isfinite(values)
+        others = int(finite.sum() - good.sum())
+        if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
+            others and (summed or values[finite].max() <= 1)
+        ):
+            good, expected = finite, "expected a finite number"
     raw = keep(path, raw, good, problems, lambda i: f"rating {values[i]:g}, {expected}")
     if not len(raw.ratings):
         return raw, Scale()
@@ -65,6 +65,17 @@ def scaled(
                 "liked_from",
             )
     return _with_values(raw, scale.inward(raw.ratings.values)), scale
+
+
+def _are_half_stars(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(N,) whether each is 0.5, 1 and so on to 5; part by part, to need no memory."""
+    good = np.empty(len(values), np.bool_)
+    for start in range(0, len(values), _ROWS):
+        part = slice(start, start + _ROWS)
+        twice = values[part] * 2
+        good[part] = (twice >= 2 * MIN_RATING) & (twice <= 2 * MAX_RATING)
+        good[part] &= twice == np.rint(twice)
+    return good
 
 
 def _with_values(raw: RatingLines, values: NDArray[np.float32]) -> RatingLines:

@@ -158,18 +158,21 @@ def times(column: Column) -> Numbers:
 def _since_1970(column: Column, texts: Numbers | None) -> Numbers:
     """Times of a column of numbers, or of texts that are such."""
     raw, good = (texts.values, texts.good) if texts else (column.filled(), column.valid())
-    fit = (raw >= 0) & (raw < MAX_TIME)
-    good = fit if good is None else good & fit
-    some = raw[:: max(1, len(raw) // _LOOKED_AT)][good[:: max(1, len(raw) // _LOOKED_AT)]]
+    if good is not None or raw.dtype.kind != "i" or raw.min(initial=0) < 0:
+        fit = (raw >= 0) & (raw < MAX_TIME)
+        good = fit if good is None else good & fit
+    step = max(1, len(raw) // _LOOKED_AT)
+    some = raw[::step] if good is None else raw[::step][good[::step]]
     usual = float(np.median(some)) if len(some) else 0.0
     unit, parts = next(((u, n) for least, u, n in UNITS if usual >= least), ("s", 1))
-    seconds = raw if good.all() else np.where(good, raw, 0)
+    good = None if good is None or good.all() else good
+    seconds = raw if good is None else np.where(good, raw, 0)
     seconds = seconds.astype(np.int64, copy=False)
     if parts > 1:
         seconds //= parts
     return Numbers(
         seconds,
-        None if good.all() else good,
+        good,
         lambda i: f"expected a time in {unit} since 1970, {column.got(i)}",
         unit,
     )

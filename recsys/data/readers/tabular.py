@@ -40,6 +40,13 @@ class Read:
     columns: dict[str, Any]
     lines: NDArray[np.int64] | range
 
+    def give_back(self, name: str) -> None:
+        """Have the memory of a column that is not needed any more."""
+        import pyarrow as pa
+
+        del self.columns[name]
+        pa.default_memory_pool().release_unused()
+
 
 @dataclass(frozen=True)
 class Table:
