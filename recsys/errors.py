@@ -40,7 +40,7 @@ class DataError(RecsysError):
 
 
 class QueryError(DataError):
-    """A question that cannot be asked of these movies and users, whatever the rest of the world."""
+    """What is asked for or named is not there, in these movies, users, columns or baselines."""
 
 
 class ModelError(RecsysError):

@@ -19,7 +19,7 @@ from recsys import __version__
 from recsys.data.dataset import Dataset, Ratings, Vocabulary
 from recsys.data.history import attribute_rows, history_of
 from recsys.data.holdout import hold_out_latest
-from recsys.errors import ModelError
+from recsys.errors import ModelError, quoted
 from recsys.model import export, folded, paddle
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, ModelFolder, check_place, write_model
@@ -268,8 +268,8 @@ def train(
     try:
         paddle.set_device(device)
     except ValueError as error:
-        cause = f"device {device}: {str(error).splitlines()[0]}"
-        raise ModelError(cause, "name one that Paddle has here", "device") from error
+        cause = f"device {quoted(device)}: Paddle has none of this name here"
+        raise ModelError(cause, "take cpu, or install a Paddle that has it", "device") from error
     model = Path(model)
     check_place(model)
     use_all_cores()

@@ -21,7 +21,7 @@ from recsys.cli.options import (
     store_at,
 )
 from recsys.cli.prompt import bar, command, log, verbosity_options
-from recsys.cli.values import Age, Gender, Job, NameValue
+from recsys.cli.values import Age, File, Gender, Job, NameValue
 
 if TYPE_CHECKING:
     from recsys.infer import RankBy
@@ -43,7 +43,9 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
 )  # fmt: skip
 @click.option("--like", multiple=True, help="A movie the user likes, by title or id; repeat it.")
 @click.option("--dislike", multiple=True, help="One the user does not like; repeat it.")
-@click.option("--users", help="'all', or a file of user ids (- for stdin), for many at once.")
+@click.option(
+    "--users", type=File(), help="'all', or a file of user ids (- for stdin), for many at once."
+)
 @k_option
 @click.option(
     "--rank-by",
@@ -98,6 +100,7 @@ def recommend(
     from recsys.infer import Recommender, UserQuery
     from recsys.serving.model_folder import load_model
 
+    format = tables.format_of(format, output, many=users is not None)
     folder = load_model(model)
     query = UserQuery(
         None if user is None else queries.user_of(folder, user),
@@ -119,9 +122,6 @@ def recommend(
     if users is not None:
         known, unknown = queries.known_users(folder, queries.user_ids_of(folder, users))
         asking = [query._replace(user_id=each) for each in known]
-    format = format or ("table" if users is None else "jsonl")
-    if format in ("json", "table") and len(asking) != 1:
-        raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
     filter = wanted.of(folder.vocabulary)
     if load_first and not exact:
         _publish(folder, address)
@@ -176,6 +176,7 @@ def similar(
     from recsys.infer import Recommender
     from recsys.serving.model_folder import load_model
 
+    format = tables.format_of(format, output, many=False)
     folder = load_model(model)
     filter = wanted.of(folder.vocabulary)
     known = queries.movie_if_known(folder, movie)
@@ -191,7 +192,9 @@ def similar(
 @command()
 @click.option("-u", "--user", metavar="ID", help="A user of the training data.")
 @click.option("-m", "--movie", help="A movie, by title or id.")
-@click.option("--pairs", help="A CSV of user_id,movie_id ('-', the default, is stdin).")
+@click.option(
+    "--pairs", type=File(), help="A CSV of user_id,movie_id ('-', the default, is stdin)."
+)
 @as_of_option
 @model_option
 @verbosity_options
@@ -276,8 +279,6 @@ def _write(
     from recsys.data.files import replacing_file
 
     model, own = folder.fingerprint, [each.name for each in folder.vocabulary.movies]
-    if format == "parquet" and not output:
-        raise click.UsageError("--format parquet needs -o FILE")
     with bar(count, "user") as done:
         if not output:
             with _stdout() as out:

@@ -21,7 +21,7 @@ from recsys.cli.options import (
 )
 from recsys.cli.prompt import bar, command, log, quiet, verbosity_options
 from recsys.cli.signals import TERMINATED, terminated_as_interrupted
-from recsys.cli.values import IndexName, Number, Whole
+from recsys.cli.values import File, IndexName, Number, Whole
 from recsys.data.movielens import SOURCES
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ LAYOUT = ("shards", "replicas", "resource_group")  # of a new collection
 @command()
 @click.argument("name", type=click.Choice(list(SOURCES)), default="ml-1m")
 @click.option(
-    "--from", "archive", envvar="RECSYS_DOWNLOAD_FROM", type=click.Path(),
+    "--from", "archive", envvar="RECSYS_DOWNLOAD_FROM", type=File(),
     help="A zip you have; nothing is fetched.",
 )  # fmt: skip
-@click.option("--to", default=DATA_HOME, show_default=True, help="The folder datasets live in.")
+@click.option(
+    "--to", default=DATA_HOME, show_default=True, type=File(), help="The folder datasets live in."
+)
 @verbosity_options
 def download(name: str, archive: str | None, to: str) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.
@@ -108,9 +110,9 @@ def train(
 
 
 @command()
-@click.option("-f", "--file", required=True, type=click.Path(), help="A raw movie file.")
+@click.option("-f", "--file", required=True, type=File(), help="A raw movie file.")
 @click.option(
-    "-o", "--output", default="movies_data.txt", show_default=True, type=click.Path(),
+    "-o", "--output", default="movies_data.txt", show_default=True, type=File(),
     help="The file to write.",
 )  # fmt: skip
 @model_option
@@ -136,7 +138,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
 
 @command("load-movies")
 @click.option(
-    "-f", "--file", type=click.Path(),
+    "-f", "--file", type=File(),
     help="movies_data.txt or a raw movie file, which adds to what is published.",
 )  # fmt: skip
 @model_option
@@ -157,7 +159,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
 )
 @click.option("--resource-group", multiple=True, help="Of a cluster; may be repeated.")
 @click.option(
-    "--switch", type=click.Path(),
+    "--switch", type=File(),
     help="A model folder: once all is published, the model is put in its place.",
 )  # fmt: skip
 @click.option("--update", is_flag=True, help="Touch only movies that differ from the published.")
@@ -206,7 +208,7 @@ def load_movies(
 
     folder = load_model(model)
     if switch:
-        check_place(Path(switch))
+        check_place(Path(switch), "switch")
     wanted = Wanted.read(folder, file, replace)
     if dry_run:
         _dry_run(wanted, index, address)

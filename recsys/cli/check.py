@@ -8,6 +8,7 @@ import click
 
 from recsys.cli import tables
 from recsys.cli.options import (
+    address_of,
     data_folder,
     data_option,
     milvus_options,
@@ -120,6 +121,10 @@ def evaluate(
 
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
     """
+    indexed = not no_index and protocol != SIMILAR
+    if uri and indexed:
+        with store_at(address_of(uri=uri), make=True):
+            pass  # what cannot be opened is known before the work
     folder = data_folder(data)
     from recsys.evaluation import experiment
     from recsys.train import use_all_cores

@@ -7,6 +7,7 @@ import click
 from recsys.cli import tables
 from recsys.cli.options import source_options
 from recsys.cli.prompt import command, log, verbosity_options
+from recsys.cli.values import File
 
 if TYPE_CHECKING:
     from recsys.cli.options import Source
@@ -15,7 +16,7 @@ WIDTH = 40  # characters of the longest bar
 
 
 @command()
-@click.argument("data", type=click.Path())
+@click.argument("data", type=File())
 @source_options
 @click.option("--json", is_flag=True, help="One json object.")
 @verbosity_options

@@ -11,7 +11,7 @@ import click
 
 from recsys.cli.prompt import Misuse, log, quiet
 from recsys.cli.remedies import in_words
-from recsys.cli.values import ColumnKind, Number, Time, Whole, Years
+from recsys.cli.values import ColumnKind, File, Number, Time, Whole, Years
 from recsys.data.columns import Columns
 from recsys.errors import StoreError, quoted
 from recsys.milvus.address import CONSISTENCY, MilvusAddress
@@ -50,7 +50,7 @@ data_option = click.option(
     "--data",
     envvar="RECSYS_DATA",
     show_envvar=True,
-    type=click.Path(),
+    type=File(),
     help=f"Folder or table of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
 )
 model_option = click.option(
@@ -59,7 +59,7 @@ model_option = click.option(
     show_default=True,
     envvar="RECSYS_MODEL",
     show_envvar=True,
-    type=click.Path(),
+    type=File(),
     help="The model folder.",
 )
 
@@ -73,7 +73,7 @@ as_of_option = click.option(
     "--as-of", type=Time(), help="Ratings later than this date or time are not known yet (UTC)."
 )
 output_option = click.option(
-    "-o", "--output", type=click.Path(), help="A file instead of stdout; complete or not at all."
+    "-o", "--output", type=File(), help="A file instead of stdout; complete or not at all."
 )
 
 
@@ -149,8 +149,19 @@ def source_options(command: F) -> F:
     for role in reversed(ROLES):
         with_source = click.option(f"--{role}-column", help=COLUMNS_HELP[role])(with_source)
     for name, help in (("--users", "A table of users."), ("--items", "A table of movies.")):
-        with_source = click.option(name, type=click.Path(), help=help)(with_source)
+        with_source = click.option(name, type=File(), help=help)(with_source)
     return with_source  # type: ignore[return-value]
+
+
+def address_of(**values: Any) -> MilvusAddress:
+    """
+    Raises:
+        Misuse: a value that no Milvus could take.
+    """
+    try:
+        return MilvusAddress(**values)
+    except StoreError as error:
+        raise Misuse(in_words(error, click.get_current_context())) from error
 
 
 def milvus_options(command: F) -> F:
@@ -159,11 +170,7 @@ def milvus_options(command: F) -> F:
     @functools.wraps(command)
     def with_address(**given: Any) -> Any:
         values = {field.name: given.pop(field.name) for field in fields(MilvusAddress)}
-        try:
-            address = MilvusAddress(**values)
-        except StoreError as error:
-            raise Misuse(in_words(error, click.get_current_context())) from error
-        return command(**given, address=address)
+        return command(**given, address=address_of(**values))
 
     for field in reversed(fields(MilvusAddress)):
         kind: Any = str

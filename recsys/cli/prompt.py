@@ -68,7 +68,7 @@ command = partial(click.command, cls=Command)
 def _short(message: str) -> str:
     """A message without all of a long value in quotes or a long name in it."""
     message = re.sub(r"'([^'\n]{81,})'", lambda found: quoted(found[1]), message)
-    return re.sub(r"\S{257,}", lambda found: shortened(found[0]), message)
+    return re.sub(r"\S{256,}[^\s:;]", lambda found: shortened(found[0]), message)
 
 
 def variable_of(option: click.Parameter, command: str) -> str:
@@ -97,15 +97,28 @@ class Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         return super().get_command(context, "load-movies" if name == "load" else name)
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _in_one_line():
+            return super().make_context(*args, **more)
+
     def invoke(self, context: click.Context) -> Any:
         context.ensure_object(dict)
-        try:
+        with _in_one_line():
             return super().invoke(context)
-        except click.NoSuchOption as error:
-            near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
-            raise Misuse(f"no option {error.option_name}{near}") from error
-        except click.UsageError as error:
-            raise Misuse(error.format_message()) from error
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Usage errors without click's lines on usage."""
+    try:
+        yield
+    except click.NoSuchOption as error:
+        near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
+        raise Misuse(f"no option {error.option_name}{near}") from error
+    except click.UsageError as error:
+        if type(error).show is not click.UsageError.show:  # the help, where no command is given
+            raise
+        raise Misuse(error.format_message()) from error
 
 
 def error_line(message: str) -> None:

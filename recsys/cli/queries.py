@@ -37,7 +37,8 @@ def movie_of(folder: "ModelFolder", text: str) -> "Id":
         counts = np.bincount(folder.history.movie_rows, minlength=int(rows.max(initial=0)) + 1)
         return counts[rows].tolist()
 
-    return find(text, folder.movies.ids.tolist(), folder.movies.titles, rated)
+    known = " the model was trained on"
+    return find(text, folder.movies.ids.tolist(), folder.movies.titles, rated, known)
 
 
 def movie_if_known(folder: "ModelFolder", text: str) -> "Id | None":
@@ -55,9 +56,9 @@ def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> "Id":
 
     Raises:
         AmbiguousTitle: several have such a title.
-        UnknownMovie: none has, nor any of the model's.
+        UnknownMovie: none has.
     """
-    from recsys.data.titles import UnknownMovie, find
+    from recsys.data.titles import find
 
     bare = text.strip()
     for each in (bare, bare[3:] if bare.lower().startswith("id:") else bare):
@@ -71,11 +72,7 @@ def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> "Id":
     if not isinstance(store, MilvusStore):  # the model's own movies
         return movie_of(folder, text)
     movies = store.read_all()
-    new = movies.take(movies.ids[movies.is_new])
-    try:
-        return find(text, new.ids.tolist(), new.titles)
-    except UnknownMovie:
-        return movie_of(folder, text)  # its error names near titles of the model
+    return find(text, movies.ids.tolist(), movies.titles)
 
 
 def known_users(folder: "ModelFolder", user_ids: "list[Id]") -> "tuple[list[Id], int]":
@@ -175,7 +172,7 @@ def _id_of(known: "NDArray", text: str) -> "Id | None":
 def _lines(path: str) -> Iterator[tuple[str, str]]:
     """Lines of a file (- is stdin) without their ends, each with its place."""
     try:
-        with click.open_file(path, encoding="utf-8") as file:
+        with click.open_file(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 yield f"{path}:{number}", line.strip()
     except UnicodeDecodeError as error:

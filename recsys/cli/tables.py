@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
+
 from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
 
 if TYPE_CHECKING:
@@ -100,6 +102,20 @@ def _cell(value: str | float | list[str] | None) -> str:
     """A movie's own column in the table."""
     text = "|".join(value) if isinstance(value, list) else "" if value is None else str(value)
     return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+
+
+def format_of(format: str | None, output: str | None, many: bool) -> str:
+    """The format of the answers, of `many` users or of one.
+
+    Raises:
+        click.UsageError: it is not for that.
+    """
+    format = format or ("jsonl" if many else "table")
+    if many and format in ("json", "table"):
+        raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
+    if format == "parquet" and not output:
+        raise click.UsageError("--format parquet needs -o FILE")
+    return format
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

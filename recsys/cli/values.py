@@ -62,6 +62,15 @@ class Number(click.FloatRange):
         return super().convert(value, param, context)
 
 
+class File(click.Path):
+    """A path; an empty one is refused, as an unset variable of a shell leaves it."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        if not str(value):
+            self.fail("it is empty.", param, context)
+        return super().convert(value, param, context)
+
+
 class Gender(_Value):
     name = "F|M"
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from recsys.errors import DataError
+from recsys.errors import DataError, QueryError, quoted
 
 NONE = "none"  # in place of a column's name: there is none, although one looks like it
 
@@ -107,8 +107,8 @@ def by_name(
     for role in roles:
         said = given.of(role)
         if said is not None and said != NONE and said not in names:
-            raise DataError(
-                f"{path}: no column {said!r}, there are {listed(names)}",
+            raise QueryError(
+                f"{path}: no column {quoted(said)}, there are {listed(names)}",
                 "name one of them",
                 f"{role}_column",
             )

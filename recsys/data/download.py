@@ -108,12 +108,10 @@ def download(
         return target
     if os.path.lexists(target):
         raise DataError(f"{target}: is there but holds no ratings", "move it away", "output")
+    given = None if archive is None else (_matching(archive, sources, log), archive)
     with replacing_folder(target) as beside:
-        if archive is not None:
-            source, fetched = _matching(archive, sources, log), archive
-        else:
-            into = beside / ".fetched"
-            source, fetched = _first_that_delivers(name, sources, into, progress, log)
+        into = beside / ".fetched"
+        source, fetched = given or _first_that_delivers(name, sources, into, progress, log)
         _unpack(fetched, source, beside)
         shutil.rmtree(beside / ".fetched", ignore_errors=True)
     return target

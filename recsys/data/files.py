@@ -47,11 +47,12 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
             yield path
         return
     target = Path(os.path.realpath(path))
-    beside = _beside(target)
     with _writing(path, target, fix, "file"):
         if target.is_dir():
             raise RecsysError(f"{path}: cannot be written (it is a folder)", "name a file", fix)
+        _refuse_loop(target)
         _sweep(target)
+        beside = _beside(target)
         try:
             beside.touch()
             if target.exists():
@@ -104,9 +105,12 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
     with _writing(path, target, fix, "folder"):
         if target.exists() and not target.is_dir():
             raise RecsysError(f"{path}: cannot be written (it is a file)", "name a folder", fix)
+        _refuse_loop(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise PermissionError(13, os.strerror(13), str(target.parent))
+        beside = _beside(target)
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        beside.rmdir()
 
 
 def standing(path: Path | str) -> Path:
@@ -121,6 +125,12 @@ def _previous(target: Path) -> Path:
 
 def _beside(target: Path) -> Path:
     return target.with_name(f"{target.name}.tmp-{_host()}-{os.getpid()}")
+
+
+def _refuse_loop(target: Path) -> None:
+    """Raises OSError where links lead in a circle: only then one is left of a real path."""
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
 
 
 def _host() -> str:

@@ -58,6 +58,7 @@ def find(
     movie_ids: Sequence[Id],
     titles: Sequence[str],
     rated: Callable[[], Sequence[int]] | None = None,
+    known: str = "",
 ) -> Id:
     """The id of the one movie that a text names.
 
@@ -68,6 +69,7 @@ def find(
     Args:
         rated: how often each movie was rated; of several that match the most rated are listed
             first.
+        known: what the movies are, as the error for none says it.
 
     Raises:
         AmbiguousTitle: several movies match equally well.
@@ -106,7 +108,8 @@ def find(
     names = {name: title for title in titles for name in names_of(title)}
     near = dict.fromkeys(names[n] for n in difflib.get_close_matches(wanted, names, 5, 0.6))
     hint = f", near are {', '.join(map(shortened, near))}" if near else ""
-    raise UnknownMovie(f"no movie is called {quoted(text)}{hint}", "give its title or id", "movie")
+    cause = f"no movie{known} is called {quoted(text)}{hint}"
+    raise UnknownMovie(cause, "give its title or id", "movie")
 
 
 def _known_id(text: str, movie_ids: Sequence[Id]) -> Id | None:
@@ -121,6 +124,8 @@ def _ambiguous(text: str, found: list[tuple[Id, str]], rated: dict[Id, int]) -> 
     found = sorted(found, key=lambda movie: -rated.get(movie[0], 0))
     listed = ", ".join(f"{shortened(title)} = {i}" for i, title in found[:10])
     more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-    return AmbiguousTitle(
-        f"{quoted(text)} may be {listed}{more}", "give the id or the year", "movie"
-    )
+    first = f"id:{found[0][0]}"
+    remedy = f"give the year, or the id as {first}"
+    if len({title for _, title in found}) < len(found):
+        remedy = f"several have the same title and year: give the id as {first}"
+    return AmbiguousTitle(f"{quoted(text)} may be {listed}{more}", remedy, "movie")

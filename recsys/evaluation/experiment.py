@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsys import metrics
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.scale import Scale
-from recsys.errors import DataError
+from recsys.errors import QueryError, quoted
 from recsys.evaluation import baselines
 from recsys.evaluation.baselines import Baseline, RatingBaseline
 from recsys.evaluation.ours import our_model, train
@@ -134,7 +134,7 @@ def select(
     says so.
 
     Raises:
-        DataError: a name is of no baseline of the protocol.
+        QueryError: a name is of no baseline of the protocol.
     """
     ranking, rating = BASELINES.get(protocol, ()), RATING_BASELINES
     libraries = {baseline.name: baseline.library for baseline in ranking}
@@ -146,9 +146,8 @@ def select(
         wanted = quick if wanted == {QUICK} else names
     elif unknown := sorted(wanted - names):
         there = ", ".join(libraries)
-        raise DataError(
-            f"no baseline {unknown[0]!r} for {protocol}", f"choose {QUICK}, {ALL} or of: {there}"
-        )
+        cause = f"no baseline {quoted(unknown[0])} for {protocol}"
+        raise QueryError(cause, f"choose {QUICK}, {ALL} or of: {there}", "baselines")
 
     def kept(baseline: Baseline | RatingBaseline) -> bool:
         if baseline.name.casefold() not in wanted:

@@ -102,8 +102,11 @@ class Milvus:
             self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
         except StoreError as error:
             check_lite_file(Path(self.uri))  # another process may have opened it meanwhile
-            if "local milvus failed" in str(error).lower():  # and closed it again
-                raise Locked(error.cause, error.remedy, error.fix) from error
+            if "local milvus failed" in str(error).lower():
+                if not os.path.exists(self.uri):
+                    cause = f"{self.uri}: Milvus Lite cannot make its folder there"
+                    raise StoreError(cause, "use another address", "uri") from error
+                raise Locked(error.cause, error.remedy, error.fix) from error  # closed again
             raise
         _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
 

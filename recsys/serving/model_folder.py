@@ -207,7 +207,8 @@ def _json(text: bytes) -> Any:
 
 
 def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = (isinstance(error, OSError) and error.strerror) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def load_model(path: Path | str = DEFAULT) -> ModelFolder:
@@ -223,15 +224,18 @@ def load_model(path: Path | str = DEFAULT) -> ModelFolder:
     return ModelFolder(path)
 
 
-def check_place(path: Path) -> None:
+def check_place(path: Path, fix: str = "model") -> None:
     """Make the folder that a model is to lie in, before it is trained.
+
+    Args:
+        fix: what the error names as the thing to change.
 
     Raises:
         ModelError: the place holds something that is no model, or nothing can be written there.
     """
     if path.exists() and not (path / "config.json").exists() and _holds_anything(path):
-        raise ModelError(f"{path}: is there and is no model", "choose another place", "model")
-    writable_folder(path, "model")
+        raise ModelError(f"{path}: is there and is no model", "choose another place", fix)
+    writable_folder(path, fix)
 
 
 def write_model(

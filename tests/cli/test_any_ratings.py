@@ -123,6 +123,6 @@ def test_liked_from_and_repeats_are_options(ten):
     counted = json.loads(recsys(place, "inspect", data, "--json", "--repeats", "count").stdout)
     assert not counted["scale"]["rated"]
     assert counted["histogram"] == {}
-    done = recsys(place, "inspect", data, "--liked-from", "11", code=1)
+    done = recsys(place, "inspect", data, "--liked-from", "11", code=2)
     assert "no rating is 11 or more, they are 1 to 10" in done.stderr
     assert "--liked-from" in done.stderr

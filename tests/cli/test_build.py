@@ -1,12 +1,15 @@
 """train, preprocess and load-movies at the prompt, and what they refuse."""
 
+import os
 import re
+import subprocess
 
 import pytest
 from command_line import EPOCHS, SAMPLE
 from families import DAT, put
 from milvus_cluster import address
 
+from recsys.data import files
 from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, ModelFolder
 
@@ -213,7 +216,12 @@ DAMAGED = {
     "too few fields": ("ratings.dat", b"1::1::5\n"),
     "too many fields": ("ratings.dat", b"1::1::5::1::1\n"),
     "no number": ("ratings.dat", b"1::one::5::1\n"),
-    "values above the scale": ("ratings.dat", b"1::1::6::1\n"),
+    "a lone value above the scale": ("ratings.dat", b"1::1::6::1\n"),
+    "a lone value below the scale": ("ratings.dat", b"1::1::0::1\n"),
+    "a value below the scale": (
+        "ratings.dat",
+        DAT["ratings.dat"].replace(b"::7::2::", b"::7::0::"),
+    ),
     "values that are nan": ("ratings.dat", b"1::1::nan::1\n"),
     "unknown user": ("ratings.dat", b"99::1::5::1\n"),
     "unknown movie": ("ratings.dat", b"1::99::5::1\n"),
@@ -319,6 +327,15 @@ def test_resume_without_a_checkpoint_says_so(run, tiny, tmp_path):
     nothing = f"nothing to resume, there is no {model}.checkpoint.npz: training from the first"
     assert nothing in done.stderr
     assert "epoch 2 of 2: " in done.stderr
+
+
+def test_what_a_killed_training_left_behind_goes_with_the_next(run, tiny, tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = tmp_path / f"m.tmp-{files._host()}-{dead.pid}"
+    (left / "tables").mkdir(parents=True)
+    run("train", "--data", tiny, "--model", tmp_path / "m", *QUICK)
+    assert sorted(os.listdir(tmp_path)) == ["m", "tiny"]
 
 
 def test_quiet_training_says_nothing(run, tiny, tmp_path):

@@ -1,5 +1,6 @@
 """Tables at the prompt: how inspect reads them, how train takes them, which options fix them."""
 
+import itertools
 import json
 
 import pytest
@@ -59,7 +60,7 @@ def test_files_and_columns_are_named(run, shop):
     done = run(*ratings, code=1)
     assert "'c', 'd'; name the one: --rating-column" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    done = run(*ratings, "--user-column", "z", code=1)
+    done = run(*ratings, "--user-column", "z", code=2)
     assert (
         "no column 'z', there are 'a', 'b', 'c', 'd'; name one of them: --user-col" in done.stderr
     )
@@ -72,6 +73,22 @@ def test_two_candidates_are_both_named_with_the_option(run, shop):
         f"recsys: {shop}/ratings.csv: several columns may be the user: 'userId', 'user_id'; "
         "name the one: --user-column\n"
     )
+
+
+@pytest.mark.parametrize(("separator", "named"), [("/", True), ("|", False), (" ", False)])
+def test_genres_of_each_movie_its_own_are_named(run, tmp_path, separator, named):
+    """In an atomic file: a separator nobody knows makes a genre of each combination."""
+    some = list(itertools.combinations(["Action", "Crime", "Drama", "Musical", "War", "Noir"], 3))
+    lines = [f"{i}\tMovie {i}\t{separator.join(each)}" for i, each in enumerate(some)]
+    put(tmp_path, {
+        "x.item": "\n".join(["item_id:token\ttitle:token_seq\tgenre:token_seq", *lines,
+                             f"{len(some)}\tMovie\tWar"]).encode(),
+        "x.inter": b"user_id:token\titem_id:token\trating:float\n1\t1\t3\n2\t3\t4\n",
+    })  # fmt: skip
+    told = f"{tmp_path}/x.item: 21 different genres, are they separated as expected ('|')?"
+    for command in (("inspect", tmp_path), ("preprocess", "-f", tmp_path / "x.item",
+                                            "-o", tmp_path / "out")):  # fmt: skip
+        assert (told in run(*command).stderr) is named
 
 
 def test_many_bad_lines_need_an_own_flag(run, tmp_path):

@@ -74,7 +74,7 @@ def test_kinds_are_given_for_what_is_not_to_be_inferred(trained_shop, run, tmp_p
     assert "price category (" in done.stderr
     assert "page text (" in done.stderr
     assert "not used: city of users.csv (left out as asked)" in done.stderr
-    wrong = run("inspect", data, "--column", "colour=text", code=1)
+    wrong = run("inspect", data, "--column", "colour=text", code=2)
     assert "no column 'colour' describes movies or users; there are brand, price" in wrong.stderr
     assert "'price=money'" in run("inspect", data, "--column", "price=money", code=2).stderr
 

@@ -59,7 +59,7 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
         assert load_model(own_model).fingerprint == old
     (tmp_path / "mine").write_text("no model")
     done = run("load-movies", "--model", next_model, "--switch", tmp_path / "mine", code=1)
-    assert "is there and is no model" in done.stderr
+    assert done.stderr.endswith("is there and is no model; choose another place: --switch\n")
     assert (tmp_path / "mine").read_text() == "no model"
 
 

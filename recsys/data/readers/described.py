@@ -12,7 +12,7 @@ import numpy as np
 from recsys.data.columns import NONE
 from recsys.data.dataset import title_words
 from recsys.data.schema import Column, Kind
-from recsys.errors import DataError
+from recsys.errors import QueryError, quoted
 
 KINDS: tuple[Kind, ...] = ("category", "categories", "number", "text")
 MOST_VALUES = 10_000  # different values of a category
@@ -87,8 +87,8 @@ def check_kinds(kinds: Mapping[str, str], names: Iterable[str]) -> None:
     there = list(names)
     for name in kinds:
         if name not in there:
-            raise DataError(
-                f"no column {name!r} describes movies or users; there are "
+            raise QueryError(
+                f"no column {quoted(name)} describes movies or users; there are "
                 f"{', '.join(there) or 'none'}",
                 "name one of them",
                 "column",

@@ -141,7 +141,7 @@ def _atomic_files(folder: Path, names: list[str]) -> Files:
             raise DataError(
                 f"{folder}: expected one *{kind} file, found {len(paths)}",
                 "keep one dataset in a folder",
-                "data",
+                "ratings",
             )
     movies, ratings = found[".item"][0], found[".inter"][0]
     users = found[".user"][0] if found[".user"] else None

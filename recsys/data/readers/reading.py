@@ -31,7 +31,9 @@ from recsys.data.readers.users import read_user_file
 from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError
 
-MANY_GENRES = 100  # more are named: their separator may be another
+# More genres are named, and more than half as many as there are movies: their separator may be
+# another.
+MANY_GENRES, SOME_GENRES = 100, 20
 
 Log = Callable[[str], None]
 
@@ -87,7 +89,7 @@ def read_all(
             f"{data}: no table, only of tables (CSV, JSON lines, Parquet) can other files and "
             "columns be named",
             "name the folder alone",
-            "data",
+            "ratings",
         )
     files = files_of(data)
     problems = Problems()
@@ -106,7 +108,8 @@ def read_all(
     understood, unused = _noted(parts, {}, columns, log)
     dataset = Dataset(_name(data), known, movies, raw.ratings)
     checks = Checks(liked_from, repeats or "", complete)
-    read, _ = _checked(path, raw, dataset, problems, checks, True)
+    rated = not are_events(raw.ratings.values)
+    read, _ = _checked(path, raw, dataset, problems, checks, rated)
     if read.dataset.scale != FIVE_STARS:
         log(read.dataset.scale.in_words())
     return read._replace(understood=understood, unused=unused)
@@ -263,7 +266,8 @@ def _checked(
 
 
 def note_genres(movies: Movies, path: Path, log: Log) -> None:
-    """Name a number of genres that no catalogue has."""
+    """Log a number of genres that no catalogue has."""
     genres = {genre for each in movies.genres for genre in each}
-    if len(genres) > MANY_GENRES:
+    with_genres = sum(map(bool, movies.genres))
+    if len(genres) > MANY_GENRES or len(genres) >= max(SOME_GENRES, with_genres / 2):
         log(f"{path}: {len(genres):,} different genres, are they separated as expected ('|')?")

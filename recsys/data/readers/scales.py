@@ -9,17 +9,22 @@ from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.readers.problems import Problems
 from recsys.data.readers.ratings import RatingLines, keep
 from recsys.data.scale import EVENTS, Scale, scale_of, strengths
-from recsys.errors import DataError
+from recsys.errors import QueryError
 
 _ROWS = 2**17  # ratings looked at together
 OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
 
 
 def are_events(values: NDArray[np.floating]) -> bool:
-    """Whether (N,) values say nothing but that there was an event: all are 1, or any other one."""
+    """Whether (N,) values say nothing but that there was an event: all are 1, or any other one.
+
+    Of a value that MovieLens' scale does not have, fewer than OTHER_SCALE are slips.
+    """
     if not len(values) or not (values == values[0]).all():
         return False
-    return bool(values[0] == 1 or not MIN_RATING <= values[0] <= MAX_RATING)
+    if MIN_RATING <= values[0] <= MAX_RATING:
+        return bool(values[0] == 1)
+    return len(values) >= OTHER_SCALE
 
 
 def scaled(
@@ -45,9 +50,9 @@ def scaled(
     expected = "expected 0.5 to 5 in steps of a half"
     if not good.all():
         finite = np.isfinite(values)
-        others = int(finite.sum() - good.sum())
+        others, span = int(finite.sum() - good.sum()), values[finite]
         if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
-            others and (summed or values[finite].max() <= 1)
+            others and (summed or span.min() < span.max() <= 1)
         ):
             good, expected = finite, "expected a finite number"
     raw = keep(path, raw, good, problems, lambda i: f"rating {values[i]:g}, {expected}")
@@ -58,7 +63,7 @@ def scaled(
         share = (raw.ratings.values >= liked).mean()
         if not 0 < share < 1:
             low, high = raw.ratings.values.min(), raw.ratings.values.max()
-            raise DataError(
+            raise QueryError(
                 f"{path}: {'every' if share else 'no'} rating is {liked:g} or more, they are "
                 f"{low:g} to {high:g}",
                 "say another from which on a rating is a like",

@@ -58,7 +58,7 @@ def table_files(data: Path, items: Path | None, users: Path | None) -> TableFile
             f"{data}: which table has the ratings? expected ratings.csv or the like, there are "
             f"{', '.join(each.name for each in tables)}",
             "name the file itself",
-            "data",
+            "ratings",
         )
     files = TableFiles(ratings, items or found["items"], users or found["users"])
     read = [each for each in files[:3] if each]
@@ -99,6 +99,6 @@ def _one(folder: Path, kind: str, tables: list[Path]) -> Path | None:
         raise DataError(
             f"{folder}: several tables may be the {kind}: {', '.join(each.name for each in found)}",
             "keep one of them there, or name the files",
-            "data",
+            "ratings",
         )
     return found[0] if found else None

@@ -124,6 +124,19 @@ def test_ratings_dat_on_another_scale_and_repeated_if_it_is_said(tmp_path):
     assert own(read_dataset(tmp_path, repeats="last")) == [10, 7, 2, 9, 8]
 
 
+@pytest.mark.parametrize("value", [0, 1, 6])
+def test_ratings_dat_of_one_value_alone_are_events(tmp_path, value):
+    lines = "".join(f"{u}::{m}::{value}::9\n" for u, m in [(1, 1), (2, 1), (2, 7)])
+    put(tmp_path, {**DAT, "ratings.dat": lines.encode()})
+    assert not read_dataset(tmp_path).scale.rated
+    put(tmp_path, {"ratings.dat": DAT["ratings.dat"] + f"5::1::{value}::9\n".encode()})
+    if value == 1:
+        assert read_dataset(tmp_path).scale.rated
+    else:
+        with pytest.raises(DataError, match=f"ratings.dat:7: rating {value}, expected 0.5 to 5"):
+            read_dataset(tmp_path)
+
+
 def test_a_slip_in_five_stars_is_a_bad_line(tmp_path):
     with pytest.raises(DataError, match=r"ratings.csv:3: rating 7, expected 0.5 to 5 in steps"):
         read(tmp_path, [4, 7, *[3, 5] * 30])
