@@ -107,11 +107,11 @@ class TorchTwin:
         total = total + torch.from_numpy(named) @ (
             w["movies.genre.embedding"] @ w["movies.genre.weight"]
         )
-        words = w["movies.word"].index_select(0, torch.from_numpy(rows * shown)) * has_word
-        window = words.reshape(-1, w["movies.window"].shape[0])
-        filtered = torch.tanh(window @ w["movies.window"] + w["movies.window_bias"])
+        words = w["movies.title.word"].index_select(0, torch.from_numpy(rows * shown)) * has_word
+        window = words.reshape(-1, w["movies.title.window"].shape[0])
+        filtered = torch.tanh(window @ w["movies.title.window"] + w["movies.title.bias"])
         titles = torch.zeros(len(movies), filtered.shape[1]).index_add(0, movie, filtered)
-        return total + titles @ w["movies.title"]
+        return total + titles @ w["movies.title.weight"]
 
     def _features(
         self, movies: NDArray[np.int64]

@@ -172,7 +172,7 @@ def products(step: "TrainStep", batch: Any) -> float:
     """
     users, movies = len(batch.user_rows), len(batch.candidates)
     width = 2 * step.options.dimension
-    filters, wide = step.movies.window.shape[1], step.movies.window.shape[0]
+    wide, filters = step.movies.title.window.shape
     shown = step.title_rows[batch.candidates - 1] >= 0
     ids = step.users.user.weight.shape[0]
     genres = step.movies.genre.embedding.shape[0]

@@ -169,30 +169,64 @@ def channel_sum(
     return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
 
 
-class TitleWindows:
-    """The windows of three words of every title, ragged: only words that are there.
+class Windows:
+    """The windows of three words of every title, or other text, ragged: only words that are there.
 
     Titles are short and of unequal length; padding them costs the text CNN five times as much.
     """
 
-    def __init__(self, title_rows: NDArray[np.int64]) -> None:
-        """Args: title_rows: (C, T) int64, NO_WORD behind the last."""
-        around = np.pad(title_rows, ((0, 0), (1, 1)), constant_values=NO_WORD)
-        movie, place = np.nonzero(title_rows != NO_WORD)
-        window = np.stack([around[movie, place + step] for step in range(3)], 1)  # (N, 3)
+    def __init__(self, rows: NDArray[np.int64]) -> None:
+        """Args: rows: (C, T) int64 of words, NO_WORD behind the last."""
+        around = np.pad(rows, ((0, 0), (1, 1)), constant_values=NO_WORD)
+        text, place = np.nonzero(rows != NO_WORD)
+        window = np.stack([around[text, place + step] for step in range(3)], 1)  # (N, 3)
         self.rows = np.maximum(window, 0).ravel()  # (3 N,)
-        self.movies = len(title_rows)
-        self.movie = paddle.to_tensor(movie)
+        self.texts = len(rows)
+        self.text = paddle.to_tensor(text)
+        self.counts = paddle.to_tensor((rows != NO_WORD).sum(1, keepdims=True).astype(np.float32))
         self.has_word = paddle.to_tensor((window != NO_WORD).astype(np.float32).reshape(-1, 1))
 
-    def filtered(self, tower: "MovieTower", shown: NDArray[np.bool_]) -> paddle.Tensor:
-        """(C, F) the text CNN summed over each title."""
-        rows = paddle.to_tensor(self.rows * shown)
-        words = paddle.index_select(tower.word, rows) * self.has_word  # (3 N, size)
-        window = words.reshape([-1, tower.window.shape[0]])
-        filtered = paddle.tanh(window @ tower.window + tower.window_bias)
-        total = paddle.zeros([self.movies, filtered.shape[1]])
-        return paddle.index_add(total, self.movie, 0, filtered)
+
+class TextCNN(nn.Layer):
+    """Words, three at a time, through a CNN, and the layer behind it, to both heads at once.
+
+    What the windows say is summed of a title; of other texts, which may be long, it is the mean.
+    """
+
+    def __init__(self, words: int, config: Config, mean: bool = False) -> None:
+        super().__init__()
+        size, filters = config.side_size, config.filters
+        self.word = parameter(words + 1, size, spread=0.05)
+        self.window = parameter(3 * size, filters, spread=(3 * size) ** -0.5)
+        self.bias = parameter(filters, spread=0.0)
+        self.weight = parameter(filters, 2 * config.dimension, spread=filters**-0.5)
+        self.mean = mean
+
+    def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
+        """(B, T) rows of words, -1 behind the last, to (B, 2 D)."""
+        has_word = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, T, 1)
+        words = nn.functional.embedding(paddle.clip(rows, min=0), self.word) * has_word
+        around = nn.functional.pad(words, [0, 0, 1, 1, 0, 0], pad_from_left_axis=True)
+        window = paddle.concat([around[:, :-2], words, around[:, 2:]], -1)  # (B, T, 3 size)
+        filtered = paddle.tanh(window @ self.window + self.bias) * has_word
+        return self._scaled(filtered.sum(1), has_word.sum(1)) @ self.weight
+
+    def ragged(self, windows: Windows, shown: NDArray[np.bool_] | int = 1) -> paddle.Tensor:
+        """`forward` in the form that is cheap to train: (C, 2 D).
+
+        Args:
+            shown: for every word of every window, False to take it for an unknown one.
+        """
+        rows = paddle.to_tensor(windows.rows * shown)
+        words = paddle.index_select(self.word, rows) * windows.has_word  # (3 N, size)
+        window = words.reshape([-1, self.window.shape[0]])
+        filtered = paddle.tanh(window @ self.window + self.bias)
+        total = paddle.zeros([windows.texts, filtered.shape[1]])
+        total = paddle.index_add(total, windows.text, 0, filtered)
+        return self._scaled(total, windows.counts) @ self.weight
+
+    def _scaled(self, total: paddle.Tensor, counts: paddle.Tensor) -> paddle.Tensor:
+        return total / paddle.clip(counts, min=1) if self.mean else total
 
 
 def genre_sums(table: paddle.Tensor, genres: paddle.Tensor) -> paddle.Tensor:
@@ -202,26 +236,33 @@ def genre_sums(table: paddle.Tensor, genres: paddle.Tensor) -> paddle.Tensor:
 
 
 class MovieTower(nn.Layer):
-    """Movie id, genres summed, title through a text CNN, attributes' means: each by its layer."""
+    """Movie id, genres summed, texts through a text CNN, attributes' means: each by its layer."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        d, size, filters = config.dimension, config.side_size, config.filters
+        d, size = config.dimension, config.side_size
         self.movie = Embedded(config.movies, config.id_size, d)
         self.genre = Embedded(config.genres, size, d)
-        self.word = parameter(config.words + 1, size, spread=0.05)
-        self.window = parameter(3 * size, filters, spread=(3 * size) ** -0.5)
-        self.window_bias = parameter(filters, spread=0.0)
-        self.title = parameter(filters, 2 * d, spread=filters**-0.5)
+        self.title = TextCNN(config.words, config)
         self.bias = parameter(2 * d, spread=0.0)
         self.attributes = config.movie_attributes
-        self.sides = nn.LayerList([Embedded(a.size, size, d) for a in self.attributes])
+        self.sides = nn.LayerList(
+            [
+                TextCNN(a.size, config, mean=True)
+                if a.kind == "text"
+                else Embedded(a.size, size, d)
+                for a in self.attributes
+            ]
+        )
 
-    def known(self, movie: paddle.Tensor, sides: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    def known(
+        self, movie: paddle.Tensor, sides: Sequence[paddle.Tensor | Windows]
+    ) -> paddle.Tensor:
         """(B, 2 D) of ids and attributes."""
         total = self.movie(movie) + self.bias
         for n in range(len(self.attributes)):
-            total = total + self.sides[n](sides[n])
+            layer, side = self.sides[n], sides[n]
+            total = total + (layer.ragged(side) if isinstance(side, Windows) else layer(side))
         return total
 
     def forward(
@@ -241,20 +282,15 @@ class MovieTower(nn.Layer):
         """
         total = self.known(movie, sides)
         total = total + genre_sums(self.genre.table(), genres)
-        has_word = paddle.cast(title >= 0, "float32").unsqueeze(-1)  # (B, T, 1)
-        words = nn.functional.embedding(paddle.clip(title, min=0), self.word) * has_word
-        around = nn.functional.pad(words, [0, 0, 1, 1, 0, 0], pad_from_left_axis=True)
-        window = paddle.concat([around[:, :-2], words, around[:, 2:]], -1)  # (B, T, 3 size)
-        filtered = paddle.tanh(window @ self.window + self.window_bias) * has_word
-        return unit_heads(total + filtered.sum(1) @ self.title)
+        return unit_heads(total + self.title(title))
 
     def catalogue(
         self,
         movie: paddle.Tensor,
         genres: paddle.Tensor,
-        windows: TitleWindows,
+        windows: Windows,
         shown: NDArray[np.bool_],
-        sides: Sequence[paddle.Tensor] = (),
+        sides: Sequence[paddle.Tensor | Windows] = (),
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """`forward` for many movies at once, in the form that is cheap to train.
 
@@ -262,10 +298,11 @@ class MovieTower(nn.Layer):
             movie: (C,) int64 rows.
             genres: (C, G + 1) float32, ones.
             windows: of the C titles.
-            shown: for every word of every window, False to take it for an unknown one.
+            shown: of their words, see `TextCNN.ragged`.
+            sides: as `forward` has them, or windows of texts.
         """
         total = self.known(movie, sides) + genres @ self.genre.table()
-        return unit_heads(total + windows.filtered(self, shown) @ self.title)
+        return unit_heads(total + self.title.ragged(windows, shown))
 
 
 def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:

@@ -9,8 +9,9 @@ from recsys.data.schema import MOVIELENS
 from recsys.model import (
     Config,
     MovieTower,
-    TitleWindows,
+    TextCNN,
     UserTower,
+    Windows,
     folded,
     paddle,
     unit_heads,
@@ -57,7 +58,7 @@ def plainly(movies, titles=TITLES):
 
 def quickly(movies, shown=None):
     """The same movies through the form that training uses."""
-    windows = TitleWindows(TITLES)
+    windows = Windows(TITLES)
     ones = np.zeros((len(MOVIES), CONFIG.genres + 1), np.float32)
     for movie, place in zip(*np.nonzero(GENRES >= 0), strict=True):
         ones[movie, GENRES[movie, place]] += 1
@@ -83,10 +84,23 @@ def test_the_two_forms_have_the_same_gradients(tower_pair):
         np.testing.assert_allclose(quick, plain, atol=1e-5)
 
 
+def test_texts_of_movies_are_averaged_in_both_forms():
+    paddle.seed(3)
+    text = TextCNN(11, CONFIG, mean=True)
+    plain, quick = text(paddle.to_tensor(TITLES)).numpy(), text.ragged(Windows(TITLES)).numpy()
+    np.testing.assert_allclose(quick, plain, atol=1e-7)
+    whole = TextCNN(11, CONFIG)
+    whole.set_state_dict(text.state_dict())
+    words = np.maximum((TITLES != NO_WORD).sum(1, keepdims=True), 1)
+    np.testing.assert_allclose(whole(paddle.to_tensor(TITLES)).numpy(), plain * words, atol=1e-6)
+    turned = text(paddle.to_tensor(TITLES[:1, ::-1].copy())).numpy()
+    assert np.abs(turned - plain[0]).max() > 1e-4  # the order of words counts
+
+
 def test_words_kept_from_the_quick_form_are_unknown_words(tower_pair):
     _, movies = tower_pair
     unknown = np.where(TITLES == NO_WORD, NO_WORD, 0)
-    hidden = quickly(movies, np.zeros(len(TitleWindows(TITLES).rows), bool))
+    hidden = quickly(movies, np.zeros(len(Windows(TITLES).rows), bool))
     np.testing.assert_allclose(joined(hidden), joined(plainly(movies, unknown)), atol=1e-6)
 
 

@@ -1,6 +1,7 @@
 """A training step: both losses from one batch of users and one pass of the movie tower."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.movielens import MAX_RATING
 from recsys.data.schema import parts
-from recsys.model import Config, MovieTower, TitleWindows, UserTower, paddle, unit_heads
+from recsys.model import Config, MovieTower, UserTower, Windows, paddle, unit_heads
 from recsys.serving.users import CHANNELS, channel_values
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
@@ -153,7 +154,7 @@ class TrainStep:
         with paddle.no_grad():
             rows = paddle.arange(1, len(self.title_rows) + 1)
             shown = np.ones(len(windows.rows), bool)
-            sides = [paddle.to_tensor(each) for each in self.side_rows]
+            sides = self._movie_sides(self.side_rows)
             named = paddle.to_tensor(genres)
             heads = self.movies.catalogue(rows, named, windows, shown, sides)
             return np.concatenate([head.numpy() for head in heads], 1)
@@ -196,13 +197,13 @@ class TrainStep:
         sides = parts(self.users.attributes, batch.attributes)
         return [paddle.to_tensor(rows[:, 0] if a.width == 1 else rows) for a, rows in sides]
 
-    def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], TitleWindows]:
+    def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], Windows]:
         """(C, G + 1) genres as ones, and the titles' windows."""
         rows = self.genre_rows[candidates - 1]
         genres = np.zeros((len(candidates), int(self.genre_rows.max(initial=0)) + 1), np.float32)
         movie, place = np.nonzero(rows >= 0)
         genres[movie, rows[movie, place]] = 1
-        return genres, TitleWindows(self.title_rows[candidates - 1])
+        return genres, Windows(self.title_rows[candidates - 1])
 
     def _movie_vectors(
         self, candidates: NDArray[np.int64], rng: np.random.Generator
@@ -220,8 +221,13 @@ class TrainStep:
             paddle.to_tensor(named),
             windows,
             shown,
-            [paddle.to_tensor(each) for each in sides],
+            self._movie_sides(sides),
         )
+
+    def _movie_sides(self, rows: Sequence[NDArray[np.int64]]) -> list[paddle.Tensor | Windows]:
+        """Rows of movies' attributes as their tower takes them."""
+        sides = zip(self.movies.attributes, rows, strict=True)
+        return [Windows(each) if a.kind == "text" else paddle.to_tensor(each) for a, each in sides]
 
 
 def stands_for(batch: Batch) -> NDArray[np.float32]:
