@@ -117,7 +117,8 @@ class Attribute:
         """An attribute with so many of a column's values at most, the most frequent first."""
         if column.kind == "number":
             known = column.values[np.isfinite(column.values)]
-            cuts = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]) if len(known) else []
+            shares = np.linspace(0, 1, BINS + 1)[1:-1]
+            cuts = np.quantile(known, shares, method="higher") if len(known) else []
             return cls(name, "number", edges=tuple(np.unique(cuts).tolist()))
         several = _several(column)
         counts = Counter(value for each in several for value in each if value)
@@ -157,8 +158,9 @@ class Attribute:
             return self.values[row - 1]
         low, high = ([-np.inf, *self.edges, np.inf][place] for place in (row - 1, row))
         if np.isinf(low):
-            return f"under {high:g}" if np.isfinite(high) else "any"
-        return f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
+            return f"under {in_digits(high)}" if np.isfinite(high) else "any"
+        less = "or more" if np.isinf(high) else f"to {in_digits(high)}"
+        return f"{in_digits(low)} {less}"
 
     def named(self, text: str) -> list[int]:
         """The rows of a value as a query names it: what `value` says, a number, or a|b of several.
@@ -211,6 +213,15 @@ def _several(column: Column) -> Sequence[Sequence[str]]:
         return [(value,) for value in column.values]
     words = (_WORD.findall(text.lower()) for text in column.values)
     return [tuple(dict.fromkeys(each))[:MOST_WORDS] for each in words]
+
+
+def in_digits(number: float) -> str:
+    """A number in at most six digits, or whole where it has more, as dates have.
+
+    >>> in_digits(3.14159265), in_digits(19950831.5)
+    ('3.14159', '19950832')
+    """
+    return f"{number:.0f}" if 1e6 <= abs(number) < 1e15 else f"{number:g}"
 
 
 def listed(values: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from recsys.data.columns import NONE
 from recsys.data.dataset import title_words
-from recsys.data.schema import Column, Kind
+from recsys.data.schema import Column, Kind, in_digits
 from recsys.errors import QueryError, quoted
 
 KINDS: tuple[Kind, ...] = ("category", "categories", "number", "text")
@@ -28,7 +28,8 @@ RESERVED = {  # names of other inputs and outputs, words of Milvus' expressions,
     *("rowid", "timestamp"),
 }
 _ADDRESS = re.compile(r"https?://|www\.|.*\.(jpe?g|png|gif|webp)$", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
+_DATE = re.compile(r"\d{1,4}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
+_ISO = re.compile(r"(\d{4})[-/](0[1-9]|1[0-2])[-/](0[1-9]|[12]\d|3[01])(?!\d)")
 _ID = re.compile(r"(id|code|zip|isbn|ean|sku|phone|hash)\d*$", re.IGNORECASE)
 
 
@@ -117,7 +118,7 @@ def _column(name: str, cells: Sequence[Any], kind: str | None) -> Column | str:
     if _most(each is not None for each in numbers) and not _ID.search(name.split(":")[0]):
         return _as("number", texts)
     if _most(_DATE.match(each) for each in filled):
-        return "dates are not used yet"
+        return "dates, which are read only as year-month-day"
     return _of_words(texts, filled, different)
 
 
@@ -180,7 +181,12 @@ def _literal(text: str) -> tuple[str, ...] | None:
 
 
 def _number(text: str) -> float | None:
-    """A finite number; a currency's or percent sign beside it is passed over."""
+    """A finite number; a currency's or percent sign beside it is passed over.
+
+    A date is a number that is read as it is: 1995-08-31 is 19950831, whatever time is behind it.
+    """
+    if date := _ISO.match(text):
+        return float("".join(date.groups()))
     plain = text.strip("$€£% ")
     comma = "." if re.fullmatch(r"-?\d+,\d{1,2}", plain) else ""  # 9,99 is as good as 9.99
     with suppress(ValueError):
@@ -198,7 +204,7 @@ def _in_words(column: Column) -> str:
     """A column's kind and how many values it has."""
     if column.kind == "number":
         known = column.values[np.isfinite(column.values)]
-        span = f" {known.min():g}-{known.max():g}" if len(known) else ""
+        span = f" {in_digits(known.min())}-{in_digits(known.max())}" if len(known) else ""
         return f"number{span}"
     if column.kind == "text":
         return f"text ({len({w for each in column.values for w in title_words(each)}):,} words)"

@@ -1,0 +1,54 @@
+"""Columns that describe movies and users: of what kind they are, and why others are not used."""
+
+import numpy as np
+import pytest
+
+from recsys.data.readers.described import described
+from recsys.data.schema import Attribute
+
+
+def column(*cells, **options):
+    found = described({"name": list(cells)}, options)
+    return found.columns.get("name") or found.unused["name"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("1995-08-31", "2001-01-02", "1995-09-01", ""),
+        ("1995/08/31", "2001/01/02", "1995/09/01", None),
+        ("1995-08-31T12:00:00Z", "2001-01-02 23:59:59.5", "1995-09-01 00:00:00+01:00", ""),
+    ],
+)
+def test_dates_are_numbers_in_their_order(cells):
+    read = column(*cells)
+    assert read.kind == "number"
+    assert read.values.tolist()[:3] == [19950831, 20010102, 19950901]
+    assert np.isnan(read.values[3])
+    assert read.value(0) == 19950831
+
+
+def test_dates_are_said_in_all_their_digits():
+    found = described({"born": [f"19{n}-01-0{n % 9 + 1}" for n in range(50, 99)]}, {})
+    assert found.words == {"born": "number 19500106-19980109"}
+    born = Attribute.of("born", found.columns["born"])
+    assert born.value(1) == "under 19550102"
+    assert born.named("19550101") == [1]
+    assert [born.named(born.value(row)) for row in range(1, 11)] == [[n] for n in range(1, 11)]
+
+
+@pytest.mark.parametrize("cells", [("31.08.1995", "2.1.2001"), ("31-Aug-1995", "02-Jan-2001")])
+def test_dates_of_which_the_day_may_be_the_month_are_named(cells):
+    assert column(*cells) == "dates, which are read only as year-month-day"
+
+
+def test_what_only_looks_like_a_date_is_none():
+    assert column("1995-13-31", "2001-01-32") == "dates, which are read only as year-month-day"
+    assert column("3-5 players", "2-4 players", "3-5 players", "2-4 players").kind == "category"
+
+
+def test_free_text_of_users_is_named():
+    texts = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9)]
+    found = described({"about me": texts}, {}, several=False)
+    assert found.unused == {"about me": "free text of users is not used"}
+    assert column(*texts).kind == "text"
