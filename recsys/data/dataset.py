@@ -164,7 +164,7 @@ class Dataset:
     users: Users
     movies: Movies
     ratings: Ratings
-    user_names: NDArray | None = None  # raw ids by code, ascending; None: codes are the ids
+    user_names: NDArray | None = None  # raw ids by code, `in_order`; None: codes are the ids
     movie_names: NDArray | None = None
     scale: Scale = FIVE_STARS  # of the file's ratings; those here are the model's
 
@@ -214,8 +214,8 @@ class Vocabulary:
             users: the attributes of users.
             movies: those of movies beside genres, title and year.
         """
-        self.user_ids = id_array(user_ids)  # (U,) ascending; row r is user_ids[r - 1]
-        self.movie_ids = id_array(movie_ids)  # (M,) ascending
+        self.user_ids = id_array(user_ids)  # (U,) `in_order`; row r is user_ids[r - 1]
+        self.movie_ids = id_array(movie_ids)  # (M,) `in_order`
         self.words = list(words)
         self.genres = list(genres)
         self.users, self.movies = users, movies

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.data.ids import positions
+from recsys.data.ids import id_array, in_order, positions
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,16 @@ def test_integers_of_different_sizes():
     ids = np.array([1, 2**31, 2**40])
     assert positions(ids, np.array([1, 5], np.int32)).tolist() == [0, -1]
     assert positions(np.array([1, 5], np.int8), ids).tolist() == [0, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "wanted"),
+    [
+        (["m10", "m9", "M1", "m9"], ["M1", "m9", "m10"]),
+        (["10", "9", "a", ""], ["", "9", "10", "a"]),
+        (["a1b2", "a1b10", "a1", "a01"], ["a01", "a1", "a1b2", "a1b10"]),
+        ([10, 9, 9], [9, 10]),
+    ],
+)
+def test_ids_are_in_the_order_of_the_numbers_in_them(ids, wanted):
+    assert in_order(id_array(ids)).tolist() == wanted

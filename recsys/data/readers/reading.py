@@ -195,8 +195,7 @@ def _coded(
             "write them alike in both",
             "file",
         )
-    order = np.argsort(texts)
-    return coded(np.argsort(order)[ids], texts[order], others)
+    return coded(ids, texts, others)
 
 
 def _noted(

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, positions
+from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
 from recsys.data.readers.column import Column, Numbers
 from recsys.data.readers.fields import MAX_TIME, number, shown
 from recsys.data.readers.problems import BadLine, Problems
@@ -45,7 +45,7 @@ def ids(column: Column, what: str) -> Numbers:
     if _are_text(odd, counts):
         expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
         fit = np.array([text != "" for text in texts], np.bool_) & (values != TOO_LARGE)
-        names, values = np.unique(np.array(texts, object)[fit]), np.full(len(texts), NO_NUMBER)
+        names, values = in_order(np.array(texts, object)[fit]), np.full(len(texts), NO_NUMBER)
         values[fit] = positions(names, np.array(texts, object)[fit])
     values = np.append(values, NO_NUMBER)  # for code -1, an empty field
     if values.max(initial=0) <= MAX_CODE:
