@@ -1,29 +1,31 @@
 """Raw files to a checked `Dataset`, and raw movie files to encoded lines (`movies_data.txt`)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.columns import Columns
+from recsys.data.columns import NONE, Columns
 from recsys.data.dataset import NO_WORD, Dataset, Movies, Vocabulary, padded
 from recsys.data.files import replacing_file
 from recsys.data.ids import MAX_ID as LARGEST_ID
 from recsys.data.ids import Id, as_text, id_array, is_text
+from recsys.data.readers.described import field_name
 from recsys.data.readers.fields import MAX_ID, row_numbers, whole_number
 from recsys.data.readers.layouts import ENCODED_MOVIES, movie_layout
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.reading import note_genres, noted, read_all
+from recsys.data.readers.reading import no_table, note_genres, noted, read_all
 from recsys.data.readers.records import records
 from recsys.data.readers.table_files import is_table
 from recsys.data.readers.tables import read_movie_table
 from recsys.data.readers.tabular import Understood
 from recsys.data.readers.text import file_bytes
-from recsys.errors import DataError
+from recsys.errors import DataError, QueryError
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
@@ -80,22 +82,38 @@ def read_movies(
     path: Path | str,
     *,
     columns: Columns = Columns(),
+    kinds: Mapping[str, str] = MappingProxyType({}),
     skip_bad_lines: SkipBadLines = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Movies:
     """Read and check a raw movie file: `movies.dat` or any like it, `u.item`, `*.item`, a table.
+
+    Args:
+        columns: what is not to be inferred of the columns.
+        kinds: what a model takes columns for, where the file has such.
+
+    Raises:
+        DataError: as for `read_dataset`, or `columns` and `kinds` do not agree.
 
     >>> read_movies("data/sample/movies.dat").titles[0]
     'Toy Story (1995)'
     """
     path = Path(path)
     problems = Problems()
+    for name, kind in columns.kinds:
+        known = kinds.get(field_name(name), kind)
+        if kind not in (NONE, known):
+            cause = f"{path}: {name} cannot be {kind}, the model takes it for {known}"
+            raise QueryError(cause, "leave it as it is, or out", "column")
+    whole = columns._replace(kinds=tuple({**kinds, **dict(columns.kinds)}.items()))
     if is_table(path):
-        movies, understood = read_movie_table(path, columns, problems)
+        movies, understood = read_movie_table(path, whole, problems)
     else:
-        movies, own = read_movie_file(path, movie_layout(path), problems, dict(columns.kinds))
+        if any(columns[:-1]):
+            raise no_table(path, "file")
+        movies, own = read_movie_file(path, movie_layout(path), problems, dict(whole.kinds))
         understood = Understood({}, own.unused, own.words)
-    noted([(path, understood)], {}, log)
+    noted([(path, understood)], columns, {}, log)
     note_genres(movies, path, log)
     _settle(path, len(movies), problems, skip_bad_lines, log)
     return movies

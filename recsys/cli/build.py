@@ -10,6 +10,8 @@ from click.core import ParameterSource
 from recsys.cli.movies import Wanted
 from recsys.cli.options import (
     DATA_HOME,
+    ROLES_OF_MOVIES,
+    columns_options,
     data_folder,
     data_option,
     milvus_options,
@@ -26,6 +28,7 @@ from recsys.data.movielens import SOURCES
 
 if TYPE_CHECKING:
     from recsys.cli.options import Source
+    from recsys.data.columns import Columns
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus.update import Changes
     from recsys.milvus.versions import Published
@@ -115,10 +118,13 @@ def train(
     "-o", "--output", default="movies_data.txt", show_default=True, type=File(),
     help="The file to write.",
 )  # fmt: skip
+@columns_options(*ROLES_OF_MOVIES)
 @model_option
 @skip_bad_lines_options
 @verbosity_options
-def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines") -> None:
+def preprocess(
+    file: str, output: str, columns: "Columns", model: str, skip_bad_lines: "SkipBadLines"
+) -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
 
     Example: recsys preprocess -f data/ml-100k/u.item
@@ -127,12 +133,14 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
     from recsys.serving.model_folder import load_model
 
     vocabulary = load_model(model).vocabulary
-    movies = read_movies(Path(file), skip_bad_lines=skip_bad_lines, log=log)
+    movies = read_movies(Path(file), columns=columns, skip_bad_lines=skip_bad_lines, log=log)
     done = write_movies_data(Path(output), movies, vocabulary)
     log(
         f"{done.movies} movies; unknown to the model: {done.unknown_words} words, "
         f"{done.unknown_genres} genres"
     )
+    if movies.columns:
+        log(f"{output}: has titles and genres only, not {', '.join(movies.columns)}")
     click.echo(output)
 
 
@@ -141,6 +149,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
     "-f", "--file", type=File(),
     help="movies_data.txt or a raw movie file, which adds to what is published.",
 )  # fmt: skip
+@columns_options(*ROLES_OF_MOVIES)
 @model_option
 @milvus_options
 @click.option(
@@ -169,6 +178,7 @@ def preprocess(file: str, output: str, model: str, skip_bad_lines: "SkipBadLines
 @verbosity_options
 def load_movies(
     file: str | None,
+    columns: "Columns",
     model: str,
     address: "MilvusAddress",
     keep: int,
@@ -192,6 +202,8 @@ def load_movies(
     Example: recsys load-movies -f movies_data.txt
              recsys load-movies --model next.model --switch recommender_system.inference.model
     """
+    if any(columns) and not file:
+        raise click.UsageError("columns are of a table of movies: name it by -f")
     if sum([update, rollback, dry_run]) > 1:
         raise click.UsageError("--update, --rollback and --dry-run go one at a time")
     layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
@@ -209,7 +221,7 @@ def load_movies(
     folder = load_model(model)
     if switch:
         check_place(Path(switch), "switch")
-    wanted = Wanted.read(folder, file, replace)
+    wanted = Wanted.read(folder, file, replace, columns)
     if dry_run:
         _dry_run(wanted, index, address)
         return

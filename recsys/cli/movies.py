@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from recsys.cli.prompt import log
+from recsys.data.columns import Columns
+from recsys.errors import DataError
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Movies
@@ -24,10 +26,17 @@ class Wanted(NamedTuple):
     found: "Catalogue"  # of the file, or of the model
 
     @classmethod
-    def read(cls, folder: "ModelFolder", file: str | None, replace: bool = False) -> "Wanted":
+    def read(
+        cls,
+        folder: "ModelFolder",
+        file: str | None,
+        replace: bool = False,
+        columns: Columns = Columns(),
+    ) -> "Wanted":
         """
         Raises:
-            DataError: the file cannot be read, or was encoded for another model.
+            DataError: the file cannot be read, was encoded for another model, or has no such
+                columns.
             ModelError: the model folder is damaged.
         """
         from recsys.infer import catalogue, decoded_movies
@@ -36,10 +45,14 @@ class Wanted(NamedTuple):
         folder.verify()
         movies = None
         if file and is_movies_data(Path(file)):
+            if any(columns):
+                raise DataError(
+                    f"{file}: encoded movies have no columns", "name the raw file", "file"
+                )
             encoded = read_movies_data(Path(file), folder.vocabulary)
             movies = decoded_movies(folder, *encoded)
         elif file:
-            movies = _as_the_model_knows_them(folder, Path(file))
+            movies = _as_the_model_knows_them(folder, Path(file), columns)
         return cls(folder, file, replace, catalogue(folder, movies))
 
     def check_removal(self, movies: "Catalogue", store: "MilvusStore") -> None:
@@ -92,13 +105,12 @@ def _published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None
         return None
 
 
-def _as_the_model_knows_them(folder: "ModelFolder", file: Path) -> "Movies":
+def _as_the_model_knows_them(folder: "ModelFolder", file: Path, columns: Columns) -> "Movies":
     """A raw file's movies; what its columns are is what they were in training."""
-    from recsys.data.columns import Columns
     from recsys.preprocess import read_movies
 
-    kinds = {each.name: each.kind for each in folder.vocabulary.movies}
-    movies = read_movies(file, columns=Columns(kinds=tuple(kinds.items())), log=log)
+    kinds: dict[str, str] = {each.name: each.kind for each in folder.vocabulary.movies}
+    movies = read_movies(file, columns=columns, kinds=kinds, log=log)
     if others := [name for name in movies.columns if name not in kinds]:
         log(f"{file}: not used: {', '.join(others)}, of which the model knows nothing")
     if missing := [name for name in kinds if name not in movies.columns]:

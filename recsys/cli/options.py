@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recsys.serving.catalogue import Filter
 
 ROLES = Columns._fields[:-1]  # all but the kinds
+ROLES_OF_MOVIES = ("item", "title", "genres")
 F = TypeVar("F", bound=Callable[..., Any])
 REPEATS = ("last", "sum", "count")
 DATA_HOME = "data"  # where downloaded datasets live
@@ -38,7 +39,7 @@ ADDRESS_HELP = {
 }
 
 COLUMNS_HELP = {
-    "user": "The column of a table that has the users' ids.",
+    "user": "The column of a table that has the users' ids; a name, or a number from 1.",
     "item": "The column with the movies' ids.",
     "rating": "The column with the ratings; none for events without.",
     "time": "The column with the times; none for no times.",
@@ -119,15 +120,35 @@ class Source(NamedTuple):
         )
 
 
+def columns_options(*roles: str) -> Callable[[F], F]:
+    """A --ROLE-column for each role, and --column; the command gets `columns`."""
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def with_columns(**given: Any) -> Any:
+            said = {role: given.pop(f"{role}_column") for role in roles}
+            columns = Columns(**said, kinds=tuple(given.pop("column")))
+            return command(**given, columns=columns)
+
+        with_columns = click.option(
+            "--column", multiple=True, type=ColumnKind(),
+            help="What a column that describes users or movies is: price=number; or category, "
+            "categories, text, none. Repeat it.",
+        )(with_columns)  # fmt: skip
+        for role in reversed(roles):
+            option = click.option(f"--{role}-column", help=COLUMNS_HELP[role])
+            with_columns = option(with_columns)
+        return with_columns  # type: ignore[return-value]
+
+    return decorate
+
+
 def source_options(command: F) -> F:
-    """--items, --users and a --ROLE-column for each of `Columns`; the command gets `source`."""
+    """--items, --users and options about columns and ratings; the command gets `source`."""
 
     @functools.wraps(command)
     def with_source(**given: Any) -> Any:
-        columns = Columns(**{role: given.pop(f"{role}_column") for role in ROLES})
-        columns = columns._replace(kinds=tuple(given.pop("column")))
-        names = ("items", "users", "liked_from", "repeats")
-        source = Source(columns=columns, **{name: given.pop(name) for name in names})
+        source = Source(**{name: given.pop(name) for name in Source._fields})
         return command(**given, source=source)
 
     for option in (
@@ -139,15 +160,9 @@ def source_options(command: F) -> F:
             "--liked-from", type=Number(),
             help="The rating from which on a movie is liked; by default 4 of 5, 8 of 10 and so on.",
         ),
-        click.option(
-            "--column", multiple=True, type=ColumnKind(),
-            help="What a column that describes users or movies is: price=number; or category, "
-            "categories, text, none. Repeat it.",
-        ),
     ):  # fmt: skip
         with_source = option(with_source)
-    for role in reversed(ROLES):
-        with_source = click.option(f"--{role}-column", help=COLUMNS_HELP[role])(with_source)
+    with_source = columns_options(*ROLES)(with_source)
     for name, help in (("--users", "A table of users."), ("--items", "A table of movies.")):
         with_source = click.option(name, type=File(), help=help)(with_source)
     return with_source  # type: ignore[return-value]

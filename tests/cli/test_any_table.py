@@ -92,7 +92,7 @@ def test_columns_of_unnamed_files_are_told_by_number(run, tmp_path):
     assert found["unused"] == {"column 3 of r.csv": "not about a rating"}
     found = seen(run, tmp_path, "--user-column", "1", "--item-column", "2", "--rating-column", "3")
     assert found["columns"]["rating"] == "column 3 300-300"
-    done = run("inspect", tmp_path, "--user-column", "9", code=1)
+    done = run("inspect", tmp_path, "--user-column", "9", code=2)
     assert "no column '9', there are 'column 1', 'column 2'" in done.stderr
 
 

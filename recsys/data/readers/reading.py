@@ -85,12 +85,7 @@ def read_all(
     if tables:
         return _read_tables(tables, data, columns, Checks(liked_from, repeats or "", complete), log)
     if items or users or any(columns[:-1]):
-        raise DataError(
-            f"{data}: no table, only of tables (CSV, JSON lines, Parquet) can other files and "
-            "columns be named",
-            "name the folder alone",
-            "ratings",
-        )
+        raise no_table(data, "ratings")
     files = files_of(data)
     problems = Problems()
     movies, own = read_movie_file(*files.movies, problems, dict(columns.kinds))
@@ -105,7 +100,7 @@ def read_all(
     if known is None:
         known = Users.without_attributes(unique(raw.ratings.user_ids))
         log(f"{data}: no users file, so only ratings are known of users")
-    understood, unused = _noted(parts, {}, columns, log)
+    understood, unused = noted(parts, columns, {}, log)
     dataset = Dataset(_name(data), known, movies, raw.ratings)
     checks = Checks(liked_from, repeats or "", complete)
     rated = not are_events(raw.ratings.values)
@@ -126,18 +121,22 @@ def _read_tables(
     rated = rated and not are_events(raw.ratings.values)
     checks = checks._replace(repeats=checks.repeats or ("last" if rated else "count"))
     parts = [(tables.ratings, of_ratings)]
-    columns = columns._replace(user=_key(of_ratings, "user"), item=_key(of_ratings, "item"))
+    columns = columns._replace(user=None, item=None)  # they were those of the ratings
     if tables.items:
-        movies, described = read_movie_table(tables.items, columns, problems)
+        movies, described = read_movie_table(
+            tables.items, columns, problems, _key(of_ratings, "item")
+        )
         parts.append((tables.items, described))
         note_genres(movies, tables.items, log)
     if tables.users:
-        known, described = read_user_table(tables.users, columns, problems)
+        known, described = read_user_table(
+            tables.users, columns, problems, _key(of_ratings, "user")
+        )
         parts.append((tables.users, described))
     why = "only ratings, movies and users are read"
     if not data.is_dir():
         why = "beside the ratings, but not named"
-    understood, unused = _noted(parts, {name: why for name in tables.unused}, columns, log)
+    understood, unused = noted(parts, columns, {name: why for name in tables.unused}, log)
     if movies is None:
         found = named(different[1], movie_names)
         movies = Movies(found, [f"Item {i}" for i in found.tolist()], [()] * len(found))
@@ -198,18 +197,25 @@ def _coded(
     return coded(ids, texts, others)
 
 
-def _noted(
-    parts: Sequence[tuple[Path, Understood]], unused: dict[str, str], columns: Columns, log: Log
-) -> tuple[dict[str, str], dict[str, str]]:
-    """`noted`, after a check that the columns there are kinds of are there."""
-    check_kinds(dict(columns.kinds), [n for _, each in parts for n in (*each.own, *each.unused)])
-    return noted(parts, unused, log)
+def no_table(path: Path, fix: str) -> DataError:
+    """The error when columns or other files are named beside what is no table."""
+    return DataError(
+        f"{path}: no table, only of tables (CSV, JSON lines, Parquet) can other files and "
+        "columns be named",
+        "name it alone",
+        fix,
+    )
 
 
 def noted(
-    parts: Sequence[tuple[Path, Understood]], unused: dict[str, str], log: Log
+    parts: Sequence[tuple[Path, Understood]], columns: Columns, unused: dict[str, str], log: Log
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Log how files were read, and what is not used; both by role or column."""
+    """Log how files were read, and what is not used; both by role or column.
+
+    Raises:
+        DataError: a column that a kind is given of is not there.
+    """
+    check_kinds(dict(columns.kinds), [n for _, each in parts for n in (*each.own, *each.unused)])
     understood: dict[str, str] = {}
     for _, part in parts:
         understood |= part.roles

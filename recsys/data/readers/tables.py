@@ -24,10 +24,16 @@ from recsys.errors import DataError
 _LOOKED_AT = 1000  # rows whose content decides what a column is
 
 
-def read_movie_table(path: Path, given: Columns, problems: Problems) -> tuple[Movies, Understood]:
-    """The movies of a table; without a column of titles a movie is called "Item ID"."""
+def read_movie_table(
+    path: Path, given: Columns, problems: Problems, key: str | None = None
+) -> tuple[Movies, Understood]:
+    """The movies of a table; without a column of titles a movie is called "Item ID".
+
+    Args:
+        key: what ids of movies are called elsewhere.
+    """
     table = open_table(path)
-    found = _described(table, "item", ("title", "genres", "year"), given)
+    found = _described(table, "item", ("title", "genres", "year"), given, key)
     own = _others(table, found)
     read = _all_text(table, [*found.values(), *own], problems)
     lines = read.lines
@@ -79,11 +85,13 @@ def _cells(table: Table, read: Read, names: Sequence[str], rows: Sequence[int]) 
     return {name: [cells[row] for row in rows] for name, cells in found.items()}
 
 
-def _described(table: Table, key: str, roles: Sequence[str], given: Columns) -> dict[str, str]:
-    """The columns that describe movies or users; a key may be called as in the ratings, or id."""
+def _described(
+    table: Table, key: str, roles: Sequence[str], given: Columns, elsewhere: str | None
+) -> dict[str, str]:
+    """The columns that describe movies or users; a key may be called as elsewhere, or id."""
     given = given.placed(table.names)
-    if given.of(key) not in table.names:
-        given = given._replace(**{key: None})  # type: ignore[arg-type]
+    if given.of(key) is None and elsewhere in table.names:
+        given = given._replace(**{key: elsewhere})  # type: ignore[arg-type]
     found = by_name(table.path, table.names, (key, *roles), given)
     if not table.named:
         return without_names(table, key, roles, found, given)
@@ -132,10 +140,12 @@ def _genres(path: Path, cells: list[Any] | None) -> tuple[str, Callable[[Any], t
     return repr(separator) if separator else "", names
 
 
-def read_user_table(path: Path, given: Columns, problems: Problems) -> tuple[Users, Understood]:
+def read_user_table(
+    path: Path, given: Columns, problems: Problems, key: str | None = None
+) -> tuple[Users, Understood]:
     """The users of a table: gender, age in years and job, as MovieLens has them."""
     table = open_table(path)
-    found = _described(table, "user", ("gender", "age", "job"), given)
+    found = _described(table, "user", ("gender", "age", "job"), given, key)
     own = _others(table, found)
     read = _all_text(table, [*found.values(), *own], problems)
     if not len(read.lines):
