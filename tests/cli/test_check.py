@@ -111,3 +111,18 @@ def test_what_is_wrong_is_named_and_exits_with_1(run, another_model, tmp_path):
 @pytest.mark.parametrize("seeds", ["", "x", "1-", "0,,1", "-3", "٣", "3-1", "0-99999999"])
 def test_evaluate_refuses_seeds_that_are_none(run, seeds):
     assert "--seeds" in run("evaluate", f"--seeds={seeds}", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["recommend --exact", "similar 1 --exact", "predict -u 1 -m 1", "load-movies", "preprocess"],
+)
+def test_a_model_folder_of_an_older_version_is_named_as_such(run, own_model, asked):
+    config = json.loads((own_model / "config.json").read_text())
+    (own_model / "config.json").write_text(json.dumps({**config, "format": 3}))
+    file = ("-f", SAMPLE / "movies.dat") if asked == "preprocess" else ()
+    done = run(*asked.split(), *file, "--model", own_model, code=1)
+    assert done.stderr == (
+        f"recsys: {own_model}: model of format 3, this recsys reads format 4; "
+        f"train again: recsys train --model {own_model}\n"
+    )
