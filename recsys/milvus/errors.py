@@ -85,6 +85,11 @@ _BY_TEXT = {  # in lower case; the first that fits
     r"corrupt|parquet|not valid json|expecting value|manifest": _Meaning(
         "the database is damaged ({text})", "move it away and publish the movies", "publish"
     ),
+    r"maximum field": _Meaning(
+        "a Milvus server takes at most 58 columns of your own ({text})",
+        "leave some out and train again",
+        "train",
+    ),
     r"nodes? not enough": _Meaning("{text}", "ask for fewer replicas", "replicas"),
     r"shards.*limited": _Meaning("{text}", "ask for fewer shards", "shards"),
     r"delegator|shard leader": _NODE,

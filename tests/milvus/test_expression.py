@@ -209,3 +209,19 @@ def test_columns_of_any_name_are_published_and_asked_by(uri):
             filter = Filter(where=parse(f'{name} == "{n}" and {name} not in ["{n + 2}"]', known))
             hits = store.search(one[:1], 4, filter)
             assert sorted(hits.movie_ids[hits.there].tolist()) == [0, 2], name
+
+
+def test_more_columns_than_a_server_takes_are_one_line(uri):
+    one = unit(np.eye(2))
+    columns = {f"column_{n}": Column("number", np.arange(2.0)) for n in range(59)}
+    movies = Catalogue(
+        np.arange(2), ["x"] * 2, [()] * 2, np.zeros(2, np.int32), np.zeros(2, bool), one, columns
+    )
+    with MilvusStore(MilvusAddress(uri, collection="many")) as store:
+        if store._milvus.lite:
+            assert store.publish(movies, MODEL).count == 2
+            return
+        with pytest.raises(StoreError, match=r"at most 58 columns.*leave some out and train again"):
+            store.publish(movies, MODEL)
+        del columns["column_58"]
+        assert store.publish(movies, MODEL).count == 2
