@@ -21,7 +21,7 @@ from recsys.cli.options import (
     store_at,
 )
 from recsys.cli.prompt import bar, command, log, verbosity_options
-from recsys.cli.values import Age, File, Gender, Job, NameValue
+from recsys.cli.values import Age, File, Gender, Job, NameValue, Text
 
 if TYPE_CHECKING:
     from recsys.infer import RankBy
@@ -41,8 +41,12 @@ RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
     "--user-attribute", multiple=True, type=NameValue(),
     help="What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
 )  # fmt: skip
-@click.option("--like", multiple=True, help="A movie the user likes, by title or id; repeat it.")
-@click.option("--dislike", multiple=True, help="One the user does not like; repeat it.")
+@click.option(
+    "--like", multiple=True, type=Text(), help="A movie the user likes, by title or id; repeat it."
+)
+@click.option(
+    "--dislike", multiple=True, type=Text(), help="One the user does not like; repeat it."
+)
 @click.option(
     "--users", type=File(), help="'all', or a file of user ids (- for stdin), for many at once."
 )

@@ -23,7 +23,7 @@ from recsys.cli.options import (
 )
 from recsys.cli.prompt import bar, command, log, quiet, verbosity_options
 from recsys.cli.signals import TERMINATED, terminated_as_interrupted
-from recsys.cli.values import File, IndexName, Number, Whole
+from recsys.cli.values import File, IndexName, Number, Text, Whole
 from recsys.data.movielens import SOURCES
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def preprocess(
 @click.option(
     "--replicas", default=1, show_default=True, type=Whole(1, 1024), help="Copies on a cluster."
 )
-@click.option("--resource-group", multiple=True, help="Of a cluster; may be repeated.")
+@click.option("--resource-group", multiple=True, type=Text(), help="Of a cluster; may be repeated.")
 @click.option(
     "--switch", type=File(),
     help="A model folder: once all is published, the model is put in its place.",

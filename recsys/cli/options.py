@@ -11,7 +11,7 @@ import click
 
 from recsys.cli.prompt import Misuse, log, quiet
 from recsys.cli.remedies import in_words
-from recsys.cli.values import ColumnKind, File, Number, Time, Whole, Years
+from recsys.cli.values import ColumnKind, File, Number, Text, Time, Whole, Years
 from recsys.data.columns import Columns
 from recsys.errors import StoreError, quoted
 from recsys.milvus.address import CONSISTENCY, MilvusAddress
@@ -280,12 +280,13 @@ def filter_options(command: F) -> F:
         return command(**given, wanted=wanted)
 
     every = "Every --genre must be there, not just one."
+    some, none = "Movies that have one of these; repeat it.", "Movies without it; may be repeated."
     for option in (
         click.option("--where", help="Movies that fit: 'year >= 1990 and brand == \"X\"'."),
         click.option("--year", type=Years(), help="Movies of these years: 1994 or 1990-1999."),
-        click.option("--not-genre", multiple=True, help="Movies without it; may be repeated."),
+        click.option("--not-genre", multiple=True, type=Text(), help=none),
         click.option("--all-genres", is_flag=True, help=every),
-        click.option("--genre", multiple=True, help="Movies that have one of these; repeat it."),
+        click.option("--genre", multiple=True, type=Text(), help=some),
     ):
         with_filter = option(with_filter)
     return with_filter  # type: ignore[return-value]

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from recsys.cli.remedies import in_words
 from recsys.errors import QueryError, RecsysError, quoted, shortened
@@ -97,6 +98,13 @@ class Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         return super().get_command(context, "load-movies" if name == "load" else name)
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The environment's names are those of the command, not of what it may also be called."""
+        name, found, rest = super().resolve_command(context, args)
+        return found.name if found else name, found, rest
+
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         with _in_one_line():
             return super().make_context(*args, **more)
@@ -118,7 +126,17 @@ def _in_one_line() -> Iterator[None]:
     except click.UsageError as error:
         if type(error).show is not click.UsageError.show:  # the help, where no command is given
             raise
-        raise Misuse(error.format_message()) from error
+        raise Misuse(error.format_message() + _origin(error)) from error
+
+
+def _origin(error: click.UsageError) -> str:
+    """The variable of the environment that an option's wrong value comes from."""
+    param = error.param if isinstance(error, click.BadParameter) else None
+    if not (param and param.name and error.ctx and not param.envvar):  # else click names it
+        return ""
+    source = error.ctx.get_parameter_source(param.name)
+    name = variable_of(param, error.ctx.command.name or "")
+    return f" (from {name})" if source is ParameterSource.ENVIRONMENT else ""
 
 
 def error_line(message: str) -> None:

@@ -1,6 +1,7 @@
 """The kinds of values that options take."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
@@ -27,7 +28,20 @@ class _Value(click.ParamType):
         self.fail(f"{quoted(str(value))} {why}", param, context)
 
 
-class _Several(_Value):
+class _Listed(click.ParamType):
+    """A value that may come several times; a variable of the environment has ";" between them."""
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [part.strip() for part in rv.split(";") if part.strip()]
+
+
+class Text(_Listed):
+    """A text."""
+
+    name = "text"
+
+
+class _Several(_Listed, _Value):
     """A value that becomes several, in a tuple; click hands a default on as it is."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:

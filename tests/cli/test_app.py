@@ -8,7 +8,6 @@ import sys
 
 import click
 import pytest
-from click.testing import CliRunner
 from command_line import SAMPLE, environment, recsys
 
 from recsys.cli.app import cli
@@ -224,34 +223,6 @@ def test_the_command_line_wins_over_the_environment(trained, run, monkeypatch):
     monkeypatch.setenv("RECSYS_MODEL", "nowhere")
     run(*ASK, "--exact", code=1)
     run(*ASK, "--exact", "--model", trained.model)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "recommend",
-        "similar 1",
-        "load-movies",
-        "load-movies --rollback",
-        "load-movies --dry-run",
-        "doctor",
-        "doctor --json",
-        pytest.param(
-            f"evaluate --data {SAMPLE} --epochs 1 --dimension 4 --likes 1", marks=pytest.mark.slow
-        ),
-    ],
-)
-def test_a_password_is_never_printed(run, line, monkeypatch):
-    monkeypatch.setenv("RECSYS_TOKEN", "me:another-secret")
-    wait = [] if line.startswith("evaluate") else ["--timeout", "0.5"]
-    address = ("--uri", "http://me:topsecret@127.0.0.1:1", *wait)
-    for more in ((), ("--debug",)) if line == "recommend" else ((),):
-        done = CliRunner().invoke(cli, [*line.split(), *address, *more])
-        assert done.exit_code == 1
-        assert "127.0.0.1:1" in done.output or more
-        for secret in ("topsecret", "another-secret"):
-            assert secret not in done.output
-            assert secret not in str(done.exception)
 
 
 def test_training_without_paddle_names_the_missing_package(tmp_path):

@@ -1,7 +1,9 @@
 """Odd command lines: refused where they are parsed, in one short line, with exit code 2."""
 
-import os
+import uuid
 
+import click
+import milvus_server
 import pytest
 from click.testing import CliRunner
 from command_line import SAMPLE, recsys
@@ -80,34 +82,64 @@ def test_names_that_are_too_long(run, tmp_path, option):
     assert "Error:" not in said
 
 
-URI = "http://somebody:hunter2secret@127.0.0.1:1"
+SECRETS = ("hunter2secret", "another-secret")
+NEEDED = {
+    "download": ("ml-1m", "--from", "none.zip"),
+    "inspect": ("none",),
+    "train": ("--data", "none"),
+    "preprocess": ("-f", "none"),
+    "similar": ("Toy Story",),
+    "predict": ("-u", "1", "-m", "1"),
+    "evaluate": ("--data", "none"),
+}
+
+
+def ways(command: str) -> list[tuple[str, ...]]:
+    """A command with each of its flags, and each of its formats; and wrong."""
+    found: list[tuple[str, ...]] = [(), ("--no-such-option",), ("extra",)]
+    for param in cli.commands[command].params:
+        if getattr(param, "is_flag", False) and "help" not in (param.name or ""):
+            found.append((param.opts[-1],))
+        elif isinstance(param.type, click.Choice) and isinstance(param, click.Option):
+            found += [(param.opts[-1], choice) for choice in param.type.choices]
+    return [(command, *NEEDED.get(command, ()), *more) for more in found]
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands))
-def test_no_command_prints_the_password_of_an_address(run, monkeypatch, tmp_path, command):
-    monkeypatch.setenv("RECSYS_URI", URI)
-    monkeypatch.setenv("RECSYS_TIMEOUT", "1")
-    line = {
-        "download": ("ml-1m", "--from", tmp_path / "none.zip"),
-        "train": ("--data", tmp_path),
-        "preprocess": ("-f", tmp_path / "none"),
-        "similar": ("Toy Story",),
-        "predict": ("-u", "1", "-m", "1"),
-        "evaluate": ("--data", tmp_path),
-    }.get(command, ())
+def test_no_command_prints_a_password(run, monkeypatch, command):
+    """Of an address where nothing listens, and of one that is none."""
+    monkeypatch.setenv("RECSYS_TOKEN", "me:another-secret")
+    monkeypatch.setenv("RECSYS_TIMEOUT", "0.01")
     has_uri = any("--uri" in param.opts for param in cli.commands[command].params)
-    for more in ((), ("--json",), ("--debug",), ("--rollback",), ("--update",), ("-i",), ("-v",)):
-        flags = {name for param in cli.commands[command].params for name in param.opts}
-        if set(more) <= flags:
-            given = ("--uri", URI) if has_uri else ()
-            args = [str(arg) for arg in (command, *line, *more, *given)]
-            done = CliRunner().invoke(cli, args)
-            assert "hunter2secret" not in done.output + repr(done.exception), args
-    wrong = CliRunner().invoke(cli, [command, *given, "--no-such-option"])
-    assert "hunter2secret" not in wrong.output
+    for end in ("127.0.0.1:1", "127.0.0.1:99999"):
+        uri = f"http://somebody:hunter2secret@{end}"
+        monkeypatch.setenv("RECSYS_URI", uri)
+        for line in ways(command):
+            done = CliRunner().invoke(cli, [*line, *(("--uri", uri) if has_uri else ())])
+            for secret in SECRETS:
+                assert secret not in done.output + repr(done.exception), line
 
 
-def test_every_option_has_its_name_in_the_environment():
+@pytest.mark.milvus_server
+def test_no_command_prints_the_password_of_a_server_that_answers(run, monkeypatch):
+    monkeypatch.setenv("RECSYS_TOKEN", "root:another-secret")  # which asks for none
+    where = milvus_server.shared().uri.replace("//", "//root:hunter2secret@")
+    monkeypatch.setenv("RECSYS_URI", where)
+    monkeypatch.setenv("RECSYS_COLLECTION", f"password_{uuid.uuid4().hex[:8]}")
+    run("load-movies")
+    loads = ("--dry-run", "--update", "--rollback", "--replicas=9", "--db=none")
+    for line in [
+        *(("doctor", *more) for more in ((), ("--json",), ("-v",), ("--db", "none"))),
+        *(("recommend", *more) for more in ((), ("--format", "json"), ("--debug",), ("-k", "1"))),
+        *(("similar", "heat"), ("similar", "none"), ("similar", "heat", "--where", "x == 1")),
+        *(("load-movies", each) for each in loads),
+    ]:
+        done = CliRunner().invoke(cli, list(line))
+        for secret in SECRETS:
+            assert secret not in done.output + repr(done.exception), line
+
+
+def test_every_option_has_its_name_in_the_environment(monkeypatch):
     for name, command in cli.commands.items():
         context = command.make_context(
             name, [], parent=cli.make_context("recsys", [name]), resilient_parsing=True
@@ -120,12 +152,11 @@ def test_every_option_has_its_name_in_the_environment():
             variable = variable_of(option, name)
             command_part = name.replace("-", "_").upper()
             assert variable in (f"RECSYS_{own}", f"RECSYS_{command_part}_{own}"), option.opts
-            value = "1" if getattr(option, "is_flag", False) else "x"
-            os.environ[variable] = value
-            try:
-                assert option.resolve_envvar_value(context) == value, option.opts
-            finally:
-                del os.environ[variable]
+            value = "1" if getattr(option, "is_flag", False) else "x y; z"
+            monkeypatch.setenv(variable, value)
+            several = ["x y", "z"] if option.multiple else value
+            assert option.value_from_envvar(context) == several, option.opts
+            monkeypatch.delenv(variable)
 
 
 def test_variables_are_taken_and_unknown_ones_are_named(run, monkeypatch):
@@ -138,6 +169,31 @@ def test_variables_are_taken_and_unknown_ones_are_named(run, monkeypatch):
     assert [line.partition(":")[0] for line in said[:2]] == ["RECSYS_FORMAT", "RECSYS_RECOMEND_K"]
     monkeypatch.setenv("RECSYS_QUIET", "1")
     assert run("recommend", "--exact").stderr == ""
+    monkeypatch.setenv("RECSYS_RECOMMEND_K", "x")
+    said = run("recommend", "--exact", code=2).stderr
+    assert said == (
+        "recsys: Invalid value for '-k': 'x' is not a whole number. (from RECSYS_RECOMMEND_K)\n"
+    )
+
+
+def test_load_has_the_variables_of_load_movies(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("RECSYS_LOAD_MOVIES_INDEX", "HNSW:M=5")
+    for name in ("load", "load-movies"):
+        done = run(name, "--dry-run", "--uri", tmp_path / "a.db")
+        assert "HNSW:M=5" in done.stdout
+        assert "no option" not in done.stderr
+
+
+def test_a_variable_has_several_values(run, monkeypatch):
+    for name, value in (("LIKE", "toy story; heat"), ("GENRE", "Drama; Film-Noir"), ("EXACT", "1")):
+        monkeypatch.setenv(f"RECSYS_RECOMMEND_{name}", value)
+    by_variable = run("recommend")
+    likes, genres = ("--like", "toy story", "--like", "heat"), ("--genre", "Drama")
+    for name in ("LIKE", "GENRE"):
+        monkeypatch.delenv(f"RECSYS_RECOMMEND_{name}")
+    typed = run("recommend", *likes, *genres, "--genre", "film-noir")
+    assert (by_variable.stdout, by_variable.stderr) == (typed.stdout, typed.stderr)
+    assert "likes Toy Story (1995), Heat (1995)" in typed.stderr
 
 
 def test_two_processes_and_one_database(trained, tmp_path):
