@@ -155,5 +155,6 @@ BAD = {
                             "may be the time: 'column 4', 'column 5'; give its number"),
     "one column of numbers": (b"1\n2\n", "expected columns separated by"),
     "no text": (bytes(range(1, 256)) * 3, "ratings.csv"),
+    "a BOM only": (b"\xef\xbb\xbf", "empty"),
     "names only": (csv(rows=[]), "no usable line is left"),
 }  # fmt: skip

@@ -18,10 +18,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("item", "itemid", "iid", "movie", "movieid", "mid", "film", "filmid", "product"),
         *("productid", "book", "bookid", "asin", "parentasin", "isbn", "sku", "article"),
         *("articleid", "track", "trackid", "song", "songid", "game", "gameid", "businessid"),
+        *("artist", "artistid", "recipe", "recipeid", "joke", "jokeid", "hotel", "hotelid"),
     ),
     "rating": (
         *("rating", "ratings", "star", "stars", "score", "userrating", "starrating"),
         *("overall", "grade", "ratingvalue"),
+    ),
+    "thumb": (  # ratings where no column is called so
+        *("liked", "like", "islike", "isliked", "thumb", "thumbs", "vote", "feedback"),
+        *("preference", "recommended", "isrecommended"),
     ),
     "time": (
         *("timestamp", "time", "date", "ts", "datetime", "ratedat", "createdat", "unixtime"),
@@ -116,7 +121,10 @@ def by_name(
             found |= {role: said} if said != NONE else {}
             continue
         taken = {given.of(other) for other in roles}
-        like = [n for n in names if plain_name(n) in NAMES[role] and n not in taken]
+        free = [name for name in names if name not in taken]
+        like = [name for name in free if plain_name(name) in NAMES[role]]
+        if role == "rating" and not like:
+            like = [name for name in free if plain_name(name) in NAMES["thumb"]]
         if len(like) > 1:
             raise two(path, role, like)
         if like:

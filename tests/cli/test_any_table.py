@@ -41,6 +41,34 @@ def test_a_dialect_is_refused_in_one_line(run, tmp_path, dialect):
     assert dialect == "names only" or len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "columns"),
+    [
+        (b"user,item,liked\n1,2,1\n1,3,0\n", {"rating": "liked 0-1"}),
+        (b"user,item,rating,like\n1,2,5,1\n1,3,3,0\n", {"rating": "rating 3-5"}),
+        (b"user,shop_no,plays\nann,a,100\nbob,b,3\n", {"item": "shop_no (2, text)"}),
+        (  # as Amazon since 2018
+            b"0000000017,A1X,5,1123804800\n0000000025,A2Y,4,1112140800\n",
+            {"user": "column 2 (2, text)", "item": "column 1 (2, text)"},
+        ),
+        (b"John Smith,Heat\nJane Doe,Heat\nJohn Smith,M\n", {"user": "column 1 (2, text)"}),
+        (b"3,20,17\n1,30,18\n3,40,19\n", {"user": "column 1 (2)", "rating": "column 3 17-19"}),
+        (b"5,300,17\n1,400,17\n5,500,18\n", {"user": "column 1 (2)", "rating": "column 3 17-18"}),
+        (b"5,300,170\n1,400,172\n5,500,183\n", {"rating": "column 1 1-5", "user": "column 2 (3)"}),
+    ],
+)
+def test_what_a_column_is_taken_for(run, tmp_path, data, columns):
+    found = seen(run, put(tmp_path, {"r.csv": data}) / "r.csv")["columns"]
+    assert columns.items() <= found.items()
+
+
+def test_a_count_is_no_rating_unless_it_is_named(run, tmp_path):
+    put(tmp_path, {"r.csv": b"user,item,plays\nann,a,100\nbob,b,3\nbob,c,1\n"})
+    assert seen(run, tmp_path)["unused"] == {"plays of r.csv": "taken for ratings if named so"}
+    found = seen(run, tmp_path, "--rating-column", "plays")
+    assert (found["columns"]["rating"], found["unused"]) == ("plays 1-100", {})
+
+
 RNG = np.random.default_rng(0)
 EVENTS = [
     (u, m, int(RNG.integers(1, 6)), 10**9 + m) for u in range(12) for m in range(u % 3, 20, 2)

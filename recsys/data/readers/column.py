@@ -88,7 +88,11 @@ class Column(NamedTuple):
         data = self.data
         if not pa.types.is_dictionary(data.type):
             plain = pa.types.is_binary(data.type) or pa.types.is_string(data.type)
-            data = (data if plain else data.cast(pa.string())).dictionary_encode()
+            try:
+                data = (data if plain else data.cast(pa.string())).dictionary_encode()
+            except pa.ArrowException as error:
+                what = f"a column of {str(data.type)[:60]}, expected numbers or text"
+                raise self.refuse(what, "name another", "file") from error
         whole = data.unify_dictionaries()
         parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in whole.chunks]
         fields = whole.chunk(0).dictionary.to_pylist() if parts else []

@@ -14,6 +14,7 @@ from recsys.errors import DataError
 
 ROLES = ("user", "item", "rating", "time")  # in the order that most files have
 STEPS = 11  # different ratings of a column that may be one
+_PRODUCT = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
 _DECIMAL = re.compile(r"-?\d+([.,]\d+)?")
 PLAIN = 0.95  # of texts that are ids have no space
 
@@ -70,7 +71,8 @@ def _by_order(table: Table, found: dict[str, str], given: Columns) -> dict[str, 
         elif len(free) > len(ids):
             like = [n for n in free if _like_ratings(first[n]) and not _ascends(first[n])]
             found |= _only(table, "rating", like)
-    like = [n for n in free if n != found.get("rating") and _like_ids(first[n], text=True)]
+    free = [name for name in free if name != found.get("rating")]
+    like = [name for name in free if _like_ids(first[name]) or len(free) == len(ids)]
     if len(like) == len(ids) + 1 and _counts(first[like[0]]):
         like = like[1:]  # the first one numbers the rows
     if len(like) > len(ids) > 0:
@@ -80,6 +82,8 @@ def _by_order(table: Table, found: dict[str, str], given: Columns) -> dict[str, 
             "give the numbers of the columns",
             "user_item_column",
         )
+    if len(ids) == 2 and len(like) == 2 and _are_products(table.beginning(True)[like[0]]):
+        like.reverse()  # as in Amazon's ratings since 2018
     return found | dict(zip(ids, like, strict=False))
 
 
@@ -110,7 +114,7 @@ def _only(table: Table, role: str, like: Sequence[str]) -> Mapping[str, str]:
 
 
 def _like_ratings(column: Any) -> bool:
-    """Whether a column has half stars or thumbs."""
+    """Whether a column has half stars."""
     values = _numbers(column)
     halves = len(values) and np.isin(values * 2, np.arange(1, 11)).all()
     return bool(halves) and len(np.unique(values)) <= 10
@@ -135,10 +139,16 @@ def _like_times(column: Any) -> bool:
     return dated or bool(len(values) and np.median(values) > 1e8)
 
 
-def _like_ids(column: Any, text: bool = False) -> bool:
-    """Whether a column has whole numbers, or text without spaces where there may be text."""
+def _are_products(column: Any) -> bool:
+    """Whether a column has Amazon's product numbers (users' begin with A)."""
+    fields = _texts(column)
+    return sum(map(bool, map(_PRODUCT.fullmatch, fields))) > PLAIN * len(fields) > 0
+
+
+def _like_ids(column: Any) -> bool:
+    """Whether a column has whole numbers, or text without spaces."""
     values, fields = _numbers(column), _texts(column)
-    if text and fields:
+    if fields:
         return sum(" " not in field.strip() for field in fields) >= PLAIN * len(fields)
     return bool(len(values) and (values == np.rint(values)).all() and (values >= 0).all())
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.columns import Columns
+from recsys.data.columns import NAMES, Columns, plain_name
 from recsys.data.dataset import Ratings
 from recsys.data.ids import unique
 from recsys.data.readers.inferred import ROLES, rating_columns
@@ -65,7 +65,7 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
     raw = kept(RatingLines(whole, read.lines), table, columns, problems)
     ids_of = unique(raw.ratings.user_ids), unique(raw.ratings.movie_ids)
     words = _in_words(raw.ratings, ids_of, found, columns)
-    understood = Understood(words, _unused(table, found, "a rating"))
+    understood = Understood(words, _unused(table, found))
     names = columns["user"].names, columns["item"].names
     return RatingTable(raw, *names, "rating" in found, understood, ids_of)
 
@@ -82,13 +82,15 @@ def _in_words(
         words[role] = f"{found[role]} ({len(column):,}{text})"
     words["rating"] = "none"
     if len(ratings) and "rating" in found:
-        low, high = ratings.values.min(), ratings.values.max()
+        low, high = np.fmin.reduce(ratings.values), np.fmax.reduce(ratings.values)  # but nan
         words["rating"] = f"{found['rating']} {low:g}-{high:g}"
     words["time"] = f"{found['time']} ({columns['time'].unit})" if "time" in found else "none"
     return words
 
 
-def _unused(table: Table, found: dict[str, str], what: str) -> dict[str, str]:
+def _unused(table: Table, found: dict[str, str]) -> dict[str, str]:
     """The other columns, and why each is not used."""
-    why = f"not about {what}"
-    return {name: why for name in table.names if name not in found.values()}
+    counts = () if "rating" in found else NAMES["count"]
+    why = dict.fromkeys(counts, "taken for ratings if named so")
+    others = [name for name in table.names if name not in found.values()]
+    return {name: why.get(plain_name(name), "not about a rating") for name in others}

@@ -18,7 +18,7 @@ from recsys.data.readers.dialect import Dialect, dialect
 from recsys.data.readers.fields import shown
 from recsys.data.readers.problems import Problems
 from recsys.data.readers.table_files import JSON_LINES, PACKED, PARQUET, suffix
-from recsys.data.readers.text import file_bytes, is_utf8
+from recsys.data.readers.text import BOM, file_bytes, is_utf8
 from recsys.errors import DataError
 
 _START = 2**16  # bytes looked at to see how a file is written
@@ -80,15 +80,16 @@ class Table:
                 return Read(*json_lines.read(self.path, None, wanted, problems))
             return Read(*self._parquet(wanted, problems))
 
-    def beginning(self) -> dict[str, Any]:
-        """All columns of the first rows."""
+    def beginning(self, as_text: bool = False) -> dict[str, Any]:
+        """All columns of the first rows, of CSV as the bytes of each field if so asked."""
         from pyarrow import parquet
 
         whole_lines = self.start[: self.start.rfind(b"\n") + 1] or self.start
         with _readable(self.path):
             if self.dialect:
                 read, names = csv_table.read, list(self.names)
-                return read(self.path, whole_lines, self.dialect, names, Problems(), {})[0]
+                types = dict.fromkeys(names, "text") if as_text else {}
+                return read(self.path, whole_lines, self.dialect, names, Problems(), types)[0]
             if self.start:
                 return json_lines.read(self.path, whole_lines, self.names, Problems())[0]
             file = parquet.ParquetFile(_source(self.path))
@@ -162,7 +163,7 @@ def _beginning(path: Path) -> bytes:
         )
     if b"\0" in start:
         raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
-    if not start.strip():
+    if not start.removeprefix(BOM).strip():
         raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
     return start
 
