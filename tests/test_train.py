@@ -171,7 +171,7 @@ def test_config_says_what_made_the_model(folder, trained):
     assert config["weights"] == {
         "rating": 0.7,
         "ease": 2.0,
-        "head": 0.2,
+        "head": 0.1,
         "recency_floor": config["options"]["recency_floor"],
         "recency_span": 10,
     }
