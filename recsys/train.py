@@ -96,6 +96,7 @@ def fit(
         validate = Validation(*inputs, known, validation, model.closed, dataset.scale)
         options = replace(options, recency_floor=validate.recency_floor(options))
         validate.prepare(options)
+        model.closed = model.closed.suited(options)
     step, sampler = model.towers(options)
     saved = None
     if checkpoint:

@@ -44,3 +44,12 @@ class Recency(NamedTuple):
     ) -> NDArray[np.float32]:
         """(N,) what ratings count, by (N,) their owners, ascending, and times."""
         return self.weights(later(owners, times))
+
+
+def first_times(
+    movie_rows: NDArray[np.integer], times: NDArray[np.integer], movies: int
+) -> NDArray[np.int64]:
+    """(M + 1,) when each movie was first rated; of one that nobody rated, the latest time."""
+    first = np.full(movies + 1, times.max(initial=0), np.int64)
+    np.minimum.at(first, movie_rows, times)
+    return first

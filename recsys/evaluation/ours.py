@@ -17,6 +17,7 @@ from recsys.data.dataset import Dataset, Ratings, Users
 from recsys.data.holdout import hold_out_latest
 from recsys.data.ids import positions
 from recsys.data.schema import profile
+from recsys.evaluation.protocols import BY_TIME
 from recsys.infer import (
     RankBy,
     UserQuery,
@@ -120,14 +121,15 @@ def train(
 ) -> ModelFolder:
     """Our model as `recsys.train` makes it of those ratings.
 
-    Cold-start users and new movies are left out whole. Epochs are chosen on the latest ratings, as
-    what ships is; where the protocol asks for ratings drawn at random, on such.
+    Cold-start users and new movies are left out whole. Where the protocol asks for what came later,
+    epochs and recency are chosen on the latest ratings, as those of what ships are; where it asks
+    for ratings of any time, on such.
     """
     learned = _without_cold_users(dataset, ratings, protocol)
-    if protocol == "random":
-        held = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT
-    else:
+    if protocol in BY_TIME:
         held = hold_out_latest(ratings, HELD_OUT, options.seed)
+    else:
+        held = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT
     first = fit(learned, ratings[~held], options, ratings[held])
     return save(finish(first, learned, ratings), folder, {})
 

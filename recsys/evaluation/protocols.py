@@ -9,4 +9,5 @@ PROTOCOLS = (  # see splits.split
     "cold-movies",
     "few-likes",
 )
+BY_TIME = ("user-time", "fold-in", "temporal")  # what is held out came later
 SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

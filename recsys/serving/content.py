@@ -153,23 +153,30 @@ def _products(kernel: Kernel, blocks: Sequence[Block], part: slice) -> Array:
 
 
 def fit_prior(
-    kernel: Kernel, blocks: Sequence[Block], targets: Array, ridge: float = RIDGE
+    kernel: Kernel,
+    blocks: Sequence[Block],
+    *learned: tuple[Array, NDArray],
+    ridge: float = RIDGE,
 ) -> Prior:
-    """Kernel ridge regression of (N, K) numbers of movies on their content.
+    """Kernel ridge regression of numbers of movies on their content, all side by side.
 
     Args:
         blocks: of the N movies that were rated.
-        targets: what was learned of them.
-        ridge: movies of no effect that it starts from.
+        learned: (N, K) numbers each, and (N,) what each movie weighs in their regression.
+        ridge: average movies of no effect that it starts from.
     """
-    mean = targets.mean(0, dtype=np.float64)
-    products = ridge * np.eye(kernel.size)
-    moments = np.zeros((kernel.size, targets.shape[1]))
+    shares = [weights / max(weights.mean(), 1e-9) for _, weights in learned]
+    means = [np.average(targets, 0, weights) for targets, weights in learned]
+    products = [ridge * np.eye(kernel.size) for _ in learned]
+    moments = [np.zeros((kernel.size, targets.shape[1])) for targets, _ in learned]
     for part, features in kernel.in_blocks(blocks):
-        products += features.T @ features
-        moments += features.T @ (targets[part] - mean.astype(np.float32))
-    weights = kernel.root @ np.linalg.solve(products, moments)
-    return Prior(mean.astype(np.float32), weights.astype(np.float32))
+        for n, (targets, _) in enumerate(learned):
+            weighed = (features * shares[n][part, None]).astype(np.float32)
+            products[n] += weighed.T @ features
+            moments[n] += weighed.T @ (targets[part] - means[n].astype(np.float32))
+    solved = [np.linalg.solve(*each) for each in zip(products, moments, strict=True)]
+    weights = kernel.root @ np.concatenate(solved, 1)
+    return Prior(np.concatenate(means).astype(np.float32), weights.astype(np.float32))
 
 
 def _count(blocks: Sequence[Block]) -> int:

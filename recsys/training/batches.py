@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from recsys.data.history import History
 from recsys.data.movielens import LIKED
-from recsys.data.recency import Recency, later
+from recsys.data.recency import Recency, first_times, later
 from recsys.training.options import Options
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user cut at a moment
@@ -39,6 +39,7 @@ class Batch(NamedTuple):
     target: NDArray[np.float32]  # (E,) weight as a target of the retrieval head
     candidates: NDArray[np.int64]  # (C,) movie rows, ascending
     chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all movies are
+    there: NDArray[np.bool_] | None  # (B, C) candidates rated before a user's last; None: any
     pair_users: NDArray[np.int64]  # (P,) places in the batch
     pair_columns: NDArray[np.int64]  # (P,) places among the candidates
     pair_ratings: NDArray[np.float32]  # (P,) to predict; none of them is shown
@@ -62,6 +63,14 @@ class BatchSampler:
         """(N,) each: ratings of the same user later than each, and not earlier than each."""
         owners, times = self.history.owners, self.history.times
         return later(owners, times), later(owners, times, inclusive=True)
+
+    @cached_property
+    def _times(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(M + 1,) when each movie was first rated, (U + 1,) when each user rated last."""
+        history = self.history
+        last = np.zeros(history.users + 1, np.int64)
+        np.maximum.at(last, history.owners, history.times)
+        return first_times(history.movie_rows, history.times, self.movies), last
 
     @cached_property
     def users(self) -> NDArray[np.int64]:
@@ -131,6 +140,7 @@ class BatchSampler:
             target,
             candidates,
             chance,
+            self._there(users, candidates),
             owners[predicted],
             columns[predicted],
             ratings[predicted],
@@ -168,6 +178,15 @@ class BatchSampler:
             after - np.where(cut & past, left[owners], 0),
             np.where(cut, ahead * ~past, 1).astype(np.float32),
         )
+
+    def _there(
+        self, users: NDArray[np.int64], candidates: NDArray[np.int64]
+    ) -> NDArray[np.bool_] | None:
+        """(B, C) whether users could have rated candidates: None, all, where recency is off."""
+        if self._recency.floor == 1:
+            return None
+        first, last = self._times
+        return first[candidates] <= last[users][:, None]
 
     def _show_rates(
         self,

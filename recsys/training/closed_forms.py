@@ -15,6 +15,7 @@ from recsys.training import ease, rating_factors, taste
 from recsys.training.options import Options
 from recsys.training.rating_factors import ContentFeatures, FactorOptions
 
+BELIEVED = 20.0  # ratings from which on a movie's own numbers are believed more than not
 MOST_FEATURES = 200  # of a column of movies in the regression that is the factors' prior
 
 
@@ -25,6 +26,13 @@ class ClosedForms(NamedTuple):
     parts: dict[str, Array]  # (M + 1, size) of the movies' side
     factors: RatingFactors
     blocks: list[Block]  # the content of the M movies by row
+
+    def suited(self, options: Options) -> "ClosedForms":
+        """The same, without what recency needs where it is off."""
+        if options.recency_floor < 1:
+            return self
+        tables, movies = ease.timeless(self.tables, self.parts["ease"])
+        return self._replace(tables=tables, parts={**self.parts, "ease": movies})
 
 
 def fit(
@@ -87,19 +95,25 @@ def whole(
     """The tables of the movies' side with (M, 2 D) heads of the towers, and the layout.
 
     Movies without ratings get in every part what movies of like content have: the towers, which
-    have not seen them either, say less.
+    have not seen them either, say less. The more ratings a movie has the more is known of it, so it
+    weighs n / (n + BELIEVED) there; in the factors, whose error counts by the rating, n.
 
     Returns:
         movies (M + 1, V - 1), the parts side by side; the kernel's landmarks; prior_mean and
         prior_weights, for movies that the model has not.
     """
-    rated = np.bincount(history.movie_rows, minlength=len(heads) + 1)[1:] > 0
+    counts = np.bincount(history.movie_rows, minlength=len(heads) + 1)[1:]
+    rated = counts > 0
     known = [take(block, rated) for block in closed.blocks]
     kernel = Kernel.fit(known, seed=options.seed)
     tastes = taste.fit(history, len(heads), kernel, closed.blocks, options)
     parts = closed.parts | {"taste": tastes}
-    numbers = np.concatenate([heads, *(part[1:] for part in parts.values())], 1)
-    prior = fit_prior(kernel, known, numbers[rated])
+    pieces = {"heads": heads} | {name: part[1:] for name, part in parts.items()}
+    numbers = np.concatenate(list(pieces.values()), 1)
+    believed = counts / (counts + BELIEVED)
+    weights = {name: counts if name == "factors" else believed for name in pieces}
+    learned = [(piece[rated], weights[name][rated]) for name, piece in pieces.items()]
+    prior = fit_prior(kernel, known, *learned)
     if not rated.all():
         unrated = [take(block, ~rated) for block in closed.blocks]
         numbers[~rated] = prior.predict(kernel, unrated)

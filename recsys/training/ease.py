@@ -9,11 +9,15 @@ towards the Identity", NeurIPS 2020), p being the share of a history hidden in i
     Y = ratings / 5 / sqrt(number of the user's ratings)  (U, M)
     G = Y'Y + diag(Y'Y) p / (1 - p) + ridge I
     B = I - P / diag(P),  P = inverse(G)                  (M, M), 0 on the diagonal
-    B ~ source @ target'                                  (M, R) each, largest singular values
+    B ~ source @ target'                              (M, R - 1) each, largest singular values
 
 A user's part sums `source` over the user's history. A movie's part is its `target` over the
 longest of all, so the inner product keeps what is in the lengths, above all how popular a movie
 is. Cold-start users count as having rated one movie, as users of their profile do.
+
+Who rated before a movie was there says nothing of it, so that the newest are rated less than they
+would be. The last number makes good for it, where recency counts: a user's share of the bias times
+what the movie's inner product with it falls short. It fades as the history grows.
 
 Beyond the most rated movies, whose number bounds time and memory, a movie's rows are found by ridge
 regression on those of the movies its raters rated too.
@@ -26,11 +30,15 @@ from numpy.typing import NDArray
 
 from recsys.data.history import History
 from recsys.data.movielens import MAX_RATING
+from recsys.data.recency import first_times
 from recsys.data.schema import MOVIELENS, Attributes, parts
 from recsys.serving.users import means
+from recsys.serving.vector import unit
 from recsys.training.options import Options
 from recsys.training.subspace import leading
 
+ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
+ARRIVAL_WEIGHT = 1.5  # of what is made good for: the heads do not
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 _BLOCK = 2048  # users at a time
 
@@ -57,12 +65,13 @@ def fit(
     counts = np.bincount(history.movie_rows, minlength=movies + 1)
     most = np.argsort(-counts, kind="stable")[: min(options.ease_movies, np.count_nonzero(counts))]
     chosen = np.sort(most)
-    source, target = np.zeros((2, movies + 1, options.ease_rank), np.float32)
+    rank = max(1, options.ease_rank - 1)
+    source, target = np.zeros((2, movies + 1, rank + 1), np.float32)
     weights = item_weights(history, chosen, options.ease_ridge, options.ease_dropout)
-    source[chosen], target[chosen] = _factors(weights, options.ease_rank)
+    source[chosen, :-1], target[chosen, :-1] = _factors(weights, rank)
     rest = np.setdiff1d(np.flatnonzero(counts), chosen)
     if len(rest):
-        _project(history, rest, source, target)
+        _project(history, rest, source[:, :-1], target[:, :-1])
     target /= max(1.001 * float(np.linalg.norm(target, axis=1).max()), 1e-6)
 
     users = np.flatnonzero(history.counts)
@@ -76,8 +85,32 @@ def fit(
     features = np.concatenate([np.zeros((len(users), 0), np.float32), *ones], 1)
     bias, effects = _explained(one_movie, features, options.ease_damping)
     sides = np.split(effects, np.cumsum(sizes)[:-1])
+    if options.recency_floor < 1:
+        target[:, -1] = (arrivals(history, movies) - 1) * (target @ unit(bias))
+        target /= np.maximum(np.linalg.norm(target, axis=1, keepdims=True), 1)
+        bias[-1] = ARRIVAL_WEIGHT * np.linalg.norm(bias)
     tables = {f"ease_user_{a.name}": side for a, side in zip(described, sides, strict=False)}
     return {**tables, "ease_bias": bias, "ease_source": source}, target
+
+
+def timeless(tables: dict[str, Array], movies: Array) -> tuple[dict[str, Array], Array]:
+    """The same tables and movie parts without what is made good for late arrivals."""
+    bias, movies = tables["ease_bias"].copy(), movies.copy()
+    bias[-1] = movies[:, -1] = 0
+    return {**tables, "ease_bias": bias}, movies
+
+
+def arrivals(history: History, movies: int) -> Array:
+    """(M + 1,) how many times as often a movie were rated had it been there all along, at least 1.
+
+    A movie with n ratings that was first rated when only a share s of all ratings was still to
+    come would have n / s. Of that (n + damping) / (s n + damping) is believed.
+    """
+    first = first_times(history.movie_rows, history.times, movies)
+    share = 1 - np.searchsorted(np.sort(history.times), first) / max(1, len(history.times))
+    counts = np.bincount(history.movie_rows, minlength=movies + 1)
+    damped = (counts + ARRIVAL_DAMPING) / (share * counts + ARRIVAL_DAMPING)
+    return damped.astype(np.float32)
 
 
 def item_weights(

@@ -234,14 +234,16 @@ def stands_for(batch: Batch) -> NDArray[np.float32]:
     """(B, C), or (1,): how many movies a candidate stands for below the line of the softmax.
 
     A user's own movies are always among the candidates of the user's batch; what came before the
-    moment that a user is cut at is left out.
+    moment that a user is cut at is left out, and what came after the user's last rating.
     """
     before = batch.target == 0
-    if batch.chance is None and not before.any():
+    if batch.chance is None and batch.there is None and not before.any():
         return np.ones(1, np.float32)
     drawn = np.ones(len(batch.candidates)) if batch.chance is None else 1 / batch.chance
     weights = np.tile(drawn.astype(np.float32), (len(batch.user_rows), 1))
     weights[batch.owners, batch.columns] = ~before
+    if batch.there is not None:
+        weights *= batch.there
     return weights
 
 

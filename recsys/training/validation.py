@@ -1,5 +1,7 @@
 """How good a model in training is on held-out ratings."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,16 +59,17 @@ class Validation:
         if self.task is None or options.recency_floor == 1:
             return options.recency_floor
         floors = (1.0, options.recency_floor)
-        movies = self.closed.parts["ease"][1:]
-        worth = [
-            self._ndcg(ease_part(self.closed.tables.__getitem__, asked) @ movies.T)
-            for asked in (self.asked(Recency(floor, options.recency_span)) for floor in floors)
-        ]
+        worth = []
+        for floor in floors:
+            closed = self.closed.suited(replace(options, recency_floor=floor))
+            asked = self.asked(Recency(floor, options.recency_span))
+            users = ease_part(closed.tables.__getitem__, asked)
+            worth.append(self._ndcg(users @ closed.parts["ease"][1:].T))
         return floors[int(worth[1] > worth[0])]
 
     def prepare(self, options: Options) -> None:
         """Fix the options, and all that does not change from epoch to epoch."""
-        self._options = options
+        self._options, self.closed = options, self.closed.suited(options)
         self._asked = self.asked(Recency(options.recency_floor, options.recency_span))
         weight, movies = 1 - options.head_weight, self.closed.parts
         users = factor_part(self.closed.factors, self._asked)

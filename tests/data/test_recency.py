@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.data.recency import Recency, later
+from recsys.data.recency import Recency, first_times, later
 
 
 def test_later_ratings_of_the_same_user_are_counted_and_equal_times_alike():
@@ -27,3 +27,8 @@ def test_recency_is_by_user_and_knows_nothing_without_times():
     owners = np.array([0, 0, 2, 2])
     found = Recency(0.0, 1.0).by_user(owners, np.array([7, 8, 9, 9]))
     np.testing.assert_allclose(found, [np.exp(-1), 1, 1, 1], rtol=1e-6)
+
+
+def test_a_movie_is_first_rated_at_its_earliest_time_and_one_without_ratings_at_the_latest():
+    assert first_times(np.array([1, 3, 1]), np.array([7, 9, 5]), 3).tolist() == [9, 5, 9, 9]
+    assert first_times(np.zeros(0, int), np.zeros(0, int), 2).tolist() == [0, 0, 0]

@@ -60,7 +60,7 @@ def test_no_features_are_longer_than_said():
 def test_a_movie_of_which_nothing_is_known_gets_the_mean(genres):
     kernel = Kernel.fit(blocks())
     targets = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
-    prior = fit_prior(kernel, blocks(), targets)
+    prior = fit_prior(kernel, blocks(), (targets, np.ones(4)))
     found = prior.predict(kernel, blocks(genres, [np.nan]))
     np.testing.assert_allclose(found[0], targets.mean(0), atol=1e-6)
 
@@ -79,16 +79,23 @@ def test_the_prior_is_kernel_ridge_regression():
     targets = rng.standard_normal((60, 4)).astype(np.float32)
     kernel = Kernel.fit(data)
     new = blocks(rng.integers(1, 6, (9, 2)), rng.integers(1930, 2000, 9).astype(float))
-    found = fit_prior(kernel, data, targets, ridge=3.0).predict(kernel, new)
+    alike, unlike = np.ones(60), rng.integers(1, 50, 60)
+    learned = (targets[:, :3], alike), (targets[:, 3:], unlike)
+    found = fit_prior(kernel, data, *learned, ridge=3.0).predict(kernel, new)
     phi, psi = kernel.features(data).astype(float), kernel.features(new).astype(float)
-    inner = np.linalg.solve(phi @ phi.T + 3 * np.eye(60), targets - targets.mean(0))
-    np.testing.assert_allclose(found, targets.mean(0) + psi @ phi.T @ inner, atol=1e-4)
+    for columns, weights in ((slice(3), alike), (slice(3, 4), unlike)):
+        mean = np.average(targets[:, columns], 0, weights)
+        weighed = phi.T * weights / weights.mean()
+        inner = np.linalg.solve(
+            weighed @ phi + 3 * np.eye(kernel.size), weighed @ (targets[:, columns] - mean)
+        )
+        np.testing.assert_allclose(found[:, columns], mean + psi @ inner, atol=1e-4)
 
 
 def test_a_large_ridge_leaves_only_the_mean():
     targets = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     kernel = Kernel.fit(blocks())
-    found = fit_prior(kernel, blocks(), targets, ridge=1e9).predict(kernel, blocks())
+    found = fit_prior(kernel, blocks(), (targets, np.ones(4)), ridge=1e9).predict(kernel, blocks())
     np.testing.assert_allclose(found, np.tile(targets.mean(0), (4, 1)), atol=1e-6)
 
 
@@ -97,10 +104,11 @@ def test_movies_in_blocks_are_as_movies_at_once(monkeypatch):
     data = blocks(rng.integers(-1, 6, (50, 3)), rng.integers(1930, 2000, 50).astype(float))
     targets = rng.standard_normal((50, 2)).astype(np.float32)
     kernel = Kernel.fit(data)
-    whole = fit_prior(kernel, data, targets).predict(kernel, data)
+    learned = targets, np.arange(1, 51)
+    whole = fit_prior(kernel, data, learned).predict(kernel, data)
     monkeypatch.setattr(content, "_BLOCK", 7)
     np.testing.assert_allclose(
-        fit_prior(kernel, data, targets).predict(kernel, data), whole, atol=1e-5
+        fit_prior(kernel, data, learned).predict(kernel, data), whole, atol=1e-5
     )
 
 

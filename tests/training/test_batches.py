@@ -175,6 +175,19 @@ def test_the_seed_decides_an_epoch():
     assert first != batches(seed=4)[0].user_rows.tolist()
 
 
+def test_what_came_after_a_users_last_rating_could_not_be_rated():
+    """Users 1, 2 and 3 rate at times 10, 20 and 30; nobody rates movie 4."""
+    history = History.build(3, [1, 2, 2, 3], [2, 1, 2, 3], np.full(4, 4.0), [10, 20, 20, 30])
+    told = BatchSampler(history, np.zeros((4, 3), np.int8), 4, OPTIONS)
+    could = {1: [False, True, False, False], 2: [True, True, False, False], 3: [True] * 4}
+    for batch in told.epoch(np.random.default_rng(0)):
+        assert batch.there is not None
+        for user, there in zip(batch.user_rows.tolist(), batch.there.tolist(), strict=True):
+            assert there == could[user]
+    timeless = replace(told, options=replace(OPTIONS, recency_floor=1))
+    assert all(batch.there is None for batch in timeless.epoch(np.random.default_rng(0)))
+
+
 @pytest.mark.parametrize("candidates", [MOVIES, 10 * MOVIES])
 def test_a_small_catalogue_is_not_sampled(candidates):
     for batch in batches(replace(OPTIONS, candidates=candidates)):

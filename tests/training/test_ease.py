@@ -66,7 +66,7 @@ def test_of_many_movies_the_weights_are_nearly_the_best_of_their_rank():
     found, expected = source[1:] @ target[1:].T, exact_weights(ratings)
     found *= (found * expected).sum() / (found**2).sum()
     values = np.linalg.svd(expected)[1]
-    least = np.sqrt((values[OPTIONS.ease_rank :] ** 2).sum())
+    least = np.sqrt((values[OPTIONS.ease_rank - 1 :] ** 2).sum())  # the last number is another
     assert np.linalg.norm(found - expected) < 1.02 * least
 
 
@@ -118,6 +118,48 @@ def test_a_cold_start_user_gets_what_users_of_the_profile_rate():
     for profile, rates in ((1, 1), (2, 0), (0, 0)):
         cosines = cold_start_cosines(tables, (profile, 0, 0), no_history)
         assert cosines[odd == rates].min() > cosines[odd != rates].max()
+
+
+def arrived_late() -> tuple[History, int]:
+    """200 users, each with a time of their own; movie 9 is rated by all of the last 40 of them."""
+    rng = np.random.default_rng(2)
+    there = rng.random((200, 9)) < np.array([0.5] * 8 + [0.0])
+    there[160:, 8] = True
+    pairs = np.argwhere(there) + 1
+    fours = np.full(len(pairs), 4, np.float32)
+    return History.build(200, pairs[:, 0], pairs[:, 1], fours, pairs[:, 0]), 9
+
+
+def test_how_often_a_movie_were_rated_had_it_been_there_all_along_by_hand():
+    """Movie 1 was there from the start; movie 2 came when 4 of 10 ratings were still to come."""
+    history = History.build(
+        1, np.ones(10), [1] * 7 + [2] * 3, np.ones(10), [0, 1, 2, 3, 4, 5, 7, 6, 8, 9]
+    )
+    d = ease.ARRIVAL_DAMPING
+    expected = [1, 1, (3 + d) / (0.4 * 3 + d), 1]  # nobody rated movie 3
+    np.testing.assert_allclose(ease.arrivals(history, 3), expected, rtol=1e-6)
+
+
+def test_a_late_arrival_that_all_rate_now_is_what_a_cold_start_user_gets():
+    history, late = arrived_late()
+    nothing = np.zeros(0, int), np.zeros(0, np.float32)
+    cosines = cold_start_cosines(fitted(history, 9), (0, 0, 0), nothing)
+    assert cosines.argmax() == late - 1
+    off = fitted(history, 9, options=Options(recency_floor=1))
+    assert cold_start_cosines(off, (0, 0, 0), nothing).argmin() == late - 1
+
+
+def test_without_recency_no_arrival_counts():
+    history, _ = arrived_late()
+    tables, movies = fitted(history, 9)
+    plain = fitted(history, 9, options=Options(recency_floor=1))
+    for found, expected in zip(ease.timeless(tables, movies), plain, strict=True):
+        if isinstance(expected, dict):
+            assert found.keys() == expected.keys()
+            for name in expected:
+                np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+        else:
+            np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_movies_beyond_the_most_rated_are_near_those_of_their_taste():

@@ -123,11 +123,13 @@ def squared_error(step: TrainStep, batch: Batch) -> float:
 
 
 def full_softmax(step: TrainStep, batch: Batch) -> float:
-    """The retrieval loss over all movies but what came before a user's moment, in float64."""
+    """The retrieval loss over all movies but what came before a user's moment, or too late."""
     d = step.options.dimension
     users, movies = folded_vectors(step, batch)
     logits = (users[:, :d] @ movies[:, :d].T / step.options.temperature).astype(np.float64)
-    left = scattered(batch, batch.target == 0) == 0
+    left = (scattered(batch, batch.target == 0) == 0) & (
+        True if batch.there is None else batch.there
+    )
     log_shares = logits - np.log((np.exp(logits) * left).sum(1, keepdims=True))
     return float(-(retrieval_targets(batch) * log_shares).sum() / len(users))
 
