@@ -21,6 +21,7 @@ from recsys.errors import QueryError, quoted
 from recsys.evaluation import baselines
 from recsys.evaluation.baselines import Baseline, RatingBaseline
 from recsys.evaluation.ours import our_model, train
+from recsys.evaluation.protocols import WHOLE_MOVIES
 from recsys.evaluation.splits import Part, Split, split, unreleased
 from recsys.metrics import Interval, PerUser, RankingTask
 from recsys.milvus.index import Index
@@ -45,6 +46,7 @@ _BY_TIME = (
     baselines.RECENT_EDLAE,
     baselines.IALS,
 )
+_BY_CONTENT = (baselines.CHANCE, baselines.GENRE_PROFILE, baselines.CONTENT_RIDGE)
 _BY_PROFILE = (baselines.POPULARITY, baselines.GROUP_POPULARITY)
 BASELINES: dict[str, tuple[Baseline, ...]] = {  # ranking baselines by protocol
     "random": (baselines.POPULARITY, *_LINEAR, baselines.IALS),
@@ -53,7 +55,7 @@ BASELINES: dict[str, tuple[Baseline, ...]] = {  # ranking baselines by protocol
     "temporal": _BY_TIME,
     "cold-users": (*_BY_PROFILE, baselines.PROFILE_KERNEL),
     "few-likes": (*_BY_PROFILE, *_LINEAR, baselines.IALS),
-    "cold-movies": (baselines.CHANCE, baselines.GENRE_PROFILE, baselines.CONTENT_RIDGE),
+    **dict.fromkeys(WHOLE_MOVIES, _BY_CONTENT),
 }
 RATING_BASELINES = (baselines.BIASES, baselines.SVDPP, baselines.MYFM)  # of every protocol
 
@@ -273,7 +275,7 @@ def mean(rows: Sequence[Row]) -> list[Row]:
 
 def task_of(part: Part, dataset: Dataset, protocol: str) -> RankingTask:
     """The ranking task of a part: among all movies, or new movies among themselves."""
-    candidates = part.test.movie_ids if protocol == "cold-movies" else dataset.movies.ids
+    candidates = part.test.movie_ids if protocol in WHOLE_MOVIES else dataset.movies.ids
     left_out = _left_out(part, dataset, protocol)
     return metrics.ranking_task(part.train, left_out, part.test, candidates)
 

@@ -17,7 +17,7 @@ from recsys.data.dataset import Dataset, Ratings, Users
 from recsys.data.holdout import hold_out_latest
 from recsys.data.ids import positions
 from recsys.data.schema import profile
-from recsys.evaluation.protocols import BY_TIME
+from recsys.evaluation.protocols import BY_TIME, WHOLE_MOVIES
 from recsys.infer import (
     RankBy,
     UserQuery,
@@ -147,10 +147,10 @@ def our_model(
 
 
 def _without_cold_users(dataset: Dataset, known: Ratings, protocol: str) -> Dataset:
-    """The users who rated something; under cold-movies only the rated movies too."""
+    """The users who rated something; under WHOLE_MOVIES only the rated movies too."""
     users, movies = dataset.users, dataset.movies
     there = np.isin(users.ids, known.user_ids)
     users = users[there]
-    if protocol == "cold-movies":
+    if protocol in WHOLE_MOVIES:
         movies = movies.take(movies.ids[np.isin(movies.ids, known.movie_ids)])
     return replace(dataset, users=users, movies=movies)

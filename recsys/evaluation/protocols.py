@@ -7,7 +7,9 @@ PROTOCOLS = (  # see splits.split
     "temporal",
     "cold-users",
     "cold-movies",
+    "new-movies",
     "few-likes",
 )
-BY_TIME = ("user-time", "fold-in", "temporal")  # what is held out came later
+BY_TIME = ("user-time", "fold-in", "temporal", "new-movies")  # what is held out came later
+WHOLE_MOVIES = ("cold-movies", "new-movies")  # movies are held out whole, ranked among themselves
 SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
 from recsys.data.movielens import LIKED
-from recsys.data.recency import later
+from recsys.data.recency import first_times, later
 from recsys.errors import DataError
 from recsys.evaluation.protocols import PROTOCOLS
 
 HELD_OUT = 0.2  # of each user's ratings (random, user-time), of all (temporal, fold-in)
-HELD_OUT_WHOLE = 0.1  # of the users (few-likes), of the movies (cold-movies)
+HELD_OUT_WHOLE = 0.1  # of the users (few-likes), of the movies (cold-, new-movies)
 COLD_FOLDS = 10  # of cold-users: that many seeds hold out every user once
 NEVER = np.iinfo(np.int64).max  # later than any time
 
@@ -69,6 +69,7 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
     cold-users: all ratings of a tenth of the users; seeds 0 to 9 hold out every user once, and
         so does each further ten.
     cold-movies: all ratings of a tenth of the movies.
+    new-movies: the same, of the movies that were first rated last.
     few-likes: all ratings of a tenth of the users who like more than `likes` movies, of which
         `likes` are folded in.
     Equal times of a user, or of all in temporal and fold-in, stay together.
@@ -171,6 +172,11 @@ def _hold_out(
         out[after], fold_in[after] = last, ~last
     elif protocol == "cold-movies":
         out = np.isin(ratings.movie_ids, _some(np.unique(ratings.movie_ids), rng))
+    elif protocol == "new-movies":
+        movies, place = np.unique(ratings.movie_ids, return_inverse=True)
+        first = first_times(place, ratings.times, len(movies) - 1)
+        last = np.argsort(-first, kind="stable")[: max(1, round(len(movies) * HELD_OUT_WHOLE))]
+        out = np.isin(place, last)
     elif protocol == "cold-users":
         out = np.isin(ratings.user_ids, _some(np.unique(ratings.user_ids), rng))
     else:

@@ -211,6 +211,31 @@ def test_what_a_user_rated_is_left_out(run):
     assert len(movies_of(run(*ask, "--include-seen").stdout)) == 338
 
 
+def test_as_of_a_moment_later_ratings_are_not_known(run, folder):
+    """What was rated since may be recommended again; the same moment, the same answer."""
+    row = int(folder.vocabulary.user_rows([11])[0])
+    movies, _, times = folder.history.of(row)
+    moment = int(np.sort(times)[len(times) // 2])
+    since = folder.vocabulary.movie_ids[movies[times > moment] - 1]
+    known = folder.vocabulary.movie_ids[movies[times <= moment] - 1]
+    assert len(since) > 1
+    asked = [
+        "recommend",
+        "-u",
+        "11",
+        "-k",
+        str(len(folder.vocabulary.movie_ids)),
+        "--format",
+        "csv",
+    ]
+    then = run(*asked, "--as-of", moment).stdout
+    listed = {int(line.split(",")[2]) for line in then.splitlines()[1:]}
+    assert set(since.tolist()) <= listed
+    assert not set(known.tolist()) & listed
+    assert run(*asked, "--as-of", moment).stdout == then
+    assert run(*asked).stdout != then
+
+
 def test_likes_by_title_or_id(run):
     by_title = run("recommend", "--like", "toy story", "--dislike", "die hard", "--format", "json")
     whole = json.loads(by_title.stdout)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys.data.dataset import Ratings
 from recsys.errors import DataError
-from recsys.evaluation.protocols import PROTOCOLS
+from recsys.evaluation.protocols import BY_TIME, PROTOCOLS
 from recsys.evaluation.splits import Part, folds, split, unreleased
 
 
@@ -61,7 +61,7 @@ def test_the_seed_decides_and_the_order_of_the_file_does_not(protocol):
         for each, seed in ((ratings, 1), (shuffled, 1), (ratings, 2))
     )
     assert first == again
-    assert (first == other) == (protocol in ("temporal", "user-time", "fold-in"))
+    assert (first == other) == (protocol in BY_TIME)
 
 
 def test_random_holds_out_a_fifth_of_every_user():
@@ -167,6 +167,17 @@ def test_cold_movies_are_new():
     assert len(movies(parts.test)) == 4
     assert not movies(parts.test) & (movies(parts.train) | movies(parts.validation))
     assert not movies(parts.validation) & movies(parts.train)
+
+
+def test_new_movies_are_those_that_were_first_rated_last():
+    ratings = some_ratings()
+    parts = split(ratings, "new-movies", seed=0)
+    first = {movie: ratings.times[ratings.movie_ids == movie].min() for movie in movies(ratings)}
+    for later, earlier in ((parts.test, parts.validation), (parts.validation, parts.train)):
+        assert len(movies(later)) >= 3
+        assert not movies(later) & movies(earlier)
+        newest = max(first[movie] for movie in movies(earlier))
+        assert min(first[movie] for movie in movies(later)) >= newest
 
 
 @pytest.mark.parametrize("likes", [1, 4])
