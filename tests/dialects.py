@@ -119,6 +119,10 @@ GOOD = {
     "numbers for names": ("ratings.csv", csv(("0", "1", "2", "3"))),
     "Parquet": ("ratings.parquet", parquet_of(TABLE)),
     "Parquet, gzip": ("ratings.parquet.gz", gzip.compress(parquet_of(TABLE))),
+    "Parquet, zstd": (
+        "ratings.parquet.zst",
+        pa.compress(parquet_of(TABLE), "zstd", asbytes=True),
+    ),
     "Parquet, several row groups": ("ratings.pq", parquet_of(TABLE, row_group_size=2)),
     "Parquet, other types": ("ratings.parquet", parquet_of({
         "userId": pa.array(["1", "1", "7", "7"]), "movieId": pa.array([10.0, 30, 10, 999]),
