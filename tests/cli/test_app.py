@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import click
 import pytest
@@ -223,6 +224,23 @@ def test_the_command_line_wins_over_the_environment(trained, run, monkeypatch):
     monkeypatch.setenv("RECSYS_MODEL", "nowhere")
     run(*ASK, "--exact", code=1)
     run(*ASK, "--exact", "--model", trained.model)
+
+
+def test_doctor_is_content_without_what_only_training_needs(run, monkeypatch):
+    def without(*missing):
+        def version(name):
+            if name in missing:
+                raise PackageNotFoundError(name)
+            return "1.0"
+
+        monkeypatch.setattr("recsys.cli.doctor.version", version)
+
+    without("paddlepaddle")
+    line = run("doctor").stdout.splitlines()[0]
+    assert line.startswith("ok     libraries ")
+    assert line.endswith("; paddlepaddle is for train and evaluate")
+    without("paddlepaddle", "pyarrow")
+    assert run("doctor", code=1).stdout.startswith("WRONG  libraries ")
 
 
 def test_training_without_paddle_names_the_missing_package(tmp_path):
