@@ -188,7 +188,8 @@ def _writing(path: Path, target: Path, fix: str, kind: str) -> Iterator[None]:
         named, place = str(error.filename or target), str(target)
         if not (named.startswith(place) or place.startswith(named)):  # beside, or a folder above
             raise
-        cause = f"{path}: cannot be written ({error.strerror or error})"
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        cause = f"{path}: cannot be written ({reason})"
         help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}
         remedy = f"{help.get(error.errno or 0, '')}name another {kind}"
         raise RecsysError(cause, remedy, fix) from error

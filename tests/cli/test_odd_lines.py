@@ -125,6 +125,24 @@ def refused(*_):
     pytest.fail("the odd value was passed over: data would be fetched")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"recommend --exact --format {each}" for each in ("table", "csv", "json", "parquet")),
+        "recommend --exact --users all",
+        "similar heat --exact",
+        f"preprocess -f {SAMPLE}/movies.dat",
+    ],
+)
+def test_a_full_disk_is_one_line(run, line):
+    said = run(*shlex.split(line), "-o", "/dev/full", code=1).stderr.splitlines()[-1]
+    assert said == (
+        "recsys: /dev/full: cannot be written (No space left on device); free space or name "
+        "another file: --output"
+    )
+
+
 def test_a_byte_order_mark_is_no_part_of_an_id(run, tmp_path):
     (tmp_path / "ids").write_bytes(b"\xef\xbb\xbf1\r\n2\r\n")
     (tmp_path / "pairs").write_bytes(b"\xef\xbb\xbfuser_id,movie_id\r\n1,2\r\n")
