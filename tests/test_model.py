@@ -145,3 +145,17 @@ def test_the_tutorials_inputs_and_sizes(tower_pair):
     assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
     assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown
     assert movies.movie.embedding.shape == [CONFIG.movies + 1, CONFIG.id_size]
+
+
+def test_config_names_the_inputs_of_the_exported_towers(folder):
+    inputs = folder.config["inputs"]
+    lists = [-1, -1]
+    assert inputs["user_tower"] == [
+        *([name, "int64", [-1]] for name in ("user", "gender", "age", "job")),
+        ["history", "int64", lists],
+        *([name, "float32", lists] for name in ("ratings", "recency")),
+    ]
+    assert inputs["movie_tower"] == [
+        ["movie", "int64", [-1]],
+        *([name, "int64", lists] for name in ("genres", "title")),
+    ]
