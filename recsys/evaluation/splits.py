@@ -175,8 +175,8 @@ def _hold_out(
     elif protocol == "new-movies":
         movies, place = np.unique(ratings.movie_ids, return_inverse=True)
         first = first_times(place, ratings.times, len(movies) - 1)
-        last = np.argsort(-first, kind="stable")[: max(1, round(len(movies) * HELD_OUT_WHOLE))]
-        out = np.isin(place, last)
+        latest = np.argsort(-first, kind="stable")[: max(1, round(len(movies) * HELD_OUT_WHOLE))]
+        out = np.isin(place, latest)
     elif protocol == "cold-users":
         out = np.isin(ratings.user_ids, _some(np.unique(ratings.user_ids), rng))
     else:
