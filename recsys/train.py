@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from recsys import __version__
 from recsys.data.dataset import Dataset, Ratings, Vocabulary
@@ -27,6 +25,7 @@ from recsys.serving.vector import Layout, Weights
 from recsys.training import closed_forms
 from recsys.training.batches import BatchSampler
 from recsys.training.checkpoint import Checkpoint, Progress, identity
+from recsys.training.epochs import check_finite, run
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
@@ -105,42 +104,11 @@ def fit(
     progress = saved.load(step) if saved and resume else Progress()
     if resume:
         log(_resumed(progress, checkpoint, options))
-    interrupted = False
-    with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
-        for epoch in range(len(progress.log), options.epochs):
-            if epoch - progress.best_epoch >= options.patience:
-                break
-            try:
-                started, losses = time.monotonic(), []
-                rng = np.random.default_rng([options.seed, epoch])
-                for batch in sampler.epoch(rng):
-                    losses.append(step(batch, rng))
-                    _check_finite(losses[-1], f"the loss of step {len(losses)}", epoch, options)
-                    bar.update()
-                    if len(losses) % 10 == 0:
-                        bar.set_postfix(_postfix(losses, progress))
-                retrieval, rating = np.mean(losses, 0).tolist()
-                line = {"epoch": epoch + 1, "retrieval_loss": retrieval, "rating_loss": rating}
-                score = float(epoch)  # without validation the last weights are the best
-                if validate:
-                    line |= validate(folded(step.users), step.movie_heads())
-                    score = line.get("ndcg@10", 0.0) - line.get("rmse", 0.0) / dataset.scale.unit
-                line["seconds"] = round(time.monotonic() - started, 2)
-                progress.note(line, score, step)
-                bar.set_postfix(_postfix(losses, progress))
-                if quiet:
-                    log(_in_words(line, options))
-                if saved:
-                    saved.save(step, progress)
-            except KeyboardInterrupt:
-                if not progress.best_weights:
-                    raise
-                interrupted = True
-                break
+    interrupted = run(step, sampler, options, progress, validate, saved, quiet=quiet, log=log)
     if not progress.best_weights:
-        _check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
+        check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
     for weight in progress.best_weights.values():
-        _check_finite(weight, "a weight", progress.best_epoch - 1, options)
+        check_finite(weight, "a weight", progress.best_epoch - 1, options)
     step.set_weights(progress.best_weights)
     if validate:
         log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
@@ -164,7 +132,7 @@ def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
         for batch in sampler.epoch(rng):
             step(batch, rng)
     for weight in step.weights().values():
-        _check_finite(weight, "a weight", options.epochs, options)
+        check_finite(weight, "a weight", options.epochs, options)
     return Fitted(model, step, options, fitted.progress, fitted.interrupted)
 
 
@@ -317,16 +285,6 @@ def use_all_cores() -> None:
         paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
-def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
-    """Raise a ModelError when a training has diverged."""
-    if not np.isfinite(values).all():
-        raise ModelError(
-            f"epoch {epoch + 1}: {what} is not a number",
-            f"lower the learning rate (it is {options.learning_rate:g})",
-            "learning_rate",
-        )
-
-
 def _suited(options: Options, dataset: Dataset, log: Callable[[str], None]) -> Options:
     """The options without what the data say nothing of: ratings, times."""
     if not dataset.scale.rated:
@@ -348,22 +306,6 @@ def _resumed(progress: Progress, checkpoint: Path | None, options: Options) -> s
         return f"nothing to resume, there is no {checkpoint}: training from the first epoch"
     done = f"{checkpoint} has {len(progress.log)} of {options.epochs} epochs"
     return f"resuming: {done}, the best is {progress.best_epoch}"
-
-
-def _in_words(line: dict[str, Any], options: Options) -> str:
-    """A line of the training log, in words."""
-    shown = ("ndcg@10", "rmse", "mae", "retrieval_loss", "rating_loss")
-    metrics = [f"{name.replace('_', ' ')} {line[name]:.4f}" for name in shown if name in line]
-    return f"epoch {line['epoch']} of {options.epochs}: {', '.join(metrics)}; {line['seconds']} s"
-
-
-def _postfix(losses: list[tuple[float, float]], progress: Progress) -> dict[str, str]:
-    """What the progress bar shows: recent losses, and the metrics of the last epoch."""
-    retrieval, rating = np.mean(losses[-50:], 0)
-    last = progress.log[-1] if progress.log else {}
-    shown = {"retrieval": retrieval, "rating": rating}
-    shown |= {name: last[name] for name in ("ndcg@10", "rmse", "mae") if name in last}
-    return {name: f"{value:.4f}" for name, value in shown.items()}
 
 
 class _Module(ModuleType):

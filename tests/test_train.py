@@ -13,6 +13,7 @@ from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
 
 from recsys.data.movielens import AGES, GENDERS
+from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError, ModelError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.preprocess import read_dataset
@@ -49,6 +50,8 @@ def scores(monkeypatch, *ndcg: float) -> None:
         return Found()
 
     class Found:
+        scale = FIVE_STARS
+
         def recency_floor(self, options: Options) -> float:
             return options.recency_floor
 
