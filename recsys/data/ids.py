@@ -14,7 +14,7 @@ Id = int | str
 MAX_ID = 2**63 - 1
 MAX_CODE = 2**31 - 1  # ids are taken as codes up to here
 MAX_TEXT = 512  # bytes of UTF-8 of an id that is text
-_DIGITS = re.compile("([0-9]+)")
+_DIGITS, _LONGEST = re.compile("[0-9]+"), 20  # digits of numbers that are compared as such
 
 
 def id_array(ids: Iterable[Id], text: bool | None = None) -> NDArray:
@@ -75,10 +75,8 @@ def in_order(ids: NDArray) -> NDArray:
     return id_array(texts, text=True)
 
 
-def _by_numbers(text: str) -> tuple[list[str | int], str]:
-    parts: list[str | int] = list(_DIGITS.split(text))
-    parts[1::2] = map(int, parts[1::2])
-    return parts, text
+def _by_numbers(text: str) -> tuple[str, str]:
+    return _DIGITS.sub(lambda found: found[0].zfill(_LONGEST), text), text
 
 
 def named(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:

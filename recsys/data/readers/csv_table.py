@@ -2,9 +2,9 @@
 
 What columns hold is inferred, unless it is said:
 
-    id            32-bit numbers where all are such; else DISTINCT
+    id            32-bit numbers where all are such; else the bytes of each field
     float, int64  where every field is one; else inferred
-    text          the bytes of each field
+    text          the bytes of each field, also of those that say NA or the like
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,6 @@ from recsys.data.readers.problems import Problems
 
 STAND_IN = b"\x1f"  # for "::": pyarrow knows delimiters of one character
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-_DISTINCT = "distinct"  # the different fields, and which of them each row has
 _BLOCK = 2**17  # bytes
 _SAMPLED = 16  # of so many blocks behind the first MANY one is looked through for leading zeros
 _MANY = 128
@@ -82,16 +81,16 @@ def _as_planned(
     import pyarrow as pa
 
     ids = [name for name, each in types.items() if each == "id"]
-    distinct = {**types, **dict.fromkeys(ids, _DISTINCT)}
-    safe = {name: each for name, each in distinct.items() if each in (_DISTINCT, "text")}
-    for plan in ({**types, **dict.fromkeys(ids, "int32")}, distinct) if ids else ():
+    texts = {**types, **dict.fromkeys(ids, "binary")}
+    safe = {name: each for name, each in texts.items() if each in ("binary", "text")}
+    for plan in ({**types, **dict.fromkeys(ids, "int32")}, texts) if ids else ():
         bad.clear()
         try:
             table = _table(path, start, dialect, wanted, plan, bad)
         except pa.ArrowInvalid:
             continue
         places = [wanted.index(name) for name in ids]
-        if plan is distinct or (
+        if plan is texts or (
             all(_natural(table.column(place)) for place in places)
             and not _leading_zeros(path, start, dialect)
         ):
@@ -147,9 +146,10 @@ def _table(
 
     own = [f"c{place}" for place in range(len(dialect.names))]  # names may be in any encoding
     used = [own[dialect.names.index(name)] for name in wanted]
-    known = {"text": pa.binary(), _DISTINCT: pa.dictionary(pa.int32(), pa.binary())}
-    kinds = {own[dialect.names.index(n)]: known.get(t) or pa.type_for_alias(t)
-             for n, t in types.items()}  # fmt: skip
+    kinds = {
+        own[dialect.names.index(name)]: pa.type_for_alias("binary" if each == "text" else each)
+        for name, each in types.items()
+    }
     whole = dialect.delimiter == "::"
     return reader.read_csv(
         _source(path, start, dialect),

@@ -51,7 +51,8 @@ def ids(column: Column, what: str) -> Numbers:
     if values.max(initial=0) <= MAX_CODE:
         values = values.astype(np.int32)
     found = values[codes]
-    return Numbers(found, found >= 0, lambda i: f"{expected}, {column.got(i)}", names=names)
+    good = None if found.min(initial=0) >= 0 else found >= 0
+    return Numbers(found, good, lambda i: f"{expected}, {column.got(i)}", names=names)
 
 
 def _whole_numbers(column: Column, what: str) -> Numbers:
