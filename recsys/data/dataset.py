@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, positions
 from recsys.data.scale import FIVE_STARS, Scale
-from recsys.data.schema import MOVIELENS, Attribute, Attributes, Column, parts
+from recsys.data.schema import MOVIELENS, READ_WORDS, Attribute, Attributes, Column, parts
 from recsys.errors import DataError
 
 UNKNOWN = -1  # the code of an attribute that is not given; its row is 0
@@ -283,9 +283,14 @@ class Vocabulary:
         return found
 
     def side_rows(self, movies: Movies) -> list[NDArray[np.int64]]:
-        """For each attribute of movies the (B, W) rows, NO_VALUE behind the last."""
+        """For each attribute of movies the (B, W) rows, NO_VALUE behind the last.
+
+        Of a text they are those of its first READ_WORDS words.
+        """
         columns = self.columns(movies)
-        return [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
+        rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
+        texts = [each.kind == "text" for each in self.movies]
+        return [r[:, :READ_WORDS] if text else r for r, text in zip(rows, texts, strict=True)]
 
 
 def padded(lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:

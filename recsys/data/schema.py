@@ -34,6 +34,7 @@ BINS = 10  # of a number
 MOST_VALUES = 10_000  # of categories and words that have a row; the rarer ones are unknown
 MOST_OF_USERS = 200  # the same of users: the closed forms' regressions are over all of them
 MOST_WORDS, COMMON = 100, 0.5  # of one text; a word in more of the texts says nothing
+READ_WORDS = 24  # of these the towers read so many: the time of a step grows with them
 
 
 @dataclass(frozen=True)

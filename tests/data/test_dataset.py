@@ -1,5 +1,7 @@
 """Columns of raw ids, and the vocabulary that turns them into rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from recsys.data.dataset import (
 )
 from recsys.data.history import attribute_rows, history_of
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
-from recsys.data.schema import MOVIELENS
+from recsys.data.schema import MOVIELENS, READ_WORDS, Attribute, Column
 from recsys.errors import DataError
 
 MOVIES = Movies(
@@ -98,3 +100,16 @@ def test_codes_fit_together():
     assert [each.size for each in MOVIELENS] == [len(GENDERS), len(AGES), len(JOBS)]
     assert len(AGE_NAMES) == len(AGES)
     assert set(OCCUPATIONS.values()) <= set(range(len(JOBS)))
+
+
+def test_the_towers_read_the_first_words_of_a_text():
+    words = [f"w{n}" for n in range(40)]
+    texts = Column("text", [" ".join(words), " ".join(reversed(words)), "w3", ""])
+    movies = Movies(np.arange(4), ["a"] * 4, [()] * 4, {"about": texts})
+    about = replace(Attribute.of("about", texts), values=tuple(words))
+    (rows,) = Vocabulary([1], movies.ids, [], [], (), (about,)).side_rows(movies)
+    assert rows.shape == (4, READ_WORDS)
+    assert rows[0].tolist() == list(range(1, READ_WORDS + 1))
+    assert rows[1].tolist() == list(range(40, 40 - READ_WORDS, -1))
+    assert rows[2].tolist() == [4] + [NO_WORD] * (READ_WORDS - 1)
+    assert rows[3].tolist() == [0] + [NO_WORD] * (READ_WORDS - 1)
