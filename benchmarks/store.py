@@ -33,7 +33,7 @@ from recsys.serving.vector import Layout
 
 LAYOUT = Layout(64, 64, 32, 26, 96)  # what the model has by default
 RELEVANCE = {"retrieval": 1, "rating": 0.7, "ease": 2}  # weights of the parts in a query
-RATING = {"rating": 0.2, "factors": 0.8}
+RATING = {"rating": 0.1, "factors": 0.9}
 K = 10
 BATCH = 1_000  # queries
 MODEL = "0123456789abcdef"
