@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PARALLEL = ("-n", "2", "--dist", "loadgroup")  # two processes; see tests/conftest.py
+PARALLEL = ("-n", "2")  # two processes
 
 
 def run(*command: str, **settings: object) -> None:

@@ -17,13 +17,6 @@ from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, ModelFolder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes run tests, each file stays in one, and all Milvus servers in one."""
-    for item in items:
-        server = item.get_closest_marker("milvus_server")
-        item.add_marker(pytest.mark.xdist_group("milvus_server" if server else str(item.path)))
-
-
 class Trained(NamedTuple):
     """A place where train, preprocess and load-movies have run, and what they printed."""
 

@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -28,13 +29,26 @@ VERSION = "2.3.5"  # the newest there
 PATIENCE = 120  # seconds a start may take; on used data the last run's session has to end first
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time: those that run tests side by side share what is put there."""
+    import fcntl  # not on Windows, where these tests are collected though not run
+
+    HOME.mkdir(exist_ok=True)
+    with (HOME / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def install(name: str, requirement: str) -> Path:
     """A folder under `.milvus/` with a package of PyPI, put there when it is not there yet."""
     folder = HOME / name
-    if not folder.is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-        subprocess.run([*command, f"{folder}.part", requirement], check=True)
-        os.replace(f"{folder}.part", folder)
+    with alone():
+        if not folder.is_dir():
+            shutil.rmtree(f"{folder}.part", ignore_errors=True)  # of a run that was killed
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+            subprocess.run([*command, f"{folder}.part", requirement], check=True)
+            os.replace(f"{folder}.part", folder)
     return folder
 
 
@@ -55,7 +69,9 @@ def binaries(version: str = VERSION) -> Path:
     """The folder of the unpacked server."""
     cache = HOME / f"unpacked-{version}"
     cache.mkdir(parents=True, exist_ok=True)
-    package(version)._initialize_data_files(str(cache))  # checks what is there by its md5
+    unpack = package(version)._initialize_data_files
+    with alone():
+        unpack(str(cache))  # checks what is there by its md5
     return cache / "bin"
 
 
