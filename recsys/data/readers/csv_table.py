@@ -20,8 +20,6 @@ from recsys.data.readers.problems import Problems
 STAND_IN = b"\x1f"  # for "::": pyarrow knows delimiters of one character
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _BLOCK = 2**17  # bytes
-_SAMPLED = 16  # of so many blocks behind the first MANY one is looked through for leading zeros
-_MANY = 128
 
 Columns = dict[str, Any]
 
@@ -107,11 +105,10 @@ def _natural(column: Any) -> bool:
 
 
 def _leading_zeros(path: Path, start: bytes | None, dialect: Dialect) -> bool:
-    """Whether a field begins as in 007, which pyarrow takes for 7; of long files in samples."""
+    """Whether a field begins as in 007, which pyarrow takes for 7."""
     before = (STAND_IN if dialect.delimiter == "::" else dialect.delimiter.encode()) + b"\n"
     before += b'"' if dialect.quoted else b""
-    blocks = _blocks(path, start, dialect, _SAMPLED)
-    return any(_has_leading_zero(block, before) for block in blocks)
+    return any(_has_leading_zero(block, before) for block in _blocks(path, start, dialect))
 
 
 def _has_leading_zero(block: bytes, before: bytes) -> bool:
@@ -182,19 +179,16 @@ def _source(path: Path, start: bytes | None, dialect: Dialect) -> Any:
     return pa.BufferReader(start.replace(b"::", STAND_IN) if dialect.delimiter == "::" else start)
 
 
-def _blocks(path: Path, start: bytes | None, dialect: Dialect, step: int = 1) -> Iterator[bytes]:
-    """The file block by block, with the two bytes before each; some left out from _MANY on."""
+def _blocks(path: Path, start: bytes | None, dialect: Dialect) -> Iterator[bytes]:
+    """The file block by block, with the two bytes before each."""
     import pyarrow as pa
 
     source = _source(path, start, dialect)
-    before, number = b"\n\n", 0
+    before = b"\n\n"
     with pa.input_stream(source, compression="detect") if isinstance(source, str) else source as s:
         while block := s.read(_BLOCK):
             yield before + block
-            before, number = block[-2:], number + 1
-            if step > 1 and number >= _MANY and s.seekable():
-                s.seek((step - 1) * _BLOCK, 1)
-                before = b"99"  # of a field that begins anywhere
+            before = block[-2:]
 
 
 def _without_blank(columns: Columns, lines: Any) -> tuple[Columns, Any]:

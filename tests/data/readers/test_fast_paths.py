@@ -57,12 +57,12 @@ def test_ids_beyond_32_bits_far_from_the_beginning_are_read(tmp_path):
     assert read.user_names[read.ratings.user_ids[280]] == 2**40
 
 
-def test_only_samples_of_long_files_are_sought_for_zeros(tmp_path, monkeypatch):
+@pytest.mark.parametrize("size", [100, 1000, 2000])
+def test_a_zero_before_an_id_is_seen_however_long_the_file_is(tmp_path, monkeypatch, size):
     monkeypatch.setattr(csv_table, "_BLOCK", 64)
-    path = put(tmp_path, {"r.csv": rows(size=2000)}) / "r.csv"
-    read = len(list(csv_table._blocks(path, None, dialect(path, rows()), 16)))
-    whole = path.stat().st_size / 64
-    assert 128 < read < 128 + whole / 8
+    data = rows("007,1,4,5", size=size)
+    path = put(tmp_path, {"r.csv": data}) / "r.csv"
+    assert csv_table._leading_zeros(path, None, dialect(path, data))
 
 
 @pytest.mark.parametrize("part", [2, 3, 100])
