@@ -282,9 +282,9 @@ def decoded_movies(
     differs = (_wide(expected, width)[places[old] - 1] != _wide(title_rows, width)[old]).any(1)
     if differs.sum() * 2 > len(old):
         raise DataError(
-            f"encoded for another model: {differs.sum()} of {len(old)} known movies have other "
-            "words than in this one",
-            "encode them again",
+            f"encoded for another model, or other movies: {differs.sum()} of {len(old)} have other "
+            "words than the model's movies of the same ids",
+            "encode a file of the model's movies",
             "preprocess",
         )
     words, genres = ["?", *vocabulary.words], ["?", *vocabulary.genres]
