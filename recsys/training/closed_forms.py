@@ -15,7 +15,6 @@ from recsys.training import ease, rating_factors, taste
 from recsys.training.options import Options
 from recsys.training.rating_factors import ContentFeatures, FactorOptions
 
-BELIEVED = 20.0  # ratings from which on a movie's own numbers are believed more than not
 MOST_FEATURES = 200  # of a column of movies in the regression that is the factors' prior
 
 
@@ -95,8 +94,8 @@ def whole(
     """The tables of the movies' side with (M, 2 D) heads of the towers, and the layout.
 
     Movies without ratings get in every part what movies of like content have: the towers, which
-    have not seen them either, say less. The more ratings a movie has the more is known of it, so it
-    weighs n / (n + BELIEVED) there; in the factors, whose error counts by the rating, n.
+    have not seen them either, say less. Each rated movie counts alike there; in the factors, whose
+    error counts by the rating, by the number of its ratings.
 
     Returns:
         movies (M + 1, V - 1), the parts side by side; the kernel's landmarks; prior_mean and
@@ -110,9 +109,11 @@ def whole(
     parts = closed.parts | {"taste": tastes}
     pieces = {"heads": heads} | {name: part[1:] for name, part in parts.items()}
     numbers = np.concatenate(list(pieces.values()), 1)
-    believed = counts / (counts + BELIEVED)
-    weights = {name: counts if name == "factors" else believed for name in pieces}
-    learned = [(piece[rated], weights[name][rated]) for name, piece in pieces.items()]
+    alike = np.ones(len(counts))
+    learned = [
+        (piece[rated], (counts if name == "factors" else alike)[rated])
+        for name, piece in pieces.items()
+    ]
     prior = fit_prior(kernel, known, *learned)
     if not rated.all():
         unrated = [take(block, ~rated) for block in closed.blocks]
