@@ -105,11 +105,6 @@ class Kernel:
         """F, the number of features."""
         return self.root.shape[1]
 
-    @property
-    def longest(self) -> float:
-        """The length that no movie's features exceed."""
-        return float(np.sqrt(np.prod([1 + block.weight for block in self.landmarks]) - 1))
-
     def features(self, blocks: Sequence[Block]) -> Array:
         """(N, F) features of movies; rows of 0 where nothing is known of a movie."""
         return self.products(blocks) @ self.root

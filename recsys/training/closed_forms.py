@@ -13,7 +13,7 @@ from recsys.serving.factors import RatingFactors
 from recsys.serving.vector import Array, Layout
 from recsys.training import ease, rating_factors, taste
 from recsys.training.options import Options
-from recsys.training.rating_factors import ContentFeatures, FactorOptions
+from recsys.training.rating_factors import content_features
 
 MOST_FEATURES = 200  # of a column of movies in the regression that is the factors' prior
 
@@ -57,21 +57,15 @@ def fit(
         if each.kind != "text"
     ]
     years = np.concatenate([[0], movies.years])
-    content = np.concatenate([ContentFeatures.of(years)(genres, years), *own], 1)
+    content = np.concatenate([content_features(genres, years), *own], 1)
     factors = rating_factors.fit(
         history,
         attributes,
         content,
         (MIN_RATING, MAX_RATING),
-        FactorOptions(
-            options.factor_dimension,
-            options.factor_sweeps,
-            options.factor_ridge,
-            options.factor_coordinates,
-            seed=options.seed,
-        ),
+        options,
         widths=[each.width for each in vocabulary.users],
-    ).factors
+    )
     tables = ease_tables | {f"factors_{k}": v for k, v in factors.arrays().items()}
     parts = {
         "ease": ease_movies,

@@ -28,43 +28,15 @@ from recsys.serving.factors import (
     one_hot,
     posterior,
 )
+from recsys.training.options import Options
 from recsys.training.subspace import leading
 
+START = 0.44  # standard deviation of the first movie factors, of standardised ratings
+VARIANCE = 0.16  # of the first prior
 YEAR_BUMPS = 10  # features of a movie's year
 POWER_ITERATIONS = 5  # of the singular vectors
-PATIENCE = 2  # sweeps without a lower RMSE on validation data
 FREE_RIDGE = 0.01  # of the intercept
 OVERSAMPLED = 10  # singular vectors beyond those kept
-
-
-@dataclass(frozen=True)
-class FactorOptions:
-    """Every knob of the rating factors; the defaults were chosen on validation data."""
-
-    dimension: int = 24  # factors of a user and a movie
-    sweeps: int = 16  # users then movies; flat from 14 to 20
-    ridge: float = 10.0  # of the regression that is the prior's mean
-    coordinates: int = 35  # singular vectors of who rated what
-    start: float = 0.44  # standard deviation of the first movie factors, of standardised ratings
-    variance: float = 0.16  # of the first prior
-    seed: int = 0  # of the first movie factors and of the singular vectors' start
-
-
-class Pairs(NamedTuple):
-    """Ratings held out: rows of users and movies, and what the one gave the other."""
-
-    users: NDArray[np.integer]  # (N,)
-    movies: NDArray[np.integer]  # (N,)
-    ratings: Floats  # (N,)
-
-
-class FittedFactors(NamedTuple):
-    """What `fit` learned."""
-
-    factors: RatingFactors
-    users: NDArray[np.float64]  # (U + 1, d) [p, a]; what `factors.users` gives for the histories
-    rmse: list[float]  # on the validation pairs after each sweep, empty without them
-    sweeps: int  # how many were made to get here
 
 
 def fit(
@@ -72,19 +44,18 @@ def fit(
     attributes: NDArray[np.integer],
     content: Floats,
     rating_range: tuple[float, float],
-    options: FactorOptions = FactorOptions(),
-    validation: Pairs | None = None,
+    options: Options = Options(),
     widths: Sequence[int] = (),
-) -> FittedFactors:
+) -> RatingFactors:
     """Learn the tables from all histories.
 
     Args:
         histories: of users 0 (unknown, empty) to U; no user rates a movie twice.
         attributes: (U + 1, A) codes of categories, 0 for unknown.
-        content: (M + 1, F) features of the movies, row 0 zeros (ContentFeatures makes them).
+        content: (M + 1, F) features of the movies, row 0 zeros (`content_features`).
         rating_range: lowest and highest rating there can be, on any scale.
-        validation: if given, sweeps end when two in a row do not lower its RMSE, and the tables
-            of the lowest are kept.
+        options: the factors' knobs and the seed of the first movie factors and the singular
+            vectors' start.
         widths: how many columns each attribute has, one if not given.
 
     Raises:
@@ -93,45 +64,24 @@ def fit(
     histories = histories.keep(histories.movie_rows > 0)
     _check(histories, attributes, content)
     model = _Model(histories, attributes, content, rating_range, options, widths)
-    best, rmse = None, []
-    for sweep in range(1, options.sweeps + 1):
+    for _ in range(options.factor_sweeps):
         model.sweep()
-        if validation is None:
-            continue
-        factors = model.factors()
-        users = factors.users(histories, attributes)
-        rmse.append(_rmse(factors, users, validation))
-        if best is None or rmse[-1] < best.rmse[best.sweeps - 1]:
-            best = FittedFactors(_copied(factors), users, rmse, sweep)
-        elif sweep - best.sweeps >= PATIENCE:
-            break
-    if best is not None:
-        return best
-    factors = model.factors()
-    return FittedFactors(factors, factors.users(histories, attributes), rmse, options.sweeps)
+    return model.factors()
 
 
-class ContentFeatures(NamedTuple):
-    """How a movie's genres and year become numbers; fixed in training, used for new movies."""
+def content_features(genres: Floats, years: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(M, G + Y) of (M, G) 0/1 genres and (M,) years, 0 for an unknown one.
 
-    centres: NDArray[np.float64]  # (Y,) years at quantiles of the catalogue's
-    widths: NDArray[np.float64]  # (Y,) years
-
-    @classmethod
-    def of(cls, years: NDArray[np.integer]) -> "ContentFeatures":
-        """Bumps at the quantiles of the known years (0 is unknown)."""
-        known = years[years > 0]
-        if not len(known):
-            return cls(np.zeros(0), np.zeros(0))
-        centres = np.unique(np.round(np.quantile(known, np.linspace(0.02, 1, YEAR_BUMPS))))
-        gaps = np.gradient(centres) if len(centres) > 1 else np.ones(1)
-        return cls(centres, np.maximum(gaps, 2.0))
-
-    def __call__(self, genres: Floats, years: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(B, G + Y) of (B, G) 0/1 genres and (B,) years, 0 for an unknown year."""
-        distance = (years[:, None] - self.centres) / self.widths
-        bumps = np.exp(-0.5 * distance**2) * (years > 0)[:, None]
-        return np.hstack([genres, bumps]).astype(np.float32)
+    A year is as near as it is to quantiles of the known ones: bumps as wide as these are apart.
+    """
+    known = years[years > 0]
+    if not len(known):
+        return genres.astype(np.float32)
+    centres = np.unique(np.round(np.quantile(known, np.linspace(0.02, 1, YEAR_BUMPS))))
+    widths = np.maximum(np.gradient(centres) if len(centres) > 1 else 1, 2.0)
+    distance = (years[:, None] - centres) / widths
+    bumps = np.exp(-0.5 * distance**2) * (years > 0)[:, None]
+    return np.hstack([genres, bumps]).astype(np.float32)
 
 
 @dataclass
@@ -200,7 +150,7 @@ class _Model:
         attributes: NDArray[np.integer],
         content: Floats,
         rating_range: tuple[float, float],
-        options: FactorOptions,
+        options: Options,
         widths: Sequence[int],
     ) -> None:
         self.options, self.rating_range = options, rating_range
@@ -220,7 +170,7 @@ class _Model:
         self._start(np.random.default_rng(options.seed))
 
     def _side(self, histories: History, scores: Floats, features: list[Floats]) -> _Side:
-        rows, d = len(histories.counts), self.options.dimension + 1
+        rows, d = len(histories.counts), self.options.factor_dimension + 1
         every = np.hstack([np.ones((rows, 1)), *features])
         return _Side(
             histories=histories,
@@ -228,19 +178,19 @@ class _Model:
             features=every,
             terms=Terms.empty(rows, d),
             prior=np.zeros((rows, d)),
-            variance=np.full(d, self.options.variance),
+            variance=np.full(d, VARIANCE),
             weights=np.zeros((every.shape[1], d)),
         )
 
     def _start(self, rng: np.random.Generator) -> None:
         """Random first movie factors."""
         rows, d = self.movies.prior.shape
-        self.movies.prior[1:, :-1] = self.options.start * rng.standard_normal((rows - 1, d - 1))
+        self.movies.prior[1:, :-1] = START * rng.standard_normal((rows - 1, d - 1))
         self.movies.follow_prior(np.arange(rows))
 
     def sweep(self) -> None:
         """Users, then movies, then the precision of a rating; the prior after each side."""
-        users, movies, ridge = self.users, self.movies, self.options.ridge
+        users, movies, ridge = self.users, self.movies, self.options.factor_ridge
         errors = users.solve(movies.terms, self.precision)
         users.regress(errors.spread, ridge)
         # sum of E (r - a)^2: the rest of the error is the movies' pass
@@ -251,7 +201,7 @@ class _Model:
         self.precision = len(users.scores) / (base + errors.fit)
 
     def factors(self) -> RatingFactors:
-        """The tables as they stand; views of what a further sweep changes."""
+        """The tables as they stand."""
         users, movies = self.users, self.movies
         longest = np.square(movies.terms.means, dtype=np.float64).sum(1).max()
         return RatingFactors(
@@ -272,7 +222,7 @@ class _Model:
 
 
 def singular_bases(
-    histories: History, reverse: History, options: FactorOptions
+    histories: History, reverse: History, options: Options
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(U + 1, K) and (M + 1, K): rows that, summed over who rated what, give coordinates.
 
@@ -286,7 +236,7 @@ def singular_bases(
         lambda right: rows * histories.sums((columns * right).astype(np.float32)),
         lambda left: columns * reverse.sums((rows * left).astype(np.float32)),
         len(reverse.counts),
-        max(0, min(options.coordinates, known - 1)),
+        max(0, min(options.factor_coordinates, known - 1)),
         spare=OVERSAMPLED,
         rounds=POWER_ITERATIONS,
         seed=options.seed,
@@ -319,17 +269,6 @@ def _sizes(attributes: NDArray[np.integer], widths: Sequence[int]) -> NDArray[np
         sizes[first + 1 : first + width] = 0
         first += width
     return sizes
-
-
-def _rmse(factors: RatingFactors, users: Floats, pairs: Pairs) -> float:
-    predicted = factors.user_parts(users)[pairs.users]
-    movies = factors.movie_parts(factors.movies)[pairs.movies]
-    ratings = factors.clip(np.einsum("nv,nv->n", predicted, movies))
-    return float(np.sqrt(np.mean(np.square(ratings - pairs.ratings, dtype=np.float64))))
-
-
-def _copied(factors: RatingFactors) -> RatingFactors:
-    return RatingFactors(**{name: np.array(array) for name, array in factors.arrays().items()})
 
 
 def _check(histories: History, attributes: NDArray[np.integer], content: Floats) -> None:

@@ -1,15 +1,32 @@
 """The rating factors: closed-form fit and fold-in, and the one inner product they are asked by."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from recsys.data.history import History
 from recsys.serving.factors import RatingFactors
-from recsys.training import rating_factors
-from recsys.training.rating_factors import ContentFeatures, FactorOptions, FittedFactors, Pairs, fit
+from recsys.training.options import Options
+from recsys.training.rating_factors import content_features, fit
 
 USERS, MOVIES, SIZES = 120, 80, (3, 4)
-OPTIONS = FactorOptions(dimension=4, sweeps=8, coordinates=5)
+OPTIONS = Options(factor_dimension=4, factor_sweeps=8, factor_coordinates=5)
+
+
+class Pairs(NamedTuple):
+    """Ratings held out: rows of users and movies, and what the one gave the other."""
+
+    users: np.ndarray
+    movies: np.ndarray
+    ratings: np.ndarray
+
+
+class Fitted(NamedTuple):
+    """The tables, and what they make of the histories they were learned from."""
+
+    factors: RatingFactors
+    users: np.ndarray  # (U + 1, d) [p, a]
 
 
 def histories_of(users: np.ndarray, movies: np.ndarray, ratings: np.ndarray) -> History:
@@ -44,14 +61,15 @@ class World:
         years = rng.integers(1950, 2000, MOVIES + 1)
         years[0] = 0
         self.genres = (rng.random((MOVIES + 1, 3)) < 0.4) * (years > 0)[:, None]
-        self.content = ContentFeatures.of(years)(self.genres, years)
+        self.content = content_features(self.genres, years)
         self.range = (low, high)
 
-    def fit(self, options: FactorOptions = OPTIONS, validation: Pairs | None = None):
-        return fit(self.train, self.attributes, self.content, self.range, options, validation)
+    def fit(self, options: Options = OPTIONS) -> Fitted:
+        factors = fit(self.train, self.attributes, self.content, self.range, options)
+        return Fitted(factors, factors.users(self.train, self.attributes))
 
 
-def predicted(fitted: FittedFactors, pairs: Pairs) -> np.ndarray:
+def predicted(fitted: Fitted, pairs: Pairs) -> np.ndarray:
     factors = fitted.factors
     users = factors.user_parts(fitted.users)[pairs.users]
     return (users * factors.movie_parts(factors.movies)[pairs.movies]).sum(1)
@@ -67,7 +85,7 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def fitted(world: World) -> FittedFactors:
+def fitted(world: World) -> Fitted:
     return world.fit()
 
 
@@ -96,7 +114,7 @@ def test_the_inner_product_of_the_parts_is_the_predicted_rating(fitted):
 
 
 def test_better_than_biases_where_there_are_factors(world, fitted):
-    biases = world.fit(FactorOptions(dimension=0, sweeps=8, coordinates=0))
+    biases = world.fit(Options(factor_dimension=0, factor_sweeps=8, factor_coordinates=0))
     ratings = world.test.ratings
     error = rmse(predicted(fitted, world.test), ratings)
     assert error < 0.75 * rmse(predicted(biases, world.test), ratings)
@@ -172,7 +190,7 @@ def test_small_blocks_learn_the_same(world, fitted, monkeypatch):
 
 def test_the_posterior_is_what_plain_algebra_gives(world, fitted):
     """One user, all terms written out from full covariances."""
-    factors, d = fitted.factors, OPTIONS.dimension + 1
+    factors, d = fitted.factors, OPTIONS.factor_dimension + 1
     rows = world.train.part(9, 10)
     full = np.zeros((MOVIES + 1, d, d))
     up, across = np.triu_indices(d)
@@ -195,15 +213,6 @@ def test_the_same_seed_learns_the_same(world, fitted):
     np.testing.assert_array_equal(fitted.users, again.users)
 
 
-def test_validation_keeps_the_best_sweep(world):
-    options = FactorOptions(dimension=12, sweeps=30, ridge=0.5, coordinates=20)
-    chosen = world.fit(options, world.test)
-    assert chosen.rmse[chosen.sweeps - 1] == min(chosen.rmse)
-    assert len(chosen.rmse) in (30, chosen.sweeps + rating_factors.PATIENCE)
-    fewer = world.fit(FactorOptions(dimension=12, sweeps=chosen.sweeps, ridge=0.5, coordinates=20))
-    np.testing.assert_array_equal(chosen.users, fewer.users)
-
-
 def test_saved_tables_are_memory_mapped_and_answer_alike(world, fitted, tmp_path):
     for name, array in fitted.factors.arrays().items():
         np.save(tmp_path / name, array)
@@ -218,7 +227,9 @@ def test_tiny_data_and_constant_ratings():
     train = History(
         np.array([0, 0, 1]), np.array([1], np.int32), np.array([4], np.float32), np.array([0])
     )
-    fitted = fit(train, np.zeros((2, 0), np.int8), np.zeros((2, 0)), (1, 5), OPTIONS)
+    attributes = np.zeros((2, 0), np.int8)
+    factors = fit(train, attributes, np.zeros((2, 0)), (1, 5), OPTIONS)
+    fitted = Fitted(factors, factors.users(train, attributes))
     assert predicted(fitted, Pairs(np.array([1]), np.array([1]), np.array([4]))) == pytest.approx(4)
 
 
