@@ -9,7 +9,7 @@ What columns hold is inferred, unless it is said:
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _BLOCK = 2**17  # bytes
 
 Columns = dict[str, Any]
+Types = Mapping[str, str]  # of columns by name, as above
 
 
 def read(
@@ -30,7 +31,7 @@ def read(
     dialect: Dialect,
     wanted: Sequence[str],
     problems: Problems,
-    types: Mapping[str, str],
+    types: Types,
 ) -> tuple[Columns, NDArray[np.int64] | range]:
     """The wanted columns by name, and the line of each row; blank lines are passed over.
 
@@ -39,62 +40,130 @@ def read(
     Args:
         start: the beginning of the file, if no more is to be read.
     """
-    bad: list[Any] = []
-    table, plan = _as_planned(path, start, dialect, wanted, types, bad)
-    if bad and not dialect.quoted and any(b'"' in block for block in _blocks(path, start, dialect)):
+    file = _Csv(path, start, dialect, wanted)
+    table, bad, plan = _as_planned(file, types)
+    if bad and not dialect.quoted and any(b'"' in block for block in file.blocks()):
         return read(path, start, dialect._replace(quoted=True), wanted, problems, types)
     if bad:
-        bad.clear()
-        table = _table(path, start, dialect, wanted, plan, bad, threads=False)
-    first = 1 + (dialect.header and not dialect.quoted)
-    lines: NDArray[np.int64] | range = range(first, first + len(table))
+        table, bad = file.table(plan, threads=False)
     if dialect.quoted:
         problems.places[path] = "row {}".format
-    if bad:
-        numbers = np.array([row.number for row in bad], np.int64)
-        numbers -= dialect.quoted and dialect.header
-        every = np.arange(first, first + len(table) + len(bad))
-        lines = np.setdiff1d(every, numbers)[: len(table)]
-        problems.add_all(
-            path,
-            numbers,
-            lambda i: (
-                f"expected {bad[i].expected_columns} fields separated by {dialect.delimiter!r}, "
-                f"got {bad[i].actual_columns}"
+    columns = {name: table.column(n) for n, name in enumerate(wanted)}
+    return _without_blank(columns, _lines(file, len(table), bad, problems))
+
+
+class _Csv(NamedTuple):
+    """A file of separated fields, and the columns that are wanted of it."""
+
+    path: Path
+    start: bytes | None  # its beginning, if no more is to be read
+    dialect: Dialect
+    wanted: Sequence[str]
+
+    def source(self) -> Any:
+        """What pyarrow reads: the file itself, or bytes."""
+        import pyarrow as pa
+
+        start, whole = self.start, self.dialect.delimiter == "::"
+        if start is None and not whole:
+            return str(self.path)
+        if start is None:
+            with pa.input_stream(str(self.path), compression="detect") as stream:
+                start = stream.read()
+        return pa.BufferReader(start.replace(b"::", STAND_IN) if whole else start)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The file block by block, with the two bytes before each."""
+        import pyarrow as pa
+
+        source = self.source()
+        if isinstance(source, str):
+            source = pa.input_stream(source, compression="detect")
+        before = b"\n\n"
+        with source as stream:
+            while block := stream.read(_BLOCK):
+                yield before + block
+                before = block[-2:]
+
+    def table(self, types: Types, threads: bool = True) -> tuple[Any, list[Any]]:
+        """The wanted columns in that order, and the rows of more or fewer fields, left out.
+
+        Args:
+            threads: read by all cores; the rows left out have no numbers then.
+        """
+        import pyarrow as pa
+        from pyarrow import csv as reader
+
+        bad: list[Any] = []
+
+        def leave_out(row: Any) -> str:
+            bad.append(row)
+            return "skip"
+
+        names, whole = self.dialect.names, self.dialect.delimiter == "::"
+        own = [f"c{place}" for place in range(len(names))]  # names may be in any encoding
+        kinds = {
+            own[names.index(name)]: pa.type_for_alias("binary" if each == "text" else each)
+            for name, each in types.items()
+        }
+        table = reader.read_csv(
+            self.source(),
+            reader.ReadOptions(
+                column_names=own, skip_rows=int(self.dialect.header), use_threads=threads
+            ),
+            reader.ParseOptions(
+                delimiter=STAND_IN.decode() if whole else self.dialect.delimiter,
+                quote_char=False if whole else '"',
+                newlines_in_values=self.dialect.quoted,
+                ignore_empty_lines=False,
+                invalid_row_handler=leave_out,
+            ),
+            reader.ConvertOptions(
+                include_columns=[own[names.index(name)] for name in self.wanted],
+                column_types=kinds,
+                null_values=[""] if "text" in types.values() else list(NULLS),
+                strings_can_be_null=True,
             ),
         )
-    columns = {name: table.column(n) for n, name in enumerate(wanted)}
-    return _without_blank(columns, lines)
+        return table, bad
 
 
-def _as_planned(
-    path: Path,
-    start: bytes | None,
-    dialect: Dialect,
-    wanted: Sequence[str],
-    types: Mapping[str, str],
-    bad: list[Any],
-) -> tuple[Any, Mapping[str, str]]:
-    """A table of the first types that its columns are of, and those types."""
+def _as_planned(file: _Csv, types: Types) -> tuple[Any, list[Any], Types]:
+    """A table of the first types that its columns are of, the rows left out, and those types."""
     import pyarrow as pa
 
     ids = [name for name, each in types.items() if each == "id"]
     texts = {**types, **dict.fromkeys(ids, "binary")}
     safe = {name: each for name, each in texts.items() if each in ("binary", "text")}
     for plan in ({**types, **dict.fromkeys(ids, "int32")}, texts) if ids else ():
-        bad.clear()
         try:
-            table = _table(path, start, dialect, wanted, plan, bad)
+            table, bad = file.table(plan)
         except pa.ArrowInvalid:
             continue
-        places = [wanted.index(name) for name in ids]
-        if plan is texts or (
-            all(_natural(table.column(place)) for place in places)
-            and not _leading_zeros(path, start, dialect)
-        ):
-            return table, plan
-    bad.clear()
-    return _table(path, start, dialect, wanted, safe, bad), safe
+        columns = [table.column(file.wanted.index(name)) for name in ids]
+        if plan is texts or (all(map(_natural, columns)) and not _leading_zeros(file)):
+            return table, bad, plan
+    return *file.table(safe), safe
+
+
+def _lines(
+    file: _Csv, rows: int, bad: Sequence[Any], problems: Problems
+) -> NDArray[np.int64] | range:
+    """The line of each row; those that were left out are put down."""
+    header, quoted = file.dialect.header, file.dialect.quoted
+    first = 1 + (header and not quoted)
+    if not bad:
+        return range(first, first + rows)
+    numbers = np.array([row.number for row in bad], np.int64) - (quoted and header)
+    problems.add_all(
+        file.path,
+        numbers,
+        lambda i: (
+            f"expected {bad[i].expected_columns} fields separated by {file.dialect.delimiter!r}, "
+            f"got {bad[i].actual_columns}"
+        ),
+    )
+    return np.setdiff1d(np.arange(first, first + rows + len(bad)), numbers)[:rows]
 
 
 def _natural(column: Any) -> bool:
@@ -104,11 +173,12 @@ def _natural(column: Any) -> bool:
     return column.null_count == 0 and not (len(column) and pc.min(column).as_py() < 0)
 
 
-def _leading_zeros(path: Path, start: bytes | None, dialect: Dialect) -> bool:
+def _leading_zeros(file: _Csv) -> bool:
     """Whether a field begins as in 007, which pyarrow takes for 7."""
-    before = (STAND_IN if dialect.delimiter == "::" else dialect.delimiter.encode()) + b"\n"
-    before += b'"' if dialect.quoted else b""
-    return any(_has_leading_zero(block, before) for block in _blocks(path, start, dialect))
+    delimiter = file.dialect.delimiter
+    before = (STAND_IN if delimiter == "::" else delimiter.encode()) + b"\n"
+    before += b'"' if file.dialect.quoted else b""
+    return any(_has_leading_zero(block, before) for block in file.blocks())
 
 
 def _has_leading_zero(block: bytes, before: bytes) -> bool:
@@ -122,73 +192,6 @@ def _has_leading_zero(block: bytes, before: bytes) -> bool:
                 if found.any():
                     return True
     return False
-
-
-def _table(
-    path: Path,
-    start: bytes | None,
-    dialect: Dialect,
-    wanted: Sequence[str],
-    types: Mapping[str, str],
-    bad: list[Any],
-    threads: bool = True,
-) -> Any:
-    """The wanted columns in that order; `bad` gets the rows of more or fewer fields."""
-    import pyarrow as pa
-    from pyarrow import csv as reader
-
-    def leave_out(row: Any) -> str:
-        bad.append(row)
-        return "skip"
-
-    own = [f"c{place}" for place in range(len(dialect.names))]  # names may be in any encoding
-    used = [own[dialect.names.index(name)] for name in wanted]
-    kinds = {
-        own[dialect.names.index(name)]: pa.type_for_alias("binary" if each == "text" else each)
-        for name, each in types.items()
-    }
-    whole = dialect.delimiter == "::"
-    return reader.read_csv(
-        _source(path, start, dialect),
-        reader.ReadOptions(column_names=own, skip_rows=int(dialect.header), use_threads=threads),
-        reader.ParseOptions(
-            delimiter=STAND_IN.decode() if whole else dialect.delimiter,
-            quote_char=False if whole else '"',
-            newlines_in_values=dialect.quoted,
-            ignore_empty_lines=False,
-            invalid_row_handler=leave_out,
-        ),
-        reader.ConvertOptions(
-            include_columns=used,
-            column_types=kinds,
-            null_values=[""] if "text" in types.values() else list(NULLS),
-            strings_can_be_null=True,
-        ),
-    )
-
-
-def _source(path: Path, start: bytes | None, dialect: Dialect) -> Any:
-    """What pyarrow reads: the file itself, or bytes."""
-    import pyarrow as pa
-
-    if start is None and dialect.delimiter != "::":
-        return str(path)
-    if start is None:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            start = stream.read()
-    return pa.BufferReader(start.replace(b"::", STAND_IN) if dialect.delimiter == "::" else start)
-
-
-def _blocks(path: Path, start: bytes | None, dialect: Dialect) -> Iterator[bytes]:
-    """The file block by block, with the two bytes before each."""
-    import pyarrow as pa
-
-    source = _source(path, start, dialect)
-    before = b"\n\n"
-    with pa.input_stream(source, compression="detect") if isinstance(source, str) else source as s:
-        while block := s.read(_BLOCK):
-            yield before + block
-            before = block[-2:]
 
 
 def _without_blank(columns: Columns, lines: Any) -> tuple[Columns, Any]:

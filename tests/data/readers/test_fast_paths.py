@@ -29,7 +29,7 @@ def test_a_zero_before_a_number_is_seen_wherever_blocks_end(tmp_path, monkeypatc
     for shift in range(3):
         data = rows(line, size=40 + shift)
         path = put(tmp_path, {"r.csv": data}) / "r.csv"
-        seen = csv_table._leading_zeros(path, None, dialect(path, data))
+        seen = csv_table._leading_zeros(csv_table._Csv(path, None, dialect(path, data), ()))
         assert seen is (line != "7,0.5,4,5")
 
 
@@ -62,7 +62,7 @@ def test_a_zero_before_an_id_is_seen_however_long_the_file_is(tmp_path, monkeypa
     monkeypatch.setattr(csv_table, "_BLOCK", 64)
     data = rows("007,1,4,5", size=size)
     path = put(tmp_path, {"r.csv": data}) / "r.csv"
-    assert csv_table._leading_zeros(path, None, dialect(path, data))
+    assert csv_table._leading_zeros(csv_table._Csv(path, None, dialect(path, data), ()))
 
 
 @pytest.mark.parametrize("part", [2, 3, 100])
