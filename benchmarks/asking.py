@@ -66,14 +66,14 @@ def prepare(place: Path, counts: list[int], ratings: int) -> None:
     run([*RECSYS, "load-movies"])
     import numpy as np
 
-    from recsys.infer import UserQuery, catalogue, ranking_vectors, user_vectors_of
+    from recsys.infer import UserQuery, catalogue, ranking_vectors, user_parts_of
     from recsys.serving.model_folder import DEFAULT, load_model
 
     folder = load_model(place / DEFAULT)
     np.save(place / "movies.npy", catalogue(folder).vectors)
     ids = folder.vocabulary.user_ids.tolist()
-    vectors = user_vectors_of(folder, [UserQuery(each) for each in ids]).vectors
-    vectors = ranking_vectors(folder, vectors, "relevance")
+    parts = user_parts_of(folder, [UserQuery(each) for each in ids]).parts
+    vectors = ranking_vectors(folder, parts, "relevance")
     for count in counts:
         np.save(place / f"{count}.npy", vectors[:count])
         (place / f"{count}.txt").write_text("".join(f"{each}\n" for each in ids[:count]))
@@ -142,7 +142,7 @@ def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
             for _ in Recommender(folder, searched).recommend(queries, K):
                 pass
 
-        runs = {
+        runs: dict[str, Callable[[], Any]] = {
             "bare search": bare,
             "store.search": partial(store.search, vectors, K),
             "Recommender, Milvus": partial(whole, store),

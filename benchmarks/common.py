@@ -4,6 +4,7 @@ Only the standard library is imported here, so that a process that starts others
 they are: Linux counts the memory of the one that starts a process as that process's own.
 """
 
+import json
 import os
 import platform
 import statistics
@@ -129,6 +130,63 @@ def cost(command: Sequence[str], **settings: Any) -> Cost:
     if process.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{errors}")
     return Cost(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def child(script: str, *arguments: str, **settings: Any) -> Any:
+    """What a benchmark prints as JSON with --measure and these arguments, a process of its own."""
+    settings = {"env": clean_environment(), **settings}
+    command = [sys.executable, script, "--measure", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, **settings)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def seconds_and_megabytes(run: Callable[[], object]) -> dict[str, float]:
+    """What a call takes: its time, and by how much the peak of resident memory rises."""
+    before, started = peak_megabytes(), time.perf_counter()
+    kept = run()
+    seconds = time.perf_counter() - started
+    del kept
+    return {"seconds": seconds, "megabytes": peak_megabytes() - before}
+
+
+def column_megabytes(ratings: int) -> float:
+    """What the columns of so many ratings take: user, movie, rating and time, 20 bytes each."""
+    return 20 * ratings / 2**20
+
+
+def seconds_of(
+    found: Mapping[str, Sequence[Mapping[str, float]]],
+) -> dict[str, list[float]]:
+    """Of `seconds_and_megabytes` by name and round the seconds."""
+    return {name: [run["seconds"] for run in runs] for name, runs in found.items()}
+
+
+def readers_table(
+    found: Mapping[str, Sequence[Mapping[str, float]]],
+    ratings: int,
+    beside: str,
+    factors: Mapping[str, float],
+) -> None:
+    """Prints what each reader took to read so many ratings, the median of its rounds.
+
+    Args:
+        found: `seconds_and_megabytes` by reader and round.
+        beside: heads the column of `factors`, one a reader.
+    """
+    rows = []
+    for name, times in seconds_of(found).items():
+        peak = median(run["megabytes"] for run in found[name])
+        rows.append(
+            (
+                name,
+                f"{median(times):.2f}",
+                f"{ratings / median(times) / 1e6:.2f}",
+                f"{factors[name]:.2f}",
+                f"{peak:.0f}",
+                f"{peak / column_megabytes(ratings):.1f}",
+            )
+        )
+    table(("reader", "seconds", "M ratings/s", beside, "peak MB", "x columns"), rows)
 
 
 def peak_megabytes() -> float:

@@ -139,8 +139,8 @@ def write(dataset: Dataset, folder: Path) -> None:
         for start in range(0, len(r), 100_000):
             part = r[np.arange(start, min(start + 100_000, len(r)))]
             columns = part.user_ids, part.movie_ids, part.values.astype(int), part.times
-            rows = zip(*(column.tolist() for column in columns), strict=True)
-            file.writelines(f"{u}::{m}::{s}::{t}\n" for u, m, s, t in rows)
+            lists = (column.tolist() for column in columns)
+            file.writelines(f"{u}::{m}::{s}::{t}\n" for u, m, s, t in zip(*lists, strict=True))
 
 
 def main() -> None:

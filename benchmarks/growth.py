@@ -12,8 +12,6 @@ size and the one before.
 import argparse
 import json
 import math
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import by_turns, clean_environment, heading, median, peak_megabytes, table
+from common import by_turns, child, heading, median, peak_megabytes, table
 
 WIDTH, HEIGHT, EDGE = 560, 320, 60
 COLOURS = {"seconds": "#1f6fb4", "megabytes": "#c2571a", "columns": "#888888"}
@@ -40,7 +38,7 @@ def measured(folder: Path) -> dict[str, float]:
     read, read_peak = time.perf_counter() - started, peak_megabytes()
     started = time.perf_counter()
     fitted = fit(dataset, dataset.ratings, Options(epochs=1))
-    whole, epoch = time.perf_counter() - started, fitted.log[0]["seconds"]
+    whole, epoch = time.perf_counter() - started, fitted.progress.log[0]["seconds"]
     columns = sum(column.nbytes for column in vars(dataset.ratings).values())
     return {
         "read": read,
@@ -49,20 +47,12 @@ def measured(folder: Path) -> dict[str, float]:
         "columns": columns / 2**20,
         "read megabytes": read_peak - idle,
         "megabytes": peak_megabytes() - idle,
-        "parameters": sum(int(p.size) for t in fitted.towers for p in t.parameters()) / 1e6,
+        "parameters": sum(int(p.size) for t in fitted.step.towers for p in t.parameters()) / 1e6,
     }
 
 
-def child(folder: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, "--measure", str(folder)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def rows(sizes: Sequence[int], found: list[dict[str, float]]) -> list[tuple[str, ...]]:
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for place, (size, run) in enumerate(zip(sizes, found, strict=True)):
         powers = ["", ""]
         if place:
@@ -138,11 +128,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         heading(f"generated, seed 0, default options, median of {args.rounds} rounds")
         _generate(args.ratings, Path(folder))
-        runs = {f"{n:,}": partial(child, Path(folder) / str(n)) for n in args.ratings}
+        runs = {
+            f"{n:,}": partial(child, __file__, str(Path(folder) / str(n))) for n in args.ratings
+        }
         rounds: dict[str, list[dict[str, Any]]] = by_turns(runs, args.rounds)
     found = [{key: median(run[key] for run in each) for key in each[0]} for each in rounds.values()]
-    header = ("ratings", "read s", "prepare s", "epoch s", "exponent", "columns MB", "peak MB read")
-    header += ("peak MB", "exponent", "x columns", "M parameters")
+    header = ["ratings", "read s", "prepare s", "epoch s", "exponent", "columns MB", "peak MB read"]
+    header += ["peak MB", "exponent", "x columns", "M parameters"]
     table(header, rows(args.ratings, found))
     if args.plot:
         args.plot.write_text(plot(args.ratings, found))

@@ -4,7 +4,10 @@ Kind to itself where it can be: no history to sum, titles and genres padded befo
 dropped at random, the batches cut by NumPy, and the towers' own forward passes.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 from paddle.nn import functional as F
 
 from recsys.data.movielens import MAX_RATING
@@ -27,12 +30,12 @@ class Naive:
         self.movie_rows, self.ratings = history.movie_rows.astype(np.int64), history.ratings
         self.user_rows = np.repeat(np.arange(len(history.counts)), history.counts)  # (N,)
 
-    def epoch(self, rng: np.random.Generator):
+    def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """The places of each batch's ratings."""
         order = rng.permutation(len(self.ratings))
         yield from np.split(order, range(BATCH, len(order), BATCH))
 
-    def __call__(self, batch: np.ndarray) -> tuple[float, float]:
+    def __call__(self, batch: NDArray[np.int64]) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
         users, movies = self.user_rows[batch], self.movie_rows[batch]
         sides = [paddle.to_tensor(each.copy()) for each in self.attributes[users].T]
@@ -50,4 +53,4 @@ class Naive:
         (self.options.retrieval_weight * retrieval + rating).backward()
         self.optimizer.step()
         self.optimizer.clear_grad()
-        return retrieval.item(), rating.item()
+        return float(retrieval), float(rating)

@@ -10,15 +10,13 @@ seed; reading and writing are counted in it. Runs that never get there have a da
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import by_turns, clean_environment, heading, median, peak_megabytes, table
+from common import by_turns, child, heading, median, peak_megabytes, table
 
 
 def measured(args: argparse.Namespace) -> dict[str, Any]:
@@ -39,13 +37,10 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def child(args: argparse.Namespace, batch: int, seed: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--measure", "--data", str(args.data)]
-    command += ["--batch-size", str(batch), "--seeds", str(seed), "--epochs", str(args.epochs)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+def run(args: argparse.Namespace, batch: int, seed: int) -> dict[str, Any]:
+    """`measured` in a process of its own."""
+    options = ["--batch-size", str(batch), "--seeds", str(seed), "--epochs", str(args.epochs)]
+    return child(__file__, "--data", str(args.data), *options)
 
 
 def until(run: dict[str, Any], ndcg: float, rmse: float) -> float:
@@ -112,7 +107,7 @@ def main() -> None:
         heading(f"{args.data.name}, seeds {args.seeds}, a tenth of the ratings held out")
         runs: dict[str, list[dict[str, Any]]] = {}
         for seed in args.seeds:
-            sizes = {str(n or "default"): partial(child, args, n, seed) for n in args.batch_size}
+            sizes = {str(n or "default"): partial(run, args, n, seed) for n in args.batch_size}
             for name, found in by_turns(sizes, rounds=1).items():
                 runs.setdefault(name, []).extend(found)
         show(args, runs)

@@ -9,14 +9,20 @@ with everything imported; the columns take 20 bytes a rating. For tables see `re
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 
-from common import by_turns, heading, median, peak_megabytes, ratio, table
+from common import (
+    by_turns,
+    child,
+    column_megabytes,
+    heading,
+    ratio,
+    readers_table,
+    seconds_and_megabytes,
+    seconds_of,
+)
 from generated import generated, write
 
 from recsys.data.readers.layouts import DAT_RATINGS
@@ -62,17 +68,9 @@ READERS = {
 }
 
 
-def child(reader: str, folder: Path) -> dict[str, float]:
-    """Seconds and megabytes, in a process of its own."""
-    command = [sys.executable, __file__, "--measure", reader, str(folder)]
-    return json.loads(subprocess.check_output(command, text=True))
-
-
 def measured(reader: str, folder: str) -> dict[str, float]:
-    before, started = peak_megabytes(), time.perf_counter()
-    READERS[reader](Path(folder))
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "megabytes": peak_megabytes() - before}
+    """Seconds and megabytes."""
+    return seconds_and_megabytes(partial(READERS[reader], Path(folder)))
 
 
 def main() -> None:
@@ -89,32 +87,13 @@ def main() -> None:
         dataset = generated(asked.ratings)
         write(dataset, folder)
         del dataset
-        columns = 20 * asked.ratings / 2**20
+        columns = column_megabytes(asked.ratings)
         heading(f"{asked.ratings:,} generated ratings, seed 0, {columns:.0f} MB as columns")
-        found = by_turns({name: partial(child, name, folder) for name in READERS}, asked.rounds)
-    seconds = {name: [run["seconds"] for run in runs] for name, runs in found.items()}
-    rows = []
-    for name, times in seconds.items():
-        peak = median(run["megabytes"] for run in found[name])
-        rows.append(
-            (
-                name,
-                f"{median(times):.2f}",
-                f"{asked.ratings / median(times) / 1e6:.2f}",
-                f"{ratio(seconds['python_split'], times):.1f}",
-                f"{peak:.0f}",
-                f"{peak / columns:.1f}",
-            )
-        )
-    header = (
-        "reader",
-        "seconds",
-        "M ratings/s",
-        "x python_split",
-        "peak MB",
-        "x columns",
-    )
-    table(header, rows)
+        runs = {reader: partial(child, __file__, reader, name) for reader in READERS}
+        found = by_turns(runs, asked.rounds)
+    seconds = seconds_of(found)
+    factors = {name: ratio(seconds["python_split"], times) for name, times in seconds.items()}
+    readers_table(found, asked.ratings, "x python_split", factors)
 
 
 if __name__ == "__main__":

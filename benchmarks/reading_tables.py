@@ -16,7 +16,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute  # before the clock starts
-from common import by_turns, heading, median, peak_megabytes, ratio, table
+from common import (
+    by_turns,
+    child,
+    column_megabytes,
+    heading,
+    ratio,
+    readers_table,
+    seconds_and_megabytes,
+    seconds_of,
+)
 from pyarrow import csv, parquet
 
 from recsys.data.columns import Columns
@@ -93,40 +101,19 @@ def measured(reader: str, folder: str) -> dict[str, float]:
     name, read = READERS[reader]
     if "polars" in reader:
         import polars  # noqa: F401
-    before, started = peak_megabytes(), time.perf_counter()
-    kept = read(Path(folder) / name)
-    seconds = time.perf_counter() - started
-    del kept
-    return {"seconds": seconds, "megabytes": peak_megabytes() - before}
+    return seconds_and_megabytes(partial(read, Path(folder) / name))
 
 
-def child(reader: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, "--measure", reader, str(folder)]
-    return json.loads(subprocess.check_output(command, text=True))
-
-
-def compare(folder: Path, ratings: int, rounds: int) -> list[tuple[str, ...]]:
-    """A row for each reader: seconds, by pyarrow's, megabytes, by the columns' own."""
+def compare(folder: Path, ratings: int, rounds: int) -> None:
+    """Prints a line for each reader, beside what pyarrow takes for the same file."""
     there = [name for name in READERS
              if "polars" not in name or importlib.util.find_spec("polars")]  # fmt: skip
-    found = by_turns({name: partial(child, name, folder) for name in there}, rounds, warm=True)
-    seconds = {name: [run["seconds"] for run in runs] for name, runs in found.items()}
-    columns = 20 * ratings / 2**20
-    rows = []
-    for name, times in seconds.items():
-        peak = median(run["megabytes"] for run in found[name])
-        plain = seconds[f"{name.split()[0]} pyarrow"]
-        rows.append(
-            (
-                name,
-                f"{median(times):.2f}",
-                f"{ratings / median(times) / 1e6:.1f}",
-                f"{ratio(times, plain):.2f}",
-                f"{peak:.0f}",
-                f"{peak / columns:.1f}",
-            )
-        )
-    return rows
+    runs = {name: partial(child, __file__, name, str(folder)) for name in there}
+    found = by_turns(runs, rounds, warm=True)
+    seconds = seconds_of(found)
+    plain = {name: seconds[f"{name.split()[0]} pyarrow"] for name in there}
+    factors = {name: ratio(times, plain[name]) for name, times in seconds.items()}
+    readers_table(found, ratings, "x pyarrow's time", factors)
 
 
 def main() -> None:
@@ -148,13 +135,12 @@ def main() -> None:
             make = f"""from pathlib import Path; import reading_tables as r
 r.write(r.generated({asked.ratings}, shuffled={asked.shuffled}), Path({str(folder)!r}))"""
             subprocess.run([sys.executable, "-c", make], check=True, cwd=Path(__file__).parent)
+        order = "in any order" if asked.shuffled else "sorted by user and movie"
+        columns = column_megabytes(asked.ratings)
         heading(
-            f"{asked.ratings:,} generated ratings, seed 0, {20 * asked.ratings / 2**20:.0f} MB as "
-            f"columns, {'in any order' if asked.shuffled else 'sorted by user and movie'}"
+            f"{asked.ratings:,} generated ratings, seed 0, {columns:.0f} MB as columns, {order}"
         )
-        rows = compare(folder, asked.ratings, asked.rounds)
-    header = ("reader", "seconds", "M ratings/s", "x pyarrow's time", "peak MB", "x columns")
-    table(header, rows)
+        compare(folder, asked.ratings, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def ours(dataset: Dataset, seed: int) -> Predict:
         fitted = finish(fit(dataset, train[~held], options, train[held]), dataset, train)
         with TemporaryDirectory(prefix="recsys-") as folder:
             model = save(fitted, Path(folder) / "model", {})
-            nothing = test[:0]
+            nothing = test[np.zeros(len(test), bool)]
             return our_model(model, dataset, nothing, dataset.movies.ids).predicted(test)
 
     return predict

@@ -210,7 +210,7 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
             60,
         )
         yield line(count, published.index, "one query, ms", times, 1000)
-        seen = np.random.default_rng(1).integers(1, count + 1, (60, 100))
+        seen = list(np.random.default_rng(1).integers(1, count + 1, (60, 100)))
         start = clock()
         for i in range(60):
             store.search(one[i : i + 1], K, exclude=seen[i : i + 1])

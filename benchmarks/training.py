@@ -15,7 +15,6 @@ with --data.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import common
 from common import ROOT, by_turns, cores, heading, median, peak_megabytes, ratio, table
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def profile(args: argparse.Namespace) -> dict[str, Any]:
         found.setdefault(name, []).append(tuple(1e3 * each for each in spent))
         return result
 
-    pairs, end = [], time.perf_counter() + args.seconds
+    pairs: list[int] = []
+    end = time.perf_counter() + args.seconds
     while len(pairs) < WARM + 3 or time.perf_counter() < end:
         batch = part("batch", partial(next, given))
         retrieval, rating = part("forward", partial(step._losses, batch, rng))
@@ -205,15 +206,14 @@ def peaks() -> dict[str, float]:
 
 def child(what: str, args: argparse.Namespace, count: int) -> dict[str, Any]:
     """What a process of its own on so many cores measures."""
-    command = [sys.executable, __file__, "--measure", what, "--data", str(args.data)]
+    command = [what, "--data", str(args.data)]
     command += ["--seconds", str(args.seconds), "--seed", str(args.seed)]
     for name in ("batch_size", "batch_users"):
         if getattr(args, name):
             command += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": str(count)}
     bound = {"preexec_fn": partial(_bind, count)} if hasattr(os, "sched_setaffinity") else {}
-    done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=True, **bound)
-    return json.loads(done.stdout.splitlines()[-1])
+    return common.child(__file__, *command, env=env, **bound)
 
 
 def _bind(count: int) -> None:

@@ -58,3 +58,13 @@ def test_generated_tables_are_read_by_all_readers(tmp_path, shuffled):
     for name in ("ratings.csv", "ratings.parquet"):
         columns = vars(read_dataset(tmp_path / name).ratings).values()
         assert [each.tolist() for each in columns] == [each.to_pylist() for each in made.columns]
+
+
+def test_reading_preparing_and_an_epoch_are_measured(tmp_path):
+    generated, growth = map(importlib.import_module, ("generated", "growth"))
+    generated.write(generated.generated(1000, users=40, movies=100), tmp_path)
+    found = growth.measured(tmp_path)
+    assert found["seconds"] > 0
+    assert found["columns"] == 20 * 1000 / 2**20
+    (row,) = growth.rows([1000], [found])
+    assert row[0] == "1,000"
