@@ -47,9 +47,14 @@ class Recency(NamedTuple):
 
 
 def first_times(
-    movie_rows: NDArray[np.integer], times: NDArray[np.integer], movies: int
+    movies: NDArray[np.integer], times: NDArray[np.integer], count: int
 ) -> NDArray[np.int64]:
-    """(M + 1,) when each movie was first rated; of one that nobody rated, the latest time."""
-    first = np.full(movies + 1, times.max(initial=0), np.int64)
-    np.minimum.at(first, movie_rows, times)
+    """(count,) when each of so many movies was first rated; of one never rated, the latest time.
+
+    Args:
+        movies: (N,) places of the movies rated, from 0 on.
+        times: (N,) when each was.
+    """
+    first = np.full(count, times.max(initial=0), np.int64)
+    np.minimum.at(first, movies, times)
     return first

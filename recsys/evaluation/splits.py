@@ -152,16 +152,15 @@ def _hold_out(
 ) -> tuple[Ratings, Ratings, Ratings]:
     """(what stays, what is folded in, what is held out)."""
     fold_in = np.zeros(len(ratings), bool)
-    if protocol == "random":
+    if protocol in ("random", "user-time"):
         counts = np.unique(ratings.user_ids, return_counts=True)[1]
-        share = np.rint(counts * HELD_OUT).astype(np.int64)
-        out = _place_in_user(ratings.user_ids, rng) < np.repeat(share, counts)
+        share = np.repeat(np.rint(counts * HELD_OUT).astype(np.int64), counts)
+        if protocol == "random":
+            out = _place_in_user(ratings.user_ids, rng) < share
+        else:
+            out = later(ratings.user_ids, ratings.times) < share
     elif protocol == "temporal":
         out = ratings.times >= _cut(ratings.times)
-    elif protocol == "user-time":
-        counts = np.unique(ratings.user_ids, return_counts=True)[1]
-        share = np.rint(counts * HELD_OUT).astype(np.int64)
-        out = later(ratings.user_ids, ratings.times) < np.repeat(share, counts)
     elif protocol == "fold-in":
         after = ratings.times >= _cut(ratings.times)
         new = ratings[after]
@@ -174,7 +173,7 @@ def _hold_out(
         out = np.isin(ratings.movie_ids, _some(np.unique(ratings.movie_ids), rng))
     elif protocol == "new-movies":
         movies, place = np.unique(ratings.movie_ids, return_inverse=True)
-        first = first_times(place, ratings.times, len(movies) - 1)
+        first = first_times(place, ratings.times, len(movies))
         latest = np.argsort(-first, kind="stable")[: max(1, round(len(movies) * HELD_OUT_WHOLE))]
         out = np.isin(place, latest)
     elif protocol == "cold-users":

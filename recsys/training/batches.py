@@ -70,7 +70,7 @@ class BatchSampler:
         history = self.history
         last = np.zeros(history.users + 1, np.int64)
         np.maximum.at(last, history.owners, history.times)
-        return first_times(history.movie_rows, history.times, self.movies), last
+        return first_times(history.movie_rows, history.times, self.movies + 1), last
 
     @cached_property
     def users(self) -> NDArray[np.int64]:

@@ -106,7 +106,7 @@ def arrivals(history: History, movies: int) -> Array:
     A movie with n ratings that was first rated when only a share s of all ratings was still to
     come would have n / s. Of that (n + damping) / (s n + damping) is believed.
     """
-    first = first_times(history.movie_rows, history.times, movies)
+    first = first_times(history.movie_rows, history.times, movies + 1)
     share = 1 - np.searchsorted(np.sort(history.times), first) / max(1, len(history.times))
     counts = np.bincount(history.movie_rows, minlength=movies + 1)
     damped = (counts + ARRIVAL_DAMPING) / (share * counts + ARRIVAL_DAMPING)

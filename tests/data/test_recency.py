@@ -30,5 +30,5 @@ def test_recency_is_by_user_and_knows_nothing_without_times():
 
 
 def test_a_movie_is_first_rated_at_its_earliest_time_and_one_without_ratings_at_the_latest():
-    assert first_times(np.array([1, 3, 1]), np.array([7, 9, 5]), 3).tolist() == [9, 5, 9, 9]
-    assert first_times(np.zeros(0, int), np.zeros(0, int), 2).tolist() == [0, 0, 0]
+    assert first_times(np.array([1, 3, 1]), np.array([7, 9, 5]), 4).tolist() == [9, 5, 9, 9]
+    assert first_times(np.zeros(0, int), np.zeros(0, int), 3).tolist() == [0, 0, 0]
