@@ -234,11 +234,7 @@ def train(
     >>> recsys.train("data/sample", "tiny.model", options).config["epoch"]
     1
     """
-    try:
-        paddle.set_device(device)
-    except ValueError as error:
-        cause = f"device {quoted(device)}: Paddle has none of this name here"
-        raise ModelError(cause, "take cpu, or install a Paddle that has it", "device") from error
+    _use_device(device)
     model = Path(model)
     check_place(model)
     use_all_cores()
@@ -246,7 +242,7 @@ def train(
         data = read_dataset(Path(data), skip_bad_lines=skip_bad_lines, log=log)
     r = data.ratings
     log(f"{data.name}: {len(r)} ratings of {len(data.movies)} movies by {len(data.users)} users")
-    held = hold_out_latest(r, validation, options.seed)
+    held, how = hold_out_latest(r, validation, options.seed)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
     fitted = fit(
         data,
@@ -258,24 +254,40 @@ def train(
         quiet=quiet,
         log=log,
     )
-    stopped = f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.progress.best_epoch}"
     if fitted.interrupted:
-        log(stopped)
-    about = {
+        log(_stopped(fitted))
+    about: dict[str, Any] = {
         "data": {"name": data.name, "ratings": len(r), "users": len(data.users)},
         "seed": options.seed,
     }
     if held.any():
-        which = "each user's latest" if _timed(r) else "drawn at random"
-        log(f"metrics are of {held.sum()} held-out ratings, {which}; the model now learns from all")
+        about["held_out"] = {"ratings": int(held.sum()), "how": how}
+        log(f"metrics are of {held.sum()} held-out ratings, {how}; the model now learns from all")
         try:
             fitted = finish(fitted, data, r)
         except KeyboardInterrupt:
-            log(stopped)
+            log(_stopped(fitted))
             fitted = finish(replace(fitted, interrupted=True), data, r)
     folder = save(fitted, model, about)
     checkpoint.unlink(missing_ok=True)
     return folder
+
+
+def _stopped(fitted: Fitted) -> str:
+    """What an interruption keeps, in words."""
+    return f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.progress.best_epoch}"
+
+
+def _use_device(device: str) -> None:
+    """
+    Raises:
+        ModelError: Paddle has none of this name.
+    """
+    try:
+        paddle.set_device(device)
+    except ValueError as error:
+        cause = f"device {quoted(device)}: Paddle has none of this name here"
+        raise ModelError(cause, "take cpu, or install a Paddle that has it", "device") from error
 
 
 def use_all_cores() -> None:

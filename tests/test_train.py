@@ -89,6 +89,7 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(tiny, monkey
 def test_without_validation_the_last_epoch_is_kept(tiny, tmp_path):
     model = train(tiny, tmp_path / "m", TINY, validation=0)
     assert model.config["validation"] == {}
+    assert "held_out" not in model.config  # no metric is of anything
     assert model.config["epoch"] == TINY.epochs
     assert recommends(model.path)
 
@@ -180,6 +181,9 @@ def test_config_says_what_made_the_model(folder, trained):
     }
     assert config["options"]["recency_floor"] in (0.1, 1)
     assert config["data"] == {"name": "sample", "ratings": 15610, "users": 308}
+    held_out = config["held_out"]
+    assert held_out == {"ratings": held_out["ratings"], "how": "each user's latest"}
+    assert f"metrics are of {held_out['ratings']} held-out ratings" in trained.train.stderr
     assert set(config["validation"]) == {"ndcg@10", "rmse", "mae"}
     assert 0.5 < config["validation"]["rmse"] < 1.0
     assert f"rmse {config['validation']['rmse']:.4f}" in trained.train.stdout

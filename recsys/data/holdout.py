@@ -1,5 +1,7 @@
 """Which ratings are kept from a training to judge it by: the latest, as it will be asked."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,8 +9,15 @@ from recsys.data.dataset import Ratings
 from recsys.data.recency import later
 
 
-def hold_out_latest(ratings: Ratings, share: float, seed: int) -> NDArray[np.bool_]:
-    """(N,) the latest `share` of each user's ratings; where times tell nothing, random ones.
+class HeldOut(NamedTuple):
+    """Which ratings are held out, and how they were chosen."""
+
+    chosen: NDArray[np.bool_]  # (N,)
+    how: str  # in words
+
+
+def hold_out_latest(ratings: Ratings, share: float, seed: int) -> HeldOut:
+    """The latest `share` of each user's ratings; where times tell nothing, random ones.
 
     Equal times stay together; a user whose ratings would all be held out keeps them.
     """
@@ -17,8 +26,9 @@ def hold_out_latest(ratings: Ratings, share: float, seed: int) -> NDArray[np.boo
     counts = np.unique(users, return_counts=True)[1]
     most = np.repeat(np.rint(counts * share).astype(np.int64), counts)
     held = later(users, times, inclusive=True) <= most
+    how = "each user's latest"
     if held.mean() < share / 2:
-        held = np.random.default_rng(seed).random(len(ratings)) < share
+        held, how = np.random.default_rng(seed).random(len(ratings)) < share, "drawn at random"
     out = np.zeros(len(ratings), bool)
     out[order] = held
-    return out
+    return HeldOut(out, how)

@@ -127,7 +127,7 @@ def train(
     """
     learned = _without_cold_users(dataset, ratings, protocol)
     if protocol in BY_TIME:
-        held = hold_out_latest(ratings, HELD_OUT, options.seed)
+        held = hold_out_latest(ratings, HELD_OUT, options.seed).chosen
     else:
         held = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT
     first = fit(learned, ratings[~held], options, ratings[held])
