@@ -5,7 +5,7 @@ what Milvus returned are judged by the same code. Every movie of the catalogue i
 movies a user has seen are left out; a held-out rating of LIKED or more makes a movie relevant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from recsys.errors import DataError, ModelError
 from recsys.serving.catalogue import NO_MOVIE
 
 DEPTH = 20  # how many movies are recommended to be judged
-BLOCK = 1024  # users scored at a time
+BLOCK = 1 << 22  # scores held at a time
 
 Scorer = Callable[[NDArray[np.int64]], NDArray[np.floating]]
 """(B,) user ids -> (B, M) scores, the movies in the order of the task's `movie_ids`."""
@@ -87,6 +87,12 @@ class RankingTask:
     information: NDArray[np.float64]  # (M,) -log2 of the share of train users who rated each
     left_out: int  # users in the held-out part without a relevant movie
 
+    def blocks(self) -> Iterator[slice]:
+        """The users part by part, few enough for a score of every movie for each."""
+        step = max(1, BLOCK // len(self.movie_ids))
+        for start in range(0, len(self.user_ids), step):
+            yield slice(start, start + step)
+
 
 def ranking_task(
     train: Ratings, seen: Ratings, test: Ratings, movie_ids: NDArray[np.integer]
@@ -125,8 +131,8 @@ def ranking_task(
 def best(task: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
     """(E, k) ids of the unseen movies with the highest scores, best first, NO_MOVIE behind."""
     lists = []
-    for start in range(0, len(task.user_ids), BLOCK):
-        users = task.user_ids[start : start + BLOCK]
+    for part in task.blocks():
+        users = task.user_ids[part]
         scores = np.where(task.seen.dense(users) > 0, -np.inf, score(users))
         lists.append(top_k(scores, k))
     columns = np.concatenate(lists)
@@ -173,8 +179,7 @@ def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, 
     columns = _checked(task, lists)
     hits = np.zeros(columns.shape, bool)
     relevant = np.zeros(len(columns), np.int64)
-    for start in range(0, len(columns), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for rows in task.blocks():
         truth = task.relevant.dense(task.user_ids[rows]) > 0
         found = np.take_along_axis(truth, np.maximum(columns[rows], 0), axis=1)
         hits[rows] = found & (columns[rows] >= 0)
@@ -254,8 +259,7 @@ def _checked(task: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]
     in_order = np.sort(columns, axis=1)
     if ((in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] >= 0)).any():
         raise DataError("a movie is recommended twice to one user; the index holds duplicates")
-    for start in range(0, len(columns), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for rows in task.blocks():
         seen = task.seen.dense(task.user_ids[rows]) > 0
         again = np.take_along_axis(seen, np.maximum(columns[rows], 0), axis=1)
         if (again & (columns[rows] >= 0)).any():

@@ -17,6 +17,8 @@ from recsys.serving.vector import Array
 from recsys.training.closed_forms import ClosedForms
 from recsys.training.options import Options
 
+PAIRS = 1 << 18  # held-out ratings predicted at a time
+
 
 class Validation:
     """Held-out ratings, and what a model in training makes of them.
@@ -64,19 +66,18 @@ class Validation:
             closed = self.closed.suited(replace(options, recency_floor=floor))
             asked = self.asked(Recency(floor, options.recency_span))
             users = ease_part(closed.tables.__getitem__, asked)
-            worth.append(self._ndcg(users @ closed.parts["ease"][1:].T))
+            worth.append(self._ndcg(users, closed.parts["ease"][1:]))
         return floors[int(worth[1] > worth[0])]
 
     def prepare(self, options: Options) -> None:
         """Fix the options, and all that does not change from epoch to epoch."""
         self._options, self.closed = options, self.closed.suited(options)
         self._asked = self.asked(Recency(options.recency_floor, options.recency_span))
-        weight, movies = 1 - options.head_weight, self.closed.parts
         users = factor_part(self.closed.factors, self._asked)
-        pairs = zip(users[self._user], movies["factors"][1:][self._movie], strict=True)
-        self._factors = weight * np.array([user @ movie for user, movie in pairs])
+        factors = self._products(users, self.closed.parts["factors"][1:])
+        self._factors = (1 - options.head_weight) * factors
         ease = ease_part(self.closed.tables.__getitem__, self._asked)
-        self._ease = options.ease_weight * ease @ movies["ease"][1:].T  # (B, M)
+        self._ease = np.float32(options.ease_weight) * ease  # (B, R)
 
     def __call__(self, tables: dict[str, Array], heads: Array) -> dict[str, float]:
         """rmse and mae of the predicted ratings, if there are ratings, and ndcg@10 of the score.
@@ -87,8 +88,8 @@ class Validation:
         """
         options = self._options
         users = head_parts(tables.__getitem__, self._asked)
-        retrieval, rating = np.split(heads, 2, axis=1)
-        cosines = np.einsum("nd,nd->n", users["rating"][self._user], rating[self._movie])
+        rating = np.split(heads, 2, axis=1)[1]
+        cosines = self._products(users["rating"], rating)
         ratings = options.head_weight * MAX_RATING * cosines + self._factors
         ratings = np.clip(ratings, MIN_RATING, MAX_RATING)
         true, outward = self.held_out.values, self.scale.outward
@@ -96,9 +97,10 @@ class Validation:
         metrics = {name: each.value for name, each in found.items() if self.scale.rated}
         if self.task is None:
             return metrics
-        scores = users["retrieval"] @ retrieval.T + self._ease
-        scores += options.rating_weight * (users["rating"] @ rating.T)
-        return {**metrics, "ndcg@10": self._ndcg(scores)}
+        weighed = np.float32(options.rating_weight) * users["rating"]
+        asking = np.concatenate([users["retrieval"], weighed, self._ease], 1)
+        movies = np.concatenate([heads, self.closed.parts["ease"][1:]], 1)
+        return {**metrics, "ndcg@10": self._ndcg(asking, movies)}
 
     def asked(self, recency: Recency) -> Asked:
         """All users with held-out ratings, with their histories."""
@@ -108,7 +110,17 @@ class Validation:
         sides = self._attributes, self._history
         return Asked(self._rows, *sides, recent, shown, self._described)
 
-    def _ndcg(self, scores: NDArray[np.floating]) -> float:
+    def _products(self, users: Array, movies: Array) -> Array:
+        """(N,) inner products of the held-out ratings' (B, D) users and (M, D) movies."""
+        found = np.empty(len(self._user), np.float32)
+        for start in range(0, len(found), PAIRS):
+            part = slice(start, start + PAIRS)
+            pairs = users[self._user[part]], movies[self._movie[part]]
+            found[part] = np.einsum("nd,nd->n", *pairs)
+        return found
+
+    def _ndcg(self, users: Array, movies: Array) -> float:
+        """ndcg@10 where (B, D) users get the movies of the largest inner products, of (M, D)."""
         assert self.task is not None
-        lists = best(self.task, lambda ids: scores[positions(self.users, ids)])
+        lists = best(self.task, lambda ids: users[positions(self.users, ids)] @ movies.T)
         return ranking_metrics(self.task, lists)["ndcg@10"].value

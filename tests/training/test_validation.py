@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from recsys import metrics
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.holdout import hold_out_latest
 from recsys.data.recency import Recency
 from recsys.metrics import ranking_task
 from recsys.serving.users import ease_part, factor_part, head_parts
-from recsys.train import Fitted, fit
+from recsys.train import Fitted, Learned, fit
 from recsys.training import closed_forms
+from recsys.training import validation as module
 from recsys.training.options import Options
 from recsys.training.validation import Validation
 
@@ -105,3 +108,56 @@ def test_users_are_ranked_for_out_of_what_they_have_not_rated(fitted):
 def test_without_a_like_held_out_only_ratings_are_judged(fitted):
     found = judged(fitted, ratings((1, 30, 3), (2, 40, 1)))
     assert set(found) == {"rmse", "mae"}
+
+
+def test_users_and_pairs_are_judged_in_blocks(fitted, monkeypatch):
+    """No table of all users by all movies is ever made."""
+    whole, scored = judged(fitted, HELD_OUT), []
+
+    def best(task, score):
+        def noted(user_ids):
+            scored.append(score(user_ids))
+            return scored[-1]
+
+        return metrics.best(task, noted)
+
+    monkeypatch.setattr(metrics, "BLOCK", len(MOVIES))
+    monkeypatch.setattr(module, "PAIRS", 1)
+    monkeypatch.setattr(module, "best", best)
+    assert judged(fitted, HELD_OUT) == pytest.approx(whole)
+    assert [each.shape for each in scored] == [(1, len(MOVIES))] * 2
+
+
+# Recency, chosen by what is held out
+
+
+def changing_taste() -> Dataset:
+    """60 users who like five of the eight movies of one of six kinds, then five of the next's."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(1, 61):
+        for turn in range(2):
+            kind = (user + turn) % 6
+            seen = rng.choice(np.arange(8 * kind, 8 * kind + 8), 5, replace=False) + 1
+            rows += [(user, movie, 5, 10 * turn + place) for place, movie in enumerate(seen)]
+    users, movies, values, times = map(np.array, zip(*rows, strict=True))
+    known = Ratings(users.astype("i4"), movies.astype("i4"), values.astype("f4"), times)
+    catalogue = Movies(np.arange(1, 49), [f"M {n}" for n in range(48)], [()] * 48)
+    return Dataset("changing", Users.without_attributes(np.arange(1, 61)), catalogue, known)
+
+
+def floor_by(dataset: Dataset, held: np.ndarray) -> float:
+    known, held_out = dataset.ratings[~held], dataset.ratings[held]
+    learned = Learned(dataset, known, OPTIONS)
+    inputs = (learned.vocabulary, learned.movies, learned.attributes, learned.history)
+    return Validation(*inputs, known, held_out, learned.closed).recency_floor(OPTIONS)
+
+
+def test_held_out_ratings_say_whether_recency_counts():
+    """What is asked for later needs it; drawn at random, ratings of any time do not."""
+    dataset = changing_taste()
+    latest, how = hold_out_latest(dataset.ratings, 0.2, 0)
+    assert how == "each user's latest"
+    assert floor_by(dataset, latest) == OPTIONS.recency_floor == 0.1
+    at_random = np.random.default_rng(0).random(len(dataset.ratings)) < 0.2
+    assert floor_by(dataset, at_random) == 1
