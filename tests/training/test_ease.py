@@ -70,6 +70,14 @@ def test_of_many_movies_the_weights_are_nearly_the_best_of_their_rank():
     assert np.linalg.norm(found - expected) < 1.02 * least
 
 
+def test_histories_in_blocks_give_the_same_weights(monkeypatch):
+    history, _ = two_tastes(100, 20, 0.4)
+    chosen = np.arange(1, 21)
+    whole = ease.item_weights(history, chosen, 1.0, 0.5)
+    monkeypatch.setattr(ease, "_BLOCK", 7)
+    np.testing.assert_allclose(ease.item_weights(history, chosen, 1.0, 0.5), whole, atol=1e-5)
+
+
 def test_solve_is_a_ridge_regression_of_each_movie_on_the_others():
     shares = np.random.default_rng(0).random((50, 6)).astype(np.float32)
     weights, ridge = ease.solve(shares.T @ shares, 7.0), 7.0
