@@ -20,11 +20,11 @@ from recsys.cli.options import (
     output_option,
     store_at,
 )
-from recsys.cli.prompt import bar, command, log, verbosity_options
+from recsys.cli.prompt import bar, command, log, refuse_beside, verbosity_options
 from recsys.cli.values import Age, File, Gender, Job, NameValue, Text
 
 if TYPE_CHECKING:
-    from recsys.infer import RankBy
+    from recsys.infer import RankBy, UserQuery
     from recsys.milvus.address import MilvusAddress
     from recsys.serving.catalogue import Store
     from recsys.serving.model_folder import ModelFolder
@@ -104,6 +104,8 @@ def recommend(
     from recsys.infer import Recommender, UserQuery
     from recsys.serving.model_folder import load_model
 
+    if exact:
+        refuse_beside("--exact", "load_first")
     format = tables.format_of(format, output, many=users is not None)
     folder = load_model(model)
     query = UserQuery(
@@ -116,18 +118,9 @@ def recommend(
         as_of=as_of,
         attributes=tuple(user_attribute),
     )
-    if both := set(query.likes) & set(query.dislikes):
-        named = ", ".join(queries.title_of(folder, each) or str(each) for each in sorted(both))
-        raise click.UsageError(f"--like and --dislike name the same: {named}")
-    if users is not None and query != UserQuery(as_of=as_of):
-        profile = "-u, -a, -g, -j, --user-attribute"
-        raise click.UsageError(f"--users goes without {profile}, --like and --dislike")
-    asking, unknown = [query], 0
-    if users is not None:
-        known, unknown = queries.known_users(folder, queries.user_ids_of(folder, users))
-        asking = [query._replace(user_id=each) for each in known]
+    asking, unknown = _asking(folder, query, users)
     filter = wanted.of(folder.vocabulary)
-    if load_first and not exact:
+    if load_first:
         _publish(folder, address)
     with _searched(exact, folder, address, hits=len(asking) * k if users else 0) as (store, count):
         recommender = Recommender(folder, store)
@@ -138,6 +131,22 @@ def recommend(
         _write(shown, len(asking), format, output, folder)
     if unknown:
         raise click.exceptions.Exit(1)
+
+
+def _asking(
+    folder: "ModelFolder", query: "UserQuery", users: str | None
+) -> tuple[list["UserQuery"], int]:
+    """The query, or one for each of many users, and how many of them the model does not know."""
+    if both := set(query.likes) & set(query.dislikes):
+        named = ", ".join(queries.title_of(folder, each) or str(each) for each in sorted(both))
+        raise click.UsageError(f"--like and --dislike name the same: {named}")
+    if users is None:
+        return [query], 0
+    if query != type(query)(as_of=query.as_of):
+        profile = "-u, -a, -g, -j, --user-attribute"
+        raise click.UsageError(f"--users goes without {profile}, --like and --dislike")
+    known, unknown = queries.known_users(folder, queries.user_ids_of(folder, users))
+    return [query._replace(user_id=each) for each in known], unknown
 
 
 def _logged(folder: "ModelFolder", answers: Iterable[tables.Answer]) -> Iterator[tables.Answer]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from recsys.cli.movies import Wanted
 from recsys.cli.options import (
@@ -21,7 +20,7 @@ from recsys.cli.options import (
     store_at,
     training_options,
 )
-from recsys.cli.prompt import bar, command, log, quiet, verbosity_options
+from recsys.cli.prompt import bar, command, log, quiet, refuse_beside, verbosity_options
 from recsys.cli.signals import TERMINATED, terminated_as_interrupted
 from recsys.cli.values import File, IndexName, Number, Text, Whole
 from recsys.data.movielens import SOURCES
@@ -209,7 +208,7 @@ def load_movies(
     layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
     if update or rollback:
         more = ("file", "replace", "switch", "keep") if rollback else ()
-        _refuse("--rollback" if rollback else "--update", "index", *LAYOUT, *more)
+        refuse_beside("--rollback" if rollback else "--update", "index", *LAYOUT, *more)
     if switch and not keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     if rollback:
@@ -234,22 +233,6 @@ def load_movies(
     if switch:
         put_model(folder, Path(switch))
         log(f"{switch}: is the model {folder.fingerprint} now")
-
-
-def _refuse(option: str, *others: str) -> None:
-    """
-    Raises:
-        click.UsageError: others were given too, which mean nothing beside the option.
-    """
-    context = click.get_current_context()
-    given = [
-        max(param.opts, key=len)
-        for param in context.command.params
-        if param.name in others
-        and context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise click.UsageError(f"{option} goes without {', '.join(given)}")
 
 
 def _update(store: "MilvusStore", wanted: Wanted, **how: Any) -> "Published":

@@ -18,7 +18,7 @@ from recsys.cli.options import (
     store_at,
     training_options,
 )
-from recsys.cli.prompt import command, log, verbosity_options
+from recsys.cli.prompt import command, log, refuse_beside, verbosity_options
 from recsys.cli.remedies import in_words
 from recsys.cli.values import Seeds, Whole
 from recsys.evaluation.protocols import PROTOCOLS, SIMILAR
@@ -121,6 +121,8 @@ def evaluate(
 
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
     """
+    others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(protocol, ("likes",))
+    refuse_beside(f"--protocol {protocol}", *others)
     indexed = not no_index and protocol != SIMILAR
     if uri and indexed:
         with store_at(address_of(uri=uri), make=True):
@@ -152,11 +154,16 @@ def evaluate(
     if format == "json":
         click.echo(tables.as_json([_row_json(row) for row in rows]))
         return
+    _print_evaluation(dataset.name, rows, len(seeds))
+
+
+def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
+    """A table for each seed, and for the mean of several."""
     for seed in dict.fromkeys(row.seed for row in rows):
         same = [row for row in rows if row.seed == seed]
         counts = f"{same[0].users} users ranked for, {same[0].left_out} left out for liking nothing"
-        name = f"seed {seed}" if seed >= 0 else f"mean of {len(seeds)} seeds"
-        click.echo(f"{dataset.name}, {protocol}, {name}: {counts}")
+        which = f"seed {seed}" if seed >= 0 else f"mean of {seeds} seeds"
+        click.echo(f"{name}, {same[0].protocol}, {which}: {counts}")
         click.echo(_evaluation_table(same) + "\n")
 
 

@@ -79,6 +79,22 @@ def variable_of(option: click.Parameter, command: str) -> str:
     return f"RECSYS_{command}_{option.name}".replace("-", "_").upper()
 
 
+def refuse_beside(option: str, *others: str) -> None:
+    """
+    Raises:
+        click.UsageError: others were given too, which mean nothing beside the option.
+    """
+    context = click.get_current_context()
+    given = [
+        max(param.opts, key=len)
+        for param in context.command.params
+        if param.name in others
+        and context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{option} goes without {', '.join(given)}")
+
+
 def unknown_variables(root: click.Context) -> list[str]:
     """Variables of the environment that look like options' and are none."""
     group = root.command

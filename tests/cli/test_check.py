@@ -113,6 +113,26 @@ def test_evaluate_refuses_seeds_that_are_none(run, seeds):
     assert "--seeds" in run("evaluate", f"--seeds={seeds}", code=2).stderr
 
 
+def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
+    """A line for recsys by seed and two for neighbourhoods, in a table or as json."""
+    titles = ["Star Wars (1977)", "Empire Strikes Back, The (1980)", "Heat (1995)", "Emma (1996)"]
+    movies = "".join(f"{n}::{title}::Drama\n" for n, title in enumerate(titles, 1))
+    (tmp_path / "movies.dat").write_text(movies)
+    ratings = [f"{u}::{m}::{1 + 4 * ((u + m // 3) % 2)}::{u + m}\n"
+               for u in range(1, 21) for m in range(1, 5)]  # fmt: skip
+    (tmp_path / "ratings.dat").write_text("".join(ratings))
+    asked = ("evaluate", "--data", tmp_path, "--protocol", "similar", "--epochs", 1)
+    title, header, *rows = run(*asked, "--dimension", 4).stdout.splitlines()
+    assert title == f"{tmp_path.name}, similar: 1 pairs of movies"
+    assert header.split("  ")[-1] == "median rank"
+    assert [row.split("  ")[0] for row in rows] == ["recsys", "cosine of raters", "adjusted cosine"]
+    found = json.loads(run(*asked, "--dimension", 4, "--format", "json").stdout)
+    assert [(row["name"], row["seed"], row["pairs"]) for row in found] == [
+        ("recsys", 0, 1), ("cosine of raters", None, 1), ("adjusted cosine", None, 1),
+    ]  # fmt: skip
+    assert all(0 <= row["mrr"]["value"] <= 1 for row in found)
+
+
 @pytest.mark.parametrize(
     "asked",
     ["recommend --exact", "similar 1 --exact", "predict -u 1 -m 1", "load-movies", "preprocess"],

@@ -36,6 +36,8 @@ ODD = {
         *("recommend --timeout 0", "recommend --timeout nan", "recommend --collection ''"),
         *("recommend --consistency x", "recommend --rank-by x", "recommend --format ''"),
         *("recommend --model ''", "recommend --nonsense", "recommend extra", "recommend -u"),
+        *("recommend -i --exact", "evaluate --likes 5", "evaluate --protocol similar --likes 5"),
+        "evaluate --protocol similar --baselines all",
         *("similar", "similar '' --exact", "similar a b", "similar the --exact", "similar -1"),
         *("similar 'toy story (9999)' --exact", "similar 'toy story' --format parquet"),
         *("predict -u 1", "predict -m 1", "predict -u 1 -m 1 --pairs x", "predict --pairs ''"),

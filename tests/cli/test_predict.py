@@ -72,6 +72,23 @@ def test_predict_many_from_stdin_or_a_file(run, tmp_path):
     assert run("predict", input="").stdout == "user_id,movie_id,rating\n"
 
 
+def test_predict_as_of_a_moment_knows_no_later_rating(run, folder):
+    """As if the user had rated nothing since; before all ratings, as if none at all."""
+    _, _, times = folder.history.of(int(folder.vocabulary.user_rows([11])[0]))
+    asked = ("predict", "-u", 11, "-m", "toy story")
+
+    def rating(*more) -> float:
+        return float(run(*asked, *more).stdout.splitlines()[1].split(",")[2])
+
+    then = [rating("--as-of", moment) for moment in (int(times.min()) - 1, int(np.median(times)))]
+    assert len({*then, rating()}) == 3
+    assert rating("--as-of", int(times.max())) == rating()
+    assert (
+        run("predict", "--as-of", int(times.min()) - 1, input="11,1\n").stdout
+        == run("predict", "--as-of", int(times.min()) - 1, "-u", 11, "-m", "id:1").stdout
+    )
+
+
 def test_ratings_of_predict_are_those_of_recommend(run):
     movies = json.loads(run("recommend", "-u", 9, "--format", "json").stdout)["recommendations"]
     pairs = "".join(f"9,{movie['movie_id']}\n" for movie in movies)
