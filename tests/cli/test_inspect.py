@@ -66,6 +66,31 @@ def test_files_and_columns_are_named(run, shop):
     )
 
 
+def test_users_are_in_a_file_of_any_name(run, shop):
+    users = put(shop, {"u.tsv": b"userId\tcity\tage\n1\tOslo\t30\n7\tLima\t41\n"}) / "u.tsv"
+    said = run("inspect", shop, "--users", users).stderr
+    assert "u.tsv: " not in said  # a column of as many values as users says nothing
+    assert "not used: city of u.tsv (2 different values in 2 fields)" in said
+    assert "age: age" in said
+    assert "no users file" not in said
+    line = run("inspect", SAMPLE, "--users", users, code=1).stderr
+    assert "no table, only of tables (CSV, JSON lines, Parquet) can other files" in line
+
+
+def test_half_stars_without_users_as_in_ml_10m(run, tmp_path):
+    put(tmp_path, {
+        "ratings.dat": b"1::122::5::838985046\n1::185::0.5::838983525\n2::122::3.5::838983392\n",
+        "movies.dat": b"122::Boomerang (1992)::Comedy|Romance\n"
+                      b"185::Net, The (1995)::(no genres listed)\n",
+        "tags.dat": b"15::4973::excellent!::1215184630\n",
+    })  # fmt: skip
+    done = run("inspect", tmp_path, "--json")
+    found = json.loads(done.stdout)
+    assert found["histogram"] == {"0.5": 1, "3.5": 1, "5": 1}
+    assert (found["users"], found["movies"], found["missing"]["genres"]) == (2, 2, 1)
+    assert "no users file, so only ratings are known of users" in done.stderr
+
+
 def test_two_candidates_are_both_named_with_the_option(run, shop):
     put(shop, {"ratings.csv": RATINGS.replace(b"timestamp", b"user_id")})
     done = run("inspect", shop, code=1)

@@ -119,13 +119,25 @@ def test_plain_paddle_gives_what_the_command_line_gives(trained_shop, ask, tmp_p
     assert scores == pytest.approx(theirs, abs=1e-4)
 
 
-@pytest.mark.parametrize(("city", "brand"), zip(shop.CITIES, shop.BRANDS, strict=False))
+@pytest.mark.parametrize(("city", "brand"), [*zip(shop.CITIES, shop.BRANDS, strict=False)])
 def test_what_is_known_of_a_cold_start_user_decides(trained_shop, ask, city, brand):
     done = ask("recommend", "--user-attribute", f"city={city}", "-k", 8, "--format", "json")
     brands = [shop.brand_of(each["movie_id"]) for each in found(done.stdout)]
     assert brands.count(brand) >= 7
     assert json.loads(done.stdout)["user"]["attributes"] == {"city": city}
     assert done.stderr == f"for city {city}\n"
+
+
+def test_what_is_known_of_a_cold_start_user_moves_predicted_ratings(ask):
+    """A brand is rated higher where it is liked: columns are in the factors' prior."""
+    means = np.zeros((len(shop.CITIES), len(shop.BRANDS)))
+    for row, city in enumerate(shop.CITIES):
+        asked = ("recommend", "--user-attribute", f"city={city}", "-k", 60, "--format", "json")
+        rated = [(shop.brand_of(x["movie_id"]), x["rating"]) for x in found(ask(*asked).stdout)]
+        means[row] = [np.mean([r for b, r in rated if b == brand]) for brand in shop.BRANDS]
+    for place in range(len(shop.CITIES)):
+        others = np.delete(means[:, place], place)
+        assert means[place, place] > others.max() + 0.05
 
 
 def test_new_items_are_recommended_by_their_columns(trained_shop, ask, tmp_path):

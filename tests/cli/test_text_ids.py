@@ -1,4 +1,4 @@
-"""Ids that are text, through every command: files, model folder, Milvus, options, outputs."""
+"""Ids that are text or large, through every command: files, model, Milvus, options, outputs."""
 
 import json
 from pathlib import Path
@@ -114,3 +114,33 @@ def test_movies_are_encoded_by_text(shop):
     items = put(shop, {"colons.csv": b"item,title\na::b,Heat\n"}) / "colons.csv"
     done = recsys(shop, "preprocess", "-f", str(items), "-o", encoded, code=1)
     assert "movie a::b: ids with '::' cannot be written" in done.stderr
+
+
+def test_numbers_of_63_bits_stay_numbers_everywhere(tmp_path):
+    """The largest there are, beside 0 and what a float would round."""
+    users = [2**63 - 1 - u for u in range(12)]
+    movies = [0, *(10**15 + m for m in range(8)), 2**53 + 1, 2**63 - 2, 2**63 - 1]
+    rows = [(u, m, 1 + (i + j) % 5, i + j) for i, u in enumerate(users)
+            for j, m in enumerate(movies) if (i + j) % 3]  # fmt: skip
+    lines = ["user,item,stars,ts", *(",".join(map(str, row)) for row in rows)]
+    put(tmp_path, {"ratings.csv": "\n".join(lines).encode()})
+    done = recsys(tmp_path, "train", "--data", str(tmp_path), "--epochs", "1", "--dimension", "4")
+    assert "user: user (12), item: item (12)" in done.stderr
+    recsys(tmp_path, "load-movies")
+    query = ("recommend", "-u", str(users[0]), "-k", "12", "--include-seen")
+    found, exact = (json.loads(recsys(tmp_path, *query, "--format", "json", *how).stdout)
+                    for how in ((), ("--exact",)))  # fmt: skip
+    ids = [each["movie_id"] for each in found["recommendations"]]
+    assert found["user_id"] == users[0]
+    assert sorted(ids) == movies
+    assert ids == [each["movie_id"] for each in exact["recommendations"]]
+    recsys(tmp_path, *query, "--format", "parquet", "-o", str(tmp_path / "o.parquet"))
+    table = parquet.read_table(tmp_path / "o.parquet")
+    assert table.schema.field("movie_id").type == table.schema.field("user_id").type == pa.int64()
+    assert table.column("movie_id").to_pylist() == ids
+    liked = recsys(tmp_path, "recommend", "--like", f"id:{movies[-1]}", "--format", "json").stdout
+    assert json.loads(liked)["user"]["likes"] == [movies[-1]]
+    near = json.loads(recsys(tmp_path, "similar", str(movies[9]), "--format", "json").stdout)
+    assert near["movie_id"] == movies[9]
+    pair = recsys(tmp_path, "predict", input=f"{users[-1]},{movies[-1]}\n").stdout.splitlines()[1]
+    assert pair.startswith(f"{users[-1]},{movies[-1]},")
