@@ -67,6 +67,11 @@ class Problems:
         rows = self.places.get(path)
         return f"{path}: {rows(line)}" if rows else f"{path}:{line}"
 
+    def within(self, path: Path, line: int) -> str:
+        """Where a line of a file is, in words that follow its name."""
+        rows = self.places.get(path)
+        return f"in {rows(line)}" if rows else f"on line {line}"
+
     def error(
         self,
         remedy: str = "correct the line, or leave bad lines out",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from recsys.data.readers.text import plain_text
 from recsys.data.readers.users import user_codes, users_of
 from recsys.errors import DataError
 
+T = TypeVar("T")
 _LOOKED_AT = 1000  # rows whose content decides what a column is
 
 
@@ -36,38 +37,51 @@ def read_movie_table(
     found = _described(table, "item", ("title", "genres", "year"), given, key)
     own = _others(table, found)
     read = _all_text(table, [*found.values(), *own], problems)
-    lines = read.lines
-    numbers = ids(Column(table, read, found["item"]), "movie") if len(lines) else None
     texts_of = {
         role: _texts(table, read, name, problems) for role, name in found.items() if role != "item"
     }
     separator, names = _genres(path, texts_of.get("genres"))
-    rows: dict[Id, tuple[str, tuple[str, ...]]] = {}
-    first: dict[Id, int] = {}
-    places: list[int] = []
-    for place, line in enumerate(lines):
-        try:
-            if numbers is None or not numbers.is_good(place):
-                raise BadLine(numbers.words(place) if numbers else "")
-            movie = numbers.id(place)
-            title = _title(texts_of, place, movie)
-            genres = names(texts_of["genres"][place]) if "genres" in texts_of else ()
-            if movie in rows:
-                where = problems.place(path, first[movie]).removeprefix(f"{path}")
-                raise BadLine(f"movie {movie} again, expected once, first in {where.lstrip(': ')}")
-        except BadLine as problem:
-            problems.add(path, int(line), str(problem))
-            continue
-        rows[movie], first[movie] = (title, genres), int(line)
-        places.append(place)
-    titles = [title for title, _ in rows.values()]
+
+    def movie(place: int, movie_id: Id) -> tuple[str, tuple[str, ...]]:
+        title = _title(texts_of, place, movie_id)
+        return title, names(texts_of["genres"][place]) if "genres" in texts_of else ()
+
+    rows, places = _by_id(Column(table, read, found["item"]), "movie", movie, problems)
     more = described(_cells(table, read, own, places), dict(given.kinds))
-    genres_of = [genres for _, genres in rows.values()]
-    movies = Movies(id_array(rows), titles, genres_of, more.columns)
+    titles, genres = [title for title, _ in rows.values()], [each for _, each in rows.values()]
     words: dict[str, str] = {r: found[r] for r in ("title", "year") if r in found}
     words.setdefault("title", "none, Item ID instead")
     words["genres"] = f"{found['genres']} {separator}".strip() if "genres" in found else "none"
+    movies = Movies(id_array(rows), titles, genres, more.columns)
     return movies, Understood(words, more.unused, more.words)
+
+
+def _by_id(
+    column: Column, what: str, parse: Callable[[int, Id], T], problems: Problems
+) -> tuple[dict[Id, T], list[int]]:
+    """What `parse` makes of a row and its id, by id and in the order of the rows; and those rows.
+
+    Rows without a good id, that `parse` refuses, or of an id that was there, are put down.
+    """
+    path, numbers = column.table.path, ids(column, what)
+    found: dict[Id, T] = {}
+    first: dict[Id, int] = {}  # line of each id
+    places: list[int] = []
+    for place, line in enumerate(column.read.lines):
+        try:
+            if not numbers.is_good(place):
+                raise BadLine(numbers.words(place))
+            each = numbers.id(place)
+            value = parse(place, each)
+            if each in found:
+                where = problems.within(path, first[each])
+                raise BadLine(f"{what} {each} again, expected once, first {where}")
+        except BadLine as problem:
+            problems.add(path, int(line), str(problem))
+            continue
+        found[each], first[each] = value, int(line)
+        places.append(place)
+    return found, places
 
 
 def _all_text(table: Table, names: Sequence[str], problems: Problems) -> Read:
@@ -148,26 +162,15 @@ def read_user_table(
     found = _described(table, "user", ("gender", "age", "job"), given, key)
     own = _others(table, found)
     read = _all_text(table, [*found.values(), *own], problems)
-    if not len(read.lines):
-        return Users.without_attributes(np.zeros(0, np.int64)), Understood({}, {})
-    numbers = ids(Column(table, read, found["user"]), "user")
     columns = {r: _texts(table, read, n, problems) for r, n in found.items() if r != "user"}
     for role in [role for role in columns if not _like_movielens(role, columns)]:
         own = [name for name in table.names if name in (*own, found[role])]
         del columns[role]
-    rows: dict[Id, tuple[int, int, int]] = {}
-    places: list[int] = []
-    for place, line in enumerate(read.lines):
-        try:
-            if not numbers.is_good(place):
-                raise BadLine(numbers.words(place))
-            user = numbers.id(place)
-            if user in rows:
-                raise BadLine(f"user {user} again, expected once")
-            rows[user] = _codes({role: each[place] for role, each in columns.items()})
-            places.append(place)
-        except BadLine as problem:
-            problems.add(path, int(line), str(problem))
+
+    def user(place: int, user_id: Id) -> tuple[int, int, int]:
+        return _codes({role: each[place] for role, each in columns.items()})
+
+    rows, places = _by_id(Column(table, read, found["user"]), "user", user, problems)
     codes = np.array(list(rows.values()), np.int32).reshape(len(rows), 3)
     more = described(_cells(table, read, own, places), dict(given.kinds), several=False)
     users = users_of(id_array(rows), codes, columns, more.columns)

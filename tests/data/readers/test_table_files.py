@@ -51,6 +51,25 @@ def test_a_bad_line_is_named(tmp_path, line):
     assert "dropped 1 bad lines" in logged[-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        (
+            "movies.csv",
+            b"movieId,title\n10,A\n30,B\n999,C\n30,D\n",
+            "movie 30 again, expected once",
+        ),
+        ("users.csv", b"userId,gender\n1,F\n1,M\n7,M\n", "user 1 again, expected once"),
+    ],
+)
+def test_a_second_row_of_an_id_is_named_with_the_first(tmp_path, name, data, says):
+    put(tmp_path, {"ratings.csv": csv(), "movies.csv": MOVIES.encode(), name: data})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path)
+    line, first = {"movies.csv": (5, 3), "users.csv": (3, 2)}[name]
+    assert str(caught.value).startswith(f"{tmp_path / name}:{line}: {says}, first on line {first}")
+
+
 def test_lines_behind_several_bad_ones_are_still_right(tmp_path):
     good = [f"1,{i},4,9" for i in range(2, 60)]
     good[10], good[20], good[30] = "1,2", "1,x,4,9", "1,2,3,4,5"
