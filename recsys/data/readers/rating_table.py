@@ -27,6 +27,7 @@ class RatingTable(NamedTuple):
     rated: bool  # False: there is no column of ratings
     understood: Understood
     different: tuple[NDArray, NDArray]  # ids (or codes) of users and of movies, ascending
+    columns: dict[str, str]  # by role, as the file calls them
 
 
 def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingTable:
@@ -43,7 +44,7 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
         none = Ratings(*(np.zeros(0, t) for t in ("i4", "i4", "f4", "i8")))
         empty = RatingLines(none, [])
         different = none.user_ids, none.movie_ids
-        return RatingTable(empty, None, None, True, Understood(dict(found), {}), different)
+        return RatingTable(empty, None, None, True, Understood(dict(found), {}), different, found)
     columns: dict[str, Numbers] = {}
     for role, parse in (
         ("user", lambda c: ids(c, "user")),
@@ -67,7 +68,7 @@ def read_rating_table(path: Path, given: Columns, problems: Problems) -> RatingT
     words = _in_words(raw.ratings, ids_of, found, columns)
     understood = Understood(words, _unused(table, found))
     names = columns["user"].names, columns["item"].names
-    return RatingTable(raw, *names, "rating" in found, understood, ids_of)
+    return RatingTable(raw, *names, "rating" in found, understood, ids_of, found)
 
 
 def _in_words(

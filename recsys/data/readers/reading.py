@@ -15,7 +15,7 @@ from recsys.data.readers.described import check_kinds
 from recsys.data.readers.layouts import files_of
 from recsys.data.readers.movies import read_movie_file
 from recsys.data.readers.problems import Problems
-from recsys.data.readers.rating_table import read_rating_table
+from recsys.data.readers.rating_table import RatingTable, read_rating_table
 from recsys.data.readers.ratings import (
     RatingLines,
     combined,
@@ -114,53 +114,32 @@ def _read_tables(
     tables: TableFiles, data: Path, columns: Columns, checks: Checks, log: Log
 ) -> Reading:
     problems = Problems()
-    movies, known = None, None
-    raw, user_names, movie_names, rated, of_ratings, different = read_rating_table(
-        tables.ratings, columns, problems
-    )
-    rated = rated and not are_events(raw.ratings.values)
-    checks = checks._replace(repeats=checks.repeats or ("last" if rated else "count"))
-    parts = [(tables.ratings, of_ratings)]
+    found = read_rating_table(tables.ratings, columns, problems)
+    parts = [(tables.ratings, found.understood)]
     columns = columns._replace(user=None, item=None)  # they were those of the ratings
+    movies = users = None
     if tables.items:
-        movies, described = read_movie_table(
-            tables.items, columns, problems, _key(of_ratings, "item")
-        )
-        parts.append((tables.items, described))
+        key = _key(found.columns["item"])
+        movies, part = read_movie_table(tables.items, columns, problems, key)
+        parts.append((tables.items, part))
         note_genres(movies, tables.items, log)
     if tables.users:
-        known, described = read_user_table(
-            tables.users, columns, problems, _key(of_ratings, "user")
-        )
-        parts.append((tables.users, described))
+        key = _key(found.columns["user"])
+        users, part = read_user_table(tables.users, columns, problems, key)
+        parts.append((tables.users, part))
     why = "only ratings, movies and users are read"
     if not data.is_dir():
         why = "beside the ratings, but not named"
     understood, unused = noted(parts, columns, {name: why for name in tables.unused}, log)
+    dataset = _joined(_name(data), tables, found, users, movies)
     if movies is None:
-        found = named(different[1], movie_names)
-        movies = Movies(found, [f"Item {i}" for i in found.tolist()], [()] * len(found))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
-    if known is None:
-        known = Users.without_attributes(named(different[0], user_names))
+    if users is None:
         log(f"{data}: no users file, so only ratings are known of users")
-    r, path = raw.ratings, tables.ratings
-    user_ids, user_codes, user_names = _coded(
-        "user", r.user_ids, user_names, path, known.ids, tables.users
-    )
-    movie_ids, movie_codes, movie_names = _coded(
-        "movie", r.movie_ids, movie_names, path, movies.ids, tables.items
-    )
-    raw = raw._replace(ratings=replace(r, user_ids=user_ids, movie_ids=movie_ids))
-    dataset = Dataset(
-        _name(data),
-        replace(known, ids=user_codes),
-        replace(movies, ids=movie_codes),
-        raw.ratings,
-        user_names,
-        movie_names,
-    )
-    read, repeated = _checked(path, raw, dataset, problems, checks, rated)
+    raw = found.raw._replace(ratings=dataset.ratings)
+    rated = found.rated and not are_events(raw.ratings.values)
+    checks = checks._replace(repeats=checks.repeats or ("last" if rated else "count"))
+    read, repeated = _checked(tables.ratings, raw, dataset, problems, checks, rated)
     if repeated:
         said = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
         log(f"{repeated:,} repeated events of a user and an item: {said[checks.repeats]}")
@@ -168,10 +147,31 @@ def _read_tables(
     return read._replace(understood=understood, unused=unused)
 
 
-def _key(ratings: Understood, role: str) -> str | None:
+def _key(name: str) -> str | None:
     """What users or items are called in the ratings: the same name is the same thing elsewhere."""
-    name = ratings.roles[role].rpartition(" (")[0]
     return None if is_number(name) else name
+
+
+def _joined(
+    name: str, tables: TableFiles, found: RatingTable, users: Users | None, movies: Movies | None
+) -> Dataset:
+    """Ratings with the users and movies of tables beside them, else with those that they name."""
+    r = found.raw.ratings
+    if movies is None:
+        ids = named(found.different[1], found.movies)
+        movies = Movies(ids, [f"Item {i}" for i in ids.tolist()], [()] * len(ids))
+    if users is None:
+        users = Users.without_attributes(named(found.different[0], found.users))
+    of_users = _coded("user", r.user_ids, found.users, tables.ratings, users.ids, tables.users)
+    of_movies = _coded("movie", r.movie_ids, found.movies, tables.ratings, movies.ids, tables.items)
+    return Dataset(
+        name,
+        replace(users, ids=of_users.known),
+        replace(movies, ids=of_movies.known),
+        replace(r, user_ids=of_users.codes, movie_ids=of_movies.codes),
+        of_users.names,
+        of_movies.names,
+    )
 
 
 def _coded(
