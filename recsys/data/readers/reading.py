@@ -255,6 +255,9 @@ def _checked(
         rated: False where the ratings' values mean nothing.
     """
     repeated = 0
+    if not rated:
+        ones = np.ones(len(raw.ratings), np.float32)
+        raw = raw._replace(ratings=replace(raw.ratings, values=ones))
     if checks.complete or not problems:  # else a bad movie would make all its ratings bad
         raw = known_only(path, raw, dataset, problems)
         if checks.repeats:
