@@ -6,7 +6,7 @@ the test part: the same users, the same candidates, the same movies left out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -20,12 +20,11 @@ from recsys.data.scale import Scale
 from recsys.errors import QueryError, quoted
 from recsys.evaluation import baselines
 from recsys.evaluation.baselines import Baseline, RatingBaseline
-from recsys.evaluation.ours import our_model, train
+from recsys.evaluation.ours import Ours, our_model, train
 from recsys.evaluation.protocols import WHOLE_MOVIES
 from recsys.evaluation.splits import Part, Split, split, unreleased
 from recsys.metrics import Interval, PerUser, RankingTask
 from recsys.milvus.index import Index
-from recsys.serving.model_folder import ModelFolder
 from recsys.training.options import Options
 
 INDEXES = (
@@ -122,9 +121,15 @@ def evaluate(
         with TemporaryDirectory(prefix="recsys-") as folder:
             log(f"{protocol}, seed {seed}: training")
             chosen = replace(options or Options(), seed=seed)
-            model = train(dataset, parts.final.train, protocol, chosen, Path(folder) / "model")
-            inputs = (model, dataset, scale, parts, protocol, seed)
-            yield from _table(*inputs, chosen_baselines, indexes, uri, log)
+            final = parts.final
+            model = train(dataset, final.train, protocol, chosen, Path(folder) / "model")
+            task = task_of(final, dataset, protocol)
+            ours = our_model(model, dataset, final.fold_in, task.movie_ids, protocol)
+            comparison = _Comparison(dataset, scale, parts, Report(protocol, seed, task), log)
+            exact = metrics.best(task, ours.scorer("relevance"))
+            yield from comparison.ours(ours, exact)
+            yield from comparison.baselines(chosen_baselines)
+            yield from comparison.through(indexes, ours, exact, uri)
 
 
 def select(
@@ -162,53 +167,65 @@ def select(
     return Compared(tuple(filter(kept, ranking)), tuple(filter(kept, rating)))
 
 
-def _table(
-    model: ModelFolder,
-    dataset: Dataset,
-    scale: Scale,
-    parts: Split,
-    protocol: str,
-    seed: int,
-    compared: Compared,
-    indexes: Sequence[str],
-    uri: str,
-    log: Callable[[str], None],
-) -> Iterator[Row]:
-    """The rows of one split, our own first; errors of ratings in their own scale."""
-    final = parts.final
-    task = task_of(final, dataset, protocol)
-    report = Report(protocol, seed, task)
-    ours = our_model(model, dataset, final.fold_in, task.movie_ids, protocol)
-    exact = metrics.best(task, ours.scorer("relevance"))
-    test = final.test
+@dataclass(frozen=True)
+class _Comparison:
+    """All that is judged on one split, in the order of the table; errors in the ratings' scale."""
 
-    def errors(predicted: NDArray[np.floating]) -> dict[str, PerUser]:
-        true = scale.outward(test.values)
-        return metrics.rating_metrics(test.user_ids, true, scale.outward(predicted))
+    dataset: Dataset
+    scale: Scale
+    parts: Split
+    report: "Report"
+    log: Callable[[str], None]
 
-    rmse = errors(ours.predicted(test)) if scale.rated else {}
-    yield report.row(OURS, f"epoch {model.config['epoch']}", exact, rmse)
-    if scale.rated:
-        yield report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
-        yield report.row(TUTORIAL, "", metrics.best(task, ours.scorer("tutorial")))
-    choice = task_of(parts.choice, dataset, protocol) if compared.ranking else task
-    for baseline in compared.ranking:
-        log(f"{protocol}, seed {seed}: {baseline.name}")
-        winner, _ = baselines.tune(baseline, parts.choice, dataset, choice)
-        scorer = baseline.fit(final, dataset, task.movie_ids, winner)
-        yield report.row(baseline.name, _in_words(winner), metrics.best(task, scorer))
-    for rating_baseline in compared.rating if scale.rated else ():
-        log(f"{protocol}, seed {seed}: {rating_baseline.name}")
-        winner, _ = baselines.tune_ratings(rating_baseline, parts.choice, dataset)
-        predicted = rating_baseline.fit(final, dataset, winner)(test.user_ids, test.movie_ids)
-        yield report.row(rating_baseline.name, _in_words(winner), None, errors(predicted))
-    found: list[tuple[Index, NDArray[np.int64]]] = []
-    for index in indexes:
-        log(f"{protocol}, seed {seed}: through {index}")
-        found.append(ours.through_milvus(task, _left_out(final, dataset, protocol), index, uri))
-        used, lists = found[-1]
-        overlap = {"overlap@10": metrics.overlap(exact, lists)}
-        yield report.row(IN_MILVUS, str(used), lists, overlap)._replace(note=_idle(found))
+    def ours(self, ours: Ours, exact: NDArray[np.int64]) -> Iterator[Row]:
+        """Our model as it is served, with its (E, K) lists, and ranked in its other ways."""
+        task, rated = self.report.task, self.scale.rated
+        epoch = ours.model.config["epoch"]
+        errors = self._errors(ours.predicted(self.parts.final.test)) if rated else {}
+        yield self.report.row(OURS, f"epoch {epoch}", exact, errors)
+        if rated:
+            yield self.report.row(BY_RATING, "", metrics.best(task, ours.scorer("rating")))
+            yield self.report.row(TUTORIAL, "", metrics.best(task, ours.scorer("tutorial")))
+
+    def baselines(self, compared: Compared) -> Iterator[Row]:
+        """Each with the options that are best on validation."""
+        final, choice, task = self.parts.final, self.parts.choice, self.report.task
+        chosen_by = (
+            task_of(choice, self.dataset, self.report.protocol) if compared.ranking else task
+        )
+        for ranking in compared.ranking:
+            self._say(ranking.name)
+            winner, _ = baselines.tune(ranking, choice, self.dataset, chosen_by)
+            scorer = ranking.fit(final, self.dataset, task.movie_ids, winner)
+            yield self.report.row(ranking.name, _in_words(winner), metrics.best(task, scorer))
+        for rating in compared.rating if self.scale.rated else ():
+            self._say(rating.name)
+            winner, _ = baselines.tune_ratings(rating, choice, self.dataset)
+            predict = rating.fit(final, self.dataset, winner)
+            errors = self._errors(predict(final.test.user_ids, final.test.movie_ids))
+            yield self.report.row(rating.name, _in_words(winner), None, errors)
+
+    def through(
+        self, indexes: Sequence[str], ours: Ours, exact: NDArray[np.int64], uri: str
+    ) -> Iterator[Row]:
+        """Our model asked through Milvus, by each index."""
+        task = self.report.task
+        seen = _left_out(self.parts.final, self.dataset, self.report.protocol)
+        found: list[tuple[Index, NDArray[np.int64]]] = []
+        for index in indexes:
+            self._say(f"through {index}")
+            found.append(ours.through_milvus(task, seen, index, uri))
+            used, lists = found[-1]
+            overlap = {"overlap@10": metrics.overlap(exact, lists)}
+            row = self.report.row(IN_MILVUS, str(used), lists, overlap)
+            yield row._replace(note=_idle(found))
+
+    def _say(self, what: str) -> None:
+        self.log(f"{self.report.protocol}, seed {self.report.seed}: {what}")
+
+    def _errors(self, predicted: NDArray[np.floating]) -> dict[str, PerUser]:
+        test, outward = self.parts.final.test, self.scale.outward
+        return metrics.rating_metrics(test.user_ids, outward(test.values), outward(predicted))
 
 
 class Report:
