@@ -6,11 +6,12 @@ from families import DAT, put
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory):
-    """A model of two movies with one title and one year, and its data."""
+    """A model of two movies with one title and one year, and of a title that is another's id."""
     from recsys import Options, train
 
     data = tmp_path_factory.mktemp("twins")
-    put(data, {**DAT, "movies.dat": DAT["movies.dat"] + b"8::Heat (1995)::Drama\n"})
+    more = b"8::Heat (1995)::Drama\n20::1984 (1984)::Drama\n1984::Friday the 13th (1980)::Horror\n"
+    put(data, {**DAT, "movies.dat": DAT["movies.dat"] + more})
     train(data, data / "model", Options(epochs=1, dimension=4), validation=0)
     return data / "model"
 
@@ -41,6 +42,18 @@ def test_of_one_title_and_year_the_id_chooses(run, twins, line):
     assert "Heat (1995)" in first.stderr
     assert "Heat (1995)" in second.stderr
     assert first.stdout != second.stdout
+
+
+@pytest.mark.parametrize("line", ASKED, ids=" ".join)
+def test_a_title_that_is_a_number_is_a_title_first(run, twins, line):
+    exact = () if line[0] == "predict" else ("--exact",)
+
+    def said(movie) -> str:
+        return run(*(part.format(movie) for part in line), "--model", twins, *exact).stderr
+
+    assert "1984 (1984)" in said("1984")
+    assert "Friday the 13th (1980)" in said("id:1984")
+    assert "Misérables, Les (1995)" in said("3")  # no title is that
 
 
 @pytest.mark.parametrize("line", ASKED[1:], ids=" ".join)
