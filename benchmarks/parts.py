@@ -23,11 +23,12 @@ from recsys.data.ids import positions
 from recsys.data.movielens import MAX_RATING
 from recsys.evaluation.experiment import task_of
 from recsys.evaluation.ours import Ours, our_model, train
-from recsys.evaluation.similar import by_vectors, pairs_in, similar_mrr
+from recsys.evaluation.similar import by_scores, pairs_in, similar_mrr
 from recsys.evaluation.splits import Part, split
 from recsys.infer import catalogue, predicted_ratings, user_parts_of
 from recsys.metrics import RankingTask, best, ranking_metrics, rating_metrics
 from recsys.preprocess import read_dataset
+from recsys.serving.vector import unit
 from recsys.train import use_all_cores
 from recsys.training.options import Options
 
@@ -119,10 +120,11 @@ def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
         "EASE part": parts["ease"],
         "retrieval head": parts["retrieval"],
     }
-    return {
-        name: similar_mrr(by_vectors(movies.ids, each), pairs)[0].value
-        for name, each in vectors.items()
-    }
+    found = {}
+    for name, each in vectors.items():
+        cosines = unit(each) @ unit(each).T
+        found[name] = similar_mrr(by_scores(movies.ids, cosines), pairs)[0].value
+    return found
 
 
 def show(what: str, columns: dict[str, list[dict[str, float]]]) -> None:

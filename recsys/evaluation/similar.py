@@ -125,13 +125,6 @@ def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> N
     return neighbours
 
 
-def by_vectors(movie_ids: NDArray[np.integer], vectors: NDArray[np.floating]) -> Neighbours:
-    """Neighbours by the cosine of (M, D) vectors, such as one part of the published ones."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = vectors / np.maximum(lengths, 1e-9)
-    return by_scores(movie_ids, unit @ unit.T)
-
-
 def cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
     """(M, M) users of both movies / sqrt(users of one x users of the other)."""
     return _normalised(gram(Histories(ratings, movie_ids), len(movie_ids)))

@@ -12,7 +12,6 @@ from recsys.evaluation.similar import (
     PAIRS,
     adjusted_cosine,
     by_scores,
-    by_vectors,
     cosine,
     evaluate_similar,
     pairs_in,
@@ -49,9 +48,9 @@ def test_reciprocal_ranks_by_hand():
     assert median == 2
 
 
-def test_neighbours_by_vectors_leave_the_movie_itself_out():
+def test_neighbours_by_scores_leave_the_movie_itself_out():
     ids = np.array([7, 3, 5])
-    neighbours = by_vectors(ids, np.array([[1.0, 0], [0, 9.0], [1.0, 1.0]]))
+    neighbours = by_scores(ids, np.array([[1, 0, 0.7], [0, 1, 0.7], [0.7, 0.7, 1]]))
     assert neighbours(7).tolist() == [5, 3]
     assert by_scores(ids, np.zeros((3, 3)))(3).tolist() == [7, 5]
 
