@@ -18,7 +18,7 @@ from recsys.data.readers.dialect import Dialect, dialect
 from recsys.data.readers.fields import shown
 from recsys.data.readers.problems import Problems
 from recsys.data.readers.table_files import JSON_LINES, PACKED, PARQUET, suffix
-from recsys.data.readers.text import BOM, file_bytes, is_utf8
+from recsys.data.readers.text import check_beginning, file_bytes, is_utf8
 from recsys.errors import DataError
 
 _START = 2**16  # bytes looked at to see how a file is written
@@ -155,16 +155,9 @@ def _beginning(path: Path) -> bytes:
 
     with _readable(path), pa.input_stream(str(path), compression="detect") as stream:
         start = stream.read(_START)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(
-            f"{path}:1: wrong encoding: UTF-16, expected UTF-8 or latin-1",
-            "convert it, e.g. iconv -f utf-16 -t utf-8",
-            "file",
-        )
+    check_beginning(path, start)
     if b"\0" in start:
         raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
-    if not start.removeprefix(BOM).strip():
-        raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
     return start
 
 

@@ -71,15 +71,23 @@ def file_bytes(path: Path, size: int = -1) -> bytes:
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{path}: cannot be read ({reason})", "name another", "file") from error
-    if not data.strip():
-        raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    check_beginning(path, data)
+    return data
+
+
+def check_beginning(path: Path, start: bytes) -> None:
+    """
+    Raises:
+        DataError: a file that begins so is empty or UTF-16.
+    """
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
             f"{path}:1: wrong encoding: UTF-16, expected UTF-8 or latin-1",
             "convert it, e.g. iconv -f utf-16 -t utf-8",
             "file",
         )
-    return data
+    if not start.removeprefix(BOM).strip():
+        raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
 
 
 def decoded(field: bytes | str) -> str:
