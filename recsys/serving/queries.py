@@ -129,40 +129,51 @@ def _asked(
     for users name what they like best.
     """
     history = model.history.take(rows)
-    owners, kept = history.owners, np.ones(len(history.ratings), bool)
     until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
-    kept &= history.times <= until[owners]
+    kept = history.times <= until[history.owners]
     named = [
         (owner, row, *more)
         for owner, query in enumerate(queries)
         for row, *more in _named(model, query)
     ]
-    if named:
-        user, movie, rating, time, liked, judged = map(np.array, zip(*named, strict=True))
-        places = set(zip(user.tolist(), movie.tolist(), strict=True))
-        pairs = zip(owners.tolist(), history.movie_rows.tolist(), strict=True)
-        kept &= np.array([pair not in places for pair in pairs], bool)
-        history = history.keep(kept)
-        order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
-        more = np.cumsum(np.bincount(user, minlength=len(rows)))
-        ones = np.ones(len(history.ratings))
-        shown = np.concatenate([ones, liked])[order].astype(np.float32)
-        rated = np.concatenate([ones, judged])[order] > 0
-        history = History(
-            history.offsets + np.concatenate([[0], more]),
-            np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
-            np.concatenate([history.ratings, rating])[order].astype(np.float32),
-            np.concatenate([history.times, time])[order],
-        )
-    else:
-        history = history.keep(kept) if not kept.all() else history
-        shown = np.ones(len(history.ratings), np.float32)
-        rated = shown > 0
+    history, shown, rated = _with_named(history, kept, named)
     recency = Recency(model.weights.recency_floor, model.weights.recency_span)
     seen = shown > 0
     recent = shown.copy()
     recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
     return Asked(rows, attributes, history, recent, shown, model.vocabulary.users, rated)
+
+
+def _with_named(
+    history: History, kept: NDArray[np.bool_], named: Sequence[tuple]
+) -> tuple[History, Array, NDArray[np.bool_]]:
+    """Histories of B users, some of their entries, and what queries name instead of or besides.
+
+    Args:
+        named: (user, movie row, rating, time, 0 for a dislike, 0 for a like) each.
+
+    Returns:
+        The histories with both; (N,) 0 for a dislike, else 1; (N,) whether each is a rating.
+    """
+    if not named:
+        history = history if kept.all() else history.keep(kept)
+        ones = np.ones(len(history.ratings), np.float32)
+        return history, ones, ones > 0
+    user, movie, rating, time, liked, judged = map(np.array, zip(*named, strict=True))
+    places = set(zip(user.tolist(), movie.tolist(), strict=True))
+    pairs = zip(history.owners.tolist(), history.movie_rows.tolist(), strict=True)
+    history = history.keep(kept & np.array([pair not in places for pair in pairs], bool))
+    order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
+    more = np.cumsum(np.bincount(user, minlength=len(history.counts)))
+    ones = np.ones(len(history.ratings), np.float32)
+    whole = History(
+        history.offsets + np.concatenate([[0], more]),
+        np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
+        np.concatenate([history.ratings, rating])[order].astype(np.float32),
+        np.concatenate([history.times, time])[order],
+    )
+    shown = np.concatenate([ones, liked])[order].astype(np.float32)
+    return whole, shown, np.concatenate([ones, judged])[order] > 0
 
 
 def _named(model: ModelFolder, query: UserQuery) -> list[tuple[int, float, int, int, int]]:
