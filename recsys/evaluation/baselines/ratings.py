@@ -190,8 +190,8 @@ def _sides(
     for values in columns:
         codes = np.unique(values, return_inverse=True)[1].reshape(-1)
         blocks.append(csr_matrix((np.ones(len(codes)), (np.arange(len(codes)), codes))))
-    if several:
-        names = {name: n for n, name in enumerate(sorted(set().union(*several)))}
+    names = {name: n for n, name in enumerate(sorted(set().union(*several)))}
+    if names:
         pairs = [(row, names[name]) for row, each in enumerate(several) for name in each]
         rows, places = np.array(pairs).T
         shape = (len(several), len(names))

@@ -103,3 +103,17 @@ def test_options_of_slow_baselines_are_chosen_on_whole_users(monkeypatch):
     tune_ratings(own._replace(library="numpy"), part, dataset(train))
     assert sizes[0] == len(train) > sizes[-1]
     assert np.isnan(tune_ratings(own._replace(grid=((3,),)), part, dataset(train))[1])
+
+
+def test_myfm_gets_ids_who_rated_what_and_sides():
+    """A row an entity: its id, what it is rated with / sqrt(their number), columns, genres."""
+    sparse = pytest.importorskip("scipy.sparse")
+    rated = sparse.csr_matrix(np.array([[1.0, 1, 1, 1], [0, 1, 0, 0]]))
+    sides, genres = [np.array([7, 3])], [("War", "Crime"), ("War",)]
+    found = rating_baselines._sides(rated, sides, genres).toarray()
+    assert found.tolist() == [
+        [1, 0, 0.5, 0.5, 0.5, 0.5, 0, 1, 1, 1],
+        [0, 1, 0, 1, 0, 0, 1, 0, 0, 1],
+    ]
+    without = rating_baselines._sides(rated, sides, [(), ()]).toarray()
+    np.testing.assert_array_equal(without, found[:, :8])
