@@ -175,7 +175,7 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
         "weights": Weights(
             options.rating_weight,
             options.ease_weight,
-            options.head_weight,
+            chosen.get("head_weight", options.head_weight),
             options.recency_floor,
             options.recency_span,
         )._asdict(),

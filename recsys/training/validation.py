@@ -18,6 +18,7 @@ from recsys.training.closed_forms import ClosedForms
 from recsys.training.options import Options
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time
+HEAD_DAMPING = 500.0  # squared rating points between head and factors that the option counts
 
 
 class Validation:
@@ -74,13 +75,13 @@ class Validation:
         self._options, self.closed = options, self.closed.suited(options)
         self._asked = self.asked(Recency(options.recency_floor, options.recency_span))
         users = factor_part(self.closed.factors, self._asked)
-        factors = self._products(users, self.closed.parts["factors"][1:])
-        self._factors = (1 - options.head_weight) * factors
+        self._factors = self._products(users, self.closed.parts["factors"][1:])
         ease = ease_part(self.closed.tables.__getitem__, self._asked)
         self._ease = np.float32(options.ease_weight) * ease  # (B, R)
 
     def __call__(self, tables: dict[str, Array], heads: Array) -> dict[str, float]:
-        """rmse and mae of the predicted ratings, if there are ratings, and ndcg@10 of the score.
+        """ndcg@10 of the score; if there are ratings, rmse and mae of the predicted ones, and the
+        weight of the rating head in them, head_weight, that suits the held-out ones.
 
         Args:
             tables: the folded user tower.
@@ -89,18 +90,33 @@ class Validation:
         options = self._options
         users = head_parts(tables.__getitem__, self._asked)
         rating = np.split(heads, 2, axis=1)[1]
-        cosines = self._products(users["rating"], rating)
-        ratings = options.head_weight * MAX_RATING * cosines + self._factors
-        ratings = np.clip(ratings, MIN_RATING, MAX_RATING)
-        true, outward = self.held_out.values, self.scale.outward
-        found = rating_metrics(self.held_out.user_ids, outward(true), outward(ratings))
-        metrics = {name: each.value for name, each in found.items() if self.scale.rated}
+        metrics: dict[str, float] = {}
+        if self.scale.rated:
+            apart = MAX_RATING * self._products(users["rating"], rating) - self._factors
+            weight = self._head_weight(apart)
+            ratings = np.clip(self._factors + weight * apart, MIN_RATING, MAX_RATING)
+            true, outward = self.held_out.values, self.scale.outward
+            found = rating_metrics(self.held_out.user_ids, outward(true), outward(ratings))
+            metrics = {name: each.value for name, each in found.items()}
+            metrics["head_weight"] = weight
         if self.task is None:
             return metrics
         weighed = np.float32(options.rating_weight) * users["rating"]
         asking = np.concatenate([users["retrieval"], weighed, self._ease], 1)
         movies = np.concatenate([heads, self.closed.parts["ease"][1:]], 1)
         return {**metrics, "ndcg@10": self._ndcg(asking, movies)}
+
+    def _head_weight(self, apart: NDArray[np.floating]) -> float:
+        """The weight of the rating head in the predicted rating, by damped least squares.
+
+        Args:
+            apart: (N,) how far the head's predictions of the held-out ratings are above those of
+                the factors.
+        """
+        prior = self._options.head_weight
+        missed = self.held_out.values - self._factors
+        moved = (apart @ missed + HEAD_DAMPING * prior) / (apart @ apart + HEAD_DAMPING)
+        return float(np.clip(moved, 0, 1))
 
     def asked(self, recency: Recency) -> Asked:
         """All users with held-out ratings, with their histories."""

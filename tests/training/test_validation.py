@@ -79,14 +79,19 @@ def judged(fitted: Fitted, held_out: Ratings) -> dict[str, float]:
 
 def test_metrics_are_those_computed_by_hand(fitted):
     retrieval, rating, ease, factors = inner_products(fitted).values()
-    predicted = np.clip(0.1 * 5 * rating + 0.9 * factors, 0.5, 5)
     pairs = [(0, 2, 4), (0, 3, 2), (1, 3, 5), (2, 0, 3)]  # of HELD_OUT, by place
-    errors = np.array([predicted[user, movie] - value for user, movie, value in pairs])
+    users, movies, values = map(np.array, zip(*pairs, strict=True))
+    apart = (5 * rating - factors)[users, movies]
+    missed = values - factors[users, movies]
+    weight = (apart @ missed + 500 * 0.1) / (apart @ apart + 500)
+    assert 0 < weight < 1
+    errors = np.clip(factors[users, movies] + weight * apart, 0.5, 5) - values
     score = retrieval + 0.5 * rating + 2 * ease
     # User 1 has 30 and 40 unseen and likes 30; user 2 has 20 and 40 and likes 40.
     gains = [1.0 if score[0, 2] > score[0, 3] else 1 / np.log2(3)]
     gains += [1.0 if score[1, 3] > score[1, 1] else 1 / np.log2(3)]
     found = judged(fitted, HELD_OUT)
+    assert found["head_weight"] == pytest.approx(weight, abs=1e-6)
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
     assert found["mae"] == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
     assert found["ndcg@10"] == pytest.approx(np.mean(gains))
@@ -107,7 +112,7 @@ def test_users_are_ranked_for_out_of_what_they_have_not_rated(fitted):
 
 def test_without_a_like_held_out_only_ratings_are_judged(fitted):
     found = judged(fitted, ratings((1, 30, 3), (2, 40, 1)))
-    assert set(found) == {"rmse", "mae"}
+    assert set(found) == {"rmse", "mae", "head_weight"}
 
 
 def test_users_and_pairs_are_judged_in_blocks(fitted, monkeypatch):
