@@ -166,14 +166,17 @@ def predict(
     user_ids: NDArray | Sequence[Id],
     movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
+    published: Catalogue | None = None,
 ) -> NDArray[np.float32]:
     """(N,) predicted ratings of (N,) pairs of known users and movies, on the scale of the data.
 
     Args:
         as_of: as `UserQuery` has it.
+        published: of this model, as `MilvusStore.read_all` gives them; for those movies among
+            the pairs that the model was not trained on.
 
     Raises:
-        DataError: a user or movie the model does not know, or there are no ratings.
+        DataError: a user or movie that is not known, or there are no ratings.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
@@ -184,13 +187,16 @@ def predict(
     users, user = np.unique(id_array(user_ids), return_inverse=True)
     movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
+    vectors = catalogue(model).vectors[rows - 1]
     if not rows.all():
-        cause = f"movie {movies[rows == 0][0]} is not one the model was trained on"
-        raise DataError(cause, "name another", "movie")
+        new = positions(published.ids, movies[rows == 0]) if published else np.array([-1])
+        if published is None or new.min() < 0:
+            cause = f"movie {movies[rows == 0][new.argmin()]} is not one the model was trained on"
+            raise DataError(cause, "name another, or publish the movies with it", "movie")
+        vectors[rows == 0] = published.vectors[new]
     parts = user_parts_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()]).parts
-    vectors = ranking_vectors(model, parts, "rating")
-    found = predicted_ratings(vectors[user], catalogue(model).vectors[rows - 1][movie])
-    return model.scale.outward(found)
+    asking = ranking_vectors(model, parts, "rating")
+    return model.scale.outward(predicted_ratings(asking[user], vectors[movie]))
 
 
 def check_rated(model: ModelFolder) -> None:

@@ -170,12 +170,13 @@ def test_the_model_knows_held_out_ratings_as_history(folder):
 
 def test_config_says_what_made_the_model(folder, trained):
     config = folder.config
+    log = [json.loads(line) for line in (folder.path / "training_log.jsonl").open()]
     assert config["seed"] == 0
     assert config["options"]["epochs"] == EPOCHS
     assert config["weights"] == {
         "rating": 0.7,
         "ease": 2.0,
-        "head": 0.1,
+        "head": log[config["epoch"] - 1]["head_weight"],
         "recency_floor": config["options"]["recency_floor"],
         "recency_span": 10,
     }
@@ -194,6 +195,7 @@ def test_the_training_log_has_a_line_an_epoch(folder):
     log = [json.loads(line) for line in (folder.path / "training_log.jsonl").open()]
     assert [line["epoch"] for line in log] == list(range(1, len(log) + 1))
     names = {"epoch", "retrieval_loss", "rating_loss", "ndcg@10", "rmse", "mae", "seconds"}
+    names.add("head_weight")
     assert all(set(line) == names for line in log)
     assert log[-1]["retrieval_loss"] < log[0]["retrieval_loss"]
 

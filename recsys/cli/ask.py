@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from recsys.cli import queries, tables
-from recsys.cli.movies import Wanted
+from recsys.cli.movies import Wanted, published
 from recsys.cli.options import (
     FilterOptions,
     as_of_option,
@@ -26,7 +26,7 @@ from recsys.cli.values import Age, File, Gender, Job, NameValue, Text
 if TYPE_CHECKING:
     from recsys.infer import RankBy, UserQuery
     from recsys.milvus.address import MilvusAddress
-    from recsys.serving.catalogue import Store
+    from recsys.serving.catalogue import Catalogue, Store
     from recsys.serving.model_folder import ModelFolder
 
 RANKINGS: tuple["RankBy", ...] = ("relevance", "rating", "tutorial")
@@ -210,13 +210,20 @@ def similar(
 )
 @as_of_option
 @model_option
+@milvus_options
 @verbosity_options
 def predict(
-    user: str | None, movie: str | None, pairs: str | None, as_of: int | None, model: str
+    user: str | None,
+    movie: str | None,
+    pairs: str | None,
+    as_of: int | None,
+    model: str,
+    address: "MilvusAddress",
 ) -> None:
     """Predict ratings of users for movies, on the scale of the data; prints CSV.
 
-    Its columns are user_id,movie_id,rating.
+    Its columns are user_id,movie_id,rating. Milvus is asked only for movies that the model was not
+    trained on.
 
     \b
     Example: recsys predict -u 1 -m "Toy Story"
@@ -227,15 +234,20 @@ def predict(
 
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
-    folder = load_model(model)
+    folder, new, unknown = load_model(model), None, 0
     if user is not None and movie is not None:
-        user_id, movie_id = queries.user_of(folder, user), queries.movie_of(folder, movie)
-        asked, unknown = [(user_id, movie_id)], 0
+        known = queries.movie_if_known(folder, movie)
+        new = _published(folder, address) if known is None else None
+        movie_id = queries.movie_of(folder, movie, new) if known is None else known
+        asked = [(queries.user_of(folder, user), movie_id)]
     else:
-        asked, unknown = queries.known_pairs(folder, queries.pairs_of(folder, pairs or "-"))
-    ratings = predicted(folder, [user for user, _ in asked], [m for _, m in asked], as_of)
+        asked = queries.pairs_of(folder, pairs or "-")
+        if not folder.vocabulary.movie_rows([movie_id for _, movie_id in asked]).all():
+            new = _published(folder, address)
+        asked, unknown = queries.known_pairs(folder, asked, new)
+    ratings = predicted(folder, [user for user, _ in asked], [m for _, m in asked], as_of, new)
     if user is not None:
-        log(f"of user {user} for {queries.title_of(folder, movie_id)} (id {movie_id})")
+        log(f"of user {user} for {queries.title_of(folder, movie_id, new)} (id {movie_id})")
     with _stdout() as out:
         out.write("user_id,movie_id,rating\n")
         out.writelines(
@@ -244,6 +256,15 @@ def predict(
         )
     if unknown:
         raise click.exceptions.Exit(1)
+
+
+def _published(folder: "ModelFolder", address: "MilvusAddress") -> "Catalogue | None":
+    """All published movies of this model, None where there are none."""
+    from recsys.milvus.errors import Missing
+
+    with suppress(Missing), store_at(address) as store:
+        return published(folder, store)
+    return None
 
 
 @contextmanager

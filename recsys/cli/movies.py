@@ -83,7 +83,7 @@ class Wanted(NamedTuple):
         if self.replace:
             log(f"movies: only the {len(found)} of {file}, {new}")
             return found
-        before, what = _published(self.folder, store) if store else None, "published"
+        before, what = published(self.folder, store) if store else None, "published"
         if before is None:
             before, what = catalogue(self.folder), "the model was trained on"
         whole = before.updated(found)
@@ -92,7 +92,7 @@ class Wanted(NamedTuple):
         return whole
 
 
-def _published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None":
+def published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None":
     """The movies that are published of this very model, None where there are none, or damaged."""
     from recsys.errors import StoreError
     from recsys.milvus.errors import Unreachable

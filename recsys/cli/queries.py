@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from recsys.data.ids import Id
     from recsys.infer import UserQuery
-    from recsys.serving.catalogue import Store
+    from recsys.serving.catalogue import Catalogue, Store
     from recsys.serving.model_folder import ModelFolder
 
 
-def movie_of(folder: "ModelFolder", text: str) -> "Id":
-    """The id of the model's movie that a title or id names.
+def movie_of(folder: "ModelFolder", text: str, published: "Catalogue | None" = None) -> "Id":
+    """The id of the model's movie, or else of the published one, that a title or id names.
 
     Raises:
         AmbiguousTitle: several movies have such a title; they are listed, the most rated first.
@@ -37,6 +37,8 @@ def movie_of(folder: "ModelFolder", text: str) -> "Id":
         counts = np.bincount(folder.history.movie_rows, minlength=int(rows.max(initial=0)) + 1)
         return counts[rows].tolist()
 
+    if published:
+        return find(text, published.ids.tolist(), published.titles)
     known = " the model was trained on"
     return find(text, folder.movies.ids.tolist(), folder.movies.titles, rated, known)
 
@@ -58,7 +60,6 @@ def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> "Id":
         AmbiguousTitle: several have such a title.
         UnknownMovie: none has.
     """
-    from recsys.data.titles import find
 
     bare = text.strip()
     for each in (bare, bare[3:] if bare.lower().startswith("id:") else bare):
@@ -71,8 +72,7 @@ def new_movie_of(folder: "ModelFolder", text: str, store: "Store") -> "Id":
 
     if not isinstance(store, MilvusStore):  # the model's own movies
         return movie_of(folder, text)
-    movies = store.read_all()
-    return find(text, movies.ids.tolist(), movies.titles)
+    return movie_of(folder, text, store.read_all())
 
 
 def known_users(folder: "ModelFolder", user_ids: "list[Id]") -> "tuple[list[Id], int]":
@@ -86,14 +86,18 @@ def known_users(folder: "ModelFolder", user_ids: "list[Id]") -> "tuple[list[Id],
 
 
 def known_pairs(
-    folder: "ModelFolder", pairs: "list[tuple[Id, Id]]"
+    folder: "ModelFolder", pairs: "list[tuple[Id, Id]]", published: "Catalogue | None"
 ) -> "tuple[list[tuple[Id, Id]], int]":
-    """Those of pairs whose user and movie the model knows, and how many others there were.
+    """Those of pairs whose user and movie are known, and how many others there were.
 
-    Each of the others is named in a line on stderr.
+    Each of the others is named in a line on stderr. The model knows users and movies; more movies
+    may be published.
     """
     users = folder.vocabulary.user_rows([user for user, _ in pairs]) > 0
     movies = folder.vocabulary.movie_rows([movie for _, movie in pairs]) > 0
+    if published:
+        new = set(published.ids.tolist())
+        movies |= [movie in new for _, movie in pairs]
     kept = []
     for (user_id, movie_id), user, movie in zip(pairs, users, movies, strict=True):
         if user and movie:
@@ -104,9 +108,13 @@ def known_pairs(
     return kept, len(pairs) - len(kept)
 
 
-def title_of(folder: "ModelFolder", movie_id: "Id") -> str | None:
-    """The title of a movie the model knows, None of others."""
+def title_of(
+    folder: "ModelFolder", movie_id: "Id", published: "Catalogue | None" = None
+) -> str | None:
+    """The title of a movie that the model knows, or that is published, None of others."""
     row = int(folder.vocabulary.movie_rows([movie_id])[0])
+    if published and not row:
+        return published.take([movie_id]).titles[0]
     return folder.movies.titles[row - 1] if row else None
 
 

@@ -1,5 +1,6 @@
 """Which movies load-movies publishes, and what it refuses to remove."""
 
+import json
 import uuid
 from pathlib import Path
 
@@ -111,3 +112,28 @@ def test_a_new_movie_is_named_by_its_title(run, tmp_path, more):
         "no movie is called 'wishing moon'"
         in run("similar", "wishing moon", "--uri", uri, code=2).stderr
     )
+
+
+def test_ratings_of_a_new_movie_are_predicted_once_it_is_published(run, tmp_path, more):
+    uri = tmp_path / "a.db"
+    run("load-movies", "-f", more, "--uri", uri)
+    ask = ("recommend", "-u", 7, "--rank-by", "rating", "-k", 400, "--format", "json")
+    found = json.loads(run(*ask, "--uri", uri).stdout)["recommendations"]
+    (rating,) = (movie["rating"] for movie in found if movie["movie_id"] == 9001)
+    by_title = run("predict", "-u", 7, "-m", "the wishing star", "--uri", uri)
+    assert by_title.stderr == "of user 7 for Wishing Star, The (2023) (id 9001)\n"
+    assert by_title.stdout == f"user_id,movie_id,rating\n7,9001,{rating:.4f}\n"
+    pairs = run("predict", "--uri", uri, input="7,9001\n7,1\n7,9003\n", code=1)
+    assert pairs.stdout.splitlines()[:2] == by_title.stdout.splitlines()
+    assert pairs.stdout.splitlines()[2:] == run("predict", input="7,1\n").stdout.splitlines()[1:]
+    assert pairs.stderr == "recsys: 7,9003: movie 9003 is not one the model was trained on\n"
+
+
+def test_without_published_movies_a_new_one_is_unknown(run, tmp_path):
+    nowhere = tmp_path / "none.db"
+    done = run("predict", "--uri", nowhere, input="7,9001\n7,1\n", code=1)
+    assert done.stderr == "recsys: 7,9001: movie 9001 is not one the model was trained on\n"
+    assert len(done.stdout.splitlines()) == 2
+    done = run("predict", "-u", 7, "-m", "9001", "--uri", nowhere, code=2)
+    assert "no movie the model was trained on is called '9001'" in done.stderr
+    assert not nowhere.exists()

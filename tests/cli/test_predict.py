@@ -113,10 +113,7 @@ def test_predict_of_an_unknown_user_or_movie(run):
         "recsys: 999,1: user 999 is not one the model was trained on",
         "recsys: 1,9999: movie 9999 is not one the model was trained on",
     ]
-    assert (
-        "no movie the model was trained on is called"
-        in run("predict", "-u", 1, "-m", "9999", code=2).stderr
-    )
+    assert "no movie is called '9999'" in run("predict", "-u", 1, "-m", "9999", code=2).stderr
     assert "user 999 is not one" in run("predict", "-u", 999, "-m", 1, code=2).stderr
 
 
