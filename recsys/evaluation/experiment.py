@@ -49,9 +49,9 @@ _BY_CONTENT = (baselines.CHANCE, baselines.GENRE_PROFILE, baselines.CONTENT_RIDG
 _BY_PROFILE = (baselines.POPULARITY, baselines.GROUP_POPULARITY)
 BASELINES: dict[str, tuple[Baseline, ...]] = {  # ranking baselines by protocol
     "random": (baselines.POPULARITY, *_LINEAR, baselines.IALS),
-    "user-time": _BY_TIME,
-    "fold-in": _BY_TIME,
-    "temporal": _BY_TIME,
+    "user-time": (*_BY_TIME, baselines.SASREC),
+    "fold-in": (*_BY_TIME, baselines.SASREC),
+    "temporal": _BY_TIME,  # SASRec has no list for users without a history
     "cold-users": (*_BY_PROFILE, baselines.PROFILE_KERNEL),
     "few-likes": (*_BY_PROFILE, *_LINEAR, baselines.IALS),
     **dict.fromkeys(WHOLE_MOVIES, _BY_CONTENT),

@@ -5,6 +5,7 @@ popularity  of all time, of the last days, in a group; genre profile; chance
 linear      EASE, EDLAE, EDLAE with recency
 content     kernel ridge on content, and on profiles
 libraries   iALS of `implicit`
+sequences   SASRec of `rectools`
 ratings     RatingBaseline, tune_ratings: biases, SVD++ of Surprise, myFM
 """
 
@@ -27,6 +28,7 @@ from recsys.evaluation.baselines.ratings import (
     fit_biases,
     tune_ratings,
 )
+from recsys.evaluation.baselines.sequences import SASREC
 
 __all__ = [
     "BIASES",
@@ -42,6 +44,7 @@ __all__ = [
     "PROFILE_KERNEL",
     "RECENT_EDLAE",
     "RECENT_POPULARITY",
+    "SASREC",
     "SVDPP",
     "Baseline",
     "RatingBaseline",

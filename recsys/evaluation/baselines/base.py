@@ -2,7 +2,7 @@
 
 A baseline's options are tried on the validation part; with the best it is fitted again, on training
 and validation parts together, before it is reported. Baselines out of libraries of the optional
-extra `bench` are left out, with a note, where their library is missing or broken.
+extras `bench` and `sasrec` are left out, with a note, where their library is missing or broken.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,8 @@ def missing(library: str) -> str:
         import_module(library)
     except Exception as error:  # a library built for another NumPy raises whatever it likes
         state = "not installed" if _absent(error, library) else f"broken ({_first_line(error)})"
-        return f"left out: {library} is {state}; pip install 'recsys[bench]'"
+        extra = "sasrec" if library.startswith("rectools.") else "bench"
+        return f"left out: {library} is {state}; pip install 'recsys[{extra}]'"
     return ""
 
 

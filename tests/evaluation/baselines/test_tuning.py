@@ -19,6 +19,7 @@ from recsys.evaluation.baselines import (
     PROFILE_KERNEL,
     RECENT_EDLAE,
     RECENT_POPULARITY,
+    SASREC,
     Baseline,
     missing,
     tune,
@@ -76,6 +77,7 @@ def test_a_missing_library_is_named_with_its_extra():
     assert missing("no_such_library") == (
         "left out: no_such_library is not installed; pip install 'recsys[bench]'"
     )
+    assert missing("rectools.no_such").endswith("pip install 'recsys[sasrec]'")
 
 
 def test_a_broken_library_is_named_too(tmp_path, monkeypatch):
@@ -103,6 +105,7 @@ def test_a_broken_library_is_named_too(tmp_path, monkeypatch):
         GENRE_PROFILE,
         CHANCE,
         IALS,
+        SASREC,
     ],
     ids=lambda baseline: baseline.name,
 )
