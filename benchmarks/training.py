@@ -39,7 +39,7 @@ WARM = 3  # steps before the clock starts
 def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
     """The step that `recsys train` would make of the folder, and its batches."""
     from recsys.data.dataset import Vocabulary
-    from recsys.data.history import attribute_rows, history_of
+    from recsys.data.interactions import attribute_rows, interactions_of
     from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
     from recsys.training.batches import BatchSampler
@@ -49,7 +49,7 @@ def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
     use_all_cores()
     dataset = read_dataset(args.data)
     vocabulary = Vocabulary.of(dataset.users, dataset.movies)
-    history = history_of(dataset.ratings, vocabulary)
+    history = interactions_of(dataset.ratings, vocabulary)
     chosen = {name: getattr(args, name) for name in ("batch_size", "batch_users")}
     options = replace(Options(seed=args.seed), **{k: v for k, v in chosen.items() if v})
     attributes = attribute_rows(dataset.users, vocabulary)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
-from recsys.data.history import History
 from recsys.data.ids import positions
+from recsys.data.interactions import Interactions
 from recsys.data.movielens import LIKED
 from recsys.errors import DataError, ModelError
 from recsys.serving.catalogue import NO_MOVIE
@@ -66,7 +66,7 @@ class Histories:
         kept = columns >= 0
         values = np.ones(len(ratings), np.float32) if values is None else values
         self.user_ids, rows = np.unique(ratings.user_ids[kept], return_inverse=True)
-        self._rows = History.build(
+        self._rows = Interactions.build(
             len(self.user_ids), rows + 1, columns[kept] + 1, values[kept], ratings.times[kept]
         )
         self._columns = np.arange(1, len(movie_ids) + 1)

@@ -140,7 +140,7 @@ class UserTower(nn.Layer):
             sides: of each attribute (B,) int64 rows, or (B, W) of several categories.
             history: (B, L) int64 rows of rated movies, 0 behind the last.
             ratings: (B, L) float32 how they were rated.
-            recency: (B, L) float32 what each weighs, see `recsys.data.recency`.
+            recency: (B, L) float32 what each weighs, see `recsys.data.interactions`.
         """
         total = self.profile(user, sides)
         recent = channel_sums(self, history, ratings, recency)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from recsys import __version__
 from recsys.data.dataset import Dataset, Ratings, Vocabulary
-from recsys.data.history import attribute_rows, history_of
-from recsys.data.holdout import hold_out_latest
+from recsys.data.interactions import attribute_rows, hold_out_latest, interactions_of
 from recsys.errors import ModelError, quoted
 from recsys.model import export, folded, paddle
 from recsys.preprocess import read_dataset
@@ -145,7 +144,7 @@ class Learned:
         self.scale = dataset.scale
         self.movies = dataset.movies.sorted()
         self.attributes = attribute_rows(dataset.users, self.vocabulary)
-        self.history = history_of(known, self.vocabulary)
+        self.history = interactions_of(known, self.vocabulary)
         inputs = (self.history, self.movies, self.vocabulary, self.attributes)
         self.closed = closed_forms.fit(*inputs, options)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import NO_WORD, Movies, Users, Vocabulary
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.data.schema import MOVIELENS
 from recsys.model import (
     Config,
@@ -119,7 +119,7 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
 
     there = history > 0
     users = np.nonzero(there)[0]
-    rated = History.build(3, users, history[there], ratings[there])
+    rated = Interactions.build(3, users, history[there], ratings[there])
     recent = recency[there]
     asked = Asked(rows, attributes, rated, recent, np.ones_like(recent))
     parts = head_parts(folded(tower_pair[0]).__getitem__, asked)

@@ -4,7 +4,7 @@ What the other wings import from here:
 
     dataset     Users, Movies, Ratings, Dataset; Vocabulary (raw ids, words and genres to rows);
                 padded; UNKNOWN, NO_WORD
-    history     History: who rated what, in compressed rows; history_of, attribute_rows
+    interactions  who rated what, in compressed rows; Recency; hold_out_latest
     ids         positions: the look-up of ids
     schema      Attribute, Column: what describes users and movies; MOVIELENS
     movielens   codes of gender, age and job, the scale of ratings, LIKED,

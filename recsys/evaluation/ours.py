@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from recsys import metrics
 from recsys.data.dataset import Dataset, Ratings, Users
-from recsys.data.holdout import hold_out_latest
 from recsys.data.ids import positions
+from recsys.data.interactions import hold_out_latest
 from recsys.data.schema import profile
 from recsys.evaluation.protocols import BY_TIME, WHOLE_MOVIES
 from recsys.infer import (

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
+from recsys.data.interactions import first_times, later
 from recsys.data.movielens import LIKED
-from recsys.data.recency import first_times, later
 from recsys.errors import DataError
 from recsys.evaluation.protocols import PROTOCOLS
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 
 Floats = NDArray[np.floating]
 
@@ -56,7 +56,7 @@ class RatingFactors:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
     def user_features(
-        self, histories: History, attributes: NDArray[np.integer]
+        self, histories: Interactions, attributes: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """(B, F) features of users; coordinates and count are 0 without a history.
 
@@ -69,7 +69,7 @@ class RatingFactors:
 
     def users(
         self,
-        histories: History,
+        histories: Interactions,
         attributes: NDArray[np.integer],
         rated: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
@@ -167,7 +167,9 @@ class Terms(NamedTuple):
     moments: Floats  # (R, d (d + 1) / 2) upper triangle of E f f', f = [q, 1]
     crosses: Floats  # (R, d) E f b
 
-    def sums(self, histories: History, scores: Floats, lo: int, hi: int) -> tuple[Floats, Floats]:
+    def sums(
+        self, histories: Interactions, scores: Floats, lo: int, hi: int
+    ) -> tuple[Floats, Floats]:
         """Gram matrices (B, d (d + 1) / 2) and right-hand sides (B, d) of rows lo to hi."""
         part = histories.part(lo, hi)
         start = int(histories.offsets[lo])

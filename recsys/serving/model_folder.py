@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import replacing_folder, standing, writable_folder
-from recsys.data.history import History
 from recsys.data.ids import id_array
+from recsys.data.interactions import Interactions
 from recsys.data.scale import Scale
 from recsys.data.schema import Column, Kind
 from recsys.errors import ModelError
@@ -39,6 +39,7 @@ from recsys.serving.vector import Layout, Weights
 
 DEFAULT = "recommender_system.inference.model"
 FORMAT = 4  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes, ids numbers
+_HISTORY = ("offsets", "movie_rows", "ratings", "times")  # files of Interactions' arrays
 
 
 class ModelFolder:
@@ -125,8 +126,8 @@ class ModelFolder:
             return Movies(id_array(ids), list(titles), names, columns)
 
     @cached_property
-    def history(self) -> History:
-        return History(*(self._array(f"history/{name}") for name in History._fields))
+    def history(self) -> Interactions:
+        return Interactions(*(self._array(f"history/{name}") for name in _HISTORY))
 
     @cached_property
     def attributes(self) -> NDArray[np.int32]:
@@ -243,7 +244,7 @@ def write_model(
     config: dict[str, Any],
     vocabulary: Vocabulary,
     movies: Movies,
-    history: History,
+    history: Interactions,
     attributes: NDArray[np.int32],
     tables: dict[str, NDArray],
     log: list[dict[str, Any]],
@@ -267,7 +268,8 @@ def write_model(
             (folder / name).mkdir()
         for name, table in tables.items():
             np.save(folder / "tables" / f"{name}.npy", table, allow_pickle=False)
-        for name, column in {**history._asdict(), "attributes": attributes}.items():
+        columns = zip(_HISTORY, history._asdict().values(), strict=True)
+        for name, column in [*columns, ("attributes", attributes)]:
             np.save(folder / "history" / f"{name}.npy", column, allow_pickle=False)
         _write_json(folder / "vocabulary.json", vocabulary.to_json())
         own = [_plain(each) for each in vocabulary.columns(movies).values()]

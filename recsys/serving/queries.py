@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import UNKNOWN
-from recsys.data.history import History
 from recsys.data.ids import Id
+from recsys.data.interactions import Interactions, Recency
 from recsys.data.movielens import MAX_RATING, MIN_RATING
-from recsys.data.recency import Recency
 from recsys.data.schema import MOVIELENS, NO_VALUE, Attributes, parts, profile
 from recsys.errors import DataError, QueryError
 from recsys.serving.model_folder import ModelFolder
@@ -145,8 +144,8 @@ def _asked(
 
 
 def _with_named(
-    history: History, kept: NDArray[np.bool_], named: Sequence[tuple]
-) -> tuple[History, Array, NDArray[np.bool_]]:
+    history: Interactions, kept: NDArray[np.bool_], named: Sequence[tuple]
+) -> tuple[Interactions, Array, NDArray[np.bool_]]:
     """Histories of B users, some of their entries, and what queries name instead of or besides.
 
     Args:
@@ -166,7 +165,7 @@ def _with_named(
     order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
     more = np.cumsum(np.bincount(user, minlength=len(history.counts)))
     ones = np.ones(len(history.ratings), np.float32)
-    whole = History(
+    whole = Interactions(
         history.offsets + np.concatenate([[0], more]),
         np.concatenate([history.movie_rows, movie])[order].astype(np.int32),
         np.concatenate([history.ratings, rating])[order].astype(np.float32),

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.data.movielens import LIKED, MAX_RATING, NEUTRAL_RATING
 from recsys.data.schema import MOVIELENS, Attributes, parts
 from recsys.serving.factors import RatingFactors
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 
     user_rows: NDArray[np.int64]  # (B,) 0 for cold-start users
     attributes: NDArray[np.int64]  # (B, W) rows of the attributes, 0 for unknown
-    history: History  # B rows, in the order of the users
+    history: Interactions  # B rows, in the order of the users
     recent: Array  # (N,) weights by recency; 0 for what only the factors are to know
     shown: Array  # (N,) 1, or 0 likewise
     described: Attributes = MOVIELENS  # whose rows `attributes` are

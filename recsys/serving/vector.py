@@ -21,7 +21,7 @@ class Weights(NamedTuple):
     rating: float  # of the rating head's cosine in the score; the retrieval head's weighs 1
     ease: float  # of the EASE part's
     head: float  # of the rating head in the predicted rating; the factors weigh the rest
-    recency_floor: float  # see recsys.data.recency
+    recency_floor: float  # see recsys.data.interactions
     recency_span: float
 
 

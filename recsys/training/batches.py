@@ -17,9 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions, Recency, first_times, later
 from recsys.data.movielens import LIKED
-from recsys.data.recency import Recency, first_times, later
 from recsys.training.options import Options
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user cut at a moment
@@ -49,7 +48,7 @@ class Batch(NamedTuple):
 class BatchSampler:
     """Cuts batches from the histories."""
 
-    history: History
+    history: Interactions
     attributes: NDArray[np.int32]  # (U + 1, W) rows of the attributes; row 0 unknown
     movies: int  # M
     options: Options

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Vocabulary
 from recsys.data.files import replacing_file
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.errors import ModelError
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
@@ -89,7 +89,7 @@ class Checkpoint:
 
 
 def identity(
-    options: Options, vocabulary: Vocabulary, history: History, attributes: NDArray[np.int32]
+    options: Options, vocabulary: Vocabulary, history: Interactions, attributes: NDArray[np.int32]
 ) -> str:
     """A digest of everything that decides how a training goes."""
     digest = sha256(json.dumps(asdict(options), sort_keys=True).encode())

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.serving.content import Block, Kernel, fit_prior, kernel_tables, movie_blocks, take
 from recsys.serving.factors import RatingFactors
@@ -35,7 +35,7 @@ class ClosedForms(NamedTuple):
 
 
 def fit(
-    history: History,
+    history: Interactions,
     movies: Movies,
     vocabulary: Vocabulary,
     attributes: NDArray[np.integer],
@@ -83,7 +83,7 @@ def _ones(rows: NDArray[np.integer], size: int) -> Array:
 
 
 def whole(
-    closed: ClosedForms, history: History, heads: Array, options: Options
+    closed: ClosedForms, history: Interactions, heads: Array, options: Options
 ) -> tuple[dict[str, NDArray], Layout]:
     """The tables of the movies' side with (M, 2 D) heads of the towers, and the layout.
 

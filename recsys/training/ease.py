@@ -28,9 +28,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions, first_times
 from recsys.data.movielens import MAX_RATING
-from recsys.data.recency import first_times
 from recsys.data.schema import MOVIELENS, Attributes, parts
 from recsys.serving.users import means
 from recsys.serving.vector import unit
@@ -46,7 +45,7 @@ Array = NDArray[np.float32]
 
 
 def fit(
-    history: History,
+    history: Interactions,
     movies: int,
     attributes: NDArray[np.integer],
     options: Options,
@@ -100,7 +99,7 @@ def timeless(tables: dict[str, Array], movies: Array) -> tuple[dict[str, Array],
     return {**tables, "ease_bias": bias}, movies
 
 
-def arrivals(history: History, movies: int) -> Array:
+def arrivals(history: Interactions, movies: int) -> Array:
     """(M + 1,) how many times as often a movie were rated had it been there all along, at least 1.
 
     A movie with n ratings that was first rated when only a share s of all ratings was still to
@@ -114,7 +113,7 @@ def arrivals(history: History, movies: int) -> Array:
 
 
 def item_weights(
-    history: History, chosen: NDArray[np.integer], ridge: float, dropout: float = 0.0
+    history: Interactions, chosen: NDArray[np.integer], ridge: float, dropout: float = 0.0
 ) -> Array:
     """B, (F, F): what having rated the movie of a row says for the movie of a column."""
     products = np.zeros((len(chosen), len(chosen)), np.float32)
@@ -143,7 +142,9 @@ def _factors(weights: Array, rank: int) -> tuple[Array, Array]:
     return found.left * roots, found.right * roots
 
 
-def _project(history: History, rest: NDArray[np.integer], source: Array, target: Array) -> None:
+def _project(
+    history: Interactions, rest: NDArray[np.integer], source: Array, target: Array
+) -> None:
     """Rows of the `rest`, rated movies beyond the most rated ones, in place.
 
     With y a movie's column of Y and X = Y source (U, R) what its raters say by the other movies,
@@ -169,7 +170,7 @@ def _explained(targets: Array, features: Array, damping: float) -> tuple[Array, 
     return mean, np.linalg.solve(products, features.T @ (targets - mean))
 
 
-def _blocks(history: History, chosen: NDArray[np.integer]) -> Iterator[Array]:
+def _blocks(history: Interactions, chosen: NDArray[np.integer]) -> Iterator[Array]:
     """(B, F) ratings of users who rated some of the chosen movies, 0 if not rated."""
     for rows in history.blocks(_BLOCK):
         ratings = history.dense(rows, chosen)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.serving.factors import (
     FEATURE_SCALE,
     Floats,
@@ -40,7 +40,7 @@ OVERSAMPLED = 10  # singular vectors beyond those kept
 
 
 def fit(
-    histories: History,
+    histories: Interactions,
     attributes: NDArray[np.integer],
     content: Floats,
     rating_range: tuple[float, float],
@@ -88,7 +88,7 @@ def content_features(genres: Floats, years: NDArray[np.integer]) -> NDArray[np.f
 class _Side:
     """The users, or the movies: what they rated (were rated by), and what a sweep updates."""
 
-    histories: History
+    histories: Interactions
     scores: Floats  # (N,) standardised ratings, in the order of the histories
     features: Floats  # (R, F)
     terms: Terms  # posteriors, (R, ...) each
@@ -146,7 +146,7 @@ class _Model:
 
     def __init__(
         self,
-        histories: History,
+        histories: Interactions,
         attributes: NDArray[np.integer],
         content: Floats,
         rating_range: tuple[float, float],
@@ -169,7 +169,7 @@ class _Model:
         self.movies = self._side(reverse, scores[order], [content, of_movies])
         self._start(np.random.default_rng(options.seed))
 
-    def _side(self, histories: History, scores: Floats, features: list[Floats]) -> _Side:
+    def _side(self, histories: Interactions, scores: Floats, features: list[Floats]) -> _Side:
         rows, d = len(histories.counts), self.options.factor_dimension + 1
         every = np.hstack([np.ones((rows, 1)), *features])
         return _Side(
@@ -222,7 +222,7 @@ class _Model:
 
 
 def singular_bases(
-    histories: History, reverse: History, options: Options
+    histories: Interactions, reverse: Interactions, options: Options
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(U + 1, K) and (M + 1, K): rows that, summed over who rated what, give coordinates.
 
@@ -247,7 +247,7 @@ def singular_bases(
 
 
 def _standardised(
-    histories: History, basis: Floats
+    histories: Interactions, basis: Floats
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
     """(basis, centre, features): scaled so that features spread by FEATURE_SCALE around 0."""
     known, counts = histories.counts > 0, histories.counts
@@ -271,7 +271,7 @@ def _sizes(attributes: NDArray[np.integer], widths: Sequence[int]) -> NDArray[np
     return sizes
 
 
-def _check(histories: History, attributes: NDArray[np.integer], content: Floats) -> None:
+def _check(histories: Interactions, attributes: NDArray[np.integer], content: Floats) -> None:
     if not len(histories.movie_rows):
         raise ValueError("expected at least one rating of a known movie, got none")
     if len(attributes) != len(histories.counts):

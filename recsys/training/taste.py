@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.serving.content import Block, Kernel
 from recsys.serving.vector import Array, unit
 from recsys.training.options import Options
@@ -23,7 +23,7 @@ BIAS_ROUNDS = 15
 
 
 def fit(
-    history: History, movies: int, kernel: Kernel, blocks: list[Block], options: Options
+    history: Interactions, movies: int, kernel: Kernel, blocks: list[Block], options: Options
 ) -> Array:
     """(M + 1, T) of length 1, row 0 being 0.
 
@@ -61,7 +61,7 @@ def _principal(kernel: Kernel, blocks: Sequence[Block], rank: int) -> Array:
     return leading(products.__matmul__, products.__matmul__, kernel.size, rank).right
 
 
-def _residuals(history: History, movies: int) -> NDArray[np.float64]:
+def _residuals(history: Interactions, movies: int) -> NDArray[np.float64]:
     """(N,) ratings less their mean and the biases of user and movie, by alternating means."""
     owners, rows = history.owners, history.movie_rows
     users = len(history.counts)

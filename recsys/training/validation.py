@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Ratings, Vocabulary
-from recsys.data.history import History
 from recsys.data.ids import positions
+from recsys.data.interactions import Interactions, Recency
 from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
-from recsys.data.recency import Recency
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.metrics import best, ranking_metrics, ranking_task, rating_metrics
 from recsys.serving.users import Asked, ease_part, factor_part, head_parts
@@ -36,7 +35,7 @@ class Validation:
         vocabulary: Vocabulary,
         movies: Movies,
         attributes: NDArray[np.int32],
-        history: History,
+        history: Interactions,
         known: Ratings,
         held_out: Ratings,
         closed: ClosedForms,

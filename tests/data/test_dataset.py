@@ -15,7 +15,7 @@ from recsys.data.dataset import (
     title_words,
     title_year,
 )
-from recsys.data.history import attribute_rows, history_of
+from recsys.data.interactions import attribute_rows, interactions_of
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
 from recsys.data.schema import MOVIELENS, READ_WORDS, Attribute, Column
 from recsys.errors import DataError
@@ -89,7 +89,7 @@ def test_a_vocabulary_numbers_from_one():
 def test_attributes_and_history_by_row():
     vocabulary = Vocabulary.of(USERS, MOVIES)
     assert attribute_rows(USERS, vocabulary).tolist() == [[0, 0, 0], [1, 0, 21], [2, 3, 0]]
-    history = history_of(RATINGS, vocabulary)
+    history = interactions_of(RATINGS, vocabulary)
     assert history.offsets.tolist() == [0, 0, 1, 3]
     assert history.movie_rows.tolist() == [1, 1, 3]
     assert history.ratings.tolist() == [5, 0.5, 4]

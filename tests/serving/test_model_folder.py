@@ -12,7 +12,7 @@ import pytest
 from command_line import environment
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.errors import ModelError, RecsysError
 from recsys.serving.model_folder import (
     FORMAT,
@@ -34,7 +34,7 @@ def write(path: Path, name: str, export=lambda folder: None) -> ModelFolder:
         {"name": name, "layout": LAYOUT._asdict(), "weights": WEIGHTS._asdict()},
         Vocabulary([1], [10], ["word"], ["War"]),
         Movies(np.array([10]), ["Word (1999)"], [("War",)]),
-        History.build(1, NOTHING, NOTHING, NOTHING, NOTHING),
+        Interactions.build(1, NOTHING, NOTHING, NOTHING, NOTHING),
         np.zeros((2, 3), np.int8),
         {"bias": np.zeros(3, np.float32)},
         [{"epoch": 1}],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import UNKNOWN, Users, Vocabulary
-from recsys.data.history import History, attribute_rows
+from recsys.data.interactions import Interactions, attribute_rows
 from recsys.data.movielens import LIKED
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
@@ -32,7 +32,7 @@ def sampler(options: Options = OPTIONS) -> BatchSampler:
     ratings = rating_matrix()
     users, movies = np.nonzero(ratings)
     times = np.zeros(len(users), np.int64)
-    history = History.build(USERS, users, movies, ratings[users, movies], times)
+    history = Interactions.build(USERS, users, movies, ratings[users, movies], times)
     attributes = np.random.default_rng(1).integers(0, 3, (USERS + 1, 3)).astype(np.int8)
     return BatchSampler(history, attributes, MOVIES, options)
 
@@ -177,7 +177,7 @@ def test_the_seed_decides_an_epoch():
 
 def test_what_came_after_a_users_last_rating_could_not_be_rated():
     """Users 1, 2 and 3 rate at times 10, 20 and 30; nobody rates movie 4."""
-    history = History.build(3, [1, 2, 2, 3], [2, 1, 2, 3], np.full(4, 4.0), [10, 20, 20, 30])
+    history = Interactions.build(3, [1, 2, 2, 3], [2, 1, 2, 3], np.full(4, 4.0), [10, 20, 20, 30])
     told = BatchSampler(history, np.zeros((4, 3), np.int8), 4, OPTIONS)
     could = {1: [False, True, False, False], 2: [True, True, False, False], 3: [True] * 4}
     for batch in told.epoch(np.random.default_rng(0)):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
-from recsys.data.history import attribute_rows, history_of
+from recsys.data.interactions import attribute_rows, interactions_of
 from recsys.serving import content
 from recsys.training import closed_forms
 from recsys.training.options import Options
@@ -31,7 +31,7 @@ def test_nothing_of_the_size_of_all_users_by_all_movies_is_ever_held(monkeypatch
     catalogue = Movies(every, titles, [(f"Genre {n % 7}",) for n in range(COUNT)])
     known = Users.without_attributes(every)
     vocabulary = Vocabulary.of(known, catalogue)
-    history, sides = history_of(ratings, vocabulary), attribute_rows(known, vocabulary)
+    history, sides = interactions_of(ratings, vocabulary), attribute_rows(known, vocabulary)
     heads = np.zeros((COUNT, 8), np.float32)
     monkeypatch.setattr(content, "_BLOCK", 256)
     tracemalloc.start()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.serving.users import Asked, ease_part
 from recsys.training import ease
 from recsys.training.options import Options
@@ -11,12 +11,16 @@ from recsys.training.options import Options
 OPTIONS = Options()
 
 
-def history_of(users: int, pairs: np.ndarray, ratings: np.ndarray) -> History:
+def interactions_of(users: int, pairs: np.ndarray, ratings: np.ndarray) -> Interactions:
     """From (N, 2) user and movie rows."""
-    return History.build(users, pairs[:, 0], pairs[:, 1], ratings, np.zeros(len(pairs), np.int64))
+    return Interactions.build(
+        users, pairs[:, 0], pairs[:, 1], ratings, np.zeros(len(pairs), np.int64)
+    )
 
 
-def two_tastes(users: int, movies: int, share: float, seed: int = 0) -> tuple[History, np.ndarray]:
+def two_tastes(
+    users: int, movies: int, share: float, seed: int = 0
+) -> tuple[Interactions, np.ndarray]:
     """Users who like movies of odd rows, others who like even ones; and the (U, M) ratings."""
     rng = np.random.default_rng(seed)
     odd = np.arange(movies) % 2
@@ -24,10 +28,10 @@ def two_tastes(users: int, movies: int, share: float, seed: int = 0) -> tuple[Hi
     there = rng.random((users, movies)) < share * np.where(likes, 1, 0.2)
     there[:, 0] |= ~there.any(1)
     ratings = np.where(there, np.where(likes, 5, 2), 0).astype(np.float32)
-    return history_of(users, np.argwhere(ratings) + 1, ratings[ratings > 0]), ratings
+    return interactions_of(users, np.argwhere(ratings) + 1, ratings[ratings > 0]), ratings
 
 
-def fitted(history: History, movies: int, attributes=None, options: Options = OPTIONS):
+def fitted(history: Interactions, movies: int, attributes=None, options: Options = OPTIONS):
     """The tables of the user's part and (M + 1, R) movie parts."""
     if attributes is None:
         attributes = np.zeros((len(history.counts), 3), np.int8)
@@ -92,7 +96,7 @@ def test_solve_is_a_ridge_regression_of_each_movie_on_the_others():
 def cold_start_cosines(fit, attributes, history) -> np.ndarray:
     """(M,) cosines of a cold-start user's EASE part with every movie's."""
     rows, ratings = history
-    known = History(
+    known = Interactions(
         np.array([0, len(rows)]), rows.astype(np.int32), ratings, np.zeros(len(rows), np.int64)
     )
     ones = np.ones(len(rows), np.float32)
@@ -120,7 +124,7 @@ def test_a_cold_start_user_gets_what_users_of_the_profile_rate():
     there = rng.random((201, 30)) < np.where((gender[:, None] == 1) == (odd == 1), 0.8, 0.1)
     there[0] = False
     pairs = np.argwhere(there) + np.array([0, 1])
-    history = history_of(200, pairs, np.full(len(pairs), 4, np.float32))
+    history = interactions_of(200, pairs, np.full(len(pairs), 4, np.float32))
     tables = fitted(history, 30, np.stack([gender, 0 * gender, 0 * gender], 1))
     no_history = np.zeros(0, int), np.zeros(0, np.float32)
     for profile, rates in ((1, 1), (2, 0), (0, 0)):
@@ -128,19 +132,19 @@ def test_a_cold_start_user_gets_what_users_of_the_profile_rate():
         assert cosines[odd == rates].min() > cosines[odd != rates].max()
 
 
-def arrived_late() -> tuple[History, int]:
+def arrived_late() -> tuple[Interactions, int]:
     """200 users, each with a time of their own; movie 9 is rated by all of the last 40 of them."""
     rng = np.random.default_rng(2)
     there = rng.random((200, 9)) < np.array([0.5] * 8 + [0.0])
     there[160:, 8] = True
     pairs = np.argwhere(there) + 1
     fours = np.full(len(pairs), 4, np.float32)
-    return History.build(200, pairs[:, 0], pairs[:, 1], fours, pairs[:, 0]), 9
+    return Interactions.build(200, pairs[:, 0], pairs[:, 1], fours, pairs[:, 0]), 9
 
 
 def test_how_often_a_movie_were_rated_had_it_been_there_all_along_by_hand():
     """Movie 1 was there from the start; movie 2 came when 4 of 10 ratings were still to come."""
-    history = History.build(
+    history = Interactions.build(
         1, np.ones(10), [1] * 7 + [2] * 3, np.ones(10), [0, 1, 2, 3, 4, 5, 7, 6, 8, 9]
     )
     d = ease.ARRIVAL_DAMPING

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 
@@ -20,7 +20,7 @@ def batches(options: Options = OPTIONS, spread: int = 30) -> list[tuple[np.ndarr
     there[0] = there[:, 0] = False
     users, movies = np.nonzero(there)
     times = rng.integers(100, 100 + spread, len(users))
-    history = History.build(20, users, movies, np.full(len(users), 4.0), times)
+    history = Interactions.build(20, users, movies, np.full(len(users), 4.0), times)
     sampler = BatchSampler(history, np.zeros((21, 3), np.int8), MOVIES, options)
     found = []
     for batch in sampler.epoch(np.random.default_rng(1)):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.serving.factors import RatingFactors
 from recsys.training.options import Options
 from recsys.training.rating_factors import content_features, fit
@@ -29,11 +29,11 @@ class Fitted(NamedTuple):
     users: np.ndarray  # (U + 1, d) [p, a]
 
 
-def histories_of(users: np.ndarray, movies: np.ndarray, ratings: np.ndarray) -> History:
+def histories_of(users: np.ndarray, movies: np.ndarray, ratings: np.ndarray) -> Interactions:
     """(N,) rows to histories of users 0 to USERS."""
     order = np.lexsort((movies, users))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=USERS + 1))])
-    return History(
+    return Interactions(
         offsets,
         movies[order].astype(np.int32),
         ratings[order].astype(np.float32),
@@ -98,7 +98,7 @@ def test_a_folded_in_user_equals_the_trained_user_of_the_same_history(world, fit
 
 def test_the_order_of_a_history_does_not_matter(world, fitted):
     alone = world.train.part(5, 6)
-    turned = History(alone.offsets, alone.movie_rows[::-1], alone.ratings[::-1], alone.times)
+    turned = Interactions(alone.offsets, alone.movie_rows[::-1], alone.ratings[::-1], alone.times)
     there, back = (fitted.factors.users(h, world.attributes[5:6]) for h in (alone, turned))
     np.testing.assert_allclose(there, back, atol=1e-5)
 
@@ -130,7 +130,7 @@ def test_any_scale_of_ratings_gives_the_same_predictions(world, fitted):
 
 def test_without_ratings_the_prior_mean(world, fitted):
     factors = fitted.factors
-    empty = History(np.zeros(2, np.int64), *(column[:0] for column in world.train[1:]))
+    empty = Interactions(np.zeros(2, np.int64), *(column[:0] for column in world.train[1:]))
     user = factors.users(empty, world.attributes[-1:])
     prior = factors.user_features(empty, world.attributes[-1:]) @ factors.user_weights
     np.testing.assert_allclose(user, prior)
@@ -141,7 +141,7 @@ def test_without_ratings_the_prior_mean(world, fitted):
 
 def test_unknown_movies_and_codes_are_left_out(world, fitted):
     alone = world.train.part(3, 4)
-    longer = History(
+    longer = Interactions(
         alone.offsets + np.array([0, 1]),
         np.append(alone.movie_rows, 0).astype(np.int32),
         np.append(alone.ratings, 5).astype(np.float32),
@@ -162,27 +162,14 @@ def test_what_has_no_rating_counts_in_the_prior_only(world, fitted):
     np.testing.assert_allclose(nothing, factors.user_features(alone, codes) @ factors.user_weights)
     same = factors.users(alone, codes, np.ones(len(alone.ratings), bool))
     np.testing.assert_array_equal(same, factors.users(alone, codes))
-    high = alone._replace(ratings=np.full_like(alone.ratings, 5))
+    high = alone._replace(values=np.full_like(alone.ratings, 5))
     some = np.arange(len(alone.ratings)) > 0
-    changed = alone._replace(ratings=np.where(some, alone.ratings, 5).astype(np.float32))
+    changed = alone._replace(values=np.where(some, alone.ratings, 5).astype(np.float32))
     np.testing.assert_array_equal(*(factors.users(h, codes, some) for h in (alone, changed)))
     assert factors.users(high, codes)[0, -1] > nothing[0, -1]
 
 
-@pytest.mark.parametrize("gathered", [1, 50, 1 << 20])
-def test_sums_by_rows_equal_a_dense_product(world, gathered, monkeypatch):
-    monkeypatch.setattr("recsys.data.history.GATHERED", gathered)
-    dense = np.zeros((USERS + 1, MOVIES + 1))
-    owner = np.repeat(np.arange(USERS + 1), world.train.counts)
-    dense[owner, world.train.movie_rows] = world.train.ratings
-    table = np.random.default_rng(1).standard_normal((MOVIES + 1, 7))
-    np.testing.assert_allclose(world.train.sums(table), (dense > 0) @ table)
-    values = world.train.ratings.astype(float)
-    np.testing.assert_allclose(world.train.sums(table, values), dense @ table)
-
-
 def test_small_blocks_learn_the_same(world, fitted, monkeypatch):
-    monkeypatch.setattr("recsys.data.history.GATHERED", 100)
     monkeypatch.setattr("recsys.serving.factors.SOLVED", 100)
     again = predicted(world.fit(), world.test)
     np.testing.assert_allclose(again, predicted(fitted, world.test), atol=1e-3)
@@ -224,7 +211,7 @@ def test_saved_tables_are_memory_mapped_and_answer_alike(world, fitted, tmp_path
 
 
 def test_tiny_data_and_constant_ratings():
-    train = History(
+    train = Interactions(
         np.array([0, 0, 1]), np.array([1], np.int32), np.array([4], np.float32), np.array([0])
     )
     attributes = np.zeros((2, 0), np.int8)
@@ -236,7 +223,7 @@ def test_tiny_data_and_constant_ratings():
 def test_what_does_not_fit_is_refused(world):
     with pytest.raises(ValueError, match="at least one rating"):
         fit(
-            History(np.zeros(USERS + 2, np.int64), *(c[:0] for c in world.train[1:])),
+            Interactions(np.zeros(USERS + 2, np.int64), *(c[:0] for c in world.train[1:])),
             world.attributes,
             world.content,
             world.range,

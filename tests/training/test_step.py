@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
-from recsys.data.history import History, attribute_rows, history_of
+from recsys.data.interactions import Interactions, attribute_rows, interactions_of
 from recsys.data.movielens import MAX_RATING
 from recsys.model import folded, paddle
 from recsys.serving.users import Asked, head_parts
@@ -43,7 +43,7 @@ def small(
         [GENRES[: n % 4] for n in range(movies)],
     )
     vocabulary = Vocabulary.of(user_table, movie_table)
-    history = history_of(ratings, vocabulary)
+    history = interactions_of(ratings, vocabulary)
     sampler = BatchSampler(history, attribute_rows(user_table, vocabulary), movies, options)
     return TrainStep(movie_table, vocabulary, sampler, options), sampler
 
@@ -103,7 +103,7 @@ def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarra
     counts = np.bincount(batch.owners, minlength=len(batch.user_rows))
     rows = batch.candidates[batch.columns].astype(np.int32)
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    history = History(offsets, rows, batch.ratings, np.zeros(len(rows), np.int64))
+    history = Interactions(offsets, rows, batch.ratings, np.zeros(len(rows), np.int64))
     asked = Asked(batch.user_rows, batch.attributes, history, batch.recent, batch.shown)
     parts = head_parts(folded(step.users).__getitem__, asked)
     users = np.hstack([parts["retrieval"], parts["rating"]])

@@ -1,6 +1,6 @@
 import numpy as np
 
-from recsys.data.history import History
+from recsys.data.interactions import Interactions
 from recsys.serving.content import Kernel, Tokens
 from recsys.training import taste
 from recsys.training.options import Options
@@ -19,7 +19,7 @@ def histories():
         if user % 4 < 2:
             entries.append((user, 4, 3))
     users, movies, ratings = zip(*entries, strict=True)
-    return History.build(20, users, movies, ratings, [0] * len(entries))
+    return Interactions.build(20, users, movies, ratings, [0] * len(entries))
 
 
 def tastes(**options):

@@ -5,8 +5,7 @@ import pytest
 
 from recsys import metrics
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.holdout import hold_out_latest
-from recsys.data.recency import Recency
+from recsys.data.interactions import Recency, hold_out_latest
 from recsys.metrics import ranking_task
 from recsys.serving.users import ease_part, factor_part, head_parts
 from recsys.train import Fitted, Learned, fit

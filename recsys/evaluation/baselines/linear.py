@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Ratings
-from recsys.data.recency import Recency, later
+from recsys.data.interactions import Recency, later
 from recsys.errors import DataError
 from recsys.evaluation.baselines.base import Baseline, Ids, Options, sums, weights
 from recsys.evaluation.splits import Part

@@ -1,0 +1,299 @@
+"""Who rated what: compressed rows by user, how much each rating counts, which are held out."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Ratings, Users, Vocabulary
+from recsys.data.ids import positions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+FEW = 64  # rows that NumPy sums by itself, so that a query need not import scipy
+
+
+class Interactions(NamedTuple):
+    """N ratings in R rows, those of a row side by side and in the order of the movies' rows.
+
+    Rows are users, row 0 being the unknown user, who rated nothing; arrays may be memory-mapped.
+
+    >>> known = Interactions.build(2, [2, 1, 2], [7, 3, 1], [5, 4, 3], [10, 20, 30])
+    >>> known.of(2)[0].tolist(), known.counts.tolist()
+    ([1, 7], [0, 1, 2])
+    >>> known.matrix(8).toarray()[2].tolist()
+    [0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0]
+    """
+
+    indptr: NDArray[np.int64]  # (R + 1,) row r has entries indptr[r] to indptr[r + 1]
+    indices: NDArray[np.int32]  # (N,) movie rows
+    values: NDArray[np.float32]  # (N,) ratings
+    times: NDArray[np.int64]  # (N,) seconds since 1970, 0 where not known
+
+    @classmethod
+    def build(
+        cls,
+        users: int,
+        user_rows: NDArray[np.integer],
+        movie_rows: NDArray[np.integer],
+        values: NDArray[np.floating],
+        times: NDArray[np.integer] | None = None,
+    ) -> "Interactions":
+        """
+        Args:
+            users: U; rows run from 0, the unknown user, to U.
+            user_rows: (N,) in any order.
+            movie_rows: (N,)
+            values: (N,)
+            times: (N,) all 0 if not given.
+        """
+        user_rows = np.asarray(user_rows, np.int64)
+        order = np.lexsort((np.asarray(movie_rows), user_rows))
+        return cls(
+            _pointers(np.bincount(user_rows, minlength=users + 1)),
+            np.asarray(movie_rows)[order].astype(np.int32),
+            np.asarray(values, np.float32)[order],
+            np.zeros(len(order), np.int64) if times is None else np.asarray(times, np.int64)[order],
+        )
+
+    @property
+    def rows(self) -> int:
+        """R, the number of rows, the unknown user's among them."""
+        return len(self.indptr) - 1
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(R,) how many ratings each row has."""
+        return np.diff(self.indptr)
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """(N,) the row of each entry."""
+        return np.repeat(np.arange(self.rows), self.counts)
+
+    def of(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+        """Movie rows, values and times of one row (views)."""
+        entries = slice(self.indptr[row], self.indptr[row + 1])
+        return self.indices[entries], self.values[entries], self.times[entries]
+
+    def entries(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the entries of B rows are, one row's after the other's.
+
+        Returns:
+            (E,) positions in `indices`, `values` and `times`; (E,) whose each one is, as a
+            position in `rows`.
+        """
+        rows = np.asarray(rows, np.int64)
+        starts = self.indptr[rows]
+        counts = self.indptr[rows + 1] - starts
+        owners = np.repeat(np.arange(len(rows)), counts)
+        first = np.cumsum(counts) - counts  # (B,) of each row's entries among all E
+        return np.arange(len(owners)) - np.repeat(first - starts, counts), owners
+
+    def take(self, rows: NDArray[np.integer]) -> "Interactions":
+        """Some of the rows, copied, in the order given."""
+        entries = self.entries(rows)[0]
+        columns = (self.indices[entries], self.values[entries], self.times[entries])
+        return Interactions(_pointers(self.counts[rows]), *columns)
+
+    def keep(self, mask: NDArray[np.bool_]) -> "Interactions":
+        """The same rows with the entries where a mask (N,) is true."""
+        before = np.concatenate([[0], np.cumsum(mask)])
+        columns = (self.indices[mask], self.values[mask], self.times[mask])
+        return Interactions(before[self.indptr], *columns)
+
+    def transposed(self, columns: int) -> tuple["Interactions", NDArray[np.int64]]:
+        """Who rated each of `columns` movies, and (N,) the order that sorts entries by movie."""
+        by_movie = self.matrix(columns, np.arange(len(self.indices))).tocsc()
+        order = by_movie.data
+        raters = by_movie.indices.astype(np.int32, copy=False)
+        pointers = by_movie.indptr.astype(np.int64)
+        return Interactions(pointers, raters, self.values[order], self.times[order]), order
+
+    def matrix(self, columns: int, values: NDArray | None = None) -> "csr_matrix":
+        """(R, columns) as scipy has it, with (N,) other values if given; it shares memory."""
+        from scipy.sparse import csr_matrix
+
+        data = self.values if values is None else values
+        return csr_matrix((data, self.indices, self.indptr), (self.rows, columns))
+
+    def dot(
+        self, table: NDArray[np.floating], values: NDArray[np.floating] | float | None = None
+    ) -> NDArray[np.float32]:
+        """(R, C) for each row the sum over its entries of value times row of a table.
+
+        Args:
+            table: (M + 1, C) by movie row.
+            values: (N,) or one number, what each entry counts instead of its rating.
+        """
+        values = self.values if values is None else values
+        data = np.broadcast_to(np.asarray(values, table.dtype), self.indices.shape)
+        if self.rows > FEW:
+            return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
+        sums = np.zeros((self.rows, table.shape[1]), np.float32)
+        for row in np.flatnonzero(self.counts).tolist():
+            entries = slice(self.indptr[row], self.indptr[row + 1])
+            sums[row] = data[entries] @ table[self.indices[entries]]
+        return sums
+
+    # names of before, until their callers have moved
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """`indptr`."""
+        return self.indptr
+
+    @property
+    def movie_rows(self) -> NDArray[np.int32]:
+        """`indices`."""
+        return self.indices
+
+    @property
+    def ratings(self) -> NDArray[np.float32]:
+        """`values`."""
+        return self.values
+
+    @property
+    def users(self) -> int:
+        """Rows without the first."""
+        return self.rows - 1
+
+    def dense(
+        self, user_rows: NDArray[np.integer], columns: int | NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """(B, C) ratings of B users of C movie rows, ascending, or of the first C."""
+        entries, owners = self.entries(user_rows)
+        rows = self.indices[entries]
+        if isinstance(columns, int | np.integer):
+            width, place = int(columns), np.where(rows < columns, rows, -1)
+        else:
+            width, place = len(columns), positions(columns, rows)
+        matrix = np.zeros((len(user_rows), width), np.float32)
+        there = place >= 0
+        matrix[owners[there], place[there]] = self.values[entries[there]]
+        return matrix
+
+    def sums(
+        self, table: NDArray[np.floating], values: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """`dot`, with 1 for values that are not given."""
+        return self.dot(table, 1 if values is None else values)
+
+    def part(self, lo: int, hi: int) -> "Interactions":
+        """`take` of rows lo to hi - 1."""
+        return self.take(np.arange(lo, hi))
+
+    def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
+        """(up to `size`,) user rows at a time, from 1 on, those without ratings too."""
+        for first in range(1, self.rows, size):
+            yield np.arange(first, min(first + size, self.rows))
+
+
+def _pointers(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(R + 1,) where each row's entries begin, and the end."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def interactions_of(ratings: Ratings, vocabulary: Vocabulary) -> Interactions:
+    """Ratings by user row."""
+    return Interactions.build(
+        len(vocabulary.user_ids),
+        vocabulary.user_rows(ratings.user_ids),
+        vocabulary.movie_rows(ratings.movie_ids),
+        ratings.values,
+        ratings.times,
+    )
+
+
+def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """(U + 1, W) rows of the attributes by user row; of row 0, the unknown user, all unknown."""
+    rows = np.zeros((len(vocabulary.user_ids) + 1, users.rows.shape[1]), np.int32)
+    rows[vocabulary.user_rows(users.ids)] = users.rows
+    return rows
+
+
+def later(
+    owners: NDArray[np.integer], times: NDArray[np.integer], inclusive: bool = False
+) -> NDArray[np.int64]:
+    """(N,) how many ratings of the same owner have a later time; equal times count alike.
+
+    Args:
+        owners: (N,) ascending.
+        times: (N,) in any order within an owner.
+        inclusive: count those of the same time too, the rating itself among them.
+
+    >>> later(np.array([1, 1, 1, 4]), np.array([20, 10, 20, 5])).tolist()
+    [0, 2, 0, 0]
+    """
+    order = np.lexsort((times, owners))
+    owner, time = owners[order], times[order]
+    ends = np.searchsorted(owner, owner, side="right")  # (N,) behind the owner's last
+    edge = np.ones(len(order), bool)
+    edge[1:] = (owner[1:] != owner[:-1]) | (time[1:] != time[:-1])
+    starts = np.flatnonzero(edge)  # of the groups of equal owner and time
+    bounds = starts if inclusive else np.append(starts[1:], len(order))
+    counts = np.empty(len(order), np.int64)
+    counts[order] = ends - bounds[np.cumsum(edge) - 1]
+    return counts
+
+
+class Recency(NamedTuple):
+    """What a rating counts that has so many of its owner's behind it: less, the more there are.
+
+    floor + (1 - floor) exp(-later / span): 1 for the latest rating; floor 1 means no recency.
+    """
+
+    floor: float = 1.0
+    span: float = 10.0  # ratings
+
+    def weights(self, counts: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(N,) what ratings count that have (N,) ratings of their owner's behind them."""
+        decay = np.exp(np.asarray(counts, np.float32) * np.float32(-1 / self.span))
+        return (self.floor + (1 - self.floor) * decay).astype(np.float32)
+
+    def by_user(
+        self, owners: NDArray[np.integer], times: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """(N,) what ratings count, by (N,) their owners, ascending, and times."""
+        return self.weights(later(owners, times))
+
+
+def first_times(
+    movies: NDArray[np.integer], times: NDArray[np.integer], count: int
+) -> NDArray[np.int64]:
+    """(count,) when each of so many movies was first rated; of one never rated, the latest time.
+
+    Args:
+        movies: (N,) rows of the movies rated, from 0 on.
+        times: (N,) when each was.
+    """
+    first = np.full(count, times.max(initial=0), np.int64)
+    np.minimum.at(first, movies, times)
+    return first
+
+
+class HeldOut(NamedTuple):
+    """Which ratings are held out, and how they were chosen."""
+
+    chosen: NDArray[np.bool_]  # (N,)
+    how: str  # in words
+
+
+def hold_out_latest(ratings: Ratings, share: float, seed: int) -> HeldOut:
+    """The latest `share` of each user's ratings; where times tell nothing, random ones.
+
+    Equal times stay together; a user whose ratings would all be held out keeps them.
+    """
+    order = np.lexsort((ratings.movie_ids, ratings.user_ids))
+    users, times = ratings.user_ids[order], ratings.times[order]
+    counts = np.unique(users, return_counts=True)[1]
+    most = np.repeat(np.rint(counts * share).astype(np.int64), counts)
+    held = later(users, times, inclusive=True) <= most
+    how = "each user's latest"
+    if held.mean() < share / 2:
+        held, how = np.random.default_rng(seed).random(len(ratings)) < share, "drawn at random"
+    out = np.zeros(len(ratings), bool)
+    out[order] = held
+    return HeldOut(out, how)

@@ -1,0 +1,178 @@
+"""Who rated what: rows by hand, sums against dense products, recency and what is held out."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from recsys.data.dataset import Ratings
+from recsys.data.interactions import (
+    FEW,
+    Interactions,
+    Recency,
+    first_times,
+    hold_out_latest,
+    later,
+)
+
+#           row 1: movies 2 (4.0), 5 (3.0)    row 2: none    row 3: movies 1 (5.0), 2 (1.0), 9 (2.5)
+KNOWN = Interactions.build(
+    3, [3, 1, 3, 1, 3], [9, 5, 1, 2, 2], [2.5, 3, 5, 4, 1], [90, 50, 10, 20, 21]
+)
+
+
+def test_rows_are_sorted_by_user_and_then_by_movie():
+    assert KNOWN.indptr.tolist() == [0, 0, 2, 2, 5]
+    assert KNOWN.indices.tolist() == [2, 5, 1, 2, 9]
+    assert KNOWN.values.tolist() == [4, 3, 5, 1, 2.5]
+    assert KNOWN.times.tolist() == [20, 50, 10, 21, 90]
+    assert [column.dtype for column in KNOWN] == [np.int64, np.int32, np.float32, np.int64]
+    assert (KNOWN.rows, KNOWN.counts.tolist()) == (4, [0, 2, 0, 3])
+    assert KNOWN.owners.tolist() == [1, 1, 3, 3, 3]
+
+
+def test_one_row_is_views():
+    rows, values, times = KNOWN.of(3)
+    assert rows.tolist() == [1, 2, 9]
+    assert (values.tolist(), times.tolist()) == ([5, 1, 2.5], [10, 21, 90])
+    assert np.shares_memory(rows, KNOWN.indices)
+    assert [len(column) for column in KNOWN.of(0)] == [0, 0, 0]
+
+
+def test_take_copies_rows_in_the_order_given():
+    taken = KNOWN.take(np.array([3, 0, 1, 3]))
+    assert taken.indptr.tolist() == [0, 3, 3, 5, 8]
+    assert taken.indices.tolist() == [1, 2, 9, 2, 5, 1, 2, 9]
+    assert taken.times.tolist() == [10, 21, 90, 20, 50, 10, 21, 90]
+    assert KNOWN.take(np.array([], np.int64)).indptr.tolist() == [0]
+
+
+def test_keep_leaves_the_rows_and_some_entries():
+    high = KNOWN.keep(KNOWN.values >= 3)
+    assert high.indptr.tolist() == [0, 0, 2, 2, 3]
+    assert high.indices.tolist() == [2, 5, 1]
+    assert high.owners.tolist() == [1, 1, 3]
+
+
+def test_transposed_is_who_rated_each_movie():
+    raters, order = KNOWN.transposed(10)
+    assert raters.of(2)[0].tolist() == [1, 3]
+    assert raters.of(2)[1].tolist() == [4, 1]
+    assert raters.counts.tolist() == [0, 1, 2, 0, 0, 1, 0, 0, 0, 1]
+    assert KNOWN.indices[order].tolist() == raters.owners.tolist()
+    assert [column.dtype for column in raters] == [column.dtype for column in KNOWN]
+
+
+def test_a_matrix_has_the_entries_zeros_among_them():
+    dense = KNOWN.matrix(10).toarray()
+    assert dense[1].tolist() == [0, 0, 4, 0, 0, 3, 0, 0, 0, 0]
+    assert dense[3].tolist() == [0, 5, 1, 0, 0, 0, 0, 0, 0, 2.5]
+    assert not dense[[0, 2]].any()
+    zeros = KNOWN.matrix(10, np.zeros(5))
+    assert (zeros.nnz, zeros.sum()) == (5, 0)
+
+
+def test_without_ratings_or_times():
+    empty = Interactions.build(2, [], [], [])
+    assert empty.indptr.tolist() == [0, 0, 0, 0]
+    assert empty.dot(np.ones((5, 2), np.float32)).tolist() == [[0, 0]] * 3
+    assert empty.transposed(4)[0].indptr.tolist() == [0] * 5
+    assert Interactions.build(1, [1], [1], [5]).times.tolist() == [0]
+
+
+@pytest.mark.parametrize("users", [FEW - 2, 3 * FEW])
+def test_sums_of_few_and_of_many_rows_are_those_of_a_dense_product(users, tmp_path):
+    """Arrays in memory or on disk."""
+    rng = np.random.default_rng(0)
+    rated = rng.random((users + 1, 40)) < 0.3
+    rated[[0, 5]] = False
+    known = Interactions.build(users, *np.nonzero(rated), rng.integers(1, 6, rated.sum()))
+    table = rng.standard_normal((40, 3)).astype(np.float32)
+    np.save(tmp_path / "table.npy", table)
+    for name, column in known._asdict().items():
+        np.save(tmp_path / f"{name}.npy", column)
+    files = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in known._fields]
+    mapped, on_disk = Interactions(*files), np.load(tmp_path / "table.npy", mmap_mode="r")
+    dense, halves = known.matrix(40).toarray(), np.full(len(known.values), 0.5)
+    for each, rows in ((known, table), (mapped, on_disk)):
+        np.testing.assert_allclose(each.dot(rows), dense @ table, atol=1e-4)
+        np.testing.assert_allclose(each.dot(rows, 1), rated @ table, atol=1e-4)
+        np.testing.assert_allclose(each.dot(rows, halves), rated @ table / 2, atol=1e-4)
+        assert each.dot(rows).dtype == np.float32
+
+
+def test_a_query_of_few_users_does_not_import_scipy():
+    program = (
+        "import sys, numpy as np; from recsys.data.interactions import Interactions\n"
+        "known = Interactions.build(9, [1, 2], [1, 2], [5, 4])\n"
+        "known.take(np.array([1, 2])).keep(np.array([True, False])).dot(np.ones((3, 2)))\n"
+        "sys.exit('scipy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# How much a rating counts
+
+
+def test_later_ratings_of_the_same_user_are_counted_and_equal_times_alike():
+    owners = np.array([1, 1, 1, 1, 3])
+    times = np.array([20, 10, 20, 30, 5])
+    assert later(owners, times).tolist() == [1, 3, 1, 0, 0]
+    assert later(owners, times, inclusive=True).tolist() == [3, 4, 3, 1, 1]
+    assert later(owners[:0], times[:0]).tolist() == []
+
+
+def test_the_latest_rating_weighs_1_and_the_oldest_the_floor():
+    weights = Recency(0.1, 10).weights(np.array([0, 10, 10_000]))
+    np.testing.assert_allclose(weights, [1, 0.1 + 0.9 / np.e, 0.1], rtol=1e-6)
+    assert weights.dtype == np.float32
+    assert (Recency(1.0, 3.0).by_user(np.zeros(9, int), np.arange(9)) == 1).all()
+
+
+def test_recency_is_by_user_and_knows_nothing_without_times():
+    weights = Recency(0.0, 1.0).by_user(np.array([0, 0, 2, 2]), np.array([7, 8, 9, 9]))
+    np.testing.assert_allclose(weights, [np.exp(-1), 1, 1, 1], rtol=1e-6)
+
+
+def test_a_movie_is_first_rated_at_its_earliest_time_and_one_without_ratings_at_the_latest():
+    assert first_times(np.array([1, 3, 1]), np.array([7, 9, 5]), 4).tolist() == [9, 5, 9, 9]
+    assert first_times(np.zeros(0, int), np.zeros(0, int), 3).tolist() == [0, 0, 0]
+
+
+# What is held out of a training
+
+
+def ratings(users, times) -> Ratings:
+    movies, values = np.arange(len(users), dtype=np.int32), np.full(len(users), 4, np.float32)
+    return Ratings(np.array(users, np.int32), movies, values, np.array(times, np.int64))
+
+
+def test_the_latest_share_of_each_user_is_held_out():
+    order = np.random.default_rng(0).permutation(20)
+    users, times = np.repeat([1, 2], 10)[order], np.arange(20)[order]
+    mask, how = hold_out_latest(ratings(users, times), 0.2, 0)
+    assert how == "each user's latest"
+    assert sorted(times[mask].tolist()) == [8, 9, 18, 19]
+    assert not hold_out_latest(ratings([1, 1], [1, 2]), 0.0, 0).chosen.any()
+
+
+def test_equal_times_stay_together():
+    rng = np.random.default_rng(1)
+    users, times = np.repeat(np.arange(30), 20), rng.integers(0, 15, 600)
+    mask = hold_out_latest(ratings(users, times), 0.3, 0).chosen
+    assert 0.15 < mask.mean() <= 0.3
+    for user in range(30):
+        mine = users == user
+        assert times[mine & ~mask].max() < times[mine & mask].min(initial=99)
+
+
+def test_where_times_tell_nothing_the_seed_draws():
+    """All of one time, or each user's at one time as where files were put together."""
+    users = np.repeat([1, 2], 200)
+    same = ratings(users, np.zeros(400))
+    masks, how = zip(*(hold_out_latest(same, 0.1, seed) for seed in (0, 0, 1)), strict=True)
+    assert {*how} == {hold_out_latest(ratings(users, users), 0.1, 0).how} == {"drawn at random"}
+    np.testing.assert_array_equal(masks[0], masks[1])
+    assert (masks[0] != masks[2]).any()
+    assert 0.05 < masks[0].mean() < 0.16
