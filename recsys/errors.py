@@ -26,9 +26,14 @@ class RecsysError(Exception):
         fix: the parameter or action that the remedy is about, such as "uri", "model" or "publish";
             the command line turns it into an option or a command.
 
+    Attributes:
+        exit_code: of a command that ends with it: 2 for what was typed, 1 for everything else.
+
     >>> str(RecsysError("movies.dat:3: no title", "correct the line"))
     'movies.dat:3: no title; correct the line'
     """
+
+    exit_code = 1
 
     def __init__(self, cause: str, remedy: str = "", fix: str = "") -> None:
         super().__init__(f"{cause}; {remedy}" if remedy else cause)
@@ -40,7 +45,9 @@ class DataError(RecsysError):
 
 
 class QueryError(DataError):
-    """What is asked for or named is not there, in these movies, users, columns or baselines."""
+    """What is asked for or named is not there: a user, movie, column, baseline or device."""
+
+    exit_code = 2
 
 
 class ModelError(RecsysError):

@@ -192,7 +192,7 @@ def predict(
         new = positions(published.ids, movies[rows == 0]) if published else np.array([-1])
         if published is None or new.min() < 0:
             cause = f"movie {movies[rows == 0][new.argmin()]} is not one the model was trained on"
-            raise DataError(cause, "name another, or publish the movies with it", "movie")
+            raise QueryError(cause, "name another, or publish the movies with it", "publish")
         vectors[rows == 0] = published.vectors[new]
     parts = user_parts_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()]).parts
     asking = ranking_vectors(model, parts, "rating")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recsys import __version__
 from recsys.data.dataset import Dataset, Ratings, Vocabulary
 from recsys.data.interactions import attribute_rows, hold_out_latest, interactions_of
-from recsys.errors import ModelError, quoted
+from recsys.errors import QueryError, quoted
 from recsys.model import export, folded, paddle
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, ModelFolder, check_place, write_model
@@ -286,7 +286,7 @@ def _use_device(device: str) -> None:
         paddle.set_device(device)
     except ValueError as error:
         cause = f"device {quoted(device)}: Paddle has none of this name here"
-        raise ModelError(cause, "take cpu, or install a Paddle that has it", "device") from error
+        raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
 
 
 def use_all_cores() -> None:

@@ -14,7 +14,7 @@ from families import DAT, put
 
 from recsys.data.movielens import AGES, GENDERS
 from recsys.data.scale import FIVE_STARS
-from recsys.errors import DataError, ModelError, RecsysError
+from recsys.errors import DataError, ModelError, QueryError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, ModelFolder
@@ -285,7 +285,7 @@ def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, mon
 
 def test_a_wrong_device_is_one_line(tiny, tmp_path):
     for device in ("gpu", "toaster", "cpu:x"):
-        with pytest.raises(ModelError, match=f"device '{device}': Paddle has none") as refused:
+        with pytest.raises(QueryError, match=f"device '{device}': Paddle has none") as refused:
             train(tiny, tmp_path / "m", TINY, device=device)
         assert "\n" not in str(refused.value)
         assert refused.value.fix == "device"

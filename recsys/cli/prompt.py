@@ -12,14 +12,11 @@ import click
 from click.core import ParameterSource
 
 from recsys.cli.remedies import in_words
-from recsys.errors import QueryError, RecsysError, quoted, shortened
+from recsys.errors import RecsysError, quoted, shortened
 from recsys.milvus.address import without_credentials
 
 F = TypeVar("F", bound=Callable[..., Any])
 SILENT, NORMAL, VERBOSE = 0, 1, 2
-
-
-VALUES = ("user", "movie", "index", "device")  # fixes that are a value typed: exit code 2
 
 
 class Failure(click.ClickException):
@@ -52,8 +49,8 @@ class Command(click.Command):
             if context.find_root().obj.get("debug"):
                 raise
             if isinstance(error, RecsysError):
-                asked = isinstance(error, QueryError) or error.fix in VALUES
-                raise (Misuse if asked else Failure)(in_words(error, context)) from error
+                kind = Misuse if error.exit_code == Misuse.exit_code else Failure
+                raise kind(in_words(error, context)) from error
             if isinstance(error, ModuleNotFoundError):
                 cause = f"the package {error.name} is not installed"
                 raise Failure(f"{cause}; install recsys with all it needs") from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.data.ids import Id, id_array, positions
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import MOVIELENS, READ_WORDS, Attribute, Attributes, Column, parts
-from recsys.errors import DataError
+from recsys.errors import QueryError
 
 UNKNOWN = -1  # the code of an attribute that is not given; its row is 0
 NO_WORD = -1  # the padding of title rows: no word at all, unlike row 0, an unknown word
@@ -114,12 +114,12 @@ class Movies:
         """The movies of those ids, in that order.
 
         Raises:
-            DataError: there is no such movie.
+            QueryError: there is no such movie.
         """
         places = positions(self.ids, movie_ids)
         if (places < 0).any():
             missing = np.asarray(movie_ids)[places < 0][0]
-            raise DataError(
+            raise QueryError(
                 f"movie {missing} is not one of the {len(self)} movies", "take one of them", "movie"
             )
         return self[places]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from recsys.data.files import replacing_folder
 from recsys.data.movielens import SOURCES, Source
-from recsys.errors import DataError
+from recsys.errors import DataError, QueryError
 
 TIMEOUT = 10  # seconds for a connection and for each piece to come
 PIP_TIMEOUT = 120  # seconds for pip as a whole
@@ -101,7 +101,7 @@ def download(
     """
     if sources is None:
         if name not in SOURCES:
-            raise DataError(f"unknown dataset {name!r}", f"choose {' or '.join(SOURCES)}", "name")
+            raise QueryError(f"unknown dataset {name!r}", f"choose {' or '.join(SOURCES)}")
         sources = SOURCES[name]
     target = folder / name
     if has_ratings(target):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from recsys.data.dataset import title_year
 from recsys.data.ids import Id
-from recsys.errors import DataError, quoted, shortened
+from recsys.errors import QueryError, quoted, shortened
 
 _ARTICLES = (
     *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
@@ -17,11 +17,11 @@ _BRACKETS = re.compile(r"\(([^()]*)\)")
 _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNORECASE)
 
 
-class UnknownMovie(DataError):
+class UnknownMovie(QueryError):
     """No movie has such a title or id."""
 
 
-class AmbiguousTitle(DataError):
+class AmbiguousTitle(QueryError):
     """A title that is several movies'; the message lists them."""
 
 

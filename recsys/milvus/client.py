@@ -225,7 +225,6 @@ class Milvus:
             raise StoreError(
                 f"{self.uri}: Milvus {self.version} is too new for this recsys",
                 "upgrade recsys",
-                "recsys",
             )
 
 

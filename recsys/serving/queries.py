@@ -11,7 +11,7 @@ from recsys.data.ids import Id
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.schema import MOVIELENS, NO_VALUE, Attributes, parts, profile
-from recsys.errors import DataError, QueryError
+from recsys.errors import QueryError
 from recsys.serving.model_folder import ModelFolder
 from recsys.serving.users import Asked, ease_part, factor_part, head_parts
 from recsys.serving.vector import Array, unit
@@ -55,7 +55,7 @@ def user_parts_of(model: ModelFolder, queries: Sequence[UserQuery]) -> UserParts
     """Queries completed with what the model knows of the users, and their parts.
 
     Raises:
-        DataError: a user id the model does not know.
+        QueryError: a user id the model does not know.
     """
     rows = _user_rows(model, queries)
     described = model.vocabulary.users
@@ -104,7 +104,7 @@ def _user_rows(model: ModelFolder, queries: Sequence[UserQuery]) -> NDArray[np.i
     named = [query.user_id for query in queries if query.user_id is not None]
     found = model.vocabulary.user_rows(named)
     if not found.all():
-        raise DataError(
+        raise QueryError(
             f"user {named[int(np.argmin(found))]} is not one of the "
             f"{len(model.vocabulary.user_ids)} the model was trained on",
             "leave the id out and give a profile or likes",
