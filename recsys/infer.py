@@ -12,7 +12,7 @@ user's vector weigh in the inner product, which is the score:
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from recsys.data.ids import Id, as_text, id_array, is_text, positions
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.scale import Scale
 from recsys.errors import DataError, QueryError
+from recsys.serving import RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Store
 from recsys.serving.content import Prior, kernel_of, movie_blocks
 from recsys.serving.model_folder import ModelFolder
@@ -32,8 +33,6 @@ from recsys.serving.vector import Array, unit
 
 BATCH = 1_000  # users asked for at a time
 DISLIKE = 0.05  # of the similarity to a disliked movie, taken away from the score
-
-RankBy = Literal["relevance", "rating", "tutorial"]
 
 
 class Recommendation(NamedTuple):

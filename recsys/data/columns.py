@@ -7,6 +7,8 @@ from typing import NamedTuple
 from recsys.errors import DataError, QueryError, quoted
 
 NONE = "none"  # in place of a column's name: there is none, although one looks like it
+KINDS = ("category", "categories", "number", "text")  # of columns that describe movies and users
+REPEATS = ("last", "sum", "count")  # what becomes of several ratings of a movie by a user
 
 # Names by role, as `plain_name` writes them.
 NAMES: dict[str, tuple[str, ...]] = {

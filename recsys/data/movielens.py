@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 GENDERS = ("M", "F")  # code 0 male, 1 female, as in the tutorial
 AGES = (1, 18, 25, 35, 45, 50, 56)  # ML-1M's codes are the lower bounds of its brackets, in years
+MAX_AGE = 120
 AGE_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 and over")
 JOBS = (
     "other",

@@ -9,5 +9,10 @@ What the other wings import from here:
     content       Kernel, Prior: what a movie's content says of its vector
     conditions    which movies may answer, as a tree; where: parse, what users write into it
     catalogue     Catalogue (movies with vectors, exact search), Filter, Hits, Store
-    model_folder  ModelFolder, load_model, write_model, DEFAULT
+    model_folder  ModelFolder, load_model, write_model
 """
+
+from typing import Literal
+
+DEFAULT = "recommender_system.inference.model"  # the model folder where none is named
+RankBy = Literal["relevance", "rating", "tutorial"]

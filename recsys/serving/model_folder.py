@@ -34,10 +34,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.scale import Scale
 from recsys.data.schema import Column, Kind
 from recsys.errors import ModelError
+from recsys.serving import DEFAULT as DEFAULT
 from recsys.serving.factors import RatingFactors
 from recsys.serving.vector import Layout, Weights
 
-DEFAULT = "recommender_system.inference.model"
 FORMAT = 4  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes, ids numbers
 _HISTORY = ("offsets", "movie_rows", "ratings", "times")  # files of Interactions' arrays
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from recsys.data.columns import NONE
 from recsys.data.dataset import title_words
-from recsys.data.schema import Column, Kind, in_digits
+from recsys.data.schema import Column, in_digits
 from recsys.errors import QueryError, quoted
 
-KINDS: tuple[Kind, ...] = ("category", "categories", "number", "text")
 MOST_VALUES = 10_000  # different values of a category
 SHARE = 0.95  # of the fields that must be what a column is taken for
 SEPARATORS = "|;,"

@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import UNKNOWN, Users
-from recsys.data.movielens import AGES, GENDERS, JOBS, OCCUPATIONS
+from recsys.data.movielens import AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS
 from recsys.data.readers.described import Described, described
 from recsys.data.readers.fields import one_of, shown, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.records import records
 from recsys.data.schema import MOST_OF_USERS, MOVIELENS, NO_VALUE, Attribute, Column
-
-MAX_AGE = 120
 
 _AGE_CODES = [str(age) for age in AGES]
 _JOB_CODES = [str(job) for job in range(len(JOBS))]
