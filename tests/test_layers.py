@@ -1,0 +1,84 @@
+"""The shape of the package: imports go one way, and every file can be read in one sitting."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((ROOT / "recsys").rglob("*.py"))
+}
+CORE = "errors data metrics parts serving"
+BELOW = {  # what a layer may import besides itself
+    "errors": "",
+    "data": "errors",
+    "metrics": "errors data serving",
+    "preprocess": "errors data",
+    "parts": "errors data metrics",
+    "serving": "errors data metrics parts",
+    "training": f"{CORE} model",
+    "model": f"{CORE} training",
+    "train": f"{CORE} training model preprocess",
+    "milvus": CORE,
+    "milvus_store": f"{CORE} milvus",
+    "infer": CORE,
+    "evaluation": f"{CORE} training model train preprocess milvus milvus_store infer",
+}
+PADDLE = {"recsys.model", "recsys.training.step", "recsys.train"}
+LONGEST_CHAIN, LINES, MODULES = 18, 17_100, 110
+
+
+def imports(name: str) -> Iterator[str]:
+    """Every module a file imports, also within functions, but not for its types alone."""
+    nodes = [ast.parse(FILES[name].read_text("utf-8"))]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = [f"{node.module}.{each.name}" for each in node.names]
+            yield from (each if each in FILES else str(node.module) for each in parts)
+        nodes += ast.iter_child_nodes(node)
+
+
+IMPORTS = {name: set(imports(name)) for name in FILES}
+
+
+@pytest.mark.parametrize("layer", BELOW)
+def test_imports_go_one_way(layer):
+    own = {name for name in FILES if f"{name}.".startswith(f"recsys.{layer}.")}
+    seen = {each.split(".")[1] for name in own for each in IMPORTS[name] if "recsys." in each}
+    assert seen <= {layer, *BELOW[layer].split()}
+
+
+def test_only_the_model_and_its_step_import_paddle():
+    users = {name for name in FILES for each in IMPORTS[name] if each.split(".")[0] == "paddle"}
+    assert users <= PADDLE
+
+
+@cache
+def chain(name: str) -> int:
+    return 1 + max((chain(each) for each in IMPORTS[name] & {*FILES} - {name}), default=0)
+
+
+def test_no_chain_of_imports_is_long():
+    assert max(map(chain, FILES)) <= LONGEST_CHAIN
+
+
+def test_files_are_neither_too_long_nor_too_short():
+    lines = {name: path.read_text("utf-8").count("\n") for name, path in FILES.items()}
+    assert [name for name, count in lines.items() if count > 450] == []
+    modules = [name for name, path in FILES.items() if not path.name.startswith("__")]
+    assert [
+        name
+        for name in modules
+        if lines[name] < 40 and sum(name in each for each in IMPORTS.values()) == 1
+    ] == []
+    assert sum(lines.values()) <= LINES
+    assert len(FILES) <= MODULES
