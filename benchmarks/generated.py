@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.movielens import AGES, GENDERS, JOBS
 from recsys.data.movielens import GENRES_100K as GENRES
+from recsys.data.schema import MOVIELENS
 
 USERS, MOVIES, RATINGS = 6_040, 3_883, 1_000_209  # ml-1m's
 WORDS = 5_000
@@ -66,7 +67,7 @@ def _users(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.floa
     columns = [rng.choice(n, users, p=_falling(n)).astype(np.int8) for n in sizes]
     shared = sum(rng.normal(size=(n, LATENT))[c] for n, c in zip(sizes, columns, strict=True))
     taste = np.sqrt(1 / 3) * shared / np.sqrt(3) + np.sqrt(2 / 3) * rng.normal(size=(users, LATENT))
-    drawn = Users.movielens(np.arange(1, users + 1), *columns)
+    drawn = Users(np.arange(1, users + 1), np.stack(columns, 1).astype(np.int32) + 1, MOVIELENS)
     return drawn, (taste / np.sqrt(LATENT)).astype(np.float32)
 
 
@@ -128,7 +129,7 @@ def write(dataset: Dataset, folder: Path) -> None:
     """The three files of ml-1m."""
     folder.mkdir(parents=True, exist_ok=True)
     movies, r = dataset.movies, dataset.ratings
-    codes = [dataset.users.codes(name).tolist() for name in ("gender", "age", "job")]
+    codes = [(dataset.users.column(name) - 1).tolist() for name in ("gender", "age", "job")]
     users = zip(dataset.users.ids.tolist(), *codes, strict=True)
     lines = (f"{i}::{GENDERS[g]}::{AGES[a]}::{j}::00000\n" for i, g, a, j in users)
     (folder / "users.dat").write_text("".join(lines), "latin-1")

@@ -42,7 +42,7 @@ def variants(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
             dataset, users=with_columns(users, of_users), movies=replace(movies, columns=of_movies)
         ),
     )
-    codes = users.codes("job")
+    codes = users.column("job") - 1
     place = users.attributes.index(JOB)
     rest = Users(
         users.ids, np.delete(users.rows, place, 1), tuple(a for a in users.attributes if a != JOB)

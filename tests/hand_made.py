@@ -3,6 +3,7 @@
 import numpy as np
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.schema import MOVIELENS
 from recsys.evaluation.splits import Part
 
 MOVIES = np.array([10, 20, 30, 40])
@@ -20,14 +21,9 @@ def ratings(*rows):
 
 
 def dataset(rated, ages=None, genders=None, genres=None, jobs=None):
-    ids = np.arange(1, 9)
-    codes = np.zeros(8, np.int8)
-    users = Users.movielens(
-        ids,
-        codes if genders is None else np.array(genders, np.int8),
-        codes if ages is None else np.array(ages, np.int8),
-        codes if jobs is None else np.array(jobs, np.int8),
-    )
+    """Attributes of the eight users by row, the first of each if not given."""
+    rows = np.stack([np.ones(8) if each is None else each for each in (genders, ages, jobs)], 1)
+    users = Users(np.arange(1, 9), rows.astype(np.int32), MOVIELENS)
     movies = Movies(MOVIES, [f"Movie {n} (1999)" for n in MOVIES], genres or [("Drama",)] * 4)
     return Dataset("hand", users, movies, rated)
 

@@ -141,7 +141,8 @@ def test_unit_heads_are_the_normalised_halves():
 def test_the_tutorials_inputs_and_sizes(tower_pair):
     users, movies = tower_pair
     assert {each.name: each.size for each in MOVIELENS} == {"gender": 2, "age": 7, "job": 21}
-    sizes = Config.of(Vocabulary.of(Users.movielens(*[np.arange(3)] * 4), TWO_MOVIES))
+    described = Users(np.arange(3), np.ones((3, 3), np.int32), MOVIELENS)
+    sizes = Config.of(Vocabulary.of(described, TWO_MOVIES))
     assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
     assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown
     assert movies.movie.embedding.shape == [CONFIG.movies + 1, CONFIG.id_size]

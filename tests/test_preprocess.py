@@ -9,7 +9,7 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.dataset import NO_WORD, UNKNOWN, Movies, Vocabulary, title_year
+from recsys.data.dataset import NO_WORD, Movies, Vocabulary, title_year
 from recsys.errors import DataError, RecsysError
 from recsys.preprocess import (
     Encoded,
@@ -27,9 +27,9 @@ def test_dat_files(tmp_path):
     read = read_dataset(put(tmp_path, DAT))
     assert read.name == tmp_path.name
     assert read.users.ids.tolist() == [1, 2, 5]
-    assert read.users.codes("gender").tolist() == [1, 0, 0]
-    assert read.users.codes("age").tolist() == [0, 6, 2]
-    assert read.users.codes("job").tolist() == [10, 16, 15]
+    assert (read.users.column("gender") - 1).tolist() == [1, 0, 0]
+    assert (read.users.column("age") - 1).tolist() == [0, 6, 2]
+    assert (read.users.column("job") - 1).tolist() == [10, 16, 15]
     assert read.movies.ids.tolist() == [1, 3, 7]
     assert read.movies.titles[1] == "Misérables, Les (1995)"
     assert read.movies.genres == [("Animation", "Comedy"), ("Drama",), ("Action", "Crime")]
@@ -53,18 +53,16 @@ def test_ml_10m_has_half_ratings_no_users_and_utf8(tmp_path):
     assert read.movies.genres == [(), (), ("IMAX", "War")]
     assert read.ratings.values.tolist() == [3.5, 0.5, 5]
     assert read.users.ids.tolist() == [4, 9]
-    assert {*read.users.codes("gender"), *read.users.codes("age"), *read.users.codes("job")} == {
-        UNKNOWN
-    }
+    assert read.users.attributes == ()
 
 
 def test_ml_100k_files(tmp_path):
     read = read_dataset(put(tmp_path, U))
     assert read.movies.titles == ["Toy Story (1995)", "unknown"]
     assert read.movies.genres == [(), ()]  # "unknown" is no genre
-    assert read.users.codes("age").tolist() == [1, 0]
-    assert read.users.codes("gender").tolist() == [0, 1]
-    assert read.users.codes("job").tolist() == [17, 10]  # a student of 13 is a K-12 student
+    assert (read.users.column("age") - 1).tolist() == [1, 0]
+    assert (read.users.column("gender") - 1).tolist() == [0, 1]
+    assert (read.users.column("job") - 1).tolist() == [17, 10]  # a student of 13 is a K-12 student
     assert read.ratings.values.tolist() == [3, 4]
 
 
@@ -79,9 +77,9 @@ def test_atomic_files(tmp_path):
     read = read_dataset(put(tmp_path, ATOMIC))
     assert read.movies.titles == ["Toy Story (1995)", "Heat (1995)"]
     assert read.movies.genres == [("Animation", "Comedy"), ("Action", "Crime")]
-    assert read.users.codes("job").tolist() == [0, UNKNOWN]
-    assert read.users.codes("age").tolist() == [1, UNKNOWN]
-    assert read.users.codes("gender").tolist() == [0, UNKNOWN]
+    assert (read.users.column("job") - 1).tolist() == [0, -1]
+    assert (read.users.column("age") - 1).tolist() == [1, -1]
+    assert (read.users.column("gender") - 1).tolist() == [0, -1]
     assert read.ratings.times.tolist() == [881250949, 891717742]
 
 
@@ -276,8 +274,8 @@ def test_the_sample_is_whole_and_its_groups_rate_what_they_love_higher():
     assert "Misérables, Les (1995)" in read.movies.titles
     codes = {age: code for code, age in enumerate(sorted({age for _, age in sample.TASTE}))}
     for (gender, age), loved in sample.TASTE.items():
-        group = (read.users.codes("gender") == "MF".index(gender)) & (
-            read.users.codes("age") == codes[age]
+        group = ((read.users.column("gender") - 1) == "MF".index(gender)) & (
+            (read.users.column("age") - 1) == codes[age]
         )
         theirs = np.isin(read.ratings.user_ids, read.users.ids[group])
         movies = read.movies.ids[[bool({*loved} & {*genres}) for genres in read.movies.genres]]

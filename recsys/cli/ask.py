@@ -100,9 +100,9 @@ def recommend(
              recsys recommend --like Heat --like "Usual Suspects" --year 1990-1999
              recsys recommend --users all -k 100 --format csv -o all.csv
     """
-    from recsys.data.dataset import UNKNOWN
     from recsys.infer import Recommender, UserQuery
     from recsys.serving.model_folder import load_model
+    from recsys.serving.queries import UNKNOWN
 
     if exact:
         refuse_beside("--exact", "load_first")

@@ -5,19 +5,29 @@ Row 0 of every vocabulary means "unknown" and is trained like any other.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, positions
 from recsys.data.scale import FIVE_STARS, Scale
-from recsys.data.schema import MOVIELENS, READ_WORDS, Attribute, Attributes, Column, parts
+from recsys.data.schema import (
+    MOST_OF_USERS,
+    MOVIELENS,
+    PADDING,
+    READ_WORDS,
+    Attribute,
+    Attributes,
+    Column,
+    padded,
+    parts,
+)
 from recsys.errors import QueryError
 
-UNKNOWN = -1  # the code of an attribute that is not given; its row is 0
-NO_WORD = -1  # the padding of title rows: no word at all, unlike row 0, an unknown word
+NO_WORD = PADDING  # until its users have moved
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 _WORD = re.compile(r"\w+")
@@ -27,9 +37,9 @@ _WORD = re.compile(r"\w+")
 class Users:
     """U users: raw ids, and rows of what is known of them.
 
-    >>> users = Users.movielens(np.array([7]), *np.array([[1], [0], [UNKNOWN]]))
-    >>> users.rows.tolist(), users.codes("age").tolist(), users.codes("city").tolist()
-    ([[2, 1, 0]], [0], [-1])
+    >>> users = Users.of(np.array([7, 9]), {"city": Column("category", ["Oslo", ""])})
+    >>> users.attributes[0].values, users.column("city").tolist(), users.column("age").tolist()
+    (('Oslo',), [1, 0], [0, 0])
     """
 
     ids: NDArray  # (U,) as those of Movies
@@ -37,21 +47,31 @@ class Users:
     attributes: Attributes = ()
 
     @classmethod
-    def without_attributes(cls, ids: NDArray) -> "Users":
-        """Users of whom nothing but the id is known."""
-        return cls(id_array(ids), np.zeros((len(ids), 0), np.int32))
-
-    @classmethod
-    def movielens(
+    def of(
         cls,
         ids: NDArray | Sequence[Id],
-        genders: NDArray[np.integer],
-        ages: NDArray[np.integer],
-        jobs: NDArray[np.integer],
+        columns: Mapping[str, Column] = MappingProxyType({}),
+        given: Attributes = (),
     ) -> "Users":
-        """Users by their codes of gender, age and job (UNKNOWN where not known), (U,) each."""
-        rows = np.stack([genders, ages, jobs], 1).astype(np.int32) + 1
-        return cls(id_array(ids), rows, MOVIELENS)
+        """Users by columns that describe them.
+
+        Args:
+            ids: (U,)
+            columns: of U values each, by name.
+            given: attributes of some of the columns; those of others learn their values of them.
+        """
+        known = {each.name: each for each in given}
+        attributes = tuple(
+            known.get(name) or Attribute.of(name, column, MOST_OF_USERS)
+            for name, column in columns.items()
+        )
+        rows = np.full((len(ids), sum(each.width for each in attributes)), PADDING, np.int32)
+        for (attribute, part), column in zip(
+            parts(attributes, rows), columns.values(), strict=True
+        ):
+            values = attribute.rows(column)
+            part[:, : values.shape[1]] = values
+        return cls(id_array(ids), rows, attributes)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,12 +83,10 @@ class Users:
         """Each attribute with its (U, width) rows."""
         return parts(self.attributes, self.rows)
 
-    def codes(self, name: str) -> NDArray[np.int32]:
-        """(U,) codes of an attribute, counted from 0; UNKNOWN where there is none of the name."""
-        for attribute, rows in self.parts():
-            if attribute.name == name:
-                return rows[:, 0] - 1
-        return np.full(len(self), UNKNOWN, np.int32)
+    def column(self, name: str) -> NDArray[np.int32]:
+        """(U,) an attribute's (first) row of each user; 0 where there is none of the name."""
+        rows = (rows[:, 0] for attribute, rows in self.parts() if attribute.name == name)
+        return next(rows, np.zeros(len(self), np.int32))
 
 
 @dataclass(frozen=True)
@@ -265,11 +283,11 @@ class Vocabulary:
         return positions(self.movie_ids, movie_ids) + 1
 
     def title_rows(self, titles: Sequence[str]) -> NDArray[np.int64]:
-        """(B, T) rows of each title's words, 0 for an unknown word, NO_WORD behind the last."""
+        """(B, T) rows of each title's words, 0 for an unknown word, PADDING behind the last."""
         return padded([[self._word_rows.get(w, 0) for w in title_words(title)] for title in titles])
 
     def genre_rows(self, genres: Sequence[Iterable[str]]) -> NDArray[np.int64]:
-        """(B, G) rows of each movie's genres, 0 for an unknown one, NO_WORD behind the last."""
+        """(B, G) rows of each movie's genres, 0 for an unknown one, PADDING behind the last."""
         return padded([[self._genre_rows.get(g, 0) for g in each] for each in genres])
 
     def columns(self, movies: Movies) -> dict[str, Column]:
@@ -283,7 +301,7 @@ class Vocabulary:
         return found
 
     def side_rows(self, movies: Movies) -> list[NDArray[np.int64]]:
-        """For each attribute of movies the (B, W) rows, NO_VALUE behind the last.
+        """For each attribute of movies the (B, W) rows, PADDING behind the last.
 
         Of a text they are those of its first READ_WORDS words.
         """
@@ -291,11 +309,3 @@ class Vocabulary:
         rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
         texts = [each.kind == "text" for each in self.movies]
         return [r[:, :READ_WORDS] if text else r for r, text in zip(rows, texts, strict=True)]
-
-
-def padded(lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """(N, longest, at least 1) the lists, NO_WORD behind the end of each."""
-    rows = np.full((len(lists), max(map(len, lists), default=0) or 1), NO_WORD, np.int64)
-    for place, each in enumerate(lists):
-        rows[place, : len(each)] = each
-    return rows

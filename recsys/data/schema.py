@@ -4,12 +4,12 @@ A schema is learned from the data a model is trained on and kept in its folder. 
 a kind, and of each kind values become rows of a table, 0 for unknown:
 
     category     one value of a few: the row of it
-    categories   several of them, separated within a field: a row each, NO_VALUE behind the last
-    number       the row of its bin; bins are cut at quantiles of the training data
+    categories   several of them, separated within a field: a row each, PADDING behind the last
+    number       the row of its bin; bins are cut at quantiles of the training data, or given
     text         free text of movies: a row each of its words that several movies have
 
-MovieLens' own attributes of users (gender, age, job) are the built-in case; every movie has
-genres, a title and a year besides.
+MovieLens' attributes of users (gender, age, job) are given here, with other words for their
+values; every movie has genres, a title and a year besides.
 """
 
 import re
@@ -23,13 +23,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.movielens import AGE_NAMES, GENDERS, JOBS
+from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
 from recsys.errors import QueryError
 
 _WORD = re.compile(r"\w+")
 
 Kind = Literal["category", "categories", "number", "text"]
-NO_VALUE = -1  # behind the last of several categories
+PADDING = -1  # behind the last row of a list, unlike row 0, an unknown value
+NO_VALUE = PADDING  # until its users have moved
 BINS = 10  # of a number
 MOST_VALUES = 10_000  # of categories and words that have a row; the rarer ones are unknown
 MOST_OF_USERS = 200  # the same of users: the closed forms' regressions are over all of them
@@ -105,13 +106,16 @@ class Attribute:
     >>> city = Attribute.of("city", Column("category", ["Oslo", "", "Seoul", "Oslo"]))
     >>> city.values, city.rows(Column("category", ["Seoul", "Rome"])).tolist()
     (('Oslo', 'Seoul'), [[2], [0]])
+    >>> AGE.named("25"), AGE.value(3), GENDER.named("female")
+    ([3], '25-34', [2])
     """
 
     name: str
     kind: Kind
-    values: tuple[str, ...] = ()  # of categories, or words, in the order of their rows
+    values: tuple[str, ...] = ()  # in the order of their rows; of a number its bins' names, if any
     edges: tuple[float, ...] = ()  # of a number: where its bins end but the last
     width: int = 1  # rows a user has of it
+    synonyms: tuple[tuple[str, str], ...] = ()  # other text, in lower case, and its value
 
     @classmethod
     def of(cls, name: str, column: Column, most: int = MOST_VALUES) -> "Attribute":
@@ -142,20 +146,19 @@ class Attribute:
             return np.where(np.isfinite(column.values), bins, 0).astype(np.int32)[:, None]
         known = {value: row for row, value in enumerate(self.values, 1)}
         if self.kind == "category":
-            return np.array([known.get(v, 0) for v in column.values], np.int32).reshape(-1, 1)
+            others = {text: known[value] for text, value in self.synonyms}
+            rows = [known.get(v) or others.get(v.casefold(), 0) for v in column.values]
+            return np.array(rows, np.int32).reshape(-1, 1)
         lists = [[known.get(v, 0) for v in each] or [0] for each in _several(column)]
         if self.kind == "text":  # of words nobody has learned anything
             lists = [[row for row in each if row] or [0] for each in lists]
-        found = np.full((len(lists), max(map(len, lists), default=1)), NO_VALUE, np.int32)
-        for place, each in enumerate(lists):
-            found[place, : len(each)] = each
-        return found
+        return padded(lists, np.int32)
 
     def value(self, row: int) -> str:
         """What a row stands for, in words; "" for unknown."""
         if row <= 0:
             return ""
-        if self.kind != "number":
+        if self.values:
             return self.values[row - 1]
         low, high = ([-np.inf, *self.edges, np.inf][place] for place in (row - 1, row))
         if np.isinf(low):
@@ -167,29 +170,37 @@ class Attribute:
         """The rows of a value as a query names it: what `value` says, a number, or a|b of several.
 
         Raises:
-            QueryError: training had no such value; near ones are named.
+            QueryError: training had no such value, near ones are named; or nobody so many.
         """
         words = text.split("|") if self.kind == "categories" else [text]
-        return [self._named(word.strip()) for word in words][: self.width]
+        rows = [self._named(word.strip()) for word in words]
+        if len(rows) > self.width:
+            raise QueryError(
+                f"{self.name}: {text!r} is {len(rows)} values, no user has more than {self.width}",
+                f"name at most {self.width}",
+                "user_attribute",
+            )
+        return rows
 
     def _named(self, text: str) -> int:
-        known = {self.value(row): row for row in range(1, self.size + 1)}
-        if text in known:
-            return known[text]
+        names = {self.value(row): row for row in range(1, self.size + 1)}
+        if text in names:
+            return names[text]
+        folded = {value.casefold(): row for value, row in names.items()}
+        folded |= {other: names[value] for other, value in self.synonyms}
+        if text.casefold() in folded:
+            return folded[text.casefold()]
         if self.kind == "number":
             with suppress(ValueError):
                 return int(self.rows(Column("number", np.array([float(text)])))[0, 0])
-            raise QueryError(f"{self.name}: {text!r} is not a number", "name one", "user_attribute")
-        folded = {value.casefold(): row for value, row in known.items()}
-        if text.casefold() in folded:
-            return folded[text.casefold()]
-        near = [
-            self.values[folded[each] - 1] for each in get_close_matches(text.casefold(), folded, 5)
-        ]
-        some = f"near are {', '.join(near)}" if near else f"there are {listed(self.values)}"
-        raise QueryError(
-            f"{self.name}: no user is {text!r}, {some}", "name one of them", "user_attribute"
-        )
+            more = f" nor one of {listed(self.values)}" if self.values else ""
+            wrong, remedy = f"{text!r} is not a number{more}", "name one"
+        else:
+            near = get_close_matches(text.casefold(), folded, 5)
+            values = dict.fromkeys(self.value(folded[each]) for each in near)
+            some = f"near are {', '.join(values)}" if near else f"there are {listed(self.values)}"
+            wrong, remedy = f"no user is {text!r}, {some}", "name one of them"
+        raise QueryError(f"{self.name}: {wrong}", remedy, "user_attribute")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -198,12 +209,14 @@ class Attribute:
             "values": list(self.values),
             "edges": list(self.edges),
             "width": self.width,
+            "synonyms": dict(self.synonyms),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Attribute":
         lists = {name: tuple(data[name]) for name in ("values", "edges")}
-        return cls(data["name"], data["kind"], width=data["width"], **lists)
+        synonyms = tuple(data.get("synonyms", {}).items())
+        return cls(data["name"], data["kind"], width=data["width"], synonyms=synonyms, **lists)
 
 
 def _several(column: Column) -> Sequence[Sequence[str]]:
@@ -231,10 +244,27 @@ def listed(values: Sequence[str]) -> str:
     return ", ".join(values[:10]) + more
 
 
+def padded(lists: Sequence[Sequence[int]], dtype: type[np.integer] = np.int64) -> NDArray:
+    """(N, longest, at least 1) the lists, PADDING behind the end of each.
+
+    >>> padded([[4, 5], []]).tolist()
+    [[4, 5], [-1, -1]]
+    """
+    rows = np.full((len(lists), max(map(len, lists), default=0) or 1), PADDING, dtype)
+    for row, each in enumerate(lists):
+        rows[row, : len(each)] = each
+    return rows
+
+
 Attributes = tuple[Attribute, ...]
-GENDER = Attribute("gender", "category", GENDERS)
-AGE = Attribute("age", "category", AGE_NAMES)
-JOB = Attribute("job", "category", JOBS)
+GENDER = Attribute(
+    "gender",
+    "category",
+    GENDERS,
+    synonyms=(("male", "M"), ("female", "F"), ("m", "M"), ("f", "F")),
+)
+AGE = Attribute("age", "number", AGE_NAMES, edges=tuple(map(float, AGES[1:])))  # in years
+JOB = Attribute("job", "category", JOBS, synonyms=tuple(OCCUPATIONS.items()))
 MOVIELENS: Attributes = (GENDER, AGE, JOB)  # of users
 
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import UNKNOWN
 from recsys.data.ids import Id
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.movielens import MAX_RATING, MIN_RATING
@@ -16,6 +15,7 @@ from recsys.serving.model_folder import ModelFolder
 from recsys.serving.users import Asked, ease_part, factor_part, head_parts
 from recsys.serving.vector import Array, unit
 
+UNKNOWN = -1  # the code of an attribute that is not given
 NOW = np.iinfo(np.int64).max  # the time of likes and dislikes named with a query
 
 
@@ -94,7 +94,7 @@ def _completed(query: UserQuery, described: Attributes, rows: NDArray[np.int64])
     codes: dict[str, Any] = {
         each.name: each.values.index(said.pop(each.name))
         for each in MOVIELENS
-        if each in described and each.name in said
+        if said.get(each.name) in each.values
     }
     return query._replace(**codes, attributes=tuple(said.items()))
 

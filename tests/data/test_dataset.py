@@ -7,7 +7,6 @@ import pytest
 
 from recsys.data.dataset import (
     NO_WORD,
-    UNKNOWN,
     Movies,
     Ratings,
     Users,
@@ -16,8 +15,7 @@ from recsys.data.dataset import (
     title_year,
 )
 from recsys.data.interactions import attribute_rows, interactions_of
-from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
-from recsys.data.schema import MOVIELENS, READ_WORDS, Attribute, Column
+from recsys.data.schema import GENDER, MOVIELENS, READ_WORDS, Attribute, Column
 from recsys.errors import DataError
 
 MOVIES = Movies(
@@ -25,7 +23,15 @@ MOVIES = Movies(
     ["Heat (1995)", "Toy Story (1995)", "M"],
     [("Action", "Crime"), ("Comedy",), ()],
 )
-USERS = Users.movielens(np.array([9, 4]), *np.array([[1, 0], [2, UNKNOWN], [UNKNOWN, 20]], np.int8))
+USERS = Users.of(
+    np.array([9, 4]),
+    {
+        "gender": Column("category", ["F", "M"]),
+        "age": Column("number", np.array([25, np.nan])),
+        "job": Column("category", ["", "writer"]),
+    },
+    MOVIELENS,
+)
 RATINGS = Ratings(
     np.array([9, 4, 9], np.int32),
     np.array([7, 3, 3], np.int32),
@@ -49,10 +55,20 @@ def test_movies_by_id_and_as_asked():
 
 
 def test_users_chosen_and_without_attributes():
-    assert USERS[np.array([False, True])].codes("job").tolist() == [20]
-    plain = Users.without_attributes(np.array([2, 8], np.int32))
-    assert plain.ids.dtype == np.int64
-    assert {*plain.codes("gender"), *plain.codes("age"), *plain.codes("job")} == {UNKNOWN}
+    assert USERS[np.array([False, True])].column("job").tolist() == [21]
+    plain = Users.of(np.array([2, 8], np.int32))
+    assert (plain.ids.dtype, plain.rows.shape) == (np.int64, (2, 0))
+    assert plain.column("job").tolist() == [0, 0]
+
+
+def test_users_are_described_by_attributes_given_and_learned():
+    columns = {
+        "gender": Column("category", ["male", "", "F"]),
+        "hobby": Column("categories", [("golf",), (), ("chess", "golf")]),
+    }
+    users = Users.of([1, 2, 3], columns, (GENDER,))
+    assert users.attributes == (GENDER, Attribute("hobby", "categories", ("golf", "chess"), (), 2))
+    assert users.rows.tolist() == [[1, 1, -1], [0, 0, -1], [2, 2, 1]]
 
 
 def test_ratings_chosen_and_concatenated():
@@ -89,17 +105,11 @@ def test_a_vocabulary_numbers_from_one():
 def test_attributes_and_history_by_row():
     vocabulary = Vocabulary.of(USERS, MOVIES)
     assert attribute_rows(USERS, vocabulary).tolist() == [[0, 0, 0], [1, 0, 21], [2, 3, 0]]
-    history = interactions_of(RATINGS, vocabulary)
-    assert history.offsets.tolist() == [0, 0, 1, 3]
-    assert history.movie_rows.tolist() == [1, 1, 3]
-    assert history.ratings.tolist() == [5, 0.5, 4]
-    assert history.times.tolist() == [10, 20, 30]
-
-
-def test_codes_fit_together():
-    assert [each.size for each in MOVIELENS] == [len(GENDERS), len(AGES), len(JOBS)]
-    assert len(AGE_NAMES) == len(AGES)
-    assert set(OCCUPATIONS.values()) <= set(range(len(JOBS)))
+    known = interactions_of(RATINGS, vocabulary)
+    assert known.indptr.tolist() == [0, 0, 1, 3]
+    assert known.indices.tolist() == [1, 1, 3]
+    assert known.values.tolist() == [5, 0.5, 4]
+    assert known.times.tolist() == [10, 20, 30]
 
 
 def test_the_towers_read_the_first_words_of_a_text():

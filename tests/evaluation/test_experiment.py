@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.schema import MOVIELENS
 from recsys.errors import DataError
 from recsys.evaluation.baselines import Baseline
 from recsys.evaluation.baselines.popularity import genre_profile
@@ -41,10 +42,10 @@ def two_tastes(users=48, movies=40):
     user, movie = np.nonzero(rng.random((users, movies)) < np.where(own, 0.7, 0.2))
     liked = user_taste[user] == movie_taste[movie]
     values = np.where(liked, 4, 1) + rng.integers(0, 2, len(user))
-    zero = np.zeros(users, np.int8)
+    profile = np.stack([user_taste + 1, np.ones(users), np.ones(users)], 1).astype(np.int32)
     return Dataset(
         "two tastes",
-        Users.movielens(np.arange(1, users + 1), user_taste.astype(np.int8), zero, zero),
+        Users(np.arange(1, users + 1), profile, MOVIELENS),
         Movies(
             np.arange(1, movies + 1) * 3,
             [f"Movie {number} (1999)" for number in range(movies)],

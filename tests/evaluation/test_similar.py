@@ -78,8 +78,7 @@ def test_rows_of_the_table():
     rng = np.random.default_rng(0)
     user, movie = np.nonzero(rng.random((12, 4)) < 0.8)
     rated = ratings(*zip(user + 1, movie * 10 + 10, rng.integers(1, 6, len(user)), strict=True))
-    codes = np.zeros(12, np.int8)
-    data = Dataset("hand", Users.movielens(np.arange(1, 13), codes, codes, codes), movies(), rated)
+    data = Dataset("hand", Users.of(np.arange(1, 13)), movies(), rated)
     options = Options(epochs=1, dimension=4, id_size=4, side_size=4, batch_users=4)
     rows = list(evaluate_similar(data, (0,), options))
     assert [(row.name, row.seed) for row in rows] == [

@@ -5,9 +5,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from recsys.data.dataset import UNKNOWN, Users, Vocabulary
+from recsys.data.dataset import Users, Vocabulary
 from recsys.data.interactions import Interactions, attribute_rows
 from recsys.data.movielens import LIKED
+from recsys.data.schema import MOVIELENS
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 from recsys.training.step import scattered
@@ -216,11 +217,6 @@ def test_a_batch_is_about_as_large_as_asked():
 
 
 def test_attribute_rows_count_from_one_and_stand_at_the_users_row():
-    users = Users.movielens(
-        np.array([7, 3, 5]),
-        np.array([1, 0, UNKNOWN], np.int8),
-        np.array([6, UNKNOWN, 0], np.int8),
-        np.array([20, 0, UNKNOWN], np.int8),
-    )
+    users = Users(np.array([7, 3, 5]), np.array([[2, 7, 21], [1, 0, 1], [0, 1, 0]]), MOVIELENS)
     rows = attribute_rows(users, Vocabulary([3, 5, 7], [1], [], []))
     assert rows.tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0], [2, 7, 21]]

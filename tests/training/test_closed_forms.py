@@ -29,7 +29,7 @@ def test_nothing_of_the_size_of_all_users_by_all_movies_is_ever_held(monkeypatch
     ratings = Ratings(*columns, values, rng.integers(1, 10**6, len(pairs)))
     titles = [f"Movie {n} ({1950 + n % 50})" for n in range(COUNT)]
     catalogue = Movies(every, titles, [(f"Genre {n % 7}",) for n in range(COUNT)])
-    known = Users.without_attributes(every)
+    known = Users.of(every)
     vocabulary = Vocabulary.of(known, catalogue)
     history, sides = interactions_of(ratings, vocabulary), attribute_rows(known, vocabulary)
     heads = np.zeros((COUNT, 8), np.float32)

@@ -8,6 +8,7 @@ import pytest
 from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
 from recsys.data.interactions import Interactions, attribute_rows, interactions_of
 from recsys.data.movielens import MAX_RATING
+from recsys.data.schema import MOVIELENS
 from recsys.model import folded, paddle
 from recsys.serving.users import Asked, head_parts
 from recsys.training.batches import Batch, BatchSampler
@@ -33,10 +34,8 @@ def small(
         rng.integers(1, 6, len(pairs)).astype(np.float32),
         rng.integers(0, 50, len(pairs)),
     )
-    user_table = Users.movielens(
-        np.arange(1, users + 1),
-        *[rng.integers(0, codes, users).astype(np.int8) for codes in (2, 7, 21)],
-    )
+    profile = [rng.integers(0, size, users) + 1 for size in (2, 7, 21)]
+    user_table = Users(np.arange(1, users + 1), np.stack(profile, 1).astype(np.int32), MOVIELENS)
     movie_table = Movies(
         np.arange(1, movies + 1),
         [f"{'The ' * (n % 3)}Movie {n} ({1950 + n})" for n in range(movies)],

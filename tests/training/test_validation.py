@@ -6,6 +6,7 @@ import pytest
 from recsys import metrics
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.interactions import Recency, hold_out_latest
+from recsys.data.schema import MOVIELENS
 from recsys.metrics import ranking_task
 from recsys.serving.users import ease_part, factor_part, head_parts
 from recsys.train import Fitted, Learned, fit
@@ -16,7 +17,7 @@ from recsys.training.validation import Validation
 
 OPTIONS = Options(epochs=1, dimension=4, rating_weight=0.5, ease_weight=2.0)
 MOVIES = Movies(np.array([10, 20, 30, 40]), ["A", "B b", "C", "D d d"], [("War",), (), (), ()])
-USERS = Users.movielens(np.array([1, 2, 3]), *[np.array([0, 1, -1], np.int8)] * 3)
+USERS = Users(np.array([1, 2, 3]), np.array([[1] * 3, [2] * 3, [0] * 3], np.int32), MOVIELENS)
 
 
 def ratings(*rows: tuple[int, int, float]) -> Ratings:
@@ -147,7 +148,7 @@ def changing_taste() -> Dataset:
     users, movies, values, times = map(np.array, zip(*rows, strict=True))
     known = Ratings(users.astype("i4"), movies.astype("i4"), values.astype("f4"), times)
     catalogue = Movies(np.arange(1, 49), [f"M {n}" for n in range(48)], [()] * 48)
-    return Dataset("changing", Users.without_attributes(np.arange(1, 61)), catalogue, known)
+    return Dataset("changing", Users.of(np.arange(1, 61)), catalogue, known)
 
 
 def floor_by(dataset: Dataset, held: np.ndarray) -> float:

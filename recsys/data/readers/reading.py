@@ -98,7 +98,7 @@ def read_all(
     raw = read_rating_file(path, layout, problems)
     note_genres(movies, files.movies[0], log)
     if known is None:
-        known = Users.without_attributes(unique(raw.ratings.user_ids))
+        known = Users.of(unique(raw.ratings.user_ids))
         log(f"{data}: no users file, so only ratings are known of users")
     understood, unused = noted(parts, columns, {}, log)
     dataset = Dataset(_name(data), known, movies, raw.ratings)
@@ -161,7 +161,7 @@ def _joined(
         ids = named(found.different[1], found.movies)
         movies = Movies(ids, [f"Item {i}" for i in ids.tolist()], [()] * len(ids))
     if users is None:
-        users = Users.without_attributes(named(found.different[0], found.users))
+        users = Users.of(named(found.different[0], found.users))
     of_users = _coded("user", r.user_ids, found.users, tables.ratings, users.ids, tables.users)
     of_movies = _coded("movie", r.movie_ids, found.movies, tables.ratings, movies.ids, tables.items)
     return Dataset(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from recsys.data.columns import Columns, by_name, missing
-from recsys.data.dataset import UNKNOWN, Movies, Users
+from recsys.data.dataset import Movies, Users
 from recsys.data.ids import Id, id_array
 from recsys.data.readers.column import Column
 from recsys.data.readers.described import described
@@ -18,7 +18,7 @@ from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.table_columns import ids
 from recsys.data.readers.tabular import Read, Table, Understood, open_table, texts
 from recsys.data.readers.text import plain_text
-from recsys.data.readers.users import user_codes, users_of
+from recsys.data.readers.users import UNKNOWN, user_codes, users_of
 from recsys.errors import DataError
 
 T = TypeVar("T")

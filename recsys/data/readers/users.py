@@ -7,15 +7,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import UNKNOWN, Users
+from recsys.data.dataset import Users
 from recsys.data.movielens import AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS
 from recsys.data.readers.described import Described, described
 from recsys.data.readers.fields import one_of, shown, whole_number
 from recsys.data.readers.layouts import Layout
 from recsys.data.readers.problems import BadLine, Problems
 from recsys.data.readers.records import records
-from recsys.data.schema import MOST_OF_USERS, MOVIELENS, NO_VALUE, Attribute, Column
+from recsys.data.schema import MOVIELENS, Column
 
+UNKNOWN = -1  # the code of what a user's file leaves out
 _AGE_CODES = [str(age) for age in AGES]
 _JOB_CODES = [str(job) for job in range(len(JOBS))]
 
@@ -44,13 +45,10 @@ def users_of(
     columns: Mapping[str, Column],
 ) -> Users:
     """Users by (U, 3) codes of gender, age and job, as far as they are `known`, and columns."""
-    own = [Attribute.of(name, column, MOST_OF_USERS) for name, column in columns.items()]
     built_in = [n for n, each in enumerate(MOVIELENS) if each.name in known]
-    sides = [each.rows(columns[each.name]) for each in own]
-    wide = [np.pad(rows, ((0, 0), (0, a.width - rows.shape[1])), constant_values=NO_VALUE)
-            for a, rows in zip(own, sides, strict=True)]  # fmt: skip
-    rows = np.concatenate([codes[:, built_in] + 1, *wide], 1).astype(np.int32)
-    return Users(ids, rows, (*(MOVIELENS[n] for n in built_in), *own))
+    own = Users.of(ids, columns)
+    rows = np.concatenate([codes[:, built_in] + 1, own.rows], 1).astype(np.int32)
+    return Users(own.ids, rows, (*(MOVIELENS[n] for n in built_in), *own.attributes))
 
 
 def age_bracket(text: str) -> int:
@@ -90,4 +88,4 @@ def _job(text: str, age: str) -> int:
     one_of(text, tuple(OCCUPATIONS), "occupation")
     if text.strip() == "student" and age.strip() and age_bracket(age) == 0:
         return JOBS.index("K-12 student")
-    return OCCUPATIONS[text.strip()]
+    return JOBS.index(OCCUPATIONS[text.strip()])

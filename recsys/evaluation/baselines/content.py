@@ -96,7 +96,7 @@ def _by_profile(
 def _profiles(part: Part, dataset: Dataset, movie_ids: Ids, kind: str) -> Profiles:
     users = dataset.users
     names = ("age", "gender", "job")
-    codes = np.stack([users.codes(name) for name in names], 1, dtype=np.int64)
+    codes = np.stack([users.column(name) - 1 for name in names], 1, dtype=np.int64)
     codes, place = np.unique(codes, axis=0, return_inverse=True)
     place = place.reshape(-1)
     train = part.train

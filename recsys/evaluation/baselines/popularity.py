@@ -35,7 +35,7 @@ def group_popularity(part: Part, dataset: Dataset, movie_ids: Ids, options: Opti
     """Popularity among users of the same age and gender, mixed with some average users."""
     kind, leaning = str(options[0]), float(options[1])
     users, known = dataset.users, part.train
-    codes = (users.codes("age") + 1) * 8 + users.codes("gender") + 1  # UNKNOWN is a group too
+    codes = users.column("age") * 8 + users.column("gender")  # 0, unknown, is a group too
     groups = np.unique(codes, return_inverse=True)[1].reshape(-1)  # (U,)
     rater = groups[positions(users.ids, known.user_ids)]  # (N,)
     values = weights(known.values, kind)

@@ -153,7 +153,7 @@ def test_pairs_are_distinguished_and_the_first_kept(tmp_path):
         np.arange(5),
     )
     movies = Movies(np.array([2, 3, 23]), ["", "", ""], [(), (), ()])
-    dataset = Dataset("", Users.without_attributes(np.array([1, 12])), movies, ratings)
+    dataset = Dataset("", Users.of(np.array([1, 12])), movies, ratings)
     problems = Problems()
     raw = RatingLines(ratings, range(11, 16))
     kept = once_only(tmp_path, raw, dataset, problems)
@@ -168,7 +168,7 @@ def test_large_ids_need_no_large_table(tmp_path):
     ids = np.array([5, MAX_ID], np.int32)
     ratings = Ratings(ids, ids, np.full(2, 3, np.float32), np.zeros(2, np.int64))
     movies = Movies(np.array([MAX_ID, 7]), ["", ""], [(), ()])
-    dataset = Dataset("", Users.without_attributes(ids), movies, ratings)
+    dataset = Dataset("", Users.of(ids), movies, ratings)
     raw = RatingLines(ratings, range(1, 3))
     kept = known_only(tmp_path, raw, dataset, Problems())
     assert kept.ratings.movie_ids.tolist() == [MAX_ID]

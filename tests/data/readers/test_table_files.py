@@ -183,7 +183,7 @@ def test_users_of_a_table(tmp_path):
     assert "users.csv: occupation category (2), city category (2)" in logged
     names = [each.name for each in read.users.attributes]
     assert names == ["gender", "age", "occupation", "city"]
-    assert read.users.codes("occupation").tolist() == [0, 1, 1, 0]
+    assert (read.users.column("occupation") - 1).tolist() == [0, 1, 1, 0]
     assert read.users.rows[:, 3].tolist() == [1, 2, 2, 1]
 
 
@@ -213,14 +213,14 @@ def test_very_many_genres_are_named(tmp_path):
 
 def as_columns(dataset: Dataset) -> dict[str, dict[str, list]]:
     r, u, m = dataset.ratings, dataset.users, dataset.movies
-    ages, jobs = (1, 18, 25, 35, 45, 50, 56), u.codes("job").tolist()
+    ages, jobs = (1, 18, 25, 35, 45, 50, 56), (u.column("job") - 1).tolist()
     return {
         "ratings": {"timestamp": r.times.tolist(), "user_id": r.user_ids.tolist(),
                     "rating": r.values.tolist(), "item_id": r.movie_ids.tolist()},
         "movies": {"genres": ["|".join(g) for g in m.genres], "item_id": m.ids.tolist(),
                    "title": m.titles},
-        "users": {"user_id": u.ids.tolist(), "age": [ages[a] for a in u.codes("age")],
-                  "gender": ["MF"[g] for g in u.codes("gender")], "occupation": jobs},
+        "users": {"user_id": u.ids.tolist(), "age": [ages[a] for a in (u.column("age") - 1)],
+                  "gender": ["MF"[g] for g in (u.column("gender") - 1)], "occupation": jobs},
     }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 from hand_made import MOVIES, PART, TRAIN, dataset, ratings
 
-from recsys.data.dataset import UNKNOWN
 from recsys.evaluation.baselines.content import CONTENT_RIDGE, content_ridge, profile_kernel
 from recsys.evaluation.splits import Part
 
@@ -39,9 +38,9 @@ def test_a_profile_learns_from_its_like_and_shrinks_to_all_users():
     # 1 and 2 are young men, 3 a young woman, 4 an old man; 5 is as 1, nothing is train of 8
     data = dataset(
         TRAIN,
-        ages=[1, 1, 1, 6, 1, 1, 6, UNKNOWN],
-        genders=[0, 0, 1, 0, 0, 1, 0, UNKNOWN],
-        jobs=[2, 2, 3, 4, 2, 5, 6, UNKNOWN],
+        ages=[2, 2, 2, 7, 2, 2, 7, 0],
+        genders=[1, 1, 2, 1, 1, 2, 1, 0],
+        jobs=[3, 3, 4, 5, 3, 6, 7, 0],
     )
     mean = np.array([3, 2, 1, 1]) / 4
     test = np.array([5, 8])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hand_made import MOVIES, PART, TRAIN, dataset, ratings
 
-from recsys.data.dataset import UNKNOWN
 from recsys.evaluation.baselines.popularity import (
     GENRE_PROFILE,
     chance,
@@ -42,7 +41,7 @@ def test_popularity_scores_the_movies_asked_for_and_no_others():
 
 def test_a_group_prefers_what_it_rated_and_leans_on_all_users():
     # users 1 and 2 are young men, 3 is a young woman, 4 an old man
-    data = dataset(TRAIN, ages=[1, 1, 1, 6, 1, 1, 6, UNKNOWN], genders=[0, 0, 1, 0, 0, 1, 0, 1])
+    data = dataset(TRAIN, ages=[2, 2, 2, 7, 2, 2, 7, 0], genders=[1, 1, 2, 1, 1, 2, 1, 2])
     alone = group_popularity(PART, data, MOVIES, ("rated", 0))(np.array([5, 6, 7]))
     assert alone[0] == pytest.approx([1, 1, 0.5, 0], abs=1e-5)
     assert alone[1] == pytest.approx([1, 0, 0, 0], abs=1e-5)
@@ -54,7 +53,7 @@ def test_a_group_prefers_what_it_rated_and_leans_on_all_users():
 
 
 def test_an_empty_group_falls_back_to_all_users():
-    data = dataset(TRAIN, ages=[1, 1, 1, 1, 1, 1, 1, UNKNOWN])
+    data = dataset(TRAIN, ages=[2, 2, 2, 2, 2, 2, 2, 0])
     scores = group_popularity(PART, data, MOVIES, ("rated", 0))(np.array([8]))
     assert scores[0] == pytest.approx([3 / 4, 2 / 4, 1 / 4, 1 / 4])
 

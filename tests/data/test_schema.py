@@ -1,0 +1,78 @@
+"""What describes users and movies: values to rows and rows to words."""
+
+import numpy as np
+import pytest
+
+from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS
+from recsys.data.schema import AGE, GENDER, JOB, MOVIELENS, Attribute, Column, padded
+from recsys.errors import QueryError
+
+HOBBY = Attribute.of("hobby", Column("categories", [("golf", "chess"), ("golf",), ()]))
+INCOME = Attribute.of("income", Column("number", np.arange(100.0)))
+
+
+def test_movielens_attributes_have_a_row_for_each_value():
+    assert [each.size for each in MOVIELENS] == [len(GENDERS), len(AGES), len(JOBS)]
+    assert [AGE.value(row) for row in range(8)] == ["", *AGE_NAMES]
+
+
+def test_ages_are_years_and_movielens_codes_of_ages_are_years_too():
+    years = Column("number", np.array([1, 17, 18, 24, 25, 34, 35, 44, 45, 49, 50, 55, 56, np.nan]))
+    assert AGE.rows(years)[:, 0].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 0]
+    assert AGE.rows(Column("number", np.array(AGES)))[:, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "texts", "rows"),
+    [
+        (GENDER, ["M", "female", "f", "Male", "", "x"], [1, 2, 2, 1, 0, 0]),
+        (JOB, ["other", "writer", "educator", "none", "student", "pope"], [1, 21, 2, 20, 5, 0]),
+    ],
+)
+def test_other_words_for_a_value_have_its_row(attribute, texts, rows):
+    assert attribute.rows(Column("category", texts))[:, 0].tolist() == rows
+    assert [attribute.named(text) for text, row in zip(texts, rows, strict=True) if row] == [
+        [row] for row in rows if row
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "text", "rows"),
+    [
+        (AGE, "25-34", [3]),
+        (AGE, "UNDER 18", [1]),
+        (AGE, " 30 ", [3]),
+        (INCOME, INCOME.value(4), [4]),
+        (INCOME, "1e9", [10]),
+        (HOBBY, "Chess|golf", [2, 1]),
+    ],
+)
+def test_a_query_names_values_bins_and_numbers(attribute, text, rows):
+    assert attribute.named(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("attribute", "text", "words"),
+    [
+        (AGE, "old", "age: 'old' is not a number nor one of under 18, 18-24"),
+        (INCOME, "much", "income: 'much' is not a number; name one"),
+        (HOBBY, "ches", "hobby: no user is 'ches', near are chess"),
+        (HOBBY, "|", "hobby: no user is '', there are golf, chess"),
+        (HOBBY, "golf|chess|golf", "'golf|chess|golf' is 3 values, no user has more than 2"),
+        (JOB, "pope", "there are other, .* and 11 more"),
+    ],
+)
+def test_what_training_did_not_know_is_refused(attribute, text, words):
+    with pytest.raises(QueryError, match=words.replace("|", r"\|")) as refused:
+        attribute.named(text)
+    assert refused.value.fix == "user_attribute"
+
+
+@pytest.mark.parametrize("attribute", [*MOVIELENS, HOBBY, INCOME], ids=lambda each: each.name)
+def test_an_attribute_comes_back_from_json(attribute):
+    assert Attribute.from_json(attribute.to_json()) == attribute
+
+
+def test_lists_are_padded_behind_their_ends():
+    assert padded([[1], [2, 3], []]).tolist() == [[1, -1], [2, 3], [-1, -1]]
+    assert padded([]).shape == (0, 1)
