@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -46,3 +48,14 @@ def started(*args: str, cwd: Path) -> subprocess.Popen[str]:
         # A shell's background job, as CI may be, hands on that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """One process at a time: those that run tests side by side share what is made there."""
+    import fcntl  # where there is no Milvus Lite there is none of it either
+
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,15 +1,17 @@
 """One model, trained on the sample by the real command line, for every test that needs one."""
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
-from command_line import SAMPLE, SMALL, recsys
+from command_line import SAMPLE, SMALL, alone, recsys
 
 from recsys.cli.app import cli
 from recsys.infer import Recommender, catalogue
@@ -30,21 +32,33 @@ class Trained(NamedTuple):
         return self.place / DEFAULT
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A copy, for this process, of a folder that the first of the run's processes makes."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    whole = shared / f"{name}-original"
+    with alone(shared / f"{name}.lock"):
+        if not whole.exists():
+            make(made := Path(tempfile.mkdtemp(dir=shared)))
+            made.rename(whole)
+    return Path(shutil.copytree(whole, factory.mktemp(name), dirs_exist_ok=True))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A model and a published store. Tests read them and never change them."""
-    place = tmp_path_factory.mktemp("trained")
-    done = [
-        recsys(*command, cwd=place)
-        for command in (
-            ("train", *SMALL),
-            ("preprocess", "-f", str(SAMPLE / "movies.dat")),
-            ("load-movies",),
-        )
-    ]
-    for each in done:
-        assert each.returncode == 0, each.stderr
-    return Trained(place, *done)
+
+    def make(place: Path) -> None:
+        commands = ("train", *SMALL), ("preprocess", "-f", f"{SAMPLE}/movies.dat"), ("load-movies",)
+        done = [recsys(*command, cwd=place) for command in commands]
+        for each in done:
+            assert each.returncode == 0, each.stderr
+        (place / "printed.json").write_text(json.dumps([vars(each) for each in done]))
+
+    place = made_once(tmp_path_factory, "trained", make)
+    printed = json.loads((place / "printed.json").read_text())
+    return Trained(place, *(subprocess.CompletedProcess(**each) for each in printed))
 
 
 @pytest.fixture(scope="session")

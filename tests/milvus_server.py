@@ -17,10 +17,11 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+
+from command_line import alone
 
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parent / ".milvus"
@@ -29,21 +30,10 @@ VERSION = "2.3.5"  # the newest there
 PATIENCE = 120  # seconds a start may take; on used data the last run's session has to end first
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """One process at a time: those that run tests side by side share what is put there."""
-    import fcntl  # not on Windows, where these tests are collected though not run
-
-    HOME.mkdir(exist_ok=True)
-    with (HOME / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def install(name: str, requirement: str) -> Path:
     """A folder under `.milvus/` with a package of PyPI, put there when it is not there yet."""
     folder = HOME / name
-    with alone():
+    with alone(HOME / "lock"):
         if not folder.is_dir():
             shutil.rmtree(f"{folder}.part", ignore_errors=True)  # of a run that was killed
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
@@ -70,7 +60,7 @@ def binaries(version: str = VERSION) -> Path:
     cache = HOME / f"unpacked-{version}"
     cache.mkdir(parents=True, exist_ok=True)
     unpack = package(version)._initialize_data_files
-    with alone():
+    with alone(HOME / "lock"):
         unpack(str(cache))  # checks what is there by its md5
     return cache / "bin"
 
