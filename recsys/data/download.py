@@ -10,9 +10,9 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
@@ -22,8 +22,9 @@ from recsys.errors import DataError, QueryError
 
 TIMEOUT = 10  # seconds for a connection and for each piece to come
 PIP_TIMEOUT = 120  # seconds for pip as a whole
-_CHUNK = 2**16
 _RATINGS = ("ratings.dat", "u.data", "*.inter", "ratings.csv")
+
+_FAILURES = (OSError, http.client.HTTPException, subprocess.SubprocessError, ValueError)
 
 Log = Callable[[str], None]
 
@@ -33,10 +34,6 @@ class Found(NamedTuple):
 
     folder: Path
     why: str
-
-
-class _Failed(Exception):
-    """A source that did not deliver; the next one is tried."""
 
 
 def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line: None) -> Found:
@@ -50,25 +47,18 @@ def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line:
     Raises:
         DataError: neither can be had.
     """
-    large, small = "ml-1m", "ml-100k"
-    if has_ratings(folder / large):
-        return Found(folder / large, f"{large}, which is in {folder}")
-    if has_ratings(folder / small):
-        why = f"{small}, which is in {folder}; {large}, which is larger, can be downloaded"
-        return Found(folder / small, why)
-    try:
-        got = download(large, folder, progress=progress, log=log)
-        return Found(got, f"{large}, downloaded to {folder}")
-    except DataError as missing:
+    for name, more in (("ml-1m", ""), ("ml-100k", "; ml-1m, which is larger, can be downloaded")):
+        if has_ratings(folder / name):
+            return Found(folder / name, f"{name}, which is in {folder}{more}")
+    failed = []
+    for name, more in (("ml-1m", ""), ("ml-100k", ", as ml-1m could not be had")):
         try:
-            got = download(small, folder, progress=progress, log=log)
+            got = download(name, folder, progress=progress, log=log)
+            return Found(got, f"{name}, downloaded to {folder}{more}")
         except DataError as error:
-            raise DataError(
-                f"{missing.cause}; {error.cause}",
-                "name a folder of ratings, or unpack an archive that you have",
-                "data",
-            ) from error
-        return Found(got, f"{small}, downloaded to {folder}, as {large} could not be had")
+            failed.append(error.cause)
+    remedy = "name a folder of ratings, or unpack an archive that you have"
+    raise DataError("; ".join(failed), remedy, "data")
 
 
 def download(
@@ -108,12 +98,21 @@ def download(
         return target
     if os.path.lexists(target):
         raise DataError(f"{target}: is there but holds no ratings", "move it away", "output")
-    given = None if archive is None else (_matching(archive, sources, log), archive)
     with replacing_folder(target) as beside:
-        into = beside / ".fetched"
-        source, fetched = given or _first_that_delivers(name, sources, into, progress, log)
-        _unpack(fetched, source, beside)
-        shutil.rmtree(beside / ".fetched", ignore_errors=True)
+        work = beside / ".fetched"
+        work.mkdir()
+        if archive is None:
+            source, file = _first_that_delivers(name, sources, work, progress, log)
+        else:
+            source, file = _matching(archive, sources, log), archive
+        with zipfile.ZipFile(file) as zipped:  # which leaves out what leads out of a folder
+            inside = [each for each in zipped.namelist() if each.startswith(source.inside)]
+            zipped.extractall(work / "unpacked", inside)
+        for each in (work / "unpacked" / source.inside).glob("*"):
+            each.rename(beside / each.name)
+        shutil.rmtree(work)
+        if not has_ratings(beside):
+            raise DataError(f"{source.address}: no ratings in {source.inside}", "report this")
     return target
 
 
@@ -125,13 +124,14 @@ def has_ratings(folder: Path) -> bool:
 def _first_that_delivers(
     name: str, sources: Sequence[Source], into: Path, progress: bool, log: Log
 ) -> tuple[Source, Path]:
-    into.mkdir()
+    """The first source whose archive can be had and is the one published, and that archive."""
     tried = []
     for source in sources:
         log(f"{name}: trying {source.address}")
         try:
-            return source, _fetch(source, into, progress, log)
-        except _Failed as reason:
+            return source, _fetched(source, into, progress, log)
+        except _FAILURES as error:
+            reason = _reason(error)
             log(f"{name}: {source.address} failed: {reason}")
             tried.append(f"{source.address} ({reason})")
     raise DataError(
@@ -141,120 +141,79 @@ def _first_that_delivers(
     )
 
 
-def _fetch(source: Source, into: Path, progress: bool, log: Log) -> Path:
-    """The archive of a source, verified."""
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        return getattr(error.reason, "strerror", None) or str(error.reason)
+    return str(error) or type(error).__name__
+
+
+def _fetched(source: Source, into: Path, progress: bool, log: Log) -> Path:
+    """The archive of a source, verified; raises ValueError where it is not the one published."""
     if not source.checksum:
         if not source.address.startswith("https://"):
-            raise _Failed("it has no checksum, so that only https is taken")
+            raise ValueError("it has no checksum, so that only https is taken")
         log(f"{source.address}: has no fixed checksum, trusting https")
     if source.address.startswith("pip:"):
-        fetched = _fetch_by_pip(source.address.removeprefix("pip:"), into / "wheels")
+        file = _wheel(source.address.removeprefix("pip:"), into / "wheels")
     else:
-        fetched = _fetch_url(source, into / "archive", progress)
-    if not source.checksum:
-        if not zipfile.is_zipfile(fetched):
-            raise _Failed(f"not a zip archive: {fetched.stat().st_size} bytes")
-        return fetched
-    found = _checksum(fetched, source.checksum)
-    if found != source.checksum:
-        size = fetched.stat().st_size
-        raise _Failed(f"not the published file: {size} bytes, {found}, expected {source.checksum}")
-    return fetched
-
-
-def _fetch_url(source: Source, to: Path, progress: bool) -> Path:
-    address = source.address
-    label = PurePosixPath(urlsplit(address).path).name
-    try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, to.open("wb") as file:
+        file = into / "archive"
+        with urllib.request.urlopen(source.address, timeout=TIMEOUT) as answer:
             if not source.checksum and not answer.geturl().startswith("https://"):
-                raise _Failed(f"led away from https to {answer.geturl()}")
-            total = int(answer.headers.get("Content-Length") or 0) or None
-            with tqdm(
-                total=total, desc=label, unit="B", unit_scale=True, disable=not progress
-            ) as bar:
-                while chunk := answer.read(_CHUNK):
-                    file.write(chunk)
-                    bar.update(len(chunk))
-    except urllib.error.HTTPError as error:
-        raise _Failed(f"HTTP {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise _Failed(getattr(error.reason, "strerror", None) or str(error.reason)) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _Failed(str(error) or type(error).__name__) from error
-    return to
+                raise ValueError(f"led away from https to {answer.geturl()}")
+            total, label = int(answer.headers.get("Content-Length") or 0), Path(source.address).name
+            bar = partial(tqdm.wrapattr, total=total or None, desc=label, disable=not progress)
+            with bar(answer, "read") as read, file.open("wb") as written:
+                shutil.copyfileobj(read, written)
+    _verify(file, source)
+    return file
 
 
-def _fetch_by_pip(package: str, into: Path) -> Path:
+def _verify(file: Path, source: Source) -> None:
+    """Raises ValueError where a file is not the archive that a source has published."""
+    size, kind = f"{file.stat().st_size} bytes", source.checksum.split(":")[0]
+    if not kind:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"not a zip archive: {size}")
+        return
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    checksum = f"{kind}:{digest.hexdigest()}"
+    if checksum != source.checksum:
+        raise ValueError(f"not the published file: {size}, {checksum}, expected {source.checksum}")
+
+
+def _wheel(package: str, into: Path) -> Path:
     """A package's wheel through pip, as the user has configured it (index, proxy, certificates)."""
     options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--timeout", str(TIMEOUT)]
-    options += ["--retries", "1", "--disable-pip-version-check", "--dest", str(into)]
-    command = [sys.executable, "-m", "pip", "download", *options, package]
-    try:
-        ran = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PIP_TIMEOUT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _Failed(f"pip: {error}") from error
-    found = list(into.glob("*.whl"))
-    if ran.returncode or len(found) != 1:
-        lines = [line for line in ran.stderr.splitlines() if line.strip()] or ["no wheel came"]
+    options += ["--retries", "1", "--disable-pip-version-check", "--dest", str(into), package]
+    command = [sys.executable, "-m", "pip", "download", *options]
+    nothing = subprocess.DEVNULL
+    ran = subprocess.run(command, stdin=nothing, capture_output=True, timeout=PIP_TIMEOUT)
+    wheels = list(into.glob("*.whl"))
+    if ran.returncode or len(wheels) != 1:
+        lines = ["no wheel came", *ran.stderr.decode(errors="replace").strip().splitlines()]
         errors = [line for line in lines if line.startswith("ERROR")] or lines
-        raise _Failed(f"pip: {errors[-1].strip()[:200]}")
-    return found[0]
+        raise ValueError(f"pip: {errors[-1].strip()[:200]}")
+    return wheels[0]
 
 
 def _matching(archive: Path, sources: Sequence[Source], log: Log) -> Source:
     """The source whose archive this is."""
-    if not sources[0].checksum:
-        if not zipfile.is_zipfile(archive):
-            raise DataError(f"{archive}: no zip archive", "name the archive itself", "archive")
-        log(f"{archive}: not verified, {sources[0].address} has no fixed checksum")
-        return sources[0]
-    checksums = list(dict.fromkeys(source.checksum for source in sources))
-    found = [_checksum(archive, each) for each in checksums]
+    wrong: dict[str, None] = {}
     for source in sources:
-        if source.checksum in found:
-            return source
-    raise DataError(
-        f"{archive}: not the published archive: {' '.join(dict.fromkeys(found))}, "
-        f"expected {' or '.join(checksums)}",
-        "download it again",
-        "archive",
-    )
-
-
-def _checksum(path: Path, like: str) -> str:
-    """A file's checksum of the kind of another: `kind:hexadecimal`."""
-    kind = like.split(":")[0]
-    digest = hashlib.new(kind, usedforsecurity=False)
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(
-            f"{path}: cannot be read ({reason})", "name the archive itself", "archive"
-        ) from error
-    return f"{kind}:{digest.hexdigest()}"
-
-
-def _unpack(archive: Path, source: Source, into: Path) -> None:
-    """Unpack the source's folder of an archive."""
-    with zipfile.ZipFile(archive) as zipped:
-        for name in zipped.namelist():
-            if ".." in PurePosixPath(name).parts:
-                raise DataError(f"{archive}: leads out of its folder: {name[:80]}", "report this")
-            if name.startswith(source.inside) and not name.endswith("/"):
-                path = into / name.removeprefix(source.inside)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with zipped.open(name) as packed, path.open("wb") as file:
-                    shutil.copyfileobj(packed, file)
-    if not has_ratings(into):
-        raise DataError(f"{source.address}: holds no ratings in {source.inside}", "report this")
+        try:
+            _verify(archive, source)
+        except OSError as error:
+            cause = f"{archive}: cannot be read ({error.strerror or error})"
+            raise DataError(cause, "name the archive itself", "archive") from error
+        except ValueError as error:
+            wrong[str(error)] = None
+            continue
+        if not source.checksum:
+            log(f"{archive}: not verified, {source.address} has no fixed checksum")
+        return source
+    raise DataError(f"{archive}: {', '.join(wrong)}", "download it again", "archive")

@@ -43,24 +43,15 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
     """
     path = Path(path)
     if _is_stream(path):
-        with _writing(path, path, fix, "file"):
+        with _system_errors(path, path, fix, "file"):
             yield path
         return
-    target = Path(os.path.realpath(path))
-    with _writing(path, target, fix, "file"):
-        if target.is_dir():
-            raise RecsysError(f"{path}: cannot be written (it is a folder)", "name a file", fix)
-        _refuse_loop(target)
-        _sweep(target)
-        beside = _beside(target)
-        try:
-            beside.touch()
-            if target.exists():
-                shutil.copymode(target, beside)
-            yield beside
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
+    with _sibling(path, fix, "file") as (target, beside):
+        beside.touch()
+        if target.exists():
+            shutil.copymode(target, beside)
+        yield beside
+        os.replace(beside, target)
 
 
 @contextmanager
@@ -73,25 +64,17 @@ def replacing_folder(path: Path | str, fix: str = "output") -> Iterator[Path]:
     Raises:
         RecsysError: the place cannot be written, or a file is there.
     """
-    path = Path(path)
-    target = Path(os.path.realpath(path))
-    writable_folder(path, fix)
-    beside, previous = _beside(target), _previous(target)
-    with _writing(path, target, fix, "folder"):
-        _sweep(target)
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            beside.mkdir()
-            yield beside
-            if not target.exists() and previous.exists():  # an earlier kill between the renames
-                os.rename(previous, target)
-            shutil.rmtree(previous, ignore_errors=True)
-            if target.exists():
-                os.rename(target, previous)
-            os.rename(beside, target)
-            shutil.rmtree(previous, ignore_errors=True)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with _sibling(Path(path), fix, "folder") as (target, beside):
+        beside.mkdir()
+        yield beside
+        previous = _previous(target)
+        if not target.exists() and previous.exists():  # an earlier kill between the renames
+            os.rename(previous, target)
+        _remove(previous)
+        if target.exists():
+            os.rename(target, previous)
+        os.rename(beside, target)
+        _remove(previous)
 
 
 def writable_folder(path: Path | str, fix: str = "output") -> None:
@@ -100,17 +83,8 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
     Raises:
         RecsysError: it cannot, or `path` is a file.
     """
-    path = Path(path)
-    target = Path(os.path.realpath(path))
-    with _writing(path, target, fix, "folder"):
-        if target.exists() and not target.is_dir():
-            raise RecsysError(f"{path}: cannot be written (it is a file)", "name a folder", fix)
-        _refuse_loop(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = _beside(target)
-        shutil.rmtree(beside, ignore_errors=True)
+    with _sibling(Path(path), fix, "folder") as (_, beside):
         beside.mkdir()
-        beside.rmdir()
 
 
 def standing(path: Path | str) -> Path:
@@ -123,14 +97,37 @@ def _previous(target: Path) -> Path:
     return target.with_name(f"{target.name}.previous")
 
 
-def _beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.tmp-{_host()}-{os.getpid()}")
+@contextmanager
+def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
+    """Where a path really leads, and what is to be written beside it, which goes at the end."""
+    target = Path(os.path.realpath(path))
+    with _system_errors(path, target, fix, kind):
+        if target.exists() and target.is_dir() != (kind == "folder"):
+            other = "file" if kind == "folder" else "folder"
+            cause = f"{path}: cannot be written (it is a {other})"
+            raise RecsysError(cause, f"name a {kind}", fix)
+        if target.is_symlink():  # only where links lead in a circle is one left of a real path
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
+        if kind == "folder":
+            target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
+            with suppress(FileNotFoundError):  # another writer was faster
+                if _is_of_dead(left.name) or time.time() - left.lstat().st_mtime > STALE:
+                    _remove(left)
+        beside = target.with_name(f"{target.name}.tmp-{_host()}-{os.getpid()}")
+        _remove(beside)
+        try:
+            yield target, beside
+        finally:
+            _remove(beside)
 
 
-def _refuse_loop(target: Path) -> None:
-    """Raises OSError where links lead in a circle: only then one is left of a real path."""
-    if target.is_symlink():
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
+def _remove(path: Path) -> None:
+    """Remove a file or folder if it is there, of a folder as much as can be."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _host() -> str:
@@ -138,30 +135,16 @@ def _host() -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
-def _sweep(target: Path) -> None:
-    """Remove what killed processes left beside the target."""
-    for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
-        with suppress(FileNotFoundError):  # another writer was faster
-            stale = _is_of_dead(left.name) or time.time() - left.lstat().st_mtime > STALE
-            if not stale:
-                continue
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
-
-
 def _is_of_dead(name: str) -> bool:
     """Whether a sibling is of a process of this host that is no more."""
     host, _, pid = name.rpartition(".tmp-")[2].partition("-")
-    if os.name != "posix" or host != _host() or not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)  # asks only
-    except ProcessLookupError:
-        return True
-    except OSError:  # of another user
-        return False
+    if os.name == "posix" and host == _host() and pid.isdecimal():
+        try:
+            os.kill(int(pid), 0)  # asks only
+        except ProcessLookupError:
+            return True
+        except OSError:  # of another user
+            pass
     return False
 
 
@@ -178,7 +161,7 @@ def _is_stream(path: Path) -> bool:
 
 
 @contextmanager
-def _writing(path: Path, target: Path, fix: str, kind: str) -> Iterator[None]:
+def _system_errors(path: Path, target: Path, fix: str, kind: str) -> Iterator[None]:
     """Turns what the system says about the written place into one line; other errors pass."""
     try:
         yield
@@ -189,7 +172,6 @@ def _writing(path: Path, target: Path, fix: str, kind: str) -> Iterator[None]:
         if not (named.startswith(place) or place.startswith(named)):  # beside, or a folder above
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
-        cause = f"{path}: cannot be written ({reason})"
         help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}
         remedy = f"{help.get(error.errno or 0, '')}name another {kind}"
-        raise RecsysError(cause, remedy, fix) from error
+        raise RecsysError(f"{path}: cannot be written ({reason})", remedy, fix) from error
