@@ -9,7 +9,7 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.dataset import NO_WORD, Movies, Vocabulary, title_year
+from recsys.data.dataset import NO_WORD, Movies, Vocabulary, name_and_year
 from recsys.errors import DataError, RecsysError
 from recsys.preprocess import (
     Encoded,
@@ -270,7 +270,7 @@ def test_the_sample_is_whole_and_its_groups_rate_what_they_love_higher():
     read = read_dataset(DATA / "sample")
     assert len(read.users) == 2 * 7 * sample.USERS_PER_GROUP
     assert len(read.movies) > 300
-    assert all(title_year(title) for title in read.movies.titles)
+    assert all(name_and_year(title)[1] for title in read.movies.titles)
     assert "Misérables, Les (1995)" in read.movies.titles
     codes = {age: code for code, age in enumerate(sorted({age for _, age in sample.TASTE}))}
     for (gender, age), loved in sample.TASTE.items():

@@ -6,8 +6,9 @@ Row 0 of every vocabulary means "unknown" and is trained like any other.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +123,7 @@ class Movies:
     @property
     def years(self) -> NDArray[np.int32]:
         """(M,) the year at the end of each title, 0 where there is none."""
-        return np.array([title_year(title) for title in self.titles], np.int32)
+        return np.array([name_and_year(title)[1] for title in self.titles], np.int32)
 
     def sorted(self) -> "Movies":
         """The movies by id: in the order of their rows."""
@@ -193,10 +194,14 @@ class Dataset:
         return replace(self, user_names=None, movie_names=None, scale=scale)
 
 
-def title_year(title: str) -> int:
-    """The year in brackets at the end of a title, 0 where there is none."""
-    found = _YEAR.search(title)
-    return int(found[1]) if found else 0
+def name_and_year(title: str) -> tuple[str, int]:
+    """A title without the year in brackets at its end, and that year, 0 where there is none.
+
+    >>> name_and_year("Heat (1995)"), name_and_year("(500) Days")
+    (('Heat', 1995), ('(500) Days', 0))
+    """
+    year = _YEAR.search(title)
+    return (title[: year.start()].strip(), int(year[1])) if year else (title.strip(), 0)
 
 
 def title_words(title: str) -> list[str]:
@@ -204,6 +209,7 @@ def title_words(title: str) -> list[str]:
     return _WORD.findall(title.lower())
 
 
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Raw ids, words and genres to table rows, the same for training, export and serving.
 
@@ -218,61 +224,41 @@ class Vocabulary:
     [[1, 2, -1], [2, 0, 0]]
     """
 
-    def __init__(
-        self,
-        user_ids: Sequence[Id] | NDArray,
-        movie_ids: Sequence[Id] | NDArray,
-        words: Sequence[str],
-        genres: Sequence[str],
-        users: Attributes = MOVIELENS,
-        movies: Attributes = (),
-    ) -> None:
-        """
-        Args:
-            users: the attributes of users.
-            movies: those of movies beside genres, title and year.
-        """
-        self.user_ids = id_array(user_ids)  # (U,) `in_order`; row r is user_ids[r - 1]
-        self.movie_ids = id_array(movie_ids)  # (M,) `in_order`
-        self.words = list(words)
-        self.genres = list(genres)
-        self.users, self.movies = users, movies
-        self._word_rows = {word: row for row, word in enumerate(self.words, 1)}
-        self._genre_rows = {genre: row for row, genre in enumerate(self.genres, 1)}
+    user_ids: NDArray  # (U,) `in_order`; row r is user_ids[r - 1]
+    movie_ids: NDArray  # (M,) likewise; both may be given as lists
+    words: Sequence[str]
+    genres: Sequence[str]
+    users: Attributes = MOVIELENS
+    movies: Attributes = ()  # beside genres, title and year
+
+    def __post_init__(self) -> None:
+        for name in ("user_ids", "movie_ids"):
+            object.__setattr__(self, name, id_array(getattr(self, name)))
 
     @classmethod
     def of(cls, users: Users, movies: Movies) -> "Vocabulary":
+        """Of the users and movies that a model is trained on."""
         words = dict.fromkeys(word for title in movies.titles for word in title_words(title))
         genres = dict.fromkeys(genre for each in movies.genres for genre in each)
-        user_ids, movie_ids = np.sort(users.ids), np.sort(movies.ids)
-        own = tuple(Attribute.of(name, column) for name, column in movies.columns.items())
-        return cls(user_ids, movie_ids, list(words), list(genres), users.attributes, own)
+        described = tuple(Attribute.of(name, column) for name, column in movies.columns.items())
+        ids = np.sort(users.ids), np.sort(movies.ids)
+        return cls(*ids, list(words), list(genres), users.attributes, described)
 
-    def to_json(self) -> dict[str, list]:
-        return {
-            "user_ids": self.user_ids.tolist(),
-            "movie_ids": self.movie_ids.tolist(),
-            "words": self.words,
-            "genres": self.genres,
-            "users": [each.to_json() for each in self.users],
-            "movies": [each.to_json() for each in self.movies],
-        }
+    def to_json(self) -> dict[str, Any]:
+        ids = {"user_ids": self.user_ids.tolist(), "movie_ids": self.movie_ids.tolist()}
+        described = {"users": [*map(asdict, self.users)], "movies": [*map(asdict, self.movies)]}
+        return {**ids, "words": list(self.words), "genres": list(self.genres), **described}
 
     @classmethod
-    def from_json(cls, data: dict[str, list]) -> "Vocabulary":
-        attributes = (tuple(map(Attribute.from_json, data[key])) for key in ("users", "movies"))
-        return cls(data["user_ids"], data["movie_ids"], data["words"], data["genres"], *attributes)
+    def from_json(cls, data: dict[str, Any]) -> "Vocabulary":
+        users, movies = (tuple(map(Attribute.from_json, data[key])) for key in ("users", "movies"))
+        return cls(**{**data, "users": users, "movies": movies})
 
     def named(self, users: NDArray | None, movies: NDArray | None) -> "Vocabulary":
         """The same of raw ids, where ids are codes of a `Dataset` with those names."""
-        return Vocabulary(
-            self.user_ids if users is None else users[self.user_ids],
-            self.movie_ids if movies is None else movies[self.movie_ids],
-            self.words,
-            self.genres,
-            self.users,
-            self.movies,
-        )
+        user_ids = self.user_ids if users is None else users[self.user_ids]
+        movie_ids = self.movie_ids if movies is None else movies[self.movie_ids]
+        return replace(self, user_ids=user_ids, movie_ids=movie_ids)
 
     def user_rows(self, user_ids: NDArray | Sequence[Id]) -> NDArray[np.int64]:
         """(B,) rows of the users, 0 for one the model does not know."""
@@ -284,21 +270,23 @@ class Vocabulary:
 
     def title_rows(self, titles: Sequence[str]) -> NDArray[np.int64]:
         """(B, T) rows of each title's words, 0 for an unknown word, PADDING behind the last."""
-        return padded([[self._word_rows.get(w, 0) for w in title_words(title)] for title in titles])
+        rows = {word: row for row, word in enumerate(self.words, 1)}
+        return padded([[rows.get(word, 0) for word in title_words(title)] for title in titles])
 
     def genre_rows(self, genres: Sequence[Iterable[str]]) -> NDArray[np.int64]:
         """(B, G) rows of each movie's genres, 0 for an unknown one, PADDING behind the last."""
-        return padded([[self._genre_rows.get(g, 0) for g in each] for each in genres])
+        rows = {genre: row for row, genre in enumerate(self.genres, 1)}
+        return padded([[rows.get(genre, 0) for genre in each] for each in genres])
 
     def columns(self, movies: Movies) -> dict[str, Column]:
         """The columns of the schema, unknown where movies have none of the name and kind."""
-        found = {}
+        columns = {}
         for each in self.movies:
             column = movies.columns.get(each.name)
             if column is None or column.kind != each.kind:
                 column = Column.unknown(each.kind, len(movies))
-            found[each.name] = column
-        return found
+            columns[each.name] = column
+        return columns
 
     def side_rows(self, movies: Movies) -> list[NDArray[np.int64]]:
         """For each attribute of movies the (B, W) rows, PADDING behind the last.
@@ -306,6 +294,6 @@ class Vocabulary:
         Of a text they are those of its first READ_WORDS words.
         """
         columns = self.columns(movies)
+        widths = [READ_WORDS if each.kind == "text" else None for each in self.movies]
         rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
-        texts = [each.kind == "text" for each in self.movies]
-        return [r[:, :READ_WORDS] if text else r for r, text in zip(rows, texts, strict=True)]
+        return [each[:, :width] for each, width in zip(rows, widths, strict=True)]

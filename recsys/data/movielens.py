@@ -6,29 +6,13 @@ GENDERS = ("M", "F")  # code 0 male, 1 female, as in the tutorial
 AGES = (1, 18, 25, 35, 45, 50, 56)  # ML-1M's codes are the lower bounds of its brackets, in years
 MAX_AGE = 120
 AGE_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 and over")
-JOBS = (
-    "other",
-    "academic/educator",
-    "artist",
-    "clerical/admin",
-    "college/grad student",
-    "customer service",
-    "doctor/health care",
-    "executive/managerial",
-    "farmer",
-    "homemaker",
-    "K-12 student",
-    "lawyer",
-    "programmer",
-    "retired",
-    "sales/marketing",
-    "scientist",
-    "self-employed",
-    "technician/engineer",
-    "tradesman/craftsman",
-    "unemployed",
-    "writer",
+_JOBS = (
+    "other, academic/educator, artist, clerical/admin, college/grad student, customer service, "
+    "doctor/health care, executive/managerial, farmer, homemaker, K-12 student, lawyer, "
+    "programmer, retired, sales/marketing, scientist, self-employed, technician/engineer, "
+    "tradesman/craftsman, unemployed, writer"
 )
+JOBS = tuple(_JOBS.split(", "))  # by ML-1M's codes, from 0 on
 # ML-100K's occupations as ML-1M's jobs; a "student" under 18 is a K-12 student.
 OCCUPATIONS = {
     "administrator": "clerical/admin",
@@ -56,26 +40,11 @@ OCCUPATIONS = {
 MIN_RATING, MAX_RATING = 0.5, 5.0
 LIKED = 4.0  # from this rating on a movie counts as liked
 NEUTRAL_RATING = 3.5  # neither liked nor disliked
-GENRES_100K = (  # the columns of u.item, behind one for "unknown"
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
+_GENRES = (
+    "Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror "
+    "Musical Mystery Romance Sci-Fi Thriller War Western"
 )
+GENRES_100K = tuple(_GENRES.split())  # the columns of u.item, behind one for "unknown"
 
 
 class Source(NamedTuple):
@@ -86,36 +55,31 @@ class Source(NamedTuple):
     inside: str  # the folder in the archive that is kept, with a slash at its end
 
 
-_GROUPLENS = "://files.grouplens.org/datasets/movielens/"
+def _grouplens(name: str, checksum: str = "") -> tuple[Source, ...]:
+    """Where GroupLens has a dataset.
+
+    Its certificate has expired before; plain http is as good where a checksum decides.
+    """
+    address = f"://files.grouplens.org/datasets/movielens/{name}.zip"
+    schemes = ("https", "http") if checksum else ("https",)
+    return tuple(Source(f"{scheme}{address}", checksum, f"{name}/") for scheme in schemes)
+
+
 _ML_1M = "md5:c4d9eecfca2ab87c1945afe126590906"
-_ML_100K = "md5:0e33842e24a9c977be4e0107933c0723"
-
-_ML_25M = "md5:6b51fb2759a8657d3bfcbfc42b592ada"
-_ML_32M = "md5:d472be332d4daa821edc399621853b57"
-
-# GroupLens' certificate has expired before; plain http is as good, for the checksum decides.
 SOURCES = {
     "ml-1m": (
-        Source(f"https{_GROUPLENS}ml-1m.zip", _ML_1M, "ml-1m/"),
-        Source(f"http{_GROUPLENS}ml-1m.zip", _ML_1M, "ml-1m/"),
+        *_grouplens("ml-1m", _ML_1M),
         Source("https://dataset.bj.bcebos.com/movielens%2Fml-1m.zip", _ML_1M, "ml-1m/"),
     ),
     "ml-100k": (
-        Source(f"https{_GROUPLENS}ml-100k.zip", _ML_100K, "ml-100k/"),
-        Source(f"http{_GROUPLENS}ml-100k.zip", _ML_100K, "ml-100k/"),
+        *_grouplens("ml-100k", "md5:0e33842e24a9c977be4e0107933c0723"),
         Source(
             "pip:recbole==1.2.1",
             "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
             "recbole/dataset_example/ml-100k/",
         ),
     ),
-    "ml-latest-small": (Source(f"https{_GROUPLENS}ml-latest-small.zip", "", "ml-latest-small/"),),
-    "ml-25m": (
-        Source(f"https{_GROUPLENS}ml-25m.zip", _ML_25M, "ml-25m/"),
-        Source(f"http{_GROUPLENS}ml-25m.zip", _ML_25M, "ml-25m/"),
-    ),
-    "ml-32m": (
-        Source(f"https{_GROUPLENS}ml-32m.zip", _ML_32M, "ml-32m/"),
-        Source(f"http{_GROUPLENS}ml-32m.zip", _ML_32M, "ml-32m/"),
-    ),
+    "ml-latest-small": _grouplens("ml-latest-small"),
+    "ml-25m": _grouplens("ml-25m", "md5:6b51fb2759a8657d3bfcbfc42b592ada"),
+    "ml-32m": _grouplens("ml-32m", "md5:d472be332d4daa821edc399621853b57"),
 }

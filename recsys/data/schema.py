@@ -202,21 +202,12 @@ class Attribute:
             wrong, remedy = f"no user is {text!r}, {some}", "name one of them"
         raise QueryError(f"{self.name}: {wrong}", remedy, "user_attribute")
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "values": list(self.values),
-            "edges": list(self.edges),
-            "width": self.width,
-            "synonyms": dict(self.synonyms),
-        }
-
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Attribute":
+        """Of what dataclasses.asdict makes of one, after JSON."""
         lists = {name: tuple(data[name]) for name in ("values", "edges")}
-        synonyms = tuple(data.get("synonyms", {}).items())
-        return cls(data["name"], data["kind"], width=data["width"], synonyms=synonyms, **lists)
+        synonyms = tuple((text, value) for text, value in data.get("synonyms", ()))
+        return cls(**{**data, **lists, "synonyms": synonyms})
 
 
 def _several(column: Column) -> Sequence[Sequence[str]]:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from recsys.data.dataset import title_year
+from recsys.data.dataset import name_and_year
 from recsys.data.ids import Id
 from recsys.errors import QueryError, quoted, shortened
 
@@ -31,25 +31,17 @@ def plain(title: str) -> str:
     >>> plain("Misérables, Les (1995)")
     'miserables'
     """
-    text = title.strip()
-    if title_year(text):
-        text = text[: text.rindex("(")].strip()
-    if moved := _MOVED.match(text):
-        text = f"{moved[2]} {moved[1]}"
+    text = _MOVED.sub(r"\2 \1", name_and_year(title)[0])
     text = unicodedata.normalize("NFKD", text.casefold())
     words = re.findall(r"\w+", "".join(c for c in text if not unicodedata.combining(c)))
     articles = {word.rstrip("'") for word in _ARTICLES}
-    if len(words) > 1 and words[0] in articles:
-        words = words[1:]
-    return " ".join(words)
+    return " ".join(words[1:] if len(words) > 1 and words[0] in articles else words)
 
 
 def names_of(title: str) -> set[str]:
     """The plain names of a movie: its title's and those of other titles given in brackets."""
-    year = title_year(title)
-    text = title[: title.rindex("(")] if year else title
-    others = _BRACKETS.findall(text)
-    names = {plain(text), plain(_BRACKETS.sub("", text)), *map(plain, others)}
+    text, _ = name_and_year(title)
+    names = {plain(text), plain(_BRACKETS.sub("", text)), *map(plain, _BRACKETS.findall(text))}
     return names - {""}
 
 
@@ -79,49 +71,39 @@ def find(
     2
     """
     bare = text.strip()
-    known_id = _known_id(bare, movie_ids)
-    if known_id is None and bare[:3].lower() == "id:":
-        known_id = _known_id(bare[3:], movie_ids)
-        if known_id is not None:
-            return known_id
-    wanted, year = plain(text), title_year(text)
-    movies = [
-        (movie_id, title, names_of(title))
-        for movie_id, title in zip(movie_ids, titles, strict=True)
-        if not year or title_year(title) == year
-    ]
+    by_text = {str(movie_id): movie_id for movie_id in movie_ids}
+    if bare[:3].lower() == "id:" and bare not in by_text and bare[3:] in by_text:
+        return by_text[bare[3:]]
+    wanted, year = plain(text), name_and_year(text)[1]
+    names = [(i, title, names_of(title)) for i, title in zip(movie_ids, titles, strict=True)]
     words = set(wanted.split())
-    tests = (
-        lambda name: name == wanted,
-        lambda name: f"{name} ".startswith(f"{wanted} "),
-        lambda name: words <= set(name.split()),
-    )
-    for whole_name, fits in zip((True, False, False), tests, strict=True):
-        found = [(i, title) for i, title, names in movies if wanted and any(map(fits, names))]
-        if len(found) == 1:
-            return found[0][0]
-        if found:
+    for exact, fits in (
+        (True, lambda name: name == wanted),
+        (False, lambda name: f"{name} ".startswith(f"{wanted} ")),
+        (False, lambda name: words <= set(name.split())),
+    ):
+        matches = [
+            (movie_id, title)
+            for movie_id, title, each in names
+            if wanted and any(map(fits, each)) and year in (0, name_and_year(title)[1])
+        ]
+        if len(matches) == 1:
+            return matches[0][0]
+        if matches:
             counts = rated() if rated else [0] * len(movie_ids)
-            raise _ambiguous(text, found, dict(zip(movie_ids, counts, strict=True)))
-        if whole_name and known_id is not None:
-            return known_id
-    names = {name: title for title in titles for name in names_of(title)}
-    near = dict.fromkeys(names[n] for n in difflib.get_close_matches(wanted, names, 5, 0.6))
+            raise _ambiguous(text, matches, dict(zip(movie_ids, counts, strict=True)))
+        if exact and bare in by_text:
+            return by_text[bare]
+    by_name = {name: title for _, title, each in names for name in each}
+    near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
     hint = f", near are {', '.join(map(shortened, near))}" if near else ""
     cause = f"no movie{known} is called {quoted(text)}{hint}"
     raise UnknownMovie(cause, "give its title or id", "movie")
 
 
-def _known_id(text: str, movie_ids: Sequence[Id]) -> Id | None:
-    """The id of a movie that a text is, None where there is no such movie."""
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else text
-    known = set(movie_ids)
-    return text if text in known else number if number in known else None
-
-
 def _ambiguous(text: str, found: list[tuple[Id, str]], rated: dict[Id, int]) -> AmbiguousTitle:
     """The error for several movies; lists ten of them, the most rated first."""
-    found = sorted(found, key=lambda movie: -rated.get(movie[0], 0))
+    found = sorted(found, key=lambda movie: -rated[movie[0]])
     listed = ", ".join(f"{shortened(title)} = {i}" for i, title in found[:10])
     more = f" and {len(found) - 10} more" if len(found) > 10 else ""
     first = f"id:{found[0][0]}"

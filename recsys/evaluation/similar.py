@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Movies, Ratings, title_year
+from recsys.data.dataset import Dataset, Movies, Ratings, name_and_year
 from recsys.data.titles import plain
 from recsys.errors import DataError
 from recsys.evaluation.baselines.linear import LARGEST, gram
@@ -92,14 +92,14 @@ def pairs_in(movies: Movies, file: Path = PAIRS) -> list[tuple[int, int]]:
         DataError: none of them is.
     """
     ids = {
-        (plain(title), title_year(title)): movie
+        (plain(title), name_and_year(title)[1]): movie
         for title, movie in zip(movies.titles, movies.ids.tolist(), strict=True)
     }
     found = []
     with file.open(encoding="utf-8", newline="") as lines:
         for line in csv.DictReader(lines):
             titles = line["title"], line["similar_title"]
-            first, second = (ids.get((plain(title), title_year(title))) for title in titles)
+            first, second = (ids.get((plain(title), name_and_year(title)[1])) for title in titles)
             if first is not None and second is not None:
                 found.append((first, second))
     if not found:

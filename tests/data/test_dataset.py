@@ -11,8 +11,8 @@ from recsys.data.dataset import (
     Ratings,
     Users,
     Vocabulary,
+    name_and_year,
     title_words,
-    title_year,
 )
 from recsys.data.interactions import attribute_rows, interactions_of
 from recsys.data.schema import GENDER, MOVIELENS, READ_WORDS, Attribute, Column
@@ -84,8 +84,8 @@ def test_ratings_chosen_and_concatenated():
 
 
 def test_titles():
-    assert [title_year(title) for title in ("M (1931)", "M (1931) ", "M", "(1931) M")] == [
-        *(1931, 1931, 0, 0),
+    assert [name_and_year(title) for title in ("M (1931)", "M (1931) ", "M", "(1931) M")] == [
+        *(("M", 1931), ("M", 1931), ("M", 0), ("(1931) M", 0)),
     ]
     assert title_words("L'Avventura: Part 2 (1960)") == ["l", "avventura", "part", "2", "1960"]
 
