@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 os.environ.setdefault("KMP_BLOCKTIME", "0")  # threads that wait leave the cores to others
-EPOCHS, DIMENSION = 8, 16  # enough to find the plant again, and quick
+EPOCHS, DIMENSION = 3, 16  # enough to find the plant again, and quick
 SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--dimension", str(DIMENSION))
 
 
