@@ -106,14 +106,14 @@ class Recommender:
                 for row, query in enumerate(users.queries)
             ]
             vectors = ranking_vectors(self.model, users.parts, rank_by)
-            hits = self.store.search(vectors, k, filter, exclude)
-            found = np.unique(hits.movie_ids[hits.there])
-            movies = self.store.take(found)
+            ids, scores, movies = hits = self.store.search(
+                vectors, k, filter, exclude, with_movies=True
+            )
             predicted = ranking_vectors(self.model, users.parts, "rating")
-            for query, vector, ids, scores in zip(users.queries, predicted, *hits, strict=True):
-                there = scores > -np.inf
-                places = positions(found, ids[there])
-                yield query, _described(vector, movies, places, scores[there], scale)
+            for row, query in enumerate(users.queries):
+                places = positions(movies.ids, ids[row, hits.mask[row]])
+                found = scores[row, hits.mask[row]]
+                yield query, _described(predicted[row], movies, places, found, scale)
 
     def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
         """The k movies nearest to one in taste; the score is a cosine, no rating is predicted (0).
@@ -128,12 +128,10 @@ class Recommender:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
         query = layout.queries({"taste": unit(taste)})
-        hits = self.store.search(query, k, filter, [id_array([movie_id])])
-        there = hits.there[0]
-        ids = hits.movie_ids[0][there]
-        nobody, places = np.zeros(layout.size, np.float32), np.arange(len(ids))
-        movies, scores = self.store.take(ids), hits.scores[0][there]
-        return _described(nobody, movies, places, scores, self.model.scale)
+        hits = self.store.search(query, k, filter, [id_array([movie_id])], with_movies=True)
+        ids, scores = hits.movie_ids[0, hits.mask[0]], hits.scores[0, hits.mask[0]]
+        nobody, places = np.zeros(layout.size, np.float32), positions(hits.movies.ids, ids)
+        return _described(nobody, hits.movies, places, scores, self.model.scale)
 
     def _excluded(
         self, query: UserQuery, rated: NDArray[np.integer], include_seen: bool

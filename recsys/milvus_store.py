@@ -3,23 +3,27 @@
 `MilvusStore.search` and `Catalogue.search` (NumPy, exact) keep one contract; see catalogue.py.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import Id
+from recsys import __version__
+from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
-from recsys.milvus import collection, publish, removal, search, update, versions
-from recsys.milvus.address import MilvusAddress
-from recsys.milvus.client import Milvus
-from recsys.milvus.errors import Denied, Missing
-from recsys.milvus.index import choose_index
-from recsys.milvus.update import Changes
-from recsys.milvus.versions import Published
-from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits, check_queries
+from recsys.milvus.address import MilvusAddress, choose_index
+from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
+from recsys.milvus.publish import Layout, check_count, filled, load
+from recsys.milvus.rows import FORMAT, as_stored, check_catalogue
+from recsys.milvus.search import Reader
+from recsys.milvus.versions import Published, Versions
+from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits
 
 T = TypeVar("T")
 
@@ -48,6 +52,7 @@ class MilvusStore:
         self.address = MilvusAddress(address) if isinstance(address, str) else address
         self.uri, self.alias = self.address.shown, self.address.collection
         self._milvus = Milvus(self.address)
+        self._versions = Versions(self._milvus, self.alias)
         self._opened: Published | None = None
 
     @property
@@ -70,6 +75,9 @@ class MilvusStore:
     ) -> Published:
         """Publish the movies as a new version and make it the current one; all or nothing.
 
+        A new collection is filled and verified before the alias moves onto it. Until then nothing
+        changes for readers, and a failure leaves it so.
+
         Args:
             model: the fingerprint of the model the vectors come from.
             index: NAME or NAME:parameter=value,...; by default what suits the size.
@@ -81,43 +89,62 @@ class MilvusStore:
             StoreError: the movies are unfit, or Milvus failed.
         """
         chosen = choose_index(index, len(catalogue))
-        layout = collection.Layout(chosen, shards, replicas, tuple(resource_groups))
-        return publish.publish(
-            self._milvus,
-            self.alias,
-            catalogue,
-            model,
-            layout,
-            keep=keep,
-            progress=progress,
-            indexing=indexing,
+        check_catalogue(catalogue)
+        if not re.fullmatch(r"[0-9A-Za-z]{1,32}", model):
+            raise StoreError(f"{model!r} is not a model's fingerprint")
+        self._versions.refuse_foreign()
+        movies = as_stored(catalogue)
+        software = f"recsys {__version__}, pymilvus {version('pymilvus')}, Milvus {self.version}"
+        properties = {
+            "recsys.format": FORMAT,
+            "recsys.alias": self.alias,
+            "recsys.model": model,
+            "recsys.count": str(len(movies)),
+            "recsys.index": chosen.to_json(),
+            "recsys.software": software,
+        }
+        layout = Layout(chosen, shards, replicas, tuple(resource_groups))
+        with filled(self._versions, movies, properties, layout, progress, indexing) as name:
+            # From here on the collection is never dropped: the alias may have moved unheard.
+            previous = self._versions.move(name)
+        with suppress(StoreError):  # the movies are published; the next publish tidies up
+            self._versions.retire(name, previous, keep)
+        return Published(
+            collection=name,
+            alias=self.alias,
+            model=model,
+            count=len(movies),
+            dimension=movies.vectors.shape[1],
+            text_ids=is_text(movies.ids),
+            columns=movies.kinds,
+            index=chosen,
+            when=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            software=software,
+            is_current=True,
         )
 
-    def update(
-        self,
-        catalogue: Catalogue,
-        model: str,
-        *,
-        keep: int = 1,
-        progress: Callable[[int], None] | None = None,
-    ) -> Changes:
-        """Bring the current version up to date, touching only the movies that differ.
+    def upsert(self, catalogue: Catalogue, model: str, **options: Any) -> Published:
+        """Add movies to those published of the model, or put them in the place of the same ids.
+
+        It is a publish of both together: all or nothing, and `rollback` brings back what it
+        replaced.
 
         Args:
-            keep: how many earlier versions stay for `rollback`; a copy of the movies as they are
-                before is the first of them.
+            options: of `publish`.
+
+        Raises:
+            StoreError: what is published is of another model or damaged, or as `publish`.
         """
-        return update.update(
-            self._milvus,
-            self.alias,
-            catalogue,
-            model,
-            keep=keep,
-            progress=progress,
-        )
+        current = self.open(None)
+        if current.model != model:
+            cause = f"{self.uri}: the movies of {self.alias} are of model {current.model}"
+            raise StoreError(f"{cause}, these of {model}", "publish all movies", "publish")
+        return self.publish(self.read_all().updated(catalogue), model, **options)
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
         """How many of the published movies are not in the catalogue.
+
+        What is damaged or of another kind counts as nothing: publishing is what repairs it.
 
         Args:
             most: the share of them that may go.
@@ -125,19 +152,44 @@ class MilvusStore:
         Raises:
             StoreError: more would go.
         """
-        return removal.check_removal(self._milvus, self.alias, catalogue.ids, most)
-
-    def differences(self, catalogue: Catalogue, model: str) -> Changes:
-        """What `update` would change; nothing is touched."""
-        return update.differences(self._milvus, self.alias, catalogue, model)
+        try:
+            current = self._versions.current()
+            load(self._milvus, current.collection, current.count)
+            published = id_array(self._reader(current).ids())
+        except Unreachable:
+            raise
+        except StoreError:
+            return 0
+        gone = int((positions(np.sort(catalogue.ids), published) < 0).sum())
+        if gone > most * len(published):
+            raise StoreError(
+                f"{gone} of the {len(published)} movies published would be removed, and nothing "
+                "was done",
+                "publish a file that has them too, or say that they may go",
+                "replace",
+            )
+        return gone
 
     def rollback(self) -> Published:
-        """Make the version published before the current one the current one."""
-        return publish.rollback(self._milvus, self.alias)
+        """Make the version published before the current one the current one.
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+        """
+        versions = self.versions()
+        current = next((one for one in versions if one.is_current), None)
+        older = [one for one in versions if current and one.when < (current.when or "9")]
+        if not older:
+            cause = f"{self.uri}: no earlier version of {self.alias} is kept"
+            raise StoreError(cause, "publish one", "publish")
+        load(self._milvus, older[0].collection, older[0].count)
+        check_count(self._milvus, older[0])
+        self._versions.move(older[0].collection)
+        return replace(older[0], is_current=True)
 
     def versions(self) -> list[Published]:
         """The versions kept, the newest first."""
-        return versions.versions(self._milvus, self.alias)
+        return self._versions.all()
 
     def open(self, model: str | None) -> Published:
         """Settle which version answers from here on, and that it is sound.
@@ -151,23 +203,23 @@ class MilvusStore:
         Raises:
             StoreError: nothing is published, or by another model alone, or it is damaged.
         """
-        found = versions.current_version(self._milvus, self.alias)
-        kept = None
+        found = self._versions.current()
         if model is not None and found.model != model:
+            versions: list[Published] = []
             with suppress(Denied):  # a user who may only search
-                kept = versions.kept_version(self._milvus, self.alias, model)
-        if kept:
-            found = kept
-        elif model is not None and found.model != model:
-            raise StoreError(
-                f"{self.uri}: the movies of {self.alias} are of model {found.model}, the query is "
-                f"of {model}",
-                "publish the movies of this model",
-                "publish",
-            )
+                versions = self.versions()
+            of_model = [one for one in versions if one.model == model]
+            if not of_model:
+                raise StoreError(
+                    f"{self.uri}: the movies of {self.alias} are of model {found.model}, the query "
+                    f"is of {model}",
+                    "publish the movies of this model",
+                    "publish",
+                )
+            found = of_model[0]
         with suppress(Denied):  # a user who may only search; what is published is loaded
-            collection.load(self._milvus, found.collection, found.count)
-        collection.check_count(self._milvus, found, self.address.consistency)
+            load(self._milvus, found.collection, found.count)
+        check_count(self._milvus, found, self.address.consistency)
         self._opened = found
         return found
 
@@ -177,40 +229,38 @@ class MilvusStore:
         k: int,
         filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray] | None = None,
+        with_movies: bool = False,
     ) -> Hits:
         """The k movies with the largest inner products, for each query; see `Catalogue.search`.
 
+        A filter may leave an approximate index with fewer than k movies although more fit; such
+        queries are sent once more, to search (almost) everywhere. The movies of a single query come
+        with its hits; those of several are read afterwards.
+
         Raises:
-            StoreError: Milvus failed, or now holds movies of another model.
+            StoreError: k is more than a server gives, the filter asks what an old one lacks, Milvus
+                failed, or now holds movies of another model.
         """
-
-        def ask(opened: Published) -> Hits:
-            queries = check_queries(vectors, k, opened.dimension, exclude)
-            consistency = self.address.consistency
-            return search.search(self._milvus, opened, queries, k, filter, exclude, consistency)
-
-        return self._retry_if_dropped(ask)
+        self._milvus.check_condition(filter.condition)
+        return self._retry_if_dropped(
+            lambda reader: reader.search(vectors, k, filter, exclude, with_movies)
+        )
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        return self._retry_if_dropped(
-            lambda opened: search.take(self._milvus, opened, movie_ids, self.address.consistency)
-        )
+        return self._retry_if_dropped(lambda reader: reader.take(movie_ids))
 
     def read_all(self) -> Catalogue:
-        """All movies, to search here instead of sending many queries to Milvus.
+        """All movies by rising id, to search here instead of sending many queries to Milvus.
 
         The answers are those of `search` where the index is exact (`open(...).index.exact`), and
         stay those of the movies as they are now.
 
         Raises:
-            StoreError: Milvus failed, or the movies are being updated.
+            StoreError: Milvus failed.
         """
-        opened = self.open(self._opened.model if self._opened else None)
-        movies = search.read_all(self._milvus, opened)
-        if opened.updating or self.open(opened.model) != opened or len(movies) != opened.count:
-            raise StoreError(f"{self.uri}: the movies are being updated", "try again in a moment")
-        return movies
+        self.open(self._opened.model if self._opened else None)
+        return self._retry_if_dropped(Reader.read_all)
 
     def close(self) -> None:
         """Close the connection."""
@@ -222,10 +272,13 @@ class MilvusStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _retry_if_dropped(self, ask: Callable[[Published], T]) -> T:
+    def _retry_if_dropped(self, ask: Callable[[Reader], T]) -> T:
         """Ask the version opened; once more if a later publish has dropped it meanwhile."""
         opened = self._opened or self.open(None)
         try:
-            return ask(opened)
+            return ask(self._reader(opened))
         except Missing:
-            return ask(self.open(opened.model))
+            return ask(self._reader(self.open(opened.model)))
+
+    def _reader(self, opened: Published) -> Reader:
+        return Reader(self._milvus, opened, self.address.consistency)

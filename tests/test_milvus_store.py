@@ -1,17 +1,17 @@
 """Opening and searching, on Milvus Lite: never the answer of another model."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from movie_store import MODEL, OTHER, answers, changed, movies, unit
+from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
-from recsys.milvus import search as milvus_search
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
-from recsys.serving.catalogue import Catalogue
 
 MOVIES = movies(60)
 
@@ -70,7 +70,7 @@ def test_read_all_gives_the_movies_as_they_are_now(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
     assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
-    store.update(changed(MOVIES, 3, titles="Another (1999)"), MODEL)
+    store.upsert(changed(MOVIES, 3, titles="Another (1999)").take(MOVIES.ids[3:4]), MODEL)
     assert "Another (1999)" in store.read_all().titles
     with MilvusStore(store.uri) as other:
         other.publish(movies(60, seed=1), MODEL, keep=0)
@@ -81,21 +81,31 @@ def test_read_all_gives_the_movies_as_they_are_now(store: MilvusStore) -> None:
         store.read_all()
 
 
-def test_movies_that_are_being_updated_are_not_read(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_list_takes_five_calls(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.publish(MOVIES, MODEL)
-    store.open(MODEL)
-    real = milvus_search.read_all
+    called: list[str] = []
+    for name, method in vars(MilvusClient).items():
+        if callable(method) and not name.startswith("_") and name != "close":
+            monkeypatch.setattr(MilvusClient, name, counted(method, name, called))
+    with MilvusStore(store.uri) as other:
+        other.open(MODEL)
+        hits = other.search(MOVIES.vectors[:1], 9, exclude=[MOVIES.ids[:2]], with_movies=True)
+    assert hits.movies.ids.tolist() == sorted(hits.movie_ids[0].tolist())
+    assert called == [
+        "get_server_version",
+        "describe_collection",
+        "get_load_state",
+        "query",
+        "search",
+    ]
 
-    def read(*args: Any) -> Catalogue:
-        with MilvusStore(store.uri) as other:
-            other.update(changed(MOVIES, 3, titles="Another (1999)"), MODEL)
-        return real(*args)
 
-    monkeypatch.setattr(milvus_search, "read_all", read)
-    with pytest.raises(StoreError, match="are being updated; try again"):
-        store.read_all()
+def counted(method: Callable[..., Any], name: str, called: list[str]) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        called.append(name)
+        return method(*args, **options)
+
+    return call
 
 
 def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:

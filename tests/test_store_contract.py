@@ -12,7 +12,7 @@ from movie_store import GENRES, MODEL, agrees, movies, oracle, unit
 from recsys.milvus import search as milvus_search
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
-from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Filter, Store
+from recsys.serving.catalogue import EVERYTHING, FIELDS, NO_MOVIE, Catalogue, Filter, Store
 
 MOVIES = movies(equal=30)
 BACKENDS = [
@@ -55,6 +55,13 @@ def store(
         yield opened
 
 
+def same(one: Catalogue, other: Catalogue) -> None:
+    assert one.ids.tolist() == other.ids.tolist()
+    assert all(list(one.cells(f.name)) == list(other.cells(f.name)) for f in FIELDS.values())
+    assert one.years.dtype == other.years.dtype
+    np.testing.assert_array_equal(one.vectors, other.vectors)
+
+
 def queries(count: int = 6, seed: int = 1) -> np.ndarray:
     """Queries of other lengths than 1; the first is close to the movies that are all equal."""
     random = np.random.default_rng(seed)
@@ -95,6 +102,17 @@ def test_excluded_movies_never_come_and_others_take_their_place(
             agrees(together, row, oracle(MOVIES, asked[row], filter, exclude[row]))
             alone = store.search(asked[row : row + 1], 10, filter, exclude[row : row + 1])
             agrees(alone, 0, oracle(MOVIES, asked[row], filter, exclude[row]))
+
+
+@pytest.mark.parametrize("count", [1, 6])
+@pytest.mark.parametrize("filter", CONDITIONS[:3], ids=str)
+def test_movies_come_with_the_hits(store: Store, count: int, filter: Filter) -> None:
+    hits = store.search(queries()[:count], 20, filter, [MOVIES.ids[:9]] * count, with_movies=True)
+    alone = store.search(queries()[:count], 20, filter, [MOVIES.ids[:9]] * count)
+    assert hits.movie_ids.tolist() == alone.movie_ids.tolist()
+    assert alone.movies is None
+    expected = MOVIES.take(np.unique(hits.movie_ids[hits.mask]))
+    same(hits.movies, expected)
 
 
 def test_exclusions_may_be_an_array_of_rows(store: Store) -> None:
@@ -152,13 +170,7 @@ def test_hostile_genres_are_only_words(store: Store, genre: str) -> None:
 
 def test_take_gives_movies_in_the_order_asked_for(store: Store) -> None:
     wanted = MOVIES.ids[[5, 3, 5, 299, 0]]
-    taken, expected = store.take(wanted), MOVIES.take(wanted)
-    assert taken.ids.tolist() == expected.ids.tolist()
-    assert taken.titles == expected.titles
-    assert taken.genres == expected.genres
-    assert taken.years.tolist() == expected.years.tolist()
-    assert taken.is_new.tolist() == expected.is_new.tolist()
-    np.testing.assert_array_equal(taken.vectors, expected.vectors)
+    same(store.take(wanted), MOVIES.take(wanted))
     assert len(store.take([])) == 0
     with pytest.raises(KeyError, match="900001"):
         store.take([int(MOVIES.ids[0]), 900001])

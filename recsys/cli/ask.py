@@ -260,7 +260,7 @@ def predict(
 
 def _published(folder: "ModelFolder", address: "MilvusAddress") -> "Catalogue | None":
     """All published movies of this model, None where there are none."""
-    from recsys.milvus.errors import Missing
+    from recsys.milvus.client import Missing
 
     with suppress(Missing), store_at(address) as store:
         return published(folder, store)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from recsys.cli.options import Source
     from recsys.data.columns import Columns
     from recsys.milvus.address import MilvusAddress
-    from recsys.milvus.update import Changes
     from recsys.milvus.versions import Published
     from recsys.milvus_store import MilvusStore
     from recsys.preprocess import SkipBadLines
@@ -170,7 +169,6 @@ def preprocess(
     "--switch", type=File(),
     help="A model folder: once all is published, the model is put in its place.",
 )  # fmt: skip
-@click.option("--update", is_flag=True, help="Touch only movies that differ from the published.")
 @click.option("--replace", is_flag=True, help="Only the file's movies; what is published may go.")
 @click.option("--rollback", is_flag=True, help="Make the version before the current one.")
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
@@ -186,7 +184,6 @@ def load_movies(
     replicas: int,
     resource_group: Sequence[str],
     switch: str | None,
-    update: bool,
     replace: bool,
     rollback: bool,
     dry_run: bool,
@@ -203,12 +200,11 @@ def load_movies(
     """
     if any(columns) and not file:
         raise click.UsageError("columns are of a table of movies: name it by -f")
-    if sum([update, rollback, dry_run]) > 1:
-        raise click.UsageError("--update, --rollback and --dry-run go one at a time")
+    if rollback and dry_run:
+        raise click.UsageError("--rollback and --dry-run go one at a time")
     layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
-    if update or rollback:
-        more = ("file", "replace", "switch", "keep") if rollback else ()
-        refuse_beside("--rollback" if rollback else "--update", "index", *LAYOUT, *more)
+    if rollback:
+        refuse_beside("--rollback", "index", *LAYOUT, "file", "replace", "switch", "keep")
     if switch and not keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     if rollback:
@@ -225,23 +221,11 @@ def load_movies(
         _dry_run(wanted, index, address)
         return
     with store_at(address, make=True) as store:
-        if update:
-            published = _update(store, wanted, keep=keep)
-        else:
-            published = _publish(store, wanted, keep=keep, index=index, **layout)
+        published = _publish(store, wanted, keep=keep, index=index, **layout)
     _print_published(published)
     if switch:
         put_model(folder, Path(switch))
         log(f"{switch}: is the model {folder.fingerprint} now")
-
-
-def _update(store: "MilvusStore", wanted: Wanted, **how: Any) -> "Published":
-    movies, model = wanted.catalogue(store), wanted.folder.fingerprint
-    wanted.check_removal(movies, store)
-    with bar(len(movies), "movie") as progress:
-        changes = store.update(movies, model, progress=progress, **how)
-    log(_in_words(changes))
-    return store.open(model)
 
 
 def _publish(store: "MilvusStore", wanted: Wanted, **how: Any) -> "Published":
@@ -261,9 +245,9 @@ def _print_published(published: "Published") -> None:
 
 def _dry_run(wanted: Wanted, index: str | None, address: "MilvusAddress") -> None:
     """Everything a publish checks beforehand, and what it would replace."""
-    from recsys.milvus.errors import Missing
-    from recsys.milvus.index import choose_index
-    from recsys.milvus.schema import check_catalogue
+    from recsys.milvus.address import choose_index
+    from recsys.milvus.client import Missing
+    from recsys.milvus.rows import check_catalogue
 
     model = wanted.folder.fingerprint
     try:
@@ -272,8 +256,6 @@ def _dry_run(wanted: Wanted, index: str | None, address: "MilvusAddress") -> Non
             movies = wanted.catalogue(store)
             check_catalogue(movies)
             log(f"would replace {now.count} movies of model {now.model}")
-            if now.model == model:
-                log(f"--update would touch: {_in_words(store.differences(movies, model))}")
             wanted.check_removal(movies, store)
     except Missing:
         movies = wanted.catalogue(None)
@@ -282,7 +264,3 @@ def _dry_run(wanted: Wanted, index: str | None, address: "MilvusAddress") -> Non
     click.echo(
         f"{len(movies)} movies, model {model}, index {choose_index(index, len(movies))}: fit"
     )
-
-
-def _in_words(changes: "Changes") -> str:
-    return ", ".join(f"{len(ids)} {what}" for what, ids in changes._asdict().items())

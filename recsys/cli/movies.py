@@ -95,7 +95,7 @@ class Wanted(NamedTuple):
 def published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None":
     """The movies that are published of this very model, None where there are none, or damaged."""
     from recsys.errors import StoreError
-    from recsys.milvus.errors import Unreachable
+    from recsys.milvus.client import Unreachable
 
     try:
         return store.read_all() if store.open(None).model == folder.fingerprint else None

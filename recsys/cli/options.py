@@ -261,7 +261,7 @@ class FilterOptions(NamedTuple):
             QueryError: the condition is none, or not on columns of the model's movies.
         """
         from recsys.serving.catalogue import Filter, types
-        from recsys.serving.where import parse
+        from recsys.serving.filters import parse
 
         genres = vocabulary.genres
         kinds = {each.name: each.kind for each in vocabulary.movies}
@@ -318,7 +318,7 @@ def store_at(address: MilvusAddress, *, make: bool = False) -> Iterator["MilvusS
     """The store at an address, closed afterwards; a file that is not there only if `make`."""
     file = Path(address.uri)
     if address.is_lite and file.parent.is_dir() and not file.exists() and not make:
-        from recsys.milvus.errors import Missing
+        from recsys.milvus.client import Missing
 
         raise Missing(f"{file}: nothing is published there", "publish the movies", "publish")
     from recsys.milvus_store import MilvusStore

@@ -9,7 +9,7 @@ import click
 
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS
 from recsys.errors import StoreError, quoted
-from recsys.milvus.index import choose_index
+from recsys.milvus.address import choose_index
 
 LATEST_YEAR = 9999
 

@@ -24,7 +24,7 @@ from recsys.evaluation.ours import Ours, our_model, train
 from recsys.evaluation.protocols import WHOLE_MOVIES
 from recsys.evaluation.splits import Part, Split, split, unreleased
 from recsys.metrics import Interval, PerUser, RankingTask
-from recsys.milvus.index import Index
+from recsys.milvus.address import Index
 from recsys.training.options import Options
 
 INDEXES = (

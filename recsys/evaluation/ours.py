@@ -27,8 +27,7 @@ from recsys.infer import (
     user_parts_of,
 )
 from recsys.metrics import Histories, RankingTask
-from recsys.milvus.address import MilvusAddress
-from recsys.milvus.index import Index
+from recsys.milvus.address import Index, MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue
 from recsys.serving.model_folder import ModelFolder

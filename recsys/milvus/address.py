@@ -1,14 +1,33 @@
-"""Where movies are published. Nothing heavy is imported, so that the command line can name it."""
+"""Where movies are published, and under which index. The command line imports it: nothing heavy."""
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from recsys.errors import StoreError
+from recsys.errors import StoreError, quoted, shortened
 
 CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 _COLLECTION = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)  # what every backend takes
 _CREDENTIALS = re.compile(r"(?<=//)\S*@")
+
+EXACT_UP_TO = 100_000  # movies compared one by one without an index; see benchmarks/store.py
+MAX_EF = 32_768  # Milvus' own bound
+_PARAMETERS: dict[str, tuple[dict[str, int], dict[str, int]]] = {  # when built, when searched
+    "FLAT": ({}, {}),
+    "IVF_FLAT": ({"nlist": 0}, {"nprobe": 0}),  # 0: by the number of movies
+    "HNSW": ({"M": 16, "efConstruction": 200}, {"ef": 256}),
+    "AUTOINDEX": ({}, {"ef": 256}),
+}
+_RANGES = {  # Milvus' own bounds, which Milvus Lite does not check: outside them it crashes
+    "nlist": (1, 65_536),
+    "nprobe": (1, 65_536),
+    "M": (2, 2_048),
+    "efConstruction": (1, 65_536),  # Milvus has no bound; more only takes longer
+    "ef": (1, MAX_EF),
+}
 
 
 @dataclass(frozen=True)
@@ -86,3 +105,82 @@ def _is_url(uri: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is none
         return False
+
+
+class Index(NamedTuple):
+    """An index by its name, what it is built with and what it is searched with."""
+
+    name: str
+    build: Mapping[str, int]
+    search: Mapping[str, int]
+
+    @property
+    def exact(self) -> bool:
+        """Whether no movie is ever missed."""
+        return self.name == "FLAT"
+
+    def search_params(self, limit: int, thorough: bool = False) -> dict[str, Any]:
+        """What `search` is given; thorough looks (almost) everywhere."""
+        params = dict(self.search)
+        if "nprobe" in params and thorough:
+            params["nprobe"] = self.build["nlist"]
+        if "ef" in params:
+            params["ef"] = min(MAX_EF, max(params["ef"], 8 * limit if thorough else 2 * limit))
+        return {"metric_type": "IP", "params": params}
+
+    def __str__(self) -> str:
+        values = {**self.build, **self.search}
+        return ":".join(
+            [self.name, ",".join(f"{k}={v}" for k, v in values.items())] if values else [self.name]
+        )
+
+    def to_json(self) -> str:
+        """The index as a collection property."""
+        return json.dumps([self.name, dict(self.build), dict(self.search)])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Index":
+        return cls(*json.loads(text))
+
+
+def choose_index(asked: str | None, movies: int) -> Index:
+    """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size.
+
+    Raises:
+        StoreError: a name or a parameter that is not known, or a value out of its range; the
+            message lists what may be given.
+    """
+    name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
+    if name.upper() not in _PARAMETERS:
+        cause = f"index {shortened(name)}: unknown"
+        raise StoreError(cause, f"choose from {', '.join(_PARAMETERS)}", "index")
+    name = name.upper()
+    build, search = (dict(part) for part in _PARAMETERS[name])
+    for pair in filter(None, rest.split(",")):
+        key, _, value = pair.partition("=")
+        part = build if key in build else search
+        if key not in part or not _in_range(key, value):
+            known = ", ".join(
+                f"{each} from {_RANGES[each][0]} to {_RANGES[each][1]}"
+                for each in (*build, *search)
+            )
+            raise StoreError(
+                f"index {name}: {quoted(pair)} is not a parameter with a value in its range",
+                f"{name} takes {known or 'none'}",
+                "index",
+            )
+        part[key] = int(value)
+    if "nlist" in build:
+        build["nlist"] = min(65_536, build["nlist"] or max(1, int(4 * movies**0.5)))
+        # Half of the cells: a query by rating is zero in two of a vector's parts, and cells
+        # are by all of them, so that few cells miss many of its movies (benchmarks/store.py).
+        search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
+    return Index(name, build, search)
+
+
+def _in_range(parameter: str, value: str) -> bool:
+    """Whether a text is a whole number in ASCII digits within a parameter's range."""
+    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+        return False
+    low, high = _RANGES[parameter]
+    return low <= int(value) <= high

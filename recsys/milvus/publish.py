@@ -1,115 +1,42 @@
-"""Publishing: movies into a new collection, verified, then the alias moves onto it.
+"""A new collection: created, filled, indexed, loaded and verified, before the alias moves onto it.
 
 Readers resolve the alias, so they see the old movies or the new ones, whole.
 """
 
-import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from importlib.metadata import version
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pymilvus import MilvusClient
 
-from recsys import __version__
-from recsys.data.ids import is_text
 from recsys.errors import StoreError
+from recsys.milvus.address import Index
 from recsys.milvus.client import Milvus
-from recsys.milvus.collection import (
-    Layout,
-    build,
-    check_count,
-    count,
-    create,
-    flush,
-    load,
-    send,
-)
-from recsys.milvus.errors import Unreachable
-from recsys.milvus.index import Index
-from recsys.milvus.schema import FORMAT, as_stored, check_catalogue
-from recsys.milvus.search import read_all
-from recsys.milvus.versions import (
-    Published,
-    building,
-    change_properties,
-    current_name,
-    drop,
-    now,
-    refuse_foreign,
-    retire,
-    sweep,
-    versions,
-)
+from recsys.milvus.rows import VECTOR, collection_schema, rows_of
+from recsys.milvus.versions import Published, Versions, building, drop
 from recsys.serving.catalogue import Catalogue
 
+LITE_BUILD = 86_400.0  # seconds Milvus Lite may take to build an index, within one call
 _HALF = 0.5  # of the self-searches an index that is not exact has to pass
 
 
-def publish(
-    milvus: Milvus,
-    alias: str,
-    catalogue: Catalogue,
-    model: str,
-    layout: Layout,
-    *,
-    keep: int = 1,
-    progress: Callable[[int], None] | None = None,
-    indexing: Callable[[int], None] | None = None,
-) -> Published:
-    """Fill a new collection with the movies, verify it, move the alias onto it, tidy up.
+@dataclass(frozen=True)
+class Layout:
+    """How a collection is laid out; Milvus Lite heeds only the index."""
 
-    Until the alias moves nothing changes for readers, and a failure leaves it so.
-
-    Raises:
-        StoreError: the movies are unfit, or Milvus failed.
-    """
-    check_catalogue(catalogue)
-    if not re.fullmatch(r"[0-9A-Za-z]{1,32}", model):
-        raise StoreError(f"{model!r} is not a model's fingerprint")
-    refuse_foreign(milvus, alias)
-    movies = as_stored(catalogue)
-    properties = _properties(milvus, alias, model, movies, layout)
-    with _filled(milvus, movies, properties, layout, progress, indexing) as name:
-        # From here on the collection is never dropped: the alias may have moved unheard.
-        previous = _move_alias(milvus, alias, name)
-    with suppress(StoreError):  # the movies are published; the next publish tidies up
-        retire(milvus, alias, name, previous, keep)
-    return Published(
-        collection=name,
-        alias=alias,
-        model=model,
-        count=len(movies),
-        dimension=movies.vectors.shape[1],
-        text_ids=is_text(movies.ids),
-        index=layout.index,
-        when=now(),
-        software=properties["recsys.software"],
-        is_current=True,
-        updating=False,
-        changed="",
-        columns=tuple((name, column.kind) for name, column in movies.columns.items()),
-    )
-
-
-def copy(milvus: Milvus, current: Published) -> str:
-    """A new version with the movies of the current one as they are now, and as old; its name.
-
-    Raises:
-        StoreError: Milvus failed; nothing has changed.
-    """
-    movies, layout = read_all(milvus, current), Layout(current.index)
-    properties = _properties(milvus, current.alias, current.model, movies, layout)
-    with _filled(milvus, movies, properties, layout) as name:
-        change_properties(milvus, name, {"recsys.published": current.when or now()})
-    return name
+    index: Index
+    shards: int = 1
+    replicas: int = 1
+    resource_groups: tuple[str, ...] = ()
 
 
 @contextmanager
-def _filled(
-    milvus: Milvus,
+def filled(
+    versions: Versions,
     movies: Catalogue,
     properties: dict[str, str],
     layout: Layout,
@@ -121,18 +48,17 @@ def _filled(
     Raises:
         StoreError: it cannot be filled; it is dropped.
     """
-    alias = properties["recsys.alias"]
-    name = f"{alias}_v{properties['recsys.model']}_{uuid.uuid4().hex[:8]}"
+    milvus = versions.milvus
+    name = f"{versions.alias}_v{properties['recsys.model']}_{uuid.uuid4().hex[:8]}"
     building.add(name)
     try:
         try:
-            create(milvus, name, movies, properties, layout)
-            sweep(milvus, alias, name)
-            send(milvus, name, movies, progress)
-            flush(milvus, name)
-            build(milvus, name, layout.index, len(movies), indexing)
+            _create(milvus, name, movies, properties, layout)
+            versions.sweep(name)
+            _send(milvus, name, movies, progress)
+            _build(milvus, name, layout.index, len(movies), indexing)
             load(milvus, name, len(movies), layout)
-            verify(milvus, name, movies, layout.index)
+            _verify(milvus, name, movies, layout.index)
         except BaseException:
             for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
                 with suppress(StoreError):  # else a later publish sweeps it
@@ -144,27 +70,170 @@ def _filled(
         building.discard(name)
 
 
-def rollback(milvus: Milvus, alias: str) -> Published:
-    """Move the alias back to the version published before the current one.
+def _create(
+    milvus: Milvus, name: str, movies: Catalogue, properties: dict[str, str], layout: Layout
+) -> None:
+    """Create an empty collection for the movies."""
+    timeout = 3 * milvus.timeout
+    with milvus.errors("creating a collection", timeout):
+        milvus.client.create_collection(
+            name,
+            schema=collection_schema(movies),
+            properties=properties,
+            num_shards=layout.shards,
+            consistency_level="Bounded",
+            timeout=timeout,
+        )
+
+
+def _send(
+    milvus: Milvus, name: str, movies: Catalogue, progress: Callable[[int], None] | None = None
+) -> None:
+    """Send movies from `as_stored` and have them written to disk.
+
+    Args:
+        progress: called with how many movies went, after each batch.
+    """
+    for rows in rows_of(movies):
+        with milvus.errors("sending movies", 3 * milvus.timeout):
+            milvus.client.insert(name, rows, timeout=3 * milvus.timeout)
+        if progress:
+            progress(len(rows))
+    with milvus.errors("flushing", 6 * milvus.timeout):
+        milvus.client.flush(name, timeout=6 * milvus.timeout)
+
+
+def _build(
+    milvus: Milvus,
+    name: str,
+    index: Index,
+    movies: int,
+    indexing: Callable[[int], None] | None = None,
+) -> None:
+    """Build the index over so many movies.
+
+    Args:
+        indexing: called with the number of movies by which the index grew.
+    """
+    params = MilvusClient.prepare_index_params()
+    built = dict(index.build)
+    params.add_index(
+        VECTOR,
+        index_type=index.name,
+        metric_type="IP",
+        index_name=VECTOR,
+        params={"params": built} if milvus.lite else built,  # flat ones are lost on Lite
+    )
+    timeout = LITE_BUILD if milvus.lite else milvus.timeout
+    with milvus.errors("building the index", timeout):
+        milvus.client.create_index(name, params, sync=False, timeout=timeout)
+    reported = 0
+
+    def indexed() -> float:
+        nonlocal reported
+        share = _indexed(milvus, name)
+        if indexing and int(share * movies) > reported:
+            indexing(int(share * movies) - reported)
+            reported = int(share * movies)
+        return share
+
+    wait(milvus, "building the index", indexed, movies)
+
+
+def load(milvus: Milvus, name: str, movies: int, layout: Layout | None = None) -> None:
+    """Bring a collection of so many movies into memory and wait, as long as it makes progress.
 
     Raises:
-        StoreError: there is none, or it is damaged.
+        StoreError: it does not.
     """
-    kept = versions(milvus, alias)
-    current = next((one for one in kept if one.is_current), None)
-    older = [one for one in kept if current and one.when < (current.when or "9")]
-    if not older:
+    options: dict[str, Any] = {}
+    if layout and not milvus.lite:
+        options["replica_number"] = layout.replicas
+        if layout.resource_groups:
+            options["_resource_groups"] = list(layout.resource_groups)
+    if not layout and _loaded(milvus, name) == 1:
+        return
+    timeout = LITE_BUILD if milvus.lite else milvus.timeout
+    with milvus.errors("loading", timeout):
+        milvus.client.load_collection(name, _async=True, timeout=timeout, **options)
+    wait(milvus, "loading", lambda: _loaded(milvus, name), movies)
+
+
+def count(milvus: Milvus, name: str, consistency: str = "Strong") -> int:
+    """How many movies the collection holds; Strong: everything acknowledged."""
+    rows = milvus.read(
+        "counting",
+        MilvusClient.query,
+        name,
+        output_fields=["count(*)"],
+        consistency_level=consistency,
+    )
+    return int(rows[0]["count(*)"])
+
+
+def check_count(milvus: Milvus, found: Published, consistency: str = "Strong") -> None:
+    """Refuse a collection that holds more or fewer movies than were published.
+
+    Raises:
+        StoreError: with both numbers.
+    """
+    held = count(milvus, found.collection, consistency)
+    if held != found.count and consistency != "Strong":  # perhaps not all has come through yet
+        held = count(milvus, found.collection)
+    if held != found.count:
         raise StoreError(
-            f"{milvus.uri}: no earlier version of {alias} is kept", "publish one", "publish"
+            f"{milvus.uri}: {found.collection} should hold {found.count} movies, Milvus counts "
+            f"{held}",
+            "publish the movies",
+            "publish",
         )
-    load(milvus, older[0].collection, older[0].count)
-    check_count(milvus, older[0])
-    with milvus.errors("moving the alias"):
-        milvus.client.alter_alias(older[0].collection, alias, timeout=milvus.timeout)
-    return replace(older[0], is_current=True)
 
 
-def verify(milvus: Milvus, name: str, movies: Catalogue, index: Index) -> None:
+def wait(milvus: Milvus, doing: str, progress: Callable[[], float], movies: int) -> None:
+    """Wait until `progress` is 1, as long as the server answers and it moves now and then.
+
+    A server reports a segment (up to 512 MB) at a time, so that more movies mean longer pauses.
+
+    Raises:
+        StoreError: it stands still for too long.
+    """
+    patience = max(600, 6 * milvus.timeout) + movies / 100
+    seen, since, pause = -1.0, time.monotonic(), 0.01
+    while (done := progress()) < 1:
+        if done != seen:
+            seen, since = done, time.monotonic()
+        if time.monotonic() - since > patience:
+            raise StoreError(
+                f"{milvus.uri}: {doing} stands still at {seen:.0%}",
+                "look at the server's log and memory",
+            )
+        time.sleep(pause)
+        pause = min(1.0, 1.5 * pause)
+
+
+def _loaded(milvus: Milvus, name: str) -> float:
+    """The share of the collection that is in memory, below 1 until all is ready."""
+    state = milvus.read("loading", MilvusClient.get_load_state, name)
+    if getattr(state["state"], "name", "") == "Loaded":
+        return 1
+    return float(min(0.99, state.get("progress", 0) / 100))
+
+
+def _indexed(milvus: Milvus, name: str) -> float:
+    """The share of the movies in the index, below 1 until it is whole.
+
+    Once it is, a server may merge segments and index the merged ones anew; until that is done the
+    parts it has answer, so there is nothing to wait for.
+    """
+    found = milvus.read("building the index", MilvusClient.describe_index, name, VECTOR)
+    if found["state"] == "Failed":
+        raise StoreError(f"{name}: Milvus could not build the index", "see the server's log")
+    if found["state"] == "Finished":
+        return 1
+    return float(min(0.99, found.get("indexed_rows", 0) / max(1, found["total_rows"])))
+
+
+def _verify(milvus: Milvus, name: str, movies: Catalogue, index: Index) -> None:
     """Count the movies and find some of them by their own vectors.
 
     Raises:
@@ -196,33 +265,3 @@ def verify(milvus: Milvus, name: str, movies: Catalogue, index: Index) -> None:
             "publish with the index FLAT",
             "index",
         )
-
-
-def _properties(
-    milvus: Milvus, alias: str, model: str, movies: Catalogue, layout: Layout
-) -> dict[str, str]:
-    """What is written down about a collection."""
-    return {
-        "recsys.format": FORMAT,
-        "recsys.alias": alias,
-        "recsys.model": model,
-        "recsys.count": str(len(movies)),
-        "recsys.index": layout.index.to_json(),
-        "recsys.software": f"recsys {__version__}, pymilvus {version('pymilvus')}, "
-        f"Milvus {milvus.version}",
-    }
-
-
-def _move_alias(milvus: Milvus, alias: str, name: str) -> str | None:
-    """Point the alias at the collection; returns what it pointed at before."""
-    previous = current_name(milvus, alias)
-    try:
-        with milvus.errors("moving the alias"):
-            if previous:
-                milvus.client.alter_alias(name, alias, timeout=milvus.timeout)
-            else:
-                milvus.client.create_alias(name, alias, timeout=milvus.timeout)
-    except Unreachable:
-        if current_name(milvus, alias) != name:
-            raise
-    return previous

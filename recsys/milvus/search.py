@@ -1,6 +1,7 @@
 """What a version is asked for: the best movies for queries, movies by id, all movies."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,20 @@ from pymilvus import MilvusClient
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.client import Milvus
-from recsys.milvus.schema import FIELDS, KEY, between, catalogue_of, every, expression, one_of
+from recsys.milvus.rows import KEY, VECTOR, catalogue_of, expression
 from recsys.milvus.versions import Published
-from recsys.serving.catalogue import NO_MOVIE, NO_TEXT, Catalogue, Filter, Hits, best_first, no_hits
-from recsys.serving.conditions import patterns
+from recsys.serving.catalogue import (
+    NO_MOVIE,
+    NO_TEXT,
+    Catalogue,
+    Filter,
+    Hits,
+    best_first,
+    check_queries,
+    fields_of,
+    no_hits,
+)
+from recsys.serving.filters import listed, literal
 
 QUERIES_AT_ONCE = 1_000
 READ_AT_ONCE = 1_000  # movies read by their ids
@@ -22,6 +33,134 @@ LITE_LIMIT, LITE_HITS = 1 << 20, 20_000  # hits of a query (Lite has no bound), 
 SERVER_LIMIT, SERVER_HITS = 16_384, 2_000_000
 _PAGE = 5_000  # movies read at a time when all are
 
+Rows = dict[Id, dict[str, Any]]  # of Milvus, by the movies' ids
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one version."""
+
+    milvus: Milvus
+    opened: Published
+    consistency: str
+
+    @property
+    def fields(self) -> list[str]:
+        """All fields of the movies."""
+        return [KEY, VECTOR, *(each.name for each in fields_of(self.opened.columns))]
+
+    def catalogue(self, rows: Sequence[dict[str, Any]]) -> Catalogue:
+        """Rows as movies."""
+        return catalogue_of(rows, self.opened.dimension, self.opened.columns)
+
+    def search(
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        filter: Filter,
+        exclude: Sequence[NDArray] | None,
+        with_movies: bool,
+    ) -> Hits:
+        """See `MilvusStore.search`."""
+        queries = check_queries(vectors, k, self.opened.dimension, exclude)
+        nothing = id_array([], self.opened.text_ids)
+        excluded = [nothing] * len(queries) if exclude is None else list(exclude)
+        at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
+        most, at_once = SERVER_LIMIT, SERVER_HITS
+        if self.milvus.lite:
+            most, at_once = LITE_LIMIT, LITE_HITS
+        if k > most and self.opened.count > most:
+            cause = f"{self.milvus.uri}: Milvus gives at most {most} movies"
+            raise StoreError(cause, "ask for fewer")
+        answer, movies = no_hits(len(queries), k, self.opened.text_ids), Rows()
+        for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
+            wanted = expression(filter, excluded[rows[0]] if inline else ())
+            fields = self.fields if at_hand and inline else []
+            for thorough in (False, True):
+                hits, some = self.ask(queries[rows], limit, wanted, thorough, fields)
+                movies |= some
+                if not inline:
+                    leave_out(hits, [excluded[row] for row in rows])
+                best = best_first(hits)
+                answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
+                answer.scores[rows, :limit] = best.scores[:, :k]
+                rows = rows[~answer.mask[rows].all(axis=1)]
+                if self.opened.index.exact or not len(rows):
+                    break
+        if not with_movies:
+            return answer
+        ids = answer.distinct().tolist()
+        if movies.keys() >= set(ids):
+            return answer._replace(movies=self.catalogue([movies[each] for each in ids]))
+        return answer._replace(movies=self.take(ids))
+
+    def ask(
+        self,
+        queries: NDArray[np.float32],
+        limit: int,
+        wanted: str,
+        thorough: bool,
+        fields: list[str],
+    ) -> tuple[Hits, Rows]:
+        """(B, limit) hits as Milvus orders them, and those fields of their movies."""
+        answers = self.milvus.read(
+            "searching",
+            MilvusClient.search,
+            self.opened.collection,
+            data=list(queries),
+            filter=wanted,
+            limit=limit,
+            output_fields=fields,
+            search_params=self.opened.index.search_params(limit, thorough),
+            consistency_level=self.consistency,
+            timeout=self.milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
+        )
+        hits, rows = no_hits(len(queries), limit, self.opened.text_ids), Rows()
+        for row, found in enumerate(answers):
+            hits.movie_ids[row, : len(found)] = found.ids
+            hits.scores[row, : len(found)] = found.distances
+            if fields:
+                pairs = zip(found.ids, found, strict=True)
+                rows |= {movie_id: {**hit["entity"], KEY: movie_id} for movie_id, hit in pairs}
+        return hits, rows
+
+    def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
+        """See `MilvusStore.take`."""
+        ids = id_array(movie_ids)
+        distinct = np.unique(ids).tolist()
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(distinct), READ_AT_ONCE):
+            wanted = f"{KEY} in {listed(distinct[start : start + READ_AT_ONCE])}"
+            rows += self.read(wanted, self.fields, self.consistency)
+        return self.catalogue(rows).take(ids)
+
+    def read_all(self) -> Catalogue:
+        """All movies by rising id."""
+        ids, parts = self.ids(), [self.catalogue([])]
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            wanted = f"{KEY} >= {literal(page[0])} and {KEY} <= {literal(page[-1])}"
+            parts.append(self.catalogue(self.read(wanted, self.fields, "Bounded")))
+        return Catalogue.joined(parts[1:] or parts).take(id_array(ids, self.opened.text_ids))
+
+    def ids(self) -> list[Id]:
+        """The ids of all movies, rising."""
+        wanted = f'{KEY} >= ""' if self.opened.text_ids else f"{KEY} >= 0"
+        return sorted(row[KEY] for row in self.read(wanted, [KEY], "Strong"))
+
+    def read(self, wanted: str, fields: list[str], consistency: str) -> list[dict[str, Any]]:
+        """The rows that fit an expression."""
+        rows: list[dict[str, Any]] = self.milvus.read(
+            "reading movies",
+            MilvusClient.query,
+            self.opened.collection,
+            filter=wanted,
+            output_fields=fields,
+            consistency_level=consistency,
+            timeout=3 * self.milvus.timeout,
+        )
+        return rows
+
 
 class Group(NamedTuple):
     """Queries that are sent together."""
@@ -29,46 +168,6 @@ class Group(NamedTuple):
     rows: NDArray[np.intp]  # of the queries
     limit: int  # hits asked for
     inline: bool  # whether the expression names the excluded movies
-
-
-def search(
-    milvus: Milvus,
-    opened: Published,
-    queries: NDArray[np.float32],
-    k: int,
-    filter: Filter,
-    exclude: Sequence[NDArray] | None,
-    consistency: str,
-) -> Hits:
-    """The k movies with the largest inner products for each of (B, V) queries.
-
-    A filter may leave an approximate index with fewer than k movies although more fit; such
-    queries are sent once more, to search (almost) everywhere.
-
-    Raises:
-        StoreError: k is more than a server gives, a pattern more than an old one knows, or Milvus
-            failed.
-    """
-    milvus.check_patterns(patterns(filter.condition))
-    nothing = id_array([], opened.text_ids)
-    excluded = [nothing] * len(queries) if exclude is None else list(exclude)
-    most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
-    if k > most and opened.count > most:
-        raise StoreError(f"{milvus.uri}: Milvus gives at most {most} movies", "ask for fewer")
-    answer = no_hits(len(queries), k, opened.text_ids)
-    for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
-        wanted = expression(filter, excluded[rows[0]] if inline else ())
-        for thorough in (False, True):
-            hits = _ask(milvus, opened, queries[rows], limit, wanted, consistency, thorough)
-            if not inline:
-                leave_out(hits, [excluded[row] for row in rows])
-            best = best_first(*hits)
-            answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
-            answer.scores[rows, :limit] = best.scores[:, :k]
-            rows = rows[~answer.there[rows].all(axis=1)]
-            if opened.index.exact or not len(rows):
-                break
-    return answer
 
 
 def groups(sizes: Sequence[int], k: int, most: int, at_once: int) -> Iterator[Group]:
@@ -110,90 +209,3 @@ def leave_out(hits: Hits, exclude: Sequence[NDArray]) -> None:
     out = np.isin(codes, np.concatenate(unwanted))
     hits.movie_ids[out] = NO_TEXT if is_text(hits.movie_ids) else NO_MOVIE
     hits.scores[out] = -np.inf
-
-
-def take(
-    milvus: Milvus,
-    opened: Published,
-    movie_ids: NDArray | Sequence[Id],
-    consistency: str,
-) -> Catalogue:
-    """The named movies in the order asked for; KeyError when one is not there."""
-    wanted = id_array(movie_ids)
-    distinct = np.unique(wanted).tolist()
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(distinct), READ_AT_ONCE):
-        named = one_of(distinct[start : start + READ_AT_ONCE])
-        rows += _read(milvus, opened, named, fields_of(opened), consistency)
-    return catalogue_of(rows, opened.dimension, opened.columns).take(wanted)
-
-
-def ids_of(milvus: Milvus, opened: Published) -> list[Id]:
-    """The ids of all movies of a version, rising."""
-    found = _read(milvus, opened, every(opened.text_ids), [KEY], "Strong")
-    return sorted(row[KEY] for row in found)
-
-
-def fields_of(opened: Published) -> list[str]:
-    """All fields of a version's movies."""
-    return [*FIELDS, *(name for name, _ in opened.columns)]
-
-
-def pages(milvus: Milvus, opened: Published) -> Iterator[Catalogue]:
-    """All movies of a version by rising id, some thousands at a time."""
-    ids = ids_of(milvus, opened)
-    for start in range(0, len(ids), _PAGE):
-        page = ids[start : start + _PAGE]
-        rows = _read(milvus, opened, between(page[0], page[-1]), fields_of(opened), "Bounded")
-        in_order = sorted(rows, key=lambda row: row[KEY])
-        yield catalogue_of(in_order, opened.dimension, opened.columns)
-
-
-def read_all(milvus: Milvus, opened: Published) -> Catalogue:
-    """All movies of a version by rising id."""
-    parts = list(pages(milvus, opened)) or [catalogue_of([], opened.dimension, opened.columns)]
-    return Catalogue.joined(parts)
-
-
-def _ask(
-    milvus: Milvus,
-    opened: Published,
-    queries: NDArray[np.float32],
-    limit: int,
-    wanted: str,
-    consistency: str,
-    thorough: bool,
-) -> Hits:
-    """(B, limit) hits as Milvus orders them."""
-    answers = milvus.read(
-        "searching",
-        MilvusClient.search,
-        opened.collection,
-        data=list(queries),
-        filter=wanted,
-        limit=limit,
-        search_params=opened.index.search_params(limit, thorough),
-        consistency_level=consistency,
-        timeout=milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
-    )
-    hits = no_hits(len(queries), limit, opened.text_ids)
-    for row, found in enumerate(answers):
-        hits.movie_ids[row, : len(found)] = found.ids
-        hits.scores[row, : len(found)] = found.distances
-    return hits
-
-
-def _read(
-    milvus: Milvus, opened: Published, wanted: str, fields: list[str], consistency: str
-) -> list[dict[str, Any]]:
-    """The rows that fit an expression."""
-    rows: list[dict[str, Any]] = milvus.read(
-        "reading movies",
-        MilvusClient.query,
-        opened.collection,
-        filter=wanted,
-        output_fields=fields,
-        consistency_level=consistency,
-        timeout=3 * milvus.timeout,
-    )
-    return rows

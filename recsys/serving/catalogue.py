@@ -7,14 +7,14 @@ answer a query and one test holds for both.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.data.schema import Column, Kind
-from recsys.serving.conditions import And, Compare, Condition, Contains, Not, Type, Types, mask
+from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask
 
 # What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
 NO_MOVIE, NO_TEXT = -1, ""
@@ -29,11 +29,16 @@ class Hits(NamedTuple):
 
     movie_ids: NDArray  # (B, K), NO_MOVIE (or NO_TEXT) where there are fewer than K
     scores: NDArray[np.float32]  # (B, K) inner products, -inf where there is no movie
+    movies: "Catalogue" = None  # type: ignore[assignment]  # where asked for: each once, by rising id
 
     @property
-    def there(self) -> NDArray[np.bool_]:
+    def mask(self) -> NDArray[np.bool_]:
         """(B, K) where there is a movie."""
         return self.scores > -np.inf
+
+    def distinct(self) -> NDArray:
+        """The ids of all movies that are hits, each once, rising."""
+        return np.unique(self.movie_ids[self.mask])
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Filter:
     all_genres: tuple[str, ...] = ()  # has every one of these
     not_genres: tuple[str, ...] = ()  # has none of these
     years: tuple[int, int] | None = None  # first and last year, both included
-    where: Condition | None = None  # see recsys.serving.conditions
+    where: Condition | None = None  # see recsys.serving.filters.parse
 
     def __bool__(self) -> bool:
         return self != EVERYTHING
@@ -57,82 +62,95 @@ class Filter:
         """All of it as one condition."""
         parts: list[Condition] = []
         if self.any_genre:
-            parts.append(Contains("genres", self.any_genre, False))
+            parts.append(Term("genres", "texts", "any", self.any_genre))
         if self.all_genres:
-            parts.append(Contains("genres", self.all_genres, True))
+            parts.append(Term("genres", "texts", "all", self.all_genres))
         if self.not_genres:
-            parts.append(Not(Contains("genres", self.not_genres, False)))
+            parts.append(Not(Term("genres", "texts", "any", self.not_genres)))
         if self.years:
             first, last = self.years
-            parts += [Compare("year", "whole", ">=", first), Compare("year", "whole", "<=", last)]
+            parts += [Term("year", "whole", ">=", first), Term("year", "whole", "<=", last)]
         return And((*parts, *([self.where] if self.where else [])))
 
 
 EVERYTHING = Filter()
-TYPES: dict[str, Type] = {"title": "text", "year": "whole", "genres": "texts", "is_new": "flag"}
-OF_KIND: dict[Kind, Type] = {
-    "category": "text",
-    "text": "text",
-    "categories": "texts",
-    "number": "number",
-}
 
 
-def types(kinds: Mapping[str, Kind]) -> Types:
-    """What movies may be asked by: what all have, and columns of the schema."""
-    return TYPES | {name: OF_KIND[kind] for name, kind in kinds.items()}
+class Field(NamedTuple):
+    """A field of a movie, as it is called where movies are published and filtered."""
+
+    name: str
+    type: Type
+    limit: int = 8192  # UTF-8 bytes of a text
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """M movies ready to be published: unit vectors, and what is shown of a movie."""
+    """M movies ready to be published: unit vectors, and what is shown of a movie.
+
+    All there is to say of a field stands beside it: by that it is published, read and filtered.
+    """
 
     ids: NDArray  # (M,) unique, int64 or text
-    titles: list[str]
-    genres: list[tuple[str, ...]]
-    years: NDArray[np.int32]  # (M,) 0 where unknown
-    is_new: NDArray[np.bool_]  # (M,) movies the model was not trained on
+    titles: Annotated[list[str], Field("title", "text", 1024)]
+    genres: Annotated[list[tuple[str, ...]], Field("genres", "texts")]
+    years: Annotated[NDArray[np.int32], Field("year", "whole")]  # (M,) 0 where unknown
+    is_new: Annotated[NDArray[np.bool_], Field("is_new", "flag")]  # (M,) not trained on
     vectors: NDArray[np.float32]  # (M, V) of unit length
     columns: dict[str, Column] = field(default_factory=dict)  # of the schema, M values each
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The kinds of the columns."""
+        return {name: column.kind for name, column in self.columns.items()}
+
     @classmethod
     def joined(cls, parts: Sequence["Catalogue"]) -> "Catalogue":
         """At least one catalogue of a model, one after the other."""
+        first = parts[0]
+
+        def all_of(name: str) -> Any:
+            values = [getattr(part, name) for part in parts]
+            if isinstance(values[0], np.ndarray):
+                return np.concatenate(values)
+            return [value for each in values for value in each]
+
         return cls(
-            np.concatenate([part.ids for part in parts]),
-            [title for part in parts for title in part.titles],
-            [genres for part in parts for genres in part.genres],
-            np.concatenate([part.years for part in parts]),
-            np.concatenate([part.is_new for part in parts]),
-            np.concatenate([part.vectors for part in parts]),
-            {n: Column.joined([part.columns[n] for part in parts]) for n in parts[0].columns},
+            **{name: all_of(name) for name in ("ids", "vectors", *FIELDS)},
+            columns={n: Column.joined([part.columns[n] for part in parts]) for n in first.columns},
         )
 
     def updated(self, other: "Catalogue") -> "Catalogue":
         """The movies of both, of one model; one that is in both is as the other has it."""
-        kept = self.take(self.ids[positions(other.ids, self.ids) < 0])
-        return Catalogue.joined([kept, other])
+        others = self.take(self.ids[positions(other.ids, self.ids) < 0])
+        return Catalogue.joined([others, other])
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> "Catalogue":
         """The named movies in the order asked for; KeyError when one is not there."""
         order, ids, _ = self._by_id
         wanted = id_array(movie_ids)
-        found = positions(ids, wanted)
-        if (found < 0).any():
-            raise KeyError(wanted[found < 0].min())
-        places = order[found]
+        rows = positions(ids, wanted)
+        if (rows < 0).any():
+            raise KeyError(wanted[rows < 0].min())
+        rows = order[rows]
+
+        def some_of(name: str) -> Any:
+            values = getattr(self, name)
+            return values[rows] if isinstance(values, np.ndarray) else [values[r] for r in rows]
+
         return Catalogue(
-            self.ids[places],
-            [self.titles[p] for p in places],
-            [self.genres[p] for p in places],
-            self.years[places],
-            self.is_new[places],
-            self.vectors[places],
-            {name: column[places] for name, column in self.columns.items()},
+            **{name: some_of(name) for name in ("ids", "vectors", *FIELDS)},
+            columns={name: column[rows] for name, column in self.columns.items()},
         )
+
+    def cells(self, name: str) -> Any:
+        """The M values of a field or column."""
+        if name in self.columns:
+            return self.columns[name].values
+        return getattr(self, next(own for own, field in FIELDS.items() if field.name == name))
 
     def search(
         self,
@@ -140,6 +158,7 @@ class Catalogue:
         k: int,
         filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray] | None = None,
+        with_movies: bool = False,
     ) -> Hits:
         """The k movies with the largest inner products, for each query.
 
@@ -148,42 +167,56 @@ class Catalogue:
             k: how many answers a query gets, at least 1.
             filter: movies that do not fit are left out, for every query.
             exclude: for each of the B queries the ids of movies that must not come.
+            with_movies: give the movies too.
         """
         queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
-        misfits = ~mask(filter.condition, self._values, len(self))[order]
-        answer = no_hits(len(queries), k, is_text(self.ids))
+        misfits = ~mask(filter.condition, self.cells, len(self))[order]
+        hits = no_hits(len(queries), k, is_text(self.ids))
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
             scores = queries[start : start + step] @ movies.T  # (b, M)
             scores[:, misfits] = -np.inf
-            for row, excluded in enumerate(
-                exclude[start : start + step] if exclude is not None else ()
-            ):
-                places = positions(ids, excluded)
-                scores[row, places[places >= 0]] = -np.inf
-            best = _top(ids, scores, k)
-            width = best.movie_ids.shape[1]
-            answer.movie_ids[start : start + step, :width] = best.movie_ids
-            answer.scores[start : start + step, :width] = best.scores
-        return answer
+            some = exclude[start : start + step] if exclude is not None else ()
+            for row, excluded in enumerate(some):
+                columns = positions(ids, excluded)
+                scores[row, columns[columns >= 0]] = -np.inf
+            columns = top_k(scores, k)
+            rows, places = np.nonzero(columns >= 0)
+            chosen = columns[rows, places]
+            hits.movie_ids[start + rows, places] = ids[chosen]
+            hits.scores[start + rows, places] = scores[rows, chosen]
+        return hits._replace(movies=self.take(hits.distinct())) if with_movies else hits
 
     @cached_property
     def _by_id(self) -> tuple[NDArray[np.intp], NDArray, NDArray[np.float32]]:
-        """The movies' places in the order of their ids, and ids and vectors in that order."""
+        """The movies' rows in the order of their ids, and ids and vectors in that order."""
         order = np.argsort(self.ids, kind="stable")
         in_order = bool((order[1:] > order[:-1]).all())
         return order, self.ids[order], self.vectors if in_order else self.vectors[order]
 
-    def _values(self, name: str) -> Any:
-        """A column's values, as `mask` takes them."""
-        own = {
-            "title": self.titles,
-            "year": self.years,
-            "genres": self.genres,
-            "is_new": self.is_new,
-        }
-        return own[name] if name in own else self.columns[name].values
+
+FIELDS: dict[str, Field] = {  # by the attributes of a catalogue
+    name: hint.__metadata__[0]
+    for name, hint in Catalogue.__annotations__.items()
+    if hasattr(hint, "__metadata__")
+}
+OF_KIND: dict[Kind, Type] = {
+    "category": "text",
+    "text": "text",
+    "categories": "texts",
+    "number": "number",
+}
+
+
+def fields_of(kinds: Mapping[str, Kind]) -> list[Field]:
+    """The fields of movies with those columns."""
+    return [*FIELDS.values(), *(Field(name, OF_KIND[kind]) for name, kind in kinds.items())]
+
+
+def types(kinds: Mapping[str, Kind]) -> Types:
+    """What movies may be asked by: what all have, and columns of the schema."""
+    return {each.name: each.type for each in fields_of(kinds)}
 
 
 class Store(Protocol):
@@ -195,6 +228,7 @@ class Store(Protocol):
         k: int,
         filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray] | None = None,
+        with_movies: bool = False,
     ) -> Hits: ...
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue: ...
@@ -229,18 +263,29 @@ def check_queries(
     return queries
 
 
-def best_first(ids: NDArray, scores: NDArray[np.float32]) -> Hits:
+def best_first(hits: Hits) -> Hits:
     """(B, K) hits sorted by falling score, then by rising id."""
-    order = np.lexsort((ids, -scores), axis=-1)
-    return Hits(np.take_along_axis(ids, order, -1), np.take_along_axis(scores, order, -1))
+    order = np.lexsort((hits.movie_ids, -hits.scores), axis=-1)
+    ids, scores = (np.take_along_axis(each, order, -1) for each in hits[:2])
+    return Hits(ids, scores)
 
 
-def _top(ids: NDArray, scores: NDArray[np.float32], k: int) -> Hits:
-    """The k best of each row of (B, M) scores, fewer where M is less; `ids` (M,)."""
-    if k < scores.shape[1]:
-        places = np.argpartition(-scores, k - 1, axis=-1)[:, :k]
-        best = best_first(ids[places], np.take_along_axis(scores, places, -1))
-    else:
-        best = best_first(np.broadcast_to(ids, scores.shape), scores)
-    best.movie_ids[~best.there] = NO_TEXT if is_text(ids) else NO_MOVIE
-    return best
+def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
+    """(B, k) columns of the largest of (B, M) scores, of equal ones the first column first.
+
+    -inf is never chosen; -1 fills a row with fewer than k other scores.
+
+    >>> top_k(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
+    [[1, 0]]
+    """
+    width = min(k, scores.shape[1])
+    columns = np.argpartition(scores, -width, axis=1)[:, -width:]
+    values = np.take_along_axis(scores, columns, axis=1)
+    least = values.min(axis=1, keepdims=True)
+    tied = (scores == least).sum(axis=1) > (values == least).sum(axis=1)
+    tied &= least[:, 0] > -np.inf  # of these more equal the least than fit
+    columns[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :width]
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.lexsort((columns, -values), axis=-1)
+    columns = np.take_along_axis(np.where(values > -np.inf, columns, -1), order, axis=1)
+    return np.pad(columns, ((0, 0), (0, k - width)), constant_values=-1)

@@ -127,22 +127,20 @@ def test_a_dry_run_publishes_nothing(run, tmp_path):
     run(*ASK, "--uri", uri, code=1)
 
 
-def test_update_and_rollback(run, tmp_path):
+def test_replace_and_rollback(run, tmp_path):
     uri = tmp_path / "u.db"
     raw = tmp_path / "movies.dat"
     lines = (SAMPLE / "movies.dat").read_bytes().splitlines(keepends=True)
     run("load-movies", "--uri", uri)
     before = run(*ASK, "--uri", uri).stdout
     raw.write_bytes(b"".join(lines[1:]) + b"9001::Brazil (1985)::Drama\n")
-    assert (
-        "1 added, 0 changed, 1 removed"
-        in run("load", "--update", "--replace", "-f", raw, "--uri", uri).stderr
-    )
+    done = run("load", "--replace", "-f", raw, "--uri", uri)
+    assert "1 of the published movies are not among them and go" in done.stderr
     run("load", "--uri", uri, "-f", raw)
     assert "338" in run("load", "--rollback", "--uri", uri).stdout
     run("load", "--uri", uri)
     assert run(*ASK, "--uri", uri).stdout == before
-    run("load", "--update", "--dry-run", "--uri", uri, code=2)
+    run("load", "--rollback", "--dry-run", "--uri", uri, code=2)
 
 
 @pytest.mark.milvus_server
@@ -163,7 +161,7 @@ def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, mo
                 (*ASK, "--genre", "Comedy", "--year", "1990-1999", "--rank-by", "rating"),
                 ("recommend", "--users", "all", "-k", "30", "--format", "csv"),
                 ("similar", "toy story"),
-                ("load-movies", "--update", "--replace", "-f", fewer),
+                ("load-movies", "--replace", "-f", fewer),
                 (*ASK, "-k", "337", "--format", "jsonl"),
                 ("load-movies", "--index", "HNSW:ef=400"),
                 ("recommend", "-u", "42", "--like", "toy story", "--format", "json"),

@@ -35,30 +35,29 @@ def test_a_file_adds_to_the_models_movies_and_changes_them(run, tmp_path, more, 
     assert f"movies: 339: 337 the model was trained on and 2 of {more}, 1 new" in done.stderr
     assert published(uri) == both
     run("load-movies", "--uri", uri)
-    for how in ((), ("--update",)):
-        done = run("load-movies", "-f", more, "--uri", uri, *how)
-        assert f"and 2 of {more}, 1 new to the model" in done.stderr
-        assert published(uri) == both
+    done = run("load-movies", "-f", more, "--uri", uri)
+    assert f"and 2 of {more}, 1 new to the model" in done.stderr
+    assert published(uri) == both
+    run("load-movies", "--rollback", "--uri", uri)
+    assert published(uri) == own
 
 
-@pytest.mark.parametrize("how", [(), ("--update",)])
-def test_a_second_file_adds_to_the_first(run, tmp_path, more, how):
+def test_a_second_file_adds_to_the_first(run, tmp_path, more):
     uri, second = tmp_path / "a.db", tmp_path / "second.dat"
     second.write_text("9002::Brazil (1985)::Drama\n", "latin-1")
     run("load-movies", "-f", more, "--uri", uri)
     before = published(uri)
-    done = run("load-movies", "-f", second, "--uri", uri, *how)
+    done = run("load-movies", "-f", second, "--uri", uri)
     assert f"movies: 340: 339 published and 1 of {second}, 1 new" in done.stderr
     assert published(uri) == {**before, 9002: "Brazil (1985)"}
     done = run("load-movies", "--dry-run", "--uri", uri)
     gone = "2 of the published movies are not among them and go"
     assert gone in done.stderr
-    assert gone in run("load-movies", "--uri", uri, *how).stderr
+    assert gone in run("load-movies", "--uri", uri).stderr
 
 
-@pytest.mark.parametrize("how", [(), ("--update",)])
 @pytest.mark.parametrize("kind", ["lite", pytest.param("server", marks=pytest.mark.milvus_server)])
-def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, how, kind):
+def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, kind):
     where = MilvusAddress(address(kind, tmp_path), collection=f"guard_{uuid.uuid4().hex[:8]}")
     options = ("--uri", where.uri, "--collection", where.collection)
     file = tmp_path / "many.dat"
@@ -67,14 +66,14 @@ def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, how,
     run("load-movies", "-f", file, *options)
     before = published(where)
     assert len(before) == 388
-    for line in (how, ("--dry-run",)):
+    for line in ((), ("--dry-run",)):
         done = run("load-movies", *options, *line, code=1)
         assert "50 of the 388 movies published would be removed" in done.stderr
         assert done.stderr.splitlines()[-1].endswith(": --replace")
         assert published(where) == before
     done = run("recommend", "-i", *options, code=1)
     assert f"recsys load-movies --replace {' '.join(options)}" in done.stderr
-    run("load-movies", "-f", more, "--replace", *options, *how)
+    run("load-movies", "-f", more, "--replace", *options)
     assert set(published(where)) == {1, 9001}
     run("load-movies", "--rollback", *options)
     assert published(where) == before
@@ -85,9 +84,9 @@ def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, how,
     [
         (("--rollback", "-f", "x"), "--rollback goes without --file"),
         (("--rollback", "--replace", "--keep", "2"), "--rollback goes without --keep, --replace"),
-        (("--update", "--index", "HNSW"), "--update goes without --index"),
-        (("--update", "--shards", "2"), "--update goes without --shards"),
-        (("--update", "--rollback"), "--update, --rollback and --dry-run go one at a time"),
+        (("--rollback", "--index", "HNSW"), "--rollback goes without --index"),
+        (("--rollback", "--shards", "2"), "--rollback goes without --shards"),
+        (("--dry-run", "--rollback"), "--rollback and --dry-run go one at a time"),
     ],
 )
 def test_options_that_mean_nothing_together_are_refused(run, line, said):

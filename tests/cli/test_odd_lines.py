@@ -75,7 +75,7 @@ ODD = {
         *(f"load-movies --uri {n}/x.db" for n in ("NONE", "FILE", "/proc")),
         *(f"download --from {n}" for n in ("NONE", "DIR", "EMPTY", "FILE", "LOOP")),
         *(f"{each} {NOWHERE}" for each in ("recommend", "similar x", "load-movies")),
-        *("load-movies --rollback --uri NONE.db", "load-movies --update --uri NONE.db"),
+        *("load-movies --rollback --uri NONE.db", "load-movies -f NONE --uri NONE.db"),
         *("recommend --uri FILE.db", "recommend --ca NONE --uri https://127.0.0.1:1"),
         *("train --data SAMPLE --items FILE", "train --data SAMPLE --user-column x"),
         *("evaluate --data NONE", "evaluate --data SAMPLE --uri NONE/x.db"),

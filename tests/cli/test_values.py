@@ -127,7 +127,7 @@ def test_no_command_prints_the_password_of_a_server_that_answers(run, monkeypatc
     monkeypatch.setenv("RECSYS_URI", where)
     monkeypatch.setenv("RECSYS_COLLECTION", f"password_{uuid.uuid4().hex[:8]}")
     run("load-movies")
-    loads = ("--dry-run", "--update", "--rollback", "--replicas=9", "--db=none")
+    loads = ("--dry-run", "--keep=2", "--rollback", "--replicas=9", "--db=none")
     for line in [
         *(("doctor", *more) for more in ((), ("--json",), ("-v",), ("--db", "none"))),
         *(("recommend", *more) for more in ((), ("--format", "json"), ("--debug",), ("-k", "1"))),

@@ -6,7 +6,7 @@ from pymilvus.exceptions import MilvusException
 
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress
-from recsys.milvus.errors import Denied, Missing, Unreachable, explain
+from recsys.milvus.client import Denied, Missing, Unreachable, explain
 
 SERVER = MilvusAddress("http://root:hunter2@milvus.refused.example:19530", token="root:hunter3")
 LITE = MilvusAddress("movies.db")

@@ -4,7 +4,7 @@ import pytest
 from movie_store import MODEL, answers, collections, movies
 
 from recsys.errors import StoreError
-from recsys.milvus.index import choose_index
+from recsys.milvus.address import choose_index
 from recsys.milvus_store import MilvusStore
 
 MOVIES = movies(60)

@@ -10,9 +10,9 @@ from movie_store import MODEL, OTHER, answers, changed, collections, first, movi
 from pymilvus import DataType, MilvusClient
 
 from recsys.errors import StoreError
-from recsys.milvus import collection as milvus_collection
+from recsys.milvus import publish as milvus_publish
 from recsys.milvus_store import MilvusStore
-from recsys.serving.catalogue import Filter
+from recsys.serving.catalogue import Catalogue, Filter
 
 MOVIES = movies(60)
 
@@ -25,7 +25,6 @@ def test_publishing_says_what_is_published(store: MilvusStore) -> None:
     assert (published.alias, published.model, published.dimension) == ("recsys_movies", MODEL, 16)
     assert published.index.name == "FLAT"
     assert published.is_current
-    assert not published.updating
     opened = store.open(MODEL)
     assert opened.collection == published.collection
     assert opened.software == published.software
@@ -144,6 +143,40 @@ def test_a_wrong_count_or_a_lost_vector_is_not_published(
     assert len(collections(store)) == 1
 
 
+def test_an_upsert_adds_and_replaces_whole_rows_and_is_rolled_back(store: MilvusStore) -> None:
+    store.publish(MOVIES, MODEL)
+    new = movies(3, seed=5)
+    some = changed(MOVIES, 4, titles="Another (1999)", genres=("Drama",), years=1999)
+    some = Catalogue.joined([some.take(MOVIES.ids[3:5]), replace(new, ids=new.ids + 1000)])
+    sent: list[int] = []
+    published = store.upsert(some, MODEL, index="HNSW", progress=sent.append)
+    assert (sum(sent), published.count, published.index.name) == (63, 63, "HNSW")
+    assert answers(store, MOVIES.updated(some))
+    assert store.take(some.ids).titles == some.titles
+    assert store.rollback().count == store.open(None).count == 60
+    assert store.take(MOVIES.ids).titles == MOVIES.titles
+
+
+def test_an_upsert_broken_off_changes_nothing(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(MOVIES, MODEL)
+    some = replace(MOVIES.take(MOVIES.ids[:5]), titles=["New (2000)"] * 5)
+    monkeypatch.setattr(MilvusClient, "flush", first(broken_off, "flush"))
+    with pytest.raises(StoreError, match="broken off"):
+        store.upsert(some, MODEL)
+    assert answers(store, MOVIES)
+    assert store.take(MOVIES.ids).titles == MOVIES.titles
+
+
+def test_an_upsert_of_another_model_is_refused(store: MilvusStore) -> None:
+    with pytest.raises(StoreError, match="no movies are published"):
+        store.upsert(MOVIES, MODEL)
+    store.publish(MOVIES, MODEL)
+    with pytest.raises(StoreError, match=f"of model {MODEL}, these of {OTHER}; publish all"):
+        store.upsert(MOVIES, OTHER)
+
+
 def test_schema_has_what_people_read(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
     client = store._milvus.client
@@ -162,14 +195,14 @@ def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         gone[0] += 1 / 12
 
     clock = SimpleNamespace(monotonic=lambda: 3600 * gone[0], sleep=sleep)
-    monkeypatch.setattr(milvus_collection, "time", clock)
+    monkeypatch.setattr(milvus_publish, "time", clock)
     return gone
 
 
 def test_an_index_that_grows_slowly_is_waited_for(hours: list[float]) -> None:
     shares = iter(np.repeat(np.linspace(0, 1, 50), 2))
     server = SimpleNamespace(uri="http://server:1", timeout=20)
-    milvus_collection.wait(server, "building the index", lambda: next(shares), movies=4_000)
+    milvus_publish.wait(server, "building the index", lambda: next(shares), movies=4_000)
     assert hours[0] > 8
 
 
@@ -179,5 +212,5 @@ def test_an_index_that_stands_still_is_given_up(
 ) -> None:
     server = SimpleNamespace(uri="http://server:1", timeout=20)
     with pytest.raises(StoreError, match="http://server:1: indexing stands still at 20%"):
-        milvus_collection.wait(server, "indexing", lambda: 0.2, movies)
+        milvus_publish.wait(server, "indexing", lambda: 0.2, movies)
     assert least < hours[0] < most

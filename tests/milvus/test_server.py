@@ -16,7 +16,6 @@ from movie_store import MODEL, OTHER, first, movies, unit
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
-from recsys.milvus import publish as milvus_publish
 from recsys.milvus import versions as milvus_versions
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
@@ -65,7 +64,7 @@ def names(store: MilvusStore) -> list[str]:
     return [one for one in found if one.startswith(store.alias + "_v")]
 
 
-def test_publish_update_roll_back(name: str) -> None:
+def test_publish_upsert_roll_back(name: str) -> None:
     with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
         store.publish(MOVIES, MODEL)
         assert right(store)
@@ -73,15 +72,8 @@ def test_publish_update_roll_back(name: str) -> None:
         assert right(store)
         assert store.rollback().model == MODEL
         assert right(store)
-        fewer = MOVIES.take(MOVIES.ids[3:])
-        changes = store.update(fewer, MODEL)
-        assert (changes.added, changes.changed) == ([], [])
-        assert changes.removed == sorted(MOVIES.ids[:3].tolist())
-        assert store.open(MODEL).count == 197
-        wanted = fewer.search(QUERIES, 20).movie_ids.tolist()
-        assert store.search(QUERIES, 20).movie_ids.tolist() == wanted
-        changes = store.update(MOVIES, MODEL)
-        assert changes.added == sorted(MOVIES.ids[:3].tolist())
+        store.publish(MOVIES.take(MOVIES.ids[3:]), MODEL)
+        assert store.upsert(MOVIES.take(MOVIES.ids[:5]), MODEL).count == 200
         assert right(store)
         assert len(names(store)) == len(store.versions()) == 2
 
@@ -120,7 +112,7 @@ def test_readers_see_one_version_or_the_other_during_fifty_switches(name: str) -
             reader.start()
         try:
             for turn in range(50):
-                milvus_publish._move_alias(store._milvus, name, versions[turn % 2])
+                store._versions.move(versions[turn % 2])
                 time.sleep(0.05)
         finally:
             stop.set()

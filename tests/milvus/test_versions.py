@@ -1,6 +1,7 @@
 """Which versions there are, and what of them is swept away."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from movie_store import MODEL, OTHER, answers, collections, movies
@@ -46,7 +47,7 @@ def test_leftovers_are_swept_and_what_is_being_filled_is_left_alone(store: Milvu
 def test_what_is_a_leftover_on_a_server(
     has: dict[str, str], hours: float, leftover: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = SimpleNamespace(lite=False)
+    server: Any = SimpleNamespace(lite=False)
     name = "movies_vx_00000000"
     assert milvus_versions.is_leftover(server, name, has, hours) is leftover
     monkeypatch.setattr(milvus_versions, "building", {name})

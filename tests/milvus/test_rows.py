@@ -3,8 +3,9 @@
 import numpy as np
 from movie_store import changed, movies
 
-from recsys.milvus.schema import FIELDS, MAX_GENRE, as_stored, catalogue_of, expression, rows_of
-from recsys.serving.catalogue import EVERYTHING, Filter
+from recsys.milvus.rows import KEY, VECTOR, as_stored, catalogue_of, expression, rows_of
+from recsys.serving.catalogue import EVERYTHING, FIELDS, Filter
+from recsys.serving.filters import MAX_VALUE
 
 MOVIES = movies(60)
 
@@ -12,14 +13,15 @@ MOVIES = movies(60)
 def test_what_is_written_is_what_is_read() -> None:
     stored = as_stored(changed(MOVIES, 0, titles="é" * 2000, genres=("ü" * 300,)))
     rows = [row for batch in rows_of(stored) for row in batch]
-    assert all(list(row) == FIELDS for row in rows)
-    read = catalogue_of(rows, 16)
+    fields = [KEY, VECTOR, *(field.name for field in FIELDS.values())]
+    assert all(list(row) == fields for row in rows)
+    read = catalogue_of(rows, 16, {})
     assert read.ids.tolist() == sorted(MOVIES.ids.tolist())
     assert (read.titles, read.genres) == (stored.titles, stored.genres)
     np.testing.assert_array_equal(read.vectors, stored.vectors)
     place = read.ids.tolist().index(MOVIES.ids[0])
     assert read.titles[place] == "é" * 512
-    assert len(read.genres[place][0].encode()) == MAX_GENRE
+    assert len(read.genres[place][0].encode()) == MAX_VALUE
 
 
 def test_a_filter_as_an_expression() -> None:

@@ -6,8 +6,7 @@ import pytest
 from recsys.data.schema import Column
 from recsys.errors import QueryError
 from recsys.serving.catalogue import Catalogue, Filter, types
-from recsys.serving.conditions import like, mask
-from recsys.serving.where import DEEPEST, parse
+from recsys.serving.filters import DEEPEST, like, mask, parse
 
 COLUMNS = {
     "brand": Column("category", ["Aki", 'Borg "x"', "", "a_b%c\\d", "Akibono", "Éclair"]),
@@ -28,7 +27,7 @@ TYPES = types({name: column.kind for name, column in COLUMNS.items()})
 
 
 def fitting(text: str) -> list[int]:
-    fits = mask(Filter(where=parse(text, TYPES)).condition, MOVIES._values, len(MOVIES))
+    fits = mask(Filter(where=parse(text, TYPES)).condition, MOVIES.cells, len(MOVIES))
     return MOVIES.ids[fits].tolist()
 
 
@@ -65,6 +64,10 @@ def fitting(text: str) -> list[int]:
         ("price not in [7, 3.5]", [2, 4, 5]),
         ("price is null", [3]),
         ("3 < price < 8", [1, 6]),
+        ("1900 <= year < 1990 or year in []", [2, 4, 6]),
+        ("1 < array_length(tags)", [1]),
+        ("(year) > 1990", [1, 5]),
+        ("brand IS  NULL or about Not\nLike 'a%'", [1, 3, 5, 6]),
         ("8 > price", [1, 4, 6]),
         ("not (price > 5)", [1, 3, 4]),  # 3 is not known to cost more than 5
         ("year < 1990", [2, 4, 6]),  # not 3, whose year is unknown
@@ -98,7 +101,7 @@ def test_which_movies_fit(text, expected):
     [
         ("", "expected a condition such as year >= 1990, found none, at character 1"),
         ("bran == 'x'", "no column bran, near are brand, at character 1"),
-        ("zzz == 'x'", "no column zzz, there are title, year, genres, is_new, brand, price"),
+        ("zzz == 'x'", "no column zzz, there are title, genres, year, is_new, brand, price"),
         ("vector == 'x'", "no column vector"),
         ("price == 'x'", "expected a number, found 'x', at character 10"),
         ("brand == 3", "expected a text in quotes, found 3"),
@@ -113,25 +116,36 @@ def test_which_movies_fit(text, expected):
         (r"brand == 'x\'", "found a text that does not end"),
         (r"brand == 'x\q'", r"\q means nothing, a backslash is \\"),
         ("brand == 'x' or true", "no column true"),
-        ("(year > 1", "expected ')', found the end, at character 10"),
-        ("year > 1)", "expected and, or or the end, found )"),
-        ("year > 1 year < 3", "expected and, or or the end, found year"),
+        ("(year > 1", "expected ), found the end, at character 10"),
+        ("year > 1)", "expected the end, found ), at character 9"),
+        ("year > 1 year < 3", "expected an operator, found year, at character 10"),
         ("year > 1; drop", "found ';', at character 9"),
         ("year + 1 > 3", "found '+'"),
-        ("year not 3", "expected in or like, found 3"),
+        ("year not 3", "expected an operator, found not, at character 6"),
         (r"brand like 'a\\\\b'", "in a pattern nothing is escaped"),
         ("price like '1%'", "price is no text, like is for texts"),
         ("brand in 'Aki'", "expected '[', found 'Aki'"),
-        ("brand in ['Aki' 'x']", "expected ','"),
+        ("brand in ['Aki' 'x']", "expected an operator, found 'x'"),
         ("genres == 'War'", "several values are asked for by array_contains"),
         ("array_contains(brand, 'x')", "brand does not hold several values"),
         ("array_first(tags, 'x')", "there is no array_first"),
         ("array_contains(tags, 3)", "expected a text in quotes"),
-        ("array_length(tags)", "expected a comparison, found the end"),
-        ("5 5", "expected a comparison, found 5"),
+        ("array_length(tags)", "expected a comparison of array_length"),
+        ("5 5", "expected an operator, found 5, at character 3"),
         ("5 < 6", "expected a column, found 6"),
-        ("brand is 3", "expected 'null', found 3"),
+        ("brand is 3", "expected an operator, found is, at character 7"),
         ("1990x < year", "found '1'"),
+        ("year >", "expected a column or a value, found the end, at character 7"),
+        ("year > and is_new", "expected a column or a value, found and, at character 8"),
+        ("or is_new", "expected a column or a value, found or, at character 1"),
+        ("(year > 1]", "expected ), found ], at character 10"),
+        ("year == (1, 2)", "expected a whole number, found ("),
+        ("()", "expected a column or a value, found ), at character 2"),
+        ("year == not 3", "expected a condition such as year >= 1990, at character 1"),
+        ("year[0] > 1", "expected an operator, found [, at character 5"),
+        ("brand == ('x' == 'y')", "expected a text in quotes"),
+        ("array_contains(tags)", "array_contains is of a column and a value"),
+        ("array_contains(tags, 'x') > 1", "expected a comparison of array_length"),
         ("not " * (DEEPEST + 1) + "is_new", f"more than {DEEPEST} brackets in each other"),
         ("(" * 5000 + "is_new", f"more than {DEEPEST} brackets in each other"),
     ],

@@ -1,0 +1,170 @@
+"""The row of a movie in Milvus: its schema, and writing, reading and filtering it.
+
+Which fields there are, and how long, is said once, by the attributes of a `Catalogue`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymilvus import CollectionSchema, DataType, MilvusClient
+
+from recsys.data.ids import MAX_TEXT, Id, id_array, is_text
+from recsys.data.schema import Column, Kind
+from recsys.errors import StoreError
+from recsys.serving.catalogue import FIELDS, Catalogue, Field, Filter, fields_of
+from recsys.serving.filters import MAX_VALUE, UNKNOWN_NUMBER, And, Type, cut, listed, written
+
+FORMAT = "1"  # of the row and of a collection's properties; another is refused
+KEY, VECTOR = "movie_id", "vector"
+MAX_VALUES = 256  # genres of a movie, or values of a column of several
+BATCH = 2_000  # movies sent at a time
+_DATA_TYPES: dict[Type, DataType] = {
+    "text": DataType.VARCHAR,
+    "texts": DataType.ARRAY,
+    "number": DataType.DOUBLE,
+    "whole": DataType.INT32,
+    "flag": DataType.BOOL,
+}
+_DTYPES = {"number": np.float64, "whole": np.int32, "flag": np.bool_}
+
+
+def collection_schema(movies: Catalogue) -> CollectionSchema:
+    """The schema of a collection for the movies."""
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    if is_text(movies.ids):
+        schema.add_field(KEY, DataType.VARCHAR, is_primary=True, max_length=MAX_TEXT)
+    else:
+        schema.add_field(KEY, DataType.INT64, is_primary=True)
+    several = {"element_type": DataType.VARCHAR, "max_capacity": MAX_VALUES}
+    for name, type, limit in fields_of(movies.kinds):
+        sizes = {"text": {"max_length": limit}, "texts": {**several, "max_length": MAX_VALUE}}
+        schema.add_field(name, _DATA_TYPES[type], **sizes.get(type, {}))
+    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=movies.vectors.shape[1])
+    return schema
+
+
+def described(description: Mapping[str, Any]) -> tuple[int, bool, dict[str, Kind]]:
+    """The length of vectors, whether ids are text, and the columns, of a collection of ours.
+
+    Args:
+        description: as Milvus gives it; of it, texts are categories.
+    """
+    fields = {field["name"]: field for field in description["fields"]}
+    text_ids = fields.pop(KEY)["type"] == DataType.VARCHAR
+    dimension = int(fields.pop(VECTOR)["params"]["dim"])
+    for field in FIELDS.values():
+        del fields[field.name]
+    kinds: dict[int, Kind] = {DataType.DOUBLE: "number", DataType.ARRAY: "categories"}
+    columns = {name: kinds.get(field["type"], "category") for name, field in fields.items()}
+    return dimension, text_ids, columns
+
+
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Refuse movies that would be searched wrongly.
+
+    Raises:
+        StoreError: naming the first movie at fault.
+    """
+    if not len(catalogue):
+        raise StoreError("there is no movie to publish", "give movies, or train again", "train")
+    again = np.ones(len(catalogue), np.bool_)
+    again[np.unique(catalogue.ids, return_index=True)[1]] = False
+    finite = np.isfinite(catalogue.vectors).all(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        norms = np.linalg.norm(catalogue.vectors, axis=1)
+    several = [each.name for each in fields_of(catalogue.kinds) if each.type == "texts"]
+    counts = {name: np.array([len(cell) for cell in catalogue.cells(name)]) for name in several}
+    for wrong, what in [
+        (again, "is there twice"),
+        (_unfit_ids(catalogue.ids), "has a negative id, or an empty or too long one"),
+        (~finite, "has a vector with a value that is not finite"),
+        (~(np.abs(norms - 1) <= 1e-3), "has a vector that is not of unit length"),
+        *((each > MAX_VALUES, f"has more than {MAX_VALUES} {n}") for n, each in counts.items()),
+    ]:
+        if wrong.any():
+            raise StoreError(
+                f"movie {catalogue.ids[int(np.argmax(wrong))]} {what}: nothing was published",
+                "correct the movies or train again",
+                "train",
+            )
+
+
+def _unfit_ids(ids: NDArray) -> NDArray[np.bool_]:
+    if not is_text(ids):
+        return ids < 0
+    return np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in ids.tolist()], np.bool_)
+
+
+def as_stored(catalogue: Catalogue) -> Catalogue:
+    """The movies by rising id, with texts cut to what Milvus takes."""
+    in_order = bool((catalogue.ids[1:] > catalogue.ids[:-1]).all())
+    movies = catalogue if in_order else catalogue.take(np.sort(catalogue.ids))
+    cells = {each.name: _cut(movies.cells(each.name), each) for each in fields_of(movies.kinds)}
+    return _with_cells(movies.ids, movies.vectors, cells, movies.kinds)
+
+
+def rows_of(stored: Catalogue) -> Iterator[list[dict[str, Any]]]:
+    """Movies from `as_stored` as rows of Milvus, BATCH at a time."""
+    cells = {KEY: stored.ids.tolist(), VECTOR: stored.vectors}
+    for name, type, _ in fields_of(stored.kinds):
+        cells[name] = _sent(stored.cells(name), type)
+    for start in range(0, len(stored), BATCH):
+        batch = zip(*(values[start : start + BATCH] for values in cells.values()), strict=True)
+        yield [dict(zip(cells, row, strict=True)) for row in batch]
+
+
+def catalogue_of(
+    rows: Sequence[Mapping[str, Any]], dimension: int, kinds: Mapping[str, Kind]
+) -> Catalogue:
+    """Rows of Milvus as movies, in the order of the rows."""
+    vectors = np.array([row[VECTOR] for row in rows], np.float32).reshape(len(rows), dimension)
+    cells = {
+        name: _received([row[name] for row in rows], type) for name, type, _ in fields_of(kinds)
+    }
+    return _with_cells(id_array(row[KEY] for row in rows), vectors, cells, kinds)
+
+
+def _with_cells(
+    ids: NDArray, vectors: NDArray[np.float32], cells: Mapping[str, Any], kinds: Mapping[str, Kind]
+) -> Catalogue:
+    """A catalogue of the values of its fields, by their names."""
+    return Catalogue(
+        ids=ids,
+        vectors=vectors,
+        **{attribute: cells[field.name] for attribute, field in FIELDS.items()},
+        columns={name: Column(kind, cells[name]) for name, kind in kinds.items()},
+    )
+
+
+def _cut(values: Any, field: Field) -> Any:
+    """A field's values with texts cut to what Milvus takes."""
+    if field.type == "text":
+        return [cut(each, field.limit) for each in values]
+    return [tuple(map(cut, each)) for each in values] if field.type == "texts" else values
+
+
+def _sent(values: Any, type: Type) -> list[Any]:
+    """A field's values as Milvus takes them; there is something for unknown ones too."""
+    if type == "texts":
+        return [list(each) for each in values]
+    if type == "number":
+        values = np.where(np.isfinite(values), values, UNKNOWN_NUMBER)
+    return values if type == "text" else values.tolist()
+
+
+def _received(values: list[Any], type: Type) -> Any:
+    """What `_sent` made of a field."""
+    if type in ("text", "texts"):
+        return [tuple(each) for each in values] if type == "texts" else values
+    array: NDArray = np.array(values, _DTYPES[type])
+    return np.where(array > UNKNOWN_NUMBER, array, np.nan) if type == "number" else array
+
+
+def expression(filter: Filter, excluded: NDArray | Sequence[Id] = ()) -> str:
+    """A filter and excluded ids as Milvus' expression, "" where all fit."""
+    parts = [written(filter.condition)] if filter.condition != And(()) else []
+    if len(excluded):
+        parts.append(f"{KEY} not in {listed(id_array(excluded).tolist())}")
+    return " and ".join(f"({part})" for part in parts)
