@@ -49,11 +49,11 @@ class Interactions(NamedTuple):
             values: (N,)
             times: (N,) all 0 if not given.
         """
-        user_rows = np.asarray(user_rows, np.int64)
-        order = np.lexsort((np.asarray(movie_rows), user_rows))
+        rows, columns = np.asarray(user_rows, np.int64), np.asarray(movie_rows, np.int64)
+        order = np.argsort(rows * (columns.max(initial=0) + 1) + columns, kind="stable")
         return cls(
-            _pointers(np.bincount(user_rows, minlength=users + 1)),
-            np.asarray(movie_rows)[order].astype(np.int32),
+            _pointers(np.bincount(rows, minlength=users + 1)),
+            columns[order].astype(np.int32),
             np.asarray(values, np.float32)[order],
             np.zeros(len(order), np.int64) if times is None else np.asarray(times, np.int64)[order],
         )

@@ -4,6 +4,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from recsys.data.dataset import name_and_year
 from recsys.data.ids import Id
@@ -13,6 +14,7 @@ _ARTICLES = (
     *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
     *("der", "die", "das", "den", "det", "en", "ett", "o", "os", "as"),
 )
+_FIRST = {article.rstrip("'") for article in _ARTICLES}
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNORECASE)
 
@@ -34,10 +36,10 @@ def plain(title: str) -> str:
     text = _MOVED.sub(r"\2 \1", name_and_year(title)[0])
     text = unicodedata.normalize("NFKD", text.casefold())
     words = re.findall(r"\w+", "".join(c for c in text if not unicodedata.combining(c)))
-    articles = {word.rstrip("'") for word in _ARTICLES}
-    return " ".join(words[1:] if len(words) > 1 and words[0] in articles else words)
+    return " ".join(words[1:] if len(words) > 1 and words[0] in _FIRST else words)
 
 
+@cache
 def names_of(title: str) -> set[str]:
     """The plain names of a movie: its title's and those of other titles given in brackets."""
     text, _ = name_and_year(title)
@@ -75,18 +77,18 @@ def find(
     if bare[:3].lower() == "id:" and bare not in by_text and bare[3:] in by_text:
         return by_text[bare[3:]]
     wanted, year = plain(text), name_and_year(text)[1]
-    names = [(i, title, names_of(title)) for i, title in zip(movie_ids, titles, strict=True)]
+    movies = [
+        (movie_id, title, names_of(title))
+        for movie_id, title in zip(movie_ids, titles, strict=True)
+        if year in (0, name_and_year(title)[1])
+    ]
     words = set(wanted.split())
     for exact, fits in (
         (True, lambda name: name == wanted),
         (False, lambda name: f"{name} ".startswith(f"{wanted} ")),
         (False, lambda name: words <= set(name.split())),
     ):
-        matches = [
-            (movie_id, title)
-            for movie_id, title, each in names
-            if wanted and any(map(fits, each)) and year in (0, name_and_year(title)[1])
-        ]
+        matches = [(i, title) for i, title, names in movies if wanted and any(map(fits, names))]
         if len(matches) == 1:
             return matches[0][0]
         if matches:
@@ -94,7 +96,7 @@ def find(
             raise _ambiguous(text, matches, dict(zip(movie_ids, counts, strict=True)))
         if exact and bare in by_text:
             return by_text[bare]
-    by_name = {name: title for _, title, each in names for name in each}
+    by_name = {name: title for title in titles for name in names_of(title)}
     near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
     hint = f", near are {', '.join(map(shortened, near))}" if near else ""
     cause = f"no movie{known} is called {quoted(text)}{hint}"
