@@ -5,7 +5,7 @@ from command_line import SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.titles import AmbiguousTitle, find, names_of, plain
+from recsys.data.titles import AmbiguousTitle, find
 from recsys.errors import DataError
 from recsys.preprocess import read_movies
 
@@ -119,45 +119,31 @@ def test_every_movie_of_the_sample_is_found_by_its_own_title_and_id():
         assert find(str(movie_id), IDS, MOVIES.titles) == movie_id
 
 
-def test_an_ambiguous_title_lists_the_movies_with_their_ids():
+def test_an_ambiguous_title_lists_the_movies_with_their_ids_the_most_rated_first():
     with pytest.raises(AmbiguousTitle) as refused:
         in_own("hamlet")
     assert "Hamlet (1996) = 10, Hamlet (1990) = 20" in str(refused.value)
     assert str(refused.value).endswith("give the year, or the id as id:10")
-
-
-def test_the_most_rated_are_listed_first():
     rated = [40 if movie_id == 20 else 3 for movie_id in OWN]
     with pytest.raises(AmbiguousTitle, match=r"Hamlet \(1990\) = 20, Hamlet \(1996\) = 10"):
         find("hamlet", list(OWN), list(OWN.values()), lambda: rated)
-
-
-def test_a_long_list_is_cut():
     titles = [f"Police Academy {n} (19{80 + n})" for n in range(14)]
     with pytest.raises(AmbiguousTitle, match=r"and 4 more; give the year, or the id as id:100"):
         find("police academy", list(range(100, 114)), titles)
 
 
-def test_near_misses_are_named():
-    with pytest.raises(DataError, match=r"near are Toy Story \(1995\)"):
-        in_sample("toy ratingy")
-    with pytest.raises(DataError, match=r"Shawshank Redemption, The \(1994\)"):
-        in_sample("the shawshenk redemtion")
-
-
-def test_a_wrong_year_names_the_movie_of_the_right_one():
-    with pytest.raises(DataError, match=r"Toy Story \(1995\)"):
-        in_sample("Toy Story (1996)")
-
-
-def test_names_of_a_movie():
-    assert plain("Misérables, Les (1995)") == "miserables"
-    assert plain("The The (1990)") == "the"
-    assert names_of("Fifth Element, The (Cinquième élément, Le) (1997)") >= {
-        "fifth element",
-        "cinquieme element",
-    }
-    assert names_of("M (1931)") == {"m"}
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("toy ratingy", "near are Toy Story (1995)"),
+        ("the shawshenk redemtion", "Shawshank Redemption, The (1994)"),
+        ("Toy Story (1996)", "Toy Story (1995)"),  # a wrong year
+    ],
+)
+def test_near_misses_are_named(typed, near):
+    with pytest.raises(DataError) as refused:
+        in_sample(typed)
+    assert near in str(refused.value)
 
 
 @settings(max_examples=25, deadline=None)
