@@ -1,5 +1,7 @@
 """Errors with a cause and a remedy apart; the command line words the remedy as its own options."""
 
+from collections.abc import Sequence
+
 QUOTED = 80  # characters of a found value that a message repeats at most
 
 
@@ -15,6 +17,12 @@ def quoted(text: str) -> str:
     "xxxxx...'"
     """
     return repr(shortened(text))
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The first ten texts, and how many more there are."""
+    more = f" and {len(texts) - 10} more" if len(texts) > 10 else ""
+    return ", ".join(texts[:10]) + more
 
 
 class RecsysError(Exception):

@@ -138,9 +138,8 @@ class Movies:
         places = positions(self.ids, movie_ids)
         if (places < 0).any():
             missing = np.asarray(movie_ids)[places < 0][0]
-            raise QueryError(
-                f"movie {missing} is not one of the {len(self)} movies", "take one of them", "movie"
-            )
+            cause = f"movie {missing} is not one of the {len(self)} movies"
+            raise QueryError(cause, "take one of them")
         return self[places]
 
 

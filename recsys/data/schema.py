@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
-from recsys.errors import QueryError
+from recsys.errors import QueryError, listed
 
 _WORD = re.compile(r"\w+")
 
@@ -227,12 +227,6 @@ def in_digits(number: float) -> str:
     ('3.14159', '19950832')
     """
     return f"{number:.0f}" if 1e6 <= abs(number) < 1e15 else f"{number:g}"
-
-
-def listed(values: Sequence[str]) -> str:
-    """The first ten values, and how many more there are."""
-    more = f" and {len(values) - 10} more" if len(values) > 10 else ""
-    return ", ".join(values[:10]) + more
 
 
 def padded(lists: Sequence[Sequence[int]], dtype: type[np.integer] = np.int64) -> NDArray:

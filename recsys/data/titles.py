@@ -8,7 +8,7 @@ from functools import cache
 
 from recsys.data.dataset import name_and_year
 from recsys.data.ids import Id
-from recsys.errors import QueryError, quoted, shortened
+from recsys.errors import QueryError, listed, quoted, shortened
 
 _ARTICLES = (
     *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
@@ -100,16 +100,15 @@ def find(
     near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
     hint = f", near are {', '.join(map(shortened, near))}" if near else ""
     cause = f"no movie{known} is called {quoted(text)}{hint}"
-    raise UnknownMovie(cause, "give its title or id", "movie")
+    raise UnknownMovie(cause, "give its title or id")
 
 
 def _ambiguous(text: str, found: list[tuple[Id, str]], rated: dict[Id, int]) -> AmbiguousTitle:
     """The error for several movies; lists ten of them, the most rated first."""
     found = sorted(found, key=lambda movie: -rated[movie[0]])
-    listed = ", ".join(f"{shortened(title)} = {i}" for i, title in found[:10])
-    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+    movies = listed([f"{shortened(title)} = {i}" for i, title in found])
     first = f"id:{found[0][0]}"
     remedy = f"give the year, or the id as {first}"
     if len({title for _, title in found}) < len(found):
         remedy = f"several have the same title and year: give the id as {first}"
-    return AmbiguousTitle(f"{quoted(text)} may be {listed}{more}", remedy, "movie")
+    return AmbiguousTitle(f"{quoted(text)} may be {movies}", remedy)
