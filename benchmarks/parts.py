@@ -21,12 +21,12 @@ from recsys.cli.tables import table
 from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
 from recsys.data.movielens import MAX_RATING
-from recsys.evaluation.experiment import task_of
-from recsys.evaluation.ours import Ours, our_model, train
+from recsys.evaluation.baselines import Problem
+from recsys.evaluation.compare import Comparison
 from recsys.evaluation.similar import by_scores, pairs_in, similar_mrr
-from recsys.evaluation.splits import Part, split
+from recsys.evaluation.splits import split
 from recsys.infer import catalogue, predicted_ratings, user_parts_of
-from recsys.metrics import RankingTask, best, ranking_metrics, rating_metrics
+from recsys.metrics import best, ranking_metrics, rating_metrics
 from recsys.preprocess import read_dataset
 from recsys.serving.vector import unit
 from recsys.train import use_all_cores
@@ -45,61 +45,57 @@ def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {"all, as served": parts} | (without if len(parts) > 2 else {}) | alone
 
 
-def asked(ours: Ours, user_ids: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
+def asked(ours: Comparison, user_ids: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
     """The users' parts, (B, size) each."""
     return user_parts_of(ours.model, ours.queries(user_ids)).parts
 
 
-def ndcg(ours: Ours, task: RankingTask, chosen: tuple[str, ...]) -> float:
+def ndcg(ours: Comparison, chosen: tuple[str, ...]) -> float:
     """Of lists by the weighted cosines of some parts."""
-    model = ours.model
+    model, task = ours.model, ours.task
     weights = {"retrieval": 1.0, "rating": model.weights.rating, "ease": model.weights.ease}
     parts = asked(ours, task.user_ids)
     queries = model.layout.queries({n: parts[n] * np.float32(weights[n]) for n in chosen})
-    scores = queries @ ours.movies.take(np.sort(ours.movies.ids)).vectors.T
+    scores = queries @ ours.movies.vectors.T
     lists = best(task, lambda ids: scores[positions(task.user_ids, ids)])
     return ranking_metrics(task, lists)["ndcg@10"].value
 
 
-def rmse(ours: Ours, part: Part, chosen: tuple[str, ...]) -> float:
+def rmse(ours: Comparison, chosen: tuple[str, ...]) -> float:
     """Of the weighted mean of the ratings that some parts predict."""
     head = ours.model.weights.head
     weights = {"rating": MAX_RATING * head, "factors": 1 - head}
     total = sum({"rating": head, "factors": 1 - head}[name] for name in chosen)
-    users, user = np.unique(part.test.user_ids, return_inverse=True)
+    users, user = np.unique(ours.test.user_ids, return_inverse=True)
     parts = asked(ours, users)
     weighted = {n: parts[n] * np.float32(weights[n] / total) for n in chosen}
     queries = ours.model.layout.queries(weighted)
-    movies = ours.movies.vectors[positions(ours.movies.ids, part.test.movie_ids)]
+    movies = ours.movies.vectors[positions(ours.movies.ids, ours.test.movie_ids)]
     found = predicted_ratings(queries[user], movies)
-    return rating_metrics(part.test.user_ids, part.test.values, found)["rmse"].value
+    return rating_metrics(ours.test.user_ids, ours.test.values, found)["rmse"].value
 
 
 def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dict[str, float]]:
     """ndcg@10 and rmse by row."""
-    part = split(dataset.ratings, protocol, seed).choice
+    problem = Problem(split(dataset.ratings, protocol, seed).choice, dataset, protocol)
     with TemporaryDirectory(prefix="recsys-") as folder:
-        options = Options(seed=seed)
-        model = train(dataset, part.train, protocol, options, Path(folder) / "model")
-        task = task_of(part, dataset, protocol)
-        ours = our_model(model, dataset, part.fold_in, task.movie_ids, protocol)
-        ranked = {name: ndcg(ours, task, chosen) for name, chosen in kept(RANKING).items()}
-        rated = {name: rmse(ours, part, chosen) for name, chosen in kept(RATING).items()}
-        model.weights = model.weights._replace(recency_floor=1.0)
-        ranked["all, without recency"] = ndcg(ours, task, RANKING)
+        ours = Comparison(problem, Options(seed=seed), Path(folder))
+        ranked = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
+        rated = {name: rmse(ours, chosen) for name, chosen in kept(RATING).items()}
+        ours.model.weights = ours.model.weights._replace(recency_floor=1.0)
+        ranked["all, without recency"] = ndcg(ours, RANKING)
     return {"ndcg@10": ranked, "rmse": rated}
 
 
 def of_new_movies(dataset: Dataset, seed: int) -> dict[str, float]:
     """ndcg@10 of movies without ratings among themselves, by the prior that content gives."""
-    part = split(dataset.ratings, "cold-movies", seed).choice
+    parts = split(dataset.ratings, "cold-movies", seed)
+    problem = Problem(parts.choice, dataset, "cold-movies")
     with TemporaryDirectory(prefix="recsys-") as folder:
-        options = Options(seed=seed)
-        model = train(dataset, part.train, "cold-movies", options, Path(folder) / "model")
-        task = task_of(part, dataset, "cold-movies")
-        ours = our_model(model, dataset, part.fold_in, task.movie_ids, "cold-movies")
-        found = {name: ndcg(ours, task, chosen) for name, chosen in kept(RANKING).items()}
+        ours = Comparison(problem, Options(seed=seed), Path(folder))
+        found = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
     rng = np.random.default_rng(seed)
+    task = problem.task
     lists = best(task, lambda ids: rng.random((len(ids), len(task.movie_ids))))
     return found | {"without the prior: chance": ranking_metrics(task, lists)["ndcg@10"].value}
 

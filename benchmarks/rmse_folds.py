@@ -20,11 +20,11 @@ from surprise import Dataset as SurpriseDataset
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from recsys.data.dataset import Dataset, Ratings
-from recsys.evaluation.ours import HELD_OUT, our_model
-from recsys.evaluation.splits import folds
+from recsys.evaluation.baselines import Problem
+from recsys.evaluation.compare import Comparison
+from recsys.evaluation.splits import Stage
 from recsys.metrics import rating_metrics
 from recsys.preprocess import read_dataset
-from recsys.train import finish, fit, save
 from recsys.training.options import Options
 
 Predict = Callable[[Ratings, Ratings], NDArray[np.floating]]  # training, test -> (N,) ratings
@@ -34,13 +34,9 @@ def ours(dataset: Dataset, seed: int) -> Predict:
     """What `recsys train` makes by default, a random tenth choosing its epoch."""
 
     def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
-        held = np.random.default_rng(seed).random(len(train)) < HELD_OUT
-        options = Options(seed=seed)
-        fitted = finish(fit(dataset, train[~held], options, train[held]), dataset, train)
+        problem = Problem(Stage(train, test[np.arange(0)], test), dataset)
         with TemporaryDirectory(prefix="recsys-") as folder:
-            model = save(fitted, Path(folder) / "model", {})
-            nothing = test[np.zeros(len(test), bool)]
-            return our_model(model, dataset, nothing, dataset.movies.ids).predicted(test)
+            return Comparison(problem, Options(seed=seed), Path(folder)).predicted()
 
     return predict
 
@@ -63,6 +59,14 @@ def trainset(ratings: Ratings) -> Trainset:
     scale = (float(ratings.values.min()), float(ratings.values.max()))
     data = SurpriseDataset(Reader(rating_scale=scale))
     return data.construct_trainset([(*line, None) for line in lines])
+
+
+def folds(ratings: Ratings, count: int, seed: int) -> Iterator[tuple[Ratings, Ratings]]:
+    """Random k-fold over ratings: (training, test) pairs, each rating in one test."""
+    ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
+    fold = np.random.default_rng(seed).permutation(len(ratings)) % count  # (N,)
+    for number in range(count):
+        yield ratings[fold != number], ratings[fold == number]
 
 
 def table(dataset: Dataset, count: int, seed: int) -> Iterator[tuple[str, list[float], float]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recsys import errors as errors
-    from recsys.evaluation.experiment import evaluate as evaluate
+    from recsys.evaluation.compare import evaluate as evaluate
     from recsys.infer import Recommendation as Recommendation
     from recsys.infer import Recommender as Recommender
     from recsys.infer import UserQuery as UserQuery
@@ -60,7 +60,7 @@ _HOMES = {
     "Recommender": "recsys.infer",
     "UserQuery": "recsys.infer",
     "catalogue": "recsys.infer",
-    "evaluate": "recsys.evaluation.experiment",
+    "evaluate": "recsys.evaluation.compare",
     "load_model": "recsys.serving.model_folder",
     "predict": "recsys.infer",
     "read_dataset": "recsys.preprocess",

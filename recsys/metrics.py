@@ -6,18 +6,20 @@ movies a user has seen are left out; a held-out rating of LIKED or more makes a 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
-from recsys.data.interactions import Interactions
 from recsys.data.movielens import LIKED
+from recsys.data.schema import PADDING
 from recsys.errors import DataError, ModelError
-from recsys.serving.catalogue import NO_MOVIE
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1 << 22  # scores held at a time
@@ -47,51 +49,63 @@ class Interval(NamedTuple):
     high: float
 
 
-class Histories:
-    """Who rated what, by user id; the movies are columns of a given order.
+def matrix(
+    ratings: Ratings,
+    user_ids: NDArray[np.integer],
+    movie_ids: NDArray[np.integer],
+    values: NDArray[np.floating] | None = None,
+) -> "csr_matrix":
+    """(U, M) ratings of some users and movies, in the order of their ids; others are dropped.
 
     Args:
-        ratings: N ratings; those of movies that are not among `movie_ids` are dropped.
-        movie_ids: (M,) unique ids, column by column.
-        values: (N,) what stands for each rating, 1 if not given.
+        values: (N,) float32, what each rating counts, 1 if not given; a 0 is not stored.
     """
+    from scipy.sparse import csr_matrix
 
-    def __init__(
-        self,
-        ratings: Ratings,
-        movie_ids: NDArray[np.integer],
-        values: NDArray[np.floating] | None = None,
-    ) -> None:
-        columns = positions(movie_ids, ratings.movie_ids)
-        kept = columns >= 0
-        values = np.ones(len(ratings), np.float32) if values is None else values
-        self.user_ids, rows = np.unique(ratings.user_ids[kept], return_inverse=True)
-        self._rows = Interactions.build(
-            len(self.user_ids), rows + 1, columns[kept] + 1, values[kept], ratings.times[kept]
-        )
-        self._columns = np.arange(1, len(movie_ids) + 1)
-
-    def dense(self, user_ids: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(B, M) one row a user, zero where there is no rating."""
-        return self._rows.dense(positions(self.user_ids, user_ids) + 1, self._columns)
+    rows, columns = positions(user_ids, ratings.user_ids), positions(movie_ids, ratings.movie_ids)
+    values = np.ones(len(ratings), np.float32) if values is None else values
+    stored = (rows >= 0) & (columns >= 0) & (values != 0)
+    cells = values[stored].astype(np.float32), (rows[stored], columns[stored])
+    return csr_matrix(cells, (len(user_ids), len(movie_ids)))
 
 
 @dataclass(frozen=True)
 class RankingTask:
-    """The users to recommend to, the movies to choose from, and the relevant ones."""
+    """The users to recommend to, the movies to choose from, and the held-out ratings."""
 
     user_ids: NDArray[np.int64]  # (E,) those with at least one relevant movie
     movie_ids: NDArray[np.int64]  # (M,) candidates, ascending
-    seen: Histories
-    relevant: Histories
+    seen: "csr_matrix"  # (E, M) what is not recommended again
+    held_out: "csr_matrix"  # (E, M) ratings; LIKED and more are relevant
     information: NDArray[np.float64]  # (M,) -log2 of the share of train users who rated each
     left_out: int  # users in the held-out part without a relevant movie
+    first_times: NDArray[np.int64] | None = None  # (M,) of each movie's first rating
+    cutoff_times: NDArray[np.int64] | None = None  # (E,) when each user asks; both or none
+
+    def take(self, rows: NDArray[np.integer]) -> "RankingTask":
+        """The same task for some of the users."""
+        cutoffs = None if self.cutoff_times is None else self.cutoff_times[rows]
+        seen, held_out = self.seen[rows], self.held_out[rows]
+        ids = self.user_ids[rows]
+        return replace(self, user_ids=ids, seen=seen, held_out=held_out, cutoff_times=cutoffs)
 
     def blocks(self) -> Iterator[slice]:
-        """The users part by part, few enough for a score of every movie for each."""
+        """Slices of the users, few enough at a time for a score of every movie for each."""
         step = max(1, BLOCK // len(self.movie_ids))
         for start in range(0, len(self.user_ids), step):
             yield slice(start, start + step)
+
+    def excluded(self, rows: slice) -> NDArray[np.bool_]:
+        """(B, M) movies that must not be recommended: seen, or not available yet.
+
+        Not available are movies first rated after a user's cutoff time, but for those that the
+        user rates later: they are what the task asks for.
+        """
+        mask = self.seen[rows].toarray() > 0
+        if self.first_times is not None and self.cutoff_times is not None:
+            late = self.first_times > self.cutoff_times[rows, None]
+            mask |= late & (self.held_out[rows].toarray() == 0)
+        return mask
 
 
 def ranking_task(
@@ -109,8 +123,8 @@ def ranking_task(
         DataError: no user in `test` likes one of the candidates.
     """
     candidates = np.unique(np.asarray(movie_ids, np.int64))
-    relevant = test[(test.values >= LIKED) & np.isin(test.movie_ids, movie_ids)]
-    users = np.unique(np.asarray(relevant.user_ids, np.int64))
+    relevant = (test.values >= LIKED) & np.isin(test.movie_ids, candidates)
+    users = np.unique(test.user_ids[relevant].astype(np.int64))
     if not len(users):
         raise DataError(
             f"no candidate is rated {LIKED:g} or more in the {len(test)} held-out ratings",
@@ -121,81 +135,76 @@ def ranking_task(
     return RankingTask(
         users,
         candidates,
-        Histories(seen, candidates),
-        Histories(relevant, candidates),
+        matrix(seen, users, candidates),
+        matrix(test, users, candidates, test.values),
         np.log2(max(1, len(np.unique(train.user_ids)))) - np.log2(np.maximum(1, counts)),
         len(np.unique(test.user_ids)) - len(users),
     )
 
 
 def best(task: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
-    """(E, k) ids of the unseen movies with the highest scores, best first, NO_MOVIE behind."""
+    """(E, k) ids of the allowed movies with the highest scores, best first, PADDING behind."""
     lists = []
-    for part in task.blocks():
-        users = task.user_ids[part]
-        scores = np.where(task.seen.dense(users) > 0, -np.inf, score(users))
+    for rows in task.blocks():
+        scores = np.where(task.excluded(rows), -np.inf, score(task.user_ids[rows]))
         lists.append(top_k(scores, k))
     columns = np.concatenate(lists)
-    return np.where(columns >= 0, task.movie_ids[columns], NO_MOVIE)
+    return np.where(columns >= 0, task.movie_ids[columns], PADDING)
 
 
 def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     """(B, k) columns of the largest scores, best first, of equal ones the first column first.
 
-    -inf is never chosen; -1 fills a row with fewer than k other scores.
+    -inf is never chosen; PADDING fills a row with fewer than k other scores.
 
     Raises:
         ModelError: a score is NaN.
     """
     if np.isnan(scores).any():
         raise ModelError("a score is not a number", "train again", "train")
-    kept = min(k, scores.shape[1])
-    bound = np.partition(scores, -kept, axis=1)[:, -kept, None]  # (B, 1) the k-th largest
+    width = min(k, scores.shape[1])
+    bound = np.partition(scores, -width, axis=1)[:, -width, None]  # (B, 1) the k-th largest
     above, equal = scores > bound, scores == bound
-    room = kept - above.sum(axis=1, keepdims=True)
-    chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))  # (B, M) kept a row
-    columns = np.nonzero(chosen)[1].reshape(-1, kept)
+    room = width - above.sum(axis=1, keepdims=True)
+    chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))  # (B, M) `width` a row
+    columns = np.nonzero(chosen)[1].reshape(-1, width)
     values = np.take_along_axis(scores, columns, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
-    columns = np.take_along_axis(np.where(values > -np.inf, columns, -1), order, axis=1)
-    return np.pad(columns, ((0, 0), (0, k - kept)), constant_values=-1)
+    columns = np.take_along_axis(np.where(values > -np.inf, columns, PADDING), order, axis=1)
+    return np.pad(columns, ((0, 0), (0, k - width)), constant_values=PADDING)
 
 
 def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, PerUser]:
     """The metrics of lists of recommended movies, by user.
 
     ndcg@10: the ideal is cut at min(10, relevant). recall@k: hits / min(k, relevant). mrr@20:
-    1 / place of the first relevant movie, 0 if it is not among 20. novelty@10: mean of -log2 of
+    1 / rank of the first relevant movie, 0 if it is not among 20. novelty@10: mean of -log2 of
     the share of training users who rated a movie (one without ratings counts as rated by one user),
     over the movies that were recommended.
 
     Args:
-        lists: (E, K) movie ids for `task.user_ids`, best first, NO_MOVIE where there is none;
+        lists: (E, K) movie ids for `task.user_ids`, best first, PADDING where there is none;
             K at least DEPTH.
 
     Raises:
-        DataError: a list is too short, or holds a movie twice, a seen one or no candidate.
+        DataError: a list is too short, or holds a movie twice, an excluded one or no candidate.
     """
     columns = _checked(task, lists)
-    hits = np.zeros(columns.shape, bool)
-    relevant = np.zeros(len(columns), np.int64)
-    for rows in task.blocks():
-        truth = task.relevant.dense(task.user_ids[rows]) > 0
-        found = np.take_along_axis(truth, np.maximum(columns[rows], 0), axis=1)
-        hits[rows] = found & (columns[rows] >= 0)
-        relevant[rows] = truth.sum(axis=1)
+    rows = np.arange(len(columns))[:, None]
+    listed = columns >= 0
+    hits = np.asarray(task.held_out[rows, columns].toarray() >= LIKED) & listed
+    relevant = np.asarray((task.held_out >= LIKED).sum(axis=1)).ravel()
     gains = 1 / np.log2(np.arange(2, 12))
     ideal = np.cumsum(gains)[np.minimum(10, relevant) - 1]
-    first = np.where(hits.any(axis=1), 1 / (1 + hits.argmax(axis=1)), 0)
-    real = columns[:, :10] >= 0
+    shown = listed[:, :10]
     return {
         "ndcg@10": _mean(hits[:, :10] @ gains / ideal),
         "recall@10": _mean(hits[:, :10].sum(axis=1) / np.minimum(10, relevant)),
         "recall@20": _mean(hits.sum(axis=1) / np.minimum(20, relevant)),
-        "mrr@20": _mean(first),
+        "mrr@20": _mean(np.where(hits.any(axis=1), 1 / (1 + hits.argmax(axis=1)), 0)),
         "novelty@10": PerUser(
-            (task.information[columns[:, :10]] * real).sum(axis=1),
-            real.sum(axis=1).astype(np.float64),
+            (task.information[columns[:, :10]] * shown).sum(axis=1),
+            shown.sum(axis=1).astype(np.float64),
         ),
     }
 
@@ -203,14 +212,14 @@ def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, 
 def coverage(task: RankingTask, lists: NDArray[np.integer], k: int = 10) -> float:
     """Catalogue coverage@k: different movies recommended to any user / candidates."""
     shown = np.unique(lists[:, :k])
-    return float((shown != NO_MOVIE).sum() / len(task.movie_ids))
+    return float((shown != PADDING).sum() / len(task.movie_ids))
 
 
 def overlap(exact: NDArray[np.integer], other: NDArray[np.integer], k: int = 10) -> PerUser:
     """overlap@k: movies of the exact list that the other one has too / movies of the exact list."""
     ours, theirs = exact[:, :k], other[:, :k]
-    common = (ours[:, :, None] == theirs[:, None, :]).any(axis=2) & (ours != NO_MOVIE)
-    return PerUser(common.sum(axis=1) * 1.0, (ours != NO_MOVIE).sum(axis=1) * 1.0)
+    common = (ours[:, :, None] == theirs[:, None, :]).any(axis=2) & (ours != PADDING)
+    return PerUser(common.sum(axis=1) * 1.0, (ours != PADDING).sum(axis=1) * 1.0)
 
 
 def rating_metrics(
@@ -252,16 +261,14 @@ def _checked(task: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]
         raise DataError(
             f"expected ({len(task.user_ids)}, {DEPTH}) recommended movies, got {lists.shape}"
         )
-    lists = lists[:, :DEPTH]
-    columns = positions(task.movie_ids, lists.ravel()).reshape(lists.shape)
-    if ((columns < 0) & (lists != NO_MOVIE)).any():
+    columns = positions(task.movie_ids, lists[:, :DEPTH])
+    if ((columns < 0) & (lists[:, :DEPTH] != PADDING)).any():
         raise DataError("a recommended movie is not a candidate; publish the movies of this split")
     in_order = np.sort(columns, axis=1)
     if ((in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] >= 0)).any():
         raise DataError("a movie is recommended twice to one user; the index holds duplicates")
     for rows in task.blocks():
-        seen = task.seen.dense(task.user_ids[rows]) > 0
-        again = np.take_along_axis(seen, np.maximum(columns[rows], 0), axis=1)
+        again = np.take_along_axis(task.excluded(rows), np.maximum(columns[rows], 0), axis=1)
         if (again & (columns[rows] >= 0)).any():
             raise DataError("a movie the user has seen is recommended; exclude the seen ones")
     return columns

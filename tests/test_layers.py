@@ -16,7 +16,7 @@ CORE = "errors data metrics parts serving"
 BELOW = {  # what a layer may import besides itself
     "errors": "",
     "data": "errors",
-    "metrics": "errors data serving",
+    "metrics": "errors data",
     "preprocess": "errors data",
     "parts": "errors data metrics",
     "serving": "errors data metrics parts",

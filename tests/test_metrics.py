@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from recsys.data.dataset import Ratings
 from recsys.errors import DataError, ModelError
 from recsys.metrics import (
-    Histories,
+    PADDING,
     PerUser,
     best,
     coverage,
     difference,
     interval,
+    matrix,
     overlap,
     ranking_metrics,
     ranking_task,
     rating_metrics,
     top_k,
 )
-from recsys.serving.catalogue import NO_MOVIE
 
 
 def ratings(*rows):
@@ -34,7 +34,7 @@ def ratings(*rows):
 
 
 def padded(*lists):
-    return np.array([[*each, *[NO_MOVIE] * (20 - len(each))] for each in lists])
+    return np.array([[*each, *[PADDING] * (20 - len(each))] for each in lists])
 
 
 MOVIES = np.arange(10, 40)  # ids, not columns
@@ -169,11 +169,12 @@ def test_a_score_that_is_not_a_number_is_refused():
         top_k(np.array([[1, np.nan]]), 1)
 
 
-def test_histories_are_rows_of_columns_in_the_order_given():
-    rated = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3))
-    rows = Histories(rated, np.array([13, 10, 11]), rated.values).dense(np.array([7, 1, 5, 7]))
-    assert rows.tolist() == [[2, 3, 0], [0, 0, 0], [0, 0, 4], [2, 3, 0]]
-    assert not Histories(ratings(), MOVIES).dense(np.array([1])).any()
+def test_a_matrix_has_users_and_movies_in_the_order_given():
+    rated = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3), (8, 11, 0))
+    found = matrix(rated, np.array([7, 1, 5, 8]), np.array([13, 10, 11]), rated.values)
+    assert found.toarray().tolist() == [[2, 3, 0], [0, 0, 0], [0, 0, 4], [0, 0, 0]]
+    assert found.nnz == 3  # what counts nothing is not stored
+    assert matrix(rated, np.array([8]), np.array([11])).toarray() == [[1]]
 
 
 @pytest.mark.parametrize("seed", range(5))

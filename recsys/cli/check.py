@@ -21,12 +21,12 @@ from recsys.cli.options import (
 from recsys.cli.prompt import command, log, refuse_beside, verbosity_options
 from recsys.cli.remedies import in_words
 from recsys.cli.values import Seeds, Whole
-from recsys.evaluation.protocols import PROTOCOLS, SIMILAR
+from recsys.evaluation import PROTOCOLS, SIMILAR
 
 if TYPE_CHECKING:
     from recsys.cli.options import Source
     from recsys.data.dataset import Dataset
-    from recsys.evaluation.experiment import Row
+    from recsys.evaluation.compare import Row
     from recsys.metrics import Interval
     from recsys.milvus.address import MilvusAddress
     from recsys.preprocess import SkipBadLines
@@ -128,7 +128,7 @@ def evaluate(
         with store_at(address_of(uri=uri), make=True):
             pass  # what cannot be opened is known before the work
     folder = data_folder(data)
-    from recsys.evaluation import experiment
+    from recsys.evaluation import compare
     from recsys.train import use_all_cores
 
     use_all_cores()
@@ -136,8 +136,8 @@ def evaluate(
     if protocol == SIMILAR:
         _evaluate_similar(dataset, seeds, options, format)
         return
-    indexes = () if no_index else experiment.INDEXES
-    compared = experiment.evaluate(
+    indexes = () if no_index else compare.INDEXES
+    compared = compare.evaluate(
         dataset,
         protocol,
         seeds,
@@ -150,7 +150,7 @@ def evaluate(
     )
     rows = list(compared)
     if len(seeds) > 1:
-        rows += experiment.mean(rows)
+        rows += compare.mean(rows)
     if format == "json":
         click.echo(tables.as_json([_row_json(row) for row in rows]))
         return

@@ -1,9 +1,19 @@
 """How good is it, beside what: splits, baselines, and the comparison of all on one split.
 
-protocols   the names of the ways to hold ratings out
-splits      split, folds; Split, Part
-baselines   Baseline and those there are, each with its grid of options
-ours        our model as one of those compared, trained and asked as users do
-experiment  evaluate: the table of one protocol; Row
-similar     evaluate_similar: pairs of similar movies, and how `similar` ranks them
+`recsys.evaluate` makes the table of one protocol, `evaluate_similar` that of similar movies. The
+names of the protocols stand here, where `--help` has them without NumPy.
 """
+
+PROTOCOLS = (  # see splits.split
+    "random",
+    "user-time",
+    "fold-in",
+    "temporal",
+    "cold-users",
+    "cold-movies",
+    "new-movies",
+    "few-likes",
+)
+BY_TIME = ("user-time", "fold-in", "temporal", "new-movies")  # what is held out came later
+WHOLE_MOVIES = ("cold-movies", "new-movies")  # movies are held out whole, ranked among themselves
+SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

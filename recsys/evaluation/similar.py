@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Ratings, name_and_year
 from recsys.data.titles import plain
 from recsys.errors import DataError
-from recsys.evaluation.baselines.linear import LARGEST, gram
-from recsys.evaluation.baselines.ratings import fit_biases
+from recsys.evaluation.baselines.own import LARGEST, fit_biases
 from recsys.infer import Recommender, catalogue
-from recsys.metrics import Histories, Interval, PerUser, interval
+from recsys.metrics import Interval, PerUser, interval, matrix
 from recsys.serving.model_folder import ModelFolder
 from recsys.train import train
 from recsys.training.options import Options
@@ -125,21 +124,29 @@ def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> N
     return neighbours
 
 
-def cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
+def cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.float32]:
     """(M, M) users of both movies / sqrt(users of one x users of the other)."""
-    return _normalised(gram(Histories(ratings, movie_ids), len(movie_ids)))
+    return _normalised(_products(ratings, movie_ids))
 
 
-def adjusted_cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
+def adjusted_cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.float32]:
     """(M, M) cosines of what biases leave of ratings, shrunk where few users rated both movies.
 
     Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (WWW 2001).
     """
-    biases = fit_biases(ratings, 5, 5)
-    rest = ratings.values - biases.predict(ratings.user_ids, ratings.movie_ids)
-    both = gram(Histories(ratings, movie_ids), len(movie_ids))
-    residuals = Histories(ratings, movie_ids, rest.astype(np.float32))
-    return _normalised(gram(residuals, len(movie_ids))) * (both / (both + SHRINKAGE))
+    rest = ratings.values - fit_biases(ratings, 5, 5)(ratings.user_ids, ratings.movie_ids)
+    both = _products(ratings, movie_ids)
+    return _normalised(_products(ratings, movie_ids, rest)) * (both / (both + SHRINKAGE))
+
+
+def _products(
+    ratings: Ratings,
+    movie_ids: NDArray[np.integer],
+    values: NDArray[np.floating] | None = None,
+) -> NDArray[np.float32]:
+    """(M, M) sums over users of the products of what two movies' ratings count, 1 if not given."""
+    x = matrix(ratings, np.unique(ratings.user_ids), movie_ids, values)
+    return (x.T @ x).toarray()
 
 
 def _normalised(products: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,13 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hand_made import dataset
 
 from recsys.data.dataset import Ratings
 from recsys.errors import DataError
-from recsys.evaluation.protocols import BY_TIME, PROTOCOLS
-from recsys.evaluation.splits import Part, folds, split, unreleased
+from recsys.evaluation import BY_TIME, PROTOCOLS
+from recsys.evaluation.splits import Stage, split, task_of
 
 
 def some_ratings(users=30, movies=40, share=0.5, seed=0):
@@ -127,22 +126,28 @@ def test_fold_in_keeps_equal_times_together():
     times = {time for user, _, time in late if user == 9}
     assert {*rest.fold_in.times[rest.fold_in.user_ids == 9].tolist()} == {100, 101}
     assert {*rest.test.times[rest.test.user_ids == 9].tolist()} == times - {100, 101}
-    assert 8 not in users(rest.test)  # all at once: nothing is later than the moment
+    assert 8 not in users(rest.test)  # all at once: nothing is later than the cutoff
 
 
-def test_movies_first_rated_after_the_moment_are_barred():
+def test_movies_first_rated_after_the_cutoff_time_are_not_available():
     train = a_history((1, 10, 1), (2, 20, 2))
     fold_in = a_history((5, 10, 50), (5, 20, 60), (6, 10, 90))
     test = a_history((5, 30, 70), (6, 40, 95), (6, 30, 96))
-    barred = unreleased(Part(train, fold_in, test), np.array([10, 20, 30, 40, 50]))
-    # user 5 at 60: 30 is what is asked for, 40 comes at 95, 50 never; user 6 at 90: 30 is out
-    assert pairs(barred) == {(5, 40), (5, 50), (6, 50)}
-    assert set(barred.times[barred.user_ids == 5].tolist()) == {60}
+    stage = Stage(train, fold_in, test)
+    task = task_of(stage, dataset(train), "fold-in")
+    # user 5 at 60: 30 is what is asked for, 40 comes at 95; user 6 at 90: 30 is there
+    assert task.user_ids.tolist() == [5, 6]
+    expected = [[True, True, False, True], [True, False, False, False]]
+    assert task.excluded(slice(None)).tolist() == expected
+    assert task.take(np.array([1])).excluded(slice(None)).tolist() == expected[1:]
+    always = task_of(stage, dataset(train), "random").excluded(slice(None))
+    assert always.tolist() == [[True, True, False, False], [True, False, False, False]]
 
 
-def test_nothing_is_barred_without_a_moment():
-    parts = split(some_ratings(), "random", seed=0)
-    assert len(unreleased(parts.final, np.arange(1, 99))) == 0
+def test_a_movie_that_nobody_rated_is_not_available():
+    stage = Stage(*(a_history(*rows) for rows in ([(1, 10, 1)], [(5, 10, 50)], [(5, 30, 70)])))
+    excluded = task_of(stage, dataset(stage.train), "fold-in").excluded(slice(None))
+    assert excluded.tolist() == [[True, True, False, True]]
 
 
 @pytest.mark.parametrize("first", [0, 10])
@@ -215,20 +220,6 @@ def test_the_final_part_learns_from_all_but_the_test(protocol):
     assert pairs(final.test) == pairs(parts.test)
     assert not pairs(final.seen) & pairs(final.test)
     assert pairs(final.seen) == pairs(final.train) | pairs(parts.fold_in)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(2, 7))
-def test_each_rating_is_tested_in_one_fold(seed, count):
-    ratings = some_ratings(users=8, movies=9)
-    tests = []
-    for train, test in folds(ratings, count, seed):
-        assert pairs(train) | pairs(test) == pairs(ratings)
-        assert len(train) + len(test) == len(ratings)
-        assert abs(len(test) - len(ratings) / count) < 1
-        tests.append(pairs(test))
-    assert len(tests) == count
-    assert sum(map(len, tests)) == len(set().union(*tests)) == len(ratings)
 
 
 def test_a_part_that_would_be_empty_is_refused():

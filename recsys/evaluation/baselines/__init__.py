@@ -1,55 +1,156 @@
-"""The baselines, each at its best on validation data.
+"""What all baselines share: the problem they solve, the options they are tried with, the choice.
 
-base        Baseline, tune; what a rating counts
-popularity  of all time, of the last days, in a group; genre profile; chance
-linear      EASE, EDLAE, EDLAE with recency
-content     kernel ridge on content, and on profiles
-libraries   iALS of `implicit`
-sequences   SASRec of `rectools`
-ratings     RatingBaseline, tune_ratings: biases, SVD++ of Surprise, myFM
+A baseline's options are tried on the validation part; with the best it is fitted again, on training
+and validation parts together, before it is reported. A new one is a function here in `own`, or in
+`libraries`, a `Baseline` beside it, and its name under its protocols in `compare.BASELINES`.
 """
 
-from recsys.evaluation.baselines.base import Baseline, missing, tune
-from recsys.evaluation.baselines.content import CONTENT_RIDGE, PROFILE_KERNEL
-from recsys.evaluation.baselines.libraries import IALS
-from recsys.evaluation.baselines.linear import EASE, EDLAE, RECENT_EDLAE
-from recsys.evaluation.baselines.popularity import (
-    CHANCE,
-    GENRE_PROFILE,
-    GROUP_POPULARITY,
-    POPULARITY,
-    RECENT_POPULARITY,
-)
-from recsys.evaluation.baselines.ratings import (
-    BIASES,
-    MYFM,
-    SVDPP,
-    RatingBaseline,
-    fit_biases,
-    tune_ratings,
-)
-from recsys.evaluation.baselines.sequences import SASREC
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-__all__ = [
-    "BIASES",
-    "CHANCE",
-    "CONTENT_RIDGE",
-    "EASE",
-    "EDLAE",
-    "GENRE_PROFILE",
-    "GROUP_POPULARITY",
-    "IALS",
-    "MYFM",
-    "POPULARITY",
-    "PROFILE_KERNEL",
-    "RECENT_EDLAE",
-    "RECENT_POPULARITY",
-    "SASREC",
-    "SVDPP",
-    "Baseline",
-    "RatingBaseline",
-    "fit_biases",
-    "missing",
-    "tune",
-    "tune_ratings",
-]
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset, Ratings
+from recsys.data.ids import positions
+from recsys.data.interactions import Recency, later
+from recsys.data.movielens import LIKED
+from recsys.evaluation.splits import Stage, candidates, task_of
+from recsys.metrics import RankingTask, best, matrix, ranking_metrics, rating_metrics
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+TUNED_USERS = 1000  # options are chosen on a sample of this many users, where there are more
+TUNED_RATINGS = 150_000  # ratings, of a sample of users, that those of libraries are tuned on
+FLOOR = 0.1  # what the oldest ratings count, with recency
+
+Options = tuple[Any, ...]
+Ids = NDArray[np.int64]
+Predict = Callable[[NDArray[np.integer], NDArray[np.integer]], NDArray[np.floating]]
+"""(N,) user ids and (N,) movie ids -> (N,) predicted ratings."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a baseline is fitted on: the ratings of a stage, and what describes users and movies."""
+
+    stage: Stage
+    dataset: Dataset
+    protocol: str = "random"
+
+    @cached_property
+    def movie_ids(self) -> NDArray[np.int64]:
+        """(M,) ascending, the movies to rank: columns of the matrices."""
+        return candidates(self.stage, self.dataset, self.protocol)
+
+    @cached_property
+    def task(self) -> RankingTask:
+        """What rankings are judged by."""
+        return task_of(self.stage, self.dataset, self.protocol)
+
+    def rows(self, user_ids: NDArray[np.integer]) -> NDArray[np.intp]:
+        """(B,) positions among the (U,) users of the dataset: rows of the matrices."""
+        return positions(self.dataset.users.ids, user_ids)
+
+    def train(self, kind: str = "rated", movie_ids: Ids | None = None) -> "csr_matrix":
+        """(U, M) what training ratings count, of the movies to rank or of others."""
+        return self._matrix(self.stage.train, kind, movie_ids)
+
+    def seen(
+        self, kind: str = "rated", span: float = np.inf, movie_ids: Ids | None = None
+    ) -> "csr_matrix":
+        """(U, M) what training and folded-in ratings count, with recency if the span is finite."""
+        seen = self.stage.seen
+        return self._matrix(seen, kind, movie_ids, recency(seen, span) if span < np.inf else 1)
+
+    def _matrix(
+        self, ratings: Ratings, kind: str, movie_ids: Ids | None, factor: Any = 1
+    ) -> "csr_matrix":
+        columns = self.movie_ids if movie_ids is None else movie_ids
+        values = weights(ratings.values, kind) * factor
+        return matrix(ratings, self.dataset.users.ids, columns, values)
+
+
+class Baseline(NamedTuple):
+    """A way to rank movies or to predict ratings, and the options it is tried with.
+
+    `fit` yields for each of some options a `Scorer`, or a `Predict` where the baseline predicts
+    ratings. Use one before the next is taken.
+    """
+
+    name: str
+    grid: tuple[Options, ...]
+    fit: Callable[[Problem, Sequence[Options]], Iterator[Any]]
+    library: str = ""  # the module it is made of, where that is not our own
+    predicts: bool = False  # ratings, instead of ranking
+
+
+def missing(library: str) -> str:
+    """Why a baseline is left out, in one line; empty where its library can be imported."""
+    try:
+        if library:
+            import_module(library)
+        return ""
+    except Exception as error:  # a library built for another NumPy raises whatever it likes
+        absent = isinstance(error, ModuleNotFoundError) and error.name == library.partition(".")[0]
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        state = "not installed" if absent else f"broken ({cause})"
+        extra = "sasrec" if library.startswith("rectools.") else "bench"
+        return f"left out: {library} is {state}; pip install 'recsys[{extra}]'"
+
+
+def tune(baseline: Baseline, problem: Problem) -> Options:
+    """The options of the largest ndcg@10 on the problem's test part, or of the smallest RMSE.
+
+    A single one is not tried. Of more than TUNED_USERS users a random sample is ranked for;
+    libraries that predict ratings get TUNED_RATINGS of them.
+    """
+    if len(baseline.grid) == 1:
+        return baseline.grid[0]
+    if not baseline.predicts:
+        task, count = problem.task, len(problem.task.user_ids)
+        if count > TUNED_USERS:
+            task = task.take(np.sort(np.random.default_rng(0).permutation(count)[:TUNED_USERS]))
+        worth = [
+            ranking_metrics(task, best(task, scorer))["ndcg@10"].value
+            for scorer in baseline.fit(problem, baseline.grid)
+        ]
+        return baseline.grid[int(np.argmax(worth))]
+    if baseline.library:
+        problem = replace(problem, stage=_sample(problem.stage))
+    users, movies, values, _ = vars(problem.stage.test).values()
+    errors = [
+        rating_metrics(users, values, predict(users, movies))["rmse"].value
+        for predict in baseline.fit(problem, baseline.grid)
+    ]
+    return baseline.grid[int(np.argmin(errors))]
+
+
+def weights(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
+    """What a rating counts: liked: 1 or 0; rating/5; rating-3; rating: itself; rated: 1 always."""
+    if kind == "liked":
+        return (values >= LIKED).astype(np.float32)
+    counts = {"rating/5": values / np.float32(5), "rating-3": values - 3, "rating": values}
+    return counts.get(kind, np.ones_like(values))
+
+
+def recency(ratings: Ratings, span: float) -> NDArray[np.float32]:
+    """(N,) what ratings count at the time of asking: FLOOR + (1 - FLOOR) exp(-later / span)."""
+    order = np.argsort(ratings.user_ids, kind="stable")
+    counts = np.empty(len(order), np.int64)
+    counts[order] = later(ratings.user_ids[order], ratings.times[order])
+    return Recency(FLOOR, span).weights(counts)
+
+
+def _sample(stage: Stage) -> Stage:
+    """The stage as some of its users, with all they rated, make it, in about TUNED_RATINGS."""
+    share = TUNED_RATINGS / max(1, len(stage.train))
+    if share >= 1:
+        return stage
+    users = np.unique(np.concatenate([stage.train.user_ids, stage.test.user_ids]))
+    drawn = users[np.random.default_rng(0).random(len(users)) < share]
+    return Stage(*(each[np.isin(each.user_ids, drawn)] for each in stage))

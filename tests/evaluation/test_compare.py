@@ -1,0 +1,244 @@
+"""The comparison behind `recsys evaluate`, on data with two planted tastes."""
+
+import dataclasses
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.schema import MOVIELENS
+from recsys.errors import DataError
+from recsys.evaluation import PROTOCOLS, compare
+from recsys.evaluation.baselines import Baseline, Problem, own
+from recsys.evaluation.compare import (
+    ALL,
+    BASELINES,
+    BY_RATING,
+    IN_MILVUS,
+    OURS,
+    TUTORIAL,
+    Comparison,
+    evaluate,
+    mean,
+    select,
+)
+from recsys.evaluation.splits import split
+from recsys.training.options import Options
+
+SMALL = Options(epochs=6, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
+INDEXES = ("FLAT", "IVF_FLAT:nprobe=2", "HNSW:ef=32", "HNSW:ef=128")
+
+
+def two_tastes(users=48, movies=40):
+    """One gender likes horror, the other romance: rated 4 or 5 there, 1 or 2 elsewhere."""
+    rng = np.random.default_rng(0)
+    movie_taste, user_taste = np.arange(movies) % 2, np.arange(users) % 2
+    same = user_taste[:, None] == movie_taste
+    user, movie = np.nonzero(rng.random((users, movies)) < np.where(same, 0.7, 0.2))
+    values = np.where(same[user, movie], 4, 1) + rng.integers(0, 2, len(user))
+    profile = np.stack([user_taste + 1, np.ones(users), np.ones(users)], 1).astype(np.int32)
+    return Dataset(
+        "two tastes",
+        Users(np.arange(1, users + 1), profile, MOVIELENS),
+        Movies(
+            np.arange(1, movies + 1) * 3,
+            [f"Movie {number} (1999)" for number in range(movies)],
+            [("Horror",) if taste == 0 else ("Romance",) for taste in movie_taste],
+        ),
+        Ratings(
+            (user + 1).astype(np.int32),
+            (movie * 3 + 3).astype(np.int32),
+            values.astype(np.float32),
+            rng.integers(0, 1000, len(user)),
+        ),
+    )
+
+
+DATA = two_tastes()
+
+
+def some_slow(names, *quick):
+    """Each trains once more; a few are enough for every change."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A comparison by protocol, each trained once."""
+
+    @cache
+    def comparison(protocol):
+        parts = split(DATA.ratings, protocol, seed=0, likes=3)
+        final, choice = (Problem(stage, DATA, protocol) for stage in (parts.final, parts.choice))
+        return Comparison(final, SMALL, tmp_path_factory.mktemp(protocol)), choice
+
+    return comparison
+
+
+@pytest.fixture(scope="module")
+def random_rows():
+    first = evaluate(DATA, "random", [0], SMALL, indexes=INDEXES)
+    return [*first, *evaluate(DATA, "random", [1], SMALL, indexes=())]
+
+
+def by_name(rows, seed=0):
+    return {row.name: row for row in rows if row.seed == seed}
+
+
+def test_the_rows_of_the_table_in_order(random_rows):
+    names = [OURS, BY_RATING, TUTORIAL, "popularity", "EASE", "EDLAE", "biases"]
+    assert [row.name for row in random_rows if row.seed == 0] == names + [IN_MILVUS] * len(INDEXES)
+    assert [row.name for row in random_rows if row.seed == 1] == names
+
+
+def test_all_are_judged_by_the_same_users_within_their_intervals(random_rows):
+    assert len({(row.users, row.left_out) for row in random_rows if row.seed == 0}) == 1
+    for row in random_rows:
+        for value, low, high in row.metrics.values():
+            assert low - 1e-9 <= value <= high + 1e-9
+
+
+def test_taste_beats_popularity(random_rows):
+    rows = by_name(random_rows)
+    ours, popularity, biases = rows[OURS], rows["popularity"], rows["biases"]
+    assert popularity.behind.low > 0.2
+    assert popularity.behind.value == pytest.approx(
+        ours.metrics["ndcg@10"].value - popularity.metrics["ndcg@10"].value
+    )
+    lead = biases.rmse_behind
+    assert 0 < lead.low <= lead.value <= lead.high
+    assert lead.value == pytest.approx(biases.metrics["rmse"].value - ours.metrics["rmse"].value)
+    assert popularity.rmse_behind is biases.behind is None
+
+
+def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
+    exact = by_name(random_rows)[OURS]
+    through = {row.chosen: row for row in random_rows if row.name == IN_MILVUS and row.seed == 0}
+    assert through["FLAT"].metrics["overlap@10"] == (1, 1, 1)
+    assert through["FLAT"].metrics["ndcg@10"] == exact.metrics["ndcg@10"]
+    assert through["FLAT"].behind == (0, 0, 0)
+    assert any("nlist=" in name and "nprobe=2" in name for name in through)
+
+
+def test_a_search_parameter_without_effect_is_pointed_out(random_rows):
+    """Forty movies: an ef of 32 finds what one of 128 finds."""
+    notes = [row.note for row in random_rows if row.seed == 0 and row.name == IN_MILVUS]
+    assert [bool(note) for note in notes] == [False, False, False, True]
+    assert "ef=32" in notes[3]
+    assert "ignored" in notes[3]
+
+
+def test_the_mean_over_seeds(random_rows):
+    means = {
+        (row.name, row.chosen if row.name == IN_MILVUS else ""): row for row in mean(random_rows)
+    }
+    assert len(means) == len([row for row in random_rows if row.seed == 0])
+    both = [by_name(random_rows, seed)["EASE"] for seed in (0, 1)]
+    averaged = means["EASE", ""].metrics["ndcg@10"]
+    assert averaged.value == pytest.approx(np.mean([r.metrics["ndcg@10"].value for r in both]))
+    assert averaged.low == pytest.approx(np.mean([r.metrics["ndcg@10"].low for r in both]))
+    assert means["EASE", ""].seed == -1
+    covered = [row._replace(coverage=share) for row, share in zip(both, (0.25, 0.75), strict=True)]
+    assert mean(covered)[0].coverage == 0.5
+    assert mean(random_rows)[0].behind is None
+
+
+def test_a_baseline_is_reported_at_its_best_option(compared):
+    """One of its options ranks upside down; validation shows it, whichever comes first."""
+
+    def upside(problem, grid):
+        for (sign,) in grid:
+            score = next(own.genre_profile(problem, (("liked", "plain", "sum"),)))
+            yield lambda user_ids, score=score, sign=sign: score(user_ids) * sign
+
+    comparison, choice = compared("few-likes")
+    both = [Baseline("upside", grid, upside) for grid in (((-1,), (1,)), ((1,), (-1,)))]
+    first, second = comparison.baselines(both, choice)
+    assert first.chosen == second.chosen == "1"
+    assert first.metrics == second.metrics
+
+
+@pytest.mark.parametrize(
+    "protocol", some_slow([p for p in PROTOCOLS if p != "random"], "few-likes")
+)
+def test_other_protocols_have_their_baselines_and_taste_wins(protocol, compared):
+    """The profile, the likes or the genre say which of the two tastes it is."""
+    comparison, choice = compared(protocol)
+    rows = [*comparison.ours(), *comparison.baselines(select(protocol), choice)]
+    quick = [baseline.name for baseline in BASELINES[protocol] if not baseline.library]
+    assert [row.name for row in rows] == [OURS, BY_RATING, TUTORIAL, *quick]
+    assert {row.protocol for row in rows} == {protocol}
+    assert rows[0].metrics["ndcg@10"].value > rows[3].metrics["ndcg@10"].value + 0.1
+
+
+@pytest.mark.parametrize("protocol", some_slow(PROTOCOLS, "few-likes"))
+def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
+    """Turned around, the test ratings change neither the model nor what it recommends."""
+    comparison, _ = compared(protocol)
+    problem = comparison.problem
+    turned = dataclasses.replace(comparison.test, values=6 - comparison.test.values)
+    stage = problem.stage._replace(test=turned)
+    known = Ratings.concatenate([stage.train, stage.fold_in, turned])
+    data = dataclasses.replace(DATA, ratings=known)
+    again = Comparison(Problem(stage, data, protocol), SMALL, tmp_path)
+    assert again.model.fingerprint == comparison.model.fingerprint
+    users = DATA.users.ids
+    np.testing.assert_array_equal(
+        again.vectors(users, "relevance"), comparison.vectors(users, "relevance")
+    )
+
+
+@pytest.mark.slow  # trains twice more
+def test_the_same_seeds_make_the_same_tables(random_rows):
+    again = list(evaluate(DATA, "random", [0, 1], SMALL, indexes=()))
+    assert again == [row for row in random_rows if row.name != IN_MILVUS]
+
+
+def test_held_out_users_are_unknown_to_the_model_and_asked_for_by_profile_and_likes(compared):
+    comparison, _ = compared("few-likes")
+    stage = comparison.problem.stage
+    cold, known = int(stage.fold_in.user_ids[0]), int(stage.train.user_ids[0])
+    assert not np.isin(stage.test.user_ids, comparison.model.vocabulary.user_ids).any()
+    queries = comparison.queries(np.array([cold, known]))
+    assert [query.user_id for query in queries] == [None, known]
+    assert dict(queries[0].attributes)["gender"] == "MF"[(cold - 1) % 2]
+    likes = stage.fold_in.movie_ids[stage.fold_in.user_ids == cold]
+    assert sorted(queries[0].likes) == sorted(likes.tolist())
+    assert not queries[1].likes
+
+
+def test_held_out_movies_are_unknown_to_the_model(compared):
+    comparison, _ = compared("cold-movies")
+    held_out = np.unique(comparison.test.movie_ids)
+    assert not np.isin(held_out, comparison.model.vocabulary.movie_ids).any()
+    assert comparison.movies.ids.tolist() == held_out.tolist()
+    assert comparison.movies.is_new.all()
+
+
+def test_quick_baselines_need_no_library_and_all_are_those_of_the_protocol(monkeypatch):
+    for protocol in PROTOCOLS:
+        quick = select(protocol)
+        assert not any(each.library for each in quick)
+        assert [each.name for each in quick if each.predicts] == ["biases"]
+        assert len(quick) > 1
+    monkeypatch.setattr(compare, "missing", lambda library: "")
+    assert select("few-likes", ALL) == BASELINES["few-likes"]
+
+
+def test_baselines_are_chosen_by_name():
+    chosen = select("user-time", "edlae with recency, Biases")
+    assert [each.name for each in chosen] == ["EDLAE with recency", "biases"]
+    with pytest.raises(DataError, match="no baseline 'nearest' for random; choose quick, all or"):
+        select("random", "EASE,nearest")
+
+
+def test_a_baseline_without_its_library_is_left_out_with_a_note(monkeypatch):
+    lines = []
+    monkeypatch.setitem(sys.modules, "myfm", None)  # importing it fails
+    chosen = select("random", "myfm, EASE", lines.append)
+    assert [each.name for each in chosen] == ["EASE"]
+    assert len(lines) == 1
+    assert lines[0].startswith("myFM left out: myfm")
+    assert lines[0].endswith("pip install 'recsys[bench]'")
