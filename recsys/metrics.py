@@ -143,33 +143,38 @@ def ranking_task(
 
 
 def best(task: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
-    """(E, k) ids of the allowed movies with the highest scores, best first, PADDING behind."""
+    """(E, k) ids of the allowed movies with the highest scores, best first, PADDING behind.
+
+    Raises:
+        ModelError: a score is NaN.
+    """
     lists = []
     for rows in task.blocks():
         scores = np.where(task.excluded(rows), -np.inf, score(task.user_ids[rows]))
+        if np.isnan(scores).any():
+            raise ModelError("a score is not a number", "train again", "train")
         lists.append(top_k(scores, k))
     columns = np.concatenate(lists)
     return np.where(columns >= 0, task.movie_ids[columns], PADDING)
 
 
-def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """(B, k) columns of the largest scores, best first, of equal ones the first column first.
+def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
+    """(B, k) columns of the largest of (B, M) scores, of equal ones the first column first.
 
     -inf is never chosen; PADDING fills a row with fewer than k other scores.
 
-    Raises:
-        ModelError: a score is NaN.
+    >>> top_k(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
+    [[1, 0]]
     """
-    if np.isnan(scores).any():
-        raise ModelError("a score is not a number", "train again", "train")
     width = min(k, scores.shape[1])
-    bound = np.partition(scores, -width, axis=1)[:, -width, None]  # (B, 1) the k-th largest
-    above, equal = scores > bound, scores == bound
-    room = width - above.sum(axis=1, keepdims=True)
-    chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))  # (B, M) `width` a row
-    columns = np.nonzero(chosen)[1].reshape(-1, width)
+    columns = np.argpartition(scores, -width, axis=1)[:, -width:]
     values = np.take_along_axis(scores, columns, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
+    least = values.min(axis=1, keepdims=True)
+    tied = (scores == least).sum(axis=1) > (values == least).sum(axis=1)
+    tied &= least[:, 0] > -np.inf  # of these more equal the least than fit
+    columns[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :width]
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.lexsort((columns, -values), axis=-1)
     columns = np.take_along_axis(np.where(values > -np.inf, columns, PADDING), order, axis=1)
     return np.pad(columns, ((0, 0), (0, k - width)), constant_values=PADDING)
 

@@ -164,9 +164,9 @@ def test_top_k_is_a_stable_sort(seed, width, k):
         assert columns.tolist() == order + [-1] * (k - len(order))
 
 
-def test_a_score_that_is_not_a_number_is_refused():
+def test_a_score_that_is_not_a_number_is_refused(hand):
     with pytest.raises(ModelError, match="not a number"):
-        top_k(np.array([[1, np.nan]]), 1)
+        best(hand, lambda users: np.full((len(users), 30), np.nan))
 
 
 def test_a_matrix_has_users_and_movies_in_the_order_given():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.data.schema import Column, Kind
+from recsys.metrics import top_k
 from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask
 
 # What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
@@ -268,24 +269,3 @@ def best_first(hits: Hits) -> Hits:
     order = np.lexsort((hits.movie_ids, -hits.scores), axis=-1)
     ids, scores = (np.take_along_axis(each, order, -1) for each in hits[:2])
     return Hits(ids, scores)
-
-
-def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
-    """(B, k) columns of the largest of (B, M) scores, of equal ones the first column first.
-
-    -inf is never chosen; -1 fills a row with fewer than k other scores.
-
-    >>> top_k(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
-    [[1, 0]]
-    """
-    width = min(k, scores.shape[1])
-    columns = np.argpartition(scores, -width, axis=1)[:, -width:]
-    values = np.take_along_axis(scores, columns, axis=1)
-    least = values.min(axis=1, keepdims=True)
-    tied = (scores == least).sum(axis=1) > (values == least).sum(axis=1)
-    tied &= least[:, 0] > -np.inf  # of these more equal the least than fit
-    columns[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :width]
-    values = np.take_along_axis(scores, columns, axis=1)
-    order = np.lexsort((columns, -values), axis=-1)
-    columns = np.take_along_axis(np.where(values > -np.inf, columns, -1), order, axis=1)
-    return np.pad(columns, ((0, 0), (0, k - width)), constant_values=-1)

@@ -16,7 +16,6 @@ from recsys.serving.catalogue import (
     Filter,
     Hits,
     best_first,
-    top_k,
 )
 
 
@@ -73,17 +72,6 @@ def test_best_first_orders_by_score_then_by_id() -> None:
     hits = best_first(Hits(ids, np.array([[0.5, 0.5, 0.9, 0.5, -np.inf]], np.float32)))
     assert hits.movie_ids.tolist() == [[9, 1, 4, 5, NO_MOVIE]]
     assert (np.diff(hits.scores[0][:-1]) <= 0).all()
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    scores=st.lists(st.sampled_from([0.0, 0.5, 1.0, -np.inf]), min_size=1, max_size=9),
-    k=st.integers(1, 12),
-)
-def test_of_equal_scores_the_first_columns_are_chosen(scores: list[float], k: int) -> None:
-    right = [c for c in np.argsort(-np.array(scores), kind="stable") if scores[c] > -np.inf][:k]
-    expected = [*right, *[-1] * (k - len(right))]
-    assert top_k(np.array([scores, scores]), k).tolist() == [expected, expected]
 
 
 def test_searching_changes_nothing() -> None:
