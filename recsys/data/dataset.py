@@ -1,4 +1,4 @@
-"""The data as typed columns of raw ids, and the one place where raw ids become rows.
+"""The data as typed columns of raw ids, and how raw ids become rows.
 
 `movie_id` and `user_id` are the raw ids of the files; a `row` is a position in a trained table.
 Row 0 of every vocabulary means "unknown" and is trained like any other.
@@ -106,17 +106,17 @@ class Movies:
     ids: NDArray  # (M,)
     titles: list[str]
     genres: list[tuple[str, ...]]
-    columns: dict[str, Column] = field(default_factory=dict)  # of the file's own, by name
+    columns: dict[str, Column] = field(default_factory=dict)  # further ones of the file, by name
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, chosen: NDArray[np.integer]) -> "Movies":
-        places = chosen.tolist()
+        rows = chosen.tolist()
         return Movies(
             self.ids[chosen],
-            [self.titles[i] for i in places],
-            [self.genres[i] for i in places],
+            [self.titles[row] for row in rows],
+            [self.genres[row] for row in rows],
             {name: column[chosen] for name, column in self.columns.items()},
         )
 
@@ -135,12 +135,12 @@ class Movies:
         Raises:
             QueryError: there is no such movie.
         """
-        places = positions(self.ids, movie_ids)
-        if (places < 0).any():
-            missing = np.asarray(movie_ids)[places < 0][0]
+        rows = positions(self.ids, movie_ids)
+        if (rows < 0).any():
+            missing = np.asarray(movie_ids)[rows < 0][0]
             cause = f"movie {missing} is not one of the {len(self)} movies"
             raise QueryError(cause, "take one of them")
-        return self[places]
+        return self[rows]
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Dataset:
     """Users, movies and ratings that fit together: every rating's user and movie exist.
 
     Ids are codes of at most 31 bits: the raw ids themselves, or where those are text or larger
-    numbers their places among `user_names` and `movie_names`. Code c is names[c].
+    numbers their positions among `user_names` and `movie_names`. Code c is names[c].
     """
 
     name: str

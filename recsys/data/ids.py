@@ -76,7 +76,7 @@ def in_order(ids: NDArray) -> NDArray:
 
 
 def _by_numbers(text: str) -> tuple[str, str]:
-    return _DIGITS.sub(lambda found: found[0].zfill(_LONGEST), text), text
+    return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), text), text
 
 
 def named(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
@@ -110,13 +110,13 @@ def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
     if not len(ids) or not wanted.size or is_text(ids) != is_text(wanted):
         return np.full(wanted.shape, -1, np.intp)
     if is_text(ids):
-        places = {each: place for place, each in enumerate(ids.tolist())}
-        found = [places.get(each, -1) for each in wanted.ravel().tolist()]
-        return np.array(found, np.intp).reshape(wanted.shape)
+        index = {each: position for position, each in enumerate(ids.tolist())}
+        texts = wanted.ravel().tolist()
+        return np.array([index.get(each, -1) for each in texts], np.intp).reshape(wanted.shape)
     order = None if (ids[1:] > ids[:-1]).all() else np.argsort(ids)
-    place = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)
-    place = place if order is None else order[place]
-    return np.where(ids[place] == wanted, place, -1)
+    near = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)
+    near = near if order is None else order[near]
+    return np.where(ids[near] == wanted, near, -1)
 
 
 def unique(ids: NDArray[np.integer]) -> NDArray[np.integer]:

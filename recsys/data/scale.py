@@ -34,17 +34,17 @@ class Scale:
 
     def inward(self, ratings: ArrayLike) -> NDArray[np.float32]:
         """Ratings of the file as the model has them; a like is LIKED or more, another is less."""
-        own = np.asarray(ratings)
+        ratings = np.asarray(ratings)
         if self._same:
-            return own.astype(np.float32, copy=False)
-        ours = np.interp(own, *self._knots).astype(np.float32)
-        return np.where(own >= self.liked, np.maximum(ours, LIKED), np.minimum(ours, _BELOW))
+            return ratings.astype(np.float32, copy=False)
+        ours = np.interp(ratings, *self._knots).astype(np.float32)
+        return np.where(ratings >= self.liked, np.maximum(ours, LIKED), np.minimum(ours, _BELOW))
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
         """Ratings of the model as the file would have them."""
         ours = np.asarray(ratings, np.float32)
-        own, knots = self._knots
-        return ours if self._same else np.interp(ours, knots, own).astype(np.float32)
+        theirs, knots = self._knots
+        return ours if self._same else np.interp(ours, knots, theirs).astype(np.float32)
 
     @property
     def _same(self) -> bool:
@@ -52,6 +52,7 @@ class Scale:
 
     @property
     def _knots(self) -> tuple[list[float], list[float]]:
+        """Ratings of the file, and those of the model that they are."""
         if self.bent and self.liked < self.high:
             return [self.low, self.liked, self.high], [MIN_RATING, LIKED, MAX_RATING]
         return [self.low, self.high], [MIN_RATING, LIKED if self.bent else MAX_RATING]

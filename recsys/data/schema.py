@@ -57,9 +57,9 @@ class Column:
             return Column(self.kind, self.values[chosen])
         return Column(self.kind, [self.values[i] for i in np.arange(len(self))[chosen].tolist()])
 
-    def value(self, place: int) -> str | float | list[str] | None:
-        """One field; a whole number without its fraction, None where unknown."""
-        value = self.values[place]
+    def value(self, row: int) -> str | float | list[str] | None:
+        """One cell; a whole number without its fraction, None where unknown."""
+        value = self.values[row]
         if self.kind == "categories":
             return list(value)
         if self.kind != "number":
@@ -83,17 +83,17 @@ class Column:
             return unknown | (self.values == other.values)
         return np.array([a == b for a, b in zip(self.values, other.values, strict=True)], bool)
 
-    def at(self, places: NDArray[np.integer]) -> "Column":
-        """The fields at some places, unknown ones at -1.
+    def at(self, rows: NDArray[np.integer]) -> "Column":
+        """The cells of some rows, an unknown one for -1.
 
         >>> Column("category", ["Oslo", "Seoul"]).at(np.array([1, -1])).values
         ['Seoul', '']
         """
-        return Column.joined([self, Column.unknown(self.kind, 1)])[places]
+        return Column.joined([self, Column.unknown(self.kind, 1)])[rows]
 
     @classmethod
     def unknown(cls, kind: Kind, rows: int) -> "Column":
-        """So many fields of which nothing is known."""
+        """So many cells of which nothing is known."""
         if kind == "number":
             return cls(kind, np.full(rows, np.nan))
         return cls(kind, [() if kind == "categories" else ""] * rows)
@@ -160,7 +160,7 @@ class Attribute:
             return ""
         if self.values:
             return self.values[row - 1]
-        low, high = ([-np.inf, *self.edges, np.inf][place] for place in (row - 1, row))
+        low, high = ([-np.inf, *self.edges, np.inf][edge] for edge in (row - 1, row))
         if np.isinf(low):
             return f"under {in_digits(high)}" if np.isfinite(high) else "any"
         less = "or more" if np.isinf(high) else f"to {in_digits(high)}"
@@ -263,8 +263,8 @@ def parts(attributes: Sequence[Attribute], rows: NDArray) -> Iterator[tuple[Attr
 
 def profile(attributes: Sequence[Attribute], rows: NDArray) -> dict[str, str]:
     """What one user's (W,) rows say, by the attributes' names; several categories with "|"."""
-    found: dict[str, str] = {}
-    for attribute, part in parts(attributes, rows[None]):
-        values = [attribute.value(row) for row in part[0].tolist() if row > 0]
-        found |= {attribute.name: "|".join(values)} if values else {}
-    return found
+    texts = {
+        attribute.name: "|".join(attribute.value(row) for row in part[0].tolist() if row > 0)
+        for attribute, part in parts(attributes, rows[None])
+    }
+    return {name: text for name, text in texts.items() if text}

@@ -50,17 +50,17 @@ def summary(dataset: Dataset) -> dict[str, Any]:
 
 
 def _histogram(dataset: Dataset) -> dict[str, int]:
-    """How often each rating was given, on the file's own scale; many different ones in BINS spans.
+    """How often each rating was given, on the file's scale; many different ones in BINS spans.
 
     Nothing of events.
     """
     if not dataset.scale.rated or not len(dataset.ratings):
         return {}
-    own = np.round(dataset.scale.outward(dataset.ratings.values), 4)
-    values, counts = np.unique(own, return_counts=True)
+    ratings = np.round(dataset.scale.outward(dataset.ratings.values), 4)
+    values, counts = np.unique(ratings, return_counts=True)
     if len(values) <= MOST_BARS:
         return {f"{v:g}": int(n) for v, n in zip(values, counts, strict=True)}
-    counts, edges = np.histogram(own, BINS)
+    counts, edges = np.histogram(ratings, BINS)
     spans = zip(edges[:-1], edges[1:], counts, strict=True)
     return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
 

@@ -103,12 +103,12 @@ def find(
     raise UnknownMovie(cause, "give its title or id")
 
 
-def _ambiguous(text: str, found: list[tuple[Id, str]], rated: dict[Id, int]) -> AmbiguousTitle:
+def _ambiguous(text: str, movies: list[tuple[Id, str]], rated: dict[Id, int]) -> AmbiguousTitle:
     """The error for several movies; lists ten of them, the most rated first."""
-    found = sorted(found, key=lambda movie: -rated[movie[0]])
-    movies = listed([f"{shortened(title)} = {i}" for i, title in found])
-    first = f"id:{found[0][0]}"
+    movies = sorted(movies, key=lambda movie: -rated[movie[0]])
+    first = f"id:{movies[0][0]}"
     remedy = f"give the year, or the id as {first}"
-    if len({title for _, title in found}) < len(found):
+    if len({title for _, title in movies}) < len(movies):
         remedy = f"several have the same title and year: give the id as {first}"
-    return AmbiguousTitle(f"{quoted(text)} may be {movies}", remedy)
+    names = listed([f"{shortened(title)} = {movie_id}" for movie_id, title in movies])
+    return AmbiguousTitle(f"{quoted(text)} may be {names}", remedy)
