@@ -39,7 +39,7 @@ class Cluster:
         query_nodes: how many there are, to share replicas out among.
     """
 
-    def __init__(self, query_nodes: int = 2) -> None:
+    def __init__(self, query_nodes: int = 3) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="recsys-cluster-"))
         self._etcd = Server()
         self._roles: dict[str, tuple[subprocess.Popen[bytes], tuple[int, int]]] = {}
@@ -112,7 +112,7 @@ class Cluster:
 
 @functools.cache
 def shared() -> Cluster:
-    """One cluster for all tests that do it no harm, ended with the test run."""
+    """One cluster for all tests, ended with the test run; one of its three query nodes may die."""
     cluster = Cluster()
     atexit.register(cluster.remove)
     return cluster

@@ -134,7 +134,7 @@ def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore)
 
 
 @pytest.mark.slow
-def test_readers_see_one_version_or_the_other_during_fifty_switches(store: MilvusStore) -> None:
+def test_readers_see_one_version_or_the_other_during_twenty_switches(store: MilvusStore) -> None:
     versions = {MODEL: movies(60, seed=0), OTHER: movies(60, seed=1)}
     queries = unit(np.random.default_rng(3).normal(size=(2, 16)))
     wanted = {m: c.search(queries, 9).movie_ids.tolist() for m, c in versions.items()}
@@ -158,7 +158,7 @@ def test_readers_see_one_version_or_the_other_during_fifty_switches(store: Milvu
     for reader in readers:
         reader.start()
     try:
-        for turn in range(50):
+        for turn in range(20):
             model = (OTHER, MODEL)[turn % 2]
             store.publish(versions[model], model)
     finally:

@@ -24,7 +24,6 @@ BACKENDS = [
     pytest.param("server HNSW", marks=pytest.mark.milvus_server),
     pytest.param("server IVF_FLAT", marks=pytest.mark.milvus_server),
     pytest.param("cluster", marks=pytest.mark.milvus_server),
-    pytest.param("cluster HNSW", marks=pytest.mark.milvus_server),
 ]
 CONDITIONS = [
     EVERYTHING,

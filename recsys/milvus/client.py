@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress
 from recsys.serving.filters import Condition, terms
 
-OLDEST, NEWEST = (2, 3), (3, 99)  # server versions whose calls we know
+OLDEST = (2, 3)  # version of a server whose calls we know
 ALL_EXPRESSIONS = (2, 4)  # from this on all of `recsys.serving.filters` is known
 LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
 LOCK_PAUSE = 0.1  # seconds between two looks at a locked file of Milvus Lite
@@ -230,8 +230,7 @@ class Milvus:
         try:
             version = self.read("asking for the version", MilvusClient.get_server_version)
             self.version = str(version)
-            self._check_version()
-            self._check_database()
+            self._check_server()
         except StoreError:
             self.close()
             raise
@@ -342,17 +341,19 @@ class Milvus:
 
                     server_manager_instance.release_server(self.uri)
 
-    def _check_database(self) -> None:
-        """A collection of a database that is not there only seems to be missing."""
-        if not self.address.db:
-            return
-        try:
-            known = self.read("listing databases", MilvusClient.list_databases)
-        except Denied:
-            return
-        if self.address.db not in known:
+    def _check_server(self) -> None:
+        if self._numbers < OLDEST:
             raise StoreError(
-                f"{self.uri}: no database {self.address.db}, only {', '.join(known)}",
+                f"{self.uri}: Milvus {self.version} is too old for this recsys",
+                "upgrade the server to 2.3 or newer",
+            )
+        databases = [self.address.db]
+        if self.address.db:  # a collection of one that is not there would only seem to be missing
+            with suppress(Denied):
+                databases = self.read("listing databases", MilvusClient.list_databases)
+        if self.address.db not in databases:
+            raise StoreError(
+                f"{self.uri}: no database {self.address.db}, only {', '.join(databases)}",
                 "name another database",
                 "db",
             )
@@ -381,21 +382,8 @@ class Milvus:
         """The first two numbers of a server's version; of Lite, and of an odd one, the newest."""
         digits = self.version.lstrip("v").split("-")[0].split(".")[:2]
         if self.lite or not all(part.isdigit() for part in digits):
-            return NEWEST
+            return ALL_EXPRESSIONS
         return tuple(int(part) for part in digits)
-
-    def _check_version(self) -> None:
-        version = self._numbers
-        if version < OLDEST:
-            raise StoreError(
-                f"{self.uri}: Milvus {self.version} is too old for this recsys",
-                "upgrade the server to 2.3 or newer",
-            )
-        if version > NEWEST:
-            raise StoreError(
-                f"{self.uri}: Milvus {self.version} is too new for this recsys",
-                "upgrade recsys",
-            )
 
 
 def check_lite_file(path: Path) -> None:

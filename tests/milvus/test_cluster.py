@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from milvus_cluster import Cluster
+from milvus_cluster import Cluster, shared
 from movie_store import MODEL, OTHER, movies, unit
 
 from recsys.errors import StoreError
@@ -21,11 +21,8 @@ DEFAULT = "__default_resource_group"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A cluster of these tests' own; the last of them harms it."""
-    own = Cluster(query_nodes=3)
-    yield own
-    own.remove()
+def cluster() -> Cluster:
+    return shared()
 
 
 @pytest.fixture
@@ -63,17 +60,16 @@ def test_movies_are_loaded_into_the_resource_group_named(store: MilvusStore) -> 
     client.drop_resource_group("movies")
 
 
-@pytest.mark.parametrize("consistency", CONSISTENCY)
 def test_whatever_the_consistency_what_is_published_is_seen_whole(
-    cluster: Cluster, store: MilvusStore, consistency: str
+    cluster: Cluster, store: MilvusStore
 ) -> None:
     store.publish(MOVIES, MODEL)
-    with MilvusStore(
-        MilvusAddress(cluster.uri, collection=store.alias, consistency=consistency)
-    ) as reader:
-        assert reader.open(MODEL).count == 200
-        found = reader.search(QUERIES, 200).movie_ids.tolist()
-        assert found == MOVIES.search(QUERIES, 200).movie_ids.tolist()
+    for level in CONSISTENCY:
+        address = MilvusAddress(cluster.uri, collection=store.alias, consistency=level)
+        with MilvusStore(address) as reader:
+            assert reader.open(MODEL).count == 200
+            found = reader.search(QUERIES, 200).movie_ids.tolist()
+            assert found == MOVIES.search(QUERIES, 200).movie_ids.tolist()
 
 
 def test_readers_go_on_when_a_query_node_dies(cluster: Cluster, store: MilvusStore) -> None:

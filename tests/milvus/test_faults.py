@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -226,21 +227,19 @@ except StoreError as error:
 """
 
 
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    for folder in [tmp_path, *tmp_path.parents]:  # pytest's own are its user's alone
-        if "pytest" in str(folder):
-            folder.chmod(0o755)
-    with MilvusStore(str(tmp_path / "old.db")) as store:
-        store.publish(OLD, MODEL)
-    tmp_path.chmod(0o555)
-    for name in ["new.db", "old.db"]:
-        command = [sys.executable, "-c", OPEN.format(root=str(ROOT))]
-        command += [str(tmp_path / name), str(elsewhere / "warm.db")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert "may not be written" in done.stdout, (name, done)
-    tmp_path.chmod(0o755)
+def test_a_folder_that_may_not_be_written() -> None:
+    with TemporaryDirectory() as name:  # tmp_path is within folders of its user's alone
+        folder = Path(name)
+        (folder / "elsewhere").mkdir()
+        with MilvusStore(str(folder / "old.db")) as store:
+            store.publish(OLD, MODEL)
+        folder.chmod(0o555)
+        for file in ["new.db", "old.db"]:
+            command = [sys.executable, "-c", OPEN.format(root=str(ROOT))]
+            command += [str(folder / file), str(folder / "elsewhere" / "warm.db")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert "may not be written" in done.stdout, (file, done)
+        folder.chmod(0o755)
 
 
 @pytest.mark.parametrize(

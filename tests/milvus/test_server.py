@@ -42,14 +42,21 @@ def name() -> str:
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A server of the test's own, to be ill-treated."""
-    own = Server(session=getattr(request, "param", 5))
+    own = Server(session=5)
     yield own
     own.remove()
 
 
-frozen_at_times = pytest.mark.parametrize("server", [30], indirect=True, ids=["patient"])
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Server]:
+    """A server that may be frozen at times."""
+    own = Server(session=30)
+    with MilvusStore(own.uri) as store:
+        store.publish(MOVIES, MODEL)
+    yield own
+    own.remove()
 
 
 def right(store: MilvusStore) -> bool:
@@ -78,28 +85,17 @@ def test_publish_upsert_roll_back(name: str) -> None:
         assert len(names(store)) == len(store.versions()) == 2
 
 
-def test_a_reader_survives_the_publish_that_drops_its_version(name: str) -> None:
-    with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
-        store.publish(MOVIES, MODEL)
-        with MilvusStore(MilvusAddress(shared().uri, collection=name)) as reader:
-            reader.open(MODEL)
-            store.publish(OTHERS, MODEL, keep=0)
-            found = reader.search(QUERIES[:1], 20).movie_ids.tolist()
-            assert found == OTHERS.search(QUERIES[:1], 20).movie_ids.tolist()
-            store.publish(OTHERS, OTHER, keep=0)
-            with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
-                reader.search(QUERIES[:1], 20)
-
-
-def test_readers_see_one_version_or_the_other_during_fifty_switches(name: str) -> None:
-    with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
+def test_readers_see_one_version_or_the_other(name: str) -> None:
+    """During fifty switches, and after a publish that drops the one they have open."""
+    address = MilvusAddress(shared().uri, collection=name)
+    with MilvusStore(address) as store:
         versions = [store.publish(c, m).collection for c, m in [(MOVIES, MODEL), (OTHERS, OTHER)]]
         stop, seen, wrong = threading.Event(), [], []
 
         def read() -> None:
             while not stop.is_set():
                 try:
-                    with MilvusStore(MilvusAddress(shared().uri, collection=name)) as reader:
+                    with MilvusStore(address) as reader:
                         for _ in range(5):
                             if not right(reader):
                                 wrong.append(reader._opened)
@@ -120,6 +116,14 @@ def test_readers_see_one_version_or_the_other_during_fifty_switches(name: str) -
                 reader.join()
         assert wrong == []
         assert set(seen) == {MODEL, OTHER}
+        with MilvusStore(address) as reader, MilvusStore(address) as other:
+            reader.open(OTHER)
+            other.open(MODEL)
+            store.publish(OTHERS, MODEL, keep=0)
+            found = other.search(QUERIES[:1], 20).movie_ids.tolist()
+            assert found == OTHERS.search(QUERIES[:1], 20).movie_ids.tolist()
+            with pytest.raises(StoreError, match=f"of model {MODEL}, the query is of {OTHER}"):
+                reader.search(QUERIES[:1], 20)
 
 
 def publish_and_die(uri: str, name: str, step: str) -> None:
@@ -131,18 +135,18 @@ def publish_and_die(uri: str, name: str, step: str) -> None:
     MilvusStore(MilvusAddress(uri, collection=name)).publish(OTHERS, OTHER)
 
 
-@pytest.mark.parametrize("step", ["insert", "create_index", "alter_alias"])
 @pytest.mark.usefixtures("at_once")
-def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(name: str, step: str) -> None:
+def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(name: str) -> None:
     with MilvusStore(MilvusAddress(shared().uri, collection=name)) as store:
         store.publish(MOVIES, MODEL)
-        process = _processes.Process(target=publish_and_die, args=(shared().uri, name, step))
-        process.start()
-        process.join(60)
-        assert process.exitcode == -signal.SIGKILL
-        assert right(store)
-        assert step == "alter_alias" or store.open(None).model == MODEL
-        assert len(names(store)) == 2
+        for count, step in enumerate(["insert", "create_index", "alter_alias"], 2):
+            process = _processes.Process(target=publish_and_die, args=(shared().uri, name, step))
+            process.start()
+            process.join(60)
+            assert process.exitcode == -signal.SIGKILL
+            assert right(store)
+            assert step == "alter_alias" or store.open(None).model == MODEL
+            assert len(names(store)) == count
         store.publish(OTHERS, OTHER)
         assert right(store)
         assert len(names(store)) == len(store.versions()) == 2
@@ -179,54 +183,36 @@ def test_a_wrong_address_is_explained() -> None:
         assert "hunter2" not in str(caught.value)
 
 
-def test_a_server_too_old() -> None:
-    server = Server(version="2.2.16")
-    try:
-        with pytest.raises(StoreError, match=r"Milvus v?2\.2.* is too old.*upgrade the server"):
-            MilvusStore(MilvusAddress(server.uri, timeout=60))
-    finally:
-        server.remove()
-
-
-@frozen_at_times
-def test_a_frozen_server(server: Server) -> None:
-    with MilvusStore(MilvusAddress(server.uri, timeout=PATIENCE)) as store:
-        store.publish(MOVIES, MODEL)
+def test_a_frozen_server(patient: Server) -> None:
+    with MilvusStore(MilvusAddress(patient.uri, timeout=PATIENCE)) as store:
         store.open(MODEL)
-        server.freeze()
+        patient.freeze()
         started = time.monotonic()
         with pytest.raises(StoreError, match=r"no answer within 3 s while searching"):
             store.search(QUERIES, 3)
-        server.thaw()
-        assert time.monotonic() - started < 2 * PATIENCE
-    with MilvusStore(server.uri) as store:
-        assert right(store)
-        server.freeze()
         with pytest.raises(StoreError, match=r"no answer within 2 s while connecting"):
-            MilvusStore(MilvusAddress(server.uri, timeout=2))
-        server.thaw()
+            MilvusStore(MilvusAddress(patient.uri, timeout=2))
+        patient.thaw()
+        assert time.monotonic() - started < 3 * PATIENCE
         assert right(store)
 
 
-@frozen_at_times
 @pytest.mark.parametrize("step", ["insert", "alter_alias"])
 @pytest.mark.usefixtures("at_once")
 def test_a_server_frozen_during_a_publish(
-    server: Server, step: str, monkeypatch: pytest.MonkeyPatch
+    patient: Server, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with MilvusStore(server.uri) as store:
-        store.publish(MOVIES, MODEL)
-    with MilvusStore(MilvusAddress(server.uri, timeout=1)) as store:
+    with MilvusStore(MilvusAddress(patient.uri, timeout=1)) as store:
         with monkeypatch.context() as frozen:
-            frozen.setattr(MilvusClient, step, first(lambda *_: server.freeze(), step))
+            frozen.setattr(MilvusClient, step, first(lambda *_: patient.freeze(), step))
             with pytest.raises(StoreError, match="no answer within"):
                 store.publish(OTHERS, OTHER)
-        server.thaw()
-    with MilvusStore(MilvusAddress(server.uri, timeout=60)) as store:
+        patient.thaw()
+    with MilvusStore(MilvusAddress(patient.uri, timeout=60)) as store:
         assert right(store)  # of whichever: the alias may have moved after the thaw
-        store.publish(OTHERS, OTHER)
+        store.publish(MOVIES, MODEL)
         assert right(store)
-        assert len(names(store)) == len(store.versions()) == 2
+        assert len(names(store)) == len(store.versions()) <= 2
 
 
 @pytest.mark.usefixtures("at_once")
@@ -235,7 +221,7 @@ def test_a_server_killed_during_a_publish_and_a_batch(
 ) -> None:
     with MilvusStore(server.uri) as store:
         store.publish(MOVIES, MODEL)
-    for step in ["insert", "load_collection", "alter_alias"]:
+    for step in ["insert", "alter_alias"]:
         with MilvusStore(MilvusAddress(server.uri, timeout=2)) as store:
             with monkeypatch.context() as killed:
                 killed.setattr(MilvusClient, step, first(lambda *_: server.kill(), step))
