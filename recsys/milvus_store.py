@@ -3,13 +3,14 @@
 `MilvusStore.search` and `Catalogue.search` (NumPy, exact) keep one contract; see catalogue.py.
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,59 @@ from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
 from recsys.milvus.publish import Layout, check_count, filled, load
-from recsys.milvus.rows import FORMAT, as_stored, check_catalogue
-from recsys.milvus.search import Reader
+from recsys.milvus.rows import (
+    FORMAT,
+    KEY,
+    as_stored,
+    catalogue_of,
+    check_catalogue,
+    expression,
+)
+from recsys.milvus.search import (
+    LITE_HITS,
+    LITE_LIMIT,
+    PAGE,
+    READ_AT_ONCE,
+    SERVER_HITS,
+    SERVER_LIMIT,
+    Rows,
+    all_fields,
+    ask,
+    groups,
+    leave_out,
+    read,
+    read_ids,
+)
 from recsys.milvus.versions import Published, Versions
-from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits
+from recsys.serving.catalogue import (
+    EVERYTHING,
+    Catalogue,
+    Filter,
+    Hits,
+    best_first,
+    check_queries,
+    no_hits,
+)
+from recsys.serving.filters import listed, literal
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _again_if_dropped(
+    ask: Callable[Concatenate["MilvusStore", P], T],
+) -> Callable[Concatenate["MilvusStore", P], T]:
+    """Asks the version opened; once more if a later publish has dropped it meanwhile."""
+
+    @functools.wraps(ask)
+    def asked(self: "MilvusStore", *args: P.args, **options: P.kwargs) -> T:
+        try:
+            return ask(self, *args, **options)
+        except Missing:
+            self.open(self._opened.model if self._opened else None)
+            return ask(self, *args, **options)
+
+    return asked
 
 
 class MilvusStore:
@@ -155,7 +203,7 @@ class MilvusStore:
         try:
             current = self._versions.current()
             load(self._milvus, current.collection, current.count)
-            published = id_array(self._reader(current).ids())
+            published = id_array(read_ids(self._milvus, current))
         except Unreachable:
             raise
         except StoreError:
@@ -223,6 +271,7 @@ class MilvusStore:
         self._opened = found
         return found
 
+    @_again_if_dropped
     def search(
         self,
         vectors: NDArray[np.float32],
@@ -241,15 +290,51 @@ class MilvusStore:
             StoreError: k is more than a server gives, the filter asks what an old one lacks, Milvus
                 failed, or now holds movies of another model.
         """
-        self._milvus.check_condition(filter.condition)
-        return self._retry_if_dropped(
-            lambda reader: reader.search(vectors, k, filter, exclude, with_movies)
-        )
+        milvus, opened = self._milvus, self._version()
+        milvus.check_condition(filter.condition)
+        queries = check_queries(vectors, k, opened.dimension, exclude)
+        nothing = id_array([], opened.text_ids)
+        excluded = [nothing] * len(queries) if exclude is None else list(exclude)
+        most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
+        if k > most and opened.count > most:
+            raise StoreError(f"{self.uri}: Milvus gives at most {most} movies", "ask for fewer")
+        at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
+        answer, movies = no_hits(len(queries), k, opened.text_ids), Rows()
+        for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
+            wanted = expression(filter, excluded[rows[0]] if inline else ())
+            fields = all_fields(opened) if at_hand and inline else []
+            for thorough in (False, True):
+                asked = (queries[rows], limit, wanted, self.address.consistency)
+                hits, some = ask(milvus, opened, *asked, thorough, fields)
+                movies |= some
+                if not inline:
+                    leave_out(hits, [excluded[row] for row in rows])
+                best = best_first(hits)
+                answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
+                answer.scores[rows, :limit] = best.scores[:, :k]
+                rows = rows[~answer.mask[rows].all(axis=1)]
+                if opened.index.exact or not len(rows):
+                    break
+        if not with_movies:
+            return answer
+        ids = answer.distinct().tolist()
+        if movies.keys() >= set(ids):
+            found = catalogue_of([movies[each] for each in ids], opened.dimension, opened.columns)
+            return answer._replace(movies=found)
+        return answer._replace(movies=self.take(ids))
 
+    @_again_if_dropped
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        return self._retry_if_dropped(lambda reader: reader.take(movie_ids))
+        ids, opened, rows = id_array(movie_ids), self._version(), []
+        distinct = np.unique(ids).tolist()
+        for start in range(0, len(distinct), READ_AT_ONCE):
+            wanted = f"{KEY} in {listed(distinct[start : start + READ_AT_ONCE])}"
+            fields, consistency = all_fields(opened), self.address.consistency
+            rows += read(self._milvus, opened, wanted, fields, consistency)
+        return catalogue_of(rows, opened.dimension, opened.columns).take(ids)
 
+    @_again_if_dropped
     def read_all(self) -> Catalogue:
         """All movies by rising id, to search here instead of sending many queries to Milvus.
 
@@ -259,8 +344,17 @@ class MilvusStore:
         Raises:
             StoreError: Milvus failed.
         """
-        self.open(self._opened.model if self._opened else None)
-        return self._retry_if_dropped(Reader.read_all)
+        opened = self.open(self._opened.model if self._opened else None)
+        ids, parts = read_ids(self._milvus, opened), []
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+            wanted = f"{KEY} >= {literal(page[0])} and {KEY} <= {literal(page[-1])}"
+            rows = read(self._milvus, opened, wanted, all_fields(opened), "Bounded")
+            parts.append(catalogue_of(rows, opened.dimension, opened.columns))
+        return Catalogue.joined(parts).take(id_array(ids, opened.text_ids))
+
+    def _version(self) -> Published:
+        return self._opened or self.open(None)
 
     def close(self) -> None:
         """Close the connection."""
@@ -271,14 +365,3 @@ class MilvusStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _retry_if_dropped(self, ask: Callable[[Reader], T]) -> T:
-        """Ask the version opened; once more if a later publish has dropped it meanwhile."""
-        opened = self._opened or self.open(None)
-        try:
-            return ask(self._reader(opened))
-        except Missing:
-            return ask(self._reader(self.open(opened.model)))
-
-    def _reader(self, opened: Published) -> Reader:
-        return Reader(self._milvus, opened, self.address.consistency)

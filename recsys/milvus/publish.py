@@ -45,6 +45,11 @@ def filled(
 ) -> Iterator[str]:
     """The name of a new collection that holds the movies, verified; no leftover within the block.
 
+    Args:
+        movies: from `as_stored`.
+        progress: called with how many movies went, after each batch.
+        indexing: called with the number of movies by which the index grew.
+
     Raises:
         StoreError: it cannot be filled; it is dropped.
     """
@@ -53,9 +58,23 @@ def filled(
     building.add(name)
     try:
         try:
-            _create(milvus, name, movies, properties, layout)
+            with milvus.errors("creating a collection", 3 * milvus.timeout):
+                milvus.client.create_collection(
+                    name,
+                    schema=collection_schema(movies),
+                    properties=properties,
+                    num_shards=layout.shards,
+                    consistency_level="Bounded",
+                    timeout=3 * milvus.timeout,
+                )
             versions.sweep(name)
-            _send(milvus, name, movies, progress)
+            for rows in rows_of(movies):
+                with milvus.errors("sending movies", 3 * milvus.timeout):
+                    milvus.client.insert(name, rows, timeout=3 * milvus.timeout)
+                if progress:
+                    progress(len(rows))
+            with milvus.errors("flushing", 6 * milvus.timeout):
+                milvus.client.flush(name, timeout=6 * milvus.timeout)
             _build(milvus, name, layout.index, len(movies), indexing)
             load(milvus, name, len(movies), layout)
             _verify(milvus, name, movies, layout.index)
@@ -70,39 +89,6 @@ def filled(
         building.discard(name)
 
 
-def _create(
-    milvus: Milvus, name: str, movies: Catalogue, properties: dict[str, str], layout: Layout
-) -> None:
-    """Create an empty collection for the movies."""
-    timeout = 3 * milvus.timeout
-    with milvus.errors("creating a collection", timeout):
-        milvus.client.create_collection(
-            name,
-            schema=collection_schema(movies),
-            properties=properties,
-            num_shards=layout.shards,
-            consistency_level="Bounded",
-            timeout=timeout,
-        )
-
-
-def _send(
-    milvus: Milvus, name: str, movies: Catalogue, progress: Callable[[int], None] | None = None
-) -> None:
-    """Send movies from `as_stored` and have them written to disk.
-
-    Args:
-        progress: called with how many movies went, after each batch.
-    """
-    for rows in rows_of(movies):
-        with milvus.errors("sending movies", 3 * milvus.timeout):
-            milvus.client.insert(name, rows, timeout=3 * milvus.timeout)
-        if progress:
-            progress(len(rows))
-    with milvus.errors("flushing", 6 * milvus.timeout):
-        milvus.client.flush(name, timeout=6 * milvus.timeout)
-
-
 def _build(
     milvus: Milvus,
     name: str,
@@ -110,11 +96,7 @@ def _build(
     movies: int,
     indexing: Callable[[int], None] | None = None,
 ) -> None:
-    """Build the index over so many movies.
-
-    Args:
-        indexing: called with the number of movies by which the index grew.
-    """
+    """Build the index over so many movies."""
     params = MilvusClient.prepare_index_params()
     built = dict(index.build)
     params.add_index(

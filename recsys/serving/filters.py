@@ -98,19 +98,20 @@ def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
             return np.logical_or.reduce([np.zeros(rows, bool), *each])
         case Not(part):
             return ~mask(part, values, rows)
-    column = values(condition.column)
-    match condition:
-        case Term(_, "texts", how, value):
-            return np.array([_fits_several(each, how, value) for each in column], bool)
-        case Term(_, type, "known"):
-            return np.asarray(_is_known(np.asarray(column), type))
-        case Term(_, _, "like", pattern):
+        case Term(column, "texts", how, value):
+            return np.array([_fits_several(each, how, value) for each in values(column)], bool)
+        case Term(column, "number", "known"):
+            return np.isfinite(values(column))
+        case Term(column, type, "known"):
+            return np.asarray(values(column), object) != {"text": "", "whole": 0}.get(type)
+        case Term(column, _, "like", pattern):
             fits = like(pattern).fullmatch
-            return np.array([fits(each) is not None for each in column], bool)
-        case Term(_, type, "in", value):
-            return np.isin(_comparable(column, type), _comparable(value, type))
-        case Term(_, type, how, value):
-            return _COMPARE[how](_comparable(column, type), _comparable([value], type)[0])
+            return np.array([fits(each) is not None for each in values(column)], bool)
+        case Term(column, type, "in", value):
+            return np.isin(_comparable(values(column), type), _comparable(value, type))
+        case Term(column, type, how, value):
+            return _COMPARE[how](_comparable(values(column), type), _comparable([value], type)[0])
+    raise TypeError(condition)
 
 
 def _fits_several(has: Sequence[str], how: str, value: Any) -> bool:
@@ -119,12 +120,6 @@ def _fits_several(has: Sequence[str], how: str, value: Any) -> bool:
     if how == "any":
         return not set(value).isdisjoint(has)
     return set(value) <= set(has) if how == "all" else _COMPARE[how.split()[1]](len(has), value)
-
-
-def _is_known(values: NDArray, type: Type) -> Any:
-    if type == "number":
-        return np.isfinite(values)
-    return values != {"text": "", "whole": 0, "flag": None}[type]
 
 
 def _comparable(values: Iterable[Any], type: Type) -> NDArray:
