@@ -1,7 +1,7 @@
 """What all baselines share: the problem they solve, the options they are tried with, the choice.
 
 A baseline's options are tried on the validation part; with the best it is fitted again, on training
-and validation parts together, before it is reported. A new one is a function here in `own`, or in
+and validation parts together, before it is reported. A new one is a function in `own` or
 `libraries`, a `Baseline` beside it, and its name under its protocols in `compare.BASELINES`.
 """
 
@@ -28,9 +28,11 @@ TUNED_USERS = 1000  # options are chosen on a sample of this many users, where t
 TUNED_RATINGS = 150_000  # ratings, of a sample of users, that those of libraries are tuned on
 FLOOR = 0.1  # what the oldest ratings count, with recency
 
+Array = NDArray[np.floating]
+Ids = NDArray[np.integer]
 Options = tuple[Any, ...]
-Ids = NDArray[np.int64]
-Predict = Callable[[NDArray[np.integer], NDArray[np.integer]], NDArray[np.floating]]
+Grid = Sequence[Options]
+Predict = Callable[[Ids, Ids], Array]
 """(N,) user ids and (N,) movie ids -> (N,) predicted ratings."""
 
 
@@ -52,7 +54,7 @@ class Problem:
         """What rankings are judged by."""
         return task_of(self.stage, self.dataset, self.protocol)
 
-    def rows(self, user_ids: NDArray[np.integer]) -> NDArray[np.intp]:
+    def rows(self, user_ids: Ids) -> NDArray[np.intp]:
         """(B,) positions among the (U,) users of the dataset: rows of the matrices."""
         return positions(self.dataset.users.ids, user_ids)
 
@@ -61,18 +63,21 @@ class Problem:
         return self._matrix(self.stage.train, kind, movie_ids)
 
     def seen(
-        self, kind: str = "rated", span: float = np.inf, movie_ids: Ids | None = None
+        self, kind: str = "rated", movie_ids: Ids | None = None, span: float = np.inf
     ) -> "csr_matrix":
-        """(U, M) what training and folded-in ratings count, with recency if the span is finite."""
-        seen = self.stage.seen
-        return self._matrix(seen, kind, movie_ids, recency(seen, span) if span < np.inf else 1)
+        """The same of training and folded-in ratings, with recency where the span is finite."""
+        return self._matrix(self.stage.seen, kind, movie_ids, span)
 
     def _matrix(
-        self, ratings: Ratings, kind: str, movie_ids: Ids | None, factor: Any = 1
+        self, ratings: Ratings, kind: str, movie_ids: Ids | None, span: float = np.inf
     ) -> "csr_matrix":
         columns = self.movie_ids if movie_ids is None else movie_ids
-        values = weights(ratings.values, kind) * factor
+        values = weights(ratings.values, kind)
+        values = values * recency(ratings, span) if span < np.inf else values
         return matrix(ratings, self.dataset.users.ids, columns, values)
+
+
+Fit = Callable[[Problem, Grid], Iterator[Any]]
 
 
 class Baseline(NamedTuple):
@@ -84,9 +89,14 @@ class Baseline(NamedTuple):
 
     name: str
     grid: tuple[Options, ...]
-    fit: Callable[[Problem, Sequence[Options]], Iterator[Any]]
+    fit: Fit
     library: str = ""  # the module it is made of, where that is not our own
     predicts: bool = False  # ratings, instead of ranking
+
+
+def one_by_one(fit: Callable[..., Any]) -> Fit:
+    """The `fit` of a baseline by a function of the problem and the options."""
+    return lambda problem, grid: (fit(problem, *options) for options in grid)
 
 
 def missing(library: str) -> str:

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
-from recsys.evaluation.baselines import Baseline, Options, Predict, Problem, weights
+from recsys.evaluation.baselines import (
+    Array,
+    Baseline,
+    Grid,
+    Ids,
+    Predict,
+    Problem,
+    one_by_one,
+    weights,
+)
 from recsys.metrics import Scorer
 
 if TYPE_CHECKING:
@@ -24,39 +33,33 @@ BATCH = 32  # users a step of SASRec: of the 943 of ML-100K more would make too 
 HEAD = 32  # factors of a head of attention
 FAR = 1e9  # below all scores of SASRec
 
-Grid = Sequence[Options]
-Ids = NDArray[np.integer]
 
-
-def ials(problem: Problem, grid: Grid) -> Iterator[Scorer]:
+@one_by_one
+def ials(problem: Problem, kind: str, factors: int, ratio: float, alpha: float) -> Scorer:
     """Implicit alternating least squares (Hu, Koren and Volinsky, ICDM 2008), 15 rounds.
 
     Every user is folded in anew, with all ratings; one without any gets the mean of all users.
 
-    Options: what a rating counts, factors, regularisation / alpha, alpha.
+    Args:
+        kind: what a rating counts.
+        ratio: regularisation / alpha.
     """
     from implicit.als import AlternatingLeastSquares
 
+    model = AlternatingLeastSquares(
+        factors, ratio * alpha, alpha, iterations=15, use_gpu=False, random_state=0
+    )
     trained = problem.rows(np.unique(problem.stage.train.user_ids))
-    for kind, factors, ratio, alpha in grid:
-        model = AlternatingLeastSquares(
-            factors, ratio * alpha, alpha, iterations=15, use_gpu=False, random_state=0
-        )
-        model.fit(problem.train(kind)[trained], False)
-        popular = (model.user_factors @ model.item_factors.T).mean(0)
-        yield partial(_ials_scores, problem, model, problem.seen(kind), popular)
+    model.fit(problem.train(kind)[trained], False)
+    popular = (model.user_factors @ model.item_factors.T).mean(0)
+    seen = problem.seen(kind)
 
+    def score(user_ids: Ids) -> Array:
+        rows = seen[problem.rows(user_ids)]
+        found = model.recalculate_user(np.arange(len(user_ids)), rows) @ model.item_factors.T
+        return np.where(rows.getnnz(1)[:, None], found, popular)
 
-def _ials_scores(
-    problem: Problem,
-    model: Any,
-    seen: "csr_matrix",
-    popular: NDArray[np.floating],
-    user_ids: Ids,
-) -> NDArray[np.floating]:
-    rows = seen[problem.rows(user_ids)]
-    scores = model.recalculate_user(np.arange(len(user_ids)), rows) @ model.item_factors.T
-    return np.where(rows.getnnz(1)[:, None], scores, popular)
+    return score
 
 
 def sasrec(problem: Problem, grid: Grid) -> Iterator[Scorer]:
@@ -124,7 +127,7 @@ def _sasrec_scores(
     problem: Problem,
     model: Any,
     seen: Any,
-    popular: NDArray[np.integer],
+    popular: Ids,
     user_ids: Ids,
 ) -> NDArray[np.float64]:
     """(B, M) scores; by popularity what the model does not know, a movie or a whole user."""
@@ -143,8 +146,9 @@ def _sasrec_scores(
     return scores
 
 
-def svdpp(problem: Problem, grid: Grid) -> Iterator[Predict]:
-    """SVD++ (Koren, KDD 2008) as Surprise computes it. Options: factors, epochs, regularisation."""
+@one_by_one
+def svdpp(problem: Problem, factors: int, epochs: int, regularisation: float) -> Predict:
+    """SVD++ (Koren, KDD 2008) as Surprise computes it."""
     from surprise import SVDpp, Trainset
 
     ratings = problem.stage.seen
@@ -165,30 +169,24 @@ def svdpp(problem: Problem, grid: Grid) -> Iterator[Predict]:
         {raw: inner for inner, raw in enumerate(user_ids.tolist())},
         {raw: inner for inner, raw in enumerate(movie_ids.tolist())},
     )
-    for factors, epochs, regularisation in grid:
-        model = SVDpp(
-            n_factors=factors,
-            n_epochs=epochs,
-            reg_all=regularisation,
-            cache_ratings=True,
-            random_state=0,
-        ).fit(data)
-        yield partial(_svdpp_ratings, model)
+    model = SVDpp(factors, epochs, reg_all=regularisation, cache_ratings=True, random_state=0)
+    model.fit(data)
+
+    def predict(users: Ids, movies: Ids) -> Array:
+        pairs = zip(users.tolist(), movies.tolist(), strict=True)
+        return np.array([model.predict(user, movie).est for user, movie in pairs])
+
+    return predict
 
 
-def _svdpp_ratings(model: Any, users: Ids, movies: Ids) -> NDArray[np.floating]:
-    pairs = zip(users.tolist(), movies.tolist(), strict=True)
-    return np.array([model.predict(user, movie).est for user, movie in pairs])
-
-
-def myfm(problem: Problem, grid: Grid) -> Iterator[Predict]:
+@one_by_one
+def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
     """A Bayesian factorization machine with implicit features, profiles and content.
 
     Rendle, Zhang and Koren, "On the difficulty of evaluating baselines" (2019), as myFM computes
-    it. Relation blocks: a user's id, the movies rated / sqrt(their number), and attributes; a
-    movie's id, its raters / sqrt(their number), genres and year.
-
-    Options: rank, iterations; a sixth of them is thrown away.
+    it; a sixth of the iterations is thrown away. Relation blocks: a user's id, the movies rated /
+    sqrt(their number), and attributes; a movie's id, its raters / sqrt(their number), genres and
+    year.
     """
     from myfm import MyFMRegressor, RelationBlock
 
@@ -202,26 +200,24 @@ def myfm(problem: Problem, grid: Grid) -> Iterator[Predict]:
         user, movie = positions(users.ids, user_ids), positions(movies.ids, movie_ids)
         return [RelationBlock(user, of_users), RelationBlock(movie, of_movies)]
 
-    def predict(model: Any, user_ids: Ids, movie_ids: Ids) -> NDArray[np.floating]:
-        found = model.predict(None, pairs(user_ids, movie_ids))
-        return np.clip(found, float(ratings.values.min()), float(ratings.values.max()))
-
-    for rank, iterations in grid:
-        model = MyFMRegressor(rank=rank, random_seed=0)
-        with redirect_stderr(StringIO()):  # its progress bar cannot be switched off
-            model.fit(
-                None,
-                ratings.values.astype(np.float64),
-                pairs(ratings.user_ids, ratings.movie_ids),
-                n_iter=iterations,
-                n_kept_samples=iterations * 5 // 6,
-            )
-        yield partial(predict, model)
+    model = MyFMRegressor(rank=rank, random_seed=0)
+    with redirect_stderr(StringIO()):  # its progress bar cannot be switched off
+        model.fit(
+            None,
+            ratings.values.astype(np.float64),
+            pairs(ratings.user_ids, ratings.movie_ids),
+            n_iter=iterations,
+            n_kept_samples=iterations * 5 // 6,
+        )
+    limits = float(ratings.values.min()), float(ratings.values.max())
+    return lambda user_ids, movie_ids: np.clip(
+        model.predict(None, pairs(user_ids, movie_ids)), *limits
+    )
 
 
 def _features(
     rated: "csr_matrix",
-    columns: Sequence[NDArray[np.integer]],
+    columns: Sequence[Ids],
     several: Sequence[Sequence[str]] = (),
 ) -> "csr_matrix":
     """One (E, F) sparse row an entity: its id, who or what it is rated with, its attributes."""
