@@ -27,8 +27,8 @@ class Naive:
         self.options, self.attributes = step.options, sampler.attributes.astype(np.int64)
         self.titles, self.genres = step.title_rows, step.genre_rows
         history = sampler.history
-        self.movie_rows, self.ratings = history.movie_rows.astype(np.int64), history.ratings
-        self.user_rows = np.repeat(np.arange(len(history.counts)), history.counts)  # (N,)
+        self.movie_rows, self.ratings = history.indices.astype(np.int64), history.values
+        self.user_rows = history.owners  # (N,)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """The places of each batch's ratings."""

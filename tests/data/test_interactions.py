@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Ratings
-from recsys.data.interactions import (
-    FEW,
-    Interactions,
-    Recency,
-    first_times,
-    hold_out_latest,
-    later,
-)
+from recsys.data.interactions import FEW, Interactions, Recency, first_times, hold_out_latest, later
 
 #           row 1: movies 2 (4.0), 5 (3.0)    row 2: none    row 3: movies 1 (5.0), 2 (1.0), 9 (2.5)
 KNOWN = Interactions.build(
