@@ -61,7 +61,7 @@ def prepare(place: Path, counts: list[int], ratings: int) -> None:
 
     write(generated(ratings, users=max(counts)), place / "data")
     run = partial(cost, cwd=place, env=environment())
-    few_steps = ("--epochs", "1", "--batch-size", str(10 * ratings), "--validation", "0")
+    few_steps = ("--epochs", "1", "--set", f"batch_size={10 * ratings}", "--validation", "0")
     run([*RECSYS, "train", "--data", "data", *few_steps])
     run([*RECSYS, "load-movies"])
     import numpy as np

@@ -96,7 +96,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table as recsys does, columns of numbers to the right."""
-    from recsys.cli.tables import table as shown
+    from recsys.cli.output import table as shown
 
     columns = [_aligned(column) for column in zip(header, *rows, strict=True)]
     aligned = list(zip(*columns, strict=True))

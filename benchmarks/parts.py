@@ -17,7 +17,7 @@ from common import heading
 from numpy.typing import NDArray
 
 import recsys
-from recsys.cli.tables import table
+from recsys.cli.output import table
 from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
 from recsys.data.movielens import MAX_RATING

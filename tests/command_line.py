@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 os.environ.setdefault("KMP_BLOCKTIME", "0")  # threads that wait leave the cores to others
 EPOCHS, DIMENSION = 3, 16  # enough to find the plant again, and quick
-SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--dimension", str(DIMENSION))
+SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--set", f"dimension={DIMENSION}")
 
 
 def environment(**more: str) -> dict[str, str]:

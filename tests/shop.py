@@ -11,7 +11,7 @@ BRANDS = ("Aki", "Borg", "Cato", 'Dune "X"')
 TAGS = ("red", "green", "blue", "warm", "cold")
 WORDS = ("quiet", "bright", "heavy", "small", "soft", "quick", "round", "solid", "simple", "deep")
 USERS, ITEMS, RATED = 150, 60, 12
-SMALL = ("--epochs", "4", "--dimension", "8", "--batch-users", "64")
+SMALL = ("--epochs", "4", "--set", "dimension=8", "--set", "batch_users=64")
 
 
 def item(number: int, brand: int, rng: np.random.Generator) -> list[object]:

@@ -23,7 +23,7 @@ def fetched(tmp_path, run, monkeypatch):
         shutil.copytree(SAMPLE, tmp_path / "data" / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECSYS_TRAIN_EPOCHS", "1")
-    monkeypatch.setenv("RECSYS_TRAIN_DIMENSION", "4")
+    monkeypatch.setenv("RECSYS_TRAIN_SET", "dimension=4")
     return tmp_path
 
 

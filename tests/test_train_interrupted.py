@@ -27,7 +27,14 @@ LONG = Options(epochs=25, dimension=4, patience=99)
 
 
 def long_command(data: Path, epochs: int = LONG.epochs) -> tuple[str, ...]:
-    numbers = ("--epochs", str(epochs), "--dimension", "4", "--patience", str(max(99, epochs)))
+    numbers = (
+        "--epochs",
+        str(epochs),
+        "--set",
+        "dimension=4",
+        "--set",
+        f"patience={max(99, epochs)}",
+    )
     return ("train", "--data", str(data), *numbers)
 
 

@@ -59,7 +59,7 @@ def test_the_commands_run_in_another_folder(site, tmp_path):
     found = run(sys.executable, "-c", where, cwd=tmp_path, PYTHONPATH=str(site))
     assert Path(found.strip()).is_relative_to(site)
     assert "load-movies" in recsys("--help")
-    recsys("train", "--data", SAMPLE, "--epochs", "1", "--dimension", "4")
+    recsys("train", "--data", SAMPLE, "--epochs", "1", "--set", "dimension=4")
     recsys("load-movies")
     header, *movies = recsys("recommend", "--age", "1", "-k", "3").splitlines()
     assert header.split() == ["Top", "Ids", "Title", "Genres", "Score", "Rating"]

@@ -5,7 +5,7 @@ import os
 import click
 
 from recsys import __version__
-from recsys.cli import ask, build, check, inspection
+from recsys.cli import ask, build, check
 from recsys.cli.prompt import Commands
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
@@ -40,7 +40,7 @@ for command in (
     ask.similar,
     ask.predict,
     check.evaluate,
-    inspection.inspect,
+    check.inspect,
     check.doctor,
 ):
     cli.add_command(command)

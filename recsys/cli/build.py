@@ -1,40 +1,105 @@
-"""The commands that make what queries need: download, train, preprocess, load-movies."""
+"""The commands that make: download, train, preprocess, load-movies."""
 
+import dataclasses
+import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys.cli.movies import Wanted
 from recsys.cli.options import (
     DATA_HOME,
-    ROLES_OF_MOVIES,
-    columns_options,
+    MOVIE_COLUMNS,
+    File,
+    Number,
+    Parsed,
+    Source,
+    Whole,
+    address_options,
     data_folder,
     data_option,
-    milvus_options,
+    grouped,
     model_option,
-    skip_bad_lines_options,
-    source_options,
+    option,
     store_at,
-    training_options,
+    type_of,
 )
-from recsys.cli.prompt import bar, command, log, quiet, refuse_beside, verbosity_options
-from recsys.cli.signals import TERMINATED, terminated_as_interrupted
-from recsys.cli.values import File, IndexName, Number, Text, Whole
+from recsys.cli.prompt import (
+    KNOBS,
+    TERMINATED,
+    bar,
+    command,
+    log,
+    no_bar,
+    refuse_beside,
+    terminated_as_interrupted,
+)
 from recsys.data.movielens import SOURCES
+from recsys.errors import DataError
+from recsys.training.options import Options
 
 if TYPE_CHECKING:
-    from recsys.cli.options import Source
-    from recsys.data.columns import Columns
+    from recsys.data.dataset import Movies
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus.versions import Published
     from recsys.milvus_store import MilvusStore
-    from recsys.preprocess import SkipBadLines
-    from recsys.training.options import Options
+    from recsys.serving.catalogue import Catalogue
+    from recsys.serving.model_folder import ModelFolder
 
-LAYOUT = ("shards", "replicas", "resource_group")  # of a new collection
+ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is named
+MOST_REMOVED = 0.1  # of the published movies, unless --replace
+KNOBS_WITH_OPTIONS = ("epochs", "seed")
+
+
+def knob(text: str) -> tuple[str, Any]:
+    """NAME=VALUE of a knob of training, checked as an option of that name would be."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    name = name.replace("-", "_")
+    if name not in KNOBS:
+        near = difflib.get_close_matches(name, KNOBS, 3)
+        hint = f", near are {', '.join(near)}" if near else ""
+        raise ValueError(f"sets no knob{hint}; recsys train --knobs lists them")
+    if name in KNOBS_WITH_OPTIONS:
+        raise ValueError(f"sets no knob; {name} is an option of its own")
+    (each,) = (each for each in fields(Options) if each.name == name)
+    try:
+        return name, type_of(each).convert(value, None, None)
+    except click.BadParameter as error:
+        raise ValueError(f"sets {name} to what it cannot be: {error.message}") from None
+
+
+def _show_knobs(context: click.Context, _: click.Parameter, on: bool) -> None:
+    if not on or context.resilient_parsing:
+        return
+    shown = context.make_formatter()
+    with shown.section("Knobs of training, for --set NAME=VALUE"):
+        rows = []
+        for each in fields(Options):
+            if each.name not in KNOBS_WITH_OPTIONS:
+                about = click.Option(["--x"], type=type_of(each), default=each.default)
+                bounds = getattr(about.type, "_describe_range", str)()
+                default = "; ".join(filter(None, [f"default: {each.default}", bounds]))
+                rows.append((each.name, f"{each.metadata['help']}  [{default}]"))
+        shown.write_dl(rows)
+    click.echo(shown.getvalue(), nl=False)
+    context.exit()
+
+
+set_option = click.option(
+    "--set", type=Parsed("name=value", knob), multiple=True,
+    help="A knob of training (train --knobs); repeat it.",
+)  # fmt: skip
+knobs_option = click.option(
+    "--knobs", is_flag=True, is_eager=True, expose_value=False, callback=_show_knobs,
+    help="List what --set takes, and exit.",
+)  # fmt: skip
+
+
+def with_knobs(options: Options, knobs: Sequence[tuple[str, Any]]) -> Options:
+    """The options of training with what --set gives."""
+    return dataclasses.replace(options, **dict(knobs))
 
 
 @command()
@@ -46,7 +111,6 @@ LAYOUT = ("shards", "replicas", "resource_group")  # of a new collection
 @click.option(
     "--to", default=DATA_HOME, show_default=True, type=File(), help="The folder datasets live in."
 )
-@verbosity_options
 def download(name: str, archive: str | None, to: str) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.
 
@@ -55,53 +119,48 @@ def download(name: str, archive: str | None, to: str) -> None:
     from recsys.data.download import download as fetch
 
     given = Path(archive) if archive else None
-    click.echo(fetch(name, Path(to), archive=given, progress=not quiet(), log=log))
+    click.echo(fetch(name, Path(to), archive=given, progress=not no_bar(), log=log))
 
 
 @command()
 @data_option
-@source_options
 @model_option
+@grouped(Options, "options", only=KNOBS_WITH_OPTIONS)
 @click.option(
-    "--validation", default=0.1, show_default=True, type=Number(0, 0.9),
-    help="Share of the ratings held out to choose the best epoch, that of the largest ndcg@10 - "
-    "rmse on them; 0 trains on all and keeps the last.",
+    "--validation", default=0.1, show_default=True, type=Number(0, 0.9), metavar="SHARE",
+    help="Held out: the best epoch has the largest ndcg@10 - rmse.",
 )  # fmt: skip
-@training_options()
+@set_option
+@knobs_option
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on after the last epoch of a broken training, from MODEL.checkpoint.npz.",
-)
-@skip_bad_lines_options
-@verbosity_options
+@click.option("--resume", is_flag=True, help="Go on from MODEL.checkpoint.npz.")
+@grouped(Source, "source")
 def train(
     data: str | None,
-    source: "Source",
     model: str,
+    options: Options,
     validation: float,
-    options: "Options",
+    set: Sequence[tuple[str, Any]],
     device: str,
     resume: bool,
-    skip_bad_lines: "SkipBadLines",
+    source: Source,
 ) -> None:
     """Train the model; prints its folder, fingerprint and metrics on held-out ratings.
 
     Example: recsys train --data data/ml-100k --epochs 5
     """
-    dataset = source.read(data_folder(data), skip_bad_lines)
+    dataset = source.read(data_folder(data))
     from recsys.train import train as fit  # loads Paddle, which installs signal handlers
 
     with terminated_as_interrupted() as terminated:
         done = fit(
             dataset,
             model,
-            options,
+            with_knobs(options, set),
             validation=validation,
             device=device,
             resume=resume,
-            quiet=quiet(),
+            quiet=no_bar(),
             log=lambda line: log(line.replace("Ctrl-C", "SIGTERM") if terminated() else line),
         )
     metrics = ", ".join(f"{name} {each:.4f}" for name, each in done.config["validation"].items())
@@ -113,16 +172,11 @@ def train(
 @command()
 @click.option("-f", "--file", required=True, type=File(), help="A raw movie file.")
 @click.option(
-    "-o", "--output", default="movies_data.txt", show_default=True, type=File(),
-    help="The file to write.",
-)  # fmt: skip
-@columns_options(*ROLES_OF_MOVIES)
+    "-o", "--output", default=ENCODED, show_default=True, type=File(), help="The file to write."
+)
+@grouped(Source, "source", only=(*MOVIE_COLUMNS, "skip_bad_lines", "skip_all_bad_lines"))
 @model_option
-@skip_bad_lines_options
-@verbosity_options
-def preprocess(
-    file: str, output: str, columns: "Columns", model: str, skip_bad_lines: "SkipBadLines"
-) -> None:
+def preprocess(file: str, output: str, source: Source, model: str) -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
 
     Example: recsys preprocess -f data/ml-100k/u.item
@@ -131,7 +185,7 @@ def preprocess(
     from recsys.serving.model_folder import load_model
 
     vocabulary = load_model(model).vocabulary
-    movies = read_movies(Path(file), columns=columns, skip_bad_lines=skip_bad_lines, log=log)
+    movies = read_movies(Path(file), columns=source.columns, skip_bad_lines=source.skip, log=log)
     done = write_movies_data(Path(output), movies, vocabulary)
     log(
         f"{done.movies} movies; unknown to the model: {done.unknown_words} words, "
@@ -142,29 +196,42 @@ def preprocess(
     click.echo(output)
 
 
+def index_name(text: str) -> str:
+    """NAME or NAME:parameter=value,... of an index, checked before anything is done."""
+    from recsys.milvus.address import choose_index
+
+    choose_index(text, 1)
+    return text
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a version of the movies is published."""
+
+    keep: int = option("Earlier versions that stay for --rollback.", default=1, type=Whole(0, 100))
+    index: str | None = option(
+        "FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.",
+        type=Parsed("name", index_name),
+    )
+    shards: int = option("Parts on a cluster.", default=1, type=Whole(1, 16))
+    replicas: int = option("Copies on a cluster.", default=1, type=Whole(1, 1024))
+    resource_group: tuple[str, ...] = option(
+        "Of a cluster; may be repeated.", default=(), type=Parsed("text", str)
+    )
+
+
+PLACEMENT = tuple(each.name for each in fields(Placement))
+
+
 @command("load-movies")
 @click.option(
     "-f", "--file", type=File(),
-    help="movies_data.txt or a raw movie file, which adds to what is published.",
+    help=f"{ENCODED} or a raw movie file, which adds to what is published.",
 )  # fmt: skip
-@columns_options(*ROLES_OF_MOVIES)
+@grouped(Source, "source", only=MOVIE_COLUMNS)
 @model_option
-@milvus_options
-@click.option(
-    "--keep", default=1, show_default=True, type=Whole(0, 100),
-    help="Earlier versions that stay for --rollback.",
-)  # fmt: skip
-@click.option(
-    "--index", type=IndexName(),
-    help="FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.",
-)  # fmt: skip
-@click.option(
-    "--shards", default=1, show_default=True, type=Whole(1, 16), help="Parts on a cluster."
-)
-@click.option(
-    "--replicas", default=1, show_default=True, type=Whole(1, 1024), help="Copies on a cluster."
-)
-@click.option("--resource-group", multiple=True, type=Text(), help="Of a cluster; may be repeated.")
+@address_options
+@grouped(Placement, "placement")
 @click.option(
     "--switch", type=File(),
     help="A model folder: once all is published, the model is put in its place.",
@@ -172,17 +239,12 @@ def preprocess(
 @click.option("--replace", is_flag=True, help="Only the file's movies; what is published may go.")
 @click.option("--rollback", is_flag=True, help="Make the version before the current one.")
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
-@verbosity_options
 def load_movies(
     file: str | None,
-    columns: "Columns",
+    source: Source,
     model: str,
     address: "MilvusAddress",
-    keep: int,
-    index: str | None,
-    shards: int,
-    replicas: int,
-    resource_group: Sequence[str],
+    placement: Placement,
     switch: str | None,
     replace: bool,
     rollback: bool,
@@ -198,69 +260,170 @@ def load_movies(
     Example: recsys load-movies -f movies_data.txt
              recsys load-movies --model next.model --switch recommender_system.inference.model
     """
-    if any(columns) and not file:
+    if any(source.columns) and not file:
         raise click.UsageError("columns are of a table of movies: name it by -f")
-    if rollback and dry_run:
-        raise click.UsageError("--rollback and --dry-run go one at a time")
-    layout = {"shards": shards, "replicas": replicas, "resource_groups": resource_group}
     if rollback:
-        refuse_beside("--rollback", "index", *LAYOUT, "file", "replace", "switch", "keep")
-    if switch and not keep:
-        raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
-    if rollback:
+        refuse_beside("--rollback", "dry_run", *PLACEMENT, "file", "replace", "switch")
         with store_at(address) as store:
             _print_published(store.rollback())
         return
+    if switch and not placement.keep:
+        raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     from recsys.serving.model_folder import check_place, load_model, put_model
 
     folder = load_model(model)
     if switch:
         check_place(Path(switch), "switch")
-    wanted = Wanted.read(folder, file, replace, columns)
+    load = Load.of(folder, file, source, replace)
     if dry_run:
-        _dry_run(wanted, index, address)
+        load.try_out(address, placement)
         return
     with store_at(address, make=True) as store:
-        published = _publish(store, wanted, keep=keep, index=index, **layout)
-    _print_published(published)
+        _print_published(load.publish(store, placement))
     if switch:
         put_model(folder, Path(switch))
         log(f"{switch}: is the model {folder.fingerprint} now")
 
 
-def _publish(store: "MilvusStore", wanted: Wanted, **how: Any) -> "Published":
-    movies, model = wanted.catalogue(store), wanted.folder.fingerprint
-    wanted.check_removal(movies, store)
-    with (
-        bar(len(movies), "movie", "sent") as progress,
-        bar(len(movies), "movie", "indexed") as indexing,
-    ):
-        return store.publish(movies, model, progress=progress, indexing=indexing, **how)
-
-
-def _print_published(published: "Published") -> None:
-    p = published
+def _print_published(p: "Published") -> None:
     click.echo(f"{p.alias}\t{p.collection}\t{p.count} movies\tmodel {p.model}\t{p.index}")
 
 
-def _dry_run(wanted: Wanted, index: str | None, address: "MilvusAddress") -> None:
-    """Everything a publish checks beforehand, and what it would replace."""
-    from recsys.milvus.address import choose_index
-    from recsys.milvus.client import Missing
-    from recsys.milvus.rows import check_catalogue
+@dataclass(frozen=True)
+class Load:
+    """Which movies are published: those the model was trained on, or of a file."""
 
-    model = wanted.folder.fingerprint
-    try:
-        with store_at(address) as store:
-            now = store.open(None)
-            movies = wanted.catalogue(store)
+    model: "ModelFolder"
+    movies: "Catalogue"
+    file: str | None = None
+    replace: bool = False  # a file's movies alone, whatever is published
+
+    @classmethod
+    def of(
+        cls,
+        model: "ModelFolder",
+        file: str | None = None,
+        source: Source | None = None,
+        replace: bool = False,
+    ) -> "Load":
+        """
+        Raises:
+            DataError: the file cannot be read, was encoded for another model, or has no such
+                columns.
+            ModelError: the model folder is damaged.
+        """
+        from recsys.infer import catalogue, decoded_movies
+        from recsys.preprocess import is_movies_data, read_movies_data
+
+        model.verify()
+        movies, source = None, source or Source()
+        if file and is_movies_data(Path(file)):
+            if any(source.columns):
+                cause = f"{file}: encoded movies have no columns"
+                raise DataError(cause, "name the raw file", "file")
+            movies = decoded_movies(model, *read_movies_data(Path(file), model.vocabulary))
+        elif file:
+            movies = _movies_as_trained(model, Path(file), source)
+        return cls(model, catalogue(model, movies), file, replace)
+
+    def all_movies(self, store: "MilvusStore | None") -> "Catalogue":
+        """All that is to be published; logs what is taken from where.
+
+        A file adds to the movies that this model has published, else to those it was trained on.
+
+        Args:
+            store: None where there is none yet.
+        """
+        from recsys.infer import catalogue
+
+        movies, file = self.movies, self.file
+        if not file:
+            unread = f"; {ENCODED} is not read without -f {ENCODED}" * Path(ENCODED).exists()
+            log(f"movies: the {len(movies)} the model was trained on{unread}")
+            return movies
+        new = f"{movies.is_new.sum()} new to the model"
+        if self.replace:
+            log(f"movies: only the {len(movies)} of {file}, {new}")
+            return movies
+        before, what = published(self.model, store) if store else None, "published"
+        if before is None:
+            before, what = catalogue(self.model), "the model was trained on"
+        both = before.updated(movies)
+        others = f"{len(both) - len(movies)} {what}"
+        log(f"movies: {len(both)}: {others} and {len(movies)} of {file}, {new}")
+        return both
+
+    def check_removal(self, movies: "Catalogue", store: "MilvusStore") -> None:
+        """Logs how many published movies would go.
+
+        Raises:
+            StoreError: too many.
+        """
+        if gone := store.check_removal(movies, 1.0 if self.replace else MOST_REMOVED):
+            log(f"{gone} of the published movies are not among them and go")
+
+    def publish(self, store: "MilvusStore", placement: Placement = Placement()) -> "Published":
+        """Publish them, all or none."""
+        movies = self.all_movies(store)
+        self.check_removal(movies, store)
+        with (
+            bar(len(movies), "movie", "sent") as progress,
+            bar(len(movies), "movie", "indexed") as indexing,
+        ):
+            return store.publish(
+                movies,
+                self.model.fingerprint,
+                keep=placement.keep,
+                index=placement.index,
+                shards=placement.shards,
+                replicas=placement.replicas,
+                resource_groups=placement.resource_group,
+                progress=progress,
+                indexing=indexing,
+            )
+
+    def try_out(self, address: "MilvusAddress", placement: Placement) -> None:
+        """Everything a publish checks beforehand, and what it would replace."""
+        from recsys.milvus.address import choose_index
+        from recsys.milvus.client import Missing
+        from recsys.milvus.rows import check_catalogue
+
+        try:
+            with store_at(address) as store:
+                now = store.open(None)
+                movies = self.all_movies(store)
+                check_catalogue(movies)
+                log(f"would replace {now.count} movies of model {now.model}")
+                self.check_removal(movies, store)
+        except Missing:
+            movies = self.all_movies(None)
             check_catalogue(movies)
-            log(f"would replace {now.count} movies of model {now.model}")
-            wanted.check_removal(movies, store)
-    except Missing:
-        movies = wanted.catalogue(None)
-        check_catalogue(movies)
-        log("would be the first to be published there")
-    click.echo(
-        f"{len(movies)} movies, model {model}, index {choose_index(index, len(movies))}: fit"
-    )
+            log("would be the first to be published there")
+        index = choose_index(placement.index, len(movies))
+        click.echo(f"{len(movies)} movies, model {self.model.fingerprint}, index {index}: fit")
+
+
+def published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None":
+    """The movies that are published of this very model, None where there are none, or damaged."""
+    from recsys.errors import StoreError
+    from recsys.milvus.client import Unreachable
+
+    try:
+        return store.read_all() if store.open(None).model == folder.fingerprint else None
+    except Unreachable:
+        raise
+    except StoreError:  # publishing is what repairs it
+        return None
+
+
+def _movies_as_trained(model: "ModelFolder", file: Path, source: Source) -> "Movies":
+    """A raw file's movies; what its columns are is what they were in training."""
+    from recsys.preprocess import read_movies
+
+    kinds: dict[str, str] = {each.name: each.kind for each in model.vocabulary.movies}
+    movies = read_movies(file, columns=source.columns, kinds=kinds, log=log)
+    if others := [name for name in movies.columns if name not in kinds]:
+        log(f"{file}: not used: {', '.join(others)}, of which the model knows nothing")
+    if missing := [name for name in kinds if name not in movies.columns]:
+        log(f"{file}: unknown of its movies: {', '.join(missing)}")
+    return movies

@@ -1,45 +1,131 @@
-"""The commands that look at what there is, and how good it is: doctor, evaluate."""
+"""The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from recsys.cli import tables
+from recsys import __version__
+from recsys.cli.build import set_option, with_knobs
 from recsys.cli.options import (
-    address_of,
+    File,
+    Parsed,
+    Source,
+    Whole,
+    address_options,
     data_folder,
     data_option,
-    milvus_options,
+    filled,
+    grouped,
     model_option,
-    skip_bad_lines_options,
-    source_options,
     store_at,
-    training_options,
+    whole_number,
 )
-from recsys.cli.prompt import command, log, refuse_beside, verbosity_options
-from recsys.cli.remedies import in_words
-from recsys.cli.values import Seeds, Whole
+from recsys.cli.output import as_json, table
+from recsys.cli.prompt import command, log, refuse_beside, with_remedy
+from recsys.errors import RecsysError, StoreError
 from recsys.evaluation import PROTOCOLS, SIMILAR
+from recsys.milvus.address import MilvusAddress
+from recsys.training.options import Options
 
 if TYPE_CHECKING:
-    from recsys.cli.options import Source
     from recsys.data.dataset import Dataset
     from recsys.evaluation.compare import Row
     from recsys.metrics import Interval
-    from recsys.milvus.address import MilvusAddress
-    from recsys.preprocess import SkipBadLines
-    from recsys.training.options import Options
+    from recsys.milvus_store import MilvusStore
+    from recsys.serving.model_folder import ModelFolder
+
+WIDTH = 40  # characters of the longest bar of inspect
+LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
+TRAINING = "paddlepaddle"  # queries do without
+KEPT = ("fingerprint", "created", "data", "seed", "epoch", "validation", "versions")  # of a config
+
+
+@command()
+@click.argument("data", type=File())
+@grouped(Source, "source", only=[name for name in vars(Source()) if not name.startswith("skip")])
+@click.option("--json", is_flag=True, help="One json object.")
+def inspect(data: str, source: Source, json: bool) -> None:
+    """Show how ratings are understood, and what they look like; nothing is trained or written.
+
+    Bad lines are counted, the first ten are listed.
+
+    Example: recsys inspect data/sample
+    """
+    from recsys.data.summary import summary
+    from recsys.preprocess import read_all
+
+    read = read_all(
+        *(data, source.items, source.users, source.columns),
+        liked_from=source.liked_from,
+        repeats=source.repeats,
+        log=log,
+    )
+    found = {"name": read.dataset.name, **summary(read.dataset)}
+    found |= {
+        "columns": read.understood,
+        "unused": read.unused,
+        "bad_lines": len(read.problems),
+        "duplicates": read.problems.kinds["duplicate"],
+        "empty_fields": read.problems.kinds["missing"],
+        "first_bad_lines": read.problems.listed(),
+    }
+    for line in read.problems.listed():
+        log(line)
+    click.echo(as_json(found) if json else _summary(found))
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """The summary as lines to read."""
+    ratings, missing = found["ratings"], found["missing"]
+    span = f"{found['first']} to {found['last']}" if found["first"] else "no times"
+    lines = [
+        f"{found['name']}: {ratings:,} ratings by {found['users_who_rated']:,} users of "
+        f"{found['movies_rated']:,} movies",
+        f"known        {found['users']:,} users, {found['movies']:,} movies",
+        f"density      {found['density']:.2%}, {found['ratings_per_user_median']:g} ratings a user "
+        "(median)",
+        f"times        {span}",
+        f"long tail    {found['top_movies_share']:.1%} of the ratings are of the top 1 % of movies "
+        f"({found['top_movies']:,})",
+        f"duplicates   {found['duplicates']:,}",
+        "missing      "
+        + ", ".join(f"{n} {count:,}" for n, count in missing.items())
+        + f", empty fields {found['empty_fields']:,}",
+        f"bad lines    {found['bad_lines']:,}",
+    ]
+    most = max(found["histogram"].values(), default=1)
+    lines += [
+        f"rating {value:>3} {count:>12,}  {'#' * round(WIDTH * count / most)}".rstrip()
+        for value, count in found["histogram"].items()
+    ]
+    return "\n".join(lines)
+
+
+Words = tuple[str, Mapping[str, Any]]  # what there is, and facts for programs
+
+
+class Check(NamedTuple):
+    """One thing looked at."""
+
+    name: str
+    well: bool
+    found: str  # in words: what there is, or what is wrong and the command that fixes it
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+    def to_json(self) -> dict[str, Any]:
+        return {"well": self.well, "found": self.found, **self.facts}
 
 
 @command()
 @click.option("--json", is_flag=True, help="One json object, a key for each thing looked at.")
 @data_option
 @model_option
-@milvus_options
-@verbosity_options
-def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -> None:
+@address_options
+def doctor(json: bool, data: str | None, model: str, address: MilvusAddress) -> None:
     """Show libraries, data, model, Milvus and what is published, and whether they fit together.
 
     Each line says what is well, or what is wrong and the command that fixes it. Exits with 1 if
@@ -47,20 +133,10 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
 
     Example: recsys doctor --uri http://localhost:19530
     """
-    from recsys.cli.doctor import examine
-
-    context = click.get_current_context()
-    checks = list(
-        examine(
-            Path(data) if data else None,
-            Path(model),
-            lambda: store_at(address),
-            lambda error: in_words(error, context),
-        )
-    )
+    checks = list(_checks(Path(data) if data else None, Path(model), address))
     well = all(check.well for check in checks)
     if json:
-        click.echo(tables.as_json({"well": well, **{c.name: c.as_dict() for c in checks}}))
+        click.echo(as_json({"well": well, **{each.name: each.to_json() for each in checks}}))
     else:
         for check in checks:
             click.echo(f"{'ok' if check.well else 'WRONG':<6} {check.name:<12} {check.found}")
@@ -68,15 +144,139 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
         raise click.exceptions.Exit(1)
 
 
+def _checks(data: Path | None, model: Path, address: MilvusAddress) -> Iterator[Check]:
+    """Look at one thing after the other; what needs something that is not well is left out."""
+    from recsys.serving.model_folder import load_model
+
+    context = click.get_current_context()
+
+    def look(name: str, at: Callable[[], Words], **known: Any) -> Check:
+        try:
+            return Check(name, True, *at())
+        except RecsysError as error:
+            return Check(name, False, with_remedy(error, context), known)
+
+    yield _libraries()
+    if data:
+        yield look("data", lambda: _data(data))
+    yield (checked := look("model", lambda: _model(model)))
+    folder = load_model(model) if checked.well else None
+    try:
+        with store_at(address) as store:
+            facts = {"uri": store.uri, "version": store.version}
+            yield Check("milvus", True, f"{store.uri}, {store.version}", facts)
+            published = look("published", lambda: _published(store))
+            if published.well and folder:
+                same = look(
+                    "published", lambda: _of_model(folder, store, published), **published.facts
+                )
+                yield same
+                if same.well:
+                    yield look("answers", lambda: _answers(folder, store))
+            else:
+                yield published
+    except RecsysError as error:
+        yield Check("milvus", False, with_remedy(error, context))
+
+
+def _libraries() -> Check:
+    found = {"recsys": __version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    missing = {name for name, each in found.items() if each == "missing"}
+    words = ", ".join(f"{name} {each}" for name, each in found.items())
+    words += f"; {TRAINING} is for train and evaluate" if TRAINING in missing else ""
+    return Check("libraries", missing <= {TRAINING}, words, {"versions": found})
+
+
+def _data(folder: Path) -> Words:
+    from recsys.preprocess import read_dataset
+
+    found = read_dataset(folder)
+    facts = {"ratings": len(found.ratings), "movies": len(found.movies), "users": len(found.users)}
+    counts = ", ".join(f"{count} {name}" for name, count in facts.items())
+    return f"{folder}: {counts}", {"folder": str(folder), **facts}
+
+
+def _model(path: Path) -> Words:
+    from recsys.serving.model_folder import load_model
+
+    folder = load_model(path)
+    folder.verify()
+    facts = {"folder": str(folder.path), **{name: folder.config.get(name) for name in KEPT}}
+    metrics = ", ".join(f"{k} {v:.4f}" for k, v in folder.config["validation"].items())
+    return f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}", facts
+
+
+def _published(store: "MilvusStore") -> Words:
+    found = store.open(None)
+    facts = {
+        "alias": found.alias,
+        "collection": found.collection,
+        "model": found.model,
+        "movies": found.count,
+        "dimension": found.dimension,
+        "index": str(found.index),
+        "when": found.when,
+        "versions": len(store.versions()),
+    }
+    words = f"{found.collection}: {found.count} movies of model {found.model}, {found.index}"
+    return f"{words}, {facts['versions']} versions", facts
+
+
+def _of_model(folder: "ModelFolder", store: "MilvusStore", published: Check) -> Words:
+    """What is published, if it is of this model."""
+    if not store.open(folder.fingerprint).is_current:
+        raise StoreError(
+            f"{store.uri}: the movies of another model are published; this one, "
+            f"{folder.fingerprint}, answers from the version before",
+            "switch to that model, or publish the movies of this one",
+            "publish",
+        )
+    return published.found, published.facts
+
+
+def _answers(folder: "ModelFolder", store: "MilvusStore") -> Words:
+    """Ask for a cold-start user, in Milvus and by comparing every movie."""
+    from recsys.infer import Recommender, UserQuery, catalogue
+
+    exact = catalogue(folder)
+    k = min(10, len(exact))
+    (best,), (found,) = (
+        Recommender(folder, each).recommend([UserQuery()], k) for each in (exact, store)
+    )
+    if not found or found[0].score < best[0].score - 1e-4:
+        raise StoreError("Milvus answers worse than an exact search", "publish again", "publish")
+    same = len({m.movie_id for m in best} & {m.movie_id for m in found}) / len(best)
+    words = f"{same:.0%} of a cold-start user's {k} best movies are those of an exact search"
+    return words, {"same": same}
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """Numbers such as 0,1,2 or 0-4."""
+    first, dash, last = text.partition("-")
+    numbers = [whole_number(part) for part in ([first, last] if dash else text.split(","))]
+    seeds = [number for number in numbers if number is not None and number < 2**32]
+    if len(seeds) < len(numbers) or (dash and not 0 <= seeds[1] - seeds[0] < 1000):
+        raise ValueError("is not numbers such as 0,1,2 or 0-4.")
+    return tuple(range(seeds[0], seeds[1] + 1)) if dash else tuple(seeds)
+
+
 @command()
 @data_option
-@source_options
+@grouped(Source, "source")
 @click.option(
     "--protocol",
     type=click.Choice([*PROTOCOLS, SIMILAR]),
     default=PROTOCOLS[0],
     show_default=True,
-    help="How ratings are held out; similar: none are, pairs of similar movies are looked for.",
+    metavar="NAME",
+    help="How ratings are held out: "
+    + ", ".join(PROTOCOLS)
+    + "; similar: none are, pairs of similar movies are looked for.",
 )
 @click.option(
     "--baselines", default="quick", show_default=True,
@@ -86,32 +286,31 @@ def doctor(json: bool, data: str | None, model: str, address: "MilvusAddress") -
     "--likes", default=5, show_default=True, type=Whole(1, 1000), help="Likes given in few-likes."
 )
 @click.option(
-    "--seeds", default="0", show_default=True, type=Seeds(),
+    "--seeds", default="0", show_default=True, type=Parsed("seeds", seeds_of),
     help="Of splits and training: 0,1,2 or 0-4.",
 )  # fmt: skip
-@training_options("seed")
+@grouped(Options, "options", only=["epochs"])
+@set_option
 @click.option(
     "--uri", default="", envvar="RECSYS_URI", show_envvar=True,
     help="Milvus; by default a temporary file.",
 )  # fmt: skip
 @click.option("--no-index", is_flag=True, help="Leave out what comes through Milvus.")
-@skip_bad_lines_options
 @click.option(
     "--format", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="A table for each seed, or json.",
 )  # fmt: skip
-@verbosity_options
 def evaluate(
     data: str | None,
-    source: "Source",
+    source: Source,
     protocol: str,
     baselines: str,
     likes: int,
     seeds: tuple[int, ...],
-    options: "Options",
+    options: Options,
+    set: Sequence[tuple[str, Any]],
     uri: str,
     no_index: bool,
-    skip_bad_lines: "SkipBadLines",
     format: str,
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
@@ -123,38 +322,37 @@ def evaluate(
     """
     others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(protocol, ("likes",))
     refuse_beside(f"--protocol {protocol}", *others)
-    indexed = not no_index and protocol != SIMILAR
-    if uri and indexed:
-        with store_at(address_of(uri=uri), make=True):
+    if uri and not no_index and protocol != SIMILAR:
+        with store_at(filled(MilvusAddress, uri=uri), make=True):
             pass  # what cannot be opened is known before the work
     folder = data_folder(data)
     from recsys.evaluation import compare
     from recsys.train import use_all_cores
 
     use_all_cores()
-    dataset = source.read(folder, skip_bad_lines)
+    dataset, options = source.read(folder), with_knobs(options, set)
     if protocol == SIMILAR:
         _evaluate_similar(dataset, seeds, options, format)
         return
-    indexes = () if no_index else compare.INDEXES
-    compared = compare.evaluate(
-        dataset,
-        protocol,
-        seeds,
-        options,
-        likes=likes,
-        indexes=indexes,
-        uri=uri,
-        compared=baselines,
-        log=log,
+    rows = list(
+        compare.evaluate(
+            dataset,
+            protocol,
+            seeds,
+            options,
+            likes=likes,
+            indexes=() if no_index else compare.INDEXES,
+            uri=uri,
+            compared=baselines,
+            log=log,
+        )
     )
-    rows = list(compared)
     if len(seeds) > 1:
         rows += compare.mean(rows)
     if format == "json":
-        click.echo(tables.as_json([_row_json(row) for row in rows]))
-        return
-    _print_evaluation(dataset.name, rows, len(seeds))
+        click.echo(as_json([_row_json(row) for row in rows]))
+    else:
+        _print_evaluation(dataset.name, rows, len(seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
@@ -170,12 +368,14 @@ def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
 def _evaluation_table(rows: "Sequence[Row]") -> str:
     """Metrics by column, the widest interval of ndcg in brackets, our lead over each row."""
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    leads = ("our ndcg@10 lead", "our rmse lead")
+    header = ("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads)
     cells = [
         (
             row.name,
             row.chosen,
             *(f"{row.metrics[n].value:.4f}" if n in row.metrics else "" for n in names),
-            _span(row),
+            _span(row.metrics.get("ndcg@10")),
             f"{row.coverage:.3f}" if row.coverage is not None else "",
             _lead(row.behind),
             _lead(row.rmse_behind),
@@ -183,27 +383,18 @@ def _evaluation_table(rows: "Sequence[Row]") -> str:
         for row in rows
     ]
     notes = [f"{row.chosen}: {row.note}" for row in rows if row.note]
-    header = (
-        "",
-        "chosen",
-        *names,
-        "ndcg@10 95%",
-        "coverage@10",
-        "our ndcg@10 lead",
-        "our rmse lead",
-    )
-    return "\n".join([tables.table(header, cells), *notes])
+    return "\n".join([table(header, cells), *notes])
 
 
 def _evaluate_similar(
-    dataset: "Dataset", seeds: tuple[int, ...], options: "Options", format: str
+    dataset: "Dataset", seeds: tuple[int, ...], options: Options, format: str
 ) -> None:
     """Print the table of the similar protocol."""
     from recsys.evaluation.similar import evaluate_similar
 
     rows = list(evaluate_similar(dataset, seeds, options, log=log))
     if format == "json":
-        click.echo(tables.as_json([row._asdict() | {"mrr": row.mrr._asdict()} for row in rows]))
+        click.echo(as_json([row._asdict() | {"mrr": row.mrr._asdict()} for row in rows]))
         return
     click.echo(f"{dataset.name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
     header = ("", "seed", "mrr", "mrr 95%", "median rank")
@@ -212,26 +403,25 @@ def _evaluate_similar(
             row.name,
             "" if row.seed is None else str(row.seed),
             f"{row.mrr.value:.4f}",
-            f"{row.mrr.low:.3f}-{row.mrr.high:.3f}",
+            _span(row.mrr),
             f"{row.median_rank:g}",
         )
         for row in rows
     ]
-    click.echo(tables.table(header, cells))
+    click.echo(table(header, cells))
 
 
 def _lead(found: "Interval | None") -> str:
     return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]" if found else ""
 
 
-def _span(row: "Row") -> str:
-    found = row.metrics.get("ndcg@10")
+def _span(found: "Interval | None") -> str:
     return f"{found.low:.3f}-{found.high:.3f}" if found else ""
 
 
 def _row_json(row: "Row") -> dict[str, Any]:
-    whole = row._asdict()
-    whole["metrics"] = {name: each._asdict() for name, each in row.metrics.items()}
+    record = row._asdict()
+    record["metrics"] = {name: each._asdict() for name, each in row.metrics.items()}
     for name in ("behind", "rmse_behind"):
-        whole[name] = whole[name]._asdict() if whole[name] else None
-    return whole
+        record[name] = record[name]._asdict() if record[name] else None
+    return record

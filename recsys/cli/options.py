@@ -1,111 +1,330 @@
-"""Options that several commands share: made of the dataclasses they fill, where there is one."""
+"""What options take, and dataclasses whose fields are options: a new option is one line in one.
+
+`grouped(Source, "source")` gives a command an option for each field of `Source` that has help, and
+hands it a `Source`. Heavy imports happen in functions, so that `--help` stays instant.
+"""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import Field, fields
+from contextlib import contextmanager, suppress
+from dataclasses import Field, dataclass, field, fields
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from recsys.cli.prompt import Misuse, log, quiet
-from recsys.cli.remedies import in_words
-from recsys.cli.values import ColumnKind, File, Number, Text, Time, Whole, Years
-from recsys.data.columns import Columns
-from recsys.errors import StoreError, quoted
-from recsys.milvus.address import CONSISTENCY, MilvusAddress
-from recsys.training.options import Options
+from recsys.cli.prompt import log, no_bar, with_remedy
+from recsys.data.columns import KINDS, NONE, REPEATS, Columns
+from recsys.data.movielens import AGE_NAMES, AGES, JOBS, MAX_AGE
+from recsys.errors import RecsysError, quoted
+from recsys.milvus.address import MilvusAddress
+from recsys.serving import DEFAULT
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset, Vocabulary
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
 
-ROLES = Columns._fields[:-1]  # all but the kinds
-ROLES_OF_MOVIES = ("item", "title", "genres")
 F = TypeVar("F", bound=Callable[..., Any])
-REPEATS = ("last", "sum", "count")
 DATA_HOME = "data"  # where downloaded datasets live
+LATEST_YEAR = 9999
 MOST = 1_000_000  # movies one may ask for at once
-ADDRESS_HELP = {
-    "uri": "A file ending in .db (Milvus Lite) or a server's http(s)://host:port.",
-    "token": "user:password or an API key of the server.",
-    "db": "A database of the server.",
-    "collection": "The name the movies are published under.",
-    "ca": "Certificate of the authority that signed the server's.",
-    "consistency": "Of searches; Milvus Lite is always Strong.",
-    "timeout": "Seconds the server may take for an answer.",
-}
+MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "column")  # of a table of movies
 
-COLUMNS_HELP = {
-    "user": "The column of a table that has the users' ids; a name, or a number from 1.",
-    "item": "The column with the movies' ids.",
-    "rating": "The column with the ratings; none for events without.",
-    "time": "The column with the times; none for no times.",
-    "title": "The column of the table of movies with the titles.",
-    "genres": "The column of the table of movies with the genres; none for no genres.",
-}
+
+# What options take
+
+
+class Whole(click.IntRange):
+    """A whole number in ASCII digits, within bounds."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        text = str(value).strip()
+        if not (text.isascii() and text.removeprefix("-").isdecimal()):
+            self.fail(f"{quoted(str(value))} is not a whole number.", param, context)
+        if len(text) > 18:
+            self.fail(f"{quoted(str(value))} is too large.", param, context)
+        return super().convert(int(text), param, context)
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        try:
+            return super().convert(number_of(str(value)), param, context)
+        except ValueError as error:
+            self.fail(f"{quoted(str(value))} {error}", param, context)
+
+
+class File(click.Path):
+    """A path; an empty one is refused, as an unset variable of a shell leaves it."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        if not str(value):
+            self.fail("it is empty.", param, context)
+        return super().convert(value, param, context)
+
+
+class Parsed(click.ParamType):
+    """What a function makes of a text; the words of its ValueError follow the text it refuses.
+
+    Several in a variable of the environment have ";" between them.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self.parse = name, parse
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        if not isinstance(value, str):  # a default
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(f"{quoted(value)} {error}", param, context)
+        except RecsysError as error:
+            self.fail(str(error), param, context)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [part.strip() for part in rv.split(";") if part.strip()]
+
+
+def whole_number(text: str) -> int | None:
+    """The whole number a text is, from 0 to what an id may be; None where it is none."""
+    digits = text.strip()
+    fits = digits.isascii() and digits.isdecimal() and len(digits) <= 19
+    return int(digits) if fits and int(digits) < 2**63 else None
+
+
+def number_of(text: str) -> float:
+    """A finite number in ASCII digits."""
+    with suppress(ValueError):
+        if text.isascii() and math.isfinite(float(text)):
+            return float(text)
+    raise ValueError("is not a number.")
+
+
+def gender_of(text: str) -> str:
+    """M or F, as a letter, a word or the tutorial's code."""
+    words = {"m": "M", "male": "M", "0": "M", "f": "F", "female": "F", "1": "F"}
+    if text.strip().casefold() not in words:
+        raise ValueError("is not one of F, M (or 1, 0).")
+    return words[text.strip().casefold()]
+
+
+def age_of(text: str) -> str:
+    """A bracket by its name, or years in it; MovieLens' codes are the first years of theirs."""
+    name = " ".join(text.casefold().replace("+", " and over").split())
+    if name in AGE_NAMES:
+        return name
+    years = whole_number(name)
+    if years is None or not AGES[0] <= years <= MAX_AGE:
+        known = ", ".join(AGE_NAMES)
+        raise ValueError(f"is neither years (1 to {MAX_AGE}) nor one of {known}.")
+    return AGE_NAMES[sum(years >= bound for bound in AGES) - 1]
+
+
+def job_of(text: str) -> str:
+    """A job by its code, its name, or the beginning of one part of a name that no other has."""
+    wanted, names = text.strip().casefold(), [name.casefold() for name in JOBS]
+    code = names.index(wanted) if wanted in names else whole_number(wanted)
+    if code is not None and code < len(JOBS):
+        return JOBS[code]
+    parts = [[name, *name.replace("/", " ").split()] for name in names]
+    near = [i for i, each in enumerate(parts) if wanted and any(p.startswith(wanted) for p in each)]
+    if len(near) == 1:
+        return JOBS[near[0]]
+    known = ", ".join(f"{code} {JOBS[code]}" for code in near or range(len(JOBS)))
+    raise ValueError(f"{'may be' if near else 'is not one of'} {known}.")
+
+
+def years_of(text: str) -> tuple[int, int]:
+    """A year or a span of years; both ends are included."""
+    first, dash, last = text.partition("-")
+    low, high = whole_number(first), whole_number(last if dash else first)
+    if low is None or high is None or max(low, high) > LATEST_YEAR:
+        raise ValueError("is not a year or a span like 1990-1999.")
+    if low > high:
+        raise ValueError("ends before it begins.")
+    return low, high
+
+
+def time_of(text: str) -> int:
+    """Seconds since 1970, or of a date or time as ISO 8601 has it, UTC where it names no zone."""
+    seconds = whole_number(text)
+    if seconds is not None:
+        return seconds
+    text = text.strip()
+    try:
+        time = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+    except ValueError:
+        why = "is neither a time such as 1998-04-01T12:00 nor seconds since 1970."
+        raise ValueError(why) from None
+    return math.floor(time.replace(tzinfo=time.tzinfo or timezone.utc).timestamp())
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    """NAME=VALUE."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not name or not value:
+        raise ValueError("is not a name and a value such as city=Seoul.")
+    return name, value
+
+
+def column_and_kind(text: str) -> tuple[str, str]:
+    """NAME=KIND of a column."""
+    name, _, kind = text.rpartition("=")
+    if not name or kind not in (*KINDS, NONE):
+        raise ValueError(f"is not a column and one of {', '.join((*KINDS, NONE))}.")
+    return name, kind
+
+
+# Dataclasses whose fields are options
+
+
+def option(help: str, *names: str, default: Any = None, **more: Any) -> Any:
+    """A field of a dataclass that `grouped` makes an option of.
+
+    Args:
+        names: --field-name unless given.
+        more: as `click.option` has it; unless `type` is given, it is that of the default.
+    """
+    return field(default=default, metadata={"help": help, "names": names, "click": more})
+
+
+def grouped(
+    into: type, name: str, only: Sequence[str] = (), variables: bool = False
+) -> Callable[[F], F]:
+    """An option for each field of a dataclass that has help; the command gets it filled.
+
+    A value that the dataclass refuses is a usage error.
+
+    Args:
+        name: of the command's parameter.
+        only: fields that are options here; the others keep their defaults.
+        variables: whether several commands share the options' names in the environment.
+    """
+    chosen = [each for each in fields(into) if "help" in each.metadata]
+    chosen = [each for each in chosen if not only or each.name in only]
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def with_group(**given: Any) -> Any:
+            values = {each.name: given.pop(each.name) for each in chosen}
+            return command(**given, **{name: filled(into, **values)})
+
+        for each in reversed(chosen):
+            variable = f"RECSYS_{each.name.upper()}" if variables else None
+            with_group = _option(each, variable)(with_group)
+        return with_group  # type: ignore[return-value]
+
+    return decorate
+
+
+def filled(into: type, **values: Any) -> Any:
+    """A dataclass with values as typed.
+
+    Raises:
+        click.UsageError: it refuses one.
+    """
+    try:
+        return into(**values)
+    except RecsysError as error:
+        raise click.UsageError(with_remedy(error, click.get_current_context())) from error
+
+
+def _option(each: "Field[Any]", variable: str | None) -> Callable[[F], F]:
+    about, default = each.metadata, each.default
+    more = {"default": default, "help": about["help"], **about.get("click", {})}
+    if variable:
+        more |= {"envvar": variable, "show_envvar": True}
+    if isinstance(default, bool):
+        more["is_flag"] = True
+    elif "type" not in more:
+        more["type"] = type_of(each)
+    more.setdefault("show_default", default not in (None, "", ()) and default is not False)
+    more.setdefault("multiple", default == ())
+    names = about.get("names") or (f"--{each.name.replace('_', '-')}",)
+    return click.option(*names, each.name, **more)
+
+
+def type_of(each: "Field[Any]") -> Any:
+    """What a field takes by its default, bounds and choices."""
+    about = each.metadata
+    low, high = about.get("min"), about.get("max")
+    if about.get("choices"):
+        return click.Choice(about["choices"], case_sensitive=False)
+    if isinstance(each.default, int):
+        return Whole(low, high)
+    if isinstance(each.default, float):
+        return Number(low, high)
+    return str
+
 
 data_option = click.option(
     "--data",
     envvar="RECSYS_DATA",
     show_envvar=True,
     type=File(),
-    help=f"Folder or table of ratings; by default one in {DATA_HOME}/, fetched if there is none.",
+    help=f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.",
 )
 model_option = click.option(
     "--model",
-    default="recommender_system.inference.model",
+    default=DEFAULT,
     show_default=True,
     envvar="RECSYS_MODEL",
     show_envvar=True,
     type=File(),
     help="The model folder.",
 )
-
-k_option = click.option(
-    "-k", default=5, show_default=True, type=Whole(1, MOST), help="How many movies."
-)
-exact_option = click.option(
-    "--exact", is_flag=True, help="Compare every movie of the model; no Milvus."
-)
+address_options = grouped(MilvusAddress, "address", variables=True)
 as_of_option = click.option(
-    "--as-of", type=Time(), help="Ratings later than this date or time are not known yet (UTC)."
+    "--as-of",
+    type=Parsed("time", time_of),
+    help="Ratings later than this date or time are not known yet (UTC).",
 )
-output_option = click.option(
-    "-o", "--output", type=File(), help="A file instead of stdout; complete or not at all."
-)
 
 
-def skip_bad_lines_options(command: F) -> F:
-    """Two flags; the command gets False, True or "all" as `skip_bad_lines`."""
+@dataclass(frozen=True)
+class Source:
+    """Ratings and tables beside them: names of columns, and what is made of values."""
 
-    @functools.wraps(command)
-    def with_skip(**given: Any) -> Any:
-        every = given.pop("skip_all_bad_lines")
-        some = given.pop("skip_bad_lines")
-        return command(**given, skip_bad_lines="all" if every else some)
+    items: str | None = option("A table of movies.", type=File())
+    users: str | None = option("A table of users.", type=File())
+    user_column: str | None = option("Users' ids: a column's name, or number.", metavar="NAME")
+    item_column: str | None = option("Movies' ids.", metavar="NAME")
+    rating_column: str | None = option("Ratings; none for events without.", metavar="NAME")
+    time_column: str | None = option("Times; none for no times.", metavar="NAME")
+    title_column: str | None = option("Titles.", metavar="NAME")
+    genres_column: str | None = option("Genres; none for no genres.", metavar="NAME")
+    column: tuple[tuple[str, str], ...] = option(
+        "What a column is, as price=number; repeat it.",
+        default=(),
+        type=Parsed("name=kind", column_and_kind),
+    )
+    liked_from: float | None = option(
+        "From what on liked; by default 4 of 5.", type=Parsed("rating", number_of)
+    )
+    repeats: str | None = option(
+        "Of several ratings of a movie by a user.", type=click.Choice(REPEATS)
+    )
+    skip_bad_lines: bool = option("Leave bad lines out, if they are few.", default=False)
+    skip_all_bad_lines: bool = option("Leave out however many they are.", default=False)
 
-    for name, help in (
-        ("--skip-all-bad-lines", "Also when that is more than a hundredth of the ratings."),
-        ("--skip-bad-lines", "Leave bad lines out, if they are few; they are counted."),
-    ):
-        with_skip = click.option(name, is_flag=True, help=help)(with_skip)
-    return with_skip  # type: ignore[return-value]
+    @property
+    def columns(self) -> Columns:
+        roles = {role: getattr(self, f"{role}_column") for role in Columns._fields[:-1]}
+        return Columns(**roles, kinds=self.column)
 
+    @property
+    def skip(self) -> Any:
+        """As `read_dataset` takes it."""
+        return "all" if self.skip_all_bad_lines else self.skip_bad_lines
 
-class Source(NamedTuple):
-    """Tables beside the ratings and names of columns, as given."""
-
-    items: str | None = None
-    users: str | None = None
-    columns: Columns = Columns()
-    liked_from: float | None = None
-    repeats: str | None = None
-
-    def read(self, data: Path, skip_bad_lines: Any) -> "Dataset":
-        """The dataset, and a line on stderr on how it was understood."""
+    def read(self, data: Path) -> "Dataset":
+        """The dataset; lines on stderr say how it was understood."""
         from recsys.preprocess import read_dataset
 
         return read_dataset(
@@ -115,145 +334,28 @@ class Source(NamedTuple):
             columns=self.columns,
             liked_from=self.liked_from,
             repeats=self.repeats,
-            skip_bad_lines=skip_bad_lines,
+            skip_bad_lines=self.skip,
             log=log,
         )
 
 
-def columns_options(*roles: str) -> Callable[[F], F]:
-    """A --ROLE-column for each role, and --column; the command gets `columns`."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which movies may answer, as typed: genres are not yet those of a model."""
 
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def with_columns(**given: Any) -> Any:
-            said = {role: given.pop(f"{role}_column") for role in roles}
-            columns = Columns(**said, kinds=tuple(given.pop("column")))
-            return command(**given, columns=columns)
-
-        with_columns = click.option(
-            "--column", multiple=True, type=ColumnKind(),
-            help="What a column that describes users or movies is: price=number; or category, "
-            "categories, text, none. Repeat it.",
-        )(with_columns)  # fmt: skip
-        for role in reversed(roles):
-            option = click.option(f"--{role}-column", help=COLUMNS_HELP[role])
-            with_columns = option(with_columns)
-        return with_columns  # type: ignore[return-value]
-
-    return decorate
-
-
-def source_options(command: F) -> F:
-    """--items, --users and options about columns and ratings; the command gets `source`."""
-
-    @functools.wraps(command)
-    def with_source(**given: Any) -> Any:
-        source = Source(**{name: given.pop(name) for name in Source._fields})
-        return command(**given, source=source)
-
-    for option in (
-        click.option(
-            "--repeats", type=click.Choice(REPEATS),
-            help="Of several ratings of a movie by a user; by default the last; events: count.",
-        ),
-        click.option(
-            "--liked-from", type=Number(),
-            help="The rating from which on a movie is liked; by default 4 of 5, 8 of 10 and so on.",
-        ),
-    ):  # fmt: skip
-        with_source = option(with_source)
-    with_source = columns_options(*ROLES)(with_source)
-    for name, help in (("--users", "A table of users."), ("--items", "A table of movies.")):
-        with_source = click.option(name, type=File(), help=help)(with_source)
-    return with_source  # type: ignore[return-value]
-
-
-def address_of(**values: Any) -> MilvusAddress:
-    """
-    Raises:
-        Misuse: a value that no Milvus could take.
-    """
-    try:
-        return MilvusAddress(**values)
-    except StoreError as error:
-        raise Misuse(in_words(error, click.get_current_context())) from error
-
-
-def milvus_options(command: F) -> F:
-    """An option for each field of `MilvusAddress`; the command gets them as `address`."""
-
-    @functools.wraps(command)
-    def with_address(**given: Any) -> Any:
-        values = {field.name: given.pop(field.name) for field in fields(MilvusAddress)}
-        return command(**given, address=address_of(**values))
-
-    for field in reversed(fields(MilvusAddress)):
-        kind: Any = str
-        if field.name == "consistency":
-            kind = click.Choice(CONSISTENCY, case_sensitive=False)
-        elif field.name == "timeout":
-            kind = Number(0, 1e6, min_open=True)
-        with_address = click.option(
-            f"--{field.name}",
-            default=field.default,
-            show_default=bool(field.default),
-            envvar=f"RECSYS_{field.name.upper()}",
-            show_envvar=True,
-            type=kind,
-            help=ADDRESS_HELP[field.name],
-        )(with_address)
-    return with_address  # type: ignore[return-value]
-
-
-def training_options(*without: str) -> Callable[[F], F]:
-    """An option for each field of `Options` that has help; the command gets them as `options`.
-
-    Name, default, bounds and help are the field's own.
-    """
-    knobs = [f for f in fields(Options) if "help" in f.metadata and f.name not in without]
-
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def with_options(**given: Any) -> Any:
-            chosen = {knob.name: given.pop(knob.name) for knob in knobs}
-            return command(**given, options=Options(**chosen))
-
-        for knob in reversed(knobs):
-            with_options = _knob_option(knob)(with_options)
-        return with_options  # type: ignore[return-value]
-
-    return decorate
-
-
-def _knob_option(knob: "Field[Any]") -> Callable[[F], F]:
-    low, high = knob.metadata.get("min"), knob.metadata.get("max")
-    kind: Any = str
-    if isinstance(knob.default, bool):
-        kind = bool
-    elif isinstance(knob.default, int):
-        kind = Whole(low, high)
-    elif isinstance(knob.default, float):
-        kind = Number(low, high)
-    name = f"--{knob.name.replace('_', '-')}"
-    return click.option(
-        f"{name}/--no-{name[2:]}" if kind is bool else name,
-        default=knob.default,
-        show_default=True,
-        type=kind,
-        help=knob.metadata["help"],
+    genre: tuple[str, ...] = option(
+        "Movies that have one of these; repeat it.", default=(), type=Parsed("text", str)
     )
+    all_genres: bool = option("Every --genre must be there, not just one.", default=False)
+    not_genre: tuple[str, ...] = option(
+        "Movies without it; may be repeated.", default=(), type=Parsed("text", str)
+    )
+    year: tuple[int, int] | None = option(
+        "Movies of these years: 1994 or 1990-1999.", type=Parsed("year|from-to", years_of)
+    )
+    where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
 
-
-class FilterOptions(NamedTuple):
-    """Which movies may answer, as given: genres are not yet those of a model."""
-
-    genre: tuple[str, ...]
-    all_genres: bool
-    not_genre: tuple[str, ...]
-    year: tuple[int, int] | None
-    where: str | None
-
-    def of(self, vocabulary: "Vocabulary") -> "Filter":
+    def filter(self, vocabulary: "Vocabulary") -> "Filter":
         """The filter in the spelling of a model's genres.
 
         Raises:
@@ -263,43 +365,25 @@ class FilterOptions(NamedTuple):
         from recsys.serving.catalogue import Filter, types
         from recsys.serving.filters import parse
 
-        genres = vocabulary.genres
         kinds = {each.name: each.kind for each in vocabulary.movies}
         condition = None if self.where is None else parse(self.where, types(kinds))
-        named, without = _known(self.genre, genres), _known(self.not_genre, genres)
-        some, every = ((), named) if self.all_genres else (named, ())
+        having, without = (
+            _spelled(names, vocabulary.genres) for names in (self.genre, self.not_genre)
+        )
+        some, every = ((), having) if self.all_genres else (having, ())
         return Filter(some, every, without, self.year, condition)
 
 
-def filter_options(command: F) -> F:
-    """--genre, --all-genres, --not-genre, --year and --where; the command gets `wanted`."""
-
-    @functools.wraps(command)
-    def with_filter(**given: Any) -> Any:
-        wanted = FilterOptions(**{name: given.pop(name) for name in FilterOptions._fields})
-        return command(**given, wanted=wanted)
-
-    every = "Every --genre must be there, not just one."
-    some, none = "Movies that have one of these; repeat it.", "Movies without it; may be repeated."
-    for option in (
-        click.option("--where", help="Movies that fit: 'year >= 1990 and brand == \"X\"'."),
-        click.option("--year", type=Years(), help="Movies of these years: 1994 or 1990-1999."),
-        click.option("--not-genre", multiple=True, type=Text(), help=none),
-        click.option("--all-genres", is_flag=True, help=every),
-        click.option("--genre", multiple=True, type=Text(), help=some),
-    ):
-        with_filter = option(with_filter)
-    return with_filter  # type: ignore[return-value]
+def _spelled(names: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
+    spelling = {genre.casefold(): genre for genre in genres}
+    for name in names:
+        if name.casefold() not in spelling:
+            known = ", ".join(sorted(genres))
+            raise click.UsageError(f"no genre {quoted(name)}; there are {known}")
+    return tuple(spelling[name.casefold()] for name in names)
 
 
-def _known(given: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
-    spelt = {genre.casefold(): genre for genre in genres}
-    for name in given:
-        if name.casefold() not in spelt:
-            raise click.UsageError(
-                f"no genre {quoted(name)}; there are {', '.join(sorted(genres))}"
-            )
-    return tuple(spelt[name.casefold()] for name in given)
+# What options name, opened
 
 
 def data_folder(data: str | None) -> Path:
@@ -308,7 +392,7 @@ def data_folder(data: str | None) -> Path:
         return Path(data)
     from recsys.data.download import any_dataset
 
-    found = any_dataset(Path(DATA_HOME), progress=not quiet(), log=log)
+    found = any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log)
     log(f"data: {found.why}")
     return found.folder
 

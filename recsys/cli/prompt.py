@@ -1,42 +1,79 @@
-"""How commands behave at the prompt: one-line errors, exit codes, the log, the progress bar."""
+"""How commands behave at the prompt: one-line errors and remedies, exit codes, the log, signals.
+
+The library says what to do ("publish the movies") and names what that is about (`fix`, such as
+"publish" or "uri"); here that becomes an option of the command that failed, or a command to run.
+"""
 
 import os
 import re
+import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from recsys.cli.remedies import in_words
 from recsys.errors import RecsysError, quoted, shortened
 from recsys.milvus.address import without_credentials
+from recsys.training.options import Options
 
-F = TypeVar("F", bound=Callable[..., Any])
-SILENT, NORMAL, VERBOSE = 0, 1, 2
+KNOBS = tuple(each.name for each in fields(Options))
+TERMINATED = 143  # the exit code of a process that SIGTERM ends, as shells count
+# What a fix is, where it is not the option of the same name: options by name, or command lines.
+FIXES: dict[str, tuple[str, ...]] = {
+    "data": ("data", "recsys download"),
+    "output": ("output", "to"),
+    "preprocess": ("recsys preprocess -f FILE",),
+    "publish": ("recsys load-movies",),
+    "ratings": ("data",),
+    "replace": ("replace", "recsys load-movies --replace"),
+    "resource_groups": ("resource_group",),
+    "train": ("recsys train",),
+    "user": ("like", "age", "gender", "job"),
+    "user_item_column": ("user_column", "item_column"),
+}
+SHARED = ("model", "uri", "token", "db", "collection", "ca", "consistency", "timeout")
+SECRET = {"token": "USER:PASSWORD"}  # shown in place of a value
 
 
 class Failure(click.ClickException):
-    """One of our errors at the prompt: one line on stderr, exit code 1."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(_short(message))
+    """An error at the prompt: one line on stderr, exit code 1."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"recsys: {self.message}", err=True)
+        error_line(self.message)
 
 
 class Misuse(Failure):
-    """A command line that makes no sense: one line on stderr, exit code 2."""
+    """A command line that makes no sense: exit code 2."""
 
     exit_code = 2
 
 
 class Command(click.Command):
-    """A command whose errors become one line, with the remedy in the command line's words."""
+    """A command with -q and --debug, whose errors become one line with a remedy."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for names, help in (
+            (("-q", "--quiet"), "Nothing on stderr but errors."),
+            (("--debug",), "Show the traceback of an error."),
+        ):
+            self.params.append(
+                click.Option(
+                    names,
+                    is_flag=True,
+                    expose_value=False,
+                    callback=_remember,
+                    envvar=f"RECSYS_{names[-1][2:].upper()}",
+                    help=help,
+                )
+            )
 
     def invoke(self, context: click.Context) -> Any:
         for name in unknown_variables(context.find_root()):
@@ -48,19 +85,63 @@ class Command(click.Command):
         except Exception as error:
             if context.find_root().obj.get("debug"):
                 raise
-            if isinstance(error, RecsysError):
-                kind = Misuse if error.exit_code == Misuse.exit_code else Failure
-                raise kind(in_words(error, context)) from error
-            if isinstance(error, ModuleNotFoundError):
-                cause = f"the package {error.name} is not installed"
-                raise Failure(f"{cause}; install recsys with all it needs") from error
-            if isinstance(error, OSError) and error.strerror and error.filename:
-                raise Failure(f"{error.filename}: {error.strerror}") from error
-            line = without_credentials(" ".join(str(error).split())) or "no more is known"
-            raise Failure(f"{type(error).__name__}: {line}; --debug shows where") from error
+            raise failure(error, context) from error
 
 
 command = partial(click.command, cls=Command)
+
+
+def failure(error: Exception, context: click.Context) -> Failure:
+    """What an error of the library, or a foreign one, is at the prompt."""
+    if isinstance(error, RecsysError):
+        kind = Misuse if error.exit_code == Misuse.exit_code else Failure
+        return kind(with_remedy(error, context))
+    if isinstance(error, ModuleNotFoundError):
+        return Failure(
+            f"the package {error.name} is not installed; install recsys with all it needs"
+        )
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return Failure(f"{error.filename}: {error.strerror}")
+    line = without_credentials(" ".join(str(error).split())) or "no more is known"
+    return Failure(f"{type(error).__name__}: {line}; --debug shows where")
+
+
+def with_remedy(error: RecsysError, context: click.Context) -> str:
+    """The cause and the remedy of an error, with the options and the command that the fix is."""
+    fixes = FIXES.get(error.fix, (error.fix,))
+    options = _options(fixes, context)
+    lines = [line.split()[1:] for line in fixes if line.startswith("recsys ")]
+    if options:
+        lines = [line for line in lines if line[0] != context.command.name]
+    hints = [options, *(_command(line, context) for line in lines)]
+    remedy = ": ".join(filter(None, [error.remedy, " or ".join(filter(None, hints))]))
+    return "; ".join(filter(None, [error.cause, remedy]))
+
+
+def _options(fixes: tuple[str, ...], context: click.Context) -> str:
+    """Those of the fixes that this command has as options, and the environment's name of one."""
+    has = {param.name: param for param in context.command.params if isinstance(param, click.Option)}
+    found = [has[name] for name in fixes if name in has]
+    names = [max(option.opts, key=len) for option in found]
+    if "knobs" in has or "set" in has:
+        names += [f"--set {name}=VALUE" for name in fixes if name in KNOBS and name not in has]
+    if len(found) == 1 and isinstance(found[0].envvar, str):
+        names.append(found[0].envvar)
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _command(line: list[str], context: click.Context) -> str:
+    """A command line with the options about model and Milvus that were given; never a password."""
+    name, *arguments = line
+    group = context.find_root().command
+    target = group.get_command(context, name) if isinstance(group, click.Group) else None
+    takes = {param.name for param in target.params} if target else set()
+    for option in SHARED:
+        given = context.get_parameter_source(option) is ParameterSource.COMMANDLINE
+        if option in takes and given:
+            shown = SECRET.get(option) or without_credentials(str(context.params.get(option)))
+            arguments += [f"--{option}", shown]
+    return f"recsys {shlex.join([name, *arguments])}"
 
 
 def _short(message: str) -> str:
@@ -74,6 +155,19 @@ def variable_of(option: click.Parameter, command: str) -> str:
     if isinstance(option.envvar, str):
         return option.envvar
     return f"RECSYS_{command}_{option.name}".replace("-", "_").upper()
+
+
+def unknown_variables(root: click.Context) -> list[str]:
+    """Variables of the environment that look like options' and are none."""
+    group = root.command
+    commands = group.commands.values() if isinstance(group, click.Group) else ()
+    known = {
+        variable_of(option, each.name or "")
+        for each in commands
+        for option in each.params
+        if isinstance(option, click.Option)
+    }
+    return sorted(name for name in os.environ if name.startswith("RECSYS_") and name not in known)
 
 
 def refuse_beside(option: str, *others: str) -> None:
@@ -90,19 +184,6 @@ def refuse_beside(option: str, *others: str) -> None:
     ]
     if given:
         raise click.UsageError(f"{option} goes without {', '.join(given)}")
-
-
-def unknown_variables(root: click.Context) -> list[str]:
-    """Variables of the environment that look like options' and are none."""
-    group = root.command
-    commands = group.commands.values() if isinstance(group, click.Group) else ()
-    known = {
-        variable_of(option, each.name or "")
-        for each in commands
-        for option in each.params
-        if isinstance(option, click.Option)
-    }
-    return sorted(name for name in os.environ if name.startswith("RECSYS_") and name not in known)
 
 
 class Commands(click.Group):
@@ -153,55 +234,62 @@ def _origin(error: click.UsageError) -> str:
 
 
 def error_line(message: str) -> None:
-    """One of several errors, on stderr even with -q; the command goes on."""
+    """An error on stderr, even with -q."""
     click.echo(f"recsys: {_short(message)}", err=True)
 
 
-def log(message: str, *, verbose: bool = False) -> None:
-    """A line on stderr, unless -q; a verbose one only with -v."""
-    if _verbosity() > verbose:
+def log(message: str) -> None:
+    """A line on stderr, unless -q."""
+    if not _is_quiet():
         click.echo(message, err=True)
 
 
-def quiet() -> bool:
+def no_bar() -> bool:
     """Whether there should be no progress bar: -q, or stderr is not a terminal."""
-    return _verbosity() == SILENT or not sys.stderr.isatty()
-
-
-def _verbosity() -> int:
-    return click.get_current_context().find_root().obj.get("verbosity", NORMAL)
+    return _is_quiet() or not sys.stderr.isatty()
 
 
 @contextmanager
 def bar(total: int, unit: str, doing: str = "") -> Iterator[Callable[[int], Any]]:
-    """A progress bar on stderr unless `quiet`; yields what to call with how many more are done."""
+    """A progress bar on stderr unless `no_bar`; yields what to call with how many more are done."""
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=unit, desc=doing, disable=quiet() or total <= 1) as shown:
+    with tqdm(total=total, unit=unit, desc=doing, disable=no_bar() or total <= 1) as shown:
         yield shown.update
 
 
-def verbosity_options(command: F) -> F:
-    """-q, -v and --debug, on every command."""
-    for names, key, value, help in (
-        (("--debug",), "debug", True, "Show the traceback of an error."),
-        (("-v", "--verbose"), "verbosity", VERBOSE, "Log more on stderr."),
-        (("-q", "--quiet"), "verbosity", SILENT, "Nothing on stderr but errors."),
-    ):
-        command = click.option(
-            *names,
-            is_flag=True,
-            expose_value=False,
-            callback=_remember(key, value),
-            envvar=f"RECSYS_{names[-1][2:].upper()}",
-            help=help,
-        )(command)
-    return command
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().find_root().obj.get("quiet"))
 
 
-def _remember(name: str, value: Any) -> Callable[[click.Context, click.Parameter, bool], None]:
-    def remember(context: click.Context, _: click.Parameter, on: bool) -> None:
-        if on:
-            context.find_root().ensure_object(dict)[name] = value
+def _remember(context: click.Context, param: click.Parameter, on: bool) -> None:
+    if on:
+        context.find_root().ensure_object(dict)[param.name] = True
 
-    return remember
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[Callable[[], bool]]:
+    """Within, SIGTERM, as a service manager sends it, is Ctrl-C; yields whether it came.
+
+    One that nothing within catches ends the command with `TERMINATED` and a line in the log.
+    Handlers are the main thread's: in another one nothing is changed.
+    """
+    came: list[int] = []
+
+    def raise_interrupt(number: int, _: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGTERM, raise_interrupt)
+    try:
+        yield lambda: bool(came)
+    except KeyboardInterrupt:
+        if not came:
+            raise
+        log("stopped by SIGTERM before there was anything to keep")
+        raise click.exceptions.Exit(TERMINATED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)

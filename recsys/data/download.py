@@ -98,13 +98,11 @@ def download(
         return target
     if os.path.lexists(target):
         raise DataError(f"{target}: is there but holds no ratings", "move it away", "output")
+    given = None if archive is None else (_matching(archive, sources, log), archive)
     with replacing_folder(target) as beside:
         work = beside / ".fetched"
         work.mkdir()
-        if archive is None:
-            source, file = _first_that_delivers(name, sources, work, progress, log)
-        else:
-            source, file = _matching(archive, sources, log), archive
+        source, file = given or _first_that_delivers(name, sources, work, progress, log)
         with zipfile.ZipFile(file) as zipped:  # which leaves out what leads out of a folder
             inside = [each for each in zipped.namelist() if each.startswith(source.inside)]
             zipped.extractall(work / "unpacked", inside)

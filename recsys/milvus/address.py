@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,6 +30,11 @@ _RANGES = {  # Milvus' own bounds, which Milvus Lite does not check: outside the
 }
 
 
+def _part(default: Any, help: str, **more: Any) -> Any:
+    """A field of `MilvusAddress`, of which the command line makes an option."""
+    return field(default=default, metadata={"help": help, **more})
+
+
 @dataclass(frozen=True)
 class MilvusAddress:
     """A Milvus, how to get in, and the name the movies have there.
@@ -41,13 +46,17 @@ class MilvusAddress:
     False
     """
 
-    uri: str = "recsys.db"  # a path ending in .db (Milvus Lite), or http(s)://host:port
-    token: str = ""  # user:password or an API key
-    db: str = ""  # a database of the server
-    collection: str = "recsys_movies"  # the name movies are published under, an alias in Milvus
-    ca: str = ""  # a file with the certificate of the authority that signed the server's
-    consistency: str = "Bounded"  # of searches, one of CONSISTENCY; Milvus Lite is always Strong
-    timeout: float = 20.0  # seconds the server may take for an answer
+    uri: str = _part(
+        "recsys.db", "A file ending in .db (Milvus Lite) or a server's http(s)://host:port."
+    )
+    token: str = _part("", "user:password or an API key of the server.")
+    db: str = _part("", "A database of the server.")
+    collection: str = _part("recsys_movies", "The name the movies are published under, an alias.")
+    ca: str = _part("", "Certificate (a file) of the authority that signed the server's.")
+    consistency: str = _part(
+        "Bounded", "Of searches; Milvus Lite is always Strong.", choices=CONSISTENCY
+    )
+    timeout: float = _part(20.0, "Seconds the server may take for an answer.", min=1e-3, max=1e6)
 
     def __post_init__(self) -> None:
         if not (self.uri.endswith(".db") if self.is_lite else _is_url(self.uri)):

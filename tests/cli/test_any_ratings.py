@@ -27,7 +27,7 @@ def events() -> list[tuple[int, int, int, int]]:
     ]
 
 
-TRAIN = ("--epochs", "2", "--dimension", "4")
+TRAIN = ("--epochs", "2", "--set", "dimension=4")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from dialects import BAD, GOOD, MOVIES, NAMES, TOLD, csv, headless, jsonl, parquet_of
 from families import put
 
-TINY = ("--epochs", "1", "--dimension", "4", "--validation", "0")
+TINY = ("--epochs", "1", "--set", "dimension=4", "--validation", "0")
 
 
 def seen(run, place, *options) -> dict:

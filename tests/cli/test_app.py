@@ -233,7 +233,7 @@ def test_doctor_is_content_without_what_only_training_needs(run, monkeypatch):
                 raise PackageNotFoundError(name)
             return "1.0"
 
-        monkeypatch.setattr("recsys.cli.doctor.version", version)
+        monkeypatch.setattr("recsys.cli.check.version", version)
 
     without("paddlepaddle")
     line = run("doctor").stdout.splitlines()[0]

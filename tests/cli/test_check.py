@@ -122,11 +122,11 @@ def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
                for u in range(1, 21) for m in range(1, 5)]  # fmt: skip
     (tmp_path / "ratings.dat").write_text("".join(ratings))
     asked = ("evaluate", "--data", tmp_path, "--protocol", "similar", "--epochs", 1)
-    title, header, *rows = run(*asked, "--dimension", 4).stdout.splitlines()
+    title, header, *rows = run(*asked, "--set", "dimension=4").stdout.splitlines()
     assert title == f"{tmp_path.name}, similar: 1 pairs of movies"
     assert header.split("  ")[-1] == "median rank"
     assert [row.split("  ")[0] for row in rows] == ["recsys", "cosine of raters", "adjusted cosine"]
-    found = json.loads(run(*asked, "--dimension", 4, "--format", "json").stdout)
+    found = json.loads(run(*asked, "--set", "dimension=4", "--format", "json").stdout)
     assert [(row["name"], row["seed"], row["pairs"]) for row in found] == [
         ("recsys", 0, 1), ("cosine of raters", None, 1), ("adjusted cosine", None, 1),
     ]  # fmt: skip

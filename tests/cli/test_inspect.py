@@ -133,7 +133,7 @@ def test_a_folder_of_csv_files_is_trained_on(tmp_path):
     movies = (SAMPLE / "movies.dat").read_text("latin-1").replace("::", "\t")
     put(tmp_path, {"ratings.csv": f"userId,movieId,rating,timestamp\n{ratings}".encode(),
                    "movies.tsv": f"movieId\ttitle\tgenres\n{movies}".encode()})  # fmt: skip
-    done = recsys("train", "--data", ".", "--epochs", "1", "--dimension", "4", cwd=tmp_path)
+    done = recsys("train", "--data", ".", "--epochs", "1", "--set", "dimension=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "user: userId (308), item: movieId (338), rating: rating 1-5, time" in done.stderr
     assert "15610 ratings of 338 movies by 308 users" in done.stderr

@@ -85,8 +85,7 @@ def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, kind
         (("--rollback", "-f", "x"), "--rollback goes without --file"),
         (("--rollback", "--replace", "--keep", "2"), "--rollback goes without --keep, --replace"),
         (("--rollback", "--index", "HNSW"), "--rollback goes without --index"),
-        (("--rollback", "--shards", "2"), "--rollback goes without --shards"),
-        (("--dry-run", "--rollback"), "--rollback and --dry-run go one at a time"),
+        (("--rollback", "--dry-run"), "--rollback goes without --dry-run"),
     ],
 )
 def test_options_that_mean_nothing_together_are_refused(run, line, said):

@@ -49,7 +49,7 @@ ODD = {
         *("load-movies --index DISKANN", "load-movies --switch ''"),
         *("train --data ''", "train --model ''", "train --epochs 0", "train --epochs 1e3"),
         *("train --validation -1", "train --validation inf", "train --validation ٠.١"),
-        *("train --batch-users 0", "train --temperature nan", "train --learning-rate 1e300"),
+        *("train --set temperature=nan", "train --set temperature", "train --set ''"),
         *("train --seed 4294967296", "train --liked-from nan", "train --repeats x"),
         *("train --column a=b", "train --column =number", "train --data SAMPLE --liked-from 99"),
         *("train --data SAMPLE --column a=number", "train --data SAMPLE --device gpu:99"),

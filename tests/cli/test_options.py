@@ -1,13 +1,19 @@
-"""Options made of the library's dataclasses, and values that are bounded where they are parsed."""
+"""Options made of dataclasses, and values that are bounded where they are parsed."""
 
 import dataclasses
+import uuid
 
 import click
+import milvus_server
 import pytest
 from click.testing import CliRunner
+from command_line import SAMPLE, recsys
+from families import DAT, put
 
 from recsys.cli.app import cli
-from recsys.cli.options import milvus_options, training_options
+from recsys.cli.build import KNOBS_WITH_OPTIONS, Placement
+from recsys.cli.options import Source, Wanted, address_options, grouped, option
+from recsys.cli.prompt import variable_of
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 
@@ -21,37 +27,36 @@ def called(decorator, *line: str):
     def command(**given):
         got.update(given)
 
-    done = CliRunner().invoke(command, list(line))
+    done = CliRunner().invoke(command, list(line), env={"RECSYS_URI": None})
     assert done.exit_code == 0, done.output
     return got
 
 
-@pytest.fixture(autouse=True)
-def own_environment(monkeypatch):
-    monkeypatch.delenv("RECSYS_URI", raising=False)
-
-
-def test_nothing_given_is_the_dataclasses_own_defaults():
-    assert called(training_options()) == {"options": Options()}
-    assert called(milvus_options) == {"address": MilvusAddress()}
+@pytest.mark.parametrize("into", [Options, MilvusAddress, Source, Wanted, Placement])
+def test_nothing_given_is_the_dataclasses_own_defaults(into):
+    assert called(grouped(into, "group")) == {"group": into()}
 
 
 def test_what_is_given_is_taken():
-    got = called(training_options(), "--epochs", "3", "--learning-rate", "0.01")
-    assert got == {"options": Options(epochs=3, learning_rate=0.01)}
-    got = called(milvus_options, "--uri", "x.db", "--timeout", "3", "--consistency", "strong")
+    got = called(grouped(Options, "options", only=["epochs"]), "--epochs", "3")
+    assert got == {"options": Options(epochs=3)}
+    got = called(address_options, "--uri", "x.db", "--timeout", "3", "--consistency", "strong")
     assert got == {"address": MilvusAddress("x.db", timeout=3, consistency="Strong")}
 
 
-def test_every_knob_of_training_is_an_option_with_its_help_and_default():
-    options = {param.name: param for param in cli.commands["train"].params}
-    for field in dataclasses.fields(Options):
-        assert options[field.name].help == field.metadata["help"]
-        assert options[field.name].default == field.default
-        assert options[field.name].opts == [f"--{field.name.replace('_', '-')}"]
+def test_an_option_is_one_line_of_a_dataclass():
+    @dataclasses.dataclass(frozen=True)
+    class Sizes:
+        width: int = option("How wide.", "-w", "--width", default=3)
+        height: float | None = option("How high.", type=click.FLOAT)
+        flat: bool = option("Without a height.", default=False)
+        names: tuple[str, ...] = option("Of each.", default=())
+
+    got = called(grouped(Sizes, "sizes"), "-w", "5", "--flat", "--names", "a", "--names", "b")
+    assert got == {"sizes": Sizes(5, None, True, ("a", "b"))}
 
 
-@pytest.mark.parametrize("command", ["recommend", "similar", "load-movies", "doctor"])
+@pytest.mark.parametrize("command", ["recommend", "similar", "predict", "load-movies", "doctor"])
 def test_every_part_of_an_address_is_an_option(command):
     options = {param.name: param for param in cli.commands[command].params}
     for field in dataclasses.fields(MilvusAddress):
@@ -59,14 +64,231 @@ def test_every_part_of_an_address_is_an_option(command):
         assert options[field.name].envvar == f"RECSYS_{field.name.upper()}"
 
 
+def test_every_knob_of_training_is_listed_with_its_help_default_and_bounds(run):
+    text = run("train", "--knobs").stdout
+    listed = " ".join(text.split()).replace("- ", "-")  # which end a line
+    for field in dataclasses.fields(Options):
+        if field.name not in KNOBS_WITH_OPTIONS:
+            words = f"{field.name} {field.metadata['help']} [default: {field.default}"
+            assert words.replace("- ", "-") in listed
+            assert run("train", "--set", f"{field.name}={field.default}", "--knobs").stdout == text
+    assert "ease_rank Numbers of the EASE part. [default: 32; 1<=x<=4096]" in listed
+
+
 @pytest.mark.parametrize(
-    "option",
-    [("--collection", "a b"), ("--consistency", "Some"), ("--timeout", "0"), ("--timeout", "nan"),
-     ("--uri", "ftp://x"), ("--uri", "http://"), ("-k", "0"), ("-k", "1" * 30), ("--year", "99999"),
-     ("--user", "9" * 5000), ("--format", "xml")],
-)  # fmt: skip
-def test_values_are_bounded_where_they_are_parsed(run, option):
-    done = run("recommend", *option, code=2)
-    assert done.stdout == ""
+    ("given", "why"),
+    [
+        ("ease_rnk=3", "'ease_rnk=3' sets no knob, near are ease_rank, "),
+        ("qqq=3", "'qqq=3' sets no knob; recsys train --knobs lists them"),
+        ("", "'' sets no knob; "),
+        ("ease_rank=0", "sets ease_rank to what it cannot be: 0 is not in the range 1<=x<=4096."),
+        ("ease_rank", "sets ease_rank to what it cannot be: '' is not a whole number."),
+        ("ease_ridge=nan", "sets ease_ridge to what it cannot be: 'nan' is not a number."),
+        ("epochs=3", "epochs is an option of its own"),
+        ("seed=3", "seed is an option of its own"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_knob_that_is_none_is_refused(run, command, given, why):
+    done = run(command, "--data", SAMPLE, "--set", given, code=2)
+    assert done.stderr.startswith("recsys: Invalid value for '--set': ")
+    assert why in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert len(done.stderr) < 300
+
+
+def test_help_of_training_is_one_screen(run):
+    assert len(run("train", "--help").stdout.splitlines()) <= 40
+
+
+DIGITS = "9" * 5000
+ODD = [
+    *(("load-movies", "--index", f"HNSW:{p}") for p in (
+        "M=1", "M=0", "M=2049", "M=99999999999999", "M=²", "M=٣", f"M={DIGITS}",
+        "efConstruction=5000000000", "efConstruction=0", "ef=32769", "ef=0")),
+    *(("load-movies", "--index", f"IVF_FLAT:{p}") for p in ("nlist=0", "nlist=65537", "nprobe=0")),
+    ("load-movies", "--index", "X" * 5000),
+    *(("evaluate", f"--seeds={each}") for each in (
+        "", "x", "1-", "0,,1", "-3", "٣", "3-1", "0-99999999", DIGITS)),
+    *(("train", "--seed", each) for each in ("-1", "٣", "1" + "0" * 30)),
+    *(("train", "--set", f"dimension={each}") for each in ("0", "10000000", "1" * 5000)),
+    *(("train", "--set", f"learning_rate={each}") for each in ("0", "-1", "inf", "1e300", "nan")),
+    *(("train", "--set", each) for each in ("batch_size=-1", "patience=0", "batch_users=0")),
+    *(("train", "--validation", each) for each in ("1", "nan", "-0.1", "inf", "٠.١")),
+    *(("train", "--epochs", each) for each in ("0", "x", "1e3")),
+    ("train", "--device", "toaster"),
+    *(("recommend", "-k", each) for each in ("0", "1000000000", "1" * 30)),
+    *(("recommend", "-u", each) for each in (DIGITS, "99999")),
+    *(("recommend", "--year", each) for each in ("99999", "3000000000")),
+    *(("recommend", "--like", each) for each in (
+        DIGITS, "x" * 5000, "no such movie", "lord of the rings")),
+    *(("recommend", "--uri", each) for each in ("ftp://x", "http://")),
+    ("recommend", "--format", DIGITS),
+    ("recommend", "--collection", "a b"),
+    ("recommend", "--consistency", "Some"),
+    *(("recommend", "--timeout", each) for each in ("0", "nan")),
+    ("recommend", "--genre", "x" * 5000),
+    ("recommend", "--" + "x" * 5000),
+    ("x" * 5000,),
+    ("similar", DIGITS),
+    *(("predict", "-u", user, "-m", movie) for user, movie in (
+        ("1", DIGITS), ("1", "9999"), ("99999", "1"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ODD, ids=lambda line: " ".join(line)[:40])
+def test_a_value_that_is_none_is_one_short_line_and_exit_code_2(run, line):
+    more = ("--data", SAMPLE) if line[0] in ("train", "evaluate") else ()
+    done = run(*line, *more, code=2)
+    assert done.stdout == ""
+    (error,) = done.stderr.splitlines()
+    assert error.startswith("recsys: ")
+    assert len(error) < 700
+    assert "99" * 45 not in error
+    assert "x" * 81 not in error
+
+
+@pytest.mark.parametrize("name", DAT)
+def test_a_long_line_of_a_file_is_not_repeated(run, tmp_path, name):
+    put(tmp_path, DAT)
+    for bad in (b"x" * 1_000_000, b"::".join([b"9" * 300_000] * 5)):
+        (tmp_path / name).write_bytes(DAT[name] + bad + b"\n")
+        done = run("train", "--data", tmp_path, "--model", tmp_path / "m", code=1)
+        assert len(done.stderr) < 1000
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["recommend --exact --users", "predict --pairs", "recommend --exact -o", "train --data",
+     "recommend --model", "load-movies --uri none.db -f"],
+)  # fmt: skip
+def test_names_that_are_too_long(run, tmp_path, monkeypatch, trained, line):
+    monkeypatch.setenv("RECSYS_MODEL", str(trained.model))
+    monkeypatch.chdir(tmp_path)
+    done = run(*line.split(), tmp_path / ("n" * 5000), code=1)
+    (error,) = done.stderr.splitlines()
+    assert len(error) < 500
+    assert "Error:" not in error
+
+
+SECRETS = ("hunter2secret", "another-secret")
+NEEDED = {
+    "download": ("ml-1m", "--from", "none.zip"),
+    "inspect": ("none",),
+    "train": ("--data", "none"),
+    "preprocess": ("-f", "none"),
+    "similar": ("Toy Story",),
+    "predict": ("-u", "1", "-m", "1"),
+    "evaluate": ("--data", "none"),
+}
+
+
+def ways(command: str) -> list[tuple[str, ...]]:
+    """A command with each of its flags, and each of its formats; and wrong."""
+    found: list[tuple[str, ...]] = [(), ("--no-such-option",), ("extra",)]
+    for param in cli.commands[command].params:
+        if getattr(param, "is_flag", False) and "help" not in (param.name or ""):
+            found.append((param.opts[-1],))
+        elif isinstance(param.type, click.Choice) and isinstance(param, click.Option):
+            found += [(param.opts[-1], choice) for choice in param.type.choices]
+    return [(command, *NEEDED.get(command, ()), *more) for more in found]
+
+
+def no_secret_in(line) -> None:
+    done = CliRunner().invoke(cli, list(line))
+    for secret in SECRETS:
+        assert secret not in done.output + repr(done.exception), line
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_no_command_prints_a_password(run, monkeypatch, command):
+    """Of an address where nothing listens, and of one that is none."""
+    monkeypatch.setenv("RECSYS_TOKEN", "me:another-secret")
+    monkeypatch.setenv("RECSYS_TIMEOUT", "0.01")
+    has_uri = any("--uri" in param.opts for param in cli.commands[command].params)
+    for end in ("127.0.0.1:1", "127.0.0.1:99999"):
+        uri = f"http://somebody:hunter2secret@{end}"
+        monkeypatch.setenv("RECSYS_URI", uri)
+        for line in ways(command):
+            no_secret_in([*line, *(("--uri", uri) if has_uri else ())])
+
+
+@pytest.mark.milvus_server
+def test_no_command_prints_the_password_of_a_server_that_answers(run, monkeypatch):
+    monkeypatch.setenv("RECSYS_TOKEN", "root:another-secret")  # which asks for none
+    where = milvus_server.shared().uri.replace("//", "//root:hunter2secret@")
+    monkeypatch.setenv("RECSYS_URI", where)
+    monkeypatch.setenv("RECSYS_COLLECTION", f"password_{uuid.uuid4().hex[:8]}")
+    run("load-movies")
+    for line in (
+        *("doctor", "doctor --json", "doctor --db none", "recommend", "recommend --format json"),
+        *("recommend --debug", "similar heat", "similar none", "similar heat --where x==1"),
+        *("load-movies --dry-run", "load-movies --rollback", "load-movies --replicas=9"),
+    ):
+        no_secret_in(line.split())
+
+
+def test_every_option_has_its_name_in_the_environment(monkeypatch):
+    for name, command in cli.commands.items():
+        context = command.make_context(
+            name, [], parent=cli.make_context("recsys", [name]), resilient_parsing=True
+        )
+        for param in command.params:
+            longest = max(param.opts, key=len)
+            if not longest.startswith("-"):
+                continue
+            own = longest.lstrip("-").replace("-", "_").upper()
+            variable = variable_of(param, name)
+            command_part = name.replace("-", "_").upper()
+            assert variable in (f"RECSYS_{own}", f"RECSYS_{command_part}_{own}"), param.opts
+            value = "1" if getattr(param, "is_flag", False) else "x y; z"
+            monkeypatch.setenv(variable, value)
+            several = ["x y", "z"] if param.multiple else value
+            assert param.value_from_envvar(context) == several, param.opts
+            monkeypatch.delenv(variable)
+
+
+def test_variables_are_taken_and_unknown_ones_are_named(run, monkeypatch):
+    monkeypatch.setenv("RECSYS_RECOMMEND_FORMAT", "jsonl")
+    monkeypatch.setenv("RECSYS_RECOMMEND_USER", "7")
+    assert run("recommend", "--exact").stdout.startswith('{"user_id": 7')
+    monkeypatch.setenv("RECSYS_RECOMEND_K", "1")
+    monkeypatch.setenv("RECSYS_FORMAT", "csv")
+    lines = run("recommend", "--exact").stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines[:2]] == ["RECSYS_FORMAT", "RECSYS_RECOMEND_K"]
+    monkeypatch.setenv("RECSYS_QUIET", "1")
+    assert run("recommend", "--exact").stderr == ""
+    monkeypatch.setenv("RECSYS_RECOMMEND_K", "x")
+    assert run("recommend", "--exact", code=2).stderr == (
+        "recsys: Invalid value for '-k': 'x' is not a whole number. (from RECSYS_RECOMMEND_K)\n"
+    )
+
+
+def test_load_has_the_variables_of_load_movies(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("RECSYS_LOAD_MOVIES_INDEX", "HNSW:M=5")
+    for name in ("load", "load-movies"):
+        done = run(name, "--dry-run", "--uri", tmp_path / "a.db")
+        assert "HNSW:M=5" in done.stdout
+        assert "no option" not in done.stderr
+
+
+def test_a_variable_has_several_values(run, monkeypatch):
+    for name, value in (("LIKE", "toy story; heat"), ("GENRE", "Drama; Film-Noir"), ("EXACT", "1")):
+        monkeypatch.setenv(f"RECSYS_RECOMMEND_{name}", value)
+    by_variable = run("recommend")
+    likes, genres = ("--like", "toy story", "--like", "heat"), ("--genre", "Drama")
+    for name in ("LIKE", "GENRE"):
+        monkeypatch.delenv(f"RECSYS_RECOMMEND_{name}")
+    typed = run("recommend", *likes, *genres, "--genre", "film-noir")
+    assert (by_variable.stdout, by_variable.stderr) == (typed.stdout, typed.stderr)
+    assert "likes Toy Story (1995), Heat (1995)" in typed.stderr
+
+
+def test_two_processes_and_one_database(trained, tmp_path):
+    """The second says who is there, after it has waited for it."""
+    from recsys.milvus_store import MilvusStore
+
+    with MilvusStore(str(trained.place / "recsys.db")):
+        done = recsys("recommend", "--timeout", "1", cwd=trained.place)
+    assert done.returncode == 1
+    assert "another process has this database open" in done.stderr
+    assert recsys("recommend", cwd=trained.place).returncode == 0

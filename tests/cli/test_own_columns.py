@@ -13,7 +13,7 @@ from milvus_cluster import address
 from plain_paddle import plain_paddle
 from pyarrow import parquet
 
-from recsys.cli.tables import COLUMNS
+from recsys.cli.output import COLUMNS
 from recsys.serving.model_folder import ModelFolder
 
 

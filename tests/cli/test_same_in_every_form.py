@@ -89,7 +89,7 @@ def as_text(folder: Path) -> None:
 def recommended(folder: Path) -> dict[int, list[tuple[int, float, float]]]:
     """By user the movies with score and rating, of a model trained on a folder."""
     model = str(folder / "m")
-    options = ("--epochs", "1", "--dimension", "4", "--validation", "0", "--seed", "7")
+    options = ("--epochs", "1", "--set", "dimension=4", "--validation", "0", "--seed", "7")
     done = CliRunner().invoke(cli, ["train", "--data", str(folder), "--model", model, *options])
     assert done.exit_code == 0, (done.output, done.exception)
     asked = ("--users", "all", "--exact", "-k", "3", "--format", "jsonl", "--model", model)

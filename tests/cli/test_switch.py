@@ -83,7 +83,7 @@ def test_queries_are_answered_all_the_while(run, trained, own_model, tmp_path, k
     live, beside = own_model, tmp_path / "next.model"
     where = ("--uri", address(kind, tmp_path), "--collection", f"switch_{uuid.uuid4().hex[:8]}")
     run("load-movies", "--model", live, *where)
-    knobs = ("--epochs", "1", "--dimension", "4", "--data", str(SAMPLE))
+    knobs = ("--epochs", "1", "--set", "dimension=4", "--data", str(SAMPLE))
     commands = (
         ("train", *knobs, "--model", str(beside)),
         ("load-movies", "--model", str(beside), "--switch", str(live), *where),

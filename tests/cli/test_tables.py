@@ -7,7 +7,7 @@ import json
 import pytest
 from pyarrow import parquet
 
-from recsys.cli.tables import COLUMNS, Answer, lines, write_parquet
+from recsys.cli.output import COLUMNS, Answer, lines, write_parquet
 from recsys.data.dataset import Vocabulary
 from recsys.infer import Recommendation, UserQuery
 

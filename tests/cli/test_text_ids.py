@@ -39,7 +39,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parquet.write_table(pa.table(columns), place / "ratings.parquet")
     titles = pa.table({"item": MOVIES, "title": [f"Thing {i}" for i in range(30)]})
     parquet.write_table(titles, place / "items.parquet")
-    done = recsys(place, "train", "--data", str(place), "--epochs", "1", "--dimension", "4")
+    done = recsys(place, "train", "--data", str(place), "--epochs", "1", "--set", "dimension=4")
     assert "user: user (40, text), item: item (30, text)" in done.stderr
     recsys(place, "load-movies")
     return place
@@ -124,7 +124,9 @@ def test_numbers_of_63_bits_stay_numbers_everywhere(tmp_path):
             for j, m in enumerate(movies) if (i + j) % 3]  # fmt: skip
     lines = ["user,item,stars,ts", *(",".join(map(str, row)) for row in rows)]
     put(tmp_path, {"ratings.csv": "\n".join(lines).encode()})
-    done = recsys(tmp_path, "train", "--data", str(tmp_path), "--epochs", "1", "--dimension", "4")
+    done = recsys(
+        tmp_path, "train", "--data", str(tmp_path), "--epochs", "1", "--set", "dimension=4"
+    )
     assert "user: user (12), item: item (12)" in done.stderr
     recsys(tmp_path, "load-movies")
     query = ("recommend", "-u", str(users[0]), "-k", "12", "--include-seen")

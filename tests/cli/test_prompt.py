@@ -1,0 +1,160 @@
+"""Errors at the prompt: exit codes, and the library's remedies as options and commands."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+
+import click
+import pytest
+from command_line import ROOT
+
+from recsys import errors
+from recsys.cli.app import cli
+from recsys.cli.prompt import FIXES, KNOBS, failure, with_remedy
+from recsys.errors import RecsysError
+
+
+def context_of(*line: str) -> click.Context:
+    group = cli.make_context("recsys", list(line))
+    command = cli.get_command(group, line[0])
+    return command.make_context(line[0], list(line[1:]), parent=group)
+
+
+def words(fix: str, *line: str, remedy: str = "do it") -> str:
+    """An error's words in the command that was given."""
+    return with_remedy(RecsysError("it failed", remedy, fix), context_of(*line))
+
+
+@pytest.mark.parametrize(
+    ("fix", "line", "expected"),
+    [
+        ("uri", "recommend", "it failed; do it: --uri or RECSYS_URI"),
+        ("index", "load-movies", "it failed; do it: --index"),
+        ("skip_bad_lines", "train", "it failed; do it: --skip-bad-lines"),
+        ("archive", "download", "it failed; do it: --from or RECSYS_DOWNLOAD_FROM"),
+        ("output", "download", "it failed; do it: --to"),
+        ("user", "recommend", "it failed; do it: --like, --age, --gender or --job"),
+        ("learning_rate", "train", "it failed; do it: --set learning_rate=VALUE"),
+        ("epochs", "train", "it failed; do it: --epochs"),
+        ("index", "recommend", "it failed; do it"),  # which has no such option
+        ("nothing of this kind", "recommend", "it failed; do it"),
+        ("", "recommend", "it failed; do it"),
+        ("train", "recommend", "it failed; do it: recsys train"),
+        ("train", "recommend --model m3 --uri x.db", "it failed; do it: recsys train --model m3"),
+        ("data", "evaluate", "it failed; do it: --data or RECSYS_DATA or recsys download"),
+        (
+            "publish",
+            "recommend --uri x.db --model 'my model' -k 3 --collection other",
+            "it failed; do it: recsys load-movies --model 'my model' --uri x.db --collection other",
+        ),
+        ("replace", "load", "it failed; do it: --replace"),
+        ("replace", "recommend", "it failed; do it: recsys load-movies --replace"),
+        ("preprocess", "load-movies", "it failed; do it: recsys preprocess -f FILE"),
+    ],
+)
+def test_a_fix_is_worded(fix, line, expected):
+    assert words(fix, *shlex.split(line)) == expected
+
+
+def test_no_remedy_no_words():
+    assert words("", "recommend", remedy="") == "it failed"
+
+
+def test_a_password_is_never_repeated():
+    secrets = ("--uri", "http://me:secret@host:1", "--token", "me:secret")
+    shown = words("publish", "recommend", *secrets)
+    assert shown.endswith("--uri http://host:1 --token USER:PASSWORD")
+
+
+def test_what_comes_from_the_environment_is_not_repeated(monkeypatch):
+    monkeypatch.setenv("RECSYS_URI", "there.db")
+    assert words("publish", "recommend").endswith("recsys load-movies")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("QueryError", 2), ("RecsysError", 1), ("DataError", 1), ("ModelError", 1), ("StoreError", 1)],
+)
+def test_the_class_of_an_error_decides_the_exit_code(kind, code):
+    error = getattr(errors, kind)("it failed", "do it", "model")
+    assert failure(error, context_of("recommend")).exit_code == code
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    files = sorted((ROOT / "recsys").rglob("*.py"))
+    return {
+        str(file.relative_to(ROOT)): ast.parse(file.read_text("utf-8"))
+        for file in files
+        if "cli" not in file.parts
+    }
+
+
+def parameters(node: ast.AST) -> list[str]:
+    """What is passed to a function, or to a class of fields, by position."""
+    if isinstance(node, ast.FunctionDef):
+        return [each.arg for each in node.args.args if each.arg not in ("self", "cls")]
+    if isinstance(node, ast.ClassDef):
+        return [
+            each.target.id
+            for each in node.body
+            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        ]
+    return []
+
+
+def raised() -> Iterator[tuple[str, str]]:
+    """Where a fix is named, and which; what an f-string fills in is `*`."""
+    nodes = [(file, node) for file, tree in trees().items() for node in ast.walk(tree)]
+    place = {
+        node.name: parameters(node).index("fix") for _, node in nodes if "fix" in parameters(node)
+    }
+    place |= dict.fromkeys(
+        ("RecsysError", "DataError", "QueryError", "ModelError", "StoreError"), 2
+    )
+    while more := {  # classes of errors of other areas
+        node.name
+        for _, node in nodes
+        if isinstance(node, ast.ClassDef) and node.name not in place
+        and any(getattr(base, "id", "") in place for base in node.bases)
+    }:  # fmt: skip
+        place |= dict.fromkeys(more, 2)
+    for file, node in nodes:
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            values = [each.value for each in node.keywords if each.arg == "fix"]
+            values += node.args[place[name] :][:1] if name in place else []
+        elif isinstance(node, ast.FunctionDef) and "fix" in parameters(node):
+            defaults = dict(
+                zip(reversed(node.args.args), reversed(node.args.defaults), strict=False)
+            )
+            values = [value for arg, value in defaults.items() if arg.arg == "fix"]
+        for value in values:
+            if isinstance(value, ast.Constant):
+                yield f"{file}:{node.lineno}", value.value
+            elif isinstance(value, ast.JoinedStr):
+                parts = [
+                    part.value if isinstance(part, ast.Constant) else "*" for part in value.values
+                ]
+                yield f"{file}:{node.lineno}", "".join(parts)
+
+
+def test_every_fix_that_the_library_names_is_an_option_or_a_command():
+    options = {param.name for command in cli.commands.values() for param in command.params}
+    found = [(where, fix) for where, fix in raised() if fix]
+    assert len(found) > 50
+    for where, fix in found:
+        for each in FIXES.get(fix, (fix,)):
+            if each.startswith("recsys "):
+                context_of(*shlex.split(each)[1:])  # can be parsed
+                continue
+            pattern = re.escape(each).replace(r"\*", "[a-z_]+")
+            there = [name for name in (*options, *KNOBS) if re.fullmatch(pattern, name)]
+            assert there, f"{where}: the fix {fix!r} is no option's name, no knob and not in FIXES"
+
+
+def test_every_fix_that_the_prompt_words_is_named_somewhere():
+    assert set(FIXES) <= {fix for _, fix in raised()}
