@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -59,6 +60,36 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     place = made_once(tmp_path_factory, "trained", make)
     printed = json.loads((place / "printed.json").read_text())
     return Trained(place, *(subprocess.CompletedProcess(**each) for each in printed))
+
+
+def group_of(nodeid: str) -> str:
+    """What runs in one process: a file's tests, and all that need a Milvus server."""
+    server = re.search(r"[\[-](server|cluster)\b|/test_(server|cluster)\.py", nodeid)
+    return "server" if server else nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no process is left alone with it at the end."""
+    slow = {group_of(each.nodeid) for each in items if each.get_closest_marker("slow")}
+
+    def late(item: pytest.Item) -> int:
+        group = group_of(item.nodeid)
+        return 0 if group == "server" else 1 if group in slow else 2
+
+    items.sort(key=late)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Share out groups of tests in their order, where several processes run them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")
