@@ -317,22 +317,25 @@ class MilvusStore:
                     break
         if not with_movies:
             return answer
-        ids = answer.distinct().tolist()
-        if movies.keys() >= set(ids):
-            found = catalogue_of([movies[each] for each in ids], opened.dimension, opened.columns)
+        ids = answer.distinct()
+        if movies.keys() >= set(ids.tolist()):
+            rows_of_hits = [movies[each] for each in ids.tolist()]
+            found = catalogue_of(rows_of_hits, opened.dimension, opened.columns)
             return answer._replace(movies=found)
-        return answer._replace(movies=self.take(ids))
+        return answer._replace(movies=self._take(opened, ids))
 
     @_again_if_dropped
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        ids, opened, rows = id_array(movie_ids), self._version(), []
-        distinct = np.unique(ids).tolist()
+        return self._take(self._version(), id_array(movie_ids))
+
+    def _take(self, opened: Published, movie_ids: NDArray) -> Catalogue:
+        distinct, rows = np.unique(movie_ids).tolist(), []
         for start in range(0, len(distinct), READ_AT_ONCE):
             wanted = f"{KEY} in {listed(distinct[start : start + READ_AT_ONCE])}"
             fields, consistency = all_fields(opened), self.address.consistency
             rows += read(self._milvus, opened, wanted, fields, consistency)
-        return catalogue_of(rows, opened.dimension, opened.columns).take(ids)
+        return catalogue_of(rows, opened.dimension, opened.columns).take(movie_ids)
 
     @_again_if_dropped
     def read_all(self) -> Catalogue:

@@ -1,5 +1,6 @@
 """Movies to publish in tests, and what searching them must give, computed in the plainest way."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -92,6 +93,38 @@ def answers(store: MilvusStore, catalogue: Catalogue) -> bool:
     queries = unit(np.random.default_rng(3).normal(size=(3, catalogue.vectors.shape[1])))
     found, wanted = store.search(queries, 20), catalogue.search(queries, 20)
     return found.movie_ids.tolist() == wanted.movie_ids.tolist()
+
+
+def answer_during(
+    act: Callable[[], None], address: Any, right: Callable[[MilvusStore], str]
+) -> None:
+    """While something is done to the movies, readers always get right answers of some version.
+
+    Args:
+        right: the model a store answers for, another text where the answer is wrong.
+    """
+    stop, models, errors = threading.Event(), set(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                with MilvusStore(address) as reader:
+                    for _ in range(5):
+                        models.add(right(reader))
+            except Exception as error:
+                errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        act()
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert errors == []
+    assert models == {MODEL, OTHER}
 
 
 def changed(catalogue: Catalogue, row: int, **parts: object) -> Catalogue:

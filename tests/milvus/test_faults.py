@@ -4,7 +4,6 @@ import ctypes
 import json
 import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -141,33 +140,6 @@ def test_closing_lets_go_of_the_database(tmp_path: Path) -> None:
     assert process.exitcode == 0
     with pytest.raises(StoreError, match="the connection is closed"):
         second.versions()
-
-
-def fill_the_disk(path: str, report: str) -> None:
-    """Publish where no file may grow beyond what the movies need."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with MilvusStore(path) as store:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
-        try:
-            store.publish(movies(2_000, seed=1), OTHER)
-        except StoreError as error:
-            Path(report).write_text(str(error))
-
-
-@pytest.mark.slow
-def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
-    path, report = str(tmp_path / "movies.db"), tmp_path / "report"
-    with MilvusStore(path) as store:
-        store.publish(OLD, MODEL)
-    assert elsewhere(fill_the_disk, path, str(report)) == 0
-    assert "the disk is full" in report.read_text()
-    assert "\n" not in report.read_text()
-    with MilvusStore(path) as store:
-        assert store.open(MODEL).count == 60
-        wanted = OLD.search(QUERIES, 20)
-        assert store.search(QUERIES, 20).movie_ids.tolist() == wanted.movie_ids.tolist()
-        store.publish(NEW, OTHER)
-        assert len(store.versions()) == len(store._milvus.collections()) == 2
 
 
 def on_a_small_disk(folder: str, report: str) -> None:

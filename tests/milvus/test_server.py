@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from milvus_server import TLS, Server, shared
-from movie_store import MODEL, OTHER, first, movies, unit
+from movie_store import MODEL, OTHER, answer_during, first, movies, unit
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
@@ -90,32 +90,13 @@ def test_readers_see_one_version_or_the_other(name: str) -> None:
     address = MilvusAddress(shared().uri, collection=name)
     with MilvusStore(address) as store:
         versions = [store.publish(c, m).collection for c, m in [(MOVIES, MODEL), (OTHERS, OTHER)]]
-        stop, seen, wrong = threading.Event(), [], []
 
-        def read() -> None:
-            while not stop.is_set():
-                try:
-                    with MilvusStore(address) as reader:
-                        for _ in range(5):
-                            if not right(reader):
-                                wrong.append(reader._opened)
-                            seen.append(reader._opened.model)
-                except StoreError as error:
-                    wrong.append(error)
-
-        readers = [threading.Thread(target=read) for _ in range(3)]
-        for reader in readers:
-            reader.start()
-        try:
+        def switch() -> None:
             for turn in range(50):
                 store._versions.move(versions[turn % 2])
                 time.sleep(0.05)
-        finally:
-            stop.set()
-            for reader in readers:
-                reader.join()
-        assert wrong == []
-        assert set(seen) == {MODEL, OTHER}
+
+        answer_during(switch, address, lambda one: right(one) and one._opened.model)
         with MilvusStore(address) as reader, MilvusStore(address) as other:
             reader.open(OTHER)
             other.open(MODEL)
