@@ -36,6 +36,7 @@ INDEXES = ("FLAT", "IVF_FLAT:nprobe=8", "IVF_FLAT:nprobe=32", "HNSW:ef=32", "HNS
 OURS, BY_RATING, TUTORIAL = "recsys", "recsys by rating", "recsys, the tutorial's way"
 IN_MILVUS = "recsys in Milvus"
 QUICK, ALL = "quick", "all"  # baselines that need no library, all baselines
+NOTE = "the same movies as {}: ignored by the backend, or enough already"
 HELD_OUT = 0.1  # of the ratings, to choose our epoch by
 
 _LINEAR = (own.EASE, own.EDLAE)
@@ -246,31 +247,37 @@ class Comparison:
         Raises:
             StoreError: whatever goes wrong in Milvus.
         """
-        queries = self.vectors(self.task.user_ids, "relevance")
+        if not indexes:
+            return
         before: list[tuple[Index, NDArray[np.int64]]] = []
-        for index in indexes:
-            self.log(f"through {index}")
-            address = uri or str(self.folder / f"{len(before)}.db")
-            lists = np.empty((len(queries), metrics.DEPTH), np.int64)
-            with MilvusStore(MilvusAddress(address, collection="recsys_evaluate")) as store:
+        file = str(self.folder / "evaluate.db")
+        address = MilvusAddress(uri or file, collection="recsys_evaluate")
+        with MilvusStore(address) as store:
+            for index in indexes:
+                self.log(f"through {index}")
                 store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
-                used = store.open(self.model.fingerprint).index
-                for user in range(len(queries)):
-                    one = slice(user, user + 1)
-                    exclude = [self.task.movie_ids[self.task.excluded(one)[0]]]
-                    hits = store.search(queries[one], metrics.DEPTH, exclude=exclude)
-                    lists[user] = hits.movie_ids[0]
-            overlap = metrics.overlap(self.exact, lists)
-            row = self._ranked(IN_MILVUS, str(used), lists, overlap=overlap)
-            for other, others in before:
-                alike = (other.name, other.build) == (used.name, used.build) and other != used
-                if alike and not row.note and np.array_equal(others, lists):
-                    ignored = (
-                        f"the same movies as {other}: ignored by the backend, or enough already"
-                    )
-                    row = row._replace(note=ignored)
-            before.append((used, lists))
-            yield row
+                used, lists = store.open(self.model.fingerprint).index, self._searched(store)
+                overlap = metrics.overlap(self.exact, lists)
+                row = self._ranked(IN_MILVUS, str(used), lists, overlap=overlap)
+                for other, others in before:
+                    alike = (other.name, other.build) == (used.name, used.build) and other != used
+                    if alike and not row.note and np.array_equal(others, lists):
+                        note = (
+                            f"the same movies as {other}: ignored by the backend, or enough already"
+                        )
+                        row = row._replace(note=note)
+                before.append((used, lists))
+                yield row
+
+    def _searched(self, store: MilvusStore) -> NDArray[np.int64]:
+        """(E, K) what a store returns to the users of the task, one after the other."""
+        queries = self.vectors(self.task.user_ids, "relevance")
+        lists = []
+        for user in range(len(queries)):
+            one = slice(user, user + 1)
+            exclude = [self.task.movie_ids[self.task.excluded(one)[0]]]
+            lists.append(store.search(queries[one], metrics.DEPTH, exclude=exclude).movie_ids)
+        return np.concatenate(lists).astype(np.int64)
 
     def _errors(self, predicted: NDArray[np.floating]) -> dict[str, PerUser]:
         """Of the test part, in the scale of the data."""

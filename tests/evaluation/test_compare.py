@@ -27,7 +27,7 @@ from recsys.evaluation.compare import (
 from recsys.evaluation.splits import split
 from recsys.training.options import Options
 
-SMALL = Options(epochs=6, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
+SMALL = Options(epochs=3, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
 INDEXES = ("FLAT", "IVF_FLAT:nprobe=2", "HNSW:ef=32", "HNSW:ef=128")
 
 
