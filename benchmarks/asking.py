@@ -66,14 +66,13 @@ def prepare(place: Path, counts: list[int], ratings: int) -> None:
     run([*RECSYS, "load-movies"])
     import numpy as np
 
-    from recsys.infer import UserQuery, catalogue, ranking_vectors, user_parts_of
+    from recsys.infer import UserQuery, catalogue, users_of
     from recsys.serving.model_folder import DEFAULT, load_model
 
     folder = load_model(place / DEFAULT)
     np.save(place / "movies.npy", catalogue(folder).vectors)
     ids = folder.vocabulary.user_ids.tolist()
-    parts = user_parts_of(folder, [UserQuery(each) for each in ids]).parts
-    vectors = ranking_vectors(folder, parts, "relevance")
+    vectors = users_of(folder, [UserQuery(each) for each in ids]).vectors("relevance")
     for count in counts:
         np.save(place / f"{count}.npy", vectors[:count])
         (place / f"{count}.txt").write_text("".join(f"{each}\n" for each in ids[:count]))

@@ -14,21 +14,20 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from common import heading
-from numpy.typing import NDArray
 
 import recsys
 from recsys.cli.output import table
 from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
-from recsys.data.movielens import MAX_RATING
 from recsys.evaluation.baselines import Problem
 from recsys.evaluation.compare import Comparison
 from recsys.evaluation.similar import by_scores, pairs_in, similar_mrr
 from recsys.evaluation.splits import split
-from recsys.infer import catalogue, predicted_ratings, user_parts_of
+from recsys.infer import catalogue, predicted_ratings, users_of
 from recsys.metrics import best, ranking_metrics, rating_metrics
+from recsys.parts import RATINGS
+from recsys.parts.part import unit
 from recsys.preprocess import read_dataset
-from recsys.serving.vector import unit
 from recsys.train import use_all_cores
 from recsys.training.options import Options
 
@@ -45,31 +44,25 @@ def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {"all, as served": parts} | (without if len(parts) > 2 else {}) | alone
 
 
-def asked(ours: Comparison, user_ids: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
-    """The users' parts, (B, size) each."""
-    return user_parts_of(ours.model, ours.queries(user_ids)).parts
-
-
 def ndcg(ours: Comparison, chosen: tuple[str, ...]) -> float:
-    """Of lists by the weighted cosines of some parts."""
+    """Of lists by the weighted cosines of some slices."""
     model, task = ours.model, ours.task
-    weights = {"retrieval": 1.0, "rating": model.weights.rating, "ease": model.weights.ease}
-    parts = asked(ours, task.user_ids)
-    queries = model.layout.queries({n: parts[n] * np.float32(weights[n]) for n in chosen})
+    weights = {name: model.weights["relevance"][name] for name in chosen}
+    slices = users_of(model, ours.queries(task.user_ids)).slices
+    queries = model.layout.queries({name: slices[name] for name in chosen}, weights)
     scores = queries @ ours.movies.vectors.T
     lists = best(task, lambda ids: scores[positions(task.user_ids, ids)])
     return ranking_metrics(task, lists)["ndcg@10"].value
 
 
 def rmse(ours: Comparison, chosen: tuple[str, ...]) -> float:
-    """Of the weighted mean of the ratings that some parts predict."""
-    head = ours.model.weights.head
-    weights = {"rating": MAX_RATING * head, "factors": 1 - head}
-    total = sum({"rating": head, "factors": 1 - head}[name] for name in chosen)
+    """Of the weighted mean of the ratings that some slices predict."""
+    weights = {name: ours.model.weights["rating"][name] for name in chosen}
+    total = sum(weight / RATINGS[name] for name, weight in weights.items())
+    shares = {name: weight / total for name, weight in weights.items()}
     users, user = np.unique(ours.test.user_ids, return_inverse=True)
-    parts = asked(ours, users)
-    weighted = {n: parts[n] * np.float32(weights[n] / total) for n in chosen}
-    queries = ours.model.layout.queries(weighted)
+    slices = users_of(ours.model, ours.queries(users)).slices
+    queries = ours.model.layout.queries({name: slices[name] for name in chosen}, shares)
     movies = ours.movies.vectors[positions(ours.movies.ids, ours.test.movie_ids)]
     found = predicted_ratings(queries[user], movies)
     return rating_metrics(ours.test.user_ids, ours.test.values, found)["rmse"].value
@@ -82,7 +75,7 @@ def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dic
         ours = Comparison(problem, Options(seed=seed), Path(folder))
         ranked = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
         rated = {name: rmse(ours, chosen) for name, chosen in kept(RATING).items()}
-        ours.model.weights = ours.model.weights._replace(recency_floor=1.0)
+        ours.model.recency = ours.model.recency._replace(floor=1.0)
         ranked["all, without recency"] = ndcg(ours, RANKING)
     return {"ndcg@10": ranked, "rmse": rated}
 
@@ -105,7 +98,7 @@ def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
     pairs = pairs_in(dataset.movies)
     options = Options(seed=seed)
     with TemporaryDirectory(prefix="recsys-") as folder:
-        model = recsys.train(dataset, Path(folder) / "model", options)
+        model = recsys.train_model(dataset, Path(folder) / "model", options)
         movies = catalogue(model)
         parts = model.layout.split(movies.vectors)
     halves = np.split(parts["taste"], [options.taste_rank], axis=1)

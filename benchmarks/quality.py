@@ -22,12 +22,12 @@ from common import by_turns, child, heading, median, peak_megabytes, table
 def measured(args: argparse.Namespace) -> dict[str, Any]:
     """One training: its seconds, its peak of memory, and its log."""
     started = time.perf_counter()
-    from recsys.train import train
+    from recsys.train import train_model
     from recsys.training.options import Options
 
     options = Options(seed=args.seeds[0], batch_size=args.batch_size[0], epochs=args.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        model = train(args.data, Path(folder) / "model", options)
+        model = train_model(args.data, Path(folder) / "model", options)
         lines = (model.path / "training_log.jsonl").read_text().splitlines()
     return {
         "seconds": time.perf_counter() - started,

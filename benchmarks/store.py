@@ -27,10 +27,12 @@ from pymilvus import DataType, MilvusClient
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import NEVER
 from recsys.milvus_store import MilvusStore
+from recsys.parts import Layout
 from recsys.serving.catalogue import Catalogue
-from recsys.serving.vector import Layout
 
-LAYOUT = Layout(64, 64, 32, 26, 96)  # what the model has by default
+LAYOUT = Layout(
+    {"retrieval": 64, "rating": 64, "ease": 32, "factors": 26, "taste": 96}
+)  # what the model has by default
 RELEVANCE = {"retrieval": 1, "rating": 0.7, "ease": 2}  # weights of the parts in a query
 RATING = {"rating": 0.1, "factors": 0.9}
 K = 10

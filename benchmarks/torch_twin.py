@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recsys.data.movielens import MAX_RATING
-from recsys.serving.users import CHANNELS, channel_values
+from recsys.parts.heads import CHANNELS, channel_values
 from recsys.training.batches import Batch
-from recsys.training.step import TrainStep, retrieval_targets, scattered, stands_for
+from recsys.training.step import TrainStep
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -65,15 +65,15 @@ class TorchTwin:
         for name, recent, shown in zip(CHANNELS, *by_head, strict=True):
             table = w[f"users.{name}"].index_select(0, rows)  # (C, 2 D)
             if np.array_equal(recent, shown):
-                total = total + torch.from_numpy(scattered(batch, recent)) @ table
+                total = total + torch.from_numpy(batch.scattered(recent)) @ table
             else:
                 halves = zip((recent, shown), table.split(d, -1), strict=True)
-                parts = [torch.from_numpy(scattered(batch, each)) @ half for each, half in halves]
+                parts = [torch.from_numpy(batch.scattered(each)) @ half for each, half in halves]
                 total = total + torch.cat(parts, 1)
         user_retrieval, user_rating = (unit(half) for half in total.split(d, -1))
         logits = user_retrieval @ movie_retrieval.T / self.options.temperature  # (B, C)
-        targets = torch.from_numpy(retrieval_targets(batch))
-        counts = stands_for(batch)
+        targets = torch.from_numpy(batch.targets)
+        counts = batch.multiplicity
         if counts.size == 1:
             retrieval = -(targets * F.log_softmax(logits, 1)).sum() / len(logits)
         else:

@@ -38,23 +38,18 @@ WARM = 3  # steps before the clock starts
 
 def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
     """The step that `recsys train` would make of the folder, and its batches."""
-    from recsys.data.dataset import Vocabulary
-    from recsys.data.interactions import attribute_rows, interactions_of
+    from recsys.parts.part import Training
     from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
-    from recsys.training.batches import BatchSampler
     from recsys.training.options import Options
     from recsys.training.step import TrainStep
 
     use_all_cores()
     dataset = read_dataset(args.data)
-    vocabulary = Vocabulary.of(dataset.users, dataset.movies)
-    history = interactions_of(dataset.ratings, vocabulary)
     chosen = {name: getattr(args, name) for name in ("batch_size", "batch_users")}
     options = replace(Options(seed=args.seed), **{k: v for k, v in chosen.items() if v})
-    attributes = attribute_rows(dataset.users, vocabulary)
-    sampler = BatchSampler(history, attributes, len(dataset.movies), options)
-    return TrainStep(dataset.movies.sorted(), vocabulary, sampler, options), sampler
+    step = TrainStep(Training.of(dataset, dataset.ratings), options)
+    return step, step.sampler
 
 
 def batches(sampler: "BatchSampler", rng: Any) -> Iterator[Any]:

@@ -4,7 +4,7 @@ Names are loaded when they are first used, so that `import recsys` loads neither
 nor pymilvus:
 
     dataset = recsys.read_dataset("data/ml-100k")
-    model = recsys.train(dataset, "my.model")           # or recsys.load_model("my.model")
+    model = recsys.train_model(dataset, "my.model")     # or recsys.load_model("my.model")
     with recsys.MilvusStore("movies.db") as store:
         store.publish(recsys.catalogue(model), model.fingerprint)
         movies = recsys.Recommender(model, store)
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from recsys.preprocess import read_movies as read_movies
     from recsys.serving.catalogue import Filter as Filter
     from recsys.serving.model_folder import load_model as load_model
-    from recsys.train import train as train
+    from recsys.train import train_model as train_model
     from recsys.training.options import Options as Options
 
 __version__ = "0.2.0"
@@ -48,7 +48,7 @@ __all__ = [
     "predict",
     "read_dataset",
     "read_movies",
-    "train",
+    "train_model",
 ]
 
 _HOMES = {
@@ -65,12 +65,13 @@ _HOMES = {
     "predict": "recsys.infer",
     "read_dataset": "recsys.preprocess",
     "read_movies": "recsys.preprocess",
+    "train_model": "recsys.train",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
-    if name in ("errors", "train"):  # modules; train.py makes its own callable, see there
+    if name in ("errors", "train"):  # modules
         return import_module(f"recsys.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'recsys' has no attribute {name!r}")

@@ -1,38 +1,58 @@
 """A query to a vector, a vector to ranked movies. NumPy only: a query does not load Paddle.
 
-One collection answers every question (`recsys.serving.vector`); a question is what the parts of a
-user's vector weigh in the inner product, which is the score:
+One collection answers every question (`recsys.parts`); a question is what the slices of a user's
+vector weigh in the inner product, which is the score:
 
     relevance  the weighted mean of the cosines of retrieval head, rating head and EASE part
     rating     the predicted rating: 5 x cosine of the rating head and the rating factors, blended
     tutorial   5 x cosine of the rating head
-    similar    the taste part of a movie; a dislike takes DISLIKE of it away from a query
+    similar    the taste part of a movie; a dislike takes some of it away from relevance
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import parts
 from recsys.data.dataset import Movies
 from recsys.data.ids import Id, as_text, id_array, is_text, positions
+from recsys.data.interactions import Interactions
 from recsys.data.movielens import MAX_RATING, MIN_RATING
-from recsys.data.scale import Scale
+from recsys.data.schema import PADDING, Attributes, profile
+from recsys.data.schema import parts as attribute_parts
 from recsys.errors import DataError, QueryError
-from recsys.serving import RankBy
-from recsys.serving.catalogue import Catalogue, Filter, Store
-from recsys.serving.content import Prior, kernel_of, movie_blocks
-from recsys.serving.model_folder import ModelFolder
-from recsys.serving.queries import UserParts as UserParts
-from recsys.serving.queries import UserQuery as UserQuery
-from recsys.serving.queries import user_parts_of as user_parts_of
-from recsys.serving.vector import Array, unit
+from recsys.parts.part import Array, Asked, unit
+from recsys.serving import RankBy as RankBy
+from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
+from recsys.serving.model_folder import Model
 
 BATCH = 1_000  # users asked for at a time
-DISLIKE = 0.05  # of the similarity to a disliked movie, taken away from the score
+NOW = np.iinfo(np.int64).max  # the time of likes and dislikes named with a query
+
+
+class UserQuery(NamedTuple):
+    """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
+
+    >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
+    (42, (50, 181))
+    >>> UserQuery(attributes={"gender": "F", "job": "artist"}).profile()
+    {'gender': 'F', 'job': 'artist'}
+    """
+
+    user_id: Id | None = None
+    attributes: Mapping[str, str] | tuple[tuple[str, str], ...] = ()  # of the schema, by name
+    likes: tuple[Id, ...] = ()  # movie ids, each taken as rated highest
+    dislikes: tuple[Id, ...] = ()  # what is near to them ranks lower
+    rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) new to the model
+    as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
+
+    def profile(self) -> dict[str, str]:
+        """The attributes that are given; a known user's own where they are not."""
+        return dict(self.attributes)
 
 
 class Recommendation(NamedTuple):
@@ -48,9 +68,17 @@ class Recommendation(NamedTuple):
     genres: tuple[str, ...]
     year: int  # 0 where unknown
     score: float  # what the list is sorted by: the inner product of query and movie
-    rating: float | None  # predicted, on the scale of the data; None where they have no ratings
+    rating: float | None  # predicted, on the scale of the data; None where none is
     is_new: bool  # the model was not trained on this movie
     columns: dict[str, Any] = {}  # noqa: RUF012 - of the schema, None where unknown
+
+
+class Answer(list[Recommendation]):
+    """The movies for a query, best first."""
+
+    def __init__(self, query: UserQuery, movies: Sequence[Recommendation]) -> None:
+        super().__init__(movies)
+        self.query = query  # with all attributes that the model knows of the user
 
 
 class Recommender:
@@ -65,7 +93,7 @@ class Recommender:
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
 
-    def __init__(self, model: ModelFolder, store: Store) -> None:
+    def __init__(self, model: Model, store: Store) -> None:
         self.model, self.store = model, store
 
     def recommend(
@@ -76,62 +104,70 @@ class Recommender:
         rank_by: RankBy = "relevance",
         filter: Filter = Filter(),
         include_seen: bool = False,
-    ) -> Iterator[list[Recommendation]]:
+    ) -> Iterator[Answer]:
         """The k best movies for each query, best first, fewer where fewer fit.
 
         Movies rated before are left out unless `include_seen`; named likes and dislikes always are.
 
         Raises:
-            DataError: a user id the model does not know.
+            QueryError: a user id or an attribute the model does not know, or a question of ratings
+                to a model of events.
         """
-        for _, movies in self.answers(queries, k, rank_by, filter, include_seen):
-            yield movies
-
-    def answers(
-        self,
-        queries: Sequence[UserQuery],
-        k: int,
-        rank_by: RankBy = "relevance",
-        filter: Filter = Filter(),
-        include_seen: bool = False,
-    ) -> Iterator[tuple[UserQuery, list[Recommendation]]]:
-        """As `recommend`, each with its query, completed by what the model knows of the user."""
         if rank_by != "relevance":
             check_rated(self.model)
-        scale = self.model.scale
         for start in range(0, len(queries), BATCH):
-            users = user_parts_of(self.model, queries[start : start + BATCH])
+            users = users_of(self.model, queries[start : start + BATCH])
             exclude = [
                 self._excluded(query, users.asked.history.of(row)[0], include_seen)
                 for row, query in enumerate(users.queries)
             ]
-            vectors = ranking_vectors(self.model, users.parts, rank_by)
-            ids, scores, movies = hits = self.store.search(
-                vectors, k, filter, exclude, with_movies=True
-            )
-            predicted = ranking_vectors(self.model, users.parts, "rating")
+            vectors = users.vectors(rank_by)
+            hits = self.store.search(vectors, k, filter, exclude, with_movies=True)
+            predicting = users.vectors("rating") if self.model.scale.rated else None
             for row, query in enumerate(users.queries):
-                places = positions(movies.ids, ids[row, hits.mask[row]])
-                found = scores[row, hits.mask[row]]
-                yield query, _described(predicted[row], movies, places, found, scale)
+                user = None if predicting is None else predicting[row]
+                yield Answer(query, self._listed(hits, row, user))
 
     def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
-        """The k movies nearest to one in taste; the score is a cosine, no rating is predicted (0).
+        """The k movies nearest to one in taste; the score is a cosine, no rating is predicted.
 
         Raises:
             DataError: the movie is not published.
         """
-        layout = self.model.layout
+        layout, weights = self.model.layout, self.model.weights["similar"]
         try:
-            taste = layout.split(self.store.take([movie_id]).vectors)["taste"]
+            slices = layout.split(self.store.take([movie_id]).vectors)
         except KeyError as error:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
-        query = layout.queries({"taste": unit(taste)})
-        hits = self.store.search(query, k, filter, [id_array([movie_id])], with_movies=True)
-        ids, scores = hits.movie_ids[0, hits.mask[0]], hits.scores[0, hits.mask[0]]
-        nobody, places = np.zeros(layout.size, np.float32), positions(hits.movies.ids, ids)
-        return _described(nobody, hits.movies, places, scores, self.model.scale)
+        query = layout.queries({name: unit(slices[name]) for name in weights}, weights)
+        exclude = [id_array([movie_id])]
+        return self._listed(self.store.search(query, k, filter, exclude, with_movies=True))
+
+    def _listed(self, hits: Hits, row: int = 0, user: Array | None = None) -> list[Recommendation]:
+        """The movies of a query, with ratings as a (V,) user's vector predicts them, if any."""
+        movies, mask = hits.movies, hits.mask[row]
+        rows, scores = positions(movies.ids, hits.movie_ids[row, mask]), hits.scores[row, mask]
+        ratings: list[float | None] = [None] * len(rows)
+        if user is not None:
+            vectors = movies.vectors[rows]
+            predicted = predicted_ratings(np.broadcast_to(user, vectors.shape), vectors)
+            ratings = self.model.scale.outward(predicted).tolist()
+        found = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
+        return [
+            Recommendation(
+                rank,
+                movies.ids.item(n),
+                movies.titles[n],
+                movies.genres[n],
+                int(movies.years[n]),
+                score,
+                rating,
+                bool(movies.is_new[n]),
+                {name: column.value(n) for name, column in movies.columns.items()},
+            )
+            for rank, (n, score, rating) in enumerate(found, 1)
+        ]
 
     def _excluded(
         self, query: UserQuery, rated: NDArray[np.integer], include_seen: bool
@@ -143,23 +179,124 @@ class Recommender:
         return np.union1d(known[rated - 1], named)
 
 
-def ranking_vectors(model: ModelFolder, parts: dict[str, Array], rank_by: RankBy) -> Array:
-    """(B, V) users' parts as queries whose inner product with a movie is its score."""
-    chosen = model.weights
-    head = chosen.head if rank_by == "rating" else 1.0
-    weights = {"rating": head * MAX_RATING, "factors": 1 - head}
-    if rank_by == "relevance":
-        weights = {"retrieval": 1.0, "rating": chosen.rating, "ease": chosen.ease}
-        total = sum(weights.values())
-        weights = {name: weight / total for name, weight in weights.items()}
-    weights["taste"] = -DISLIKE if rank_by == "relevance" else 0.0
-    return model.layout.queries(
-        {name: parts[name] * np.float32(weight) for name, weight in weights.items() if weight}
+class Users(NamedTuple):
+    """B queries with all that is known of their users, and the users' slices of a vector."""
+
+    model: Model
+    queries: list[UserQuery]  # completed with what the model knows
+    asked: Asked
+    slices: dict[str, Array]  # (B, size) each, not weighted yet
+
+    def vectors(self, question: str) -> Array:
+        """(B, V) queries whose inner product with a movie is its score."""
+        weights = self.model.weights[question]
+        used = {name: each for name, each in self.slices.items() if name in weights}
+        return self.model.layout.queries(used, weights)
+
+
+def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
+    """Queries completed with what the model knows of the users, and their slices.
+
+    Raises:
+        QueryError: a user id or an attribute the model does not know.
+    """
+    rows, described = _user_rows(model, queries), model.vocabulary.users
+    sides = model.attributes[rows].astype(np.int64)  # (B, W)
+    completed = []
+    for row, query in enumerate(queries):
+        _set_profile(described, query.profile(), sides[row : row + 1])
+        known = tuple(profile(described, sides[row]).items())
+        completed.append(query._replace(attributes=known))
+    history, shown, rated = _histories(model, rows, completed)
+    asked = Asked.of(rows, sides, described, history, model.recency, shown, rated)
+    return Users(model, completed, asked, parts.users(model.arrays, asked))
+
+
+def _set_profile(described: Attributes, given: Mapping[str, str], rows: NDArray[np.int64]) -> None:
+    """Put what a query says of a user into the user's (1, W) rows."""
+    slots = {each.name: (each, slot) for each, slot in attribute_parts(described, rows)}
+    for name, text in given.items():
+        if name not in slots:
+            names = ", ".join(slots) or "none"
+            raise QueryError(
+                f"the model knows no {name} of its users; attributes it knows: {names}",
+                "leave it out",
+            )
+        attribute, slot = slots[name]
+        values = attribute.named(text)
+        slot[0] = [*values, *[PADDING] * (attribute.width - len(values))]
+
+
+def _user_rows(model: Model, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
+    """(B,) rows of the queries' users, 0 for cold-start users."""
+    known = [query.user_id for query in queries if query.user_id is not None]
+    found = model.vocabulary.user_rows(known)
+    if not found.all():
+        raise QueryError(
+            f"user {known[int(np.argmin(found))]} is not one of the "
+            f"{len(model.vocabulary.user_ids)} the model was trained on",
+            "leave the id out and give a profile or likes",
+            "user",
+        )
+    rows = np.zeros(len(queries), np.int64)
+    rows[[query.user_id is not None for query in queries]] = found
+    return rows
+
+
+def _histories(
+    model: Model, rows: NDArray[np.int64], queries: Sequence[UserQuery]
+) -> tuple[Interactions, Array, NDArray[np.bool_]]:
+    """Histories as of each query's time: what it names takes precedence over what was rated.
+
+    A dislike is no sighting: only the rating factors are told of it. A like is no rating: to the
+    factors it says only that the movie was rated. As a rating of 5 it would raise all the others,
+    for users name what they like best.
+
+    Returns:
+        (B rows) the histories; (N,) 0 for a dislike, else 1; (N,) False of a like.
+    """
+    history = model.history.take(rows)
+    until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
+    earlier = history.times <= until[history.owners]
+    named = [(owner, *each) for owner, query in enumerate(queries) for each in _named(model, query)]
+    if not named:
+        history = history if earlier.all() else history.keep(earlier)
+        return history, np.ones(len(history.values), np.float32), np.ones(len(history.values), bool)
+    user, movie, rating, time, shown, rated = map(np.array, zip(*named, strict=True))
+    pairs = set(zip(user.tolist(), movie.tolist(), strict=True))
+    before = zip(history.owners.tolist(), history.indices.tolist(), strict=True)
+    history = history.keep(earlier & np.array([pair not in pairs for pair in before], bool))
+    order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
+    more = np.cumsum(np.bincount(user, minlength=history.rows))
+    ones = np.ones(len(history.values), np.float32)
+    joined = Interactions(
+        history.indptr + np.concatenate([[0], more]),
+        np.concatenate([history.indices, movie])[order].astype(np.int32),
+        np.concatenate([history.values, rating])[order].astype(np.float32),
+        np.concatenate([history.times, time])[order],
     )
+    shown = np.concatenate([ones, shown])[order].astype(np.float32)
+    return joined, shown, np.concatenate([ones, rated])[order] > 0
+
+
+def _named(model: Model, query: UserQuery) -> list[tuple[int, float, int, int, int]]:
+    """What a query adds to the user's history.
+
+    Returns:
+        (movie row, rating, time, 0 for a dislike, 0 for a like that is no rating) each.
+    """
+    found = {}
+    for movie, rating, time in query.rated:
+        if query.as_of is None or time <= query.as_of:
+            found[movie] = (float(model.scale.inward(rating)), time, 1, 1)
+    found |= {movie: (MAX_RATING, int(NOW), 1, 0) for movie in query.likes}
+    found |= {movie: (MIN_RATING, int(NOW), 0, 1) for movie in query.dislikes}
+    rows = model.vocabulary.movie_rows(list(found)).tolist()
+    return [(row, *more) for row, more in zip(rows, found.values(), strict=True) if row]
 
 
 def predict(
-    model: ModelFolder,
+    model: Model,
     user_ids: NDArray | Sequence[Id],
     movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
@@ -173,7 +310,7 @@ def predict(
             the pairs that the model was not trained on.
 
     Raises:
-        DataError: a user or movie that is not known, or there are no ratings.
+        QueryError: a user or movie that is not known, or there are no ratings.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
@@ -184,19 +321,19 @@ def predict(
     users, user = np.unique(id_array(user_ids), return_inverse=True)
     movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
-    vectors = catalogue(model).vectors[rows - 1]
+    vectors = _vectors(model, rows)
     if not rows.all():
         new = positions(published.ids, movies[rows == 0]) if published else np.array([-1])
         if published is None or new.min() < 0:
             cause = f"movie {movies[rows == 0][new.argmin()]} is not one the model was trained on"
             raise QueryError(cause, "name another, or publish the movies with it", "publish")
         vectors[rows == 0] = published.vectors[new]
-    parts = user_parts_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()]).parts
-    asking = ranking_vectors(model, parts, "rating")
+    queries = [UserQuery(each, as_of=as_of) for each in users.tolist()]
+    asking = users_of(model, queries).vectors("rating")
     return model.scale.outward(predicted_ratings(asking[user], vectors[movie]))
 
 
-def check_rated(model: ModelFolder) -> None:
+def check_rated(model: Model) -> None:
     """
     Raises:
         QueryError: the model was trained on events without ratings.
@@ -213,7 +350,7 @@ def predicted_ratings(users: Array, movies: Array) -> Array:
     return np.clip(np.einsum("nv,nv->n", users, movies), MIN_RATING, MAX_RATING)
 
 
-def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
+def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     """Movies with their vectors, ready to be published or searched.
 
     Args:
@@ -230,24 +367,25 @@ def catalogue(model: ModelFolder, movies: Movies | None = None) -> Catalogue:
     """
     movies = _of_kind(movies, model.movies) if movies else model.movies
     rows = model.vocabulary.movie_rows(movies.ids)
-    numbers = np.array(model.table("movies")[rows])
-    new = np.flatnonzero(rows == 0)
-    if len(new):
-        prior = Prior(model.table("prior_mean"), model.table("prior_weights"))
-        blocks = movie_blocks(movies[new], model.vocabulary)
-        numbers[new] = prior.predict(kernel_of(model.table, model.vocabulary.movies), blocks)
-    parts = np.split(numbers, np.cumsum(model.layout)[:-1], axis=1)
-    shortened = [part / np.maximum(1, np.linalg.norm(part, axis=1))[:, None] for part in parts]
-    named = dict(zip(model.layout._fields, shortened, strict=True))
     return Catalogue(
         ids=movies.ids,
         titles=movies.titles,
         genres=movies.genres,
         years=movies.years,
         is_new=rows == 0,
-        vectors=model.layout.movies(named),
+        vectors=_vectors(model, rows, movies[np.flatnonzero(rows == 0)]),
         columns=model.vocabulary.columns(movies),
     )
+
+
+def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
+    """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
+    slices = {name: np.array(each[rows]) for name, each in parts.movies(model.arrays).items()}
+    if new is not None and len(new):
+        guessed = parts.new_movies(model.arrays, model.layout, new, model.vocabulary)
+        for name, each in slices.items():
+            each[rows == 0] = guessed[name]
+    return model.layout.movies(slices)
 
 
 def _of_kind(movies: Movies, known: Movies) -> Movies:
@@ -265,7 +403,7 @@ def _of_kind(movies: Movies, known: Movies) -> Movies:
 
 
 def decoded_movies(
-    model: ModelFolder,
+    model: Model,
     ids: NDArray,
     title_rows: NDArray[np.int64],
     genre_rows: NDArray[np.int64],
@@ -278,11 +416,11 @@ def decoded_movies(
         DataError: the lines were encoded with the vocabulary of another model.
     """
     known, vocabulary = model.movies, model.vocabulary
-    places = vocabulary.movie_rows(ids)
+    rows = vocabulary.movie_rows(ids)
     expected = vocabulary.title_rows(known.titles)
     width = max(expected.shape[1], title_rows.shape[1])
-    old = np.flatnonzero(places)
-    differs = (_wide(expected, width)[places[old] - 1] != _wide(title_rows, width)[old]).any(1)
+    old = np.flatnonzero(rows)
+    differs = (_wide(expected, width)[rows[old] - 1] != _wide(title_rows, width)[old]).any(1)
     if differs.sum() * 2 > len(old):
         raise DataError(
             f"encoded for another model, or other movies: {differs.sum()} of {len(old)} have other "
@@ -291,45 +429,14 @@ def decoded_movies(
             "preprocess",
         )
     words, genres = ["?", *vocabulary.words], ["?", *vocabulary.genres]
-    titles = [" ".join(words[row] for row in rows if row >= 0) for rows in title_rows]
+    titles = [" ".join(words[row] for row in each if row >= 0) for each in title_rows]
     titles = [re.sub(r" (\d{4})$", r" (\1)", title) for title in titles]  # the year is a word
-    for place in old:
-        titles[place] = known.titles[places[place] - 1]
-    names = [tuple(genres[row] for row in rows if row >= 0) for rows in genre_rows]
-    own = {name: column.at(places - 1) for name, column in known.columns.items()}
-    return Movies(ids, titles, names, own)
+    for row in old:
+        titles[row] = known.titles[rows[row] - 1]
+    names = [tuple(genres[row] for row in each if row >= 0) for each in genre_rows]
+    columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
+    return Movies(ids, titles, names, columns)
 
 
 def _wide(rows: NDArray[np.int64], width: int) -> NDArray[np.int64]:
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=-1)
-
-
-def _described(
-    vector: Array,
-    movies: Catalogue,
-    places: NDArray[np.intp],
-    scores: Array,
-    scale: Scale,
-) -> list[Recommendation]:
-    """The movies at some places of a catalogue, as answers to one user.
-
-    Args:
-        vector: (V,) of the user, ranked by rating; all 0 where no rating is predicted.
-    """
-    found = movies.vectors[places]
-    ratings = predicted_ratings(np.broadcast_to(vector, found.shape), found)
-    ratings = scale.outward(ratings)
-    return [
-        Recommendation(
-            rank,
-            movies.ids.item(place),
-            movies.titles[place],
-            movies.genres[place],
-            int(movies.years[place]),
-            float(scores[rank - 1]),
-            float(ratings[rank - 1]) if scale.rated else None,
-            bool(movies.is_new[place]),
-            {name: column.value(int(place)) for name, column in movies.columns.items()},
-        )
-        for rank, place in enumerate(places, 1)
-    ]

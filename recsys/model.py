@@ -2,7 +2,7 @@
 
 Shapes: B users or movies, M movies, D numbers per head, L rated movies, G genres, T title words.
 The last axis of every vector holds [retrieval | rating], D numbers each; each half has length 1.
-`recsys.serving.users` computes the user's from the folded tables; a test holds the two equal.
+`recsys.parts.heads` computes the user's from the folded tables; a test holds the two equal.
 """
 
 import os
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import NO_WORD, Vocabulary
+from recsys.data.dataset import Vocabulary
 from recsys.data.movielens import LIKED, NEUTRAL_RATING
-from recsys.data.schema import MOVIELENS, Attributes
-from recsys.serving.users import CHANNELS
+from recsys.data.schema import MOVIELENS, PADDING, Attributes
+from recsys.parts.heads import CHANNELS
 
 
 def _has_avx2_unrecognised() -> bool:
@@ -98,7 +98,7 @@ class Embedded(nn.Layer):
         return self.embedding @ self.weight
 
     def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """(B,) rows to (B, 2 D), or (B, W) rows, NO_VALUE behind the last, to the mean of each."""
+        """(B,) rows to (B, 2 D), or (B, W) rows, PADDING behind the last, to the mean of each."""
         if rows.ndim == 1:
             return paddle.gather(self.embedding, rows) @ self.weight
         there = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, W, 1)
@@ -176,15 +176,15 @@ class Windows:
     """
 
     def __init__(self, rows: NDArray[np.int64]) -> None:
-        """Args: rows: (C, T) int64 of words, NO_WORD behind the last."""
-        around = np.pad(rows, ((0, 0), (1, 1)), constant_values=NO_WORD)
-        text, place = np.nonzero(rows != NO_WORD)
+        """Args: rows: (C, T) int64 of words, PADDING behind the last."""
+        around = np.pad(rows, ((0, 0), (1, 1)), constant_values=PADDING)
+        text, place = np.nonzero(rows != PADDING)
         window = np.stack([around[text, place + step] for step in range(3)], 1)  # (N, 3)
         self.rows = np.maximum(window, 0).ravel()  # (3 N,)
         self.texts = len(rows)
         self.text = paddle.to_tensor(text)
-        self.counts = paddle.to_tensor((rows != NO_WORD).sum(1, keepdims=True).astype(np.float32))
-        self.has_word = paddle.to_tensor((window != NO_WORD).astype(np.float32).reshape(-1, 1))
+        self.counts = paddle.to_tensor((rows != PADDING).sum(1, keepdims=True).astype(np.float32))
+        self.has_word = paddle.to_tensor((window != PADDING).astype(np.float32).reshape(-1, 1))
 
 
 class TextCNN(nn.Layer):
@@ -306,7 +306,7 @@ class MovieTower(nn.Layer):
 
 
 def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
-    """The user tower as the tables that `recsys.serving.users` reads."""
+    """The user tower as the tables that `recsys.parts.heads` reads."""
     with paddle.no_grad():
         tables = {"user": users.user.table(), "bias": users.bias}
         sides = zip(users.attributes, users.sides, strict=True)

@@ -1,61 +1,144 @@
-"""From ratings to a model folder: epochs, validation, early stopping, checkpoints."""
+"""From ratings to a model folder: closed forms, epochs, validation, early stopping, resume."""
 
 import os
-import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from recsys import __version__
-from recsys.data.dataset import Dataset, Ratings, Vocabulary
-from recsys.data.interactions import attribute_rows, hold_out_latest, interactions_of
-from recsys.errors import QueryError, quoted
-from recsys.model import export, folded, paddle
+from recsys import __version__, parts
+from recsys.data.dataset import Dataset, Ratings
+from recsys.data.interactions import hold_out_latest
+from recsys.errors import ModelError, QueryError, quoted
+from recsys.model import export, paddle
+from recsys.parts.part import Training
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import DEFAULT, ModelFolder, check_place, write_model
-from recsys.serving.vector import Layout, Weights
-from recsys.training import closed_forms
-from recsys.training.batches import BatchSampler
+from recsys.serving.model_folder import DEFAULT, Model, check_place, write_model
 from recsys.training.checkpoint import Checkpoint, Progress, identity
-from recsys.training.epochs import check_finite, run
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
+RECENT = 50  # steps whose mean loss the progress bar shows
+METRICS = ("ndcg@10", "rmse", "mae")
+
+Log = Callable[[str], None]
+
+
+def train_model(
+    data: Path | str | Dataset,
+    model: Path | str = DEFAULT,
+    options: Options = Options(),
+    *,
+    validation: float = 0.1,
+    device: str = "cpu",
+    resume: bool = False,
+    quiet: bool = True,
+    log: Log = lambda line: None,
+) -> Model:
+    """Learn a model from ratings and write its folder.
+
+    Args:
+        data: a dataset that was read, or a folder (or file) of ratings that has no bad lines.
+        model: the folder to write.
+        validation: share of the ratings held out to choose the best epoch by, 0 for none.
+        device: as Paddle names it.
+        resume: go on after the last epoch of a broken training, from `MODEL.checkpoint.npz`.
+        quiet: no progress bar on stderr.
+        log: receives progress lines (the data, resume point, chosen epoch).
+
+    Raises:
+        DataError: the data is missing or bad.
+        ModelError: training or writing failed; a model that was there still stands.
+
+    >>> import recsys
+    >>> options = recsys.Options(epochs=1, dimension=4)
+    >>> recsys.train_model("data/sample", "tiny.model", options).config["epoch"]
+    1
+    """
+    _use_device(device)
+    model = Path(model)
+    check_place(model)
+    use_all_cores()
+    dataset = data if isinstance(data, Dataset) else read_dataset(Path(data), log=log)
+    ratings, users = dataset.ratings, len(dataset.users)
+    log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
+    held, how = hold_out_latest(ratings, validation, options.seed)
+    checkpoint = model.with_name(model.name + ".checkpoint.npz")
+    done = fit(
+        dataset,
+        ratings[~held],
+        options,
+        ratings[held] if held.any() else None,
+        checkpoint=checkpoint,
+        resume=resume,
+        quiet=quiet,
+        log=log,
+    )
+    stopped = f"stopped by Ctrl-C: keeping the best so far, of epoch {done.progress.best_epoch}"
+    if done.interrupted:
+        log(stopped)
+    about: dict[str, Any] = {
+        "data": {"name": dataset.name, "ratings": len(ratings), "users": users},
+        "seed": options.seed,
+    }
+    if held.any():
+        about["held_out"] = {"ratings": int(held.sum()), "how": how}
+        log(f"metrics are of {held.sum()} held-out ratings, {how}; the model now learns from all")
+        try:
+            done = finish(done, dataset, ratings)
+        except KeyboardInterrupt:
+            log(stopped)
+            done = finish(replace(done, interrupted=True), dataset, ratings)
+    folder = save(done, model, about)
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
 
 @dataclass(frozen=True)
-class Fitted:
-    """A trained model in memory."""
+class Trained:
+    """A training that has ended: what it learned from, and all it has learned."""
 
-    learned: "Learned"
-    step: TrainStep  # holds the towers
+    dataset: Dataset
+    data: Training
     options: Options  # with the recency that the held-out ratings asked for
+    step: TrainStep  # holds the towers
+    closed: dict[str, NDArray]  # arrays of the parts that have no epochs
     progress: Progress  # a line per epoch, and the best
-    interrupted: bool  # by Ctrl-C
+    interrupted: bool = False  # by Ctrl-C
 
-    @property
-    def tables(self) -> dict[str, NDArray]:
-        """All tables of the model folder by name."""
-        return self.served[0]
+    def model(self, about: dict[str, Any] | None = None) -> Model:
+        """The model in memory.
 
-    @property
-    def layout(self) -> Layout:
-        """How many numbers each part of a vector has."""
-        return self.served[1]
-
-    @cached_property
-    def served(self) -> tuple[dict[str, NDArray], Layout]:
-        """The tables and the layout."""
-        closed, heads = self.learned.closed, self.step.movie_heads()
-        tables, layout = closed_forms.whole(closed, self.learned.history, heads, self.options)
-        return {**folded(self.step.users), **closed.tables, **tables}, layout
+        Args:
+            about: what else its config should say, e.g. of the data.
+        """
+        data, progress, options = self.data, self.progress, self.options
+        arrays = parts.complete(data, self.closed | self.step.arrays())
+        chosen = progress.log[progress.best_epoch - 1]
+        versions = {"recsys": __version__, "paddlepaddle": paddle.__version__}
+        config = {
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "scale": data.scale.to_json(),
+            "layout": parts.layout_of(arrays).sizes,
+            "weights": parts.questions(data.scale.rated) | chosen.get("weights", {}),
+            "recency": {"floor": options.recency_floor, "span": options.recency_span},
+            "options": asdict(options),
+            "epoch": progress.best_epoch,
+            "validation": {name: chosen[name] for name in METRICS if name in chosen},
+            "versions": versions | {"numpy": np.__version__},
+            **(about or {}),
+        }
+        vocabulary = data.vocabulary.named(self.dataset.user_names, self.dataset.movie_names)
+        who = {**data.history._asdict(), "attributes": data.attributes}
+        arrays |= {f"history/{name}": each for name, each in who.items()}
+        return Model(config, vocabulary, replace(data.movies, ids=vocabulary.movie_ids), arrays)
 
 
 def fit(
@@ -67,9 +150,9 @@ def fit(
     checkpoint: Path | None = None,
     resume: bool = False,
     quiet: bool = True,
-    log: Callable[[str], None] = lambda line: None,
-) -> Fitted:
-    """Train both heads on `known`, and keep the weights of the best epoch on `validation`.
+    log: Log = lambda line: None,
+) -> Trained:
+    """Train all parts on `known`, and keep the towers' weights of the best epoch on `validation`.
 
     Better is a larger ndcg@10 - rmse: both move by hundredths, and neither may pay for the other.
     Without validation the last weights are kept. Ctrl-C ends training with the best so far.
@@ -81,82 +164,100 @@ def fit(
         checkpoint: a file written after each epoch; with `resume`, training goes on from it to
             the same model as an unbroken run.
         quiet: no progress bar on stderr.
-        log: is called with where it goes on and which epoch is kept; if `quiet`, with each epoch.
+        log: receives the resume point and the chosen epoch; if `quiet`, a line an epoch.
 
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    options = _suited(options, dataset, log)
-    model = Learned(dataset, known, options)
+    options = _adapted(options, dataset, log)
+    data = Training.of(dataset, known, options.seed)
+    closed = parts.fit(data, options)
     validate = None
     if validation is not None:
-        inputs = (model.vocabulary, model.movies, model.attributes, model.history)
-        validate = Validation(*inputs, known, validation, model.closed, dataset.scale)
-        options = replace(options, recency_floor=validate.recency_floor(options))
-        validate.prepare(options)
-        model.closed = model.closed.suited(options)
-    step, sampler = model.towers(options)
-    saved = None
-    if checkpoint:
-        about = identity(options, model.vocabulary, model.history, model.attributes)
-        saved = Checkpoint(checkpoint, about)
-    progress = saved.load(step) if saved and resume else Progress()
-    if resume:
-        log(_resumed(progress, checkpoint, options))
-    interrupted = run(step, sampler, options, progress, validate, saved, quiet=quiet, log=log)
+        validate = Validation(data, known, validation, closed)
+        options = validate.prepare(options)
+    step, progress = TrainStep(data, options), Progress()
+    saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
+    if saved and resume:
+        progress = saved.load(step)
+        done = f"{checkpoint} has {len(progress.log)} of {options.epochs} epochs"
+        nothing = f"nothing to resume, there is no {checkpoint}: training from the first epoch"
+        best = f"resuming: {done}, the best is {progress.best_epoch}"
+        log(best if progress.log else nothing)
+    interrupted = False
+    with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
+        for epoch in range(len(progress.log), options.epochs):
+            if epoch - progress.best_epoch >= options.patience:
+                break
+            try:
+                line = _epoch(step, epoch, progress, validate, bar)
+                if quiet:
+                    log(_summary(line, options))
+                if saved:
+                    saved.save(step, progress)
+            except KeyboardInterrupt:
+                if not progress.best_weights:
+                    raise
+                interrupted = True
+                break
     if not progress.best_weights:
-        check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
+        _check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
     for weight in progress.best_weights.values():
-        check_finite(weight, "a weight", progress.best_epoch - 1, options)
+        _check_finite(weight, "a weight", progress.best_epoch - 1, options)
     step.set_weights(progress.best_weights)
     if validate:
         log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
-    return Fitted(model, step, options, progress, interrupted)
+    return Trained(dataset, data, options, step, closed, progress, interrupted)
 
 
-def finish(fitted: Fitted, dataset: Dataset, ratings: Ratings) -> Fitted:
+def _epoch(
+    step: TrainStep, epoch: int, progress: Progress, validate: Validation | None, bar: tqdm
+) -> dict[str, Any]:
+    """An epoch, noted in `progress`; its line of the training log."""
+    started, losses = time.monotonic(), []
+    rng = np.random.default_rng([step.options.seed, epoch])
+    for batch in step.sampler.epoch(rng):
+        losses.append(step(batch, rng))
+        _check_finite(losses[-1], f"the loss of step {len(losses)}", epoch, step.options)
+        bar.update()
+        if len(losses) % 10 == 0:
+            bar.set_postfix(_postfix(losses, progress))
+    retrieval, rating = np.mean(losses, 0).tolist()
+    line = {"epoch": epoch + 1, "retrieval_loss": retrieval, "rating_loss": rating}
+    score = float(epoch)
+    if validate:
+        line |= validate(step.arrays())
+        score = line.get("ndcg@10", 0.0) - line.get("rmse", 0.0) / validate.scale.unit
+    line["seconds"] = round(time.monotonic() - started, 2)
+    progress.note(line, score, step)
+    bar.set_postfix(_postfix(losses, progress))
+    return line
+
+
+def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
     """Let a model that stopped early learn from all ratings: what ships has seen every one.
 
     The closed forms are fitted anew, and the towers go on for `finish_epochs`, from `finish_rate`
     of the learning rate down to 0. After an interruption the towers stay as they were.
     """
-    options = fitted.options
-    model = Learned(dataset, ratings, options)
+    options = trained.options
+    data = Training.of(dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=rate)
-    step, sampler = model.towers(last)
-    step.set_weights(fitted.progress.best_weights)
-    for epoch in range(options.finish_epochs if rate and not fitted.interrupted else 0):
+    step = TrainStep(data, last)
+    step.set_weights(trained.progress.best_weights)
+    for epoch in range(options.finish_epochs if rate and not trained.interrupted else 0):
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
-        for batch in sampler.epoch(rng):
+        for batch in step.sampler.epoch(rng):
             step(batch, rng)
     for weight in step.weights().values():
-        check_finite(weight, "a weight", options.epochs, options)
-    return Fitted(model, step, options, fitted.progress, fitted.interrupted)
+        _check_finite(weight, "a weight", options.epochs, options)
+    closed = parts.fit(data, options)
+    return replace(trained, dataset=dataset, data=data, step=step, closed=closed)
 
 
-class Learned:
-    """What is learned from, and all that is learned of it but the towers."""
-
-    def __init__(self, dataset: Dataset, known: Ratings, options: Options) -> None:
-        self.vocabulary = Vocabulary.of(dataset.users, dataset.movies)
-        self.names = dataset.user_names, dataset.movie_names
-        self.scale = dataset.scale
-        self.movies = dataset.movies.sorted()
-        self.attributes = attribute_rows(dataset.users, self.vocabulary)
-        self.history = interactions_of(known, self.vocabulary)
-        inputs = (self.history, self.movies, self.vocabulary, self.attributes)
-        self.closed = closed_forms.fit(*inputs, options)
-
-    def towers(self, options: Options) -> tuple[TrainStep, BatchSampler]:
-        """Untrained towers, and what they are trained on."""
-        sampler = BatchSampler(self.history, self.attributes, len(self.movies), options)
-        inputs = self.movies, self.vocabulary
-        return TrainStep(*inputs, sampler, options, self.scale.rated), sampler
-
-
-def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
-    """Write the model folder; it takes the place of an older one when it is whole.
+def save(trained: Trained, path: Path, about: dict[str, Any] | None = None) -> Model:
+    """Write the model folder; it takes the place of an older one when it is complete.
 
     Args:
         about: what else config.json should say, e.g. of the data.
@@ -164,129 +265,8 @@ def save(fitted: Fitted, path: Path, about: dict[str, Any]) -> ModelFolder:
     Raises:
         ModelError: the folder cannot be written.
     """
-    learned, progress, options = fitted.learned, fitted.progress, fitted.options
-    vocabulary = learned.vocabulary.named(*learned.names)
-    chosen = progress.log[progress.best_epoch - 1]
-    config = {
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "scale": learned.scale.to_json(),
-        "layout": fitted.layout._asdict(),
-        "weights": Weights(
-            options.rating_weight,
-            options.ease_weight,
-            chosen.get("head_weight", options.head_weight),
-            options.recency_floor,
-            options.recency_span,
-        )._asdict(),
-        "options": asdict(options),
-        "epoch": progress.best_epoch,
-        "validation": {k: chosen[k] for k in ("ndcg@10", "rmse", "mae") if k in chosen},
-        "versions": {
-            "recsys": __version__,
-            "paddlepaddle": paddle.__version__,
-            "numpy": np.__version__,
-        },
-        **about,
-    }
-    return write_model(
-        path,
-        config,
-        vocabulary,
-        replace(learned.movies, ids=vocabulary.movie_ids),
-        learned.history,
-        learned.attributes,
-        fitted.tables,
-        progress.log,
-        lambda folder: export(*fitted.step.towers, folder),
-    )
-
-
-def train(
-    data: Path | str | Dataset,
-    model: Path | str = DEFAULT,
-    options: Options = Options(),
-    *,
-    validation: float = 0.1,
-    device: str = "cpu",
-    resume: bool = False,
-    skip_bad_lines: bool = False,
-    quiet: bool = True,
-    log: Callable[[str], None] = lambda line: None,
-) -> ModelFolder:
-    """From ratings to a model folder.
-
-    Args:
-        data: a folder of ratings, or a dataset that was read.
-        model: the folder to write.
-        validation: share of the ratings held out to choose the best epoch by, 0 for none.
-        device: as Paddle names it.
-        skip_bad_lines: leave bad lines of the folder out.
-        quiet: no progress bar on stderr.
-        log: is called with lines about what happens.
-
-    Raises:
-        DataError: the data is missing or bad.
-        ModelError: training or writing failed; a model that was there still stands.
-
-    >>> import recsys
-    >>> options = recsys.Options(epochs=1, dimension=4)
-    >>> recsys.train("data/sample", "tiny.model", options).config["epoch"]
-    1
-    """
-    _use_device(device)
-    model = Path(model)
-    check_place(model)
-    use_all_cores()
-    if not isinstance(data, Dataset):
-        data = read_dataset(Path(data), skip_bad_lines=skip_bad_lines, log=log)
-    r = data.ratings
-    log(f"{data.name}: {len(r)} ratings of {len(data.movies)} movies by {len(data.users)} users")
-    held, how = hold_out_latest(r, validation, options.seed)
-    checkpoint = model.with_name(model.name + ".checkpoint.npz")
-    fitted = fit(
-        data,
-        r[~held],
-        options,
-        r[held] if held.any() else None,
-        checkpoint=checkpoint,
-        resume=resume,
-        quiet=quiet,
-        log=log,
-    )
-    if fitted.interrupted:
-        log(_stopped(fitted))
-    about: dict[str, Any] = {
-        "data": {"name": data.name, "ratings": len(r), "users": len(data.users)},
-        "seed": options.seed,
-    }
-    if held.any():
-        about["held_out"] = {"ratings": int(held.sum()), "how": how}
-        log(f"metrics are of {held.sum()} held-out ratings, {how}; the model now learns from all")
-        try:
-            fitted = finish(fitted, data, r)
-        except KeyboardInterrupt:
-            log(_stopped(fitted))
-            fitted = finish(replace(fitted, interrupted=True), data, r)
-    folder = save(fitted, model, about)
-    checkpoint.unlink(missing_ok=True)
-    return folder
-
-
-def _stopped(fitted: Fitted) -> str:
-    """What an interruption keeps, in words."""
-    return f"stopped by Ctrl-C: keeping the best so far, of epoch {fitted.progress.best_epoch}"
-
-
-def _use_device(device: str) -> None:
-    """
-    Raises:
-        ModelError: Paddle has none of this name.
-    """
-    try:
-        paddle.set_device(device)
-    except ValueError as error:
-        cause = f"device {quoted(device)}: Paddle has none of this name here"
-        raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
+    model, towers = trained.model(about), trained.step.towers
+    return write_model(path, model, trained.progress.log, lambda folder: export(*towers, folder))
 
 
 def use_all_cores() -> None:
@@ -296,39 +276,48 @@ def use_all_cores() -> None:
         paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
-def _suited(options: Options, dataset: Dataset, log: Callable[[str], None]) -> Options:
-    """The options without what the data say nothing of: ratings, times."""
-    if not dataset.scale.rated:
-        options = replace(options, rating_weight=0.0, factor_sweeps=1)
-    if not _timed(dataset.ratings) and options.recency_floor < 1:
-        log("no times that differ: recency is off")
-        options = replace(options, recency_floor=1.0)
-    return options
-
-
-def _timed(ratings: Ratings) -> bool:
-    """Whether times tell what came first."""
-    return bool((ratings.times != ratings.times[:1]).any())
-
-
-def _resumed(progress: Progress, checkpoint: Path | None, options: Options) -> str:
-    """Where a training goes on, in words."""
-    if not progress.log:
-        return f"nothing to resume, there is no {checkpoint}: training from the first epoch"
-    done = f"{checkpoint} has {len(progress.log)} of {options.epochs} epochs"
-    return f"resuming: {done}, the best is {progress.best_epoch}"
-
-
-class _Module(ModuleType):
-    """A module that can be called.
-
-    `recsys.train` is the name of this file and of the public function. Importing the file sets the
-    attribute `train` of the package to the module, whatever stood there: so the module itself has
-    to be what is called, whether the file is imported first or the function used first.
+def _use_device(device: str) -> None:
     """
+    Raises:
+        QueryError: Paddle has none of this name.
+    """
+    try:
+        paddle.set_device(device)
+    except ValueError as error:
+        cause = f"device {quoted(device)}: Paddle has none of this name here"
+        raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
 
-    def __call__(self, *args: Any, **kwargs: Any) -> ModelFolder:
-        return train(*args, **kwargs)
+
+def _adapted(options: Options, dataset: Dataset, log: Log) -> Options:
+    """The options without recency where no times differ."""
+    times = dataset.ratings.times
+    if (times != times[:1]).any() or options.recency_floor == 1:
+        return options
+    log("no times that differ: recency is off")
+    return replace(options, recency_floor=1.0)
 
 
-sys.modules[__name__].__class__ = _Module
+def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
+    """Raise a ModelError when a training has diverged."""
+    if not np.isfinite(values).all():
+        raise ModelError(
+            f"epoch {epoch + 1}: {what} is not a number",
+            f"lower the learning rate (it is {options.learning_rate:g})",
+            "learning_rate",
+        )
+
+
+def _summary(line: dict[str, Any], options: Options) -> str:
+    """A line of the training log for people."""
+    shown = (*METRICS, "retrieval_loss", "rating_loss")
+    metrics = [f"{name.replace('_', ' ')} {line[name]:.4f}" for name in shown if name in line]
+    return f"epoch {line['epoch']} of {options.epochs}: {', '.join(metrics)}; {line['seconds']} s"
+
+
+def _postfix(losses: list[tuple[float, float]], progress: Progress) -> dict[str, str]:
+    """What the progress bar shows: recent losses, and the metrics of the last epoch."""
+    retrieval, rating = np.mean(losses[-RECENT:], 0)
+    last = progress.log[-1] if progress.log else {}
+    shown = {"retrieval": retrieval, "rating": rating}
+    shown |= {name: last[name] for name in METRICS if name in last}
+    return {name: f"{value:.4f}" for name, value in shown.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.infer import Recommender, UserQuery, ranking_vectors, user_parts_of
+from recsys.infer import Recommender, UserQuery, users_of
 
 BOTH_RANKINGS = pytest.mark.parametrize("rank_by", ["relevance", "rating", "tutorial"])
 MOVIES, USERS = 338, 308  # of the sample
@@ -19,7 +19,7 @@ def ids(answer) -> list[int]:
 
 
 def vectors_of(folder, *queries: UserQuery, rank_by="relevance") -> np.ndarray:
-    return ranking_vectors(folder, user_parts_of(folder, queries).parts, rank_by)
+    return users_of(folder, queries).vectors(rank_by)
 
 
 def share(answer, genre: str) -> float:

@@ -17,7 +17,7 @@ from command_line import SAMPLE, SMALL, alone, recsys
 from recsys.cli.app import cli
 from recsys.infer import Recommender, catalogue
 from recsys.milvus_store import MilvusStore
-from recsys.serving.model_folder import DEFAULT, ModelFolder
+from recsys.serving.model_folder import DEFAULT, Model, load_model
 
 
 class Trained(NamedTuple):
@@ -93,12 +93,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 @pytest.fixture(scope="session")
-def folder(trained: Trained) -> ModelFolder:
-    return ModelFolder(trained.model)
+def folder(trained: Trained) -> Model:
+    return load_model(trained.model)
 
 
 @pytest.fixture(scope="session")
-def exact(folder: ModelFolder) -> Recommender:
+def exact(folder: Model) -> Recommender:
     """Answers of the trained model in NumPy."""
     return Recommender(folder, catalogue(folder))
 

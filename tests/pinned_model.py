@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from recsys.data.dataset import Movies  # noqa: E402
 from recsys.infer import Recommender, UserQuery, catalogue, predict  # noqa: E402
-from recsys.serving.model_folder import FORMAT, ModelFolder  # noqa: E402
+from recsys.serving.model_folder import FORMAT, Model, load_model  # noqa: E402
 
 SAMPLE = HERE.parent / "data" / "sample"
 MODEL, ANSWERS = HERE / "serving" / "pinned_model.zip", HERE / "serving" / "pinned_answers.json"
@@ -32,21 +32,21 @@ SMALL = {
 QUERIES = {
     "a user": UserQuery(3),
     "a user as of a day": UserQuery(3, as_of=973_000_000),
-    "a profile": UserQuery(gender=1, age=2, job=12),
+    "a profile": UserQuery(attributes={"gender": "F", "age": "25-34", "job": "programmer"}),
     "favourites": UserQuery(likes=(1, 17)),
     "nobody": UserQuery(),
 }
 NEW = Movies(np.array([9001]), ["Toy Story Returns (2001)"], [("Animation", "Comedy")])
 
 
-def unpacked(folder: Path) -> ModelFolder:
+def unpacked(folder: Path) -> Model:
     """The committed model, in a folder."""
     with zipfile.ZipFile(MODEL) as packed:
         packed.extractall(folder)
-    return ModelFolder(folder)
+    return load_model(folder)
 
 
-def answers(model: ModelFolder) -> dict[str, list[list[float]]]:
+def answers(model: Model) -> dict[str, list[list[float]]]:
     """Movie, score and rating of what each query is answered; and predicted ratings."""
     movies = catalogue(model)
     recommender = Recommender(model, movies)
@@ -76,7 +76,7 @@ def differences(
 
 
 def _train(folder: Path) -> Path:
-    from recsys.train import train
+    from recsys.train import train_model
     from recsys.training.options import Options
 
     data = folder / "data"
@@ -89,7 +89,7 @@ def _train(folder: Path) -> Path:
         few = [line for line, ids in zip(lines, fields, strict=True)
                if all(i <= m for i, m in zip(ids, most, strict=True))]  # fmt: skip
         (data / f"{name}.dat").write_bytes(b"".join(few))
-    train(data, folder / "model", Options(**SMALL))
+    train_model(data, folder / "model", Options(**SMALL))
     return folder / "model"
 
 
@@ -99,7 +99,7 @@ def _write(model: Path) -> None:
     with zipfile.ZipFile(MODEL, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for file in sorted(file for file in model.rglob("*") if file.is_file()):
             packed.write(file, file.relative_to(model))
-    stored = {"format": FORMAT, "answers": answers(ModelFolder(model))}
+    stored = {"format": FORMAT, "answers": answers(load_model(model))}
     text = json.dumps(stored, indent=0).replace(",\n", ", ").replace("[\n", "[")
     ANSWERS.write_text(text.replace("\n]", "]").replace('], "', '],\n"') + "\n")
 

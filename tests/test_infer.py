@@ -18,12 +18,13 @@ from recsys.infer import (
     catalogue,
     decoded_movies,
     predict,
-    user_parts_of,
+    users_of,
 )
 from recsys.milvus_store import MilvusStore
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
+GIRL = {"gender": "F", "age": "under 18", "job": "K-12 student"}
 NEW = Movies(
     np.array([5001, 5002, 5003]),
     ["Wishing Star, The (2023)", "Zyxwv (2024)", "Qqq"],
@@ -68,17 +69,17 @@ def test_published_vectors_are_of_unit_length(folder):
 
 
 def test_a_score_is_the_weighted_sum_of_the_parts_inner_products(folder):
-    queries = UserQuery(3), UserQuery(gender=1, age=0, job=10), UserQuery()
-    users, published = user_parts_of(folder, queries).parts, catalogue(folder).vectors
+    queries = UserQuery(3), UserQuery(attributes=GIRL), UserQuery()
+    users, published = users_of(folder, queries).slices, catalogue(folder).vectors
     movies = folder.layout.split(published)
-    products = {name: users[name] @ movies[name].T for name in movies}
-    retrieval, rating, ease, factors = list(products.values())[:4]
-    weights = folder.weights
+    products = {name: users[name] @ movies[name].T for name in users}
+    retrieval, rating, ease, factors = products.values()
+    head = folder.weights["rating"]["rating"] / 5
+    assert 0 < head < 1
     expected = {
         "tutorial": 5 * rating,
-        "rating": weights.head * 5 * rating + (1 - weights.head) * factors,
-        "relevance": (retrieval + weights.rating * rating + weights.ease * ease)
-        / (1 + weights.rating + weights.ease),
+        "rating": head * 5 * rating + (1 - head) * factors,
+        "relevance": (retrieval + 0.7 * rating + 2 * ease) / 3.7,
     }
     for rank_by, scores in expected.items():
         found = vectors_of(folder, *queries, rank_by=rank_by) @ published.T
@@ -174,7 +175,7 @@ def test_milvus_gives_the_exact_answer(folder, exact, milvus, rank_by):
     queries = [
         *every_user(folder)[::60],
         UserQuery(),
-        UserQuery(gender=0, age=6),
+        UserQuery(attributes={"gender": "M", "age": "60"}),
         UserQuery(likes=(1, 2), dislikes=(3,)),
     ]
     for options in ({}, {"filter": Filter(any_genre=("Drama",), years=(1980, 1999))}):
@@ -192,8 +193,8 @@ def test_a_batch_is_the_same_as_one_by_one(folder, exact):
     queries = [
         UserQuery(),
         UserQuery(7),
-        UserQuery(gender=1),
-        UserQuery(7, age=6, likes=(1,)),
+        UserQuery(attributes={"gender": "F"}),
+        UserQuery(7, {"age": "56 and over"}, likes=(1,)),
         UserQuery(likes=(4, 4, 9), dislikes=(9, 2)),
         UserQuery(308, dislikes=(1, 2, 3)),
     ]
@@ -248,8 +249,7 @@ def test_predictions_are_better_than_the_mean(folder):
 
 def test_new_movies_are_recommended_at_once_and_marked(folder):
     recommender = Recommender(folder, catalogue(folder, with_new(folder.movies)))
-    girl = UserQuery(gender=1, age=0, job=10)
-    answer = one(recommender, girl, MOVIES + 3)
+    answer = one(recommender, UserQuery(attributes=GIRL), MOVIES + 3)
     new = {movie.movie_id: movie for movie in answer if movie.is_new}
     assert set(new) == {5001, 5002, 5003}
     assert new[5001].rank < new[5002].rank  # a musical for children before a horror movie
@@ -301,6 +301,7 @@ def test_similar_movies(folder, exact, milvus):
     scores = [movie.score for movie in answer]
     assert scores == sorted(scores, reverse=True)
     assert -1 <= scores[-1] <= scores[0] <= 1 + 1e-6
+    assert {movie.rating for movie in answer} == {None}
     animated = np.mean(["Animation" in genres for genres in folder.movies.genres])
     assert share(answer, "Animation") > 2 * animated
     only = exact.similar(toy_story, 10, Filter(any_genre=("War",)))

@@ -44,17 +44,6 @@ def test_light_names_stay_light():
     assert not HEAVY & set(python(code).split())
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import recsys; print(callable(recsys.train)); import recsys.train; recsys.train.fit",
-        "import recsys.train; print(callable(recsys.train)); recsys.train.fit",
-    ],
-)
-def test_train_is_the_file_and_the_function_whichever_comes_first(code):
-    assert python(code) == "True\n"
-
-
 def test_every_name_is_there():
     for name in recsys.__all__:
         assert getattr(recsys, name) is getattr(recsys, name)
@@ -88,7 +77,7 @@ def test_the_readmes_example_runs(after_readme):
     [pytest.param(name, marks=pytest.mark.slow if name == "evaluate" else ()) for name in NAMES],
 )
 def test_every_name_has_an_example_that_runs(after_readme, name):
-    public = recsys.train.train if name == "train" else getattr(recsys, name)
+    public = getattr(recsys, name)
     tests = doctest.DocTestFinder(recurse=False).find(public, name)
     assert tests, f"{name} has no docstring"
     assert tests[0].examples, f"{name} has no example"

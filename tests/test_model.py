@@ -16,7 +16,8 @@ from recsys.model import (
     paddle,
     unit_heads,
 )
-from recsys.serving.users import Asked, head_parts
+from recsys.parts.heads import Heads
+from recsys.parts.part import Asked
 
 CONFIG = Config(
     users=6, movies=9, words=11, genres=4, dimension=5, id_size=7, side_size=3, filters=4
@@ -121,8 +122,8 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     users = np.nonzero(there)[0]
     rated = Interactions.build(3, users, history[there], ratings[there])
     recent = recency[there]
-    asked = Asked(rows, attributes, rated, recent, np.ones_like(recent))
-    parts = head_parts(folded(tower_pair[0]).__getitem__, asked)
+    asked = Asked.of(rows, attributes, MOVIELENS, rated)._replace(recent=recent)
+    parts = Heads().users(folded(tower_pair[0]), asked)
     ours = np.hstack([parts["retrieval"], parts["rating"]])
     np.testing.assert_allclose(ours, towers(recency), atol=1e-5)
     alike = towers(np.ones_like(recency))

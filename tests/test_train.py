@@ -12,13 +12,12 @@ import pytest
 from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
 
-from recsys.data.movielens import AGES, GENDERS
 from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError, ModelError, QueryError, RecsysError
-from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.infer import Recommender, UserQuery, catalogue, users_of
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import DEFAULT, ModelFolder
-from recsys.train import finish, fit, train
+from recsys.serving.model_folder import DEFAULT, load_model
+from recsys.train import finish, fit, save, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -36,7 +35,7 @@ def tiny(tmp_path):
 
 def recommends(model: Path) -> bool:
     """Whether the model there is whole and recommends."""
-    folder = ModelFolder(model)
+    folder = load_model(model)
     folder.verify()
     (answer,) = Recommender(folder, catalogue(folder)).recommend([UserQuery()], 3)
     return len(answer) == 3
@@ -52,12 +51,10 @@ def scores(monkeypatch, *ndcg: float) -> None:
     class Found:
         scale = FIVE_STARS
 
-        def recency_floor(self, options: Options) -> float:
-            return options.recency_floor
+        def prepare(self, options: Options) -> Options:
+            return options
 
-        def prepare(self, options: Options) -> None: ...
-
-        def __call__(self, tables, heads) -> dict[str, float]:
+        def __call__(self, trained) -> dict[str, float]:
             return {"ndcg@10": next(found), "rmse": 0.0, "mae": 0.0}
 
     monkeypatch.setattr("recsys.train.Validation", validation)
@@ -78,16 +75,18 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(tiny, monkey
     scores(monkeypatch, 0.1, 0.5, 0.4)
     same = fit(dataset, ratings, replace(options, patience=1), held_out)
     assert same.progress.best_epoch == 2
-    for name, table in same.tables.items():
-        np.testing.assert_array_equal(table, fitted.tables[name], err_msg=name)
+    tables = fitted.model().arrays
+    for name, table in same.model().arrays.items():
+        np.testing.assert_array_equal(table, tables[name], err_msg=name)
     scores(monkeypatch, 0.1, 0.2, 0.3, 0.2, 0.2)
     later = fit(dataset, ratings, options, held_out)
     assert later.progress.best_epoch == 3
-    assert any((later.tables[name] != table).any() for name, table in fitted.tables.items())
+    others = later.model().arrays
+    assert any((others[name] != table).any() for name, table in tables.items())
 
 
 def test_without_validation_the_last_epoch_is_kept(tiny, tmp_path):
-    model = train(tiny, tmp_path / "m", TINY, validation=0)
+    model = train_model(tiny, tmp_path / "m", TINY, validation=0)
     assert model.config["validation"] == {}
     assert "held_out" not in model.config  # no metric is of anything
     assert model.config["epoch"] == TINY.epochs
@@ -95,11 +94,11 @@ def test_without_validation_the_last_epoch_is_kept(tiny, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(tiny, tmp_path):
-    before = train(tiny, tmp_path / "model", TINY)
+    before = train_model(tiny, tmp_path / "model", TINY)
     with pytest.raises(ModelError, match=r"epoch \d+: the loss of step \d+ is not") as refused:
-        train(tiny, tmp_path / "model", replace(TINY, learning_rate=1e30, epochs=50))
+        train_model(tiny, tmp_path / "model", replace(TINY, learning_rate=1e30, epochs=50))
     assert refused.value.fix == "learning_rate"
-    assert ModelFolder(tmp_path / "model").fingerprint == before.fingerprint
+    assert load_model(tmp_path / "model").fingerprint == before.fingerprint
     assert recommends(tmp_path / "model")
 
 
@@ -117,7 +116,7 @@ def test_weights_that_are_no_number_are_never_kept(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TrainStep, "__call__", breaking)
     with pytest.raises(ModelError, match="a weight is not a number"):
-        train(tiny, tmp_path / "model", TINY, validation=0)
+        train_model(tiny, tmp_path / "model", TINY, validation=0)
     assert not (tmp_path / "model").exists()
 
 
@@ -134,7 +133,7 @@ def test_a_validation_that_is_no_number_never_chooses_an_epoch(tiny, monkeypatch
 @pytest.mark.slow  # trains on the whole sample once more
 def test_one_seed_one_model_wherever_it_is_trained(folder, tmp_path):
     """In this process as in the command's own; bit by bit."""
-    model = train(SAMPLE, tmp_path / "again", OPTIONS)
+    model = train_model(SAMPLE, tmp_path / "again", OPTIONS)
     assert model.fingerprint == folder.fingerprint
     files = list(folder.path.rglob("*.npy"))
     assert len(files) > 10
@@ -146,15 +145,15 @@ def test_one_seed_one_model_wherever_it_is_trained(folder, tmp_path):
 def test_the_seed_decides_the_model(tiny):
     dataset = read_dataset(tiny)
     options = [replace(TINY, seed=seed) for seed in (0, 0, 1)]
-    one, same, other = (fit(dataset, dataset.ratings, each).tables for each in options)
+    one, same, other = (fit(dataset, dataset.ratings, each).model().arrays for each in options)
     for name, table in one.items():
         np.testing.assert_array_equal(same[name], table, err_msg=name)
     assert any((other[name] != table).any() for name, table in one.items())
 
 
 def test_resuming_without_a_checkpoint_starts_anew(tiny, tmp_path):
-    one = train(tiny, tmp_path / "a", TINY)
-    assert train(tiny, tmp_path / "b", TINY, resume=True).fingerprint == one.fingerprint
+    one = train_model(tiny, tmp_path / "a", TINY)
+    assert train_model(tiny, tmp_path / "b", TINY, resume=True).fingerprint == one.fingerprint
 
 
 # What is written
@@ -162,9 +161,9 @@ def test_resuming_without_a_checkpoint_starts_anew(tiny, tmp_path):
 
 def test_the_model_knows_held_out_ratings_as_history(folder):
     """What validation held out was rated: it is left out of recommendations all the same."""
-    assert len(folder.history.ratings) == folder.config["data"]["ratings"]
+    assert len(folder.history.values) == folder.config["data"]["ratings"]
     lines = (SAMPLE / "ratings.dat").read_text("latin-1").splitlines()
-    assert len(folder.history.ratings) == len(lines)
+    assert len(folder.history.values) == len(lines)
     assert folder.history.times.min() > 0
 
 
@@ -173,14 +172,12 @@ def test_config_says_what_made_the_model(folder, trained):
     log = [json.loads(line) for line in (folder.path / "training_log.jsonl").open()]
     assert config["seed"] == 0
     assert config["options"]["epochs"] == EPOCHS
-    assert config["weights"] == {
-        "rating": 0.7,
-        "ease": 2.0,
-        "head": log[config["epoch"] - 1]["head_weight"],
-        "recency_floor": config["options"]["recency_floor"],
-        "recency_span": 10,
-    }
-    assert config["options"]["recency_floor"] in (0.1, 1)
+    weights = config["weights"]
+    assert set(weights) == {"relevance", "rating", "tutorial", "similar"}
+    assert weights["rating"] == log[config["epoch"] - 1]["weights"]["rating"]
+    assert sum(w for w in weights["relevance"].values() if w > 0) == pytest.approx(1)
+    assert config["recency"] == {"floor": config["options"]["recency_floor"], "span": 10}
+    assert config["recency"]["floor"] in (0.1, 1)
     assert config["data"] == {"name": "sample", "ratings": 15610, "users": 308}
     held_out = config["held_out"]
     assert held_out == {"ratings": held_out["ratings"], "how": "each user's latest"}
@@ -195,7 +192,7 @@ def test_the_training_log_has_a_line_an_epoch(folder):
     log = [json.loads(line) for line in (folder.path / "training_log.jsonl").open()]
     assert [line["epoch"] for line in log] == list(range(1, len(log) + 1))
     names = {"epoch", "retrieval_loss", "rating_loss", "ndcg@10", "rmse", "mae", "seconds"}
-    names.add("head_weight")
+    names.add("weights")
     assert all(set(line) == names for line in log)
     assert log[-1]["retrieval_loss"] < log[0]["retrieval_loss"]
 
@@ -211,13 +208,13 @@ def test_nothing_in_the_model_folder_is_a_pickle(folder):
 
 def test_the_folder_of_the_model_is_made(tiny, tmp_path):
     model = tmp_path / "a" / "b" / "model"
-    assert train(tiny, str(model), TINY).path == model
+    assert train_model(tiny, str(model), TINY).path == model
     assert recommends(model)
 
 
 def test_a_dataset_in_memory_is_trained_on_like_its_folder(tiny, tmp_path):
-    one = train(tiny, tmp_path / "one", TINY)
-    other = train(read_dataset(tiny), tmp_path / "other", TINY)
+    one = train_model(tiny, tmp_path / "one", TINY)
+    other = train_model(read_dataset(tiny), tmp_path / "other", TINY)
     assert one.fingerprint == other.fingerprint
 
 
@@ -227,18 +224,28 @@ def test_what_ships_has_learned_from_held_out_ratings_too(tiny):
     known, held_out = dataset.ratings[:4], dataset.ratings[4:]
     chosen = fit(dataset, known, TINY, held_out)
     shipped = finish(chosen, dataset, dataset.ratings)
-    assert len(chosen.learned.history.ratings) == 4
-    assert len(shipped.learned.history.ratings) == len(dataset.ratings)
+    assert len(chosen.data.history.values) == 4
+    assert len(shipped.data.history.values) == len(dataset.ratings)
     assert shipped.progress is chosen.progress
-    whole = fit(dataset, dataset.ratings, chosen.options)
-    for name in shipped.tables:
-        if name.startswith(("ease_", "factors_", "landmark_")):
-            np.testing.assert_array_equal(shipped.tables[name], whole.tables[name], err_msg=name)
-    assert (shipped.tables["bias"] != chosen.tables["bias"]).any()  # the towers went on
-    still = finish(
-        replace(chosen, options=replace(chosen.options, finish_epochs=0)), dataset, dataset.ratings
-    )
-    np.testing.assert_array_equal(still.tables["bias"], chosen.tables["bias"])
+    every = fit(dataset, dataset.ratings, chosen.options).model().arrays
+    arrays, before = shipped.model().arrays, chosen.model().arrays
+    for name in arrays:
+        if name.startswith(("ease/source", "factors/means", "content/landmark_")):
+            np.testing.assert_array_equal(arrays[name], every[name], err_msg=name)
+    assert (arrays["heads/bias"] != before["heads/bias"]).any()  # the towers went on
+    options = replace(chosen.options, finish_epochs=0)
+    still = finish(replace(chosen, options=options), dataset, dataset.ratings)
+    np.testing.assert_array_equal(still.model().arrays["heads/bias"], before["heads/bias"])
+
+
+def test_a_model_in_memory_answers_like_its_folder(tiny, tmp_path):
+    dataset = read_dataset(tiny)
+    trained = fit(dataset, dataset.ratings, TINY)
+    model, folder = trained.model(), save(trained, tmp_path / "model")
+    assert model.layout == folder.layout
+    for one in ([UserQuery()], [UserQuery(1)]):
+        vectors = [users_of(each, one).vectors("relevance") for each in (model, folder)]
+        np.testing.assert_array_equal(*vectors)
 
 
 # What is refused
@@ -263,10 +270,10 @@ def test_bad_data_trains_nothing_and_leaves_the_old_model(own_model, tiny, damag
         (tiny / name).unlink()
     else:
         (tiny / name).write_bytes(content)
-    before = ModelFolder(own_model).fingerprint
+    before = load_model(own_model).fingerprint
     with pytest.raises(DataError):
-        train(tiny, own_model, TINY)
-    assert ModelFolder(own_model).fingerprint == before
+        train_model(tiny, own_model, TINY)
+    assert load_model(own_model).fingerprint == before
     assert {file.name for file in own_model.parent.iterdir()} == {DEFAULT, "tiny"}
 
 
@@ -276,17 +283,17 @@ def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, mon
     (place / "me.jpg").write_bytes(b"jpg")
     monkeypatch.setattr(TrainStep, "__call__", lambda *_: pytest.fail("trained for nothing"))
     with pytest.raises(ModelError, match="is there and is no model"):
-        train(tiny, place, TINY)
+        train_model(tiny, place, TINY)
     assert [file.name for file in place.iterdir()] == ["me.jpg"]
     (tmp_path / "file").write_text("")
     with pytest.raises(RecsysError, match="cannot be written"):
-        train(tiny, tmp_path / "file" / "model", TINY)
+        train_model(tiny, tmp_path / "file" / "model", TINY)
 
 
 def test_a_wrong_device_is_one_line(tiny, tmp_path):
     for device in ("gpu", "toaster", "cpu:x"):
         with pytest.raises(QueryError, match=f"device '{device}': Paddle has none") as refused:
-            train(tiny, tmp_path / "m", TINY, device=device)
+            train_model(tiny, tmp_path / "m", TINY, device=device)
         assert "\n" not in str(refused.value)
         assert refused.value.fix == "device"
 
@@ -315,7 +322,7 @@ def test_the_planted_taste_is_recommended(folder):
     overall = np.mean([share_of(folder.movies.genres, loved) for loved in taste.values()])
     shares = {}
     for (gender, age), loved in taste.items():
-        query = UserQuery(gender=GENDERS.index(gender), age=AGES.index(age))
+        query = UserQuery(attributes={"gender": gender, "age": str(age)})
         (answer,) = recommender.recommend([query], 10)
         shares[gender, age] = share_of([movie.genres for movie in answer], loved)
     assert np.mean(list(shares.values())) > 0.75, shares

@@ -16,8 +16,8 @@ from interrupts import epochs_done, interrupt_at
 from test_train import TINY, recommends, tiny  # noqa: F401
 
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import DEFAULT, ModelFolder
-from recsys.train import train
+from recsys.serving.model_folder import DEFAULT, load_model
+from recsys.train import train_model
 from recsys.training.checkpoint import Checkpoint, Progress
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
@@ -50,11 +50,11 @@ def forty_users(tmp_path_factory):
 
 
 def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monkeypatch):  # noqa: F811
-    before = train(tiny, tmp_path / "model", TINY)
+    before = train_model(tiny, tmp_path / "model", TINY)
     interrupt_at(monkeypatch, TrainStep, "__call__", 1)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny, tmp_path / "model", replace(TINY, seed=1))
-    assert ModelFolder(tmp_path / "model").fingerprint == before.fingerprint
+        train_model(tiny, tmp_path / "model", replace(TINY, seed=1))
+    assert load_model(tmp_path / "model").fingerprint == before.fingerprint
     assert recommends(tmp_path / "model")
 
 
@@ -81,7 +81,7 @@ def test_ctrl_c_at_any_moment_keeps_the_best(
     lines: list[str] = []
     options = replace(TINY, epochs=4, batch_size=6)
     try:
-        train(tiny, tmp_path / "model", options, validation=0, log=lines.append)
+        train_model(tiny, tmp_path / "model", options, validation=0, log=lines.append)
     except KeyboardInterrupt:  # would end all tests
         pytest.fail("the best so far is lost")
     assert "stopped by Ctrl-C" in lines[-1]
@@ -94,9 +94,9 @@ def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(tiny, tmp_path, mon
         lines: list[str] = []
         with monkeypatch.context() as patch:
             interrupt_at(patch, TrainStep, name, number)
-            model = train(tiny, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
+            model = train_model(tiny, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
         assert "stopped by Ctrl-C: keeping the best so far, of epoch" in lines[-1]
-        assert len(model.history.movie_rows) == len(read_dataset(tiny).ratings)
+        assert len(model.history.indices) == len(read_dataset(tiny).ratings)
 
 
 def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:
@@ -109,7 +109,7 @@ def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int
 
 @pytest.mark.slow  # two trainings in processes of their own, one of them killed
 def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_path):
-    unbroken = train(forty_users, tmp_path / "unbroken", LONG)
+    unbroken = train_model(forty_users, tmp_path / "unbroken", LONG)
     place = tmp_path / "place"
     place.mkdir()
     killed = started(*long_command(forty_users), cwd=place)
@@ -120,7 +120,7 @@ def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_pat
     resumed = recsys(*long_command(forty_users), "--resume", cwd=place)
     assert resumed.returncode == 0, resumed.stderr
     assert unbroken.fingerprint in resumed.stdout
-    assert ModelFolder(place / DEFAULT).config["epoch"] == unbroken.config["epoch"]
+    assert load_model(place / DEFAULT).config["epoch"] == unbroken.config["epoch"]
     log = [json.loads(line) for line in (place / DEFAULT / "training_log.jsonl").open()]
     assert [line["epoch"] for line in log] == list(range(1, LONG.epochs + 1))
     assert [file.name for file in place.iterdir()] == [DEFAULT]  # nothing else is left
@@ -135,7 +135,7 @@ def test_ctrl_c_of_the_command_keeps_the_best_and_says_so(forty_users, tmp_path)
     assert process.returncode == 0, err
     assert "stopped by Ctrl-C: keeping the best so far, of epoch " in err
     assert "Traceback" not in err
-    assert ModelFolder(tmp_path / DEFAULT).fingerprint in out
+    assert load_model(tmp_path / DEFAULT).fingerprint in out
     assert recommends(tmp_path / DEFAULT)
     assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
 
@@ -153,7 +153,7 @@ def test_sigterm_is_treated_as_ctrl_c(forty_users, tmp_path, epochs):
     (said,) = (line for line in (first + err).splitlines() if line.startswith("stopped"))
     if epochs:
         assert said.startswith("stopped by SIGTERM: keeping the best so far, of epoch ")
-        assert ModelFolder(tmp_path / DEFAULT).fingerprint in out
+        assert load_model(tmp_path / DEFAULT).fingerprint in out
         assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
     else:
         assert said.startswith("stopped by SIGTERM")
@@ -164,14 +164,14 @@ AGAIN_AND_AGAIN = """
 import itertools, os, signal, sys, time
 from pathlib import Path
 from recsys.training.options import Options
-from recsys.train import train
+from recsys.train import train_model
 
 data, model = map(Path, sys.argv[1:3])
 for wait in map(float, sys.argv[3:]):
     ready, done = os.pipe()
     if not (child := os.fork()):  # a fork has Paddle loaded already
         for seed in itertools.count():
-            train(data, model, Options(epochs=2, dimension=4, batch_size=6, seed=seed))
+            train_model(data, model, Options(epochs=2, dimension=4, batch_size=6, seed=seed))
             os.write(done, b".")
     os.read(ready, 1)  # the first training is through
     time.sleep(wait)
@@ -186,7 +186,7 @@ for wait in map(float, sys.argv[3:]):
 def test_a_kill_at_any_moment_leaves_a_model(tiny, tmp_path):  # noqa: F811
     """kill -9 while training, checkpointing or writing: the old model recommends, or the new."""
     model = tmp_path / "model"
-    train(tiny, model, TINY)
+    train_model(tiny, model, TINY)
     waits = [str(each) for each in (0.0, 0.05, 0.13, 0.21)]
     process = subprocess.Popen(
         [sys.executable, "-c", AGAIN_AND_AGAIN, str(tiny), str(model), *waits],
@@ -203,5 +203,5 @@ def test_a_kill_at_any_moment_leaves_a_model(tiny, tmp_path):  # noqa: F811
         process.stdin.write("\n")
         process.stdin.flush()
     process.communicate()
-    train(tiny, model, TINY)
+    train_model(tiny, model, TINY)
     assert recommends(model)

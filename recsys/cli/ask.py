@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from recsys.infer import UserQuery
     from recsys.milvus.address import MilvusAddress
     from recsys.serving.catalogue import Catalogue, Store
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.model_folder import Model
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Profile:
         "One the user does not like; repeat it.", default=(), type=Parsed("text", str)
     )
 
-    def query(self, model: "ModelFolder", as_of: int | None) -> "UserQuery":
+    def query(self, model: "Model", as_of: int | None) -> "UserQuery":
         """
         Raises:
             click.UsageError: no user id, or a movie is liked and disliked.
@@ -156,9 +156,11 @@ def recommend(
     hits = len(queries) * output.k if users else 0
     with _searched(output.exact, folder, address, hits) as (searched, count):
         recommender, k = Recommender(folder, searched), min(output.k, count)
-        found = recommender.answers(queries, k, rank_by, filter, include_seen)
+        found = recommender.recommend(
+            queries, k, rank_by=rank_by, filter=filter, include_seen=include_seen
+        )
         titles = {each: title_of(folder, each) for each in query.likes + query.dislikes}
-        answers = (Answer(movies, query, titles=titles) for query, movies in found)
+        answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(folder, answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
     if unknown:
@@ -272,7 +274,7 @@ def predict(
 
 @contextmanager
 def _searched(
-    exact: bool, folder: "ModelFolder", address: "MilvusAddress", hits: int = 0
+    exact: bool, folder: "Model", address: "MilvusAddress", hits: int = 0
 ) -> Iterator[tuple["Store", int]]:
     """What is searched, and how many movies it holds.
 
@@ -296,7 +298,7 @@ def _searched(
             yield store, opened.count
 
 
-def _logged(folder: "ModelFolder", answers: Iterable[Answer]) -> Iterator[Answer]:
+def _logged(folder: "Model", answers: Iterable[Answer]) -> Iterator[Answer]:
     """Answers as they come; logs for whom, and when nothing fits."""
     for answer in answers:
         if query := answer.query:
@@ -321,7 +323,7 @@ def typed_id(known: "NDArray", text: str) -> "Id | None":
     return (text.strip() or None) if is_text(known) else whole_number(text)
 
 
-def typed_user(folder: "ModelFolder", text: str) -> "Id":
+def typed_user(folder: "Model", text: str) -> "Id":
     """A user id as typed, of the kind that the model's are.
 
     Raises:
@@ -334,7 +336,7 @@ def typed_user(folder: "ModelFolder", text: str) -> "Id":
 
 
 def typed_movie(
-    folder: "ModelFolder", text: str, others: "Callable[[], Catalogue | None]" = lambda: None
+    folder: "Model", text: str, others: "Callable[[], Catalogue | None]" = lambda: None
 ) -> "Id":
     """The id of the movie that a title or id names.
 
@@ -366,9 +368,7 @@ def typed_movie(
     return find(text, more.ids.tolist(), more.titles)
 
 
-def title_of(
-    folder: "ModelFolder", movie_id: "Id", others: "Catalogue | None" = None
-) -> str | None:
+def title_of(folder: "Model", movie_id: "Id", others: "Catalogue | None" = None) -> str | None:
     """The title of a movie that the model knows, or one of the others, None of what none is."""
     row = int(folder.vocabulary.movie_rows([movie_id])[0])
     if others and not row:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from recsys.milvus.versions import Published
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Catalogue
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.model_folder import Model
 
 ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is named
 MOST_REMOVED = 0.1  # of the published movies, unless --replace
@@ -150,10 +150,10 @@ def train(
     Example: recsys train --data data/ml-100k --epochs 5
     """
     dataset = source.read(data_folder(data))
-    from recsys.train import train as fit  # loads Paddle, which installs signal handlers
+    from recsys.train import train_model  # loads Paddle, which installs signal handlers
 
     with terminated_as_interrupted() as terminated:
-        done = fit(
+        done = train_model(
             dataset,
             model,
             with_knobs(options, set),
@@ -293,7 +293,7 @@ def _print_published(p: "Published") -> None:
 class Load:
     """Which movies are published: those the model was trained on, or of a file."""
 
-    model: "ModelFolder"
+    model: "Model"
     movies: "Catalogue"
     file: str | None = None
     replace: bool = False  # a file's movies alone, whatever is published
@@ -301,7 +301,7 @@ class Load:
     @classmethod
     def of(
         cls,
-        model: "ModelFolder",
+        model: "Model",
         file: str | None = None,
         source: Source | None = None,
         replace: bool = False,
@@ -403,7 +403,7 @@ class Load:
         click.echo(f"{len(movies)} movies, model {self.model.fingerprint}, index {index}: fit")
 
 
-def published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None":
+def published(folder: "Model", store: "MilvusStore") -> "Catalogue | None":
     """The movies that are published of this very model, None where there are none, or damaged."""
     from recsys.errors import StoreError
     from recsys.milvus.client import Unreachable
@@ -416,7 +416,7 @@ def published(folder: "ModelFolder", store: "MilvusStore") -> "Catalogue | None"
         return None
 
 
-def _movies_as_trained(model: "ModelFolder", file: Path, source: Source) -> "Movies":
+def _movies_as_trained(model: "Model", file: Path, source: Source) -> "Movies":
     """A raw file's movies; what its columns are is what they were in training."""
     from recsys.preprocess import read_movies
 

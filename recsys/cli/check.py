@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from recsys.evaluation.compare import Row
     from recsys.metrics import Interval
     from recsys.milvus_store import MilvusStore
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.model_folder import Model
 
 WIDTH = 40  # characters of the longest bar of inspect
 LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
@@ -227,7 +227,7 @@ def _published(store: "MilvusStore") -> Words:
     return f"{words}, {facts['versions']} versions", facts
 
 
-def _of_model(folder: "ModelFolder", store: "MilvusStore", published: Check) -> Words:
+def _of_model(folder: "Model", store: "MilvusStore", published: Check) -> Words:
     """What is published, if it is of this model."""
     if not store.open(folder.fingerprint).is_current:
         raise StoreError(
@@ -239,7 +239,7 @@ def _of_model(folder: "ModelFolder", store: "MilvusStore", published: Check) -> 
     return published.found, published.facts
 
 
-def _answers(folder: "ModelFolder", store: "MilvusStore") -> Words:
+def _answers(folder: "Model", store: "MilvusStore") -> Words:
     """Ask for a cold-start user, in Milvus and by comparing every movie."""
     from recsys.infer import Recommender, UserQuery, catalogue
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recsys.data.dataset import Vocabulary
     from recsys.data.ids import Id
     from recsys.infer import Recommendation, UserQuery
-    from recsys.serving.model_folder import ModelFolder
+    from recsys.serving.model_folder import Model
 
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
@@ -63,9 +63,7 @@ class Output:
             raise click.UsageError("--format parquet needs -o FILE")
         return format
 
-    def write(
-        self, answers: "Iterable[Answer]", format: str, count: int, model: "ModelFolder"
-    ) -> None:
+    def write(self, answers: "Iterable[Answer]", format: str, count: int, model: "Model") -> None:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
         from recsys.data.files import replacing_file
 

@@ -28,7 +28,7 @@ from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import Index, MilvusAddress
 from recsys.milvus_store import MilvusStore
-from recsys.serving.model_folder import ModelFolder
+from recsys.serving.model_folder import Model
 from recsys.train import finish, fit, save
 from recsys.training.options import Options
 
@@ -195,8 +195,7 @@ class Comparison:
 
     def vectors(self, user_ids: NDArray[np.integer], rank_by: infer.RankBy) -> NDArray[np.float32]:
         """(B, V) queries of different users."""
-        parts = infer.user_parts_of(self.model, self.queries(user_ids)).parts
-        return infer.ranking_vectors(self.model, parts, rank_by)
+        return infer.users_of(self.model, self.queries(user_ids)).vectors(rank_by)
 
     def lists(self, rank_by: infer.RankBy) -> NDArray[np.int64]:
         """(E, K) our movies for the users of the task, best first."""
@@ -319,8 +318,8 @@ class Comparison:
         )
 
 
-def trained(problem: Problem, options: Options, folder: Path) -> ModelFolder:
-    """Our model as `recsys.train` makes it of the problem's training ratings.
+def trained(problem: Problem, options: Options, folder: Path) -> Model:
+    """Our model as `recsys.train_model` makes it of the problem's training ratings.
 
     Cold-start users and new movies are left out whole. Where the protocol asks for what came later,
     epochs and recency are chosen on the latest ratings, as those of what ships are; where it asks
@@ -337,7 +336,7 @@ def trained(problem: Problem, options: Options, folder: Path) -> ModelFolder:
     else:
         held_out = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT
     first = fit(dataset, ratings[~held_out], options, ratings[held_out])
-    return save(finish(first, dataset, ratings), folder, {})
+    return save(finish(first, dataset, ratings), folder)
 
 
 def mean(rows: Sequence[Row]) -> list[Row]:

@@ -20,8 +20,8 @@ from recsys.errors import DataError
 from recsys.evaluation.baselines.own import LARGEST, fit_biases
 from recsys.infer import Recommender, catalogue
 from recsys.metrics import Interval, PerUser, interval, matrix
-from recsys.serving.model_folder import ModelFolder
-from recsys.train import train
+from recsys.serving.model_folder import Model
+from recsys.train import train_model
 from recsys.training.options import Options
 
 PAIRS = Path(__file__).with_name("similar_pairs.csv")
@@ -57,7 +57,9 @@ def evaluate_similar(
     for seed in seeds:
         log(f"similar, seed {seed}: training")
         with TemporaryDirectory(prefix="recsys-") as folder:
-            model = train(dataset, Path(folder) / "model", replace(options, seed=seed), log=log)
+            model = train_model(
+                dataset, Path(folder) / "model", replace(options, seed=seed), log=log
+            )
             mrr, median = similar_mrr(by_model(model), pairs)
         yield SimilarRow("recsys", seed, mrr, median, len(pairs))
     if len(dataset.movies) > LARGEST:
@@ -106,7 +108,7 @@ def pairs_in(movies: Movies, file: Path = PAIRS) -> list[tuple[int, int]]:
     return found
 
 
-def by_model(model: ModelFolder) -> Neighbours:
+def by_model(model: Model) -> Neighbours:
     """Neighbours as `recsys similar --exact` lists them."""
     recommender = Recommender(model, catalogue(model))
     others = len(model.vocabulary.movie_ids) - 1

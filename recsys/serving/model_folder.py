@@ -1,11 +1,12 @@
-"""The model folder: everything a trained model is, in files anybody can read. No Paddle here.
+"""The model: arrays by name, the vocabulary, who rated what; in memory, or as a folder. No Paddle.
 
-    config.json            sizes, training options, metrics, versions, the fingerprint
+    config.json            the slices' sizes, weights, training options, metrics, versions, the
+                           names of the arrays, the fingerprint
     vocabulary.json        raw ids, words and genres in the order of their rows; the schema
     movies.json            the movies trained on: [[movie_id, title, [genre, ...], ...], ...],
                            behind these three the columns of the schema
-    tables/NAME.npy        what vectors are made of, memory-mapped when read
-    history/NAME.npy       who rated what (compressed rows), and each user's attributes
+    arrays/PART/NAME.npy   what vectors are made of, memory-mapped when read; in `history` who rated
+                           what (compressed rows), and each user's attributes
     user_tower.*           the towers as `paddle.jit.load` takes them
     movie_tower.*
     training_log.jsonl     a line per epoch
@@ -17,9 +18,8 @@ A folder is written beside its place and renamed into it; the one before it wait
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,57 +30,48 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.ids import id_array
-from recsys.data.interactions import Interactions
+from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
 from recsys.data.schema import Column, Kind
 from recsys.errors import ModelError
+from recsys.parts import Layout, Weights
 from recsys.serving import DEFAULT as DEFAULT
-from recsys.serving.factors import RatingFactors
-from recsys.serving.vector import Layout, Weights
 
-FORMAT = 4  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes, ids numbers
-_HISTORY = ("offsets", "movie_rows", "ratings", "times")  # files of Interactions' arrays
+FORMAT = 5  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes; 4: tables by name
+DECIDING = ("layout", "weights", "recency", "arrays")  # of config.json: what decides a vector
 
 
-class ModelFolder:
-    """A trained model as it was on disk when it was opened, whatever takes its place since.
+class Model:
+    """A trained model: the same in memory as when it was opened from a folder.
 
-    All files are opened at once, arrays memory-mapped; they are parsed when first asked for.
+    Opened, it is as it was on disk then, whatever takes its place since: all files are opened at
+    once, arrays memory-mapped; texts are parsed when first asked for.
     """
 
-    def __init__(self, path: Path | str = DEFAULT) -> None:
-        """Raises ModelError when there is no model, or one of another format."""
-        while True:
-            self.path = standing(Path(path))
-            opened = _inode(self.path)
-            try:
-                self._open()
-            except ModelError:
-                if _inode(standing(Path(path))) == opened:
-                    raise
-            if _inode(standing(Path(path))) == opened:
-                break  # else another model has taken the place meanwhile
+    def __init__(
+        self,
+        config: dict[str, Any],
+        vocabulary: Vocabulary | Callable[[], Vocabulary],
+        movies: Movies | Callable[[], Movies],
+        arrays: Mapping[str, NDArray],
+        path: Path | None = None,
+    ) -> None:
+        """
+        Args:
+            config: what config.json holds.
+            vocabulary, movies: themselves, or what reads them. Movies in the order of their rows.
+            arrays: by PART/NAME, and `history/...`.
+            path: the folder that it was opened from.
+        """
+        self.config, self.arrays, self._path = config, arrays, path
+        self._vocabulary, self._movies = vocabulary, movies
 
-    def _open(self) -> None:
-        self._texts: dict[str, bytes] = {}
-        self._arrays: dict[str, NDArray] = {}
-        self.config: dict[str, Any] = {}
-        with self._reading("config.json") as file:
-            self.config.update(_json(file.read_bytes()))
-            number = self.config["format"]
-        if number != FORMAT:
-            raise ModelError(
-                f"{self.path}: model of format {number}, this recsys reads format {FORMAT}",
-                "train again",
-                "train",
-            )
-        for name in ("vocabulary.json", "movies.json"):
-            with self._reading(name) as file:
-                self._texts[name] = file.read_bytes()
-        for file in _arrays_in(self.path):
-            name = f"{file.parent.name}/{file.name}"
-            with self._reading(name):
-                self._arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+    @property
+    def path(self) -> Path:
+        """The folder that it was opened from."""
+        if self._path is None:
+            raise ModelError("a model in memory has no folder", "write it first")
+        return self._path
 
     @property
     def fingerprint(self) -> str:
@@ -89,13 +80,18 @@ class ModelFolder:
 
     @cached_property
     def layout(self) -> Layout:
-        """How many numbers each part of a vector has."""
-        return Layout(**self._setting("layout"))
+        """How many numbers each slice of a vector has."""
+        return Layout(self._setting("layout"))
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """What slices weigh, by question."""
+        return self._setting("weights")
 
     @cached_property
-    def weights(self) -> Weights:
-        """What training chose that queries need."""
-        return Weights(**self._setting("weights"))
+    def recency(self) -> Recency:
+        """What the ratings of a history weigh."""
+        return Recency(**self._setting("recency"))
 
     @cached_property
     def scale(self) -> Scale:
@@ -103,40 +99,28 @@ class ModelFolder:
         return Scale(**self._setting("scale"))
 
     @cached_property
-    def factors(self) -> RatingFactors:
-        """The tables of the rating factors, memory-mapped."""
-        names = [field.name for field in fields(RatingFactors)]
-        return RatingFactors.from_arrays({name: self.table(f"factors_{name}") for name in names})
-
-    @cached_property
     def vocabulary(self) -> Vocabulary:
-        with self._reading("vocabulary.json"):
-            return Vocabulary.from_json(_json(self._texts["vocabulary.json"]))
+        """Raw ids, words, genres and attributes to rows."""
+        return self._vocabulary() if callable(self._vocabulary) else self._vocabulary
 
     @cached_property
     def movies(self) -> Movies:
         """The movies trained on, in the order of their rows (row r is entry r - 1)."""
-        with self._reading("movies.json"):
-            ids, titles, genres, *own = zip(*_json(self._texts["movies.json"]), strict=True)
-            columns = {
-                each.name: _column(each.kind, values)
-                for each, values in zip(self.vocabulary.movies, own, strict=True)
-            }
-            names = [tuple(each) for each in genres]
-            return Movies(id_array(ids), list(titles), names, columns)
+        return self._movies() if callable(self._movies) else self._movies
 
     @cached_property
     def history(self) -> Interactions:
-        return Interactions(*(self._array(f"history/{name}") for name in _HISTORY))
+        """Who rated what, row 0 being the unknown user's."""
+        return Interactions(*(self.table(f"history/{name}") for name in Interactions._fields))
 
-    @cached_property
+    @property
     def attributes(self) -> NDArray[np.int32]:
         """(U + 1, W) rows of the attributes of every user; of row 0 all unknown (0)."""
-        return self._array("history/attributes")
+        return self.table("history/attributes")
 
-    def table(self, name: str) -> NDArray[np.float32]:
-        """A folded table, memory-mapped: a query touches only the rows it needs."""
-        return self._array(f"tables/{name}")
+    def table(self, name: str) -> NDArray:
+        """An array by PART/NAME; a query touches only those rows of the file that it needs."""
+        return self.arrays[name]
 
     def verify(self) -> None:
         """Raises ModelError when the files are not those the fingerprint was taken of.
@@ -144,7 +128,7 @@ class ModelFolder:
         All are read whole: .02 s for ML-100K's 11 MB, .5 GB/s. A query, which reads some rows of
         them, does not do it; what publishes does, and `recsys doctor`.
         """
-        with self._reading("vocabulary.json"):
+        with _reading(self.path, "vocabulary.json"):
             found = fingerprint(self.path, self.config)
         if found != self.fingerprint:
             raise ModelError(
@@ -155,27 +139,81 @@ class ModelFolder:
             )
 
     def _setting(self, name: str) -> Any:
-        with self._reading("config.json"):
+        with _reading(self._path or Path("model in memory"), "config.json"):
             return self.config[name]
 
-    def _array(self, name: str) -> NDArray:
-        file = f"{name}.npy"
-        with self._reading(file):
-            if file not in self._arrays:
-                raise FileNotFoundError(file)
-            return self._arrays[file]
 
-    @contextmanager
-    def _reading(self, name: str) -> Iterator[Path]:
-        """A file of the folder; whatever is wrong with it is a ModelError."""
+def load_model(path: Path | str = DEFAULT) -> Model:
+    """A trained model as it lies on disk.
+
+    Raises:
+        ModelError: there is none, or one of another format.
+
+    >>> import recsys
+    >>> recsys.load_model("sample.model").movies.titles[0]
+    'Toy Story (1995)'
+    """
+    while True:
+        folder = standing(Path(path))
+        opened = _inode(folder)
         try:
-            yield self.path / name
-        except FileNotFoundError as error:
-            raise ModelError(f"{self.path}: no {name} there", "train first", "train") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            model = _open(folder)
+        except ModelError:
+            if _inode(standing(Path(path))) == opened:
+                raise
+        else:
+            if _inode(standing(Path(path))) == opened:
+                return model
+        # else another model has taken the place meanwhile
+
+
+def _open(path: Path) -> Model:
+    """All files of a folder opened."""
+    with _reading(path, "config.json") as file:
+        config = dict(_json(file.read_bytes()))
+        if config["format"] != FORMAT:
             raise ModelError(
-                f"{self.path / name}: cannot be read ({_line(error)})", "train again", "train"
-            ) from error
+                f"{path}: model of format {config['format']}, this recsys reads format {FORMAT}",
+                "train again",
+                "train",
+            )
+        names = list(config["arrays"])
+    texts = {}
+    for name in ("vocabulary.json", "movies.json"):
+        with _reading(path, name) as file:
+            texts[name] = file.read_bytes()
+    arrays = {}
+    for name in names:
+        with _reading(path, f"arrays/{name}.npy") as file:
+            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+
+    def vocabulary() -> Vocabulary:
+        with _reading(path, "vocabulary.json"):
+            return Vocabulary.from_json(_json(texts["vocabulary.json"]))
+
+    def movies() -> Movies:
+        kinds = {each.name: each.kind for each in model.vocabulary.movies}
+        with _reading(path, "movies.json"):
+            ids, titles, genres, *values = zip(*_json(texts["movies.json"]), strict=True)
+            each = zip(kinds.items(), values, strict=True)
+            columns = {name: _column(kind, listed) for (name, kind), listed in each}
+            return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
+
+    model = Model(config, vocabulary, movies, arrays, path)
+    return model
+
+
+@contextmanager
+def _reading(path: Path, name: str) -> Iterator[Path]:
+    """A file of the folder; whatever is wrong with it is a ModelError."""
+    try:
+        yield path / name
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no {name} there", "train first", "train") from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise ModelError(
+            f"{path / name}: cannot be read ({_line(error)})", "train again", "train"
+        ) from error
 
 
 def _column(kind: Kind, values: Sequence[Any]) -> Column:
@@ -185,14 +223,10 @@ def _column(kind: Kind, values: Sequence[Any]) -> Column:
     return Column(kind, [tuple(each) for each in values] if kind == "categories" else list(values))
 
 
-def _plain(column: Column) -> list[Any]:
+def _json_values(column: Column) -> list[Any]:
     """What `_column` makes a column of."""
     values = column.values if column.kind != "number" else column.values.tolist()
     return [None if each != each else each for each in values]  # nan is no JSON
-
-
-def _arrays_in(path: Path) -> list[Path]:
-    return sorted(file for part in ("tables", "history") for file in (path / part).glob("*.npy"))
 
 
 def _inode(path: Path) -> int | None:
@@ -212,19 +246,6 @@ def _line(error: Exception) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def load_model(path: Path | str = DEFAULT) -> ModelFolder:
-    """A trained model as it lies on disk.
-
-    Raises:
-        ModelError: there is none, or one of another format.
-
-    >>> import recsys
-    >>> recsys.load_model("sample.model").movies.titles[0]
-    'Toy Story (1995)'
-    """
-    return ModelFolder(path)
-
-
 def check_place(path: Path, fix: str = "model") -> None:
     """Make the folder that a model is to lie in, before it is trained.
 
@@ -234,27 +255,21 @@ def check_place(path: Path, fix: str = "model") -> None:
     Raises:
         ModelError: the place holds something that is no model, or nothing can be written there.
     """
-    if path.exists() and not (path / "config.json").exists() and _holds_anything(path):
+    model = (path / "config.json").exists()
+    if not model and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ModelError(f"{path}: is there and is no model", "choose another place", fix)
     writable_folder(path, fix)
 
 
 def write_model(
     path: Path,
-    config: dict[str, Any],
-    vocabulary: Vocabulary,
-    movies: Movies,
-    history: Interactions,
-    attributes: NDArray[np.int32],
-    tables: dict[str, NDArray],
-    log: list[dict[str, Any]],
-    export: Callable[[Path], Any],
-) -> ModelFolder:
-    """Write a model beside its place, then rename it.
+    model: Model,
+    log: Sequence[dict[str, Any]] = (),
+    export: Callable[[Path], Any] = lambda folder: None,
+) -> Model:
+    """Write a model beside its place, then rename it; returns it as opened from there.
 
     Args:
-        config: becomes config.json, with the format and the fingerprint.
-        movies: in the order of their rows.
         log: a line an epoch.
         export: writes the towers for plain Paddle into the folder; what it returns, their inputs,
             is noted in config.json.
@@ -264,27 +279,25 @@ def write_model(
     """
     check_place(path)
     with replacing_folder(path, "model") as folder:
-        for name in ("tables", "history"):
-            (folder / name).mkdir()
-        for name, table in tables.items():
-            np.save(folder / "tables" / f"{name}.npy", table, allow_pickle=False)
-        columns = zip(_HISTORY, history._asdict().values(), strict=True)
-        for name, column in [*columns, ("attributes", attributes)]:
-            np.save(folder / "history" / f"{name}.npy", column, allow_pickle=False)
+        for name, array in model.arrays.items():
+            file = folder / "arrays" / f"{name}.npy"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, array, allow_pickle=False)
+        vocabulary, movies = model.vocabulary, model.movies
         _write_json(folder / "vocabulary.json", vocabulary.to_json())
-        own = [_plain(each) for each in vocabulary.columns(movies).values()]
-        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, *own, strict=True)
+        values = [_json_values(each) for each in vocabulary.columns(movies).values()]
+        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, *values, strict=True)
         _write_json(folder / "movies.json", list(rows))
         lines = [json.dumps(line) for line in log]
         (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
         inputs = export(folder)
+        config = {**model.config, "arrays": sorted(model.arrays), "inputs": inputs}
         about = {"format": FORMAT, "fingerprint": fingerprint(folder, config)}
-        whole = {**about, **config, "inputs": inputs}
-        _write_json(folder / "config.json", whole, indent=2)
-    return ModelFolder(path)
+        _write_json(folder / "config.json", {**about, **config}, indent=2)
+    return load_model(path)
 
 
-def put_model(model: ModelFolder, path: Path) -> None:
+def put_model(model: Model, path: Path) -> None:
     """Put a copy of a model in another place, whole or not at all.
 
     Raises:
@@ -299,16 +312,14 @@ def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n", "utf-8")
 
 
-def _holds_anything(path: Path) -> bool:
-    return not path.is_dir() or any(path.iterdir())
-
-
 def fingerprint(path: Path, config: dict[str, Any]) -> str:
     """The first 16 hexadecimal digits of the SHA-256 over all that decides a vector."""
-    deciding = {name: config.get(name) for name in ("layout", "weights")}
+    deciding = {name: config.get(name) for name in DECIDING}
     digest = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode())
-    for file in [*_arrays_in(path), path / "vocabulary.json", path / "movies.json"]:
-        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+    files = [f"arrays/{name}.npy" for name in sorted(config.get("arrays", ()))]
+    for name in [*files, "vocabulary.json", "movies.json"]:
+        file = path / name
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

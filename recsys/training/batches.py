@@ -4,9 +4,9 @@ One epoch shows every rating once to the rating head, and every user several tim
 head. Both come from one batch of users, so that one pass of the movie tower, and one sum over
 their histories, serves both. NumPy only, nothing per rating in Python.
 
-Where recency counts, the retrieval head learns what it will be asked: users are cut at a moment of
-their own; what came before it is shown, the nearer the heavier, and what followed it is the target,
-the nearer the heavier. The rating head is shown the whole history, all of it alike.
+Where recency counts, the retrieval head learns what it will be asked: each user's history is cut at
+a random cutoff time; what came before it is shown, the nearer the heavier, and what followed it is
+the target, the nearer the heavier. The rating head is shown the whole history, all of it alike.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from recsys.data.interactions import Interactions, Recency, first_times, later
 from recsys.data.movielens import LIKED
 from recsys.training.options import Options
 
-TARGET_FLOOR = 0.1  # weight of the furthest target of a user cut at a moment
+TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time
 BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an epoch
 
 
@@ -30,18 +30,50 @@ class Batch(NamedTuple):
 
     user_rows: NDArray[np.int64]  # (B,) 0 where the id is hidden
     attributes: NDArray[np.int64]  # (B, W) 0 where hidden
-    owners: NDArray[np.int64]  # (E,) places in the batch
-    columns: NDArray[np.int64]  # (E,) places among the candidates
+    owners: NDArray[np.int64]  # (E,) positions in the batch
+    columns: NDArray[np.int64]  # (E,) positions among the candidates
     ratings: NDArray[np.float32]  # (E,)
     recent: NDArray[np.float32]  # (E,) weight in the history of the retrieval head, 0: not shown
     shown: NDArray[np.float32]  # (E,) 1 where in the history of the rating head
     target: NDArray[np.float32]  # (E,) weight as a target of the retrieval head
     candidates: NDArray[np.int64]  # (C,) movie rows, ascending
     chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all movies are
-    there: NDArray[np.bool_] | None  # (B, C) candidates rated before a user's last; None: any
-    pair_users: NDArray[np.int64]  # (P,) places in the batch
-    pair_columns: NDArray[np.int64]  # (P,) places among the candidates
+    available: NDArray[np.bool_] | None  # (B, C) first rated before a user's last rating; None: all
+    pair_users: NDArray[np.int64]  # (P,) positions in the batch
+    pair_columns: NDArray[np.int64]  # (P,) positions among the candidates
     pair_ratings: NDArray[np.float32]  # (P,) to predict; none of them is shown
+
+    def scattered(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(B, C) of (E,) values of the ratings, 0 elsewhere."""
+        matrix = np.zeros((len(self.user_rows), len(self.candidates)), np.float32)
+        matrix[self.owners, self.columns] = values
+        return matrix
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """(B, C) 2^((rating - 4) / 2) times its weight, over the square root of the user's sum.
+
+        With the root a user of many ratings weighs more than one of few, but not as many times
+        more.
+        """
+        targets = np.exp2((self.ratings - 4) / 2) * self.target
+        sums = np.bincount(self.owners, targets, len(self.user_rows))
+        return self.scattered(targets / np.sqrt(np.maximum(sums, 1e-9))[self.owners])
+
+    @property
+    def multiplicity(self) -> NDArray[np.float32]:
+        """(B, C), or (1,): how many movies a candidate stands for in the softmax's denominator.
+
+        A user's movies are always among the candidates of the user's batch; those rated before the
+        user's cutoff time are left out, and those first rated after the user's last rating.
+        """
+        before = self.target == 0
+        if self.chance is None and self.available is None and not before.any():
+            return np.ones(1, np.float32)
+        drawn = np.ones(len(self.candidates)) if self.chance is None else 1 / self.chance
+        weights = np.tile(drawn.astype(np.float32), (len(self.user_rows), 1))
+        weights[self.owners, self.columns] = ~before
+        return weights if self.available is None else weights * self.available
 
 
 @dataclass(frozen=True)
@@ -67,9 +99,9 @@ class BatchSampler:
     def _times(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(M + 1,) when each movie was first rated, (U + 1,) when each user rated last."""
         history = self.history
-        last = np.zeros(history.users + 1, np.int64)
+        last = np.zeros(history.rows, np.int64)
         np.maximum.at(last, history.owners, history.times)
-        return first_times(history.movie_rows, history.times, self.movies + 1), last
+        return first_times(history.indices, history.times, self.movies + 1), last
 
     @cached_property
     def users(self) -> NDArray[np.int64]:
@@ -84,7 +116,7 @@ class BatchSampler:
     @property
     def passes(self) -> int:
         """Times that each user is shown in an epoch: at least twice, or no history were left."""
-        ratings = len(self.history.ratings)
+        ratings = len(self.history.values)
         size = self.options.batch_size or max(
             min(BATCH_SIZE, ratings / MIN_STEPS), ratings / MAX_STEPS
         )
@@ -98,15 +130,13 @@ class BatchSampler:
     @cached_property
     def _in_batch(self) -> NDArray[np.float32]:
         """(M,) chance that one of a batch's users rated the movie."""
-        raters = np.bincount(self.history.movie_rows, minlength=self.movies + 1)[1:]
+        raters = np.bincount(self.history.indices, minlength=self.movies + 1)[1:]
         missed = max(0.0, 1 - self.options.batch_users / len(self.users))
         return (1 - missed**raters).astype(np.float32)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every rating once, every user `passes` times, in random order."""
-        turn = rng.integers(
-            0, self.passes, len(self.history.ratings)
-        )  # the pass that predicts each
+        turn = rng.integers(0, self.passes, len(self.history.values))  # the pass that predicts each
         for number in range(self.passes):
             for users in np.array_split(rng.permutation(self.users), self.batches):
                 yield self._batch(users, turn == number, rng)
@@ -115,7 +145,7 @@ class BatchSampler:
         self, users: NDArray[np.int64], now: NDArray[np.bool_], rng: np.random.Generator
     ) -> Batch:
         entries, owners = self.history.entries(users)
-        rows, ratings = self.history.movie_rows[entries], self.history.ratings[entries]
+        rows, ratings = self.history.indices[entries], self.history.values[entries]
         candidates, chance = self._candidates(rows, rng)
         columns = np.searchsorted(candidates, rows)
         kind = rng.random(len(users))  # cold-start users, those with a few likes, then the others
@@ -124,7 +154,7 @@ class BatchSampler:
         predicted = now[entries]
         rate = self._show_rates(cold, hidden_id, owners, (ratings >= LIKED) & ~predicted, rng)
         shown = ~predicted & (rng.random(len(entries), np.float32) < rate)
-        past, count, target = self._moments(entries, owners, hidden_id, rng)
+        past, count, target = self._cut(entries, owners, hidden_id, rng)
         known_id = ~hidden_id & (rng.random(len(users)) >= self.options.drop_user)
         sides = self.attributes[users].astype(np.int64)
         known = (rng.random(sides.shape) >= self.options.drop_side) | (sides < 0)
@@ -139,27 +169,27 @@ class BatchSampler:
             target,
             candidates,
             chance,
-            self._there(users, candidates),
+            self._available(users, candidates),
             owners[predicted],
             columns[predicted],
             ratings[predicted],
         )
 
-    def _moments(
+    def _cut(
         self,
         entries: NDArray[np.int64],
         owners: NDArray[np.int64],
         hidden_id: NDArray[np.bool_],
         rng: np.random.Generator,
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float32]]:
-        """Users cut at a moment: what came before may be shown, what follows is the target.
+        """Cutoff times: what came before may be shown, what follows is the target.
 
-        Users shown without id are not cut: their likes are named at one moment.
+        Users shown without id have none: their likes are named all at once.
 
         Returns:
             (E,) each: whether a rating may be shown; how many of those that may are later than
-            it; and what it weighs as a target, 0 for what came before the moment. Of users who
-            are not cut all ratings may be shown and all are targets.
+            it; and what it weighs as a target, 0 for what came before the cutoff time. Of users
+            without one all ratings may be shown and all are targets.
         """
         after, behind = self._later[0][entries], self._later[1][entries]
         after = np.where(hidden_id[owners], 0, after)
@@ -167,8 +197,8 @@ class BatchSampler:
             return np.ones(len(entries), bool), after, np.ones(len(entries), np.float32)
         counts = np.bincount(owners, minlength=len(hidden_id))
         first = np.cumsum(counts) - counts
-        moment = (rng.random(len(counts)) * counts).astype(np.int64)  # (B,) one of their ratings
-        left = behind[first + moment]  # (B,) ratings from that moment on
+        cutoff = (rng.random(len(counts)) * counts).astype(np.int64)  # (B,) one of their ratings
+        left = behind[first + cutoff]  # (B,) ratings from the cutoff time on
         cut = (~hidden_id & (left < counts))[owners]  # else nothing came before
         past = behind > left[owners]
         ahead = Recency(TARGET_FLOOR, self.options.target_span).weights(left[owners] - behind)
@@ -178,7 +208,7 @@ class BatchSampler:
             np.where(cut, ahead * ~past, 1).astype(np.float32),
         )
 
-    def _there(
+    def _available(
         self, users: NDArray[np.int64], candidates: NDArray[np.int64]
     ) -> NDArray[np.bool_] | None:
         """(B, C) whether users could have rated candidates: None, all, where recency is off."""

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Vocabulary
 from recsys.data.files import replacing_file
-from recsys.data.interactions import Interactions
 from recsys.errors import ModelError
+from recsys.parts.part import Training
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -88,12 +87,10 @@ class Checkpoint:
         return Progress(about["log"], parts["best"], about["best_score"], about["best_epoch"])
 
 
-def identity(
-    options: Options, vocabulary: Vocabulary, history: Interactions, attributes: NDArray[np.int32]
-) -> str:
+def identity(options: Options, data: Training) -> str:
     """A digest of everything that decides how a training goes."""
     digest = sha256(json.dumps(asdict(options), sort_keys=True).encode())
-    digest.update(json.dumps(vocabulary.to_json()).encode())
-    for column in (*history, attributes):
+    digest.update(json.dumps(data.vocabulary.to_json()).encode())
+    for column in (*data.history, data.attributes):
         digest.update(column.tobytes())
     return digest.hexdigest()

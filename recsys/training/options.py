@@ -46,11 +46,6 @@ class Options:
     ease_dropout: float = _knob(0.6, "EDLAE's share of a history hidden in it.", 0, 0.99)
     ease_movies: int = _knob(4096, "The EASE part knows the most rated; time grows squared.", 1)
     ease_damping: float = _knob(10.0, "Users or movies of no effect an effect starts from.", 0)
-    rating_weight: float = _knob(0.7, "Of the rating head's cosine in the score; retrieval 1.", 0)
-    ease_weight: float = _knob(2.0, "Of the EASE part's cosine in the score; retrieval 1.", 0)
-    head_weight: float = _knob(
-        0.1, "Of the rating head in the predicted rating, until held-out ratings say more.", 0, 1
-    )
     factor_dimension: int = _knob(24, "Rating factors of a user and a movie.", 1, 256)
     factor_sweeps: int = _knob(16, "Over users, then movies; 14 to 20 are alike.", 1)
     factor_ridge: float = _knob(10.0, "Of the regression that is the factors' prior.", 1e-9)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.movielens import MAX_RATING
 from recsys.data.schema import parts
-from recsys.model import Config, MovieTower, UserTower, Windows, paddle, unit_heads
-from recsys.serving.users import CHANNELS, channel_values
+from recsys.model import Config, MovieTower, UserTower, Windows, folded, paddle, unit_heads
+from recsys.parts.heads import CHANNELS, Heads, channel_values
+from recsys.parts.part import Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 
@@ -36,8 +36,8 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         Args:
             users: (B, D); movies: (C, D) unit vectors.
             targets: (B, C), at least 0.
-            weights: (B, C), or 1, for how many movies a candidate stands in the sum below the
-                line: 1 / its chance of being drawn (the logQ correction).
+            weights: (B, C), or 1, how many movies a candidate stands for in the denominator:
+                1 / its chance of being drawn (the logQ correction).
         """
         cosines = paddle.matmul(users, movies, transpose_y=True)  # (B, C)
         logits = paddle.scale(cosines, 1 / temperature, -1 / temperature)  # 0 at most
@@ -59,42 +59,16 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         return by_users, paddle.matmul(slope, users, transpose_x=True), None, None
 
 
-def retrieval_targets(batch: Batch) -> NDArray[np.float32]:
-    """(B, C) 2^((rating - 4) / 2) times its weight, over the square root of the user's sum.
-
-    With the root a user of many ratings weighs more than one of few, but not as many times more.
-    """
-    targets = np.exp2((batch.ratings - 4) / 2) * batch.target
-    sums = np.bincount(batch.owners, targets, len(batch.user_rows))
-    return scattered(batch, targets / np.sqrt(np.maximum(sums, 1e-9))[batch.owners])
-
-
-def scattered(batch: Batch, values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(B, C) of (E,) values of a batch's ratings, 0 elsewhere."""
-    matrix = np.zeros((len(batch.user_rows), len(batch.candidates)), np.float32)
-    matrix[batch.owners, batch.columns] = values
-    return matrix
-
-
 SIZES = ("dimension", "id_size", "side_size", "filters")  # options that size the towers
 
 
 class TrainStep:
     """Towers, optimiser and the movies' features; a call is a forward and a backward pass."""
 
-    def __init__(
-        self,
-        movies: Movies,
-        vocabulary: Vocabulary,
-        sampler: BatchSampler,
-        options: Options,
-        rated: bool = True,
-    ):
-        """
-        Args:
-            rated: False where the data are events: the rating head is left as it is.
-        """
+    def __init__(self, data: Training, options: Options) -> None:
         paddle.seed(options.seed)
+        vocabulary, movies = data.vocabulary, data.movies
+        self.sampler = BatchSampler(data.history, data.attributes, len(movies), options)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
             sizes = {name: getattr(options, name) for name in SIZES}
             config = Config.of(vocabulary, **sizes)
@@ -103,8 +77,8 @@ class TrainStep:
             self.optimizer = paddle.optimizer.AdamW(
                 options.learning_rate, parameters=parameters, weight_decay=options.weight_decay
             )
-        self.rated = rated
-        self.options, self.steps, self.number = options, options.epochs * sampler.steps, 0
+        self.rated = data.scale.rated  # else the rating head is left as it is
+        self.options, self.steps, self.number = options, options.epochs * self.sampler.steps, 0
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
         self.side_rows = vocabulary.side_rows(movies)
@@ -148,16 +122,21 @@ class TrainStep:
         self.optimizer.set_state_dict({name: paddle.to_tensor(v) for name, v in state.items()})
         self.number = number
 
-    def movie_heads(self) -> NDArray[np.float32]:
-        """(M, 2 D) unit vectors of the retrieval and the rating head, of all movies by row."""
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The arrays of the part: both towers as `recsys.parts.heads` reads them."""
         genres, windows = self._all_movies
         with paddle.no_grad():
-            rows = paddle.arange(1, len(self.title_rows) + 1)
-            shown = np.ones(len(windows.rows), bool)
-            sides = self._movie_sides(self.side_rows)
-            named = paddle.to_tensor(genres)
-            heads = self.movies.catalogue(rows, named, windows, shown, sides)
-            return np.concatenate([head.numpy() for head in heads], 1)
+            heads = self.movies.catalogue(
+                paddle.arange(1, len(self.title_rows) + 1),
+                paddle.to_tensor(genres),
+                windows,
+                np.ones(len(windows.rows), bool),
+                self._movie_sides(self.side_rows),
+            )
+        found = folded(self.users)
+        for name, head in zip(Heads.slices, heads, strict=True):
+            found[name] = np.pad(head.numpy(), ((1, 0), (0, 0)))
+        return {f"{Heads.name}/{name}": each for name, each in found.items()}
 
     def _losses(
         self, batch: Batch, rng: np.random.Generator
@@ -174,17 +153,17 @@ class TrainStep:
         for name, recent, shown in zip(CHANNELS, *by_head, strict=True):
             table = paddle.index_select(getattr(self.users, name), candidates)  # (C, 2 D)
             if np.array_equal(recent, shown):  # one product for both heads
-                total = total + paddle.to_tensor(scattered(batch, recent)) @ table
+                total = total + paddle.to_tensor(batch.scattered(recent)) @ table
             else:
                 halves = zip((recent, shown), paddle.split(table, 2, axis=-1), strict=True)
-                parts = [paddle.to_tensor(scattered(batch, each)) @ half for each, half in halves]
+                parts = [paddle.to_tensor(batch.scattered(each)) @ half for each, half in halves]
                 total = total + paddle.concat(parts, 1)
         user_retrieval, user_rating = unit_heads(total)  # (B, D) each
         retrieval = RetrievalLoss.apply(
             user_retrieval,
             movie_retrieval,
-            paddle.to_tensor(retrieval_targets(batch)),
-            paddle.to_tensor(stands_for(batch)),
+            paddle.to_tensor(batch.targets),
+            paddle.to_tensor(batch.multiplicity),
             self.options.temperature,
         )
         cosines = paddle.matmul(user_rating, movie_rating, transpose_y=True).flatten()  # (B C,)
@@ -201,8 +180,8 @@ class TrainStep:
         """(C, G + 1) genres as ones, and the titles' windows."""
         rows = self.genre_rows[candidates - 1]
         genres = np.zeros((len(candidates), int(self.genre_rows.max(initial=0)) + 1), np.float32)
-        movie, place = np.nonzero(rows >= 0)
-        genres[movie, rows[movie, place]] = 1
+        movie, column = np.nonzero(rows >= 0)
+        genres[movie, rows[movie, column]] = 1
         return genres, Windows(self.title_rows[candidates - 1])
 
     def _movie_vectors(
@@ -212,13 +191,13 @@ class TrainStep:
         genres, windows = self._all_movies if all_movies else self._features(candidates)
         drop = self.options.drop_side
         known = rng.random(len(candidates)) >= self.options.drop_movie
-        named = _unknown_genres(genres, drop, rng)
+        genres = _unknown_genres(genres, drop, rng)
         shown = rng.random(len(windows.rows)) >= drop
         sides = [each[candidates - 1] for each in self.side_rows]
         sides = [np.where((each > 0) & (rng.random(each.shape) < drop), 0, each) for each in sides]
         return self.movies.catalogue(
             paddle.to_tensor(candidates * known),
-            paddle.to_tensor(named),
+            paddle.to_tensor(genres),
             windows,
             shown,
             self._movie_sides(sides),
@@ -228,23 +207,6 @@ class TrainStep:
         """Rows of movies' attributes as their tower takes them."""
         sides = zip(self.movies.attributes, rows, strict=True)
         return [Windows(each) if a.kind == "text" else paddle.to_tensor(each) for a, each in sides]
-
-
-def stands_for(batch: Batch) -> NDArray[np.float32]:
-    """(B, C), or (1,): how many movies a candidate stands for below the line of the softmax.
-
-    A user's own movies are always among the candidates of the user's batch; what came before the
-    moment that a user is cut at is left out, and what came after the user's last rating.
-    """
-    before = batch.target == 0
-    if batch.chance is None and batch.there is None and not before.any():
-        return np.ones(1, np.float32)
-    drawn = np.ones(len(batch.candidates)) if batch.chance is None else 1 / batch.chance
-    weights = np.tile(drawn.astype(np.float32), (len(batch.user_rows), 1))
-    weights[batch.owners, batch.columns] = ~before
-    if batch.there is not None:
-        weights *= batch.there
-    return weights
 
 
 def _unknown_genres(

@@ -1,141 +1,127 @@
-"""How good a model in training is on held-out ratings."""
+"""How good a model in training is on held-out ratings, by the code that answers queries."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Ratings, Vocabulary
+from recsys import parts
+from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
-from recsys.data.interactions import Interactions, Recency
+from recsys.data.interactions import Recency
 from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
-from recsys.data.scale import FIVE_STARS, Scale
 from recsys.metrics import best, ranking_metrics, ranking_task, rating_metrics
-from recsys.serving.users import Asked, ease_part, factor_part, head_parts
-from recsys.serving.vector import Array
-from recsys.training.closed_forms import ClosedForms
+from recsys.parts import Weights
+from recsys.parts.part import Array, Arrays, Asked, Training
 from recsys.training.options import Options
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time
-HEAD_DAMPING = 500.0  # squared rating points between head and factors that the option counts
+DAMPING = 500.0  # squared rating points between predictions that the weights of before count
 
 
 class Validation:
     """Held-out ratings, and what a model in training makes of them.
 
     Args:
-        vocabulary, movies, attributes, history: what the model learns from, as `train.fit` has it.
+        data: what the model learns from.
         known: the ratings learned from.
         held_out: ratings of the same users and movies.
-        scale: in which errors are given.
+        closed: the arrays of the parts that do not change from epoch to epoch.
     """
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        movies: Movies,
-        attributes: NDArray[np.int32],
-        history: Interactions,
-        known: Ratings,
-        held_out: Ratings,
-        closed: ClosedForms,
-        scale: Scale = FIVE_STARS,
-    ) -> None:
-        self.scale = scale
-        self.held_out, self.closed = held_out, closed
-        self.users, self._described = np.unique(held_out.user_ids), vocabulary.users
-        rows = vocabulary.user_rows(self.users)
-        self._rows, self._attributes = rows, attributes[rows].astype(np.int64)
-        self._history = history.take(rows)
-        self._user = positions(self.users, held_out.user_ids)
-        self._movie = positions(movies.ids, held_out.movie_ids)
+    def __init__(self, data: Training, known: Ratings, held_out: Ratings, closed: Arrays) -> None:
+        self.scale, self._held_out, self._closed = data.scale, held_out, closed
+        self._users = np.unique(held_out.user_ids)
+        rows = data.vocabulary.user_rows(self._users)
+        sides = data.attributes[rows], data.vocabulary.users, data.history.take(rows)
+        self._asked = Asked.of(rows, *sides)
+        self._pairs = (
+            positions(self._users, held_out.user_ids),
+            positions(data.movies.ids, held_out.movie_ids),
+        )
+        self._movies = {name: each[1:] for name, each in parts.movies(closed).items()}
         likes = (held_out.values >= LIKED).any()  # else there is nothing to rank well
-        self.task = ranking_task(known, known, held_out, movies.ids) if likes else None
+        self.task = ranking_task(known, known, held_out, data.movies.ids) if likes else None
 
-    def recency_floor(self, options: Options) -> float:
-        """The options' floor, or 1 if the EASE part ranks held-out movies as well without recency.
+    def prepare(self, options: Options) -> Options:
+        """The options with the better recency; fixes all that does not change by epochs.
 
-        Ratings held out at random have no earlier or later: recency would leave out what they
-        need. The latest ones do.
+        A recency floor of 1, none, is better where the parts at hand rank held-out movies as well
+        without recency. Ratings held out at random have no earlier or later: recency would leave
+        out what they need. The latest ones do.
         """
-        if self.task is None or options.recency_floor == 1:
-            return options.recency_floor
-        floors = (1.0, options.recency_floor)
-        worth = []
-        for floor in floors:
-            closed = self.closed.suited(replace(options, recency_floor=floor))
-            asked = self.asked(Recency(floor, options.recency_span))
-            users = ease_part(closed.tables.__getitem__, asked)
-            worth.append(self._ndcg(users, closed.parts["ease"][1:]))
-        return floors[int(worth[1] > worth[0])]
+        self._questions = parts.questions(self.scale.rated)
+        floors = list(dict.fromkeys((options.recency_floor, 1.0)))
+        asked = [self._by_recency(Recency(floor, options.recency_span)) for floor in floors]
+        users = [parts.users(self._closed, each) for each in asked]
+        chosen = 0
+        if self.task and len(floors) > 1:
+            with_recency, without = (self._ndcg(each, self._movies) for each in users)
+            chosen = int(without >= with_recency)
+        self._asked, self._fixed = asked[chosen], users[chosen]
+        self._predicted = self._predictions(self._fixed, self._movies)
+        return replace(options, recency_floor=floors[chosen])
 
-    def prepare(self, options: Options) -> None:
-        """Fix the options, and all that does not change from epoch to epoch."""
-        self._options, self.closed = options, self.closed.suited(options)
-        self._asked = self.asked(Recency(options.recency_floor, options.recency_span))
-        users = factor_part(self.closed.factors, self._asked)
-        self._factors = self._products(users, self.closed.parts["factors"][1:])
-        ease = ease_part(self.closed.tables.__getitem__, self._asked)
-        self._ease = np.float32(options.ease_weight) * ease  # (B, R)
-
-    def __call__(self, tables: dict[str, Array], heads: Array) -> dict[str, float]:
+    def __call__(self, trained: Arrays) -> dict[str, Any]:
         """ndcg@10 of the score; if there are ratings, rmse and mae of the predicted ones, and the
-        weight of the rating head in them, head_weight, that suits the held-out ones.
+        `weights` of the slices in them that suit the held-out ones.
 
         Args:
-            tables: the folded user tower.
-            heads: (M, 2 D) of the movie tower.
+            trained: the arrays of the parts that the epoch has changed.
         """
-        options = self._options
-        users = head_parts(tables.__getitem__, self._asked)
-        rating = np.split(heads, 2, axis=1)[1]
-        metrics: dict[str, float] = {}
+        users = parts.users(trained, self._asked)
+        movies = {name: each[1:] for name, each in parts.movies(trained).items()}
+        metrics: dict[str, Any] = {}
         if self.scale.rated:
-            apart = MAX_RATING * self._products(users["rating"], rating) - self._factors
-            weight = self._head_weight(apart)
-            ratings = np.clip(self._factors + weight * apart, MIN_RATING, MAX_RATING)
-            true, outward = self.held_out.values, self.scale.outward
-            found = rating_metrics(self.held_out.user_ids, outward(true), outward(ratings))
+            predictions = self._predicted | self._predictions(users, movies)
+            weights, ratings = self._blend(predictions)
+            true, outward = self._held_out.values, self.scale.outward
+            ratings = outward(np.clip(ratings, MIN_RATING, MAX_RATING))
+            found = rating_metrics(self._held_out.user_ids, outward(true), ratings)
             metrics = {name: each.value for name, each in found.items()}
-            metrics["head_weight"] = weight
-        if self.task is None:
-            return metrics
-        weighed = np.float32(options.rating_weight) * users["rating"]
-        asking = np.concatenate([users["retrieval"], weighed, self._ease], 1)
-        movies = np.concatenate([heads, self.closed.parts["ease"][1:]], 1)
-        return {**metrics, "ndcg@10": self._ndcg(asking, movies)}
+            metrics["weights"] = {"rating": weights}
+        if self.task is not None:
+            metrics["ndcg@10"] = self._ndcg(self._fixed | users, self._movies | movies)
+        return metrics
 
-    def _head_weight(self, apart: NDArray[np.floating]) -> float:
-        """The weight of the rating head in the predicted rating, by damped least squares.
+    def _by_recency(self, recency: Recency) -> Asked:
+        """All users with held-out ratings, their histories weighed."""
+        asked = self._asked
+        return Asked.of(asked.user_rows, asked.attributes, asked.described, asked.history, recency)
 
-        Args:
-            apart: (N,) how far the head's predictions of the held-out ratings are above those of
-                the factors.
+    def _blend(self, predictions: dict[str, Array]) -> tuple[Weights, Array]:
+        """Weights of slices in the predicted rating, by damped least squares; and the ratings.
+
+        The shares of the slices' own predictions are from 0 to 1 and add up to 1.
         """
-        prior = self._options.head_weight
-        missed = self.held_out.values - self._factors
-        moved = (apart @ missed + HEAD_DAMPING * prior) / (apart @ apart + HEAD_DAMPING)
-        return float(np.clip(moved, 0, 1))
+        ours = {name: predictions[name] for name in parts.RATINGS if name in predictions}
+        *others, rest = ours.values()
+        apart = np.array([each - rest for each in others]).reshape(len(others), len(rest))
+        start = [self._questions["rating"][name] / parts.RATINGS[name] for name in ours][:-1]
+        products = apart @ apart.T + DAMPING * np.eye(len(start))
+        missed = apart @ (self._held_out.values - rest) + DAMPING * np.array(start)
+        shares = np.clip(np.linalg.solve(products, missed), 0, 1)
+        shares /= max(1.0, shares.sum())
+        each = zip(ours, [*shares.tolist(), 1 - float(shares.sum())], strict=True)
+        weights = {name: share * parts.RATINGS[name] for name, share in each}
+        return weights, rest + shares.astype(np.float32) @ apart
 
-    def asked(self, recency: Recency) -> Asked:
-        """All users with held-out ratings, with their histories."""
-        owners, times = self._history.owners, self._history.times
-        shown = np.ones(len(owners), np.float32)
-        recent = recency.by_user(owners, times)
-        sides = self._attributes, self._history
-        return Asked(self._rows, *sides, recent, shown, self._described)
-
-    def _products(self, users: Array, movies: Array) -> Array:
-        """(N,) inner products of the held-out ratings' (B, D) users and (M, D) movies."""
-        found = np.empty(len(self._user), np.float32)
-        for start in range(0, len(found), PAIRS):
-            part = slice(start, start + PAIRS)
-            pairs = users[self._user[part]], movies[self._movie[part]]
-            found[part] = np.einsum("nd,nd->n", *pairs)
+    def _predictions(self, users: dict[str, Array], movies: dict[str, Array]) -> dict[str, Array]:
+        """(N,) ratings of the held-out pairs as each slice predicts them."""
+        found = {}
+        user, movie = self._pairs
+        for name in (name for name in parts.RATINGS if name in users):
+            found[name] = np.empty(len(user), np.float32)
+            for start in range(0, len(user), PAIRS):
+                part = slice(start, start + PAIRS)
+                pairs = users[name][user[part]], movies[name][movie[part]]
+                found[name][part] = np.einsum("nd,nd->n", *pairs)
+            found[name] *= np.float32(parts.RATINGS[name])
         return found
 
-    def _ndcg(self, users: Array, movies: Array) -> float:
-        """ndcg@10 where (B, D) users get the movies of the largest inner products, of (M, D)."""
+    def _ndcg(self, users: dict[str, Array], movies: dict[str, Array]) -> float:
+        """ndcg@10 of users' slices and movies'."""
         assert self.task is not None
-        lists = best(self.task, lambda ids: users[positions(self.users, ids)] @ movies.T)
+        score = parts.scorer(users, movies, self._questions["relevance"])
+        lists = best(self.task, lambda user_ids: score(positions(self._users, user_ids)))
         return ranking_metrics(self.task, lists)["ndcg@10"].value

@@ -78,7 +78,8 @@ def test_events_are_recommended_and_not_predicted(plays):
         assert line in done.stderr
     assert "rmse" not in done.stdout
     config = json.loads((place / "m" / "config.json").read_text())
-    assert (config["scale"]["rated"], config["weights"]["rating"]) == (False, 0)
+    assert not config["scale"]["rated"]
+    assert set(config["weights"]["relevance"]) == {"retrieval", "ease", "taste"}
     query = ("recommend", "-u", "u1", "--exact", "-k", "5")
     found = json.loads(recsys(place, *query, "--format", "json").stdout)["recommendations"]
     assert {each["rating"] for each in found} == {None}

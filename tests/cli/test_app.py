@@ -148,7 +148,7 @@ def test_a_foreign_error_is_one_line_too(run, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("recsys.infer.Recommender.answers", broken)
+    monkeypatch.setattr("recsys.infer.Recommender.recommend", broken)
     done = run(*ASK, "--exact", "-q", code=1)
     assert done.stderr.startswith("recsys: RuntimeError: first line second line; --debug")
     assert isinstance(run(*ASK, "--exact", "--debug", code=1).exception, RuntimeError)

@@ -12,7 +12,7 @@ from milvus_cluster import address
 
 from recsys.data import files
 from recsys.milvus_store import MilvusStore
-from recsys.serving.model_folder import DEFAULT, ModelFolder
+from recsys.serving.model_folder import DEFAULT, load_model
 
 ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
 QUICK = ("--epochs", "2", "--set", "dimension=4", "--validation", "0")
@@ -187,7 +187,7 @@ def test_other_vectors_than_the_models_are_refused(trained, run, tiny, tmp_path)
     assert run("train", "--data", tiny, "--model", model, *QUICK).exit_code == 0
     done = run(*ASK, "--model", model, "--uri", uri, code=1)
     assert "recsys load-movies" in done.stderr
-    assert ModelFolder(model).fingerprint in done.stderr
+    assert load_model(model).fingerprint in done.stderr
     assert done.stdout == ""
     (tmp_path / "own.db").write_bytes(b"")
     with MilvusStore(str(tmp_path / "good.db")):
@@ -276,7 +276,7 @@ def test_data_that_is_not_there(run, tmp_path):
 
 
 def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
-    before = ModelFolder(own_model).fingerprint
+    before = load_model(own_model).fingerprint
     done = run(
         *("train", "--data", tiny, "--model", own_model, "--epochs", "40"),
         *("--set", "dimension=4", "--validation", "0", "--set", "learning_rate=10"),
@@ -284,7 +284,7 @@ def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
     )
     assert "is not a number" in done.stderr
     assert "lower the learning rate (it is 10): --set learning_rate=VALUE" in done.stderr
-    assert ModelFolder(own_model).fingerprint == before
+    assert load_model(own_model).fingerprint == before
 
 
 def test_what_the_best_epoch_is_is_in_the_help(run):
@@ -322,7 +322,7 @@ def test_what_a_killed_training_left_behind_goes_with_the_next(run, tiny, tmp_pa
     dead = subprocess.Popen(["true"])
     dead.wait()
     left = tmp_path / f"m.tmp-{files._host()}-{dead.pid}"
-    (left / "tables").mkdir(parents=True)
+    (left / "arrays").mkdir(parents=True)
     run("train", "--data", tiny, "--model", tmp_path / "m", *QUICK)
     assert sorted(os.listdir(tmp_path)) == ["m", "tiny"]
 

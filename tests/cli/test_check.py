@@ -6,19 +6,19 @@ import pytest
 from command_line import SAMPLE
 from families import DAT, put
 
-from recsys.serving.model_folder import ModelFolder
+from recsys.serving.model_folder import load_model
 
 LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow"}
 
 
 @pytest.fixture(scope="session")
 def another_model(trained, tmp_path_factory):
-    from recsys import Options, train
+    from recsys import Options, train_model
 
     data = tmp_path_factory.mktemp("tiny")
     put(data, DAT)
     model = data / "another"
-    train(data, model, Options(epochs=1, dimension=4), validation=0)
+    train_model(data, model, Options(epochs=1, dimension=4), validation=0)
     return model
 
 
@@ -58,7 +58,7 @@ def test_movies_of_another_model_do_not_fit(run, another_model, folder):
     published = found["published"]
     assert found["well"] is published["well"] is False
     assert published["model"] == folder.fingerprint  # what is there is shown all the same
-    assert ModelFolder(another_model).fingerprint in published["found"]
+    assert load_model(another_model).fingerprint in published["found"]
     assert published["found"].endswith(f"recsys load-movies --model {another_model}")
     assert "answers" not in found
 
@@ -77,7 +77,7 @@ def test_no_model_and_nothing_published(run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("tables/user.npy", b"\0"),
+        ("arrays/heads/user.npy", b"\0"),
         ("vocabulary.json", None),
         ("movies.json", b"[]"),
         ("config.json", b"{"),
@@ -143,6 +143,6 @@ def test_a_model_folder_of_an_older_version_is_named_as_such(run, own_model, ask
     file = ("-f", SAMPLE / "movies.dat") if asked == "preprocess" else ()
     done = run(*asked.split(), *file, "--model", own_model, code=1)
     assert done.stderr == (
-        f"recsys: {own_model}: model of format 3, this recsys reads format 4; "
+        f"recsys: {own_model}: model of format 3, this recsys reads format 5; "
         f"train again: recsys train --model {own_model}\n"
     )

@@ -7,12 +7,12 @@ from families import DAT, put
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory):
     """A model of two movies with one title and one year, and of a title that is another's id."""
-    from recsys import Options, train
+    from recsys import Options, train_model
 
     data = tmp_path_factory.mktemp("twins")
     more = b"8::Heat (1995)::Drama\n20::1984 (1984)::Drama\n1984::Friday the 13th (1980)::Horror\n"
     put(data, {**DAT, "movies.dat": DAT["movies.dat"] + more})
-    train(data, data / "model", Options(epochs=1, dimension=4), validation=0)
+    train_model(data, data / "model", Options(epochs=1, dimension=4), validation=0)
     return data / "model"
 
 

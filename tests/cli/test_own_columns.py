@@ -14,7 +14,7 @@ from plain_paddle import plain_paddle
 from pyarrow import parquet
 
 from recsys.cli.output import COLUMNS
-from recsys.serving.model_folder import ModelFolder
+from recsys.serving.model_folder import load_model
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_kinds_are_given_for_what_is_not_to_be_inferred(trained_shop, run, tmp_p
 def test_plain_paddle_gives_what_the_command_line_gives(trained_shop, ask, tmp_path):
     """The towers take the inputs that config.json says, by the rows of vocabulary.json."""
     place = trained_shop[0] / "recommender_system.inference.model"
-    model = ModelFolder(place)
+    model = load_model(place)
     inputs = model.config["inputs"]
     named = ["user", "city", "plan", "interests", "income", "history", "ratings", "recency"]
     assert [name for name, *_ in inputs["user_tower"]] == named

@@ -47,33 +47,27 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
     )
     retrieval, rating = np.split(heads["movies"] * heads["users"], 2, axis=1)
     retrieval, rating = retrieval.sum(1), rating.sum(1)
-    config = json.loads((model / "config.json").read_text("utf-8"))
-    layout, weights = config["layout"], config["weights"]
+    weights = json.loads((model / "config.json").read_text("utf-8"))["weights"]
 
     def table(name):
-        return np.load(model / "tables" / f"{name}.npy")
+        return np.load(model / "arrays" / f"{name}.npy")
 
-    start = 2 * layout["retrieval"]
-    ends = start + np.cumsum([layout["ease"], layout["factors"]])
-    of_ease, of_factors = (
-        table("movies")[1:, start : ends[0]],
-        table("movies")[1:, ends[0] : ends[1]],
-    )
-    profile = (("gender", gender), ("age", age), ("job", job))
-    user = table("ease_bias") + sum(table(f"ease_user_{name}")[row] for name, row in profile)
-    ease = of_ease @ (user / np.linalg.norm(user))
-    sizes = table("factors_sizes")
+    profile = (("gender", 2, gender), ("age", 7, age), ("job", 21, job))
+    user = table("ease/bias") + sum(table(f"ease/user_{name}")[row] for name, _, row in profile)
+    ease = table("ease/ease")[1:] @ (user / np.linalg.norm(user))
     features = [1.0]
-    for (_, row), size in zip(profile, sizes, strict=True):
-        features += [0.3 * (row == code) for code in range(1, size)]
-    known = table("factors_user_weights")[: len(features)]  # no history: the others are 0
+    for _, size, row in profile:
+        features += [0.3 * (row == code) for code in range(1, size + 1)]
+    known = table("factors/weights")[: len(features)]  # no history: the others are 0
     means = np.array(features) @ known
-    scale, radius = float(table("factors_scale")), float(table("factors_radius"))
-    query = [*(scale * means[:-1]), scale, float(table("factors_mean")) + scale * means[-1]]
-    factors = of_factors @ np.array(query) * radius
-    score = retrieval + weights["rating"] * rating + weights["ease"] * ease
-    score /= 1 + weights["rating"] + weights["ease"]
-    predicted = weights["head"] * 5 * rating + (1 - weights["head"]) * factors
+    _, mean, scale, radius = table("factors/noise").tolist()
+    query = [*(scale * means[:-1]), scale, mean + scale * means[-1]]
+    factors = table("factors/factors")[1:] @ np.array(query) * radius
+    slices = {"retrieval": retrieval, "rating": rating, "ease": ease, "factors": factors}
+    score, predicted = (
+        sum(weights[question].get(name, 0) * each for name, each in slices.items())
+        for question in ("relevance", "rating")
+    )
     order = np.argsort(-score)
     return np.array([movie[0] for movie in movies])[order], score[order], predicted[order]
 

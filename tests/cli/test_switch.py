@@ -18,7 +18,7 @@ ASK = ("recommend", "-u", "42", "--format", "json")
 def next_model(trained, tmp_path):
     """A model folder of the same movies with other vectors."""
     folder = shutil.copytree(trained.model, tmp_path / "next.model")
-    movies = folder / "tables" / "movies.npy"
+    movies = folder / "arrays" / "heads" / "retrieval.npy"
     np.save(movies, np.load(movies)[:, ::-1])
     config = json.loads((folder / "config.json").read_text())
     config["fingerprint"] = fingerprint(folder, config)
@@ -64,7 +64,7 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
 
 
 def test_a_damaged_model_is_not_published(run, own_model, tmp_path):
-    for name in ("history/ratings.npy", "tables/movies.npy"):
+    for name in ("arrays/history/values.npy", "arrays/ease/ease.npy"):
         file = own_model / name
         whole = file.read_bytes()
         file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])

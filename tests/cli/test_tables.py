@@ -13,7 +13,7 @@ from recsys.infer import Recommendation, UserQuery
 
 HEAT = Recommendation(1, 6, 'Heat, "The" (1995)', ("Action", "Crime"), 1995, 0.51234567, 4.2, False)
 NEW = Recommendation(2, 5001, "Élan", (), 0, -0.25, 0.5, True)
-GIRL = UserQuery(7, gender=1, age=0, job=10, likes=(3,))
+GIRL = UserQuery(7, {"gender": "F", "age": "under 18", "job": "K-12 student"}, likes=(3,))
 USER, COLD = Answer([HEAT, NEW], GIRL), Answer([HEAT], UserQuery())
 VOCABULARY = Vocabulary([7], [3, 6], [], [])
 NEAR = Answer([HEAT, NEW], movie=(3, "Ronin (1998)"))

@@ -5,7 +5,7 @@ import json
 import pytest
 from pinned_model import ANSWERS, answers, differences, unpacked
 
-from recsys.serving import vector
+from recsys.parts.part import unit
 from recsys.serving.model_folder import FORMAT
 
 REMEDY = "raise FORMAT of recsys/serving/model_folder.py, then run: python tests/pinned_model.py"
@@ -27,6 +27,5 @@ def test_a_model_of_this_format_answers_as_when_the_format_was_made(stored, tmp_
 
 def test_other_maths_are_noticed(stored, tmp_path, monkeypatch):
     model = unpacked(tmp_path / "model")
-    unit = vector.unit
-    monkeypatch.setattr("recsys.serving.users.unit", lambda rows: 1.01 * unit(rows))
+    monkeypatch.setattr("recsys.parts.ease.unit", lambda rows: 1.01 * unit(rows))
     assert differences(stored, answers(model))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from answers import BOTH_RANKINGS, MOVIES, ids, one, share, vectors_of
 
-from recsys.errors import DataError
-from recsys.infer import Recommender, UserQuery, catalogue, predict, user_parts_of
-from recsys.serving.vector import unit
+from recsys.data.schema import MOVIELENS, profile
+from recsys.errors import QueryError
+from recsys.infer import Recommender, UserQuery, catalogue, predict, users_of
+from recsys.parts.part import unit
 
 
 def lift(recommender: Recommender, genre: str, **named) -> float:
@@ -44,19 +45,19 @@ def test_a_like_takes_precedence_over_an_old_rating(folder):
     worst = int(rows[np.argmin(ratings)])
     assert ratings.min() <= 2
     liked = int(folder.vocabulary.movie_ids[worst - 1])
-    asked = user_parts_of(folder, [UserQuery(11, likes=(liked,))]).asked
-    assert sorted(asked.history.movie_rows.tolist()) == sorted(rows.tolist())
-    place = asked.history.movie_rows.tolist().index(worst)
-    assert (asked.history.ratings[place], asked.recent[place]) == (5, 1)
+    asked = users_of(folder, [UserQuery(11, likes=(liked,))]).asked
+    assert sorted(asked.history.indices.tolist()) == sorted(rows.tolist())
+    place = asked.history.indices.tolist().index(worst)
+    assert (asked.history.values[place], asked.recent[place]) == (5, 1)
 
 
 def test_ratings_later_than_as_of_are_not_known(folder, exact):
     rows, _, times = folder.history.of(11)
     moment = int(np.median(times))
-    asked = user_parts_of(folder, [UserQuery(11, as_of=moment)]).asked
+    asked = users_of(folder, [UserQuery(11, as_of=moment)]).asked
     earlier = rows[times <= moment]
     assert 0 < len(earlier) < len(rows)
-    assert asked.history.movie_rows.tolist() == earlier.tolist()
+    assert asked.history.indices.tolist() == earlier.tolist()
     answer = one(exact, UserQuery(11, as_of=moment), MOVIES)
     assert len(answer) == MOVIES - len(earlier)  # what was seen later is not known as seen
     now, last = vectors_of(folder, UserQuery(11), UserQuery(11, as_of=int(times.max())))
@@ -79,7 +80,7 @@ def test_a_like_is_no_rating(folder, exact):
 def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact):
     """Nearest in taste, for every fourth movie, of a cold-start user who likes two."""
     rows = np.arange(1, MOVIES + 1, 4)
-    taste = unit(np.array(folder.table("movies")[1:, -folder.layout.taste :]))
+    taste = unit(np.array(folder.table("taste/taste")[1:]))
     published = catalogue(folder).vectors
     (before,) = vectors_of(folder, UserQuery(likes=(1, 2)))
     for row in rows.tolist():
@@ -87,8 +88,8 @@ def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact
         if movie_id in (1, 2):
             continue
         query = UserQuery(likes=(1, 2), dislikes=(movie_id,))
-        asked = user_parts_of(folder, [query]).asked
-        place = asked.history.movie_rows == row
+        asked = users_of(folder, [query]).asked
+        place = asked.history.indices == row
         assert not asked.recent[place].any()
         assert not asked.shown[place].any()
         nearest = np.argsort(-(taste @ taste[row - 1]))[:10]
@@ -97,24 +98,22 @@ def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact
 
 
 def test_a_known_users_profile_is_completed_unless_given(folder):
-    gender, age, job = (folder.attributes[3].astype(int) - 1).tolist()
+    own = profile(MOVIELENS, folder.attributes[3])
+    turned = {"gender": "M" if own["gender"] == "F" else "female"}
     same, plain, other = vectors_of(
-        folder,
-        UserQuery(3, gender=gender, age=age, job=job),
-        UserQuery(3),
-        UserQuery(3, gender=1 - gender),
+        folder, UserQuery(3, own), UserQuery(3), UserQuery(3, tuple(turned.items()))
     )
     np.testing.assert_array_equal(same, plain)
     assert np.abs(other - plain).max() > 1e-4
-    users = user_parts_of(folder, [UserQuery(3), UserQuery(), UserQuery(gender=1)])
-    assert users.queries == [UserQuery(3, gender, age, job), UserQuery(), UserQuery(gender=1)]
+    users = users_of(folder, [UserQuery(3), UserQuery(), UserQuery(attributes={"gender": "f"})])
+    assert [query.profile() for query in users.queries] == [own, {}, {"gender": "F"}]
     assert users.asked.user_rows.tolist() == [3, 0, 0]
 
 
 @pytest.mark.parametrize("user_id", [0, 309, -1, 10**12])
 def test_an_unknown_user_is_an_error(folder, exact, user_id):
-    with pytest.raises(DataError, match=f"user {user_id} is not one of the 308") as refused:
+    with pytest.raises(QueryError, match=f"user {user_id} is not one of the 308") as refused:
         one(exact, UserQuery(user_id))
     assert refused.value.fix == "user"
-    with pytest.raises(DataError, match=f"user {user_id} is not one of the 308"):
+    with pytest.raises(QueryError, match=f"user {user_id} is not one of the 308"):
         predict(folder, np.array([1, user_id]), np.array([1, 1]))

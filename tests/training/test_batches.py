@@ -11,7 +11,6 @@ from recsys.data.movielens import LIKED
 from recsys.data.schema import MOVIELENS
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
-from recsys.training.step import scattered
 
 USERS, MOVIES = 37, 50
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}
@@ -44,12 +43,12 @@ def batches(options: Options = OPTIONS, seed: int = 0) -> list[Batch]:
 
 def rated_in(batch: Batch) -> np.ndarray:
     """(B, C) all ratings of the batch's users."""
-    return scattered(batch, batch.ratings)
+    return batch.scattered(batch.ratings)
 
 
 def history_in(batch: Batch) -> np.ndarray:
     """(B, C) the ratings that the rating head is shown."""
-    return scattered(batch, batch.ratings * batch.shown)
+    return batch.scattered(batch.ratings * batch.shown)
 
 
 BOTH = pytest.mark.parametrize("options", [OPTIONS, SAMPLED], ids=["all movies", "sampled"])
@@ -182,11 +181,11 @@ def test_what_came_after_a_users_last_rating_could_not_be_rated():
     told = BatchSampler(history, np.zeros((4, 3), np.int8), 4, OPTIONS)
     could = {1: [False, True, False, False], 2: [True, True, False, False], 3: [True] * 4}
     for batch in told.epoch(np.random.default_rng(0)):
-        assert batch.there is not None
-        for user, there in zip(batch.user_rows.tolist(), batch.there.tolist(), strict=True):
-            assert there == could[user]
+        assert batch.available is not None
+        for user, available in zip(batch.user_rows.tolist(), batch.available.tolist(), strict=True):
+            assert available == could[user]
     timeless = replace(told, options=replace(OPTIONS, recency_floor=1))
-    assert all(batch.there is None for batch in timeless.epoch(np.random.default_rng(0)))
+    assert all(batch.available is None for batch in timeless.epoch(np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("candidates", [MOVIES, 10 * MOVIES])

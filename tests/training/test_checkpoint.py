@@ -8,7 +8,7 @@ import pytest
 from interrupts import epochs_done, interrupt_at
 
 from recsys.errors import ModelError
-from recsys.train import Fitted, fit
+from recsys.train import Trained, fit
 from recsys.training.checkpoint import Progress
 from recsys.training.options import Options
 
@@ -24,9 +24,10 @@ def without_seconds(log: list[dict]) -> list[dict]:
     return [{name: value for name, value in line.items() if name != "seconds"} for line in log]
 
 
-def assert_equal(one: Fitted, other: Fitted) -> None:
-    for name, table in one.tables.items():
-        np.testing.assert_array_equal(other.tables[name], table, err_msg=name)
+def assert_equal(one: Trained, other: Trained) -> None:
+    others = other.model().arrays
+    for name, table in one.model().arrays.items():
+        np.testing.assert_array_equal(others[name], table, err_msg=name)
     assert without_seconds(other.progress.log) == without_seconds(one.progress.log)
     assert other.progress.best_epoch == one.progress.best_epoch
 

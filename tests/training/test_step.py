@@ -5,15 +5,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
-from recsys.data.interactions import Interactions, attribute_rows, interactions_of
+from recsys import parts
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.interactions import Interactions
 from recsys.data.movielens import MAX_RATING
 from recsys.data.schema import MOVIELENS
-from recsys.model import folded, paddle
-from recsys.serving.users import Asked, head_parts
+from recsys.model import paddle
+from recsys.parts.part import Asked, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
-from recsys.training.step import RetrievalLoss, TrainStep, retrieval_targets, scattered
+from recsys.training.step import RetrievalLoss, TrainStep
 
 GENRES = ("Drama", "War", "Comedy")
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}
@@ -41,10 +42,9 @@ def small(
         [f"{'The ' * (n % 3)}Movie {n} ({1950 + n})" for n in range(movies)],
         [GENRES[: n % 4] for n in range(movies)],
     )
-    vocabulary = Vocabulary.of(user_table, movie_table)
-    history = interactions_of(ratings, vocabulary)
-    sampler = BatchSampler(history, attribute_rows(user_table, vocabulary), movies, options)
-    return TrainStep(movie_table, vocabulary, sampler, options), sampler
+    data = Training.of(Dataset("small", user_table, movie_table, ratings), ratings)
+    step = TrainStep(data, options)
+    return step, step.sampler
 
 
 def batches_of(sampler: BatchSampler, seed: int) -> list[Batch]:
@@ -94,19 +94,21 @@ def test_retrieval_targets_by_hand():
     )
     expected = np.array([[1, 2**0.5, 0, 0.25], [0] * 4, [0, 1, 0, 0]])
     expected[0] /= np.sqrt(1.25 + 2**0.5)
-    np.testing.assert_allclose(retrieval_targets(batch), expected, rtol=1e-6)
+    np.testing.assert_allclose(batch.targets, expected, rtol=1e-6)
 
 
 def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """(B, 2 D) and (C, 2 D) heads of a batch's users, through the folded tower, and candidates."""
+    """(B, 2 D) and (C, 2 D) heads of a batch's users, through the arrays, and candidates."""
     counts = np.bincount(batch.owners, minlength=len(batch.user_rows))
     rows = batch.candidates[batch.columns].astype(np.int32)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     history = Interactions(offsets, rows, batch.ratings, np.zeros(len(rows), np.int64))
-    asked = Asked(batch.user_rows, batch.attributes, history, batch.recent, batch.shown)
-    parts = head_parts(folded(step.users).__getitem__, asked)
-    users = np.hstack([parts["retrieval"], parts["rating"]])
-    return users, step.movie_heads()[batch.candidates - 1]
+    asked = Asked.of(batch.user_rows, batch.attributes, MOVIELENS, history)
+    asked = asked._replace(recent=batch.recent, shown=batch.shown)
+    arrays = step.arrays()
+    slices = parts.users(arrays, asked), parts.movies(arrays)
+    users, movies = (np.hstack([each["retrieval"], each["rating"]]) for each in slices)
+    return users, movies[batch.candidates]
 
 
 def squared_error(step: TrainStep, batch: Batch) -> float:
@@ -122,15 +124,15 @@ def squared_error(step: TrainStep, batch: Batch) -> float:
 
 
 def full_softmax(step: TrainStep, batch: Batch) -> float:
-    """The retrieval loss over all movies but what came before a user's moment, or too late."""
+    """The retrieval loss over all movies but what came before a user's cutoff time, or too late."""
     d = step.options.dimension
     users, movies = folded_vectors(step, batch)
     logits = (users[:, :d] @ movies[:, :d].T / step.options.temperature).astype(np.float64)
-    left = (scattered(batch, batch.target == 0) == 0) & (
-        True if batch.there is None else batch.there
+    left = (batch.scattered(batch.target == 0) == 0) & (
+        True if batch.available is None else batch.available
     )
     log_shares = logits - np.log((np.exp(logits) * left).sum(1, keepdims=True))
-    return float(-(retrieval_targets(batch) * log_shares).sum() / len(users))
+    return float(-(batch.targets * log_shares).sum() / len(users))
 
 
 @pytest.mark.parametrize("keep_rate", [0.0, 0.7, 1.0])
@@ -178,7 +180,7 @@ def test_sampled_candidates_estimate_the_full_softmax():
         for batch in sampler.epoch(rng):
             assert batch.chance is not None
             assert len(batch.candidates) < 80
-            batch = batch._replace(there=None)  # of those drawn; every movie was always there
+            batch = batch._replace(available=None)  # of those drawn; every movie was always there
             losses.append((sampled(batch, rng)[0], full(with_all_movies(batch, 80), rng)[0]))
     estimate, exact = np.mean(losses, 0)
     assert 0.97 * exact < estimate < exact  # the log of an estimate is a little below

@@ -2,20 +2,20 @@
 
 import numpy as np
 import pytest
+from learned_from import asked
 
-from recsys import metrics
+from recsys import metrics, parts
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.interactions import Recency, hold_out_latest
 from recsys.data.schema import MOVIELENS
 from recsys.metrics import ranking_task
-from recsys.serving.users import ease_part, factor_part, head_parts
-from recsys.train import Fitted, Learned, fit
-from recsys.training import closed_forms
+from recsys.parts.part import Training
+from recsys.train import Trained, fit
 from recsys.training import validation as module
 from recsys.training.options import Options
 from recsys.training.validation import Validation
 
-OPTIONS = Options(epochs=1, dimension=4, rating_weight=0.5, ease_weight=2.0)
+OPTIONS = Options(epochs=1, dimension=4)
 MOVIES = Movies(np.array([10, 20, 30, 40]), ["A", "B b", "C", "D d d"], [("War",), (), (), ()])
 USERS = Users(np.array([1, 2, 3]), np.array([[1] * 3, [2] * 3, [0] * 3], np.int32), MOVIELENS)
 
@@ -36,88 +36,74 @@ HELD_OUT = ratings((1, 30, 4), (1, 40, 2), (2, 40, 5), (3, 10, 3))
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Fitted:
+def trained() -> Trained:
     return fit(Dataset("hand", USERS, MOVIES, TRAIN), TRAIN, OPTIONS, HELD_OUT)
 
 
-def inner_products(fitted: Fitted) -> dict[str, np.ndarray]:
-    """(U, M) inner products of each part."""
-    d = fitted.layout.retrieval
-    judge = validation(fitted, HELD_OUT)
-    asked = judge.asked(Recency(fitted.options.recency_floor, fitted.options.recency_span))
-    read = fitted.tables.__getitem__
-    users = head_parts(read, asked)
-    users |= {"ease": ease_part(read, asked), "factors": factor_part(judge.closed.factors, asked)}
-    retrieval, rating = np.split(fitted.step.movie_heads(), [d], axis=1)
-    movies = {"retrieval": retrieval, "rating": rating}
-    movies |= {name: judge.closed.parts[name][1:] for name in ("ease", "factors")}
-    return {name: users[name] @ movies[name].T for name in movies}
+def inner_products(trained: Trained) -> dict[str, np.ndarray]:
+    """(U, M) inner products of each slice."""
+    options, data = trained.options, trained.data
+    arrays = {**trained.closed, **trained.step.arrays()}
+    recency = Recency(options.recency_floor, options.recency_span)
+    users = parts.users(arrays, asked(data, np.arange(1, 4), recency=recency))
+    return {name: users[name] @ parts.movies(arrays)[name][1:].T for name in users}
 
 
-def validation(fitted: Fitted, held_out: Ratings) -> Validation:
-    inputs = (
-        fitted.learned.vocabulary,
-        fitted.learned.movies,
-        fitted.learned.attributes,
-        fitted.learned.history,
-    )
-    closed = closed_forms.fit(
-        fitted.learned.history,
-        fitted.learned.movies,
-        fitted.learned.vocabulary,
-        fitted.learned.attributes,
-        OPTIONS,
-    )
-    judge = Validation(*inputs, TRAIN, held_out, closed)
-    judge.prepare(fitted.options)
+def validation(trained: Trained, held_out: Ratings) -> Validation:
+    judge = Validation(trained.data, TRAIN, held_out, trained.closed)
+    judge.prepare(trained.options)
     return judge
 
 
-def judged(fitted: Fitted, held_out: Ratings) -> dict[str, float]:
-    return validation(fitted, held_out)(fitted.tables, fitted.step.movie_heads())
+def judged(trained: Trained, held_out: Ratings) -> dict[str, float]:
+    return validation(trained, held_out)(trained.step.arrays())
 
 
-def test_metrics_are_those_computed_by_hand(fitted):
-    retrieval, rating, ease, factors = inner_products(fitted).values()
-    pairs = [(0, 2, 4), (0, 3, 2), (1, 3, 5), (2, 0, 3)]  # of HELD_OUT, by place
+def test_metrics_are_those_computed_by_hand(trained):
+    slices = inner_products(trained)
+    rating, factors = 5 * slices["rating"], slices["factors"]
+    pairs = [(0, 2, 4), (0, 3, 2), (1, 3, 5), (2, 0, 3)]  # of HELD_OUT, by row
     users, movies, values = map(np.array, zip(*pairs, strict=True))
-    apart = (5 * rating - factors)[users, movies]
+    apart = (rating - factors)[users, movies]
     missed = values - factors[users, movies]
     weight = (apart @ missed + 500 * 0.1) / (apart @ apart + 500)
     assert 0 < weight < 1
     errors = np.clip(factors[users, movies] + weight * apart, 0.5, 5) - values
-    score = retrieval + 0.5 * rating + 2 * ease
+    score = slices["retrieval"] + 0.7 * slices["rating"] + 2 * slices["ease"]
     # User 1 has 30 and 40 unseen and likes 30; user 2 has 20 and 40 and likes 40.
     gains = [1.0 if score[0, 2] > score[0, 3] else 1 / np.log2(3)]
     gains += [1.0 if score[1, 3] > score[1, 1] else 1 / np.log2(3)]
-    found = judged(fitted, HELD_OUT)
-    assert found["head_weight"] == pytest.approx(weight, abs=1e-6)
+    found = judged(trained, HELD_OUT)
+    expected = {"rating": 5 * weight, "factors": 1 - weight}
+    assert found["weights"]["rating"] == pytest.approx(expected, abs=1e-5)
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
     assert found["mae"] == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
     assert found["ndcg@10"] == pytest.approx(np.mean(gains))
 
 
-def test_fit_logs_them(fitted):
-    (line,) = fitted.progress.log
-    found = judged(fitted, HELD_OUT)
-    assert {name: line[name] for name in found} == pytest.approx(found)
+def test_fit_logs_them(trained):
+    (line,) = trained.progress.log
+    found = judged(trained, HELD_OUT)
+    assert found["weights"]["rating"] == pytest.approx(line["weights"]["rating"])
+    names = ("ndcg@10", "rmse", "mae")
+    assert [line[name] for name in names] == pytest.approx([found[name] for name in names])
 
 
-def test_users_are_ranked_for_out_of_what_they_have_not_rated(fitted):
-    task = validation(fitted, HELD_OUT).task
+def test_users_are_ranked_for_out_of_what_they_have_not_rated(trained):
+    task = validation(trained, HELD_OUT).task
     expected = ranking_task(TRAIN, TRAIN, HELD_OUT, MOVIES.ids)
     assert task.user_ids.tolist() == expected.user_ids.tolist() == [1, 2]
     assert task.left_out == 1
 
 
-def test_without_a_like_held_out_only_ratings_are_judged(fitted):
-    found = judged(fitted, ratings((1, 30, 3), (2, 40, 1)))
-    assert set(found) == {"rmse", "mae", "head_weight"}
+def test_without_a_like_held_out_only_ratings_are_judged(trained):
+    found = judged(trained, ratings((1, 30, 3), (2, 40, 1)))
+    assert set(found) == {"rmse", "mae", "weights"}
 
 
-def test_users_and_pairs_are_judged_in_blocks(fitted, monkeypatch):
+def test_users_and_pairs_are_judged_in_blocks(trained, monkeypatch):
     """No table of all users by all movies is ever made."""
-    whole, scored = judged(fitted, HELD_OUT), []
+    whole, scored = judged(trained, HELD_OUT), []
 
     def best(task, score):
         def noted(user_ids):
@@ -129,7 +115,9 @@ def test_users_and_pairs_are_judged_in_blocks(fitted, monkeypatch):
     monkeypatch.setattr(metrics, "BLOCK", len(MOVIES))
     monkeypatch.setattr(module, "PAIRS", 1)
     monkeypatch.setattr(module, "best", best)
-    assert judged(fitted, HELD_OUT) == pytest.approx(whole)
+    blocks = judged(trained, HELD_OUT)
+    for name in ("ndcg@10", "rmse", "mae"):
+        assert blocks[name] == pytest.approx(whole[name])
     assert [each.shape for each in scored] == [(1, len(MOVIES))] * 2
 
 
@@ -153,9 +141,9 @@ def changing_taste() -> Dataset:
 
 def floor_by(dataset: Dataset, held: np.ndarray) -> float:
     known, held_out = dataset.ratings[~held], dataset.ratings[held]
-    learned = Learned(dataset, known, OPTIONS)
-    inputs = (learned.vocabulary, learned.movies, learned.attributes, learned.history)
-    return Validation(*inputs, known, held_out, learned.closed).recency_floor(OPTIONS)
+    data = Training.of(dataset, known)
+    validate = Validation(data, known, held_out, parts.fit(data, OPTIONS))
+    return validate.prepare(OPTIONS).recency_floor
 
 
 def test_held_out_ratings_say_whether_recency_counts():

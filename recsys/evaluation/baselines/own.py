@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Ratings, Users
 from recsys.data.ids import positions
+from recsys.data.schema import PADDING
 from recsys.errors import DataError
 from recsys.evaluation.baselines import (
     Array,
@@ -23,8 +24,8 @@ from recsys.evaluation.baselines import (
     one_by_one,
 )
 from recsys.metrics import Scorer
-from recsys.serving.content import NO_TOKEN, Block, Kernel, Numbers, Tokens
-from recsys.training.ease import solve
+from recsys.parts.content import Block, Kernel, Numbers, Tokens
+from recsys.parts.ease import solve
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -182,7 +183,7 @@ def content_ridge(problem: Problem, year_weight: float, ridge: float) -> Scorer:
     names = {name: row for row, name in enumerate(sorted(set().union(*movies.genres)), 1)}
 
     def blocks(some: Movies) -> list[Block]:
-        rows = np.full((len(some), max(1, *map(len, movies.genres))), NO_TOKEN)
+        rows = np.full((len(some), max(1, *map(len, movies.genres))), PADDING)
         for row, genres in zip(rows, some.genres, strict=True):
             row[: len(genres)] = [names[genre] for genre in genres]
         years = some.years.astype(np.float64)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SPARE = 16  # dimensions of the subspace beyond those kept
+SPARE = 16  # dimensions of the subspace beyond the rank
 ROUNDS = 4  # of the iteration
 _SMALLEST = 1e-10  # of a direction's square, beside the largest: below it is noise
 
@@ -31,8 +31,8 @@ def orthonormal(basis: NDArray[np.floating]) -> Array:
     """(N, K) of the same span as a basis; 0 in the place of directions that it has not."""
     basis = basis.astype(np.float64)
     values, turn = np.linalg.eigh(basis.T @ basis)
-    there = values > _SMALLEST * max(values[-1], 1e-300)
-    roots = np.where(there, 1 / np.sqrt(np.where(there, values, 1)), 0)
+    real = values > _SMALLEST * max(values[-1], 1e-300)
+    roots = np.where(real, 1 / np.sqrt(np.where(real, values, 1)), 0)
     return (basis @ (turn * roots)).astype(np.float32)
 
 
@@ -57,22 +57,18 @@ def leading(
     [3.0, 2.0]
     """
     rng = np.random.default_rng(seed)
-    width = min(columns, rank + spare)
-    right = orthonormal(rng.standard_normal((columns, width)))
+    right = orthonormal(rng.standard_normal((columns, min(columns, rank + spare))))
     for _ in range(rounds):
         right = orthonormal(transposed(orthonormal(times(right))))
     left = times(right).astype(np.float64)
     squares, turn = np.linalg.eigh(left.T @ left)
-    kept = np.argsort(-squares, kind="stable")[:rank]
-    values = np.sqrt(np.maximum(squares[kept], 0))
-    left = left @ turn[:, kept] / np.maximum(values, 1e-12)
-    found = Leading(
-        *(np.asarray(each, np.float32) for each in (left, values, right @ turn[:, kept]))
-    )
-    missing = rank - len(kept)
-    if not missing:
-        return found
-    wide = [(0, 0), (0, missing)]
+    largest = np.argsort(-squares, kind="stable")[:rank]
+    values = np.sqrt(np.maximum(squares[largest], 0))
+    left = left @ turn[:, largest] / np.maximum(values, 1e-12)
+    missing = (0, rank - len(largest))
+    wide = ((0, 0), missing)
     return Leading(
-        np.pad(found.left, wide), np.pad(found.values, wide[1]), np.pad(found.right, wide)
+        np.pad(left, wide).astype(np.float32),
+        np.pad(values, missing).astype(np.float32),
+        np.pad(right @ turn[:, largest], wide).astype(np.float32),
     )

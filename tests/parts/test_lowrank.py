@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys.training.subspace import leading, orthonormal
+from recsys.parts.lowrank import leading, orthonormal
 
 
 def decayed(rows, columns, seed=0):

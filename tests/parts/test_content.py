@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.serving import content
-from recsys.serving.content import Kernel, Numbers, Tokens, fit_prior
+from recsys.parts import content
+from recsys.parts.content import Kernel, Numbers, Tokens, fit_prior
 
 # genres 1 and 2 (one movie each of four), 3 in two; the last two movies have genre 3
 GENRES = np.array([[1, -1], [2, -1], [3, -1], [3, 1]])

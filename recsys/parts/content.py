@@ -5,7 +5,7 @@ predicted from content by kernel ridge regression, so that a movie without ratin
 numbers that movies like it have, shrunk towards the mean of all: every part of its vector then
 works with the same query as for any other movie. Content comes in blocks of one kind each
 
-    tokens   (N, G) rows of categories or words, NO_TOKEN behind the last: the cosine of their
+    tokens   (N, G) rows of categories or words, PADDING behind the last: the cosine of their
              inverse document frequencies
     numbers  (N,) floats, nan where unknown: exp(-|a - b| / scale), scale NUMBER_SCALE deviations
 
@@ -20,7 +20,7 @@ in the number of movies. NumPy only.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -28,9 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.schema import Attribute, Attributes, Column
+from recsys.data.schema import Attributes
 
-NO_TOKEN = -1
 LANDMARKS = 1024  # movies of different content that features are made of
 RIDGE = 6.0  # movies of no effect that the regression starts from
 CATEGORIES_WEIGHT = 1.0  # of a block of categories in the kernel
@@ -46,7 +45,7 @@ Array = NDArray[np.float32]
 class Tokens(NamedTuple):
     """A block of categories, or words, of N movies."""
 
-    rows: NDArray[np.integer]  # (N, G) 0 for an unknown one, NO_TOKEN behind the last
+    rows: NDArray[np.integer]  # (N, G) 0 for an unknown one, PADDING behind the last
     weight: float = CATEGORIES_WEIGHT
 
 
@@ -109,11 +108,15 @@ class Kernel:
         """(N, F) features of movies; rows of 0 where nothing is known of a movie."""
         return self.products(blocks) @ self.root
 
-    def in_blocks(self, blocks: Sequence[Block]) -> Iterator[tuple[slice, Array]]:
-        """The features of some movies after the other: (which, (B, F))."""
+    def in_blocks(
+        self,
+        blocks: Sequence[Block],
+        of: Callable[[Sequence[Block]], Array] | None = None,
+    ) -> Iterator[tuple[slice, Array]]:
+        """The features, or what `of` makes, of some movies after the other: (which, (B, F))."""
         for start in range(0, _count(blocks), _BLOCK):
-            part = slice(start, min(start + _BLOCK, _count(blocks)))
-            yield part, self.features([take(block, part) for block in blocks])
+            rows = slice(start, min(start + _BLOCK, _count(blocks)))
+            yield rows, (of or self.features)([take(block, rows) for block in blocks])
 
     def products(self, blocks: Sequence[Block]) -> Array:
         """(N, L) the kernel of movies with the landmarks."""
@@ -137,14 +140,9 @@ class Prior(NamedTuple):
     def predict(self, kernel: Kernel, blocks: Sequence[Block]) -> Array:
         """(N, K) the numbers of movies known by their content only."""
         found = np.empty((_count(blocks), len(self.mean)), np.float32)
-        for start in range(0, len(found), _BLOCK):
-            part = slice(start, min(start + _BLOCK, len(found)))
-            found[part] = self.mean + _products(kernel, blocks, part) @ self.weights
+        for rows, products in kernel.in_blocks(blocks, kernel.products):
+            found[rows] = self.mean + products @ self.weights
         return found
-
-
-def _products(kernel: Kernel, blocks: Sequence[Block], part: slice) -> Array:
-    return kernel.products([take(block, part) for block in blocks])
 
 
 def fit_prior(
@@ -160,18 +158,23 @@ def fit_prior(
         learned: (N, K) numbers each, and (N,) what each movie weighs in their regression.
         ridge: average movies of no effect that it starts from.
     """
-    shares = [weights / max(weights.mean(), 1e-9) for _, weights in learned]
     means = [np.average(targets, 0, weights) for targets, weights in learned]
-    products = [ridge * np.eye(kernel.size) for _ in learned]
     moments = [np.zeros((kernel.size, targets.shape[1])) for targets, _ in learned]
-    for part, features in kernel.in_blocks(blocks):
-        for n, (targets, _) in enumerate(learned):
-            weighed = (features * shares[n][part, None]).astype(np.float32)
-            products[n] += weighed.T @ features
-            moments[n] += weighed.T @ (targets[part] - means[n].astype(np.float32))
-    solved = [np.linalg.solve(*each) for each in zip(products, moments, strict=True)]
-    weights = kernel.root @ np.concatenate(solved, 1)
-    return Prior(np.concatenate(means).astype(np.float32), weights.astype(np.float32))
+    different = {id(weights): weights / max(weights.mean(), 1e-9) for _, weights in learned}
+    products = {key: ridge * np.eye(kernel.size) for key in different}
+    for rows, features in kernel.in_blocks(blocks):
+        for key, shares in different.items():
+            weighed = (features * shares[rows, None]).astype(np.float32)
+            products[key] += weighed.T @ features
+            for (targets, weights), mean, moment in zip(learned, means, moments, strict=True):
+                if id(weights) == key:
+                    moment += weighed.T @ (targets[rows] - mean.astype(np.float32))
+    solved = [
+        np.linalg.solve(products[id(weights)], moment)
+        for (_, weights), moment in zip(learned, moments, strict=True)
+    ]
+    found = kernel.root @ np.concatenate(solved, 1)
+    return Prior(np.concatenate(means).astype(np.float32), found.astype(np.float32))
 
 
 def _count(blocks: Sequence[Block]) -> int:
@@ -247,39 +250,38 @@ def movie_blocks(movies: Movies, vocabulary: Vocabulary) -> list[Block]:
     """The content of movies: genres, years, the words of titles, and the schema's columns."""
     titles = [_YEAR.sub("", title) for title in movies.titles]
     years = movies.years.astype(np.float64)
-    columns = vocabulary.columns(movies).values()
+    columns = vocabulary.columns(movies)
+    values = [
+        vocabulary.genre_rows(movies.genres),
+        np.where(years > 0, years, np.nan),
+        vocabulary.title_rows(titles),
+        *(
+            columns[each.name].values if each.kind == "number" else each.rows(columns[each.name])
+            for each in vocabulary.movies
+        ),
+    ]
+    return _blocks(values, vocabulary.movies)
+
+
+def _blocks(values: Sequence[NDArray], attributes: Attributes) -> list[Block]:
+    """Genres, years, words of titles and movies' attributes as blocks."""
+    kinds = ("categories", "number", "text", *(each.kind for each in attributes))
     return [
-        Tokens(vocabulary.genre_rows(movies.genres)),
-        Numbers(np.where(years > 0, years, np.nan)),
-        Tokens(vocabulary.title_rows(titles), WORDS_WEIGHT),
-        *(_block(each, column) for each, column in zip(vocabulary.movies, columns, strict=True)),
+        Numbers(each)
+        if kind == "number"
+        else Tokens(each, WORDS_WEIGHT if kind == "text" else CATEGORIES_WEIGHT)
+        for kind, each in zip(kinds, values, strict=True)
     ]
 
 
-def _block(attribute: Attribute, column: Column) -> Block:
-    if attribute.kind == "number":
-        return Numbers(column.values)
-    return Tokens(attribute.rows(column), _weight(attribute))
-
-
-def _weight(attribute: Attribute) -> float:
-    return WORDS_WEIGHT if attribute.kind == "text" else CATEGORIES_WEIGHT
-
-
-def kernel_tables(kernel: Kernel) -> dict[str, NDArray]:
+def kernel_arrays(kernel: Kernel) -> dict[str, NDArray]:
     """A kernel of `movie_blocks` as arrays by name."""
-    tables = {f"landmark_{n}": block[0] for n, block in enumerate(kernel.landmarks)}
-    return tables | {f"landmark_spread_{n}": each for n, each in enumerate(kernel.spread)}
+    arrays = {f"landmark_{n}": block[0] for n, block in enumerate(kernel.landmarks)}
+    return arrays | {f"spread_{n}": each for n, each in enumerate(kernel.spread)}
 
 
-def kernel_of(table: Callable[[str], NDArray], attributes: Attributes = ()) -> Kernel:
-    """The kernel that `kernel_tables` gave the arrays of, `attributes` being those of movies."""
-    kinds: list[Block] = [
-        Tokens(table("landmark_0")),
-        Numbers(table("landmark_1")),
-        Tokens(table("landmark_2"), WORDS_WEIGHT),
-    ]
-    for n, each in enumerate(attributes, len(kinds)):
-        block = table(f"landmark_{n}")
-        kinds.append(Numbers(block) if each.kind == "number" else Tokens(block, _weight(each)))
-    return Kernel(kinds, [table(f"landmark_spread_{n}") for n in range(len(kinds))])
+def kernel_of(arrays: Mapping[str, NDArray], attributes: Attributes = ()) -> Kernel:
+    """The kernel that `kernel_arrays` gave the arrays of, `attributes` being those of movies."""
+    numbers = range(3 + len(attributes))
+    landmarks = _blocks([arrays[f"landmark_{n}"] for n in numbers], attributes)
+    return Kernel(landmarks, [arrays[f"spread_{n}"] for n in numbers])

@@ -1,0 +1,218 @@
+"""The vector: its parts, side by side, and the questions that weigh them.
+
+A movie's vector is its slices / sqrt(number of slices), and a last number that brings its length to
+1: each slice is at most 1 long, of movies without ratings shorter. A query is a user's slices, each
+times its weight in the question, times that root, and a last 0. So the inner product is exactly
+the score (`scorer`), the weighted sum of the slices' own, and one collection answers every
+question.
+
+    part       slices              a user's side
+    heads      retrieval, rating   the user tower, folded into tables
+    ease       ease                a shallow autoencoder of the history, and the profile
+    factors    factors             Gaussian posterior of the history, profile as prior
+    taste      taste               what is disliked; the slice that `similar` asks by
+    content                        no part: what a movie's content says of all slices
+
+Arrays have names PART/NAME. A new part is a class as `recsys.parts.part.Part` has it, in a file of
+its own, named in PARTS and, with its weights, in QUESTIONS.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Movies, Vocabulary
+from recsys.data.movielens import MAX_RATING
+from recsys.parts.content import Prior, fit_prior, kernel_arrays, kernel_of, movie_blocks, take
+from recsys.parts.ease import Ease
+from recsys.parts.factors import Factors
+from recsys.parts.heads import Heads
+from recsys.parts.part import Array, Arrays, Asked, Part, Training
+from recsys.parts.part import unit as unit
+from recsys.parts.taste import Taste
+
+if TYPE_CHECKING:
+    from recsys.training.options import Options
+
+PARTS: tuple[Part, ...] = (Heads(), Ease(), Factors(), Taste())
+
+Weights = Mapping[str, float]  # of slices
+QUESTIONS: dict[str, Weights] = {  # what a score is made of, until held-out ratings say more
+    "relevance": {"retrieval": 1 / 3.7, "rating": 0.7 / 3.7, "ease": 2 / 3.7, "taste": -0.05},
+    "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9},
+    "tutorial": {"rating": MAX_RATING},
+    "similar": {"taste": 1.0},
+}
+RATINGS: Weights = {
+    "rating": MAX_RATING,
+    "factors": 1.0,
+}  # slices that predict a rating, times this
+
+
+def questions(rated: bool = True) -> dict[str, Weights]:
+    """QUESTIONS of data with ratings, or without: those that ask for none, without such slices."""
+    if rated:
+        return QUESTIONS
+    kept = {
+        question: {name: weight for name, weight in weights.items() if name not in RATINGS}
+        for question, weights in QUESTIONS.items()
+        if not set(weights) <= set(RATINGS)
+    }
+    total = sum(weight for weight in kept["relevance"].values() if weight > 0)
+    scaled = {n: w / total if w > 0 else w for n, w in kept["relevance"].items()}
+    return {**kept, "relevance": scaled}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many numbers each slice of a vector has.
+
+    >>> layout = Layout({"retrieval": 2, "ease": 1})
+    >>> movie = layout.movies({"retrieval": np.array([[0.6, 0.8]], np.float32)})
+    >>> (layout.queries({"retrieval": np.array([[1, 0]], np.float32)}) @ movie.T).round(3)
+    array([[0.6]], dtype=float32)
+    """
+
+    sizes: Mapping[str, int]
+
+    @property
+    def size(self) -> int:
+        """V, with the last number."""
+        return sum(self.sizes.values()) + 1
+
+    @property
+    def _root(self) -> np.float32:
+        return np.sqrt(np.float32(len(self.sizes)))
+
+    def movies(self, slices: Mapping[str, Array]) -> Array:
+        """(M, V) of length 1; each slice (M, its size), brought to 1 if longer, 0 if not given."""
+        longer = {n: np.maximum(1, np.linalg.norm(s, axis=1)) for n, s in slices.items()}
+        short = {n: s / longer[n][:, None] for n, s in slices.items()}
+        vectors = self._joined(short)
+        vectors /= self._root
+        room = 1 - np.square(vectors, dtype=np.float64).sum(1)
+        vectors[:, -1] = np.sqrt(np.maximum(room, 0))
+        return vectors
+
+    def queries(self, slices: Mapping[str, Array], weights: Weights | None = None) -> Array:
+        """(B, V) of users' slices (B, its size), 0 where not given, times their weights."""
+        slices = slices if weights is None else weighed(slices, weights)
+        return self._joined(slices) * self._root
+
+    def split(self, vectors: Array) -> dict[str, Array]:
+        """The slices that `movies` made (..., V) vectors of."""
+        return self.cut(vectors[..., :-1] * self._root)
+
+    def cut(self, numbers: Array) -> dict[str, Array]:
+        """(..., V - 1) numbers by slice."""
+        ends = np.cumsum(list(self.sizes.values()))[:-1]
+        return dict(zip(self.sizes, np.split(numbers, ends, axis=-1), strict=True))
+
+    def _joined(self, slices: Mapping[str, Array]) -> Array:
+        rows = len(next(iter(slices.values())))
+        pieces = [
+            slices.get(name, np.zeros((rows, size), np.float32))
+            for name, size in self.sizes.items()
+        ]
+        return np.concatenate([*pieces, np.zeros((rows, 1))], 1, dtype=np.float32)
+
+
+def weighed(slices: Mapping[str, Array], weights: Weights) -> dict[str, Array]:
+    """Slices times their weights in a question; those of no weight are left out."""
+    return {n: slices[n] * np.float32(w) for n, w in weights.items() if w and n in slices}
+
+
+def scorer(
+    users: Mapping[str, Array], movies: Mapping[str, Array], weights: Weights
+) -> Callable[[NDArray[np.integer]], Array]:
+    """The score: weighted sums of the inner products of users' slices and movies'.
+
+    It is what a search for `Layout.queries` in `Layout.movies` finds.
+
+    Returns:
+        A function of (B,) rows of the users to (B, M) scores.
+    """
+    asking = weighed(users, weights)
+    ours = np.hstack(list(asking.values()))
+    theirs = np.hstack([movies[name] for name in asking]).T
+    return lambda rows: ours[rows] @ theirs
+
+
+def fit(data: Training, options: "Options") -> dict[str, NDArray]:
+    """The arrays of all parts but those that learn by epochs (`TrainStep.arrays`)."""
+    return {
+        f"{part.name}/{name}": array
+        for part in PARTS
+        for name, array in part.fit(data, options).items()
+    }
+
+
+def tables_of(arrays: Arrays, folder: str) -> dict[str, NDArray]:
+    """Those arrays that lie in a folder, by their names in it."""
+    start = f"{folder}/"
+    return {name[len(start) :]: each for name, each in arrays.items() if name.startswith(start)}
+
+
+def users(arrays: Arrays, asked: Asked) -> dict[str, Array]:
+    """(B, size) users' slices of those parts that the arrays are of."""
+    found: dict[str, Array] = {}
+    for part in PARTS:
+        if tables := tables_of(arrays, part.name):
+            found |= part.users(tables, asked)
+    return found
+
+
+def movies(arrays: Arrays) -> dict[str, Array]:
+    """(M + 1, size) movies' slices by row, in the order of the vector."""
+    return {name: arrays[place] for _, name, place in _slices(arrays)}
+
+
+def _slices(arrays: Arrays) -> list[tuple[Part, str, str]]:
+    """The slices that there are: part, name, and name of the array of movies."""
+    every = [(part, name, f"{part.name}/{name}") for part in PARTS for name in part.slices]
+    return [each for each in every if each[2] in arrays]
+
+
+def layout_of(arrays: Arrays) -> Layout:
+    """How many numbers each slice has."""
+    return Layout({name: each.shape[1] for name, each in movies(arrays).items()})
+
+
+def complete(data: Training, arrays: Arrays) -> dict[str, NDArray]:
+    """All arrays, with an answer for movies without ratings, those trained on and those to come.
+
+    They get in every slice what movies of like content have: the towers, which have not seen them
+    either, say less. Each rated movie counts alike there, or by the number of its ratings, as the
+    part says. `content/` holds the regression, the slices side by side.
+    """
+    counts = data.counts[1:]
+    rated = counts > 0
+    known = [take(block, rated) for block in data.blocks]
+    by_ratings, alike = counts[rated], np.ones(rated.sum())
+    learned = [
+        (arrays[place][1:][rated], by_ratings if part.by_ratings else alike)
+        for part, _, place in _slices(arrays)
+    ]
+    prior = fit_prior(data.kernel, known, *learned)
+    content = {"mean": prior.mean, "weights": prior.weights, **kernel_arrays(data.kernel)}
+    found = {**arrays, **{f"content/{name}": each for name, each in content.items()}}
+    if not rated.all():
+        unrated = [take(block, ~rated) for block in data.blocks]
+        guessed = layout_of(arrays).cut(prior.predict(data.kernel, unrated))
+        for _, name, place in _slices(arrays):
+            found[place] = np.array(arrays[place])
+            found[place][1:][~rated] = guessed[name]
+    return found
+
+
+def new_movies(
+    arrays: Arrays, layout: Layout, new: Movies, vocabulary: Vocabulary
+) -> dict[str, Array]:
+    """(N, size) slices of movies that the model was not trained on, by their content."""
+    tables = tables_of(arrays, "content")
+    kernel = kernel_of(tables, vocabulary.movies)
+    prior = Prior(tables["mean"], tables["weights"])
+    return layout.cut(prior.predict(kernel, movie_blocks(new, vocabulary)))

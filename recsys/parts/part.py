@@ -1,0 +1,155 @@
+"""What a part of the vector is: what it learns from, what it is asked, what it answers.
+
+A part is one file with one class. `fit` learns arrays from the training data; `users` computes a
+user's side from those arrays, the same for users of the training and for new ones, in training's
+validation, in serving and in evaluation. NumPy only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+from recsys.data.interactions import Interactions, Recency, attribute_rows, interactions_of
+from recsys.data.scale import FIVE_STARS, Scale
+from recsys.data.schema import Attribute, Attributes, parts
+from recsys.parts.content import Block, Kernel, movie_blocks, take
+
+if TYPE_CHECKING:
+    from recsys.training.options import Options
+
+NO_RECENCY = Recency()
+
+Array = NDArray[np.float32]
+Arrays = Mapping[str, NDArray]  # by name
+
+
+@dataclass(frozen=True)
+class Training:
+    """What parts learn from: U users, M movies and who rated what."""
+
+    vocabulary: Vocabulary
+    movies: Movies  # in the order of their rows
+    attributes: NDArray[np.int32]  # (U + 1, W) rows of the users' attributes; row 0 unknown
+    history: Interactions  # U + 1 rows, row 0 empty
+    scale: Scale = FIVE_STARS
+    seed: int = 0
+
+    @classmethod
+    def of(cls, dataset: Dataset, ratings: Ratings, seed: int = 0) -> "Training":
+        """Some ratings of a dataset; all its users and movies get rows."""
+        vocabulary = Vocabulary.of(dataset.users, dataset.movies)
+        return cls(
+            vocabulary,
+            dataset.movies.sorted(),
+            attribute_rows(dataset.users, vocabulary),
+            interactions_of(ratings, vocabulary),
+            dataset.scale,
+            seed,
+        )
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """(M + 1,) how many ratings each movie has."""
+        return np.bincount(self.history.indices, minlength=len(self.movies) + 1)
+
+    @cached_property
+    def raters(self) -> tuple[Interactions, NDArray[np.int64]]:
+        """Who rated each movie, M + 1 rows; (N,) the order that sorts entries by movie."""
+        return self.history.transposed(len(self.movies) + 1)
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The content of the M movies."""
+        return movie_blocks(self.movies, self.vocabulary)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The likeness of movies' content, scaled by the rated ones."""
+        rated = self.counts[1:] > 0
+        return Kernel.fit([take(block, rated) for block in self.blocks], seed=self.seed)
+
+
+class Asked(NamedTuple):
+    """What is known of B users at the moment of asking."""
+
+    user_rows: NDArray[np.int64]  # (B,) 0 for cold-start users
+    attributes: NDArray[np.int64]  # (B, W) rows of the attributes, 0 for unknown
+    described: Attributes  # whose rows `attributes` are
+    history: Interactions  # B rows, in the order of the users
+    recency: Recency
+    recent: Array  # (N,) weights of the history by recency; 0 for dislikes
+    shown: Array  # (N,) 1, or 0 for dislikes named with a query: they are no sighting
+    rated: NDArray[np.bool_]  # (N,) False of likes named with a query: they are no rating
+
+    @classmethod
+    def of(
+        cls,
+        user_rows: NDArray[np.int64],
+        attributes: NDArray[np.integer],
+        described: Attributes,
+        history: Interactions,
+        recency: Recency = NO_RECENCY,
+        shown: Array | None = None,
+        rated: NDArray[np.bool_] | None = None,
+    ) -> "Asked":
+        """With weights by recency, 0 of dislikes; all is shown and rated if not given."""
+        shown = np.ones(len(history.values), np.float32) if shown is None else shown
+        rated = np.ones(len(shown), bool) if rated is None else rated
+        seen, recent = shown > 0, shown.copy()
+        recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
+        sides = attributes.astype(np.int64, copy=False)
+        return cls(user_rows, sides, described, history, recency, recent, shown, rated)
+
+    def sides(self) -> list[tuple[Attribute, NDArray[np.int64]]]:
+        """Each attribute with the users' (B, width) rows of it."""
+        return list(parts(self.described, self.attributes))
+
+
+class Part(Protocol):
+    """A part of the vector: one or more slices, each asked by an inner product."""
+
+    name: str  # of the folder its arrays lie in
+    slices: tuple[str, ...]  # names of its pieces of the vector
+    by_ratings: bool  # for movies without ratings a movie counts by its ratings; else all alike
+
+    def fit(self, data: Training, options: "Options") -> Arrays:
+        """Learn the part.
+
+        Returns:
+            Arrays by name: of each slice (M + 1, size) movies by row, at most 1 long, row 0 being
+            0; and whatever `users` needs. Nothing where the data say nothing.
+        """
+        ...
+
+    def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
+        """(B, size) of each slice, for users trained on or not; none of a slice that is all 0.
+
+        Args:
+            tables: what `fit` returned, perhaps memory-mapped.
+        """
+        ...
+
+
+def unit(vectors: Array) -> Array:
+    """(..., D) brought to length 1; one that is all 0 stays so."""
+    lengths = np.sqrt(np.square(vectors).sum(-1, keepdims=True))
+    return vectors / np.maximum(lengths, np.float32(1e-6))
+
+
+def means(table: Array, rows: NDArray[np.integer]) -> Array:
+    """(B, V) the mean of each user's rows of a table, of (B, w) padded with -1."""
+    if rows.shape[1] == 1:
+        return table[rows[:, 0]]
+    mask = (rows >= 0)[:, :, None]
+    sums = (table[np.maximum(rows, 0)] * mask).sum(1)
+    return (sums / np.maximum(mask.sum(1), 1)).astype(np.float32)
+
+
+def side_effects(tables: Arrays, asked: Asked) -> Array | float:
+    """(B, V) the sum over the users' attributes of the tables `user_NAME`."""
+    return sum((means(tables[f"user_{each.name}"], rows) for each, rows in asked.sides()), 0.0)

@@ -1,0 +1,177 @@
+"""The rating factors: closed-form fit and fold-in, and the one inner product they are asked by."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from learned_from import asked, training
+
+from recsys.data.interactions import Interactions
+from recsys.data.scale import EVENTS
+from recsys.data.schema import Attribute
+from recsys.parts.factors import Factors
+from recsys.parts.part import Training
+from recsys.training.options import Options
+
+USERS, MOVIES = 120, 80
+DESCRIBED = (Attribute("one", "category", ("a", "b")), Attribute("two", "category", tuple("abc")))
+OPTIONS = Options(factor_dimension=4, factor_sweeps=8, factor_coordinates=5)
+
+
+class Pairs(NamedTuple):
+    """Ratings held out: rows of users and movies, and what the one gave the other."""
+
+    users: np.ndarray
+    movies: np.ndarray
+    ratings: np.ndarray
+
+
+class World:
+    """Ratings of two true factors and biases; the last user and the last movie have none."""
+
+    def __init__(self, low: float = 1.0, high: float = 5.0, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        p, q = rng.standard_normal((USERS + 1, 2)), rng.standard_normal((MOVIES + 1, 2))
+        a, b = rng.standard_normal(USERS + 1), rng.standard_normal(MOVIES + 1)
+        truth = 3 + 0.3 * a[:, None] + 0.4 * b + 0.5 * p @ q.T
+        noisy = np.clip(truth + 0.4 * rng.standard_normal(truth.shape), 1, 5)
+        noisy = low + (noisy - 1) * (high - low) / 4
+        seen = rng.random(truth.shape) < 0.5
+        seen[0] = seen[:, 0] = seen[-1] = seen[:, -1] = False
+        test = seen & (rng.random(truth.shape) < 0.2)
+        train = seen & ~test
+        history = Interactions.build(USERS, *np.nonzero(train), noisy[train])
+        self.test = Pairs(*np.nonzero(test), noisy[test])
+        attributes = np.stack([rng.integers(0, n, USERS + 1) for n in (3, 4)], 1)
+        attributes[0] = 0
+        genres = [tuple(g for g in "xyz" if rng.random() < 0.4) for _ in range(MOVIES)]
+        years = rng.integers(1950, 2000, MOVIES)
+        self.data = training(history, MOVIES, attributes, DESCRIBED, genres, years)
+
+
+def users_of(world: World, tables, rows=None, **more) -> np.ndarray:
+    rows = np.arange(USERS + 1) if rows is None else np.asarray(rows)
+    return Factors().users(tables, asked(world.data, rows, **more))["factors"]
+
+
+def predicted(world: World, tables) -> np.ndarray:
+    test = world.test
+    return (users_of(world, tables)[test.users] * tables["factors"][test.movies]).sum(1)
+
+
+def rmse(these: np.ndarray, those: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((these - those) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def tables(world: World):
+    return Factors().fit(world.data, OPTIONS)
+
+
+def test_a_user_folded_in_alone_equals_the_one_among_all(world, tables):
+    every = users_of(world, tables)
+    for user in (1, 17, USERS - 1):
+        np.testing.assert_allclose(users_of(world, tables, [user])[0], every[user], atol=1e-4)
+
+
+def test_the_order_of_a_history_does_not_matter(world, tables):
+    alone = world.data.history.take(np.array([5]))
+    turned = alone._replace(indices=alone.indices[::-1], values=alone.values[::-1])
+    one, other = (users_of(world, tables, [5], history=each) for each in (alone, turned))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_movies_are_at_most_1_long_and_the_unknown_one_is_0(tables):
+    lengths = np.linalg.norm(tables["factors"], axis=1)
+    assert lengths[0] == 0
+    assert lengths.max() < 1
+
+
+def test_better_than_biases_where_there_are_factors(world, tables):
+    options = Options(factor_dimension=0, factor_sweeps=8, factor_coordinates=0)
+    biases = Factors().fit(world.data, options)
+    error = rmse(predicted(world, tables), world.test.ratings)
+    assert error < 0.75 * rmse(predicted(world, biases), world.test.ratings)
+    assert error < 0.55  # the noise alone is .4
+
+
+def test_any_scale_of_ratings_gives_the_same_predictions(world, tables):
+    tenfold = World(0, 100)
+    again = predicted(tenfold, Factors().fit(tenfold.data, OPTIONS))
+    np.testing.assert_allclose(again, (predicted(world, tables) - 1) * 25, atol=0.05)
+
+
+def posterior_mean(world: World, tables, row: int, rated: np.ndarray) -> np.ndarray:
+    """(d,) [p, a] of a user, all terms written out from full covariances."""
+    precision, mean, scale, _ = tables["noise"]
+    d = OPTIONS.factor_dimension + 1
+    movies, ratings, _ = world.data.history.of(row)
+    full = np.zeros((MOVIES + 1, d, d))
+    up, across = np.triu_indices(d)
+    full[:, up, across] = full[:, across, up] = tables["moments"]
+    matrix, right = np.diag(1 / tables["variance"]), np.zeros(d)
+    for movie, rating in zip(movies[rated], ratings[rated], strict=True):
+        matrix = matrix + precision * full[movie]
+        f = np.append(tables["means"][movie, :-1], 1)
+        right = right + precision * (f * (rating - mean) / scale - tables["crosses"][movie])
+    profile = [0.3 * (code == np.arange(1, a.size + 1)) for a, code in
+               zip(DESCRIBED, world.data.attributes[row], strict=True)]  # fmt: skip
+    coordinates = tables["basis"][movies].sum(0) / np.sqrt(len(movies))
+    implicit = np.append(coordinates, 0.3 * np.log(len(movies))) - tables["centre"]
+    prior = np.concatenate([[1], *profile, implicit]) @ tables["weights"]
+    return np.linalg.solve(matrix, prior / tables["variance"] + right)
+
+
+@pytest.mark.parametrize("share", [1, 0.5, 0])
+def test_the_posterior_is_what_plain_algebra_gives(world, tables, share):
+    """The inner product is the rating; a movie named without a rating counts in the prior only."""
+    _, mean, scale, radius = tables["noise"]
+    count = world.data.history.counts[9]
+    rated = np.arange(count) < share * count
+    p = posterior_mean(world, tables, 9, rated)
+    movies = tables["means"].astype(float)
+    ratings = mean + scale * (movies[:, :-1] @ p[:-1] + movies[:, -1] + p[-1])
+    user = users_of(world, tables, [9], rated=rated)[0]
+    np.testing.assert_allclose((tables["factors"] @ user)[1:], ratings[1:], atol=1e-3)
+    np.testing.assert_allclose(tables["factors"][1:, -1], 1 / radius, rtol=1e-6)
+
+
+def test_what_was_not_rated_may_have_any_rating(world, tables):
+    history = world.data.history.take(np.array([3]))
+    some = np.arange(len(history.values)) > 0
+    values = np.where(some, history.values, 5).astype(np.float32)
+    pair = (history, history._replace(values=values))
+    one, same = (users_of(world, tables, [3], history=h, rated=some) for h in pair)
+    np.testing.assert_array_equal(one, same)
+
+
+def test_small_blocks_learn_the_same(world, tables, monkeypatch):
+    monkeypatch.setattr("recsys.parts.factors.SOLVED", 100)
+    again = predicted(world, Factors().fit(world.data, OPTIONS))
+    np.testing.assert_allclose(again, predicted(world, tables), atol=1e-3)
+
+
+def test_the_same_seed_learns_the_same(world, tables):
+    again = Factors().fit(world.data, OPTIONS)
+    for name, array in tables.items():
+        np.testing.assert_array_equal(array, again[name], err_msg=name)
+
+
+def one_rating(**more) -> Training:
+    return training(Interactions.build(1, [1], [1], [4]), 1, **more)
+
+
+def test_tiny_data_and_constant_ratings():
+    data = one_rating()
+    tables = Factors().fit(data, OPTIONS)
+    user = Factors().users(tables, asked(data, np.array([1])))["factors"][0]
+    assert tables["factors"][1] @ user == pytest.approx(4)
+
+
+def test_events_have_no_factors():
+    assert Factors().fit(one_rating(scale=EVENTS), OPTIONS) == {}
