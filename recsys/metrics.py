@@ -142,8 +142,8 @@ def ranking_task(
     )
 
 
-def best(task: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
-    """(E, k) ids of the allowed movies with the highest scores, best first, PADDING behind.
+def best(task: RankingTask, score: Scorer) -> NDArray[np.int64]:
+    """(E, DEPTH) ids of the allowed movies with the highest scores, best first, PADDING behind.
 
     Raises:
         ModelError: a score is NaN.
@@ -153,7 +153,7 @@ def best(task: RankingTask, score: Scorer, k: int = DEPTH) -> NDArray[np.int64]:
         scores = np.where(task.excluded(rows), -np.inf, score(task.user_ids[rows]))
         if np.isnan(scores).any():
             raise ModelError("a score is not a number", "train again", "train")
-        lists.append(top_k(scores, k))
+        lists.append(top_k(scores, DEPTH))
     columns = np.concatenate(lists)
     return np.where(columns >= 0, task.movie_ids[columns], PADDING)
 

@@ -212,11 +212,11 @@ class Comparison:
     def ours(self) -> Iterator[Row]:
         """Our model as it is served, and ranked in its other ways."""
         epoch = f"epoch {self.model.config['epoch']}"
-        row = self._row(OURS, epoch, self.served, self.exact)
+        row = self._row(OURS, epoch, self.exact, **self.served)
         yield row._replace(behind=None, rmse_behind=None)
         if self.problem.dataset.scale.rated:
-            yield self._ranked(BY_RATING, "", self.lists("rating"))
-            yield self._ranked(TUTORIAL, "", self.lists("tutorial"))
+            yield self._row(BY_RATING, "", self.lists("rating"))
+            yield self._row(TUTORIAL, "", self.lists("tutorial"))
 
     def baselines(self, chosen: Sequence[Baseline], choice: Problem) -> Iterator[Row]:
         """Each with the options that are best on validation."""
@@ -229,9 +229,9 @@ class Comparison:
             words = ", ".join(map(str, options))
             if baseline.predicts:
                 errors = self._errors(answer(self.test.user_ids, self.test.movie_ids))
-                yield self._row(baseline.name, words, errors)
+                yield self._row(baseline.name, words, None, **errors)
             else:
-                yield self._ranked(baseline.name, words, metrics.best(self.task, answer))
+                yield self._row(baseline.name, words, metrics.best(self.task, answer))
 
     def through(self, indexes: Sequence[str], uri: str = "") -> Iterator[Row]:
         """Our model asked through Milvus user by user, as `recommend` does, by each index.
@@ -257,7 +257,7 @@ class Comparison:
                 store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
                 used, lists = store.open(self.model.fingerprint).index, self._searched(store)
                 overlap = metrics.overlap(self.exact, lists)
-                row = self._ranked(IN_MILVUS, str(used), lists, overlap=overlap)
+                row = self._row(IN_MILVUS, str(used), lists, **{"overlap@10": overlap})
                 for other, others in before:
                     alike = (other.name, other.build) == (used.name, used.build) and other != used
                     if alike and not row.note and np.array_equal(others, lists):
@@ -284,21 +284,11 @@ class Comparison:
         values = outward(self.test.values), outward(predicted)
         return metrics.rating_metrics(self.test.user_ids, *values)
 
-    def _ranked(
-        self, name: str, chosen: str, lists: NDArray[np.int64], overlap: PerUser | None = None
-    ) -> Row:
-        by_user = metrics.ranking_metrics(self.task, lists)
-        return self._row(
-            name, chosen, by_user | ({"overlap@10": overlap} if overlap else {}), lists
-        )
-
     def _row(
-        self,
-        name: str,
-        chosen: str,
-        by_user: dict[str, PerUser],
-        lists: NDArray[np.int64] | None = None,
+        self, name: str, chosen: str, lists: NDArray[np.int64] | None = None, **more: PerUser
     ) -> Row:
+        by_user = {} if lists is None else metrics.ranking_metrics(self.task, lists)
+        by_user |= more
         behind = rmse_behind = None
         if "ndcg@10" in by_user:
             behind = metrics.difference(self.served["ndcg@10"], by_user["ndcg@10"], self.seed)

@@ -126,31 +126,34 @@ def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> N
     return neighbours
 
 
-def cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.float32]:
-    """(M, M) users of both movies / sqrt(users of one x users of the other)."""
-    return _normalised(_products(ratings, movie_ids))
+def cosine(
+    ratings: Ratings,
+    movie_ids: NDArray[np.integer],
+    values: NDArray[np.floating] | None = None,
+) -> NDArray[np.floating]:
+    """(M, M) users of both movies / sqrt(users of one x users of the other).
+
+    Args:
+        values: (N,) what each rating counts, 1 if not given.
+    """
+    products = _products(ratings, movie_ids, values)
+    lengths = np.sqrt(np.maximum(products.diagonal(), 1e-9))
+    return products / lengths / lengths[:, None]
 
 
-def adjusted_cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.float32]:
+def adjusted_cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
     """(M, M) cosines of what biases leave of ratings, shrunk where few users rated both movies.
 
     Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (WWW 2001).
     """
     rest = ratings.values - fit_biases(ratings, 5, 5)(ratings.user_ids, ratings.movie_ids)
-    both = _products(ratings, movie_ids)
-    return _normalised(_products(ratings, movie_ids, rest)) * (both / (both + SHRINKAGE))
+    both = _products(ratings, movie_ids, None)
+    return cosine(ratings, movie_ids, rest) * (both / (both + SHRINKAGE))
 
 
 def _products(
-    ratings: Ratings,
-    movie_ids: NDArray[np.integer],
-    values: NDArray[np.floating] | None = None,
-) -> NDArray[np.float32]:
-    """(M, M) sums over users of the products of what two movies' ratings count, 1 if not given."""
+    ratings: Ratings, movie_ids: NDArray[np.integer], values: NDArray[np.floating] | None
+) -> NDArray[np.floating]:
+    """(M, M) sums over users of the products of what two movies' ratings count."""
     x = matrix(ratings, np.unique(ratings.user_ids), movie_ids, values)
     return (x.T @ x).toarray()
-
-
-def _normalised(products: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.sqrt(np.maximum(products.diagonal(), 1e-9))
-    return (products / lengths / lengths[:, None]).astype(np.float32)
