@@ -9,6 +9,7 @@ with everything imported; the columns take 20 bytes a rating. For tables see `re
 
 import argparse
 import json
+import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,6 @@ from common import (
 )
 from generated import generated, write
 
-from recsys.data.readers.layouts import DAT_RATINGS
-from recsys.data.readers.problems import Problems
-from recsys.data.readers.ratings import _by_line, read_rating_file
 from recsys.preprocess import read_dataset
 
 
@@ -43,29 +41,17 @@ def python_split(folder: Path) -> None:
             times.append(int(time_))
 
 
-def read_only(folder: Path) -> None:
-    """read_rating_file: typed columns, the form and range of every line checked."""
-    read_rating_file(folder / "ratings.dat", DAT_RATINGS, Problems())
-
-
-def line_by_line(folder: Path) -> None:
-    """The line-by-line pass, which only blocks with a bad line need; read, not kept."""
-    path = folder / "ratings.dat"
-    with path.open("rb") as file:
-        line = 1
-        while block := file.read(2**22) + file.readline():
-            _by_line(block, line, DAT_RATINGS, path, Problems())
-            line += block.count(b"\n")
-
-
 def read_and_check(folder: Path) -> None:
     """read_dataset: movies and users too, known ids, no pair twice."""
     read_dataset(folder)
 
 
-READERS = {
-    reader.__name__: reader for reader in (python_split, read_only, read_and_check, line_by_line)
-}
+def with_bad_lines(folder: Path) -> None:
+    """The same of a file in which two lines are bad: those are left out."""
+    read_dataset(folder / "bad", skip_bad_lines=True)
+
+
+READERS = {reader.__name__: reader for reader in (python_split, read_and_check, with_bad_lines)}
 
 
 def measured(reader: str, folder: str) -> dict[str, float]:
@@ -87,6 +73,11 @@ def main() -> None:
         dataset = generated(asked.ratings)
         write(dataset, folder)
         del dataset
+        shutil.copytree(folder, folder / "bad")
+        lines = (folder / "ratings.dat").read_bytes().splitlines(keepends=True)
+        lines[len(lines) // 2] = b"1::2::3\n"
+        lines[-2] = b"1::two::3::4\n"
+        (folder / "bad" / "ratings.dat").write_bytes(b"".join(lines))
         columns = column_megabytes(asked.ratings)
         heading(f"{asked.ratings:,} generated ratings, seed 0, {columns:.0f} MB as columns")
         runs = {reader: partial(child, __file__, reader, name) for reader in READERS}

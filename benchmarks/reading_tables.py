@@ -7,12 +7,14 @@ their ids, half stars, sorted by user and movie, or fewer of all) as ratings.csv
 ratings.parquet, and reads them in fresh processes that have everything imported, the readers taking
 turns. Beside each stands what pyarrow takes to read the same file into its own columns, and polars
 where it is installed. Memory is what the peak of resident memory rose by; the columns we keep take
-20 bytes a rating. `--shuffled` writes the rows in any order, so that repeated ones must be sought.
+20 bytes a rating. `--before FOLDER` compares all of `recsys inspect` with that of another checkout.
+`--shuffled` writes the rows in any order, so that repeated ones must be sought.
 """
 
 import argparse
 import importlib.util
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -26,18 +28,19 @@ import pyarrow.compute  # before the clock starts
 from common import (
     by_turns,
     child,
+    clean_environment,
     column_megabytes,
+    cost,
     heading,
+    median,
     ratio,
     readers_table,
     seconds_and_megabytes,
     seconds_of,
+    table,
 )
 from pyarrow import csv, parquet
 
-from recsys.data.columns import Columns
-from recsys.data.readers.problems import Problems
-from recsys.data.readers.rating_table import read_rating_table
 from recsys.preprocess import read_dataset
 
 RATINGS, USERS, MOVIES = 32_000_204, 200_948, 87_585  # ML-32M's
@@ -72,6 +75,9 @@ def generated(ratings: int, seed: int = 0, shuffled: bool = False) -> pa.Table:
 def write(ratings: pa.Table, folder: Path) -> None:
     csv.write_csv(ratings, folder / "ratings.csv", csv.WriteOptions(quoting_style="none"))
     parquet.write_table(ratings, folder / "ratings.parquet")
+    with (folder / "ratings.csv").open("rb") as whole, (folder / "bad.csv").open("wb") as bad:
+        for row, line in enumerate(whole):  # two bad ones, far from each other
+            bad.write({len(ratings) // 2: b"1,2\n", len(ratings) - 9: b"x,1,2,3\n"}.get(row, line))
 
 
 def _polars(reader: str, path: Path) -> None:
@@ -80,19 +86,13 @@ def _polars(reader: str, path: Path) -> None:
     getattr(polars, reader)(path)
 
 
-def _read(path: Path) -> None:
-    """Columns found, typed and checked one by one."""
-    read_rating_table(path, Columns(), Problems())
-
-
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "csv pyarrow": ("ratings.csv", csv.read_csv),
     "csv polars": ("ratings.csv", partial(_polars, "read_csv")),
-    "csv read": ("ratings.csv", _read),
     "csv read and check": ("ratings.csv", read_dataset),  # movies and users known, none twice
+    "csv, bad rows": ("bad.csv", partial(read_dataset, skip_bad_lines=True)),
     "parquet pyarrow": ("ratings.parquet", parquet.read_table),
     "parquet polars": ("ratings.parquet", partial(_polars, "read_parquet")),
-    "parquet read": ("ratings.parquet", _read),
     "parquet read and check": ("ratings.parquet", read_dataset),
 }
 
@@ -116,12 +116,48 @@ def compare(folder: Path, ratings: int, rounds: int) -> None:
     readers_table(found, ratings, "x pyarrow's time", factors)
 
 
+def inspect(folder: Path, rounds: int, before: Path) -> None:
+    """Prints what all of `recsys inspect` takes, here and in another checkout, by turns.
+
+    Of processor time too: it says more than seconds where the machine has other work.
+    """
+    places = {"before": before, "now": Path(__file__).resolve().parents[1]}
+    files = ("ratings.csv", "bad.csv", "ratings.parquet")
+    runs = {
+        (file, name): partial(_inspected, place.resolve(), (folder / file).resolve())
+        for file in files
+        for name, place in places.items()
+    }
+    found = by_turns({" ".join(key): run for key, run in runs.items()}, rounds)
+    rows = []
+    for file, name in runs:
+        seconds, cpu, peak = (list(each) for each in zip(*found[f"{file} {name}"], strict=True))
+        old = found[f"{file} before"]
+        ratios = [ratio(times, [run[n] for run in old]) for n, times in enumerate((seconds, cpu))]
+        rows.append((file, name, f"{median(seconds):.1f}", f"{median(cpu):.1f}",
+                     *(f"{each:.2f}" for each in ratios), f"{median(peak):.0f}"))  # fmt: skip
+    table(("inspect", "", "seconds", "CPU s", "x before", "x CPU before", "peak MB"), rows)
+
+
+def _inspected(place: Path, file: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of processor time and megabytes of `recsys inspect`."""
+    used = [resource.getrusage(resource.RUSAGE_CHILDREN)]
+    command = [sys.executable, "-m", "recsys", "inspect", "-q", str(file)]
+    spent = cost(command, cwd=place, env=clean_environment(PYTHONPATH=str(place)))
+    used.append(resource.getrusage(resource.RUSAGE_CHILDREN))
+    cpu = [each.ru_utime + each.ru_stime for each in used]
+    return spent.seconds, cpu[1] - cpu[0], spent.megabytes
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--ratings", type=int, default=RATINGS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shuffled", action="store_true")
     parser.add_argument("--folder", type=Path, help="Where the tables are, or are to stay.")
+    parser.add_argument(
+        "--before", type=Path, help="Another checkout: compare `recsys inspect` with its own."
+    )
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
@@ -140,7 +176,10 @@ r.write(r.generated({asked.ratings}, shuffled={asked.shuffled}), Path({str(folde
         heading(
             f"{asked.ratings:,} generated ratings, seed 0, {columns:.0f} MB as columns, {order}"
         )
-        compare(folder, asked.ratings, asked.rounds)
+        if asked.before:
+            inspect(folder, asked.rounds, asked.before)
+        else:
+            compare(folder, asked.ratings, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -2,34 +2,30 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.columns import NONE, Columns
 from recsys.data.dataset import NO_WORD, Dataset, Movies, Vocabulary, padded
 from recsys.data.files import replacing_file
-from recsys.data.ids import MAX_ID as LARGEST_ID
-from recsys.data.ids import Id, as_text, id_array, is_text
-from recsys.data.readers.described import field_name
-from recsys.data.readers.fields import MAX_ID, row_numbers, whole_number
-from recsys.data.readers.layouts import ENCODED_MOVIES, movie_layout
-from recsys.data.readers.movies import read_movie_file
-from recsys.data.readers.problems import Problems
-from recsys.data.readers.reading import no_table, note_genres, noted, read_all
-from recsys.data.readers.records import records
-from recsys.data.readers.table_files import is_table
-from recsys.data.readers.tables import read_movie_table
-from recsys.data.readers.tabular import Understood
-from recsys.data.readers.text import file_bytes
+from recsys.data.ids import as_text, is_text
+from recsys.data.readers.describe import field_name
+from recsys.data.readers.formats import Rejects, file_bytes, open_table
+from recsys.data.readers.read import Side, movies_of, note_genres, noted, read_all
+from recsys.data.readers.roles import NONE, Columns, dialect_of_items, family, no_table
+from recsys.data.readers.values import whole_number
+from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
 
+ENCODED = family("::", "item", "words", "genres")
+MAX_ROW = 2**31 - 1
 _ENCODED = re.compile(r"[^:]+::[\d,]*::[\d,]*")
 
 
@@ -74,8 +70,35 @@ def read_dataset(
         complete=bool(skip_bad_lines),
         log=log,
     )
-    _settle(read.path, len(read.dataset.ratings), read.problems, skip_bad_lines, log)
+    _settle(read.path, len(read.dataset.ratings), read.rejects, skip_bad_lines, log)
     return read.dataset
+
+
+def inspected(
+    data: Path | str,
+    items: Path | str | None = None,
+    users: Path | str | None = None,
+    columns: Columns = Columns(),
+    *,
+    liked_from: float | None = None,
+    repeats: str | None = None,
+    log: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """What `recsys inspect --json` prints: how ratings are understood, and what they look like.
+
+    Bad lines are counted, the first ten are in words. Arguments are those of `read_dataset`.
+    """
+    read = read_all(*(data, items, users, columns), liked_from=liked_from, repeats=repeats, log=log)
+    return {
+        "name": read.dataset.name,
+        **summary(read.dataset),
+        "columns": read.understood,
+        "unused": read.unused,
+        "bad_lines": len(read.rejects),
+        "duplicates": read.duplicates,
+        "empty_fields": read.rejects.empty_cells,
+        "first_bad_lines": read.rejects.listed(),
+    }
 
 
 def read_movies(
@@ -99,48 +122,45 @@ def read_movies(
     'Toy Story (1995)'
     """
     path = Path(path)
-    problems = Problems()
+    rejects = Rejects()
     for name, kind in columns.kinds:
         known = kinds.get(field_name(name), kind)
         if kind not in (NONE, known):
             cause = f"{path}: {name} cannot be {kind}, the model takes it for {known}"
             raise QueryError(cause, "leave it as it is, or out", "column")
     whole = columns._replace(kinds=tuple({**kinds, **dict(columns.kinds)}.items()))
-    if is_table(path):
-        movies, understood = read_movie_table(path, whole, problems)
-    else:
-        if any(columns[:-1]):
-            raise no_table(path, "file")
-        movies, own = read_movie_file(path, movie_layout(path), problems, dict(whole.kinds))
-        understood = Understood({}, own.unused, own.words)
+    dialect = dialect_of_items(path, file_bytes(path, 2**16).split(b"\n")[0])
+    if dialect and any(columns[:-1]):
+        raise no_table(path, "file")
+    movies, understood = movies_of(open_table(path, dialect), whole, rejects)
     noted([(path, understood)], columns, {}, log)
     note_genres(movies, path, log)
-    _settle(path, len(movies), problems, skip_bad_lines, log)
+    _settle(path, len(movies), rejects, skip_bad_lines, log)
     return movies
 
 
 def _settle(
-    path: Path, left: int, problems: Problems, skip: SkipBadLines, log: Callable[[str], None]
+    path: Path, left: int, rejects: Rejects, skip: SkipBadLines, log: Callable[[str], None]
 ) -> None:
     """Raise what there is to raise, or log what was dropped."""
-    if problems and not skip:
-        raise problems.error()
+    if rejects and not skip:
+        raise rejects.error()
     if not left:
-        found = f"the bad lines: {problems.summary()}" if problems else "none was found"
+        found = f"the bad lines: {rejects.summary()}" if rejects else "none was found"
         raise DataError(
             f"{path}: no usable line is left, {found}", "correct the file or name another", "file"
         )
-    if not problems:
+    if not rejects:
         return
-    bad = problems.counts[path]
+    bad = rejects.counts[path]
     if skip != "all" and bad > MANY_LINES and bad > MANY_SHARE * (left + bad):
         raise DataError(
             f"{path}: {bad:,} of {left + bad:,} lines are bad, more than one in a hundred; "
-            f"the first: {problems.listed()[0]}",
+            f"the first: {rejects.listed()[0]}",
             "correct the file, or leave out all the same",
             "skip_all_bad_lines",
         )
-    log(problems.summary())
+    log(rejects.summary())
 
 
 class Encoded(NamedTuple):
@@ -186,23 +206,28 @@ def read_movies_data(
     Raises:
         DataError: the lines that are not of that form.
     """
-    most_words = len(vocabulary.words) if vocabulary else MAX_ID
-    most_genres = len(vocabulary.genres) if vocabulary else MAX_ID
+    limits = {
+        "words": ("a word's row", len(vocabulary.words) if vocabulary else MAX_ROW),
+        "genres": ("a genre's row", len(vocabulary.genres) if vocabulary else MAX_ROW),
+    }
+    rejects = Rejects()
+    side = Side(
+        open_table(path, ENCODED), {name: name for name in ENCODED.names}, "item", "movie", rejects
+    )
+    lists = [side.parsed(side.cells[name], partial(_rows, what=what, largest=largest), [])
+             for name, (what, largest) in limits.items()]  # fmt: skip
+    side.once()
+    if rejects:
+        raise rejects.error("correct the line, or encode the movies again", "preprocess")
+    ids = side.ids()
+    text = vocabulary is not None and is_text(vocabulary.movie_ids)
+    return as_text(ids) if text else ids, padded(lists[0]), padded(lists[1])
 
-    text_ids = vocabulary is not None and is_text(vocabulary.movie_ids)
 
-    def encoded(row: dict[str, str]) -> tuple[Id, tuple[list[int], list[int]]]:
-        field = row["movie_id"]
-        movie_id = field if text_ids else whole_number(field, "a movie id", LARGEST_ID)
-        words = row_numbers(row["words"], "a word's row", most_words)
-        return movie_id, (words, row_numbers(row["genre_rows"], "a genre's row", most_genres))
-
-    problems = Problems()
-    found = records(path, ENCODED_MOVIES, problems, "movie", encoded)
-    if problems:
-        raise problems.error("correct the line, or encode the movies again", "preprocess")
-    titles, genres = ([each[part] for each in found.values()] for part in (0, 1))
-    return id_array(found), padded(titles), padded(genres)
+def _rows(text: str | None, what: str, largest: int) -> list[int]:
+    """Numbers separated by commas, of which one may stand at the end; an empty list is one."""
+    text = (text or "").strip().removesuffix(",")
+    return [whole_number(each, what, largest) for each in text.split(",")] if text else []
 
 
 def is_movies_data(path: Path) -> bool:

@@ -55,25 +55,15 @@ def inspect(data: str, source: Source, json: bool) -> None:
 
     Example: recsys inspect data/sample
     """
-    from recsys.data.summary import summary
-    from recsys.preprocess import read_all
+    from recsys.preprocess import inspected
 
-    read = read_all(
+    found = inspected(
         *(data, source.items, source.users, source.columns),
         liked_from=source.liked_from,
         repeats=source.repeats,
         log=log,
     )
-    found = {"name": read.dataset.name, **summary(read.dataset)}
-    found |= {
-        "columns": read.understood,
-        "unused": read.unused,
-        "bad_lines": len(read.problems),
-        "duplicates": read.problems.kinds["duplicate"],
-        "empty_fields": read.problems.kinds["missing"],
-        "first_bad_lines": read.problems.listed(),
-    }
-    for line in read.problems.listed():
+    for line in found["first_bad_lines"]:
         log(line)
     click.echo(as_json(found) if json else _summary(found))
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from recsys.cli.prompt import log, no_bar, with_remedy
-from recsys.data.columns import KINDS, NONE, REPEATS, Columns
 from recsys.data.movielens import AGE_NAMES, AGES, JOBS, MAX_AGE
+from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
 from recsys.errors import RecsysError, quoted
 from recsys.milvus.address import MilvusAddress
 from recsys.serving import DEFAULT

@@ -4,6 +4,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.movielens import LIKED
@@ -19,12 +20,11 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     ratings that the most rated hundredth of the movies (at least one) has.
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
-    _, by_movie = np.unique(r.movie_ids, return_counts=True)
-    _, by_user = np.unique(r.user_ids, return_counts=True)
+    by_movie, by_user = _counts(r.movie_ids), _counts(r.user_ids)
     top = max(1, round(TOP_SHARE * len(by_movie)))
     most = np.sort(by_movie)[::-1]
     known = {each.name: int((rows > 0).any(1).sum()) for each, rows in users.parts()}
-    timed = r.times[r.times > 0]
+    timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
     return {
         "ratings": len(r),
         "users": len(users),
@@ -54,15 +54,28 @@ def _histogram(dataset: Dataset) -> dict[str, int]:
 
     Nothing of events.
     """
+    import pyarrow
+
     if not dataset.scale.rated or not len(dataset.ratings):
         return {}
-    ratings = np.round(dataset.scale.outward(dataset.ratings.values), 4)
-    values, counts = np.unique(ratings, return_counts=True)
+    found = pyarrow.array(dataset.ratings.values).value_counts()  # no sorting of all of them
+    ratings = np.round(dataset.scale.outward(found.field("values").to_numpy()), 4)
+    counts = found.field("counts").to_numpy()
+    values, places = np.unique(ratings, return_inverse=True)
     if len(values) <= MOST_BARS:
-        return {f"{v:g}": int(n) for v, n in zip(values, counts, strict=True)}
-    counts, edges = np.histogram(ratings, BINS)
+        counts = np.bincount(places, counts).astype(int)
+        return {f"{v:g}": n for v, n in zip(values, counts.tolist(), strict=True)}
+    counts, edges = np.histogram(ratings, BINS, weights=counts)
     spans = zip(edges[:-1], edges[1:], counts, strict=True)
     return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
+
+
+def _counts(ids: NDArray[np.int32]) -> NDArray[np.int64]:
+    """How often each of the different ids is there, in their order."""
+    if ids.max(initial=0) > 4 * len(ids):
+        return np.unique(ids, return_counts=True)[1]
+    counts = np.bincount(ids)
+    return counts[counts > 0]
 
 
 def _day(seconds: int) -> str | None:

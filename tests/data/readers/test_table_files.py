@@ -10,9 +10,9 @@ from dialects import MOVIES, NAMES, ROWS, csv, same
 from families import ATOMIC, put
 from pyarrow import parquet
 
-from recsys.data.columns import Columns
 from recsys.data.dataset import Dataset
 from recsys.data.ids import MAX_ID
+from recsys.data.readers.roles import Columns
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset, read_movies
 

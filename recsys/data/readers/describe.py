@@ -1,16 +1,19 @@
-"""Columns that describe movies or users: of what kind each is, or why it is of no use."""
+"""Columns that describe movies or users: of what kind each is, or why it is of no use; profiles."""
 
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from recsys.data.columns import NONE
 from recsys.data.dataset import title_words
+from recsys.data.movielens import AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS
+from recsys.data.readers.formats import BadCell
+from recsys.data.readers.roles import NONE, Dialect
+from recsys.data.readers.values import whole_number
 from recsys.data.schema import Column, in_digits
 from recsys.errors import QueryError, quoted
 
@@ -209,3 +212,60 @@ def _in_words(column: Column) -> str:
         return f"text ({len({w for each in column.values for w in title_words(each)}):,} words)"
     several = column.values if column.kind == "categories" else [(v,) for v in column.values]
     return f"{column.kind} ({len({v for each in several for v in each if v}):,})"
+
+
+def profile_parser(role: str, dialect: Dialect | None) -> Callable[[str | None], Any]:
+    """What makes a gender, an age in years or a job of a cell, "" where it is unknown.
+
+    In `users.dat` ages and jobs are MovieLens' codes; in the files of families a gender is M or F,
+    and only atomic ones have empty cells. It raises BadCell.
+    """
+    codes, strict = (dialect.codes, dialect.strict) if dialect else (False, False)
+    full = dialect is not None and strict and not dialect.header
+
+    def parse(cell: str | None) -> Any:
+        text = (cell or "").strip()
+        if not text and not full:
+            return ""
+        return _PROFILE[role, codes](text if strict else _GENDERS.get(text.lower(), text))
+
+    return parse
+
+
+def _one_of(text: str, known: Sequence[str], what: str) -> int:
+    """The position of a text among the known ones."""
+    if text not in known:
+        raise BadCell(f"unknown {what} {quoted(text)}, expected one of {', '.join(known)}")
+    return known.index(text)
+
+
+def _age(text: str) -> float:
+    text = text.removesuffix(".0")
+    if (age := whole_number(text, "an age in years", MAX_AGE)) < AGES[0]:
+        raise BadCell(f"expected an age in years from {AGES[0]} to {MAX_AGE}, got {quoted(text)}")
+    return age
+
+
+def _job(text: str) -> str:
+    """A job by ML-100K's name or by ML-1M's number."""
+    if text.isdigit():
+        return _job_of_code(text)
+    _one_of(text, tuple(OCCUPATIONS), "occupation")
+    return OCCUPATIONS[text]
+
+
+def _job_of_code(text: str) -> str:
+    return JOBS[_one_of(text, [str(job) for job in range(len(JOBS))], "job code")]
+
+
+_GENDERS = {"male": "M", "female": "F", "m": "M", "f": "F"}
+_PROFILE: dict[tuple[str, bool], Callable[[str], Any]] = {
+    **dict.fromkeys(
+        [("gender", False), ("gender", True)],
+        lambda text: GENDERS[_one_of(text, GENDERS, "gender")],
+    ),
+    ("age", False): _age,
+    ("age", True): lambda text: AGES[_one_of(text, [str(age) for age in AGES], "age code")],
+    ("job", False): _job,
+    ("job", True): _job_of_code,
+}

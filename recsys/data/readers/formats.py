@@ -1,0 +1,612 @@
+"""Files of any format to blocks of columns, the row of each cell, and rows that are none.
+
+Cells are numbers where all of a block's column plainly are, else text as bytes, or what Parquet and
+JSON have. A format is a function in `FORMATS` from a path to a `Table`; how text is separated and
+what its columns are called is a `Dialect`: sniffed, or given, as that of `ratings.dat` is.
+
+pyarrow and NumPy are imported inside functions, so that this module is there at once.
+"""
+
+import csv
+import json
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recsys.data.readers.roles import PACKED, Dialect, is_number, numbered, suffix
+from recsys.errors import DataError, quoted
+
+NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")  # no numbers and no ids
+DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of these does
+LINES = 100  # looked at for how a file is written, at most
+START, SAMPLE = 2**16, 1000  # bytes, and rows of Parquet, looked at likewise
+BLOCK = 2**22  # bytes parsed at a time
+LONGEST = 2**26  # bytes in which quotes must end
+LISTED = 10  # bad rows that are listed in words; the others are counted
+BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+_STAND_IN = b"\x1f"  # for "::": pyarrow knows separators of one character
+_VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
+_BLANK = "blank line, expected none"
+# What a column of separated text is read as: where all of a block is so, and else.
+_TYPES = {"id": ("int32", "codes"), "rating": ("float", "codes"), "time": ("int64", "binary")}
+
+
+class BadCell(ValueError):
+    """What was found in a cell and what was expected."""
+
+
+class Rejects:
+    """The bad rows of the files being read: all counted, the first ten of each file in words.
+
+    >>> rejects = Rejects()
+    >>> rejects.add(Path("movies.dat"), ":{}".format, [3], lambda i: "expected a title, found none")
+    >>> str(rejects.error("correct the line"))
+    'movies.dat:3: expected a title, found none; correct the line'
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Path] = Counter()
+        self.empty_cells = 0  # rows that are bad for an empty cell
+        self._listed: dict[Path, list[tuple[int, str]]] = {}
+
+    def add(
+        self,
+        path: Path,
+        place: Callable[[int], str],
+        rows: Sequence[int],
+        words: Callable[[int], str],
+    ) -> None:
+        """Ascending rows of a file; `words(i)` is called for listed ones only."""
+        if not len(rows):
+            return
+        self.counts[path] += len(rows)
+        listed = self._listed.setdefault(path, [])
+        listed += [(int(row), f"{path}{place(int(row))}: {words(i)}")
+                   for i, row in enumerate(rows[:LISTED])]  # fmt: skip
+        listed[:] = sorted(listed)[:LISTED]
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def listed(self) -> list[str]:
+        """The first ten, file by file in the order they were read."""
+        return [words for each in self._listed.values() for _, words in each][:LISTED]
+
+    def error(
+        self,
+        remedy: str = "correct the line, or leave bad lines out",
+        fix: str = "skip_bad_lines",
+    ) -> DataError:
+        """A line for each that is listed, and how many more there are."""
+        listed = self.listed()
+        rest = len(self) - len(listed)
+        more = [f"... and {rest} more bad lines"] if rest else []
+        return DataError("\n".join([*listed, *more]), remedy, fix)
+
+    def summary(self) -> str:
+        """What was dropped, in one line."""
+        files = ", ".join(f"{count} of {path.name}" for path, count in self.counts.items())
+        return f"dropped {len(self)} bad lines ({files}), the first: {self.listed()[0]}"
+
+
+class Block(NamedTuple):
+    """Some rows of a file."""
+
+    columns: dict[str, Any]  # cells by the names of the columns, arrays of pyarrow
+    rows: Any  # (N,) the row of each, counted from 0: a range, or ascending numbers
+    rejected: Sequence[tuple[int, str]]  # rows that are none, and why
+    size: int  # rows of the file, blank ones too
+
+
+class Table(NamedTuple):
+    """A file that was opened: the names of its columns, and what reads them."""
+
+    path: Path
+    names: tuple[str, ...]
+    blocks: Callable[[Mapping[str, str], bool], Iterator[Block]]  # of columns, or of a beginning
+    place: Callable[[int], str]  # of a row, behind the name of the file
+    dialect: Dialect | None = None  # of separated text
+
+    @property
+    def named(self) -> bool:
+        """Whether the file names its columns."""
+        return not is_number(self.names[0])
+
+    @property
+    def strict(self) -> bool:
+        """Whether it is of a family whose files have no blank lines and no second ratings."""
+        return self.dialect is not None and self.dialect.strict
+
+    def read(self, holds: Mapping[str, str], rejects: Rejects) -> tuple[dict[str, list[Any]], Any]:
+        """Columns as lists of arrays, and the row of each cell; blank rows are left out.
+
+        Args:
+            holds: "id", "rating", "time" or "text", by the names of the columns.
+        """
+        import numpy as np
+
+        columns: dict[str, list[Any]] = {name: [] for name in holds}
+        parts: list[Any] = []
+        first = 0
+        with readable(self.path):
+            for block in self.blocks(holds, False):
+                bad = block.rejected
+                rows = [first + row for row, _ in bad]
+                rejects.add(self.path, self.place, rows, [words for _, words in bad].__getitem__)
+                for name, each in block.columns.items():
+                    columns[name].append(each)
+                plain = isinstance(block.rows, range)
+                parts.append(range(first, first + len(block.rows)) if plain
+                             else np.asarray(block.rows) + first)  # fmt: skip
+                first += block.size
+        if all(isinstance(each, range) for each in parts):  # else a row is missing
+            return columns, range(first)
+        return columns, np.concatenate([np.asarray(each, np.int64) for each in parts])
+
+    def beginning(self) -> dict[str, list[Any]]:
+        """All columns of the first rows: text, or what else they hold; None for an empty cell."""
+        cells: dict[str, list[Any]] = {name: [] for name in self.names}
+        with readable(self.path):
+            for block in self.blocks(dict.fromkeys(self.names, "sample"), True):
+                for name, column in block.columns.items():
+                    cells[name] += map(decoded, column.to_pylist())
+        return cells
+
+
+def open_table(path: Path, dialect: Dialect | None = None) -> Table:
+    """Find out how a file is written and what its columns are called.
+
+    Args:
+        dialect: how it is written, if that is not to be found out.
+
+    Raises:
+        DataError: it cannot be read, names no columns, or is written in a way not supported.
+    """
+    file_bytes(path, 16)
+    if dialect:
+        return separated(path, dialect)
+    table = FORMATS.get(suffix(path), separated)(path)
+    twice = [name for name in dict.fromkeys(table.names) if name and table.names.count(name) > 1]
+    if twice:
+        cause = f"{path}: two columns are called {quoted(twice[0])}"
+        raise DataError(cause, "rename one of them", "file")
+    return table
+
+
+def separated(path: Path, dialect: Dialect | None = None) -> Table:
+    """Text in which a character or two separate the cells: CSV, TSV, `.dat`, `u.*`, `.inter`."""
+    start = _start(path)
+    if dialect is None:
+        check_text(path, start)
+        dialect = _sniffed(path, start)
+    elif not dialect.names:
+        first = decoded(start.split(b"\n")[0].rstrip(b"\r"))
+        dialect = dialect._replace(names=tuple(first.split(dialect.separator)))
+    several = [dialect.quotes and b'"' in start]  # lines a row may have
+
+    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
+        several[0] |= dialect.quotes and b'"' in start
+        parse = partial(_parsed, dialect, holds, [0 if {*holds.values()} & {*_TYPES} else LINES])
+        source = iter([start[: _end(start) or None]]) if sample else text_blocks(path, several)
+        with ThreadPoolExecutor(2) as pool:
+            waiting: deque[Any] = deque()
+            header = int(dialect.header)
+            for each in source:
+                waiting.append(pool.submit(parse, each, header))
+                header = 0
+                if len(waiting) > 2:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def place(row: int) -> str:
+        return f": row {row + 1}" if several[0] else f":{row + 1 + dialect.header}"
+
+    return Table(path, dialect.names, blocks, place, dialect)
+
+
+def _parsed(
+    dialect: Dialect, holds: Mapping[str, str], failed: list[int], data: bytes, header: int
+) -> Block:
+    """A block of separated text, as numbers unless that has failed too often."""
+    import pyarrow as pa
+
+    if dialect.separator == "::":
+        data = data.replace(b"::", _STAND_IN)
+    if not (data.isascii() or is_utf8(data)):  # pyarrow can tell of bad rows in UTF-8 only
+        block = _parsed_as(dialect, holds, 1, data.decode("latin-1").encode(), header)
+        return block._replace(columns={n: _latin(each) for n, each in block.columns.items()})
+    if failed[0] < 3:
+        try:
+            block = _parsed_as(dialect, holds, 0, data, header)
+            if "id" not in holds.values() or not _leading_zero(data, dialect.separator):
+                return block
+        except pa.ArrowInvalid:
+            pass
+        failed[0] += 1
+    return _parsed_as(dialect, holds, 1, data, header)
+
+
+def _parsed_as(
+    dialect: Dialect, holds: Mapping[str, str], plan: int, data: bytes, header: int
+) -> Block:
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import csv as reader
+
+    bad: list[tuple[int, str]] = []
+
+    def leave_out(row: Any) -> str:
+        expected = (f"expected {row.expected_columns} fields separated by {dialect.separator!r}, "
+                    f"got {row.actual_columns}")  # fmt: skip
+        blank = dialect.strict and not row.text.strip()
+        bad.append((row.number - 1 - header, _BLANK if blank else expected))
+        return "skip"
+
+    own = {name: f"c{place}" for place, name in enumerate(dialect.names)}  # of any encoding
+    kinds = {
+        own[name]: _TYPES.get(each, ("binary", "binary"))[plan] for name, each in holds.items()
+    }
+    codes = pa.dictionary(pa.int32(), pa.binary())
+    two = dialect.separator == "::"
+    table = reader.read_csv(
+        pa.BufferReader(data),
+        reader.ReadOptions(
+            column_names=list(own.values()),
+            skip_rows=header,
+            use_threads=False,  # else bad rows have no number
+            block_size=max(1, len(data)),
+        ),
+        reader.ParseOptions(
+            delimiter=_STAND_IN.decode() if two else dialect.separator,
+            quote_char='"' if dialect.quotes and not two else False,
+            newlines_in_values=dialect.quotes and b'"' in data,
+            ignore_empty_lines=False,
+            invalid_row_handler=leave_out,
+        ),
+        reader.ConvertOptions(
+            include_columns=list(kinds),
+            column_types={
+                name: codes if each == "codes" else pa.type_for_alias(each)
+                for name, each in kinds.items()
+            },
+            null_values=[""] if dialect.strict or "text" in holds.values() else list(NULLS),
+            strings_can_be_null=True,
+        ),
+    )
+    rows: Any = range(len(table))
+    size = len(table) + len(bad)
+    if bad:
+        rows = np.setdiff1d(np.arange(size), [row for row, _ in bad])
+    columns = {name: _one(each) for name, each in zip(holds, table.columns, strict=True)}
+    if columns and all(each.null_count for each in columns.values()):
+        empty = [each.is_null().to_numpy(zero_copy_only=False) for each in columns.values()]
+        blank = np.logical_and.reduce(empty)
+        if blank.any():
+            bad += [(row, _BLANK) for row in np.asarray(rows)[blank].tolist() if dialect.strict]
+            columns = {name: each.filter(pa.array(~blank)) for name, each in columns.items()}
+            rows = np.asarray(rows)[~blank]
+    return Block(columns, rows, sorted(bad), size)
+
+
+def _latin(column: Any) -> Any:
+    """A column of cells as they were before their bytes were taken for characters."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(column.indices, _latin(column.dictionary))
+    cells = [cell and cell.decode().encode("latin-1") for cell in column.to_pylist()]
+    return pa.array(cells, pa.binary())
+
+
+def _one(column: Any) -> Any:
+    """A column of a block as one array."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return column.unify_dictionaries().combine_chunks()
+
+
+def _leading_zero(data: bytes, separator: str) -> bool:
+    """Whether a number begins as in 007, which pyarrow takes for 7."""
+    import numpy as np
+
+    characters, step = np.frombuffer(data, np.uint8), 2**17
+    zero, ten = np.uint8(ord("0")), np.uint8(10)
+    for start in range(0, len(characters), step):  # in parts that a processor's cache holds
+        part = characters[start : start + step + 2]
+        before = part[:-2]
+        found = before < np.uint8(ord("-"))  # a comma, quote, tab, space or line end
+        if separator in "|;":
+            found |= before == np.uint8(ord(separator))
+        found &= part[1:-1] == zero
+        found &= part[2:] - zero < ten
+        if found.any():
+            return True
+    return data[:1] == b"0" and data[1:2].isdigit()
+
+
+def _start(path: Path) -> bytes:
+    """The beginning of a text file, unpacked and in UTF-8 where it is UTF-16."""
+    with readable(path), _stream(path) as stream:
+        start = stream.read(START)
+    start = start.removeprefix(BOM)
+    check_beginning(path, start)
+    return start
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as stream:
+        start = stream.read(2)
+    with pa.input_stream(str(path), compression="detect") as stream:
+        wide = start in UTF16
+        yield pa.transcoding_input_stream(stream, "utf-16", "utf-8") if wide else stream
+
+
+def text_blocks(path: Path, several: list[bool] | None = None) -> Iterator[bytes]:
+    """A text file in blocks of whole lines.
+
+    Args:
+        several: a row may have several lines, in quotes; set where there are quotes.
+    """
+    with _stream(path) as stream:
+        left = stream.read(len(BOM)).removeprefix(BOM)
+        while data := stream.read(BLOCK):
+            if several is not None and (b'"' in left or b'"' in data):
+                data, left = left + data, b""
+            if end := _end(data, several):
+                yield b"".join((left, memoryview(data)[:end]))
+                left = data[end:]
+            else:
+                left += data
+        if left:
+            yield left
+
+
+def _end(block: bytes, several: list[bool] | None = None) -> int:
+    """Where the last line of a block ends that is not within quotes."""
+    end = block.rfind(b"\n") + 1
+    if several is None or b'"' not in block or len(block) > LONGEST:
+        return end
+    several[0] = True
+    odd = block.count(b'"', 0, end) % 2
+    while odd and end:
+        before = block.rfind(b"\n", 0, end - 1) + 1
+        odd = (odd + block.count(b'"', before, end)) % 2
+        end = before
+    return end
+
+
+def json_lines(path: Path) -> Table:
+    """An object a line: by pyarrow where all of a block are of one shape, else one by one."""
+    start = _start(path)
+    check_text(path, start)
+    if start.lstrip().startswith(b"["):
+        cause = f"{path}: a JSON array, expected an object a line"
+        raise DataError(cause, "write it as JSON lines", "file")
+    names: dict[str, None] = {}
+    for line in start.splitlines()[: 2 * LINES]:
+        try:
+            names.update(dict.fromkeys(_object(line)))
+        except BadCell:
+            continue
+    if not names:
+        raise DataError(f"{path}:1: expected a JSON object a line", "name another", "file")
+
+    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
+        source = iter([start[: _end(start) or None]]) if sample else text_blocks(path)
+        return (_objects(block, list(holds)) for block in source)
+
+    return Table(path, tuple(names), blocks, lambda row: f":{row + 1}")
+
+
+def _objects(block: bytes, names: Sequence[str]) -> Block:
+    import pyarrow as pa
+    from pyarrow import json as reader
+
+    lines = block.removesuffix(b"\n").split(b"\n")
+    try:
+        options = reader.ReadOptions(block_size=len(block) + 1)
+        table = reader.read_json(pa.BufferReader(block), options)
+        table.validate(full=True)  # text must be UTF-8
+        if len(table) == len(lines):
+            columns = {name: _one(table.column(name)) if name in table.column_names
+                       else pa.nulls(len(table)) for name in names}  # fmt: skip
+            return Block(columns, range(len(table)), [], len(table))
+    except pa.ArrowException:
+        pass
+    objects: list[dict[str, Any]] = []
+    rows: list[int] = []
+    bad: list[tuple[int, str]] = []
+    for row, line in enumerate(lines):
+        try:
+            if line.strip():
+                objects.append(_object(line))
+                rows.append(row)
+        except BadCell as problem:
+            bad.append((row, str(problem)))
+    import numpy as np
+
+    columns = {name: _array([each.get(name) for each in objects]) for name in names}
+    return Block(columns, np.array(rows, np.int64), bad, len(lines))
+
+
+def _array(cells: list[Any]) -> Any:
+    """Cells as an array; of several types as text."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(cells)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([each if each is None or isinstance(each, str) else json.dumps(each)
+                         for each in cells], pa.string())  # fmt: skip
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(decoded(line))
+    except (ValueError, RecursionError):
+        raise BadCell(f"expected a JSON object, found {quoted(decoded(line.strip()))}") from None
+    if not isinstance(found, dict):
+        raise BadCell(f"expected a JSON object, found {quoted(str(found))}")
+    return found
+
+
+def parquet(path: Path) -> Table:
+    """Columns that have types already, read as they are."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet as reader
+
+    source: Any = str(path)
+    with readable(path):
+        if path.suffix.lower() in PACKED:
+            with pa.input_stream(str(path), compression="detect") as stream:
+                source = pa.py_buffer(stream.read())
+        file = reader.ParquetFile(source if isinstance(source, str) else pa.BufferReader(source))
+    groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    ends = np.cumsum(groups)
+
+    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
+        for batch in file.iter_batches(SAMPLE if sample else 2**17, columns=list(holds)):
+            batch.validate(full=True)
+            columns = {name: batch.column(name) for name in holds}
+            yield Block(columns, range(len(batch)), [], len(batch))
+            if sample:
+                break
+
+    def place(row: int) -> str:
+        group = int(np.searchsorted(ends, row, "right"))
+        return f": row group {group + 1}, row {row - int(ends[group]) + groups[group] + 1}"
+
+    return Table(path, tuple(file.schema_arrow.names), blocks, place)
+
+
+FORMATS: dict[str, Callable[[Path], Table]] = {
+    **dict.fromkeys((".csv", ".tsv", ".psv", ".tab"), separated),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), json_lines),
+    **dict.fromkeys((".parquet", ".pq"), parquet),
+}  # fmt: skip
+
+
+def _sniffed(path: Path, start: bytes) -> Dialect:
+    """How separated text is written, from its beginning.
+
+    Raises:
+        DataError: there is but one column.
+    """
+    lines = [line.decode("latin-1") for line in start.splitlines(True)[:LINES]]
+    separator = _delimiter(lines)
+    one = "\x1f" if separator == "::" else separator  # csv knows delimiters of one character
+    plain = [line.replace(separator, one) for line in lines]
+    mark = None if separator == "::" else '"'
+    rows = list(csv.reader(plain, delimiter=one, quotechar=mark, quoting=0 if mark else 3))
+    first = [decoded(name.encode("latin-1")).strip() for name in rows[0]] if rows else []
+    if len(first) < 2:
+        raise DataError(
+            f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "
+            f"found {quoted(decoded(lines[0].strip().encode('latin-1')))}",
+            "correct the first line",
+            "file",
+        )
+    counted = [str(place) for place in range(len(first))]  # pandas writes them in place of names
+    numbers = (first == counted and len(first) > 3) or first == ["", *counted[:-1]]
+    named = not numbers and _names_columns(rows)
+    names = first if named else [numbered(place) for place in range(1, len(first) + 1)]
+    return Dialect(separator, tuple(names), header=named or numbers)
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """What comes equally often in most lines, and then most often in the first."""
+    plain = [re.sub(r'"[^"]*"', "", line) for line in lines[:20] if line.strip()] or [""]
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        counts = [line.count(delimiter) for line in plain]
+        return sum(each == counts[0] > 0 for each in counts), counts[0]
+
+    best = max(DELIMITERS, key=fit)
+    return best if best in plain[0] else " "
+
+
+def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row has names: no value, and nothing that comes again in its column."""
+    first = [field.strip() for field in rows[0]]
+    if any(_VALUE.fullmatch(field) for field in first):
+        return False
+    columns = [{row[n].strip() for row in rows[1:] if n < len(row)} for n in range(len(first))]
+    return not any(field and field in columns[n] for n, field in enumerate(first))
+
+
+def file_bytes(path: Path, size: int = -1) -> bytes:
+    """The first `size` bytes of a file (all of them by default).
+
+    Raises:
+        DataError: it is not there, is a directory, cannot be read or is empty.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(size)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file", "copy it there or name another", "file") from error
+    except IsADirectoryError as error:
+        cause = f"{path}: a directory, expected a file"
+        raise DataError(cause, "name the file itself", "file") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: cannot be read ({reason})", "name another", "file") from error
+    check_beginning(path, data)
+    return data
+
+
+def check_beginning(path: Path, start: bytes) -> None:
+    """
+    Raises:
+        DataError: a file that begins so is empty.
+    """
+    if not start.removeprefix(BOM).strip():
+        raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
+
+
+def check_text(path: Path, start: bytes) -> None:
+    """
+    Raises:
+        DataError: a file that begins so is no text.
+    """
+    if b"\0" in start:
+        raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
+
+
+def decoded(cell: Any) -> Any:
+    """Bytes as text in UTF-8, or else latin-1; anything else as it is."""
+    if not isinstance(cell, bytes):
+        return cell
+    return cell.decode("utf-8" if is_utf8(cell) else "latin-1")
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether bytes are text in UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns what pyarrow says of a file that it cannot read into one line."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        cause = f"{path}: cannot be read ({words[:120]})"
+        raise DataError(cause, "name another", "file") from error

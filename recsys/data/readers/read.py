@@ -1,0 +1,639 @@
+"""From files of any kind to a `Dataset`: what was read, what was left out, and why."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.ids import Coded, as_text, coded, id_array, is_text, named, unique
+from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_RATING, MIN_RATING
+from recsys.data.readers.describe import check_kinds, described, profile_parser
+from recsys.data.readers.formats import BadCell, Rejects, Table, open_table
+from recsys.data.readers.roles import (
+    NAMES,
+    ROLES,
+    Columns,
+    describing_columns,
+    files_of,
+    no_table,
+    plain_name,
+    rating_columns,
+    stem,
+)
+from recsys.data.readers.values import Cells, Rows, Values, control_character, ids, texts
+from recsys.data.readers.values import ratings as rating_values
+from recsys.data.readers.values import times as time_values
+from recsys.data.scale import EVENTS, FIVE_STARS, Scale, scale_of, strengths
+from recsys.data.schema import MOVIELENS, Column
+from recsys.errors import DataError, QueryError, quoted
+
+# More genres are named, and more than half as many as there are movies: their separator may be
+# another.
+MANY_GENRES, SOME_GENRES = 100, 20
+OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
+LOOKED_AT = 1000  # users whose gender, age or job decides whether it is MovieLens'
+REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
+
+Log = Callable[[str], None]
+
+
+class Understood(NamedTuple):
+    """How a file was read: its columns by role in words, and why the others are not used."""
+
+    roles: dict[str, str]
+    unused: dict[str, str]
+    own: dict[str, str] = {}  # noqa: RUF012 - what describes movies or users besides, in words
+
+
+class Reading(NamedTuple):
+    """A dataset without its bad lines, and what was left out and why."""
+
+    dataset: Dataset
+    rejects: Rejects
+    path: Path  # of the ratings
+    duplicates: int  # ratings of a user and movie that have another one
+    understood: dict[str, str]  # a table's columns by role
+    unused: dict[str, str]  # other columns and files, and why
+
+
+def read_all(
+    data: Path | str,
+    items: Path | str | None = None,
+    users: Path | str | None = None,
+    columns: Columns = Columns(),
+    *,
+    liked_from: float | None = None,
+    repeats: str | None = None,
+    complete: bool = True,
+    log: Log = lambda line: None,
+) -> Reading:
+    """Read and check everything; bad lines are left out and put down.
+
+    Args:
+        liked_from: from what on a rating is a like; by default as `scale_of` has it.
+        repeats: what becomes of several ratings of a movie by a user: "last", "sum" or "count". By
+            default the last one holds in tables, events are counted, and in other files all but
+            the first are bad lines.
+        complete: check ratings against movies and users although some of those are bad.
+
+    Raises:
+        DataError: a file is missing or unreadable, or is of a kind that is not supported.
+    """
+    data = Path(data)
+    files = files_of(data, Path(items) if items else None, Path(users) if users else None)
+    if files.ratings[1] and any(columns[:-1]):
+        raise no_table(data, "ratings")
+    rejects = Rejects()
+    table = open_table(*files.ratings)
+    roles = rating_columns(table, columns)
+    beside = columns._replace(user=None, item=None)  # they were those of the ratings
+    parts: list[tuple[Path, Understood]] = []
+    known_movies = known_users = None
+    if files.items:
+        known_movies, part = movies_of(open_table(*files.items), beside, rejects, roles["item"])
+        parts.append((files.items[0], part))
+        note_genres(known_movies, files.items[0], log)
+    if files.users:
+        known_users, part = users_of(open_table(*files.users), beside, rejects, roles["user"])
+        parts.append((files.users[0], part))
+    cells, at = table.read({roles[role]: _HOLDS[role] for role in roles}, rejects)
+    rows = Rows(table, at, rejects)
+    found = _ratings_of(rows, cells, roles)
+    settled = complete or not rejects  # else a bad movie would make all its ratings bad
+    parts.insert(0, (table.path, _understood(table, roles, found, rows)))
+    why = (
+        "beside the ratings, but not named"
+        if data.is_file()
+        else ("only ratings, movies and users are read")
+    )
+    understood, unused = noted(parts, columns, dict.fromkeys(files.unused, why), log)
+
+    if known_movies is None:
+        movie_ids = named(found.different[1], found.movies.names)
+        titles = [f"Item {i}" for i in movie_ids.tolist()]
+        known_movies = Movies(movie_ids, titles, [()] * len(movie_ids))
+        log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
+    if known_users is None:
+        user_ids = named(found.different[0], found.users.names)
+        known_users = Users.of(user_ids)
+        log(f"{data}: no users file, so only ratings are known of users")
+    of_users = _coded("user", found.users, table.path, known_users.ids, files.users)
+    of_movies = _coded("movie", found.movies, table.path, known_movies.ids, files.items)
+    for what, codes, file in (("movie", of_movies, files.items), ("user", of_users, files.users)):
+        if file and settled:
+            _check_known(rows, what, codes)
+    rated = "rating" in roles and not _are_events(found.values[rows.left])
+    values = found.values if rated else np.ones(len(found.values), np.float32)
+    how = repeats or ("" if table.strict else "last" if rated else "count")
+    duplicates = 0
+    if settled:
+        values, duplicates = _once(rows, of_users, of_movies, values, found.times, how)
+    if duplicates and how:
+        log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
+    values, scale = _scaled(rows, values, rated and how != "count", liked_from, how == "sum")
+    if scale != FIVE_STARS or not table.strict:
+        log(scale.in_words())
+    left = rows.left
+    dataset = Dataset(
+        data.resolve().name if data.is_dir() else stem(data),
+        replace(known_users, ids=of_users.known),
+        replace(known_movies, ids=of_movies.known),
+        Ratings(of_users.codes[left], of_movies.codes[left], values, found.times[left]),
+        of_users.names,
+        of_movies.names,
+        scale,
+    )
+    return Reading(dataset, rejects, table.path, duplicates, understood, unused)
+
+
+_YEAR = re.compile(r"\d{4}")
+_YEAR_LAST = re.compile(r"\(\d{4}\)$")
+_MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
+
+
+class _Raw(NamedTuple):
+    """The columns of a file of ratings; 1 for a rating and 0 for a time that it has none of."""
+
+    users: Values
+    movies: Values
+    values: NDArray[np.float32]
+    times: NDArray[np.int64]
+    unit: str  # of the times
+    different: tuple[NDArray, NDArray]  # users and movies
+
+
+_HOLDS = {"user": "id", "item": "id", "rating": "rating", "time": "time"}
+
+
+def _ratings_of(rows: Rows, columns: dict[str, list[Any]], roles: Mapping[str, str]) -> _Raw:
+    """Columns of cells to columns of numbers; rows with a bad cell are refused."""
+    found: dict[str, Values] = {}
+    for role, read in (
+        ("user", lambda cells: ids(cells, "user")),
+        ("item", lambda cells: ids(cells, "movie")),
+        ("rating", rating_values),
+        ("time", time_values),
+    ):
+        if role in roles:
+            cells = Cells(rows.table.path, roles[role], columns.pop(roles[role]))
+            found[role] = read(cells)
+            rows.check(cells, found[role])
+    size = len(rows.rows)
+    values = found["rating"].values if "rating" in found else np.ones(size, np.float32)
+    times = found.get("time")
+    return _Raw(
+        found["user"],
+        found["item"],
+        values,
+        times.values if times else np.zeros(size, np.int64),
+        times.unit if times else "",
+        (unique(found["user"].values[rows.left]), unique(found["item"].values[rows.left])),
+    )
+
+
+def _understood(table: Table, roles: Mapping[str, str], raw: _Raw, rows: Rows) -> Understood:
+    """What the log says of a table of ratings; nothing of a family, where all is known."""
+    if table.strict:
+        return Understood({}, {})
+    words = dict(roles)
+    if rows.mask.any():
+        for role, column, ids in zip(ROLES, raw[:2], raw.different, strict=False):
+            text = ", text" if column.names is not None else ""
+            words[role] = f"{roles[role]} ({len(ids):,}{text})"
+        words |= {"rating": "none", "time": f"{roles['time']} ({raw.unit})" if raw.unit else "none"}
+        if "rating" in roles:
+            left = raw.values[rows.left]
+            span = f"{np.fmin.reduce(left):g}-{np.fmax.reduce(left):g}"  # but nan
+            words["rating"] = f"{roles['rating']} {span}"
+    counts = () if "rating" in roles else NAMES["count"]
+    others = [name for name in table.names if name not in roles.values()]
+    return Understood(words, {
+        name: "taken for ratings if named so" if plain_name(name) in counts
+        else "not about a rating" for name in others
+    })  # fmt: skip
+
+
+def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Any) -> Coded:
+    """Ids of the ratings and of the table beside them as codes of one list of names.
+
+    Raises:
+        DataError: the ones are numbers, the others text, and hardly any fit.
+    """
+    good, names = ~ids.bad, ids.names
+    codes = ids.values[good] if ids.bad.any() else ids.values
+    if not len(codes):
+        names = known[:0] if is_text(known) else None
+    if not len(codes) or not len(known) or is_text(known) == (names is not None):
+        found = coded(codes, names, known)
+    else:
+        if names is None:
+            names, codes = np.unique(codes, return_inverse=True)
+        words, others = as_text(names), as_text(known)
+        if 2 * np.isin(words, others).sum() < len(words):
+            raise DataError(
+                f"{path}: {what} ids such as {names.tolist()[0]!r}, in {beside[0]} such as "
+                f"{known.tolist()[0]!r}: whole numbers in one, text in the other",
+                "write them alike in both",
+                "file",
+            )
+        found = coded(codes, words, others)
+    if len(found.codes) < len(good):
+        codes = np.zeros(len(good), np.int32)
+        codes[good] = found.codes
+        found = found._replace(codes=codes)
+    return found
+
+
+def _check_known(rows: Rows, what: str, codes: Coded) -> None:
+    """Refuse ratings of movies, or by users, that the table of such lacks."""
+    largest = int(max(codes.codes.max(initial=0), codes.known.max(initial=0)))
+    if largest <= 4 * len(codes.codes) + 2**22:
+        there = np.zeros(largest + 1, np.bool_)
+        there[codes.known] = True
+        unknown = ~there[codes.codes]
+    else:
+        unknown = ~np.isin(codes.codes, codes.known)
+    rows.refuse(
+        unknown,
+        lambda i: f"unknown {what} {_shown(codes, i)}, expected one that the {what}s file has",
+    )
+
+
+def _shown(codes: Coded, row: int) -> str:
+    code = codes.codes[row]
+    return str(code if codes.names is None else codes.names[code])
+
+
+def _once(
+    rows: Rows, users: Coded, movies: Coded, values: NDArray, times: NDArray, how: str
+) -> tuple[NDArray[np.float32], int]:
+    """One rating of each user and movie, and how many others there were.
+
+    Args:
+        how: "last" takes the one of the latest time, of equal times the last of the file; "sum" and
+            "count" take what they say, where the last one stands; "" refuses all but the first.
+    """
+    values = np.ones(len(values), np.float32) if how == "count" else values
+    left = np.flatnonzero(rows.mask) if isinstance(rows.left, np.ndarray) else None
+    user, movie = users.codes[rows.left], movies.codes[rows.left]
+    if not _repeats(user, movie):
+        return values, 0
+    left = np.flatnonzero(rows.mask)
+    pairs = user.astype(np.int64) << 32 | movie
+    order = np.lexsort((times[left], pairs)) if how else np.argsort(pairs, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
+    ends = np.append(starts[1:], len(order))
+    duplicates = len(order) - len(starts)
+    if how:
+        last = order[ends - 1]
+        if how != "last":
+            values = values.copy()
+            values[left[last]] = np.add.reduceat(values[left][order], starts)
+        rows.left = np.zeros(len(values), np.bool_)
+        rows.left[left[last]] = True
+        return values, duplicates
+    first = np.arange(len(values))
+    first[left[order]] = np.repeat(left[order[starts]], ends - starts)
+
+    def words(i: int) -> str:
+        line = rows.table.place(int(rows.numbers(first[i : i + 1])[0])).removeprefix(":")
+        return (
+            f"second rating of movie {_shown(movies, i)} by user {_shown(users, i)}, expected one; "
+            f"line {line} has one"
+        )
+
+    rows.refuse(first != np.arange(len(values)), words)
+    return values, duplicates
+
+
+def _repeats(users: NDArray[np.int32], movies: NDArray[np.int32]) -> bool:
+    """Whether some user rates some movie twice; files sorted by both need no sorting."""
+    same = users[1:] == users[:-1]
+    same &= movies[1:] > movies[:-1]
+    same |= users[1:] > users[:-1]
+    if same.all():
+        return False
+    pairs = users.astype(np.int64)
+    pairs <<= 32
+    pairs |= movies
+    pairs.sort()
+    return bool((pairs[1:] == pairs[:-1]).any())
+
+
+def _are_events(values: NDArray[np.floating]) -> bool:
+    """Whether (N,) values say nothing but that there was an event: all are 1, or any other one.
+
+    Of a value that MovieLens' scale does not have, fewer than OTHER_SCALE are slips.
+    """
+    if not len(values) or not (values == values[0]).all():
+        return False
+    if MIN_RATING <= values[0] <= MAX_RATING:
+        return bool(values[0] == 1)
+    return len(values) >= OTHER_SCALE
+
+
+def _scaled(
+    rows: Rows, values: NDArray, rated: bool, liked: float | None, summed: bool
+) -> tuple[NDArray[np.float32], Scale]:
+    """The ratings that are left as the model has them, and their scale; or strengths of events.
+
+    MovieLens' scale is 0.5 to 5 in half steps; the few ratings that are none of these are bad
+    lines. Where many are not, or ratings were summed, the scale is what the ratings span.
+
+    Raises:
+        DataError: nothing, or everything, would be liked.
+    """
+    left = values[rows.left]
+    if not rated:
+        return strengths(left), EVENTS
+    twice = left * 2
+    good = (twice >= 2 * MIN_RATING) & (twice <= 2 * MAX_RATING)
+    good &= twice == np.rint(twice)
+    if not good.all():
+        expected, finite = "expected 0.5 to 5 in steps of a half", np.isfinite(left)
+        others, span = int(finite.sum() - good.sum()), left[finite]
+        if (others >= OTHER_SCALE and others > OTHER_SHARE * len(left)) or (
+            others and (summed or span.min() < span.max() <= 1)
+        ):
+            good, expected = finite, "expected a finite number"
+        bad = np.zeros(len(values), np.bool_)
+        bad[rows.left] = ~good
+        rows.refuse(bad, lambda i: f"rating {values[i]:g}, {expected}")
+        left = left[good]
+    if not len(left):
+        return left, Scale()
+    scale = scale_of(left, liked)
+    if liked is not None and not 0 < (share := (left >= liked).mean()) < 1:
+        raise QueryError(
+            f"{rows.table.path}: {'every' if share else 'no'} rating is {liked:g} or more, they "
+            f"are {left.min():g} to {left.max():g}",
+            "say another from which on a rating is a like",
+            "liked_from",
+        )
+    return scale.inward(left), scale
+
+
+def movies_of(
+    table: Table, given: Columns, rejects: Rejects, elsewhere: str | None = None
+) -> tuple[Movies, Understood]:
+    """The movies of a file, in its order; without titles a movie is called "Item ID".
+
+    Args:
+        elsewhere: what ids of movies are called in the ratings.
+    """
+    roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
+    side = Side(table, roles, "item", "movie", rejects)
+    titles = side.titles()
+    separator, genres = side.genres()
+    side.once()
+    own = described(side.others(), dict(given.kinds))
+    places = side.places.tolist()
+    words: dict[str, str] = {role: roles[role] for role in ("title", "year") if role in roles}
+    words.setdefault("title", "none, Item ID instead")
+    words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else "none"
+    movies = Movies(
+        side.ids(), [titles[i] for i in places], [genres[i] for i in places], own.columns
+    )
+    return movies, Understood({} if table.strict else words, own.unused, own.words)
+
+
+def users_of(
+    table: Table, given: Columns, rejects: Rejects, elsewhere: str | None = None
+) -> tuple[Users, Understood]:
+    """The users of a file: gender, age in years and job as MovieLens has them, and what is beside.
+
+    Args:
+        elsewhere: what ids of users are called in the ratings.
+    """
+    roles = describing_columns(table, "user", ("gender", "age", "job"), given, elsewhere)
+    side = Side(table, roles, "user", "user", rejects)
+    profile: dict[str, list[Any]] = {}
+    for role in [role for role in ("gender", "age", "job") if role in roles]:
+        cells, parse = side.cells[roles[role]], profile_parser(role, table.dialect)
+        filled = [cell for cell in cells[:LOOKED_AT] if cell and cell.strip()]
+        if table.strict or 2 * sum(_is_good(parse, cell) for cell in filled) >= len(filled):
+            profile[role] = side.parsed(cells, parse, "")
+        else:  # a column of the file's own
+            del roles[role]
+    side.once()
+    places = side.places
+    if {"age", "job"} <= {*profile} and not (table.dialect and table.dialect.codes):
+        for i, (cell, age) in enumerate(zip(side.cells[roles["job"]], profile["age"], strict=True)):
+            if (cell or "").strip() == "student" and age and age < AGES[1]:
+                profile["job"][i] = JOBS[10]
+    own = described(side.others(), dict(given.kinds), several=False)
+    at = places.tolist()
+    known = {role: _profile_column(role, [each[i] for i in at]) for role, each in profile.items()}
+    users = Users.of(side.ids(), known | own.columns, MOVIELENS)
+    words = {} if table.strict else {role: roles[role] for role in profile}
+    return users, Understood(words, own.unused, own.words)
+
+
+def _profile_column(role: str, values: list[Any]) -> Column:
+    """Genders, ages or jobs as a column of the kind that their attribute has."""
+    if role == "age":
+        return Column("number", np.array([each or np.nan for each in values], float))
+    return Column("category", values)
+
+
+def _is_good(parse: Callable[[str | None], Any], cell: str) -> bool:
+    try:
+        parse(cell)
+    except BadCell:
+        return False
+    return True
+
+
+class Side:
+    """The rows of a file of movies or users: texts by column, and which rows are left."""
+
+    def __init__(
+        self, table: Table, roles: dict[str, str], key: str, what: str, rejects: Rejects
+    ) -> None:
+        self.table, self.roles, self.what = table, roles, what
+        dialect = table.dialect
+        self.names = table.names  # of the columns that are read
+        if dialect and dialect.strict and not dialect.header:
+            self.names = (*roles.values(), *(n for n in GENRES_100K if n in table.names))
+        self.names = tuple(name for name in self.names if name)
+        columns, at = table.read(dict.fromkeys(self.names, "text"), rejects)
+        self.rows = Rows(table, at, rejects)
+        keys = Cells(table.path, roles[key], columns.pop(roles[key]))
+        self.keys = ids(keys, what)
+        self.rows.check(keys, self.keys)
+        self.cells: dict[str, list[Any]] = {}
+        used = {*roles.values(), *GENRES_100K}
+        for name, chunks in columns.items():
+            cells, wrong = texts(Cells(table.path, name, chunks))
+            if name in roles.values() and name != roles.get("genres"):
+                cells = [str(each) if isinstance(each, list) else each for each in cells]
+            self.cells[name] = cells
+            if name in used or table.strict:
+                self.refuse(wrong)
+
+    def refuse(self, wrong: Mapping[int, str]) -> None:
+        """Refuse rows, by what is wrong with them."""
+        bad = np.zeros(len(self.rows.rows), np.bool_)
+        bad[list(wrong)] = True
+        self.rows.refuse(bad, wrong.__getitem__)
+
+    def once(self) -> None:
+        """Refuse rows of an id that an earlier one has."""
+        left = np.flatnonzero(self.rows.mask)
+        different, first = np.unique(self.keys.values[left], return_index=True)
+        bad = self.rows.mask.copy()
+        bad[left[first]] = False
+
+        def words(i: int) -> str:
+            key = self.keys.values[i]
+            place = left[first[np.searchsorted(different, key)]]
+            where = self.table.place(int(self.rows.numbers(np.array([place]))[0]))
+            where = f"in {where[2:]}" if where.startswith(": ") else f"on line {where[1:]}"
+            shown = key if self.keys.names is None else self.keys.names[key]
+            return f"{self.what} {shown} again, expected once, first {where}"
+
+        self.rows.refuse(bad, words)
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """The rows that are left."""
+        return np.flatnonzero(self.rows.mask)
+
+    def ids(self) -> NDArray:
+        """The ids of the rows that are left."""
+        return id_array(named(self.keys.values[self.places], self.keys.names))
+
+    def others(self) -> dict[str, list[Any]]:
+        """The columns that have no role, of the rows that are left."""
+        if self.table.strict and not (self.table.dialect and self.table.dialect.header):
+            return {}
+        found, places = {}, self.places.tolist()
+        for name in [name for name in self.cells if name not in self.roles.values()]:
+            cells = [self.cells[name][i] for i in places]
+            if self.table.strict and name.endswith("_seq"):  # RecBole's, lists where they are short
+                words = [(each or "").split() for each in cells]
+                cells = words if sum(map(len, words)) <= 8 * len(words) else cells
+            found[name] = cells
+        return found
+
+    def parsed(self, cells: Sequence[Any], parse: Callable[[Any], Any], empty: Any) -> list[Any]:
+        """What is made of each cell; rows of bad ones are refused."""
+        made: dict[Any, Any] = {}
+        problems: dict[Any, str] = {}
+        for cell in {*cells}:
+            try:
+                made[cell] = parse(cell)
+            except BadCell as problem:
+                made[cell], problems[cell] = empty, str(problem)
+        if problems:
+            self.refuse({i: problems[cell] for i, cell in enumerate(cells) if cell in problems})
+        return [made[cell] for cell in cells]
+
+    def titles(self) -> list[str]:
+        """A title of each row, with the year at its end where there is one."""
+        if "title" not in self.roles:
+            names = self.keys.names
+            keys = self.keys.values if names is None else np.append(names, "")[self.keys.values]
+            return [f"Item {key}" for key in keys.tolist()]
+        cells = self.cells[self.roles["title"]]
+        years = self.cells[self.roles["year"]] if "year" in self.roles else [None] * len(cells)
+        strict, video = self.table.strict, "video" in self.table.names
+
+        def title(cell: tuple[str | None, Any]) -> str:
+            text = (cell[0] or "") if strict else " ".join((cell[0] or "").split())
+            if odd := control_character(text):
+                raise BadCell(odd)
+            if not (text := text.strip()):
+                raise BadCell("expected a title, found none")
+            year = str(cell[1] or "").removesuffix(".0").strip()
+            if _YEAR.fullmatch(year) and not _YEAR_LAST.search(text):
+                text = f"{text} ({year})"
+            return _MADE_FOR_VIDEO.sub("", text) if strict and video else text
+
+        return self.parsed(list(zip(cells, years, strict=True)), title, "")
+
+    def genres(self) -> tuple[str, list[tuple[str, ...]]]:
+        """What separates genres, in words, and those of each row."""
+        if "genres" not in self.roles:
+            return "", self._flagged()
+        cells = self.cells[self.roles["genres"]]
+        if any(isinstance(each, list) for each in cells):
+            return "(lists)", [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
+        filled = [str(each) for each in cells if each and each.strip()]
+        if not self.table.strict and any(each.lstrip().startswith(("[", "{")) for each in filled):
+            raise DataError(
+                f"{self.table.path}: genres such as {quoted(filled[0])} are not supported yet",
+                "separate them by '|'",
+                "genres_column",
+            )
+        separator = self.table.dialect.genres if self.table.dialect else ""
+        if not separator or any("|" in each for each in filled):
+            separator = next((s for s in "|;," if any(s in each for each in filled)), "")
+        genres = self.parsed(cells, lambda cell: _genre_names(cell or "", separator or "|"), ())
+        return repr(separator) if separator else "", genres
+
+    def _flagged(self) -> list[tuple[str, ...]]:
+        """Genres of which each has a column of 0 and 1, as ML-100K has them."""
+        found: list[tuple[str, ...]] = [()] * len(self.rows.rows)
+        for genre in [name for name in GENRES_100K if name in self.cells and self.table.strict]:
+
+            def flag(cell: str | None, genre: str = genre) -> tuple[str, ...]:
+                if cell not in ("0", "1"):
+                    words = f"expected 0 or 1 for the genre {genre}, got {quoted(cell or '')}"
+                    raise BadCell(words)
+                return (genre,) * int(cell)
+
+            flags = self.parsed(self.cells[genre], flag, ())
+            found = [(*each, *more) for each, more in zip(found, flags, strict=True)]
+        return found
+
+
+def _genre_names(text: str, separator: str) -> tuple[str, ...]:
+    """A movie's genres without repetition; none for an empty list or "(no genres listed)"."""
+    if odd := control_character(text):
+        raise BadCell(odd)
+    if text.strip() in ("", "(no genres listed)", "unknown"):
+        return ()
+    names = [name.strip() for name in text.strip().split(separator)]
+    if "" in names:
+        raise BadCell(f"expected genres separated by {separator!r}, found an empty one")
+    return tuple(dict.fromkeys(names))
+
+
+def note_genres(movies: Movies, path: Path, log: Log) -> None:
+    """Log a number of genres that no catalogue has."""
+    genres = {genre for each in movies.genres for genre in each}
+    with_genres = sum(map(bool, movies.genres))
+    if len(genres) > MANY_GENRES or len(genres) >= max(SOME_GENRES, with_genres / 2):
+        log(f"{path}: {len(genres):,} different genres, are they separated as expected ('|')?")
+
+
+def noted(
+    parts: Sequence[tuple[Path, Understood]], columns: Columns, unused: dict[str, str], log: Log
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Log how files were read, and what is not used; both by role or column.
+
+    Raises:
+        DataError: a column that a kind is given of is not there.
+    """
+    check_kinds(dict(columns.kinds), [n for _, each in parts for n in (*each.own, *each.unused)])
+    understood: dict[str, str] = {}
+    for _, part in parts:
+        understood |= part.roles
+    if understood:
+        log(", ".join(f"{role}: {words}" for role, words in understood.items()))
+    for path, part in parts:
+        unused = {f"{name or 'a column without a name'} of {path.name}": why
+                  for name, why in part.unused.items()} | unused  # fmt: skip
+        if part.own:
+            own = {f"{path.name} {name}": words for name, words in part.own.items()}
+            log(f"{path.name}: {', '.join(f'{n} {words}' for n, words in part.own.items())}")
+            understood |= own
+    for reason in dict.fromkeys(unused.values()):
+        log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
+    return understood, unused

@@ -1,0 +1,193 @@
+"""Blocks that are numbers and blocks that are not are read alike, and no damage gets past them."""
+
+import itertools
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from families import ATOMIC, DAT, U, put
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.data.ids import MAX_CODE
+from recsys.data.readers import formats
+from recsys.errors import DataError
+from recsys.preprocess import read_dataset
+
+HEAD = "user,item,rating,time\n"
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, MAX_CODE),
+        st.integers(0, MAX_CODE),
+        st.integers(1, 10).map(lambda half: half / 2),
+        st.integers(0, 10**10),
+    ),
+    min_size=2,
+    max_size=20,
+    unique_by=lambda row: row[:2],
+)
+
+
+def columns(read) -> list[list]:
+    return [column.tolist() for column in vars(read.ratings).values()]
+
+
+def rows(*changed: str, size: int = 300) -> bytes:
+    """Ratings in order, with some rows in place of others, far from the beginning."""
+    every = [f"{100 + i},{i % 40 + 1},{0.5 + i % 10 / 2},{10**9 + i}" for i in range(size)]
+    every[size - 20 : size - 20 + len(changed)] = changed
+    return (HEAD + "\n".join(every) + "\n").encode()
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.sampled_from(["::", "\t", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans(),
+       st.data())  # fmt: skip
+def test_what_is_written_is_read_and_a_bad_line_keeps_its_number(
+    rated, separator, end, ended, data
+):
+    """In blocks of any size, whichever of them is not all numbers."""
+    lines = [separator.join(map(str, row)) for row in [("user", "item", "rating", "time"), *rated]]
+    bad = data.draw(st.integers(1, len(rated)))
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "ratings.csv"
+        for size in (2**22, data.draw(st.integers(1, 200))):
+            patch.setattr(formats, "BLOCK", size)
+            path.write_bytes((end.join(lines) + end * ended).encode())
+            kept = [list(column) for column in zip(*rated, strict=True)]
+            plain = read_dataset(path, repeats="last", liked_from=None)
+            names = (plain.user_names, plain.movie_names, None, None)
+            raw = [column if each is None else each[column].tolist()
+                   for column, each in zip(columns(plain), names, strict=True)]  # fmt: skip
+            assert raw[:2] + raw[3:] == kept[:2] + kept[3:]
+            path.write_bytes(end.join([*lines[:bad], "bad", *lines[bad + 1 :], ""]).encode())
+            with pytest.raises(DataError, match=rf"ratings.csv:{bad + 1}: expected 4 fields"):
+                read_dataset(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([DAT, U, ATOMIC]),
+    st.data(),
+    st.sampled_from([b"", b"\n", b":", b"::", b"\t", b"|", b"\0", b"\xff\xfe", b"9" * 12, b"-"]),
+)
+def test_damaged_bytes_end_in_data_or_a_data_error(family, data, patch):
+    """Never in another exception, and what is read fits together."""
+    name = data.draw(st.sampled_from(sorted(family)))
+    at = data.draw(st.integers(0, len(family[name])))
+    to = data.draw(st.integers(at, min(at + 4, len(family[name]))))
+    noise = data.draw(st.binary(max_size=3))
+    damaged = family[name][:at] + patch + noise + family[name][to:]
+    with TemporaryDirectory() as folder:
+        put(Path(folder), {**family, name: damaged})
+        for skip in (False, True):
+            try:
+                read = read_dataset(Path(folder), skip_bad_lines=skip)
+            except DataError:
+                continue
+            assert np.isin(read.ratings.user_ids, read.users.ids).all()
+            assert np.isin(read.ratings.movie_ids, read.movies.ids).all()
+            assert ((read.ratings.values >= 0.5) & (read.ratings.values <= 5)).all()
+            assert len({*zip(*columns(read)[:2], strict=True)}) == len(read.ratings)
+
+
+@pytest.mark.parametrize("block", [16, 37, 64, 2**22])
+@pytest.mark.parametrize("line", ["007,1,4,5", "7,01,4,5", '"07",1,4,5'])
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|", "::"])
+def test_a_zero_before_an_id_is_seen_wherever_blocks_end(
+    tmp_path, monkeypatch, line, block, separator
+):
+    if separator == "::" and '"' in line:
+        line = line.replace('"', "")
+    monkeypatch.setattr(formats, "BLOCK", block)
+    for shift in range(3):
+        data = rows(line, size=60 + shift).replace(b",", separator.encode())
+        with pytest.raises(DataError, match=r": expected a (user|movie) id as a whole number.*'0"):
+            read_dataset(put(tmp_path, {"r.csv": data}) / "r.csv")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("007,1,4,5", "got '007'"),
+        ("7,-1,4,5", "got '-1'"),
+        (",1,4,5", "found an empty field"),
+        ("7,1,4,-5", "expected a time in s since 1970"),
+        ("7,1,,5", "expected a rating as a number, found an empty field"),
+        ("7,1.5,4,5", "got '1.5'"),
+    ],
+)
+def test_one_odd_row_far_from_the_beginning_is_named(tmp_path, line, words):
+    path = put(tmp_path, {"r.csv": rows(line)}) / "r.csv"
+    with pytest.raises(DataError, match=r"r.csv:282: ") as caught:
+        read_dataset(path)
+    assert words in str(caught.value)
+
+
+def test_ids_beyond_32_bits_far_from_the_beginning_are_read(tmp_path):
+    path = put(tmp_path, {"r.csv": rows(f"{2**40},1,4,5")}) / "r.csv"
+    read = read_dataset(path)
+    assert read.user_names[read.ratings.user_ids[280]] == 2**40
+
+
+def test_text_ids_far_from_the_beginning_make_all_of_them_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "BLOCK", 500)
+    path = put(tmp_path, {"r.csv": rows(*(f"x{i},1,4,5" for i in range(20)))}) / "r.csv"
+    read = read_dataset(path)
+    ids = read.user_names[read.ratings.user_ids].tolist()
+    assert ids == [*(str(100 + i) for i in range(280)), *(f"x{i}" for i in range(20))]
+
+
+def test_a_line_end_in_quotes_is_in_one_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "BLOCK", 20)
+    lines = [f'{i},{i % 7},4,9,"so,\n{"good " * (i % 5)}\n"' for i in range(50)]
+    data = "\n".join(["user,item,rating,time,text", *lines, "x,1,4,9,a"]).encode()
+    path = put(tmp_path, {"r.csv": data}) / "r.csv"
+    with pytest.raises(DataError, match=r"r.csv: row 51: expected a user id"):
+        read_dataset(path)
+    assert len(read_dataset(path, skip_bad_lines=True).ratings) == 50
+
+
+def test_repeats_are_found_in_and_out_of_order(tmp_path):
+    pairs = [(1, 1), (1, 3), (2, 1), (2, 2), (4, 1)]
+    for order in itertools.permutations(range(5)):
+        for more in ((), (order[0],)):
+            lines = [f"{pairs[i][0]},{pairs[i][1]},{i % 5 + 1},9" for i in (*order, *more)]
+            logged: list[str] = []
+            path = put(tmp_path, {"r.csv": (HEAD + "\n".join(lines)).encode()}) / "r.csv"
+            assert len(read_dataset(path, log=logged.append).ratings) == 5
+            assert sum("1 repeated events" in line for line in logged) == len(more)
+
+
+def test_large_ids_need_no_large_table(tmp_path):
+    lines = b"5::7::4::9\n2147483647::7::3::9\n5::2147483647::3::9\n"
+    put(tmp_path, {"ratings.dat": lines, "movies.dat": b"7::M::\n2147483647::N::\n"})
+    assert read_dataset(tmp_path).ratings.movie_ids.tolist() == [7, 7, MAX_CODE]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_files_in_other_encodings_are_read(tmp_path, encoding):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    files = {name: (mark + data.decode("latin-1")).encode(encoding) for name, data in DAT.items()}
+    read, plain = read_dataset(put(tmp_path, files)), None
+    assert read.movies.titles[1] == "Misérables, Les (1995)"
+    for other in tmp_path.iterdir():
+        other.unlink()
+    plain = read_dataset(put(tmp_path, DAT))
+    assert columns(read) == columns(plain)
+
+
+def test_text_ids_of_a_family_are_read(tmp_path):
+    ratings = b"ann::a::5::9\nbob::b::3::9\nann::b::4::9\n"
+    put(tmp_path, {"ratings.dat": ratings, "movies.dat": b"a::M (1931)::Crime\nb::N::\n"})
+    read = read_dataset(tmp_path)
+    assert read.user_names[read.ratings.user_ids].tolist() == ["ann", "bob", "ann"]
+    assert read.movies.titles == ["M (1931)", "N"]
+
+
+def test_a_ragged_row_beside_latin_1_is_named(tmp_path):
+    lines = ["user,item,rating,time,note", "1,2,3,9,é", "1,3,é", "1,4,5,9,x"]
+    path = put(tmp_path, {"r.csv": "\n".join(lines).encode("latin-1")}) / "r.csv"
+    with pytest.raises(DataError, match=r"r.csv:3: expected 5 fields separated by ',', got 3"):
+        read_dataset(path)
+    assert len(read_dataset(path, skip_bad_lines=True).ratings) == 2
