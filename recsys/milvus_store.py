@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pymilvus import MilvusClient
 
 from recsys import __version__
 from recsys.data.ids import Id, id_array, is_text, positions
@@ -25,25 +26,10 @@ from recsys.milvus.rows import (
     FORMAT,
     KEY,
     as_stored,
-    catalogue_of,
     check_catalogue,
     expression,
 )
-from recsys.milvus.search import (
-    LITE_HITS,
-    LITE_LIMIT,
-    PAGE,
-    READ_AT_ONCE,
-    SERVER_HITS,
-    SERVER_LIMIT,
-    Rows,
-    all_fields,
-    ask,
-    groups,
-    leave_out,
-    read,
-    read_ids,
-)
+from recsys.milvus.search import groups, leave_out
 from recsys.milvus.versions import Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
@@ -56,6 +42,10 @@ from recsys.serving.catalogue import (
 )
 from recsys.serving.filters import listed, literal
 
+READ_AT_ONCE, PAGE = 1_000, 5_000  # movies read by their ids, and when all are
+LITE_LIMIT, LITE_HITS = 1 << 20, 20_000  # hits of a query (Lite has no bound), of a call
+SERVER_LIMIT, SERVER_HITS = 16_384, 2_000_000
+Rows = dict[Id, dict[str, Any]]  # of Milvus, by the movies' ids
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -203,7 +193,7 @@ class MilvusStore:
         try:
             current = self._versions.current()
             load(self._milvus, current.collection, current.count)
-            published = id_array(read_ids(self._milvus, current))
+            published = id_array(self._ids(current))
         except Unreachable:
             raise
         except StoreError:
@@ -302,10 +292,9 @@ class MilvusStore:
         answer, movies = no_hits(len(queries), k, opened.text_ids), Rows()
         for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
             wanted = expression(filter, excluded[rows[0]] if inline else ())
-            fields = all_fields(opened) if at_hand and inline else []
+            fields = opened.fields if at_hand and inline else []
             for thorough in (False, True):
-                asked = (queries[rows], limit, wanted, self.address.consistency)
-                hits, some = ask(milvus, opened, *asked, thorough, fields)
+                hits, some = self._ask(opened, queries[rows], limit, wanted, thorough, fields)
                 movies |= some
                 if not inline:
                     leave_out(hits, [excluded[row] for row in rows])
@@ -319,8 +308,7 @@ class MilvusStore:
             return answer
         ids = answer.distinct()
         if movies.keys() >= set(ids.tolist()):
-            rows_of_hits = [movies[each] for each in ids.tolist()]
-            found = catalogue_of(rows_of_hits, opened.dimension, opened.columns)
+            found = opened.catalogue([movies[each] for each in ids.tolist()])
             return answer._replace(movies=found)
         return answer._replace(movies=self._take(opened, ids))
 
@@ -333,9 +321,8 @@ class MilvusStore:
         distinct, rows = np.unique(movie_ids).tolist(), []
         for start in range(0, len(distinct), READ_AT_ONCE):
             wanted = f"{KEY} in {listed(distinct[start : start + READ_AT_ONCE])}"
-            fields, consistency = all_fields(opened), self.address.consistency
-            rows += read(self._milvus, opened, wanted, fields, consistency)
-        return catalogue_of(rows, opened.dimension, opened.columns).take(movie_ids)
+            rows += self._read(opened, wanted, opened.fields, self.address.consistency)
+        return opened.catalogue(rows).take(movie_ids)
 
     @_again_if_dropped
     def read_all(self) -> Catalogue:
@@ -348,16 +335,67 @@ class MilvusStore:
             StoreError: Milvus failed.
         """
         opened = self.open(self._opened.model if self._opened else None)
-        ids, parts = read_ids(self._milvus, opened), []
+        ids, parts = self._ids(opened), []
         for start in range(0, len(ids), PAGE):
             page = ids[start : start + PAGE]
             wanted = f"{KEY} >= {literal(page[0])} and {KEY} <= {literal(page[-1])}"
-            rows = read(self._milvus, opened, wanted, all_fields(opened), "Bounded")
-            parts.append(catalogue_of(rows, opened.dimension, opened.columns))
+            rows = self._read(opened, wanted, opened.fields, "Bounded")
+            parts.append(opened.catalogue(rows))
         return Catalogue.joined(parts).take(id_array(ids, opened.text_ids))
 
     def _version(self) -> Published:
         return self._opened or self.open(None)
+
+    def _ask(
+        self,
+        opened: Published,
+        queries: NDArray[np.float32],
+        limit: int,
+        wanted: str,
+        thorough: bool,
+        fields: list[str],
+    ) -> tuple[Hits, Rows]:
+        """(B, limit) hits as Milvus orders them, and those fields of their movies."""
+        answers = self._milvus.read(
+            "searching",
+            MilvusClient.search,
+            opened.collection,
+            data=list(queries),
+            filter=wanted,
+            limit=limit,
+            output_fields=fields,
+            search_params=opened.index.search_params(limit, thorough),
+            consistency_level=self.address.consistency,
+            timeout=self._milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
+        )
+        hits, rows = no_hits(len(queries), limit, opened.text_ids), Rows()
+        for row, found in enumerate(answers):
+            hits.movie_ids[row, : len(found)] = found.ids
+            hits.scores[row, : len(found)] = found.distances
+            if fields:
+                pairs = zip(found.ids, found, strict=True)
+                rows |= {movie_id: {**hit["entity"], KEY: movie_id} for movie_id, hit in pairs}
+        return hits, rows
+
+    def _ids(self, opened: Published) -> list[Id]:
+        """The ids of all movies of a version, rising."""
+        wanted = f'{KEY} >= ""' if opened.text_ids else f"{KEY} >= 0"
+        return sorted(row[KEY] for row in self._read(opened, wanted, [KEY], "Strong"))
+
+    def _read(
+        self, opened: Published, wanted: str, fields: list[str], consistency: str
+    ) -> list[dict[str, Any]]:
+        """The rows that fit an expression."""
+        rows: list[dict[str, Any]] = self._milvus.read(
+            "reading movies",
+            MilvusClient.query,
+            opened.collection,
+            filter=wanted,
+            output_fields=fields,
+            consistency_level=consistency,
+            timeout=3 * self._milvus.timeout,
+        )
+        return rows
 
     def close(self) -> None:
         """Close the connection."""

@@ -151,7 +151,8 @@ def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: f
     if found is None and rpc is not None:
         found = _BY_STATUS.get(rpc.code())
     if found is None:
-        found = _known_by_text(_words(details, address))
+        words = _words(details, address).lower()
+        found = next((known for each, known in _BY_TEXT.items() if re.search(each, words)), None)
     if found is None and _may_come_back(error, rpc, address):
         found = _NO_ANSWER
     if found is None:
@@ -162,11 +163,6 @@ def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: f
         "timeout": f"{timeout:.1f}".removesuffix(".0"),
     }
     return found.kind(f"{address.shown}: {found.cause.format(**facts)}", found.remedy, found.fix)
-
-
-def _known_by_text(text: str) -> _Meaning | None:
-    found = (meaning for words, meaning in _BY_TEXT.items() if re.search(words, text.lower()))
-    return next(found, None)
 
 
 def _may_come_back(error: BaseException, rpc: Any, address: MilvusAddress) -> bool:
@@ -249,15 +245,14 @@ class Milvus:
     def _connect_lite(self) -> None:
         """Open the file of Milvus Lite, after waiting for another process that has it open."""
         end = time.monotonic() + self.address.timeout
-        while True:
+        while self._client is None:
             try:
                 with _lite_lock:
                     self._try_lite()
-                return
             except Locked:
                 if time.monotonic() + LOCK_PAUSE >= end:
                     raise
-            time.sleep(LOCK_PAUSE)
+                time.sleep(LOCK_PAUSE)
 
     def _try_lite(self) -> None:
         check_lite_file(Path(self.uri))

@@ -6,7 +6,7 @@ it, or was broken off and left it behind; once that is certain, the next publish
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -18,7 +18,8 @@ from recsys.data.schema import Kind
 from recsys.errors import StoreError
 from recsys.milvus.address import Index
 from recsys.milvus.client import Milvus, Missing, Unreachable
-from recsys.milvus.rows import FORMAT, described
+from recsys.milvus.rows import FORMAT, KEY, VECTOR, catalogue_of, described
+from recsys.serving.catalogue import Catalogue, fields_of
 
 UNFINISHED_HOURS = 12.0  # after which a server's unfinished version is a leftover
 building: set[str] = set()  # collections this process is filling now
@@ -43,6 +44,15 @@ class Published:
     when: str  # UTC, ISO 8601; "" where publishing ended before this was noted
     software: str  # what it was published with
     is_current: bool
+
+    @property
+    def fields(self) -> list[str]:
+        """All fields of the movies."""
+        return [KEY, VECTOR, *(each.name for each in fields_of(self.columns))]
+
+    def catalogue(self, rows: Sequence[Mapping[str, Any]]) -> Catalogue:
+        """Rows of Milvus as movies, in the order of the rows."""
+        return catalogue_of(rows, self.dimension, self.columns)
 
 
 class Versions:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from movie_store import MODEL, agrees, movies, oracle
 
-from recsys import milvus_store
 from recsys.milvus.search import groups, leave_out
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Hits, no_hits
@@ -40,10 +39,10 @@ def test_each_row_leaves_out_what_it_excludes() -> None:
 def starved(real: Callable[..., Hits], asked: list[tuple[int, bool]]) -> Callable[..., Hits]:
     """An index that gives the first query nothing at first."""
 
-    def ask(milvus: Any, opened: Any, queries: Any, limit: int, *args: Any) -> Any:
-        thorough = args[2]
+    def ask(store: Any, opened: Any, queries: Any, limit: int, *args: Any) -> Any:
+        thorough = args[1]
         asked.append((len(queries), thorough))
-        hits, rows = real(milvus, opened, queries, limit, *args)
+        hits, rows = real(store, opened, queries, limit, *args)
         if not thorough:
             hits.movie_ids[0], hits.scores[0] = (part[0] for part in no_hits(1, limit)[:2])
         return hits, rows
@@ -58,7 +57,7 @@ def test_a_query_an_approximate_index_starves_is_sent_once_more(
     store.publish(MOVIES, MODEL, index=index)
     store.open(MODEL)
     asked: list[tuple[int, bool]] = []
-    monkeypatch.setattr(milvus_store, "ask", starved(milvus_store.ask, asked))
+    monkeypatch.setattr(MilvusStore, "_ask", starved(MilvusStore._ask, asked))
     hits = store.search(MOVIES.vectors[:3], 5)
     assert asked == [(3, False), *again]
     for row in (0, 1, 2) if again else (1, 2):
