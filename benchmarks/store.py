@@ -57,13 +57,16 @@ def make(count: int) -> tuple[Catalogue, dict[str, NDArray[np.float32]]]:
     """Movies, and queries by kind."""
     random = np.random.default_rng(7)
     groups = max(20, int(count**0.5))
-    centres = [unit(random.normal(size=(groups, size)).astype(np.float32)) for size in LAYOUT]
+    centres = [
+        unit(random.normal(size=(groups, size)).astype(np.float32))
+        for size in LAYOUT.sizes.values()
+    ]
     parts = [clustered(count, random, each) for each in centres]
-    vectors = LAYOUT.movies(dict(zip(LAYOUT._fields, parts, strict=True)))
+    vectors = LAYOUT.movies(dict(zip(LAYOUT.sizes, parts, strict=True)))
     parts = [clustered(BATCH, random, each) for each in centres]
-    asked = dict(zip(LAYOUT._fields, parts, strict=True))
+    asked = dict(zip(LAYOUT.sizes, parts, strict=True))
     queries = {
-        kind: LAYOUT.queries({name: asked[name] * np.float32(w) for name, w in weights.items()})
+        kind: LAYOUT.queries(asked, weights)
         for kind, weights in (("relevance", RELEVANCE), ("rating", RATING))
     }
     movies = Catalogue(
