@@ -32,41 +32,19 @@ if TYPE_CHECKING:
     from recsys.training.options import Options as Options
 
 __version__ = "0.2.0"
-__all__ = [
-    "Filter",
-    "MilvusAddress",
-    "MilvusStore",
-    "Options",
-    "Recommendation",
-    "Recommender",
-    "UserQuery",
-    "__version__",
-    "catalogue",
-    "errors",
-    "evaluate",
-    "load_model",
-    "predict",
-    "read_dataset",
-    "read_movies",
-    "train_model",
-]
-
-_HOMES = {
-    "Filter": "recsys.serving.catalogue",
-    "MilvusAddress": "recsys.milvus.address",
-    "MilvusStore": "recsys.milvus_store",
-    "Options": "recsys.training.options",
-    "Recommendation": "recsys.infer",
-    "Recommender": "recsys.infer",
-    "UserQuery": "recsys.infer",
-    "catalogue": "recsys.infer",
-    "evaluate": "recsys.evaluation.compare",
-    "load_model": "recsys.serving.model_folder",
-    "predict": "recsys.infer",
-    "read_dataset": "recsys.preprocess",
-    "read_movies": "recsys.preprocess",
-    "train_model": "recsys.train",
+_NAMES = {
+    "recsys.evaluation.compare": ("evaluate",),
+    "recsys.infer": ("Recommendation", "Recommender", "UserQuery", "catalogue", "predict"),
+    "recsys.milvus.address": ("MilvusAddress",),
+    "recsys.milvus_store": ("MilvusStore",),
+    "recsys.preprocess": ("read_dataset", "read_movies"),
+    "recsys.serving.catalogue": ("Filter",),
+    "recsys.serving.model_folder": ("load_model",),
+    "recsys.train": ("train_model",),
+    "recsys.training.options": ("Options",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = ["__version__", "errors", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
@@ -75,8 +53,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"recsys.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'recsys' has no attribute {name!r}")
-    found = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = found
+    globals()[name] = found = getattr(import_module(_HOMES[name]), name)
     return found
 
 

@@ -55,6 +55,7 @@ def train_model(
 
     Raises:
         DataError: the data is missing or bad.
+        QueryError: Paddle has no device of this name.
         ModelError: training or writing failed; a model that was there still stands.
 
     >>> import recsys
@@ -62,7 +63,11 @@ def train_model(
     >>> recsys.train_model("data/sample", "tiny.model", options).config["epoch"]
     1
     """
-    _use_device(device)
+    try:
+        paddle.set_device(device)
+    except ValueError as error:
+        cause = f"device {quoted(device)}: Paddle has none of this name here"
+        raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
     model = Path(model)
     check_place(model)
     use_all_cores()
@@ -169,7 +174,10 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    options = _adapted(options, dataset, log)
+    times = dataset.ratings.times
+    if (times == times[:1]).all() and options.recency_floor < 1:
+        log("no times that differ: recency is off")
+        options = replace(options, recency_floor=1.0)
     data = Training.of(dataset, known, options.seed)
     closed = parts.fit(data, options)
     validate = None
@@ -274,27 +282,6 @@ def use_all_cores() -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         affinity = getattr(os, "sched_getaffinity", None)
         paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
-
-
-def _use_device(device: str) -> None:
-    """
-    Raises:
-        QueryError: Paddle has none of this name.
-    """
-    try:
-        paddle.set_device(device)
-    except ValueError as error:
-        cause = f"device {quoted(device)}: Paddle has none of this name here"
-        raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
-
-
-def _adapted(options: Options, dataset: Dataset, log: Log) -> Options:
-    """The options without recency where no times differ."""
-    times = dataset.ratings.times
-    if (times != times[:1]).any() or options.recency_floor == 1:
-        return options
-    log("no times that differ: recency is off")
-    return replace(options, recency_floor=1.0)
 
 
 def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:

@@ -1,12 +1,14 @@
 """From a query to ranked movies, exact and in Milvus; predicted ratings and new movies."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from answers import BOTH_RANKINGS, MOVIES, USERS, ids, one, share, vectors_of
-from command_line import SAMPLE
+from command_line import SAMPLE, environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,7 @@ from recsys.infer import (
     users_of,
 )
 from recsys.milvus_store import MilvusStore
+from recsys.parts import Layout
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
@@ -313,3 +316,32 @@ def test_similar_movies(folder, exact, milvus):
 def test_the_config_says_how_many_users_it_was_trained_on(folder):
     config = json.loads((folder.path / "config.json").read_text("utf-8"))
     assert config["data"]["users"] == len(folder.vocabulary.user_ids) == USERS
+
+
+def test_predict_computes_the_vectors_of_its_own_movies_only(folder, monkeypatch):
+    counts, movies = [], Layout.movies
+
+    def counted(self, slices):
+        counts.append(len(slices["ease"]))
+        return movies(self, slices)
+
+    monkeypatch.setattr(Layout, "movies", counted)
+    predict(folder, [1, 1, 2], [9, 1, 9])
+    assert counts == [2]
+
+
+NO_SCIPY = """
+import sys, recsys
+model = recsys.load_model(sys.argv[1])
+movies = recsys.Recommender(model, recsys.catalogue(model))
+query = recsys.UserQuery(42, {"job": "writer"}, likes=(1,), dislikes=(2,))
+(answer,) = movies.recommend([query], 5)
+recsys.predict(model, [1], [1]), movies.similar(1, 3)
+assert len(answer) == 5
+assert not {"scipy", "paddle", "pyarrow", "pandas"} & set(sys.modules), "heavy"
+"""
+
+
+def test_a_single_query_imports_neither_scipy_nor_paddle(folder):
+    command = [sys.executable, "-c", NO_SCIPY, str(folder.path)]
+    subprocess.run(command, env=environment(), check=True, timeout=60)

@@ -153,16 +153,20 @@ def load_model(path: Path | str = DEFAULT) -> Model:
     >>> recsys.load_model("sample.model").movies.titles[0]
     'Toy Story (1995)'
     """
-    while True:
+
+    def present() -> tuple[Path, int | None]:
         folder = standing(Path(path))
-        opened = _inode(folder)
+        return folder, folder.stat().st_ino if folder.exists() else None
+
+    while True:
+        before = present()
         try:
-            model = _open(folder)
+            model = _open(before[0])
         except ModelError:
-            if _inode(standing(Path(path))) == opened:
+            if present() == before:
                 raise
         else:
-            if _inode(standing(Path(path))) == opened:
+            if present() == before:
                 return model
         # else another model has taken the place meanwhile
 
@@ -170,7 +174,7 @@ def load_model(path: Path | str = DEFAULT) -> Model:
 def _open(path: Path) -> Model:
     """All files of a folder opened."""
     with _reading(path, "config.json") as file:
-        config = dict(_json(file.read_bytes()))
+        config = dict(json.loads(file.read_bytes()))
         if config["format"] != FORMAT:
             raise ModelError(
                 f"{path}: model of format {config['format']}, this recsys reads format {FORMAT}",
@@ -189,12 +193,12 @@ def _open(path: Path) -> Model:
 
     def vocabulary() -> Vocabulary:
         with _reading(path, "vocabulary.json"):
-            return Vocabulary.from_json(_json(texts["vocabulary.json"]))
+            return Vocabulary.from_json(json.loads(texts["vocabulary.json"]))
 
     def movies() -> Movies:
         kinds = {each.name: each.kind for each in model.vocabulary.movies}
         with _reading(path, "movies.json"):
-            ids, titles, genres, *values = zip(*_json(texts["movies.json"]), strict=True)
+            ids, titles, genres, *values = zip(*json.loads(texts["movies.json"]), strict=True)
             each = zip(kinds.items(), values, strict=True)
             columns = {name: _column(kind, listed) for (name, kind), listed in each}
             return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
@@ -211,9 +215,10 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no {name} there", "train first", "train") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise ModelError(
-            f"{path / name}: cannot be read ({_line(error)})", "train again", "train"
-        ) from error
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
+        why = text.splitlines()[0] if text else type(error).__name__
+        cause = f"{path / name}: cannot be read ({why})"
+        raise ModelError(cause, "train again", "train") from error
 
 
 def _column(kind: Kind, values: Sequence[Any]) -> Column:
@@ -227,23 +232,6 @@ def _json_values(column: Column) -> list[Any]:
     """What `_column` makes a column of."""
     values = column.values if column.kind != "number" else column.values.tolist()
     return [None if each != each else each for each in values]  # nan is no JSON
-
-
-def _inode(path: Path) -> int | None:
-    """Which folder is there."""
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None
-
-
-def _json(text: bytes) -> Any:
-    return json.loads(text.decode("utf-8"))
-
-
-def _line(error: Exception) -> str:
-    text = (isinstance(error, OSError) and error.strerror) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def check_place(path: Path, fix: str = "model") -> None:
