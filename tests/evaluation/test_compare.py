@@ -25,6 +25,7 @@ from recsys.evaluation.compare import (
     select,
 )
 from recsys.evaluation.splits import split
+from recsys.metrics import Interval
 from recsys.training.options import Options
 
 SMALL = Options(epochs=3, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
@@ -79,22 +80,20 @@ def compared(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def random_rows():
-    first = evaluate(DATA, "random", [0], SMALL, indexes=INDEXES)
-    return [*first, *evaluate(DATA, "random", [1], SMALL, indexes=())]
+    return list(evaluate(DATA, "random", [0], SMALL, indexes=INDEXES))
 
 
-def by_name(rows, seed=0):
-    return {row.name: row for row in rows if row.seed == seed}
+def by_name(rows):
+    return {row.name: row for row in rows}
 
 
 def test_the_rows_of_the_table_in_order(random_rows):
     names = [OURS, BY_RATING, TUTORIAL, "popularity", "EASE", "EDLAE", "biases"]
-    assert [row.name for row in random_rows if row.seed == 0] == names + [IN_MILVUS] * len(INDEXES)
-    assert [row.name for row in random_rows if row.seed == 1] == names
+    assert [row.name for row in random_rows] == names + [IN_MILVUS] * len(INDEXES)
 
 
 def test_all_are_judged_by_the_same_users_within_their_intervals(random_rows):
-    assert len({(row.users, row.left_out) for row in random_rows if row.seed == 0}) == 1
+    assert len({(row.users, row.left_out) for row in random_rows}) == 1
     for row in random_rows:
         for value, low, high in row.metrics.values():
             assert low - 1e-9 <= value <= high + 1e-9
@@ -115,7 +114,7 @@ def test_taste_beats_popularity(random_rows):
 
 def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
     exact = by_name(random_rows)[OURS]
-    through = {row.chosen: row for row in random_rows if row.name == IN_MILVUS and row.seed == 0}
+    through = {row.chosen: row for row in random_rows if row.name == IN_MILVUS}
     assert through["FLAT"].metrics["overlap@10"] == (1, 1, 1)
     assert through["FLAT"].metrics["ndcg@10"] == exact.metrics["ndcg@10"]
     assert through["FLAT"].behind == (0, 0, 0)
@@ -124,25 +123,33 @@ def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
 
 def test_a_search_parameter_without_effect_is_pointed_out(random_rows):
     """Forty movies: an ef of 32 finds what one of 128 finds."""
-    notes = [row.note for row in random_rows if row.seed == 0 and row.name == IN_MILVUS]
+    notes = [row.note for row in random_rows if row.name == IN_MILVUS]
     assert [bool(note) for note in notes] == [False, False, False, True]
     assert "ef=32" in notes[3]
     assert "ignored" in notes[3]
 
 
 def test_the_mean_over_seeds(random_rows):
-    means = {
-        (row.name, row.chosen if row.name == IN_MILVUS else ""): row for row in mean(random_rows)
-    }
-    assert len(means) == len([row for row in random_rows if row.seed == 0])
-    both = [by_name(random_rows, seed)["EASE"] for seed in (0, 1)]
-    averaged = means["EASE", ""].metrics["ndcg@10"]
-    assert averaged.value == pytest.approx(np.mean([r.metrics["ndcg@10"].value for r in both]))
-    assert averaged.low == pytest.approx(np.mean([r.metrics["ndcg@10"].low for r in both]))
-    assert means["EASE", ""].seed == -1
-    covered = [row._replace(coverage=share) for row, share in zip(both, (0.25, 0.75), strict=True)]
-    assert mean(covered)[0].coverage == 0.5
-    assert mean(random_rows)[0].behind is None
+    """Of rows by name, those through Milvus by index too; here the second seed is twice as good."""
+    other = [
+        row._replace(
+            seed=1,
+            metrics={name: Interval(*np.multiply(each, 2)) for name, each in row.metrics.items()},
+            coverage=row.coverage and row.coverage / 2,
+            chosen=row.chosen if row.name == IN_MILVUS else "another",
+        )
+        for row in random_rows
+    ]
+    means = mean([*random_rows, *other])
+    assert [row.name for row in means] == [row.name for row in random_rows]
+    assert {row.seed for row in means} == {-1}
+    for row, averaged in zip(random_rows, means, strict=True):
+        assert averaged.metrics.keys() == row.metrics.keys()
+        for name, each in row.metrics.items():
+            assert averaged.metrics[name] == pytest.approx(np.multiply(each, 1.5))
+        assert averaged.coverage == (row.coverage and pytest.approx(row.coverage * 0.75))
+        assert (averaged.behind is None) == (row.behind is None)
+    assert means[4].chosen == f"{random_rows[4].chosen} | another"
 
 
 def test_a_baseline_is_reported_at_its_best_option(compared):
@@ -191,9 +198,12 @@ def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
 
 
 @pytest.mark.slow  # trains twice more
-def test_the_same_seeds_make_the_same_tables(random_rows):
-    again = list(evaluate(DATA, "random", [0, 1], SMALL, indexes=()))
-    assert again == [row for row in random_rows if row.name != IN_MILVUS]
+def test_each_seed_has_a_table_and_the_same_seed_the_same(random_rows):
+    again = list(evaluate(DATA, "random", [1, 0], SMALL, indexes=()))
+    alone = [row for row in random_rows if row.name != IN_MILVUS]
+    assert again[len(alone) :] == alone
+    assert [row.name for row in again[: len(alone)]] == [row.name for row in alone]
+    assert again[0].metrics != alone[0].metrics
 
 
 def test_held_out_users_are_unknown_to_the_model_and_asked_for_by_profile_and_likes(compared):
