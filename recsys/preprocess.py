@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import NO_WORD, Dataset, Movies, Vocabulary, padded
+from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import as_text, is_text
 from recsys.data.readers.describe import field_name
@@ -18,6 +18,7 @@ from recsys.data.readers.formats import Rejects, file_bytes, open_table
 from recsys.data.readers.read import Side, movies_of, note_genres, noted, read_all
 from recsys.data.readers.roles import NONE, Columns, dialect_of_items, family, no_table
 from recsys.data.readers.values import whole_number
+from recsys.data.schema import PADDING, padded
 from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError
 
@@ -198,7 +199,7 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
 def read_movies_data(
     path: Path, vocabulary: Vocabulary | None = None
 ) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
-    """Read encoded movies: ids (M,), title rows (M, T) and genre rows (M, G), NO_WORD behind.
+    """Read encoded movies: ids (M,), title rows (M, T) and genre rows (M, G), PADDING behind.
 
     A comma after the last row of a list is taken, as the tutorial writes it. Rows must be of the
     vocabulary, where one is given.
@@ -238,4 +239,4 @@ def is_movies_data(path: Path) -> bool:
 
 
 def _joined(rows: list[int]) -> str:
-    return ",".join(str(row) for row in rows if row != NO_WORD)
+    return ",".join(str(row) for row in rows if row != PADDING)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from recsys.data.dataset import NO_WORD, Movies, Users, Vocabulary
+from recsys.data.dataset import Movies, Users, Vocabulary
 from recsys.data.interactions import Interactions
-from recsys.data.schema import MOVIELENS
+from recsys.data.schema import MOVIELENS, PADDING
 from recsys.model import (
     Config,
     MovieTower,
@@ -25,14 +25,14 @@ CONFIG = Config(
 TITLES = np.array(
     [
         [3, 1, 4, 1, 5],
-        [9, 2, 6, NO_WORD, NO_WORD],
-        [5, NO_WORD, NO_WORD, NO_WORD, NO_WORD],
-        [0, 8, 0, NO_WORD, NO_WORD],  # unknown words
-        [NO_WORD] * 5,  # no word at all
-        [11, 0, NO_WORD, NO_WORD, NO_WORD],
+        [9, 2, 6, PADDING, PADDING],
+        [5, PADDING, PADDING, PADDING, PADDING],
+        [0, 8, 0, PADDING, PADDING],  # unknown words
+        [PADDING] * 5,  # no word at all
+        [11, 0, PADDING, PADDING, PADDING],
     ]
 )
-GENRES = np.array([[1, 2], [4, NO_WORD], [NO_WORD, NO_WORD], [0, 3], [2, NO_WORD], [0, NO_WORD]])
+GENRES = np.array([[1, 2], [4, PADDING], [PADDING, PADDING], [0, 3], [2, PADDING], [0, PADDING]])
 MOVIES = np.array([1, 9, 0, 4, 0, 2])
 TWO_MOVIES = Movies(np.array([1, 2]), ["Heat (1995)", "M (1931)"], [("Crime",), ("Drama",)])
 
@@ -92,7 +92,7 @@ def test_texts_of_movies_are_averaged_in_both_forms():
     np.testing.assert_allclose(quick, plain, atol=1e-7)
     whole = TextCNN(11, CONFIG)
     whole.set_state_dict(text.state_dict())
-    words = np.maximum((TITLES != NO_WORD).sum(1, keepdims=True), 1)
+    words = np.maximum((TITLES != PADDING).sum(1, keepdims=True), 1)
     np.testing.assert_allclose(whole(paddle.to_tensor(TITLES)).numpy(), plain * words, atol=1e-6)
     turned = text(paddle.to_tensor(TITLES[:1, ::-1].copy())).numpy()
     assert np.abs(turned - plain[0]).max() > 1e-4  # the order of words counts
@@ -100,7 +100,7 @@ def test_texts_of_movies_are_averaged_in_both_forms():
 
 def test_words_kept_from_the_quick_form_are_unknown_words(tower_pair):
     _, movies = tower_pair
-    unknown = np.where(TITLES == NO_WORD, NO_WORD, 0)
+    unknown = np.where(TITLES == PADDING, PADDING, 0)
     hidden = quickly(movies, np.zeros(len(Windows(TITLES).rows), bool))
     np.testing.assert_allclose(joined(hidden), joined(plainly(movies, unknown)), atol=1e-6)
 

@@ -9,7 +9,8 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.dataset import NO_WORD, Movies, Vocabulary, name_and_year
+from recsys.data.dataset import Movies, Vocabulary, name_and_year
+from recsys.data.schema import PADDING
 from recsys.errors import DataError, RecsysError
 from recsys.preprocess import (
     Encoded,
@@ -172,8 +173,8 @@ def test_movies_are_encoded_as_the_tutorial_does(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["movies_data.txt"]
     ids, titles, genres = read_movies_data(path, vocabulary())
     assert ids.tolist() == [3, 9]
-    assert titles.tolist() == [[1, 1, 2, 3], [NO_WORD] * 4]
-    assert genres.tolist() == [[2, 1], [0, NO_WORD]]
+    assert titles.tolist() == [[1, 1, 2, 3], [PADDING] * 4]
+    assert genres.tolist() == [[2, 1], [0, PADDING]]
 
 
 def test_an_open_reader_keeps_the_old_encoded_movies(tmp_path):
@@ -189,7 +190,7 @@ def test_the_tutorials_own_lines_are_read(tmp_path):
     path = tmp_path / "movies_data.txt"
     path.write_text("1::3,2,::1,2,\n2::1,::2,\n")
     assert is_movies_data(path)
-    assert read_movies_data(path)[1].tolist() == [[3, 2], [1, NO_WORD]]
+    assert read_movies_data(path)[1].tolist() == [[3, 2], [1, PADDING]]
 
 
 @settings(max_examples=50, deadline=None)

@@ -28,8 +28,6 @@ from recsys.data.schema import (
 )
 from recsys.errors import QueryError
 
-NO_WORD = PADDING  # until its users have moved
-
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 _WORD = re.compile(r"\w+")
 

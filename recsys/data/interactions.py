@@ -1,13 +1,11 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings, Users, Vocabulary
-from recsys.data.ids import positions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -137,58 +135,6 @@ class Interactions(NamedTuple):
             entries = slice(self.indptr[row], self.indptr[row + 1])
             sums[row] = data[entries] @ table[self.indices[entries]]
         return sums
-
-    # names of before, until their callers have moved
-
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        """`indptr`."""
-        return self.indptr
-
-    @property
-    def movie_rows(self) -> NDArray[np.int32]:
-        """`indices`."""
-        return self.indices
-
-    @property
-    def ratings(self) -> NDArray[np.float32]:
-        """`values`."""
-        return self.values
-
-    @property
-    def users(self) -> int:
-        """Rows without the first."""
-        return self.rows - 1
-
-    def dense(
-        self, user_rows: NDArray[np.integer], columns: int | NDArray[np.integer]
-    ) -> NDArray[np.float32]:
-        """(B, C) ratings of B users of C movie rows, ascending, or of the first C."""
-        entries, owners = self.entries(user_rows)
-        rows = self.indices[entries]
-        if isinstance(columns, int | np.integer):
-            width, place = int(columns), np.where(rows < columns, rows, -1)
-        else:
-            width, place = len(columns), positions(columns, rows)
-        matrix = np.zeros((len(user_rows), width), np.float32)
-        there = place >= 0
-        matrix[owners[there], place[there]] = self.values[entries[there]]
-        return matrix
-
-    def sums(
-        self, table: NDArray[np.floating], values: NDArray[np.floating] | None = None
-    ) -> NDArray[np.float32]:
-        """`dot`, with 1 for values that are not given."""
-        return self.dot(table, 1 if values is None else values)
-
-    def part(self, lo: int, hi: int) -> "Interactions":
-        """`take` of rows lo to hi - 1."""
-        return self.take(np.arange(lo, hi))
-
-    def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
-        """(up to `size`,) user rows at a time, from 1 on, those without ratings too."""
-        for first in range(1, self.rows, size):
-            yield np.arange(first, min(first + size, self.rows))
 
 
 def _pointers(counts: NDArray[np.integer]) -> NDArray[np.int64]:

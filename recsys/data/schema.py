@@ -30,7 +30,6 @@ _WORD = re.compile(r"\w+")
 
 Kind = Literal["category", "categories", "number", "text"]
 PADDING = -1  # behind the last row of a list, unlike row 0, an unknown value
-NO_VALUE = PADDING  # until its users have moved
 BINS = 10  # of a number
 MOST_VALUES = 10_000  # of categories and words that have a row; the rarer ones are unknown
 MOST_OF_USERS = 200  # the same of users: the closed forms' regressions are over all of them
@@ -75,13 +74,6 @@ class Column:
         if kind == "number":
             return cls(kind, np.concatenate(values))
         return cls(kind, [value for each in values for value in each])
-
-    def same(self, other: "Column") -> NDArray[np.bool_]:
-        """(N,) where two columns of N fields say the same."""
-        if self.kind == "number":
-            unknown = np.isnan(self.values) & np.isnan(other.values)
-            return unknown | (self.values == other.values)
-        return np.array([a == b for a, b in zip(self.values, other.values, strict=True)], bool)
 
     def at(self, rows: NDArray[np.integer]) -> "Column":
         """The cells of some rows, an unknown one for -1.
@@ -206,7 +198,7 @@ class Attribute:
     def from_json(cls, data: Mapping[str, Any]) -> "Attribute":
         """Of what dataclasses.asdict makes of one, after JSON."""
         lists = {name: tuple(data[name]) for name in ("values", "edges")}
-        synonyms = tuple((text, value) for text, value in data.get("synonyms", ()))
+        synonyms = tuple((text, value) for text, value in data["synonyms"])
         return cls(**{**data, **lists, "synonyms": synonyms})
 
 

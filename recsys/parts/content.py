@@ -19,7 +19,6 @@ method (Williams and Seeger, NIPS 2000) on at most LANDMARKS movies, so time and
 in the number of movies. NumPy only.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -27,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Vocabulary
+from recsys.data.dataset import Movies, Vocabulary, name_and_year
 from recsys.data.schema import Attributes
 
 LANDMARKS = 1024  # movies of different content that features are made of
@@ -37,7 +36,6 @@ WORDS_WEIGHT = 0.3  # of a block of words
 NUMBER_WEIGHT = 0.6
 NUMBER_SCALE = 0.6  # standard deviations at which the likeness of two numbers falls to 1/e
 _BLOCK = 8192  # movies at a time
-_YEAR = re.compile(r"\(\d{4}\)\s*$")
 
 Array = NDArray[np.float32]
 
@@ -248,7 +246,7 @@ def _closeness(values: NDArray[np.floating], landmarks: Block, scale: NDArray[np
 
 def movie_blocks(movies: Movies, vocabulary: Vocabulary) -> list[Block]:
     """The content of movies: genres, years, the words of titles, and the schema's columns."""
-    titles = [_YEAR.sub("", title) for title in movies.titles]
+    titles = [name_and_year(title)[0] for title in movies.titles]
     years = movies.years.astype(np.float64)
     columns = vocabulary.columns(movies)
     values = [

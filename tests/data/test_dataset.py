@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import (
-    NO_WORD,
     Movies,
     Ratings,
     Users,
@@ -15,7 +14,7 @@ from recsys.data.dataset import (
     title_words,
 )
 from recsys.data.interactions import attribute_rows, interactions_of
-from recsys.data.schema import GENDER, MOVIELENS, READ_WORDS, Attribute, Column
+from recsys.data.schema import GENDER, MOVIELENS, PADDING, READ_WORDS, Attribute, Column
 from recsys.errors import DataError
 
 MOVIES = Movies(
@@ -96,8 +95,8 @@ def test_a_vocabulary_numbers_from_one():
     assert vocabulary.movie_rows(np.array([7, 3, 1])).tolist() == [3, 1, 0]
     assert vocabulary.words == ["heat", "1995", "toy", "story", "m"]
     assert vocabulary.genres == ["Action", "Crime", "Comedy"]
-    assert vocabulary.title_rows(["Toy Heat", "Up"]).tolist() == [[3, 1], [0, NO_WORD]]
-    assert vocabulary.genre_rows([("Comedy", "Opera"), ()]).tolist() == [[3, 0], [NO_WORD] * 2]
+    assert vocabulary.title_rows(["Toy Heat", "Up"]).tolist() == [[3, 1], [0, PADDING]]
+    assert vocabulary.genre_rows([("Comedy", "Opera"), ()]).tolist() == [[3, 0], [PADDING] * 2]
     again = Vocabulary.from_json(vocabulary.to_json())
     assert again.to_json() == vocabulary.to_json()
 
@@ -121,5 +120,5 @@ def test_the_towers_read_the_first_words_of_a_text():
     assert rows.shape == (4, READ_WORDS)
     assert rows[0].tolist() == list(range(1, READ_WORDS + 1))
     assert rows[1].tolist() == list(range(40, 40 - READ_WORDS, -1))
-    assert rows[2].tolist() == [4] + [NO_WORD] * (READ_WORDS - 1)
-    assert rows[3].tolist() == [0] + [NO_WORD] * (READ_WORDS - 1)
+    assert rows[2].tolist() == [4] + [PADDING] * (READ_WORDS - 1)
+    assert rows[3].tolist() == [0] + [PADDING] * (READ_WORDS - 1)

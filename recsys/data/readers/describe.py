@@ -14,10 +14,9 @@ from recsys.data.movielens import AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS
 from recsys.data.readers.formats import BadCell
 from recsys.data.readers.roles import NONE, Dialect
 from recsys.data.readers.values import whole_number
-from recsys.data.schema import Column, in_digits
+from recsys.data.schema import MOST_VALUES, Column, in_digits
 from recsys.errors import QueryError, quoted
 
-MOST_VALUES = 10_000  # different values of a category
 SHARE = 0.95  # of the fields that must be what a column is taken for
 SEPARATORS = "|;,"
 RESERVED = {  # names of other inputs and outputs, words of Milvus' expressions, fields of its own

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Movies, Ratings, Users
+from recsys.data.dataset import Dataset, Movies, Ratings, Users, name_and_year
 from recsys.data.ids import Coded, as_text, coded, id_array, is_text, named, unique
 from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_RATING, MIN_RATING
 from recsys.data.readers.describe import check_kinds, described, profile_parser
@@ -152,7 +152,6 @@ def read_all(
 
 
 _YEAR = re.compile(r"\d{4}")
-_YEAR_LAST = re.compile(r"\(\d{4}\)$")
 _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
 
 
@@ -551,7 +550,7 @@ class Side:
             if not (text := text.strip()):
                 raise BadCell("expected a title, found none")
             year = str(cell[1] or "").removesuffix(".0").strip()
-            if _YEAR.fullmatch(year) and not _YEAR_LAST.search(text):
+            if _YEAR.fullmatch(year) and not name_and_year(text)[1]:
                 text = f"{text} ({year})"
             return _MADE_FOR_VIDEO.sub("", text) if strict and video else text
 
