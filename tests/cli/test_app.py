@@ -77,7 +77,8 @@ def imported(*args: str, cwd) -> set[str]:
 
 @pytest.mark.parametrize("args", [["--help"], ["recommend", "-h"], ["train", "-h"]])
 def test_help_loads_nothing_heavy(tmp_path, args):
-    assert not {"numpy", "paddle", "pymilvus"} & imported(*args, cwd=tmp_path)
+    heavy = {"numpy", "paddle", "pymilvus", "pyarrow", "scipy", "tqdm"}
+    assert not heavy & imported(*args, cwd=tmp_path)
 
 
 def test_recommend_never_loads_paddle(trained):
@@ -199,6 +200,21 @@ def test_head_gets_its_line(trained):
     )
     assert json.loads(done.stdout)["user_id"] == 1
     assert done.stderr == ""
+
+
+def test_a_table_fits_the_terminal(run, monkeypatch):
+    """Where stdout is none and COLUMNS is not set, nothing is cut; nor in other formats."""
+    ask = ("recommend", "-u", "42", "--exact", "-k", "20")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    whole = run(*ask).stdout
+    assert "…" not in whole
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = run(*ask).stdout
+    assert max(map(len, narrow.splitlines())) == 60 < max(map(len, whole.splitlines()))
+    assert "…" in narrow
+    assert "…" not in run(*ask, "--format", "csv").stdout
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(*ask).stdout == whole
 
 
 def test_options_come_from_the_environment_too(trained, run, monkeypatch, tmp_path):

@@ -3,10 +3,17 @@
 import csv
 import io
 import json
+import os
+import stat
+import threading
+from pathlib import Path
 
+import click
 import pytest
+from command_line import SAMPLE
 from pyarrow import parquet
 
+from recsys.cli.app import cli
 from recsys.cli.output import COLUMNS, Answer, lines, write_parquet
 from recsys.data.dataset import Vocabulary
 from recsys.infer import Recommendation, UserQuery
@@ -25,6 +32,24 @@ def test_a_table_has_columns_numbers_to_the_right():
         '  1     6  Heat, "The" (1995)  Action|Crime   0.5123  4.2000',
         "  2  5001  Élan [new]                        -0.2500  0.5000",
     ]
+
+
+def test_a_table_fits_where_it_is_shown():
+    """Titles and genres are cut, the widest first; numbers and short texts are not."""
+    plain = USER.table()
+    assert USER.table(60) == plain  # which it fits into
+    assert USER.table(50).splitlines() == [
+        "Top   Ids  Title       Genres        Score  Rating",
+        '  1     6  Heat, "Th…  Action|Cr…   0.5123  4.2000',
+        "  2  5001  Élan [new]              -0.2500  0.5000",
+    ]
+    assert [line.split()[-2:] for line in USER.table(1).splitlines()[1:]] == [
+        ["0.5123", "4.2000"],
+        ["-0.2500", "0.5000"],
+    ]
+    wide = Answer([NEW._replace(columns={"brand": "x" * 30})], GIRL)
+    assert len(wide.table(70).splitlines()[1]) == 70
+    assert wide.table(70).splitlines()[1].endswith("x…")
 
 
 def test_a_table_of_nothing_is_its_header():
@@ -106,3 +131,56 @@ def test_parquet_of_nothing_has_the_columns(tmp_path):
         [Answer([], GIRL)], str(tmp_path / "none.parquet"), lambda count: count, VOCABULARY
     )
     assert tuple(parquet.read_table(tmp_path / "none.parquet").column_names) == COLUMNS
+
+
+# Where -o writes: links are followed, pipes are written to
+
+WRITING = {
+    "recommend": ("recommend", "-u", 7, "--exact", "--format", "csv"),
+    "similar": ("similar", "heat", "--exact", "--format", "json"),
+    "preprocess": ("preprocess", "-f", SAMPLE / "movies.dat"),
+}
+asked = pytest.mark.parametrize("asked", WRITING.values(), ids=WRITING)
+
+
+@pytest.fixture
+def written(run, tmp_path):
+    """What a command writes to a file of its own."""
+
+    def bytes_of(asked) -> bytes:
+        run(*asked, "-o", tmp_path / "plain")
+        return (tmp_path / "plain").read_bytes()
+
+    return bytes_of
+
+
+def test_every_command_with_an_output_is_here():
+    has = [name for name, command in cli.commands.items() if "-o" in _options(command)]
+    assert sorted(has) == sorted(WRITING)
+
+
+def _options(command: click.Command) -> set[str]:
+    return {name for param in command.params for name in param.opts}
+
+
+@asked
+def test_a_link_is_followed_and_its_targets_mode_kept(run, tmp_path, written, asked):
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "target").chmod(0o640)
+    (tmp_path / "link").symlink_to("target")
+    run(*asked, "-o", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == written(asked)
+    assert stat.S_IMODE((tmp_path / "target").stat().st_mode) == 0o640
+
+
+@asked
+def test_a_pipe_is_written_to_and_stays_one(run, tmp_path, written, asked):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(Path(pipe).read_bytes()), daemon=True)
+    reader.start()
+    run(*asked, "-o", pipe)
+    reader.join(10)
+    assert read == [written(asked)]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
