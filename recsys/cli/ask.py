@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 
 import click
 
-from recsys.cli.build import Load, published
+from recsys.cli.build import Load, Publishing, published
 from recsys.cli.options import (
     File,
     Parsed,
+    Source,
     Wanted,
     address_options,
     age_of,
@@ -149,7 +150,7 @@ def recommend(
         queries = [query._replace(user_id=each) for each in known]
     filter = wanted.filter(folder.vocabulary)
     if load_first:
-        load = Load.of(folder)
+        load = Load.of(folder, Publishing(), Source())
         with store_at(address, make=True) as store:
             done = load.publish(store)
             log(f"published {done.count} movies of model {done.model}")

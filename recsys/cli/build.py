@@ -38,11 +38,11 @@ from recsys.cli.prompt import (
 )
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError
+from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.training.options import Options
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Movies
-    from recsys.milvus.address import MilvusAddress
     from recsys.milvus.versions import Published
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Catalogue
@@ -97,9 +97,9 @@ knobs_option = click.option(
 )  # fmt: skip
 
 
-def with_knobs(options: Options, knobs: Sequence[tuple[str, Any]]) -> Options:
-    """The options of training with what --set gives."""
-    return dataclasses.replace(options, **dict(knobs))
+def with_knobs(knobs: Options, more: Sequence[tuple[str, Any]]) -> Options:
+    """The knobs of training with what --set gives."""
+    return dataclasses.replace(knobs, **dict(more))
 
 
 @command()
@@ -125,7 +125,7 @@ def download(name: str, archive: str | None, to: str) -> None:
 @command()
 @data_option
 @model_option
-@grouped(Options, "options", only=KNOBS_WITH_OPTIONS)
+@grouped(Options, "knobs", only=KNOBS_WITH_OPTIONS)
 @click.option(
     "--validation", default=0.1, show_default=True, type=Number(0, 0.9), metavar="SHARE",
     help="Held out: the best epoch has the largest ndcg@10 - rmse.",
@@ -138,7 +138,7 @@ def download(name: str, archive: str | None, to: str) -> None:
 def train(
     data: str | None,
     model: str,
-    options: Options,
+    knobs: Options,
     validation: float,
     set: Sequence[tuple[str, Any]],
     device: str,
@@ -156,7 +156,7 @@ def train(
         done = train_model(
             dataset,
             model,
-            with_knobs(options, set),
+            with_knobs(knobs, set),
             validation=validation,
             device=device,
             resume=resume,
@@ -196,60 +196,40 @@ def preprocess(file: str, output: str, source: Source, model: str) -> None:
     click.echo(output)
 
 
-def index_name(text: str) -> str:
-    """NAME or NAME:parameter=value,... of an index, checked before anything is done."""
-    from recsys.milvus.address import choose_index
-
-    choose_index(text, 1)
-    return text
-
-
 @dataclass(frozen=True)
-class Placement:
-    """How a version of the movies is published."""
+class Publishing:
+    """What is published, and how."""
 
+    file: str | None = option(
+        f"{ENCODED} or a raw movie file, which adds to what is published.",
+        "-f",
+        "--file",
+        type=File(),
+    )
     keep: int = option("Earlier versions that stay for --rollback.", default=1, type=Whole(0, 100))
     index: str | None = option(
         "FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.",
-        type=Parsed("name", index_name),
+        type=Parsed("name", lambda text: choose_index(text, 1) and text),
     )
     shards: int = option("Parts on a cluster.", default=1, type=Whole(1, 16))
     replicas: int = option("Copies on a cluster.", default=1, type=Whole(1, 1024))
     resource_group: tuple[str, ...] = option(
         "Of a cluster; may be repeated.", default=(), type=Parsed("text", str)
     )
-
-
-PLACEMENT = tuple(each.name for each in fields(Placement))
+    switch: str | None = option(
+        "A model folder: once all is published, the model is put in its place.", type=File()
+    )
+    replace: bool = option("Only the file's movies; what is published may go.", default=False)
+    rollback: bool = option("Make the version before the current one.", default=False)
+    dry_run: bool = option("Check everything, publish nothing.", default=False)
 
 
 @command("load-movies")
-@click.option(
-    "-f", "--file", type=File(),
-    help=f"{ENCODED} or a raw movie file, which adds to what is published.",
-)  # fmt: skip
+@grouped(Publishing, "how")
 @grouped(Source, "source", only=MOVIE_COLUMNS)
 @model_option
 @address_options
-@grouped(Placement, "placement")
-@click.option(
-    "--switch", type=File(),
-    help="A model folder: once all is published, the model is put in its place.",
-)  # fmt: skip
-@click.option("--replace", is_flag=True, help="Only the file's movies; what is published may go.")
-@click.option("--rollback", is_flag=True, help="Make the version before the current one.")
-@click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
-def load_movies(
-    file: str | None,
-    source: Source,
-    model: str,
-    address: "MilvusAddress",
-    placement: Placement,
-    switch: str | None,
-    replace: bool,
-    rollback: bool,
-    dry_run: bool,
-) -> None:
+def load_movies(how: Publishing, source: Source, model: str, address: MilvusAddress) -> None:
     """Publish movies to Milvus (also `recsys load`); prints what is published.
 
     The movies the model was trained on; those of -f are added to what is published of it, or change
@@ -260,29 +240,29 @@ def load_movies(
     Example: recsys load-movies -f movies_data.txt
              recsys load-movies --model next.model --switch recommender_system.inference.model
     """
-    if any(source.columns) and not file:
+    if any(source.columns) and not how.file:
         raise click.UsageError("columns are of a table of movies: name it by -f")
-    if rollback:
-        refuse_beside("--rollback", "dry_run", *PLACEMENT, "file", "replace", "switch")
+    if how.rollback:
+        refuse_beside("--rollback", *(each.name for each in fields(how) if each.name != "rollback"))
         with store_at(address) as store:
             _print_published(store.rollback())
         return
-    if switch and not placement.keep:
+    if how.switch and not how.keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     from recsys.serving.model_folder import check_place, load_model, put_model
 
     folder = load_model(model)
-    if switch:
-        check_place(Path(switch), "switch")
-    load = Load.of(folder, file, source, replace)
-    if dry_run:
-        load.try_out(address, placement)
+    if how.switch:
+        check_place(Path(how.switch), "switch")
+    load = Load.of(folder, how, source)
+    if how.dry_run:
+        load.try_out(address)
         return
     with store_at(address, make=True) as store:
-        _print_published(load.publish(store, placement))
-    if switch:
-        put_model(folder, Path(switch))
-        log(f"{switch}: is the model {folder.fingerprint} now")
+        _print_published(load.publish(store))
+    if how.switch:
+        put_model(folder, Path(how.switch))
+        log(f"{how.switch}: is the model {folder.fingerprint} now")
 
 
 def _print_published(p: "Published") -> None:
@@ -295,17 +275,10 @@ class Load:
 
     model: "Model"
     movies: "Catalogue"
-    file: str | None = None
-    replace: bool = False  # a file's movies alone, whatever is published
+    how: Publishing
 
     @classmethod
-    def of(
-        cls,
-        model: "Model",
-        file: str | None = None,
-        source: Source | None = None,
-        replace: bool = False,
-    ) -> "Load":
+    def of(cls, model: "Model", how: Publishing, source: Source) -> "Load":
         """
         Raises:
             DataError: the file cannot be read, was encoded for another model, or has no such
@@ -316,7 +289,7 @@ class Load:
         from recsys.preprocess import is_movies_data, read_movies_data
 
         model.verify()
-        movies, source = None, source or Source()
+        movies, file = None, how.file
         if file and is_movies_data(Path(file)):
             if any(source.columns):
                 cause = f"{file}: encoded movies have no columns"
@@ -324,7 +297,7 @@ class Load:
             movies = decoded_movies(model, *read_movies_data(Path(file), model.vocabulary))
         elif file:
             movies = _movies_as_trained(model, Path(file), source)
-        return cls(model, catalogue(model, movies), file, replace)
+        return cls(model, catalogue(model, movies), how)
 
     def all_movies(self, store: "MilvusStore | None") -> "Catalogue":
         """All that is to be published; logs what is taken from where.
@@ -336,13 +309,13 @@ class Load:
         """
         from recsys.infer import catalogue
 
-        movies, file = self.movies, self.file
+        movies, file = self.movies, self.how.file
         if not file:
             unread = f"; {ENCODED} is not read without -f {ENCODED}" * Path(ENCODED).exists()
             log(f"movies: the {len(movies)} the model was trained on{unread}")
             return movies
         new = f"{movies.is_new.sum()} new to the model"
-        if self.replace:
+        if self.how.replace:
             log(f"movies: only the {len(movies)} of {file}, {new}")
             return movies
         before, what = published(self.model, store) if store else None, "published"
@@ -359,12 +332,12 @@ class Load:
         Raises:
             StoreError: too many.
         """
-        if gone := store.check_removal(movies, 1.0 if self.replace else MOST_REMOVED):
+        if gone := store.check_removal(movies, 1.0 if self.how.replace else MOST_REMOVED):
             log(f"{gone} of the published movies are not among them and go")
 
-    def publish(self, store: "MilvusStore", placement: Placement = Placement()) -> "Published":
+    def publish(self, store: "MilvusStore") -> "Published":
         """Publish them, all or none."""
-        movies = self.all_movies(store)
+        movies, how = self.all_movies(store), self.how
         self.check_removal(movies, store)
         with (
             bar(len(movies), "movie", "sent") as progress,
@@ -373,18 +346,17 @@ class Load:
             return store.publish(
                 movies,
                 self.model.fingerprint,
-                keep=placement.keep,
-                index=placement.index,
-                shards=placement.shards,
-                replicas=placement.replicas,
-                resource_groups=placement.resource_group,
+                keep=how.keep,
+                index=how.index,
+                shards=how.shards,
+                replicas=how.replicas,
+                resource_groups=how.resource_group,
                 progress=progress,
                 indexing=indexing,
             )
 
-    def try_out(self, address: "MilvusAddress", placement: Placement) -> None:
+    def try_out(self, address: MilvusAddress) -> None:
         """Everything a publish checks beforehand, and what it would replace."""
-        from recsys.milvus.address import choose_index
         from recsys.milvus.client import Missing
         from recsys.milvus.rows import check_catalogue
 
@@ -399,7 +371,7 @@ class Load:
             movies = self.all_movies(None)
             check_catalogue(movies)
             log("would be the first to be published there")
-        index = choose_index(placement.index, len(movies))
+        index = choose_index(self.how.index, len(movies))
         click.echo(f"{len(movies)} movies, model {self.model.fingerprint}, index {index}: fit")
 
 

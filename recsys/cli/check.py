@@ -1,6 +1,7 @@
 """The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from recsys.cli.options import (
     filled,
     grouped,
     model_option,
+    option,
     store_at,
     whole_number,
 )
@@ -32,8 +34,8 @@ from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 
 if TYPE_CHECKING:
-    from recsys.data.dataset import Dataset
     from recsys.evaluation.compare import Row
+    from recsys.evaluation.similar import SimilarRow
     from recsys.metrics import Interval
     from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
@@ -255,53 +257,46 @@ def seeds_of(text: str) -> tuple[int, ...]:
     return tuple(range(seeds[0], seeds[1] + 1)) if dash else tuple(seeds)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What is compared, and how it is shown."""
+
+    protocol: str = option(
+        f"How ratings are held out: {', '.join(PROTOCOLS)}; {SIMILAR}: none are, pairs of similar "
+        "movies are looked for.",
+        default=PROTOCOLS[0],
+        type=click.Choice([*PROTOCOLS, SIMILAR]),
+        metavar="NAME",
+    )
+    baselines: str = option(
+        "quick: those that need no library; all; or names with commas between them.",
+        default="quick",
+    )
+    likes: int = option("Likes given in few-likes.", default=5, type=Whole(1, 1000))
+    seeds: tuple[int, ...] = option(
+        "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=Parsed("seeds", seeds_of)
+    )
+    uri: str = option(
+        "Milvus; by default a temporary file.", default="", envvar="RECSYS_URI", show_envvar=True
+    )
+    no_index: bool = option("Leave out what comes through Milvus.", default=False)
+    format: str = option(
+        "A table for each seed, or json.", default="table", type=click.Choice(["table", "json"])
+    )
+
+
 @command()
 @data_option
-@grouped(Source, "source")
-@click.option(
-    "--protocol",
-    type=click.Choice([*PROTOCOLS, SIMILAR]),
-    default=PROTOCOLS[0],
-    show_default=True,
-    metavar="NAME",
-    help="How ratings are held out: "
-    + ", ".join(PROTOCOLS)
-    + "; similar: none are, pairs of similar movies are looked for.",
-)
-@click.option(
-    "--baselines", default="quick", show_default=True,
-    help="quick: those that need no library; all; or names with commas between them.",
-)  # fmt: skip
-@click.option(
-    "--likes", default=5, show_default=True, type=Whole(1, 1000), help="Likes given in few-likes."
-)
-@click.option(
-    "--seeds", default="0", show_default=True, type=Parsed("seeds", seeds_of),
-    help="Of splits and training: 0,1,2 or 0-4.",
-)  # fmt: skip
-@grouped(Options, "options", only=["epochs"])
+@grouped(Evaluation, "how")
+@grouped(Options, "knobs", only=["epochs"])
 @set_option
-@click.option(
-    "--uri", default="", envvar="RECSYS_URI", show_envvar=True,
-    help="Milvus; by default a temporary file.",
-)  # fmt: skip
-@click.option("--no-index", is_flag=True, help="Leave out what comes through Milvus.")
-@click.option(
-    "--format", type=click.Choice(["table", "json"]), default="table", show_default=True,
-    help="A table for each seed, or json.",
-)  # fmt: skip
+@grouped(Source, "source")
 def evaluate(
     data: str | None,
-    source: Source,
-    protocol: str,
-    baselines: str,
-    likes: int,
-    seeds: tuple[int, ...],
-    options: Options,
+    how: Evaluation,
+    knobs: Options,
     set: Sequence[tuple[str, Any]],
-    uri: str,
-    no_index: bool,
-    format: str,
+    source: Source,
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
 
@@ -310,39 +305,40 @@ def evaluate(
 
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
     """
-    others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(protocol, ("likes",))
-    refuse_beside(f"--protocol {protocol}", *others)
-    if uri and not no_index and protocol != SIMILAR:
-        with store_at(filled(MilvusAddress, uri=uri), make=True):
+    others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(how.protocol, ("likes",))
+    refuse_beside(f"--protocol {how.protocol}", *others)
+    if how.uri and not how.no_index and how.protocol != SIMILAR:
+        with store_at(filled(MilvusAddress, uri=how.uri), make=True):
             pass  # what cannot be opened is known before the work
     folder = data_folder(data)
-    from recsys.evaluation import compare
+    from recsys.evaluation import compare, similar
     from recsys.train import use_all_cores
 
     use_all_cores()
-    dataset, options = source.read(folder), with_knobs(options, set)
-    if protocol == SIMILAR:
-        _evaluate_similar(dataset, seeds, options, format)
-        return
-    rows = list(
-        compare.evaluate(
+    dataset, chosen = source.read(folder), with_knobs(knobs, set)
+    rows: list[Any]
+    if how.protocol == SIMILAR:
+        rows = list(similar.evaluate_similar(dataset, how.seeds, chosen, log=log))
+    else:
+        found = compare.evaluate(
             dataset,
-            protocol,
-            seeds,
-            options,
-            likes=likes,
-            indexes=() if no_index else compare.INDEXES,
-            uri=uri,
-            compared=baselines,
+            how.protocol,
+            how.seeds,
+            chosen,
+            likes=how.likes,
+            indexes=() if how.no_index else compare.INDEXES,
+            uri=how.uri,
+            compared=how.baselines,
             log=log,
         )
-    )
-    if len(seeds) > 1:
-        rows += compare.mean(rows)
-    if format == "json":
-        click.echo(as_json([_row_json(row) for row in rows]))
+        rows = list(found)
+        rows += compare.mean(rows) if len(how.seeds) > 1 else []
+    if how.format == "json":
+        click.echo(as_json([_plain(row) for row in rows]))
+    elif how.protocol == SIMILAR:
+        _print_similar(dataset.name, rows)
     else:
-        _print_evaluation(dataset.name, rows, len(seeds))
+        _print_evaluation(dataset.name, rows, len(how.seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
@@ -376,18 +372,8 @@ def _evaluation_table(rows: "Sequence[Row]") -> str:
     return "\n".join([table(header, cells), *notes])
 
 
-def _evaluate_similar(
-    dataset: "Dataset", seeds: tuple[int, ...], options: Options, format: str
-) -> None:
-    """Print the table of the similar protocol."""
-    from recsys.evaluation.similar import evaluate_similar
-
-    rows = list(evaluate_similar(dataset, seeds, options, log=log))
-    if format == "json":
-        click.echo(as_json([row._asdict() | {"mrr": row.mrr._asdict()} for row in rows]))
-        return
-    click.echo(f"{dataset.name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
-    header = ("", "seed", "mrr", "mrr 95%", "median rank")
+def _print_similar(name: str, rows: "Sequence[SimilarRow]") -> None:
+    click.echo(f"{name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
     cells = [
         (
             row.name,
@@ -398,7 +384,7 @@ def _evaluate_similar(
         )
         for row in rows
     ]
-    click.echo(table(header, cells))
+    click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
 
 
 def _lead(found: "Interval | None") -> str:
@@ -409,9 +395,8 @@ def _span(found: "Interval | None") -> str:
     return f"{found.low:.3f}-{found.high:.3f}" if found else ""
 
 
-def _row_json(row: "Row") -> dict[str, Any]:
-    record = row._asdict()
-    record["metrics"] = {name: each._asdict() for name, each in row.metrics.items()}
-    for name in ("behind", "rmse_behind"):
-        record[name] = record[name]._asdict() if record[name] else None
-    return record
+def _plain(value: Any) -> Any:
+    """Named tuples as json has them."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -11,7 +11,7 @@ from command_line import SAMPLE, recsys
 from families import DAT, put
 
 from recsys.cli.app import cli
-from recsys.cli.build import KNOBS_WITH_OPTIONS, Placement
+from recsys.cli.build import KNOBS_WITH_OPTIONS, Publishing
 from recsys.cli.options import Source, Wanted, address_options, grouped, option
 from recsys.cli.prompt import variable_of
 from recsys.milvus.address import MilvusAddress
@@ -32,7 +32,7 @@ def called(decorator, *line: str):
     return got
 
 
-@pytest.mark.parametrize("into", [Options, MilvusAddress, Source, Wanted, Placement])
+@pytest.mark.parametrize("into", [Options, MilvusAddress, Source, Wanted, Publishing])
 def test_nothing_given_is_the_dataclasses_own_defaults(into):
     assert called(grouped(into, "group")) == {"group": into()}
 
