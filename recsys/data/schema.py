@@ -165,7 +165,7 @@ class Attribute:
             QueryError: training had no such value, near ones are named; or nobody so many.
         """
         words = text.split("|") if self.kind == "categories" else [text]
-        rows = [self._named(word.strip()) for word in words]
+        rows = [self._row_of(word.strip()) for word in words]
         if len(rows) > self.width:
             raise QueryError(
                 f"{self.name}: {text!r} is {len(rows)} values, no user has more than {self.width}",
@@ -174,7 +174,8 @@ class Attribute:
             )
         return rows
 
-    def _named(self, text: str) -> int:
+    def _row_of(self, text: str) -> int:
+        """The row of one value, bin or number."""
         names = {self.value(row): row for row in range(1, self.size + 1)}
         if text in names:
             return names[text]
