@@ -14,9 +14,10 @@ from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import as_text, is_text
 from recsys.data.readers.describe import field_name
-from recsys.data.readers.formats import Rejects, file_bytes, open_table
+from recsys.data.readers.formats import Rejects, open_table
 from recsys.data.readers.read import Side, movies_of, note_genres, noted, read_all
 from recsys.data.readers.roles import NONE, Columns, dialect_of_items, family, no_table
+from recsys.data.readers.text import file_bytes
 from recsys.data.readers.values import whole_number
 from recsys.data.schema import PADDING, padded
 from recsys.data.summary import summary

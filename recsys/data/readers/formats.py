@@ -7,30 +7,32 @@ what its columns are called is a `Dialect`: sniffed, or given, as that of `ratin
 pyarrow and NumPy are imported inside functions, so that this module is there at once.
 """
 
-import csv
 import json
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recsys.data.readers.roles import PACKED, Dialect, is_number, numbered, suffix
+from recsys.data.readers.roles import PACKED, Dialect, is_number, suffix
+from recsys.data.readers.text import (
+    LINES,
+    beginning,
+    decoded,
+    file_bytes,
+    is_utf8,
+    last_end,
+    readable,
+    sniffed,
+    text_blocks,
+)
 from recsys.errors import DataError, quoted
 
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")  # no numbers and no ids
-DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of these does
-LINES = 100  # looked at for how a file is written, at most
-START, SAMPLE = 2**16, 1000  # bytes, and rows of Parquet, looked at likewise
-BLOCK = 2**22  # bytes parsed at a time
-LONGEST = 2**26  # bytes in which quotes must end
+SAMPLE = 1000  # rows of Parquet that are looked at
 LISTED = 10  # bad rows that are listed in words; the others are counted
-BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _STAND_IN = b"\x1f"  # for "::": pyarrow knows separators of one character
-_VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 _BLANK = "blank line, expected none"
 # What a column of separated text is read as: where all of a block is so, and else.
 _TYPES = {"id": ("int32", "codes"), "rating": ("float", "codes"), "time": ("int64", "binary")}
@@ -98,9 +100,9 @@ class Block(NamedTuple):
     """Some rows of a file."""
 
     columns: dict[str, Any]  # cells by the names of the columns, arrays of pyarrow
-    rows: Any  # (N,) the row of each, counted from 0: a range, or ascending numbers
-    rejected: Sequence[tuple[int, str]]  # rows that are none, and why
-    size: int  # rows of the file, blank ones too
+    size: int  # rows of the file
+    rejected: Sequence[tuple[int, str]] = ()  # rows that are none, counted from 0, and why
+    blank: Sequence[int] = ()  # rows that are left out besides
 
 
 class Table(NamedTuple):
@@ -131,22 +133,17 @@ class Table(NamedTuple):
         import numpy as np
 
         columns: dict[str, list[Any]] = {name: [] for name in holds}
-        parts: list[Any] = []
-        first = 0
+        first, missing = 0, []
         with readable(self.path):
             for block in self.blocks(holds, False):
-                bad = block.rejected
-                rows = [first + row for row, _ in bad]
-                rejects.add(self.path, self.place, rows, [words for _, words in bad].__getitem__)
+                rows = [first + row for row, _ in block.rejected]
+                reasons = [words for _, words in block.rejected]
+                rejects.add(self.path, self.place, rows, reasons.__getitem__)
                 for name, each in block.columns.items():
                     columns[name].append(each)
-                plain = isinstance(block.rows, range)
-                parts.append(range(first, first + len(block.rows)) if plain
-                             else np.asarray(block.rows) + first)  # fmt: skip
+                missing += [*rows, *(first + row for row in block.blank)]
                 first += block.size
-        if all(isinstance(each, range) for each in parts):  # else a row is missing
-            return columns, range(first)
-        return columns, np.concatenate([np.asarray(each, np.int64) for each in parts])
+        return columns, np.setdiff1d(np.arange(first), missing) if missing else range(first)
 
     def beginning(self) -> dict[str, list[Any]]:
         """All columns of the first rows: text, or what else they hold; None for an empty cell."""
@@ -180,10 +177,9 @@ def open_table(path: Path, dialect: Dialect | None = None) -> Table:
 
 def separated(path: Path, dialect: Dialect | None = None) -> Table:
     """Text in which a character or two separate the cells: CSV, TSV, `.dat`, `u.*`, `.inter`."""
-    start = _start(path)
+    start = beginning(path, named=dialect is not None)
     if dialect is None:
-        check_text(path, start)
-        dialect = _sniffed(path, start)
+        dialect = sniffed(path, start)
     elif not dialect.names:
         first = decoded(start.split(b"\n")[0].rstrip(b"\r"))
         dialect = dialect._replace(names=tuple(first.split(dialect.separator)))
@@ -192,7 +188,7 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
         several[0] |= dialect.quotes and b'"' in start
         parse = partial(_parsed, dialect, holds, [0 if {*holds.values()} & {*_TYPES} else LINES])
-        source = iter([start[: _end(start) or None]]) if sample else text_blocks(path, several)
+        source = iter([start[: last_end(start) or None]]) if sample else text_blocks(path, several)
         with ThreadPoolExecutor(2) as pool:
             waiting: deque[Any] = deque()
             header = int(dialect.header)
@@ -279,19 +275,17 @@ def _parsed_as(
             strings_can_be_null=True,
         ),
     )
-    rows: Any = range(len(table))
-    size = len(table) + len(bad)
-    if bad:
-        rows = np.setdiff1d(np.arange(size), [row for row, _ in bad])
     columns = {name: _one(each) for name, each in zip(holds, table.columns, strict=True)}
+    size, blank = len(table) + len(bad), []
     if columns and all(each.null_count for each in columns.values()):
         empty = [each.is_null().to_numpy(zero_copy_only=False) for each in columns.values()]
-        blank = np.logical_and.reduce(empty)
-        if blank.any():
-            bad += [(row, _BLANK) for row in np.asarray(rows)[blank].tolist() if dialect.strict]
-            columns = {name: each.filter(pa.array(~blank)) for name, each in columns.items()}
-            rows = np.asarray(rows)[~blank]
-    return Block(columns, rows, sorted(bad), size)
+        left = ~np.logical_and.reduce(empty)
+        rows = np.setdiff1d(np.arange(size), [row for row, _ in bad])
+        blank = rows[~left].tolist()
+        columns = {name: each.filter(pa.array(left)) for name, each in columns.items()}
+    if dialect.strict:
+        bad, blank = sorted([*bad, *((row, _BLANK) for row in blank)]), []
+    return Block(columns, size, bad, blank)
 
 
 def _latin(column: Any) -> Any:
@@ -330,64 +324,9 @@ def _leading_zero(data: bytes, separator: str) -> bool:
     return data[:1] == b"0" and data[1:2].isdigit()
 
 
-def _start(path: Path) -> bytes:
-    """The beginning of a text file, unpacked and in UTF-8 where it is UTF-16."""
-    with readable(path), _stream(path) as stream:
-        start = stream.read(START)
-    start = start.removeprefix(BOM)
-    check_beginning(path, start)
-    return start
-
-
-@contextmanager
-def _stream(path: Path) -> Iterator[Any]:
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as stream:
-        start = stream.read(2)
-    with pa.input_stream(str(path), compression="detect") as stream:
-        wide = start in UTF16
-        yield pa.transcoding_input_stream(stream, "utf-16", "utf-8") if wide else stream
-
-
-def text_blocks(path: Path, several: list[bool] | None = None) -> Iterator[bytes]:
-    """A text file in blocks of whole lines.
-
-    Args:
-        several: a row may have several lines, in quotes; set where there are quotes.
-    """
-    with _stream(path) as stream:
-        left = stream.read(len(BOM)).removeprefix(BOM)
-        while data := stream.read(BLOCK):
-            if several is not None and (b'"' in left or b'"' in data):
-                data, left = left + data, b""
-            if end := _end(data, several):
-                yield b"".join((left, memoryview(data)[:end]))
-                left = data[end:]
-            else:
-                left += data
-        if left:
-            yield left
-
-
-def _end(block: bytes, several: list[bool] | None = None) -> int:
-    """Where the last line of a block ends that is not within quotes."""
-    end = block.rfind(b"\n") + 1
-    if several is None or b'"' not in block or len(block) > LONGEST:
-        return end
-    several[0] = True
-    odd = block.count(b'"', 0, end) % 2
-    while odd and end:
-        before = block.rfind(b"\n", 0, end - 1) + 1
-        odd = (odd + block.count(b'"', before, end)) % 2
-        end = before
-    return end
-
-
 def json_lines(path: Path) -> Table:
     """An object a line: by pyarrow where all of a block are of one shape, else one by one."""
-    start = _start(path)
-    check_text(path, start)
+    start = beginning(path)
     if start.lstrip().startswith(b"["):
         cause = f"{path}: a JSON array, expected an object a line"
         raise DataError(cause, "write it as JSON lines", "file")
@@ -401,7 +340,7 @@ def json_lines(path: Path) -> Table:
         raise DataError(f"{path}:1: expected a JSON object a line", "name another", "file")
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        source = iter([start[: _end(start) or None]]) if sample else text_blocks(path)
+        source = iter([start[: last_end(start) or None]]) if sample else text_blocks(path)
         return (_objects(block, list(holds)) for block in source)
 
     return Table(path, tuple(names), blocks, lambda row: f":{row + 1}")
@@ -417,25 +356,21 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
         table = reader.read_json(pa.BufferReader(block), options)
         table.validate(full=True)  # text must be UTF-8
         if len(table) == len(lines):
-            columns = {name: _one(table.column(name)) if name in table.column_names
-                       else pa.nulls(len(table)) for name in names}  # fmt: skip
-            return Block(columns, range(len(table)), [], len(table))
+            none = pa.chunked_array([pa.nulls(len(table))])
+            found = {name: table.column(name) for name in table.column_names}
+            return Block({name: _one(found.get(name, none)) for name in names}, len(lines))
     except pa.ArrowException:
         pass
     objects: list[dict[str, Any]] = []
-    rows: list[int] = []
     bad: list[tuple[int, str]] = []
     for row, line in enumerate(lines):
         try:
-            if line.strip():
-                objects.append(_object(line))
-                rows.append(row)
+            objects += [_object(line)] if line.strip() else []
         except BadCell as problem:
             bad.append((row, str(problem)))
-    import numpy as np
-
     columns = {name: _array([each.get(name) for each in objects]) for name in names}
-    return Block(columns, np.array(rows, np.int64), bad, len(lines))
+    blank = [row for row, line in enumerate(lines) if not line.strip()]
+    return Block(columns, len(lines), bad, blank)
 
 
 def _array(cells: list[Any]) -> Any:
@@ -478,7 +413,7 @@ def parquet(path: Path) -> Table:
         for batch in file.iter_batches(SAMPLE if sample else 2**17, columns=list(holds)):
             batch.validate(full=True)
             columns = {name: batch.column(name) for name in holds}
-            yield Block(columns, range(len(batch)), [], len(batch))
+            yield Block(columns, len(batch))
             if sample:
                 break
 
@@ -494,119 +429,3 @@ FORMATS: dict[str, Callable[[Path], Table]] = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), json_lines),
     **dict.fromkeys((".parquet", ".pq"), parquet),
 }  # fmt: skip
-
-
-def _sniffed(path: Path, start: bytes) -> Dialect:
-    """How separated text is written, from its beginning.
-
-    Raises:
-        DataError: there is but one column.
-    """
-    lines = [line.decode("latin-1") for line in start.splitlines(True)[:LINES]]
-    separator = _delimiter(lines)
-    one = "\x1f" if separator == "::" else separator  # csv knows delimiters of one character
-    plain = [line.replace(separator, one) for line in lines]
-    mark = None if separator == "::" else '"'
-    rows = list(csv.reader(plain, delimiter=one, quotechar=mark, quoting=0 if mark else 3))
-    first = [decoded(name.encode("latin-1")).strip() for name in rows[0]] if rows else []
-    if len(first) < 2:
-        raise DataError(
-            f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "
-            f"found {quoted(decoded(lines[0].strip().encode('latin-1')))}",
-            "correct the first line",
-            "file",
-        )
-    counted = [str(place) for place in range(len(first))]  # pandas writes them in place of names
-    numbers = (first == counted and len(first) > 3) or first == ["", *counted[:-1]]
-    named = not numbers and _names_columns(rows)
-    names = first if named else [numbered(place) for place in range(1, len(first) + 1)]
-    return Dialect(separator, tuple(names), header=named or numbers)
-
-
-def _delimiter(lines: Sequence[str]) -> str:
-    """What comes equally often in most lines, and then most often in the first."""
-    plain = [re.sub(r'"[^"]*"', "", line) for line in lines[:20] if line.strip()] or [""]
-
-    def fit(delimiter: str) -> tuple[int, int]:
-        counts = [line.count(delimiter) for line in plain]
-        return sum(each == counts[0] > 0 for each in counts), counts[0]
-
-    best = max(DELIMITERS, key=fit)
-    return best if best in plain[0] else " "
-
-
-def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row has names: no value, and nothing that comes again in its column."""
-    first = [field.strip() for field in rows[0]]
-    if any(_VALUE.fullmatch(field) for field in first):
-        return False
-    columns = [{row[n].strip() for row in rows[1:] if n < len(row)} for n in range(len(first))]
-    return not any(field and field in columns[n] for n, field in enumerate(first))
-
-
-def file_bytes(path: Path, size: int = -1) -> bytes:
-    """The first `size` bytes of a file (all of them by default).
-
-    Raises:
-        DataError: it is not there, is a directory, cannot be read or is empty.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(size)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file", "copy it there or name another", "file") from error
-    except IsADirectoryError as error:
-        cause = f"{path}: a directory, expected a file"
-        raise DataError(cause, "name the file itself", "file") from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path}: cannot be read ({reason})", "name another", "file") from error
-    check_beginning(path, data)
-    return data
-
-
-def check_beginning(path: Path, start: bytes) -> None:
-    """
-    Raises:
-        DataError: a file that begins so is empty.
-    """
-    if not start.removeprefix(BOM).strip():
-        raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
-
-
-def check_text(path: Path, start: bytes) -> None:
-    """
-    Raises:
-        DataError: a file that begins so is no text.
-    """
-    if b"\0" in start:
-        raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
-
-
-def decoded(cell: Any) -> Any:
-    """Bytes as text in UTF-8, or else latin-1; anything else as it is."""
-    if not isinstance(cell, bytes):
-        return cell
-    return cell.decode("utf-8" if is_utf8(cell) else "latin-1")
-
-
-def is_utf8(raw: bytes) -> bool:
-    """Whether bytes are text in UTF-8."""
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turns what pyarrow says of a file that it cannot read into one line."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeError) as error:
-        words = " ".join(str(error).split()) or type(error).__name__
-        cause = f"{path}: cannot be read ({words[:120]})"
-        raise DataError(cause, "name another", "file") from error

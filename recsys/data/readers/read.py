@@ -25,7 +25,8 @@ from recsys.data.readers.roles import (
     rating_columns,
     stem,
 )
-from recsys.data.readers.values import Cells, Rows, Values, control_character, ids, texts
+from recsys.data.readers.text import control_character
+from recsys.data.readers.values import Cells, Rows, Values, ids, texts
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
 from recsys.data.scale import EVENTS, FIVE_STARS, Scale, scale_of, strengths

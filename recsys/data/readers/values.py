@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
-from recsys.data.readers.formats import BadCell, Rejects, Table, decoded, is_utf8
+from recsys.data.readers.formats import BadCell, Rejects, Table
 from recsys.data.readers.roles import THUMBS
+from recsys.data.readers.text import control_character, decoded, is_utf8
 from recsys.errors import DataError, quoted
 
 MAX_TIME = 2**63 - 1
@@ -19,7 +20,6 @@ UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3))  # of ti
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
 _LOOKED_AT = 10_000  # times that say which unit they are in
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
 _ZONED = re.compile(r"[T:].*(Z|[+-]\d\d(:?\d\d)?)$")
 
@@ -338,19 +338,6 @@ def texts(cells: Cells) -> tuple[list[Any], dict[int, str]]:
         if isinstance(each, bytes) else each
         for i, each in enumerate(found)
     ], wrong  # fmt: skip
-
-
-def control_character(text: str) -> str:
-    """What is wrong with a text that has a control character in it; "" where there is none."""
-    found = _CONTROL.search(text)
-    return (
-        ""
-        if not found
-        else (
-            f"wrong encoding: character {found[0]!r}, expected text in UTF-8 or latin-1 "
-            "(others need converting, e.g. iconv -f cp1252 -t utf-8)"
-        )
-    )
 
 
 def _is_numeric(chunk: Any) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.data.ids import MAX_CODE
-from recsys.data.readers import formats
+from recsys.data.readers import text
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_and_a_bad_line_keeps_its_number(
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "ratings.csv"
         for size in (2**22, data.draw(st.integers(1, 200))):
-            patch.setattr(formats, "BLOCK", size)
+            patch.setattr(text, "BLOCK", size)
             path.write_bytes((end.join(lines) + end * ended).encode())
             kept = [list(column) for column in zip(*rated, strict=True)]
             plain = read_dataset(path, repeats="last", liked_from=None)
@@ -99,7 +99,7 @@ def test_a_zero_before_an_id_is_seen_wherever_blocks_end(
 ):
     if separator == "::" and '"' in line:
         line = line.replace('"', "")
-    monkeypatch.setattr(formats, "BLOCK", block)
+    monkeypatch.setattr(text, "BLOCK", block)
     for shift in range(3):
         data = rows(line, size=60 + shift).replace(b",", separator.encode())
         with pytest.raises(DataError, match=r": expected a (user|movie) id as a whole number.*'0"):
@@ -131,7 +131,7 @@ def test_ids_beyond_32_bits_far_from_the_beginning_are_read(tmp_path):
 
 
 def test_text_ids_far_from_the_beginning_make_all_of_them_text(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "BLOCK", 500)
+    monkeypatch.setattr(text, "BLOCK", 500)
     path = put(tmp_path, {"r.csv": rows(*(f"x{i},1,4,5" for i in range(20)))}) / "r.csv"
     read = read_dataset(path)
     ids = read.user_names[read.ratings.user_ids].tolist()
@@ -139,7 +139,7 @@ def test_text_ids_far_from_the_beginning_make_all_of_them_text(tmp_path, monkeyp
 
 
 def test_a_line_end_in_quotes_is_in_one_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "BLOCK", 20)
+    monkeypatch.setattr(text, "BLOCK", 20)
     lines = [f'{i},{i % 7},4,9,"so,\n{"good " * (i % 5)}\n"' for i in range(50)]
     data = "\n".join(["user,item,rating,time,text", *lines, "x,1,4,9,a"]).encode()
     path = put(tmp_path, {"r.csv": data}) / "r.csv"
