@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import as_text, is_text
-from recsys.data.readers.describe import field_name
+from recsys.data.readers.describe import Side, movies_of
 from recsys.data.readers.formats import Rejects, open_table
-from recsys.data.readers.read import Side, movies_of, note_genres, noted, read_all
-from recsys.data.readers.roles import NONE, Columns, dialect_of_items, family, no_table
+from recsys.data.readers.kinds import field_name
+from recsys.data.readers.read import note_genres, noted, read_all
+from recsys.data.readers.roles import NONE, Columns
+from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
 from recsys.data.readers.values import whole_number
 from recsys.data.schema import PADDING, padded
-from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
@@ -74,33 +75,6 @@ def read_dataset(
     )
     _settle(read.path, len(read.dataset.ratings), read.rejects, skip_bad_lines, log)
     return read.dataset
-
-
-def inspected(
-    data: Path | str,
-    items: Path | str | None = None,
-    users: Path | str | None = None,
-    columns: Columns = Columns(),
-    *,
-    liked_from: float | None = None,
-    repeats: str | None = None,
-    log: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
-    """What `recsys inspect --json` prints: how ratings are understood, and what they look like.
-
-    Bad lines are counted, the first ten are in words. Arguments are those of `read_dataset`.
-    """
-    read = read_all(*(data, items, users, columns), liked_from=liked_from, repeats=repeats, log=log)
-    return {
-        "name": read.dataset.name,
-        **summary(read.dataset),
-        "columns": read.understood,
-        "unused": read.unused,
-        "bad_lines": len(read.rejects),
-        "duplicates": read.duplicates,
-        "empty_fields": read.rejects.empty_cells,
-        "first_bad_lines": read.rejects.listed(),
-    }
 
 
 def read_movies(
@@ -216,7 +190,7 @@ def read_movies_data(
     side = Side(
         open_table(path, ENCODED), {name: name for name in ENCODED.names}, "item", "movie", rejects
     )
-    lists = [side.parsed(side.cells[name], partial(_rows, what=what, largest=largest), [])
+    lists = [side.parsed(side.cells[name], partial(_rows, what=what, largest=largest))
              for name, (what, largest) in limits.items()]  # fmt: skip
     side.once()
     if rejects:

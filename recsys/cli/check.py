@@ -57,14 +57,14 @@ def inspect(data: str, source: Source, json: bool) -> None:
 
     Example: recsys inspect data/sample
     """
-    from recsys.preprocess import inspected
+    from recsys.preprocess import read_all
 
-    found = inspected(
+    found = read_all(
         *(data, source.items, source.users, source.columns),
         liked_from=source.liked_from,
         repeats=source.repeats,
         log=log,
-    )
+    ).summary()
     for line in found["first_bad_lines"]:
         log(line)
     click.echo(as_json(found) if json else _summary(found))

@@ -1,270 +1,297 @@
-"""Columns that describe movies or users: of what kind each is, or why it is of no use; profiles."""
+"""Files of movies and of users: ids, titles, genres, profiles, and columns that describe them."""
 
-import ast
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys.data.dataset import title_words
-from recsys.data.movielens import AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS
-from recsys.data.readers.formats import BadCell
-from recsys.data.readers.roles import NONE, Dialect
-from recsys.data.readers.values import whole_number
-from recsys.data.schema import MOST_VALUES, Column, in_digits
-from recsys.errors import QueryError, quoted
+from recsys.data.dataset import Movies, Users, name_and_year
+from recsys.data.ids import id_array, named
+from recsys.data.movielens import AGES, GENDERS, GENRES_100K, JOBS, MAX_AGE, OCCUPATIONS
+from recsys.data.readers.formats import BadCell, Rejects, Table
+from recsys.data.readers.kinds import described
+from recsys.data.readers.roles import Columns, describing_columns
+from recsys.data.readers.sources import Dialect
+from recsys.data.readers.text import control_character
+from recsys.data.readers.values import Cells, Rows, ids, texts, whole_number
+from recsys.data.schema import MOVIELENS, Column
+from recsys.errors import DataError, quoted
 
-SHARE = 0.95  # of the fields that must be what a column is taken for
-SEPARATORS = "|;,"
-RESERVED = {  # names of other inputs and outputs, words of Milvus' expressions, fields of its own
-    *("user", "movie", "movie_id", "history", "ratings", "recency", "title", "year", "genres"),
-    *("is_new", "vector", "new", "score", "rating", "rank", "user_id"),
-    *("and", "or", "not", "in", "like", "is", "null", "true", "false", "exists"),
-    *("array_contains", "array_contains_all", "array_contains_any", "array_length"),
-    *("json_contains", "json_contains_all", "json_contains_any", "random_sample"),
-    *("text_match", "phrase_match", "minimum_should_match", "interval", "iso"),
-    *("rowid", "timestamp"),
-}
-_ADDRESS = re.compile(r"https?://|www\.|.*\.(jpe?g|png|gif|webp)$", re.IGNORECASE)
-_DATE = re.compile(r"\d{1,4}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
-_ISO = re.compile(r"(\d{4})[-/](0[1-9]|1[0-2])[-/](0[1-9]|[12]\d|3[01])(?!\d)")
-_ID = re.compile(r"(id|code|zip|isbn|ean|sku|phone|hash)\d*$", re.IGNORECASE)
+LOOKED_AT = 1000  # users whose gender, age or job decides whether it is MovieLens'
+_YEAR = re.compile(r"\d{4}")
+_MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
 
 
-class Described(NamedTuple):
-    """Columns by the names they are asked by, how each was understood, and why others are not."""
+class Understood(NamedTuple):
+    """How a file was read: its columns by role in words, and why the others are not used."""
 
-    columns: dict[str, Column]
-    words: dict[str, str]  # by the file's own name
-    unused: dict[str, str]  # likewise
+    roles: dict[str, str]
+    unused: dict[str, str]
+    own: dict[str, str] = {}  # noqa: RUF012 - what describes movies or users besides, in words
 
 
-def described(
-    cells: Mapping[str, Sequence[Any]], kinds: Mapping[str, str], several: bool = True
-) -> Described:
-    """What columns say, each field being text, None, or a list of texts.
+def movies_of(
+    table: Table, given: Columns, rejects: Rejects, elsewhere: str | None = None
+) -> tuple[Movies, Understood]:
+    """The movies of a file, in its order; without titles a movie is called "Item ID".
 
     Args:
-        cells: by the names of the file.
-        kinds: of columns that are not to be inferred, by the file's name or the one they are
-            asked by; "none" for not to be used.
-        several: whether there may be text: of users there may not.
+        elsewhere: what ids of movies are called in the ratings.
     """
-    found = Described({}, {}, {})
-    for name, each in cells.items():
-        column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
-        if isinstance(column, Column) and column.kind == "text" and not several:
-            column = "free text of users is not used"
-        if isinstance(column, str):
-            found.unused[name] = column
-            continue
-        plain = field_name(name, found.columns)
-        found.columns[plain] = column
-        found.words[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
-    return found
+    roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
+    side = Side(table, roles, "item", "movie", rejects)
+    titles = side.titles()
+    separator, genres = side.genres()
+    side.once()
+    own = described(side.others(), dict(given.kinds))
+    places = side.places.tolist()
+    words: dict[str, str] = {role: roles[role] for role in ("title", "year") if role in roles}
+    words.setdefault("title", "none, Item ID instead")
+    words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else "none"
+    movies = Movies(
+        side.ids(), [titles[i] for i in places], [genres[i] for i in places], own.columns
+    )
+    return movies, Understood({} if table.strict else words, own.unused, own.words)
 
 
-def field_name(name: str, taken: Iterable[str] = ()) -> str:
-    """A column's name as it is asked by: letters, digits and "_", and none that means something.
+def users_of(
+    table: Table, given: Columns, rejects: Rejects, elsewhere: str | None = None
+) -> tuple[Users, Understood]:
+    """The users of a file: gender, age in years and job as MovieLens has them, and what is beside.
 
-    >>> field_name("Price (EUR):float")
-    'Price_EUR'
+    Args:
+        elsewhere: what ids of users are called in the ratings.
     """
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", name.split(":")[0]).strip("_")[:60] or "column"
-    plain = f"_{plain}" if plain[0].isdigit() else plain
-    while plain.lower() in RESERVED or plain in taken:
-        plain += "_"
-    return plain
+    roles = describing_columns(table, "user", ("gender", "age", "job"), given, elsewhere)
+    side = Side(table, roles, "user", "user", rejects)
+    profile: dict[str, list[Any]] = {}
+    for role in [role for role in ("gender", "age", "job") if role in roles]:
+        cells, parse = side.cells[roles[role]], partial(_profile, role, table.dialect)
+        filled = [cell for cell in cells[:LOOKED_AT] if cell and cell.strip()]
+        problems = side.made(filled, parse)[1]
+        if table.strict or 2 * sum(cell in problems for cell in filled) <= len(filled):
+            profile[role] = side.parsed(cells, parse)
+        else:  # a column of the file's own
+            del roles[role]
+    side.once()
+    places = side.places
+    if {"age", "job"} <= {*profile} and not (table.dialect and table.dialect.codes):
+        for i, (cell, age) in enumerate(zip(side.cells[roles["job"]], profile["age"], strict=True)):
+            if (cell or "").strip() == "student" and age and age < AGES[1]:
+                profile["job"][i] = JOBS[10]
+    own = described(side.others(), dict(given.kinds), several=False)
+    at = places.tolist()
+    known = {role: _profile_column(role, [each[i] for i in at]) for role, each in profile.items()}
+    users = Users.of(side.ids(), known | own.columns, MOVIELENS)
+    words = {} if table.strict else {role: roles[role] for role in profile}
+    return users, Understood(words, own.unused, own.words)
 
 
-def check_kinds(kinds: Mapping[str, str], names: Iterable[str]) -> None:
-    """Refuse kinds of columns that are not there.
-
-    Raises:
-        DataError: naming the first.
-    """
-    there = list(names)
-    for name in kinds:
-        if name not in there:
-            raise QueryError(
-                f"no column {quoted(name)} describes movies or users; there are "
-                f"{', '.join(there) or 'none'}",
-                "name one of them",
-                "column",
-            )
+def _profile_column(role: str, values: list[Any]) -> Column:
+    """Genders, ages or jobs as a column of the kind that their attribute has."""
+    if role == "age":
+        return Column("number", np.array([each or np.nan for each in values], float))
+    return Column("category", [each or "" for each in values])
 
 
-def _column(name: str, cells: Sequence[Any], kind: str | None) -> Column | str:
-    """A column, or the reason why it is of no use."""
-    if kind == NONE:
-        return "left out as asked"
-    if any(isinstance(each, list | tuple) for each in cells):
-        lists = [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
-        return Column("categories", lists)
-    texts = [" ".join(str(each).split()) if each is not None else "" for each in cells]
-    filled = [each for each in texts if each]
-    different = set(filled)
-    if not filled:
-        return "empty"
-    if kind:
-        return _as(kind, texts)
-    if len(different) == 1:
-        return f"always {filled[0][:40]!r}"
-    if _most(_ADDRESS.match(each) for each in filled):
-        return "addresses of pages or pictures"
-    numbers = [_number(each) for each in filled]
-    if _most(each is not None for each in numbers) and not _ID.search(name.split(":")[0]):
-        return _as("number", texts)
-    if _most(_DATE.match(each) for each in filled):
-        return "dates, which are read only as year-month-day"
-    return _of_words(texts, filled, different)
-
-
-def _of_words(texts: list[str], filled: list[str], different: set[str]) -> Column | str:
-    """A column of words: several categories, a category, text, or of no use."""
-    if _lists(filled) or _separator(filled):
-        return _as("categories", texts)
-    words = sum(len(each.split()) for each in filled) / len(filled)
-    if len(different) <= min(MOST_VALUES, max(1, len(filled) // 2)):
-        return _as("category" if words < 12 else "text", texts)
-    if words >= 4:
-        return _as("text", texts)
-    return f"{len(different):,} different values in {len(filled):,} fields"
-
-
-def _as(kind: str, texts: list[str]) -> Column:
-    if kind == "number":
-        numbers = [_number(each) for each in texts]
-        return Column("number", np.array([np.nan if n is None else n for n in numbers], float))
-    if kind == "categories":
-        filled = [each for each in texts if each]
-        if _lists(filled):
-            return Column("categories", [_literal(each) or () for each in texts])
-        separator = _separator(filled) or next(
-            (s for s in SEPARATORS if any(s in each for each in filled)), SEPARATORS[0]
-        )
-        return Column("categories", [_split(each, separator) for each in texts])
-    return Column("text" if kind == "text" else "category", texts)
-
-
-def _separator(filled: list[str]) -> str:
-    """What separates values within fields, "" if nothing does: they must come again and again."""
-    for separator in SEPARATORS:
-        several = sum(separator in each for each in filled)
-        if several < max(2, 0.1 * len(filled)):
-            continue
-        lists = [_split(each, separator) for each in filled]
-        values = Counter(value for each in lists for value in each)
-        long = sum(len(value.split()) for value in values) > 4 * len(values)
-        if 2 * len(values) <= values.total() and len(values) <= MOST_VALUES and not long:
-            return separator
-    return ""
-
-
-def _split(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(v for each in text.split(separator) if (v := each.strip())))
-
-
-def _lists(filled: list[str]) -> bool:
-    return _most(each.startswith("[") and _literal(each) is not None for each in filled)
-
-
-def _literal(text: str) -> tuple[str, ...] | None:
-    """A list of texts written as JSON or Python writes it."""
-    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-        found = ast.literal_eval(text)
-        if isinstance(found, list) and all(isinstance(v, str | int | float) for v in found):
-            return tuple(dict.fromkeys(str(value).strip() for value in found))
-    return None
-
-
-def _number(text: str) -> float | None:
-    """A finite number; a currency's or percent sign beside it is passed over.
-
-    A date is a number that is read as it is: 1995-08-31 is 19950831, whatever time is behind it.
-    """
-    if date := _ISO.match(text):
-        return float("".join(date.groups()))
-    plain = text.strip("$€£% ")
-    comma = "." if re.fullmatch(r"-?\d+,\d{1,2}", plain) else ""  # 9,99 is as good as 9.99
-    with suppress(ValueError):
-        value = float(plain.replace(",", comma) if "_" not in text else "")
-        return value if np.isfinite(value) and abs(value) < 1e300 else None
-    return None
-
-
-def _most(tests: Iterable[Any]) -> bool:
-    found = [bool(each) for each in tests]
-    return sum(found) >= SHARE * len(found)
-
-
-def _in_words(column: Column) -> str:
-    """A column's kind and how many values it has."""
-    if column.kind == "number":
-        known = column.values[np.isfinite(column.values)]
-        span = f" {in_digits(known.min())}-{in_digits(known.max())}" if len(known) else ""
-        return f"number{span}"
-    if column.kind == "text":
-        return f"text ({len({w for each in column.values for w in title_words(each)}):,} words)"
-    several = column.values if column.kind == "categories" else [(v,) for v in column.values]
-    return f"{column.kind} ({len({v for each in several for v in each if v}):,})"
-
-
-def profile_parser(role: str, dialect: Dialect | None) -> Callable[[str | None], Any]:
-    """What makes a gender, an age in years or a job of a cell, "" where it is unknown.
+def _profile(role: str, dialect: Dialect | None, cell: str | None) -> Any:
+    """A gender, an age in years or a job, None where it is unknown.
 
     In `users.dat` ages and jobs are MovieLens' codes; in the files of families a gender is M or F,
-    and only atomic ones have empty cells. It raises BadCell.
+    and only atomic ones have empty cells.
+
+    Raises:
+        BadCell: it is none.
     """
-    codes, strict = (dialect.codes, dialect.strict) if dialect else (False, False)
-    full = dialect is not None and strict and not dialect.header
-
-    def parse(cell: str | None) -> Any:
-        text = (cell or "").strip()
-        if not text and not full:
-            return ""
-        return _PROFILE[role, codes](text if strict else _GENDERS.get(text.lower(), text))
-
-    return parse
-
-
-def _one_of(text: str, known: Sequence[str], what: str) -> int:
-    """The position of a text among the known ones."""
+    strict, codes = dialect is not None and dialect.strict, dialect is not None and dialect.codes
+    text = (cell or "").strip()
+    if not text and not (dialect and strict and not dialect.header):
+        return None
+    if role == "age" and not codes:
+        age = whole_number(text.removesuffix(".0"), "an age in years", MAX_AGE)
+        if age < AGES[0]:
+            words = f"expected an age in years from {AGES[0]} to {MAX_AGE}, got {quoted(text)}"
+            raise BadCell(words)
+        return age
+    if role == "gender" and not strict:
+        text = {"male": "M", "female": "F"}.get(text.lower(), text.upper())
+    job = "job code" if codes or text.isdigit() else "occupation"
+    what = {"gender": "gender", "age": "age code", "job": job}[role]
+    known = _KNOWN[what]
     if text not in known:
         raise BadCell(f"unknown {what} {quoted(text)}, expected one of {', '.join(known)}")
-    return known.index(text)
+    return known[text]
 
 
-def _age(text: str) -> float:
-    text = text.removesuffix(".0")
-    if (age := whole_number(text, "an age in years", MAX_AGE)) < AGES[0]:
-        raise BadCell(f"expected an age in years from {AGES[0]} to {MAX_AGE}, got {quoted(text)}")
-    return age
-
-
-def _job(text: str) -> str:
-    """A job by ML-100K's name or by ML-1M's number."""
-    if text.isdigit():
-        return _job_of_code(text)
-    _one_of(text, tuple(OCCUPATIONS), "occupation")
-    return OCCUPATIONS[text]
-
-
-def _job_of_code(text: str) -> str:
-    return JOBS[_one_of(text, [str(job) for job in range(len(JOBS))], "job code")]
-
-
-_GENDERS = {"male": "M", "female": "F", "m": "M", "f": "F"}
-_PROFILE: dict[tuple[str, bool], Callable[[str], Any]] = {
-    **dict.fromkeys(
-        [("gender", False), ("gender", True)],
-        lambda text: GENDERS[_one_of(text, GENDERS, "gender")],
-    ),
-    ("age", False): _age,
-    ("age", True): lambda text: AGES[_one_of(text, [str(age) for age in AGES], "age code")],
-    ("job", False): _job,
-    ("job", True): _job_of_code,
+_KNOWN: dict[str, dict[str, Any]] = {
+    "gender": {each: each for each in GENDERS},
+    "age code": {str(age): age for age in AGES},
+    "job code": {str(code): job for code, job in enumerate(JOBS)},
+    "occupation": dict(OCCUPATIONS),
 }
+
+
+class Side:
+    """The rows of a file of movies or users: texts by column, and which rows are left."""
+
+    def __init__(
+        self, table: Table, roles: dict[str, str], key: str, what: str, rejects: Rejects
+    ) -> None:
+        self.table, self.roles, self.what = table, roles, what
+        dialect = table.dialect
+        self.names = table.names  # of the columns that are read
+        if dialect and dialect.strict and not dialect.header:
+            self.names = (*roles.values(), *(n for n in GENRES_100K if n in table.names))
+        self.names = tuple(name for name in self.names if name)
+        columns, at = table.read(dict.fromkeys(self.names, "text"), rejects)
+        self.rows = Rows(table, at, rejects)
+        keys = Cells(table.path, roles[key], columns.pop(roles[key]))
+        self.keys = ids(keys, what)
+        self.rows.check(keys, self.keys)
+        self.cells: dict[str, list[Any]] = {}
+        used = {*roles.values(), *GENRES_100K}
+        for name, chunks in columns.items():
+            cells, wrong = texts(Cells(table.path, name, chunks))
+            if name in roles.values() and name != roles.get("genres"):
+                cells = [str(each) if isinstance(each, list) else each for each in cells]
+            self.cells[name] = cells
+            if name in used or table.strict:
+                self.refuse(wrong)
+
+    def refuse(self, wrong: Mapping[int, str]) -> None:
+        """Refuse rows, by what is wrong with them."""
+        bad = np.zeros(len(self.rows.rows), np.bool_)
+        bad[list(wrong)] = True
+        self.rows.refuse(bad, wrong.__getitem__)
+
+    def once(self) -> None:
+        """Refuse rows of an id that an earlier one has."""
+        left = np.flatnonzero(self.rows.mask)
+        different, first = np.unique(self.keys.values[left], return_index=True)
+        bad = self.rows.mask.copy()
+        bad[left[first]] = False
+
+        def words(i: int) -> str:
+            key = self.keys.values[i]
+            place = left[first[np.searchsorted(different, key)]]
+            where = self.table.place(int(self.rows.numbers(np.array([place]))[0]))
+            where = f"in {where[2:]}" if where.startswith(": ") else f"on line {where[1:]}"
+            shown = key if self.keys.names is None else self.keys.names[key]
+            return f"{self.what} {shown} again, expected once, first {where}"
+
+        self.rows.refuse(bad, words)
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """The rows that are left."""
+        return np.flatnonzero(self.rows.mask)
+
+    def ids(self) -> NDArray:
+        """The ids of the rows that are left."""
+        return id_array(named(self.keys.values[self.places], self.keys.names))
+
+    def others(self) -> dict[str, list[Any]]:
+        """The columns that have no role, of the rows that are left."""
+        if self.table.strict and not (self.table.dialect and self.table.dialect.header):
+            return {}
+        found, places = {}, self.places.tolist()
+        for name in [name for name in self.cells if name not in self.roles.values()]:
+            cells = [self.cells[name][i] for i in places]
+            if self.table.strict and name.endswith("_seq"):  # RecBole's, lists where they are short
+                words = [(each or "").split() for each in cells]
+                cells = words if sum(map(len, words)) <= 8 * len(words) else cells
+            found[name] = cells
+        return found
+
+    def made(
+        self, cells: Sequence[Any], parse: Callable[[Any], Any]
+    ) -> tuple[dict[Any, Any], dict[Any, str]]:
+        """What is made of each of the different cells, or else what is wrong with it."""
+        made: dict[Any, Any] = {}
+        problems: dict[Any, str] = {}
+        for cell in {*cells}:
+            try:
+                made[cell] = parse(cell)
+            except BadCell as problem:
+                problems[cell] = str(problem)
+        return made, problems
+
+    def parsed(self, cells: Sequence[Any], parse: Callable[[Any], Any]) -> list[Any]:
+        """What is made of each cell; rows of bad ones are refused."""
+        made, problems = self.made(cells, parse)
+        if problems:
+            self.refuse({i: problems[cell] for i, cell in enumerate(cells) if cell in problems})
+        return [made.get(cell) for cell in cells]
+
+    def titles(self) -> list[str]:
+        """A title of each row, with the year at its end where there is one."""
+        if "title" not in self.roles:
+            names = self.keys.names
+            keys = self.keys.values if names is None else np.append(names, "")[self.keys.values]
+            return [f"Item {key}" for key in keys.tolist()]
+        cells = self.cells[self.roles["title"]]
+        years = self.cells[self.roles["year"]] if "year" in self.roles else [None] * len(cells)
+        strict, video = self.table.strict, "video" in self.table.names
+
+        def title(cell: tuple[str | None, Any]) -> str:
+            text = (cell[0] or "") if strict else " ".join((cell[0] or "").split())
+            if odd := control_character(text):
+                raise BadCell(odd)
+            if not (text := text.strip()):
+                raise BadCell("expected a title, found none")
+            year = str(cell[1] or "").removesuffix(".0").strip()
+            if _YEAR.fullmatch(year) and not name_and_year(text)[1]:
+                text = f"{text} ({year})"
+            return _MADE_FOR_VIDEO.sub("", text) if strict and video else text
+
+        return self.parsed(list(zip(cells, years, strict=True)), title)
+
+    def genres(self) -> tuple[str, list[tuple[str, ...]]]:
+        """What separates genres, in words, and those of each row."""
+        if "genres" not in self.roles:
+            return "", self._flagged()
+        cells = self.cells[self.roles["genres"]]
+        if any(isinstance(each, list) for each in cells):
+            return "(lists)", [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
+        filled = [str(each) for each in cells if each and each.strip()]
+        if not self.table.strict and any(each.lstrip().startswith(("[", "{")) for each in filled):
+            raise DataError(
+                f"{self.table.path}: genres such as {quoted(filled[0])} are not supported yet",
+                "separate them by '|'",
+                "genres_column",
+            )
+        separator = self.table.dialect.genres if self.table.dialect else ""
+        if not separator or any("|" in each for each in filled):
+            separator = next((s for s in "|;," if any(s in each for each in filled)), "")
+        genres = self.parsed(cells, lambda cell: _genre_names(cell or "", separator or "|"))
+        return repr(separator) if separator else "", genres
+
+    def _flagged(self) -> list[tuple[str, ...]]:
+        """Genres of which each has a column of 0 and 1, as ML-100K has them."""
+        found: list[tuple[str, ...]] = [()] * len(self.rows.rows)
+        for genre in [name for name in GENRES_100K if name in self.cells and self.table.strict]:
+
+            def flag(cell: str | None, genre: str = genre) -> tuple[str, ...]:
+                if cell not in ("0", "1"):
+                    words = f"expected 0 or 1 for the genre {genre}, got {quoted(cell or '')}"
+                    raise BadCell(words)
+                return (genre,) * int(cell)
+
+            flags = self.parsed(self.cells[genre], flag)
+            found = [(*each, *(more or ())) for each, more in zip(found, flags, strict=True)]
+        return found
+
+
+def _genre_names(text: str, separator: str) -> tuple[str, ...]:
+    """A movie's genres without repetition; none for an empty list or "(no genres listed)"."""
+    if odd := control_character(text):
+        raise BadCell(odd)
+    if text.strip() in ("", "(no genres listed)", "unknown"):
+        return ()
+    names = [name.strip() for name in text.strip().split(separator)]
+    if "" in names:
+        raise BadCell(f"expected genres separated by {separator!r}, found an empty one")
+    return tuple(dict.fromkeys(names))

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recsys.data.readers.roles import PACKED, Dialect, is_number, suffix
+from recsys.data.readers.roles import is_number
+from recsys.data.readers.sources import PACKED, Dialect, suffix
 from recsys.data.readers.text import (
     LINES,
     beginning,

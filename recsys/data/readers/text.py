@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recsys.data.readers.roles import Dialect, numbered
+from recsys.data.readers.roles import numbered
+from recsys.data.readers.sources import Dialect
 from recsys.errors import DataError, quoted
 
 DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of these does

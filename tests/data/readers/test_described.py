@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.data.readers.describe import described
+from recsys.data.readers.kinds import described
 from recsys.data.schema import Attribute
 
 
