@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
 from recsys.data.movielens import LIKED
 from recsys.data.schema import PADDING
@@ -20,6 +19,8 @@ from recsys.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+    from recsys.data.dataset import Ratings
 
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1 << 22  # scores held at a time
@@ -50,7 +51,7 @@ class Interval(NamedTuple):
 
 
 def matrix(
-    ratings: Ratings,
+    ratings: "Ratings",
     user_ids: NDArray[np.integer],
     movie_ids: NDArray[np.integer],
     values: NDArray[np.floating] | None = None,
@@ -109,7 +110,7 @@ class RankingTask:
 
 
 def ranking_task(
-    train: Ratings, seen: Ratings, test: Ratings, movie_ids: NDArray[np.integer]
+    train: "Ratings", seen: "Ratings", test: "Ratings", movie_ids: NDArray[np.integer]
 ) -> RankingTask:
     """The ranking task of one part of a split.
 

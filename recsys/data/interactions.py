@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Ratings, Users, Vocabulary
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+    from recsys.data.dataset import Ratings, Users, Vocabulary
 
 FEW = 64  # rows that NumPy sums by itself, so that a query need not import scipy
 
@@ -142,7 +142,7 @@ def _pointers(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def interactions_of(ratings: Ratings, vocabulary: Vocabulary) -> Interactions:
+def interactions_of(ratings: "Ratings", vocabulary: "Vocabulary") -> Interactions:
     """Ratings by user row."""
     return Interactions.build(
         len(vocabulary.user_ids),
@@ -153,7 +153,7 @@ def interactions_of(ratings: Ratings, vocabulary: Vocabulary) -> Interactions:
     )
 
 
-def attribute_rows(users: Users, vocabulary: Vocabulary) -> NDArray[np.int32]:
+def attribute_rows(users: "Users", vocabulary: "Vocabulary") -> NDArray[np.int32]:
     """(U + 1, W) rows of the attributes by user row; of row 0, the unknown user, all unknown."""
     rows = np.zeros((len(vocabulary.user_ids) + 1, users.rows.shape[1]), np.int32)
     rows[vocabulary.user_rows(users.ids)] = users.rows
@@ -227,7 +227,7 @@ class HeldOut(NamedTuple):
     how: str  # in words
 
 
-def hold_out_latest(ratings: Ratings, share: float, seed: int) -> HeldOut:
+def hold_out_latest(ratings: "Ratings", share: float, seed: int) -> HeldOut:
     """The latest `share` of each user's ratings; where times tell nothing, random ones.
 
     Equal times stay together; a user whose ratings would all be held out keeps them.
