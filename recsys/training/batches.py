@@ -10,8 +10,6 @@ the target, the nearer the heavier. The rating head is shown the whole history, 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -76,63 +74,36 @@ class Batch(NamedTuple):
         return weights if self.available is None else weights * self.available
 
 
-@dataclass(frozen=True)
 class BatchSampler:
-    """Cuts batches from the histories."""
+    """Cuts batches from the histories.
 
-    history: Interactions
-    attributes: NDArray[np.int32]  # (U + 1, W) rows of the attributes; row 0 unknown
-    movies: int  # M
-    options: Options
+    Args:
+        attributes: (U + 1, W) rows of the users' attributes; row 0 unknown.
+        movies: M.
+    """
 
-    @cached_property
-    def _recency(self) -> Recency:
-        return Recency(self.options.recency_floor, self.options.recency_span)
-
-    @cached_property
-    def _later(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(N,) each: ratings of the same user later than each, and not earlier than each."""
-        owners, times = self.history.owners, self.history.times
-        return later(owners, times), later(owners, times, inclusive=True)
-
-    @cached_property
-    def _times(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(M + 1,) when each movie was first rated, (U + 1,) when each user rated last."""
-        history = self.history
-        last = np.zeros(history.rows, np.int64)
-        np.maximum.at(last, history.owners, history.times)
-        return first_times(history.indices, history.times, self.movies + 1), last
-
-    @cached_property
-    def users(self) -> NDArray[np.int64]:
-        """Rows of the users who rated anything."""
-        return np.flatnonzero(self.history.counts)
-
-    @property
-    def batches(self) -> int:
-        """Batches that show each user once."""
-        return -(-len(self.users) // self.options.batch_users)
-
-    @property
-    def passes(self) -> int:
-        """Times that each user is shown in an epoch: at least twice, or no history were left."""
-        ratings = len(self.history.values)
-        size = self.options.batch_size or max(
-            min(BATCH_SIZE, ratings / MIN_STEPS), ratings / MAX_STEPS
-        )
-        return max(2, round(ratings / size / self.batches))
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return self.passes * self.batches
-
-    @cached_property
-    def _in_batch(self) -> NDArray[np.float32]:
-        """(M,) chance that one of a batch's users rated the movie."""
-        raters = np.bincount(self.history.indices, minlength=self.movies + 1)[1:]
-        missed = max(0.0, 1 - self.options.batch_users / len(self.users))
-        return (1 - missed**raters).astype(np.float32)
+    def __init__(
+        self, history: Interactions, attributes: NDArray[np.int32], movies: int, options: Options
+    ) -> None:
+        self.history, self.attributes = history, attributes
+        self.movies, self.options = movies, options
+        owners, times, ratings = history.owners, history.times, len(history.values)
+        self.users = np.flatnonzero(history.counts)  # rows of the users who rated anything
+        self.batches = -(-len(self.users) // options.batch_users)  # that show each user once
+        size = max(min(BATCH_SIZE, ratings / MIN_STEPS), ratings / MAX_STEPS)
+        passes = round(ratings / (options.batch_size or size) / self.batches)
+        self.passes = max(2, passes)  # times that each user is shown in an epoch; history is left
+        self.steps = self.passes * self.batches  # of an epoch
+        self._recency = Recency(options.recency_floor, options.recency_span)
+        # (N,) each: ratings of the same user later than each, and not earlier than each
+        self._later = later(owners, times), later(owners, times, inclusive=True)
+        self._first = first_times(history.indices, times, movies + 1)  # (M + 1,) first rated
+        self._last = np.zeros(history.rows, np.int64)  # (U + 1,) rated last
+        np.maximum.at(self._last, owners, times)
+        raters = np.bincount(history.indices, minlength=movies + 1)[1:]
+        missed = max(0.0, 1 - options.batch_users / max(1, len(self.users)))
+        # (M,) chance that one of a batch's users rated the movie
+        self._in_batch = (1 - missed**raters).astype(np.float32)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every rating once, every user `passes` times, in random order."""
@@ -158,6 +129,9 @@ class BatchSampler:
         known_id = ~hidden_id & (rng.random(len(users)) >= self.options.drop_user)
         sides = self.attributes[users].astype(np.int64)
         known = (rng.random(sides.shape) >= self.options.drop_side) | (sides < 0)
+        available = None
+        if self._recency.floor < 1:
+            available = self._first[candidates] <= self._last[users][:, None]
         return Batch(
             users * known_id,
             sides * known,
@@ -169,7 +143,7 @@ class BatchSampler:
             target,
             candidates,
             chance,
-            self._available(users, candidates),
+            available,
             owners[predicted],
             columns[predicted],
             ratings[predicted],
@@ -207,15 +181,6 @@ class BatchSampler:
             after - np.where(cut & past, left[owners], 0),
             np.where(cut, ahead * ~past, 1).astype(np.float32),
         )
-
-    def _available(
-        self, users: NDArray[np.int64], candidates: NDArray[np.int64]
-    ) -> NDArray[np.bool_] | None:
-        """(B, C) whether users could have rated candidates: None, all, where recency is off."""
-        if self._recency.floor == 1:
-            return None
-        first, last = self._times
-        return first[candidates] <= last[users][:, None]
 
     def _show_rates(
         self,

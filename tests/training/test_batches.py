@@ -178,13 +178,15 @@ def test_the_seed_decides_an_epoch():
 def test_what_came_after_a_users_last_rating_could_not_be_rated():
     """Users 1, 2 and 3 rate at times 10, 20 and 30; nobody rates movie 4."""
     history = Interactions.build(3, [1, 2, 2, 3], [2, 1, 2, 3], np.full(4, 4.0), [10, 20, 20, 30])
-    told = BatchSampler(history, np.zeros((4, 3), np.int8), 4, OPTIONS)
+    inputs = history, np.zeros((4, 3), np.int8), 4
+    told, timeless = (
+        BatchSampler(*inputs, o) for o in (OPTIONS, replace(OPTIONS, recency_floor=1))
+    )
     could = {1: [False, True, False, False], 2: [True, True, False, False], 3: [True] * 4}
     for batch in told.epoch(np.random.default_rng(0)):
         assert batch.available is not None
         for user, available in zip(batch.user_rows.tolist(), batch.available.tolist(), strict=True):
             assert available == could[user]
-    timeless = replace(told, options=replace(OPTIONS, recency_floor=1))
     assert all(batch.available is None for batch in timeless.epoch(np.random.default_rng(0)))
 
 
