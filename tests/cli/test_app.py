@@ -31,15 +31,6 @@ def test_every_option_is_explained(command):
             assert option.help, f"{command} {option.opts}"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_comes_from_the_environment_under_its_own_name(command):
-    for option in cli.commands[command].params:
-        if isinstance(option, click.Option) and option.name != "help":
-            long = max(option.opts, key=len).lstrip("-").replace("-", "_").upper()
-            names = {f"RECSYS_{command}_{option.name}".replace("-", "_").upper(), option.envvar}
-            assert {f"RECSYS_{long}", f"RECSYS_{command.replace('-', '_').upper()}_{long}"} & names
-
-
 def test_the_commands_the_project_promises():
     promised = {"download", "train", "preprocess", "load-movies", "recommend", "predict"}
     assert promised <= set(COMMANDS)
@@ -106,26 +97,6 @@ def test_quiet_is_silent(trained):
     assert asked.returncode == 0
     assert asked.stdout.startswith("Top ")
     assert asked.stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("args", "code"),
-    [
-        (ASK, 0),
-        (("recommend", "--user", "99999", "--exact"), 2),
-        (("recommend", "--model", "nowhere"), 1),
-        (("recommend", "--age", "abc"), 2),
-        (("recommend", "--no-such-option"), 2),
-        (("no-such-command",), 2),
-        (("preprocess",), 2),
-    ],
-)
-def test_exit_codes(run, args, code):
-    done = run(*args, code=code)
-    if code:
-        assert done.stdout == ""
-        assert len(done.stderr.strip().splitlines()) <= (1 if args[0] in cli.commands else 4)
-        assert "Traceback" not in done.stderr
 
 
 def test_an_error_is_one_line_with_place_and_remedy(run):

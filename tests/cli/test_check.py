@@ -108,11 +108,6 @@ def test_what_is_wrong_is_named_and_exits_with_1(run, another_model, tmp_path):
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("seeds", ["", "x", "1-", "0,,1", "-3", "٣", "3-1", "0-99999999"])
-def test_evaluate_refuses_seeds_that_are_none(run, seeds):
-    assert "--seeds" in run("evaluate", f"--seeds={seeds}", code=2).stderr
-
-
 def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
     """A line for recsys by seed and two for neighbourhoods, in a table or as json."""
     titles = ["Star Wars (1977)", "Empire Strikes Back, The (1980)", "Heat (1995)", "Emma (1996)"]

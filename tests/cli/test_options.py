@@ -100,53 +100,6 @@ def test_help_of_training_is_one_screen(run):
     assert len(run("train", "--help").stdout.splitlines()) <= 40
 
 
-DIGITS = "9" * 5000
-ODD = [
-    *(("load-movies", "--index", f"HNSW:{p}") for p in (
-        "M=1", "M=0", "M=2049", "M=99999999999999", "M=²", "M=٣", f"M={DIGITS}",
-        "efConstruction=5000000000", "efConstruction=0", "ef=32769", "ef=0")),
-    *(("load-movies", "--index", f"IVF_FLAT:{p}") for p in ("nlist=0", "nlist=65537", "nprobe=0")),
-    ("load-movies", "--index", "X" * 5000),
-    *(("evaluate", f"--seeds={each}") for each in (
-        "", "x", "1-", "0,,1", "-3", "٣", "3-1", "0-99999999", DIGITS)),
-    *(("train", "--seed", each) for each in ("-1", "٣", "1" + "0" * 30)),
-    *(("train", "--set", f"dimension={each}") for each in ("0", "10000000", "1" * 5000)),
-    *(("train", "--set", f"learning_rate={each}") for each in ("0", "-1", "inf", "1e300", "nan")),
-    *(("train", "--set", each) for each in ("batch_size=-1", "patience=0", "batch_users=0")),
-    *(("train", "--validation", each) for each in ("1", "nan", "-0.1", "inf", "٠.١")),
-    *(("train", "--epochs", each) for each in ("0", "x", "1e3")),
-    ("train", "--device", "toaster"),
-    *(("recommend", "-k", each) for each in ("0", "1000000000", "1" * 30)),
-    *(("recommend", "-u", each) for each in (DIGITS, "99999")),
-    *(("recommend", "--year", each) for each in ("99999", "3000000000")),
-    *(("recommend", "--like", each) for each in (
-        DIGITS, "x" * 5000, "no such movie", "lord of the rings")),
-    *(("recommend", "--uri", each) for each in ("ftp://x", "http://")),
-    ("recommend", "--format", DIGITS),
-    ("recommend", "--collection", "a b"),
-    ("recommend", "--consistency", "Some"),
-    *(("recommend", "--timeout", each) for each in ("0", "nan")),
-    ("recommend", "--genre", "x" * 5000),
-    ("recommend", "--" + "x" * 5000),
-    ("x" * 5000,),
-    ("similar", DIGITS),
-    *(("predict", "-u", user, "-m", movie) for user, movie in (
-        ("1", DIGITS), ("1", "9999"), ("99999", "1"))),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("line", ODD, ids=lambda line: " ".join(line)[:40])
-def test_a_value_that_is_none_is_one_short_line_and_exit_code_2(run, line):
-    more = ("--data", SAMPLE) if line[0] in ("train", "evaluate") else ()
-    done = run(*line, *more, code=2)
-    assert done.stdout == ""
-    (error,) = done.stderr.splitlines()
-    assert error.startswith("recsys: ")
-    assert len(error) < 700
-    assert "99" * 45 not in error
-    assert "x" * 81 not in error
-
-
 @pytest.mark.parametrize("name", DAT)
 def test_a_long_line_of_a_file_is_not_repeated(run, tmp_path, name):
     put(tmp_path, DAT)
