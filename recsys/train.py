@@ -125,7 +125,7 @@ class Trained:
             about: what else its config should say, e.g. of the data.
         """
         data, progress, options = self.data, self.progress, self.options
-        arrays = parts.complete(data, self.closed | self.step.arrays())
+        arrays = parts.complete(data, self.closed | self.step.arrays(), options)
         chosen = progress.log[progress.best_epoch - 1]
         versions = {"recsys": __version__, "paddlepaddle": paddle.__version__}
         config = {

@@ -181,7 +181,7 @@ def layout_of(arrays: Arrays) -> Layout:
     return Layout({name: each.shape[1] for name, each in movies(arrays).items()})
 
 
-def complete(data: Training, arrays: Arrays) -> dict[str, NDArray]:
+def complete(data: Training, arrays: Arrays, options: "Options") -> dict[str, NDArray]:
     """All arrays, with an answer for movies without ratings, those trained on and those to come.
 
     They get in every slice what movies of like content have: the towers, which have not seen them
@@ -196,7 +196,7 @@ def complete(data: Training, arrays: Arrays) -> dict[str, NDArray]:
         (arrays[place][1:][rated], by_ratings if part.by_ratings else alike)
         for part, _, place in _slices(arrays)
     ]
-    prior = fit_prior(data.kernel, known, *learned)
+    prior = fit_prior(data.kernel, known, *learned, ridge=options.content_ridge)
     content = {"mean": prior.mean, "weights": prior.weights, **kernel_arrays(data.kernel)}
     found = {**arrays, **{f"content/{name}": each for name, each in content.items()}}
     if not rated.all():

@@ -30,7 +30,6 @@ from recsys.data.dataset import Movies, Vocabulary, name_and_year
 from recsys.data.schema import Attributes
 
 LANDMARKS = 1024  # movies of different content that features are made of
-RIDGE = 6.0  # movies of no effect that the regression starts from
 CATEGORIES_WEIGHT = 1.0  # of a block of categories in the kernel
 WORDS_WEIGHT = 0.3  # of a block of words
 NUMBER_WEIGHT = 0.6
@@ -147,7 +146,7 @@ def fit_prior(
     kernel: Kernel,
     blocks: Sequence[Block],
     *learned: tuple[Array, NDArray],
-    ridge: float = RIDGE,
+    ridge: float,
 ) -> Prior:
     """Kernel ridge regression of numbers of movies on their content, all side by side.
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from recsys.training.options import Options
 
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
-ARRIVAL_WEIGHT = 1.5  # of the correction: the heads have none
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 _BLOCK = 2048  # users at a time
 
@@ -74,7 +73,7 @@ class Ease:
         if options.recency_floor < 1:
             target[:, -1] = (arrivals(data) - 1) * (target @ unit(bias))
             target /= np.maximum(np.linalg.norm(target, axis=1, keepdims=True), 1)
-            bias[-1] = ARRIVAL_WEIGHT * np.linalg.norm(bias)
+            bias[-1] = options.ease_arrival * np.linalg.norm(bias)
         return {"ease": target, "source": source, "bias": bias, **effects}
 
     def _profiles(

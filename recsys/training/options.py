@@ -25,40 +25,58 @@ class Options:
         0, "Ratings a step for the rating head; 0: about 2048, for 32 to 50 steps an epoch.", 0
     )
     batch_users: int = _knob(256, "Users a step for the retrieval head.", 1)
-    learning_rate: float = _knob(0.005, "Of the first epoch.", 1e-9, 10)
-    weight_decay: float = _knob(1.0, "Of AdamW, decoupled.", 0)
-    retrieval_weight: float = _knob(1.0, "Of the retrieval loss; the rating loss weighs 1.", 0)
-    temperature: float = _knob(0.22, "Of the softmax; learned, it falls to .08: worse.", 1e-3)
+    learning_rate: float = _knob(0.005, "Learning rate of the first epoch.", 1e-9, 10)
+    weight_decay: float = _knob(1.0, "Decoupled weight decay of AdamW.", 0)
+    retrieval_weight: float = _knob(
+        1.0, "Weight of the retrieval loss; the rating loss weighs 1.", 0
+    )
+    temperature: float = _knob(
+        0.22, "Softmax temperature; learned, it falls to .08, which ranks worse.", 1e-3
+    )
     history_keep_rate: float = _knob(0.85, "Share of a history that is shown.", 0, 1)
     cold_user_rate: float = _knob(0.1, "Share of users shown without id and history.", 0, 1)
     few_likes_rate: float = _knob(0.1, "Share of users shown without id, with a few likes.", 0, 1)
     few_likes: float = _knob(8.0, "Likes shown of those users, on average.", 0)
     drop_user: float = _knob(0.3, "Share of user ids shown as unknown.", 0, 1)
     drop_movie: float = _knob(0.3, "Share of movie ids shown as unknown.", 0, 1)
-    drop_side: float = _knob(0.1, "The same of attributes, genres and words.", 0, 1)
-    candidates: int = _knob(16_384, "Movies drawn a step for the softmax, of more.", 1)
+    drop_side: float = _knob(0.1, "Share of attributes, genres and words shown as unknown.", 0, 1)
+    candidates: int = _knob(16_384, "Movies drawn a step for the softmax, where there are more.", 1)
     dimension: int = _knob(64, "D, numbers in a head's vector; 128 are no better.", 1, 4096)
     id_size: int = _knob(256, "Numbers of the embedding of a user or movie id.", 1, 4096)
     side_size: int = _knob(32, "Numbers of the embedding of an attribute, genre or word.", 1, 4096)
-    filters: int = _knob(64, "Of the text CNN, each over three words.", 1, 4096)
+    filters: int = _knob(64, "Filters of the text CNN, each over three words.", 1, 4096)
     ease_rank: int = _knob(32, "Numbers of the EASE part.", 1, 4096)
-    ease_ridge: float = _knob(1.0, "Of the EASE part, in average users.", 1e-9)
+    ease_ridge: float = _knob(1.0, "Ridge of the EASE part, in average users.", 1e-9)
     ease_dropout: float = _knob(0.6, "EDLAE's share of a history hidden in it.", 0, 0.99)
-    ease_movies: int = _knob(4096, "The EASE part knows the most rated; time grows squared.", 1)
-    ease_damping: float = _knob(10.0, "Users or movies of no effect an effect starts from.", 0)
+    ease_movies: int = _knob(
+        4096, "Most-rated movies in the exact EASE solve; its cost is cubic in their number.", 1
+    )
+    ease_damping: float = _knob(
+        10.0, "Users without effect that a profile's effect in the EASE part starts from.", 0
+    )
+    ease_arrival: float = _knob(1.5, "Weight of the EASE part's correction of late arrivals.", 0)
     factor_dimension: int = _knob(24, "Rating factors of a user and a movie.", 1, 256)
-    factor_sweeps: int = _knob(16, "Over users, then movies; 14 to 20 are alike.", 1)
-    factor_ridge: float = _knob(10.0, "Of the regression that is the factors' prior.", 1e-9)
-    factor_coordinates: int = _knob(35, "Of who rated what, in that regression.", 0, 1000)
+    factor_sweeps: int = _knob(
+        16, "Sweeps of the factors over users, then movies; 14 to 20 are alike.", 1
+    )
+    factor_ridge: float = _knob(10.0, "Ridge of the regression that is the factors' prior.", 1e-9)
+    factor_coordinates: int = _knob(
+        35, "Coordinates of who rated what in that regression.", 0, 1000
+    )
     taste_rank: int = _knob(64, "Numbers of the ratings in the taste part.", 1, 4096)
     taste_content_rank: int = _knob(32, "Numbers of the content in the taste part.", 1, 4096)
-    taste_content_weight: float = _knob(0.5, "Of the content in the taste part; ratings 1.", 0)
+    taste_content_weight: float = _knob(
+        0.5, "Weight of the content in the taste part; ratings weigh 1.", 0
+    )
+    content_ridge: float = _knob(
+        6.0, "Ridge of the regression for movies without ratings, in average movies.", 1e-9
+    )
     recency_floor: float = _knob(
         0.1, "Weight of the oldest rating of a history; 1 if held-out ratings say so.", 0, 1
     )
     recency_span: float = _knob(10.0, "Later ratings after which one weighs a third.", 1e-3)
-    target_span: float = _knob(30.0, "The same of targets ahead of a moment.", 1e-3)
-    finish_epochs: int = _knob(2, "On all ratings at the end, after early stopping.", 0)
-    finish_rate: float = _knob(0.1, "Of the learning rate, where they start.", 0, 1)
+    target_span: float = _knob(30.0, "The same of targets ahead of a cutoff time.", 1e-3)
+    finish_epochs: int = _knob(2, "Epochs on all ratings at the end, after early stopping.", 0)
+    finish_rate: float = _knob(0.1, "Share of the learning rate that they start from.", 0, 1)
     patience: int = _knob(3, "Epochs without a better validation before training stops.", 1)
-    seed: int = _knob(0, "Of everything random.", 0, 2**32 - 1)
+    seed: int = _knob(0, "Seed of everything random.", 0, 2**32 - 1)

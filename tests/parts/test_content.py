@@ -65,7 +65,7 @@ def test_no_features_are_longer_than_the_blocks_weigh_together():
 def test_a_movie_of_which_nothing_is_known_gets_the_mean(genres):
     kernel = Kernel.fit(blocks())
     targets = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
-    prior = fit_prior(kernel, blocks(), (targets, np.ones(4)))
+    prior = fit_prior(kernel, blocks(), (targets, np.ones(4)), ridge=6.0)
     found = prior.predict(kernel, blocks(genres, [np.nan]))
     np.testing.assert_allclose(found[0], targets.mean(0), atol=1e-6)
 
@@ -110,10 +110,10 @@ def test_movies_in_blocks_are_as_movies_at_once(monkeypatch):
     targets = rng.standard_normal((50, 2)).astype(np.float32)
     kernel = Kernel.fit(data)
     learned = targets, np.arange(1, 51)
-    whole = fit_prior(kernel, data, learned).predict(kernel, data)
+    whole = fit_prior(kernel, data, learned, ridge=6.0).predict(kernel, data)
     monkeypatch.setattr(content, "_BLOCK", 7)
     np.testing.assert_allclose(
-        fit_prior(kernel, data, learned).predict(kernel, data), whole, atol=1e-5
+        fit_prior(kernel, data, learned, ridge=6.0).predict(kernel, data), whole, atol=1e-5
     )
 
 

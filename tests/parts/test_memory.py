@@ -31,7 +31,7 @@ def test_nothing_of_the_size_of_all_users_by_all_movies_is_ever_held(monkeypatch
     monkeypatch.setattr(content, "_BLOCK", 256)
     tracemalloc.start()
     try:
-        arrays = parts.complete(data, parts.fit(data, OPTIONS))
+        arrays = parts.complete(data, parts.fit(data, OPTIONS), OPTIONS)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
