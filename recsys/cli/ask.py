@@ -24,6 +24,7 @@ from recsys.cli.options import (
     name_and_value,
     option,
     store_at,
+    texts,
     whole_number,
 )
 from recsys.cli.output import Answer, Output, csv_line, print_lines
@@ -59,12 +60,8 @@ class Profile:
         default=(),
         type=Parsed("name=value", name_and_value),
     )
-    like: tuple[str, ...] = option(
-        "A movie the user likes, by title or id; repeat it.", default=(), type=Parsed("text", str)
-    )
-    dislike: tuple[str, ...] = option(
-        "One the user does not like; repeat it.", default=(), type=Parsed("text", str)
-    )
+    like: tuple[str, ...] = texts("A movie the user likes, by title or id; repeat it.")
+    dislike: tuple[str, ...] = texts("One the user does not like; repeat it.")
 
     def query(self, model: "Model", as_of: int | None) -> "UserQuery":
         """

@@ -24,6 +24,7 @@ from recsys.cli.options import (
     model_option,
     option,
     store_at,
+    texts,
     type_of,
 )
 from recsys.cli.prompt import (
@@ -213,9 +214,7 @@ class Publishing:
     )
     shards: int = option("Parts on a cluster.", default=1, type=Whole(1, 16))
     replicas: int = option("Copies on a cluster.", default=1, type=Whole(1, 1024))
-    resource_group: tuple[str, ...] = option(
-        "Of a cluster; may be repeated.", default=(), type=Parsed("text", str)
-    )
+    resource_group: tuple[str, ...] = texts("Of a cluster; may be repeated.")
     switch: str | None = option(
         "A model folder: once all is published, the model is put in its place.", type=File()
     )

@@ -194,6 +194,11 @@ def option(help: str, *names: str, default: Any = None, **more: Any) -> Any:
     return field(default=default, metadata={"help": help, "names": names, "click": more})
 
 
+def texts(help: str, *names: str) -> Any:
+    """The same, of several texts: the option may be repeated."""
+    return option(help, *names, default=(), type=Parsed("text", str))
+
+
 def grouped(
     into: type, name: str, only: Sequence[str] = (), variables: bool = False
 ) -> Callable[[F], F]:
@@ -343,13 +348,9 @@ class Source:
 class Wanted:
     """Which movies may answer, as typed: genres are not yet those of a model."""
 
-    genre: tuple[str, ...] = option(
-        "Movies that have one of these; repeat it.", default=(), type=Parsed("text", str)
-    )
+    genre: tuple[str, ...] = texts("Movies that have one of these; repeat it.")
     all_genres: bool = option("Every --genre must be there, not just one.", default=False)
-    not_genre: tuple[str, ...] = option(
-        "Movies without it; may be repeated.", default=(), type=Parsed("text", str)
-    )
+    not_genre: tuple[str, ...] = texts("Movies without it; may be repeated.")
     year: tuple[int, int] | None = option(
         "Movies of these years: 1994 or 1990-1999.", type=Parsed("year|from-to", years_of)
     )
