@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,9 +106,8 @@ ODD = {
 PYTHON = re.compile(r"Traceback|\w(Error|Exception)\b|Errno|\[Errno|<class|object at|NoneType|re\.")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("odd")
+def odd_place(folder: Path) -> Path:
+    """What the lines name in capitals, in a folder."""
     (folder / "DIR").mkdir()
     (folder / "LOOP").symlink_to("LOOP")
     os.mkfifo(folder / "FIFO")
@@ -121,6 +121,11 @@ def place(tmp_path_factory):
     }.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return odd_place(tmp_path_factory.mktemp("odd"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""What the command line answers, to see that a change changes nothing but what it says it does.
+
+    python tests/golden.py record FOLDER     # before it: runs each command, a text file a section
+    python tests/golden.py compare FOLDER    # after it: runs them again, and prints what differs
+    ... --data data/ml-100k                  # on other data than the sample: no odd files
+
+Text must be equal; numbers with a decimal point may differ by a thousandth or one of their last
+digit. Fingerprints, versions and times are masked. Set OMP_NUM_THREADS=1 for equal sums.
+"""
+
+import argparse
+import difflib
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+os.environ["COLUMNS"] = "200"
+
+from cli.test_odd_lines import ODD, odd_place  # noqa: E402
+from click.testing import CliRunner  # noqa: E402
+from data.readers.test_bad_lines import LINES  # noqa: E402
+from dialects import BAD, GOOD, MOVIES, TOLD  # noqa: E402
+from families import ATOMIC, DAT, U, put  # noqa: E402
+
+from recsys.cli.app import cli  # noqa: E402
+
+FILTERS = (
+    "--genre Comedy --genre Drama --all-genres",
+    "--not-genre Comedy --year 1990-1999",
+    "--where 'title like \"%Story%\" or not (year > 1950)'",
+    "--where 'year in [1994, 1995] and array_contains(genres, \"Drama\")'",
+)
+QUERIES = (
+    *("", "-u 42", "-u 42 --as-of 2001-03-01", "-u 42 --include-seen", "-g F -a 1 -j 10 -k 20"),
+    *("--age 25-34 -g male", "-j programmer", "--user-attribute gender=F", "--dislike 50"),
+    *("--like 'Toy Story'", "--like 1 --like 50 --dislike 100", "-u 42 --like 1", "--like toy"),
+    *("-u 99999", "--user-attribute city=Oslo", *(f"-u 7 {each}" for each in FILTERS)),
+    *(f"{who} --rank-by {by}" for who in ("-u 42", "--like 1") for by in ("rating", "tutorial")),
+)
+ANSWERS = [
+    *(f"recommend {query}{exact}" for exact in ("", " --exact") for query in QUERIES),
+    *(f"recommend {who} -k 3 --format {form}" for who in ("-u 42", "--like 1", "--users users.txt")
+      for form in ("json", "jsonl", "csv")),
+    "recommend --users users.txt -k 2 --rank-by rating --exact",
+    "recommend --users odd.csv",
+    *("predict --pairs pairs.csv", "predict --pairs odd.csv", "predict -u 42 -m 'Toy Story'"),
+    *("similar 'Toy Story'", "similar 1 -k 3 --format json --exact", "similar 50 --genre Drama"),
+    *("preprocess -f new.dat -o new.txt", "load-movies -f new.txt", "load-movies -f new.dat"),
+    *("recommend --like 1 -k 3 --where is_new==true", "similar 'Toy Story Returns' -k 3"),
+    *("predict -u 42 -m 9001", "load-movies --rollback", "load-movies -f new.dat --replace"),
+    *("load-movies -f new.dat --replace --dry-run", "load-movies --index HNSW:M=16"),
+    *("recommend -u 42", "doctor --data data", "doctor --json"),
+]  # fmt: skip
+
+
+def files(place: Path, sample: Path) -> None:
+    """Everything that is read, in one folder: the dataset as `data`, and small files."""
+    shutil.copytree(sample, place / "data")
+    folders = {"dat": DAT, "u": U, "atomic": ATOMIC}
+    for name, (file, content, *_) in (GOOD | TOLD).items():
+        folders[name] = {file: content, "movies.csv": MOVIES.encode()}
+    for name, (content, _) in BAD.items():
+        folders[f"bad {name}"] = {"ratings.csv": content}
+    for number, (file, old, new, *_) in enumerate(LINES):
+        family = next(each for each in (DAT, U, ATOMIC) if file in each)
+        folders[f"line {number}"] = {**family, file: family[file].replace(old, new, 1)}
+    for name, contents in folders.items():
+        (place / name).mkdir()
+        put(place / name, contents)
+    odd_place(place)
+    put(place, {
+        "users.txt": "\n".join(map(str, range(1, 200, 11))).encode(),
+        "pairs.csv": b"user_id,movie_id\n1,1\n1,2\n7,50\n42,100\n300,11\n",
+        "odd.csv": b"1,1\n99999,2\n1,99999\n",
+        "new.dat": b"9001::Toy Story Returns (2001)::Animation|Comedy\n"
+                   b"9002::Heat Again (1997)::Action|Crime\n1::Toy Story Anew (1995)::Drama\n",
+    })  # fmt: skip
+
+
+def sections(sample: bool) -> dict[str, list[str]]:
+    """Command lines by section; those of asking need those of training in the same run."""
+    small = " --epochs 2 --set dimension=16" if sample else " --epochs 3"
+    compared = " --protocol user-time --epochs 1 --set dimension=8 --no-index"
+    found = {
+        "training": [f"train --data data{small}", "doctor", "load-movies"],
+        "asking": ANSWERS,
+        "evaluating": [f"evaluate --data data{compared}"],
+    }
+    if sample:
+        read = ["data", "dat", "u", "atomic", *map(shlex.quote, GOOD)]
+        told = [f"{shlex.quote(n)} {shlex.join(rest[0])}" for n, (_, _, *rest) in TOLD.items()]
+        bad = [f"'bad {name}'" for name in BAD] + [f"'line {n}'" for n in range(len(LINES))]
+        found["reading"] = [f"inspect {each}" for each in (*read, *told, *bad)]
+        found["reading"] += [f"inspect {each} --json" for each in ("data", "u", "plain")]
+        lines = [line for lines in ODD.values() for line in lines]
+        found["refusing"] = [line.replace("SAMPLE", "data") for line in lines]
+    return found
+
+
+MASKS = (
+    (r"(?<![.\w])[0-9a-f]{16}(_[0-9a-f]{8})?\b|_v[0-9a-f]{16}_[0-9a-f]{8}", "FINGERPRINT"),
+    (r"\b\d+(\.\d+)? (s|seconds|MB)\b|\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "TIME"),
+    (r"([a-z]+(-lite)?)(\": \"| )\d+\.\d+(\.\d+)\w*", r"\1 VERSION"),
+)
+
+
+def printed(line: str, place: Path) -> str:
+    """What a command prints, says on stderr, and exits with."""
+    done = CliRunner().invoke(cli, shlex.split(line))
+    text = done.stdout + "".join(f"! {each}\n" for each in done.stderr.splitlines())
+    if done.exception and not isinstance(done.exception, SystemExit):
+        text += f"{done.exception!r}\n"
+    text = f"{text}exit code {done.exit_code}\n".replace(str(place), "")
+    for pattern, by in MASKS:
+        text = re.sub(pattern, by, text)
+    return text
+
+
+NUMBER = re.compile(r"(-?\d+\.\d+)")
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two lines are equal but for the last digits of their numbers."""
+    ours, theirs = NUMBER.split(one), NUMBER.split(other)
+    return len(ours) == len(theirs) and all(
+        a.split() == b.split()
+        if index % 2 == 0
+        else abs(float(a) - float(b))
+        <= max(1e-3 * abs(float(a)), 1.01 * 10.0 ** -len(a.partition(".")[2]))
+        for index, (a, b) in enumerate(zip(ours, theirs, strict=True))
+    )
+
+
+def blocks(text: str) -> dict[str, list[str]]:
+    """What was printed, by the number of the command and the command."""
+    parts = (part.splitlines() for part in re.split(r"(?m)^\$ ", text)[1:])
+    return {f"{number}: {line}": lines for number, (line, *lines) in enumerate(parts)}
+
+
+def differences(before: str, after: str) -> Iterator[str]:
+    """The commands that print something else, each with the lines that differ."""
+    old, new = blocks(before), blocks(after)
+    for line in dict.fromkeys([*old, *new]):
+        ours, theirs = old.get(line, ["not run"]), new.get(line, ["not run"])
+        if len(ours) != len(theirs) or not all(map(alike, ours, theirs)):
+            pairs = difflib.unified_diff(ours, theirs, lineterm="", n=0)
+            shown = [each for each in pairs if not each.startswith(("---", "+++", "@@"))]
+            yield "\n    ".join([line, *shown])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("record", "compare"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path)
+    args = parser.parse_args()
+    folder = args.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    sample = (args.data or HERE.parent / "data" / "sample").resolve()
+    changed: list[str] = []
+    with tempfile.TemporaryDirectory() as place:
+        files(Path(place), sample)
+        os.chdir(place)
+        for name, lines in sections(args.data is None).items():
+            found = "".join(f"$ {line}\n{printed(line, Path(place))}" for line in lines)
+            file = folder / f"{name}.txt"
+            if args.what == "record":
+                file.write_text(found, "utf-8")
+            else:
+                changed += differences(file.read_text("utf-8"), found)
+        os.chdir(HERE)
+    if args.what == "compare":
+        print(*changed, f"{len(changed)} commands differ", sep="\n")
+        sys.exit(bool(changed))
+
+
+if __name__ == "__main__":
+    main()
