@@ -133,7 +133,8 @@ def ids(cells: Cells, what: str) -> Values:
                 found = places[fit.sum() :][np.searchsorted(usual, each).clip(0, len(usual) - 1)]
                 parts[n] = np.where(each < 0, NO_NUMBER, found)
         parts |= {n: numbers[each] for n, each in zip(others, codes, strict=True)}
-    small = all(each.max(initial=0) <= MAX_CODE for each in parts.values())
+    narrow = (np.int32, np.int16, np.int8, np.uint16, np.uint8)
+    small = all(each.dtype in narrow or each.max(initial=0) <= MAX_CODE for each in parts.values())
     values = _joined([parts[n] for n in sorted(parts)], np.int32 if small else np.int64)
     return Values(values, values < 0, lambda i: cells.wrong(expected, i), names)
 
