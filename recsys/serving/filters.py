@@ -11,6 +11,7 @@ what `parse` understood is ever sent to Milvus.
 import ast
 import operator
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import accumulate, pairwise
@@ -258,8 +259,7 @@ class _Parser:
         self.tokens = list(self.read())
         outline = [_outline(token) for token in self.tokens]
         self.outline = " ".join(outline)
-        starts = accumulate((len(each) + 1 for each in outline), initial=0)
-        self.at = dict(zip(starts, self.tokens, strict=False))  # by the places in the outline
+        self.starts = list(accumulate((len(each) + 1 for each in outline[:-1]), initial=0))
 
     def read(self) -> Iterator[_Token]:
         start, end = 0, len(self.text.rstrip())
@@ -274,13 +274,18 @@ class _Parser:
             start = match.end()
         yield _Token("end", "the end", end + 1)
 
+    def token(self, at: _Token | ast.expr) -> _Token:
+        """The first token of a part of the outline."""
+        if isinstance(at, _Token):
+            return at
+        return self.tokens[bisect_right(self.starts, at.col_offset) - 1]
+
     def refuse(self, why: str, at: _Token | ast.expr) -> NoReturn:
-        place = (self.at[at.col_offset] if isinstance(at, ast.expr) else at).place
+        place = self.token(at).place
         raise QueryError(f"where: {why}, at character {place}", "correct it", "where")
 
     def expected(self, what: str, at: _Token | ast.expr) -> NoReturn:
-        token = self.at[at.col_offset] if isinstance(at, ast.expr) else at
-        self.refuse(f"expected {what}, found {token.text}", token)
+        self.refuse(f"expected {what}, found {self.token(at).text}", at)
 
     def parsed(self) -> Condition:
         if len(self.tokens) == 1:
@@ -335,7 +340,7 @@ class _Parser:
                 column, type = self.column(node)
                 if type == "flag":
                     return Term(column, type, "==", True)
-                after = self.tokens[self.tokens.index(self.at[node.col_offset]) + 1]
+                after = self.tokens[self.tokens.index(self.token(node)) + 1]
                 self.expected(f"a comparison of {column}", after)
         self.expected("a comparison", node)
 
@@ -369,7 +374,7 @@ class _Parser:
 
     def function(self, node: ast.Call) -> tuple[str, str]:
         """The name of a function of several values, and the column."""
-        called = self.at[node.col_offset].text.lower()
+        called = self.token(node).text.lower()
         if called not in _ARGUMENTS:
             self.refuse(f"there is no {called}", node)
         if len(node.args) != _ARGUMENTS[called]:
@@ -383,7 +388,7 @@ class _Parser:
     def column(self, node: ast.expr) -> tuple[str, Type]:
         if not isinstance(node, ast.Name):
             self.expected("a column", node)
-        name = self.at[node.col_offset].text
+        name = self.token(node).text
         if name not in self.types:
             near = get_close_matches(name, self.types, 3)
             some = f"near are {', '.join(near)}" if near else f"there are {', '.join(self.types)}"
@@ -397,7 +402,7 @@ class _Parser:
 
     def value(self, node: ast.expr, type: Type) -> Any:
         """A value of a type; whole numbers of numbers are taken as such."""
-        kind, text, _ = self.at[node.col_offset]
+        kind, text, _ = self.token(node)
         if not isinstance(node, ast.Constant | ast.Name):
             kind = ""
         if type == "text" and kind == "text":

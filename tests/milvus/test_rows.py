@@ -3,8 +3,16 @@
 import numpy as np
 from movie_store import changed, movies
 
-from recsys.milvus.rows import KEY, VECTOR, as_stored, catalogue_of, expression, rows_of
-from recsys.serving.catalogue import EVERYTHING, FIELDS, Filter
+from recsys.milvus.rows import (
+    KEY,
+    VECTOR,
+    as_stored,
+    catalogue_of,
+    collection_schema,
+    expression,
+    rows_of,
+)
+from recsys.serving.catalogue import EVERYTHING, FIELDS, Filter, types
 from recsys.serving.filters import MAX_VALUE
 
 MOVIES = movies(60)
@@ -22,6 +30,12 @@ def test_what_is_written_is_what_is_read() -> None:
     place = read.ids.tolist().index(MOVIES.ids[0])
     assert read.titles[place] == "é" * 512
     assert len(read.genres[place][0].encode()) == MAX_VALUE
+
+
+def test_a_field_is_in_the_schema_and_may_be_asked_for() -> None:
+    names = [field.name for field in FIELDS.values()]
+    assert [field.name for field in collection_schema(MOVIES).fields] == [KEY, *names, VECTOR]
+    assert list(types({})) == names
 
 
 def test_a_filter_as_an_expression() -> None:

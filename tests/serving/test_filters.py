@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recsys.data.schema import Column
 from recsys.errors import QueryError
 from recsys.serving.catalogue import Catalogue, Filter, types
-from recsys.serving.filters import DEEPEST, like, mask, parse
+from recsys.serving.filters import DEEPEST, like, mask, parse, written
 
 COLUMNS = {
     "brand": Column("category", ["Aki", 'Borg "x"', "", "a_b%c\\d", "Akibono", "Éclair"]),
@@ -169,3 +171,34 @@ def test_all_ways_to_filter_are_one_condition():
     filter = Filter(("Crime",), (), ("Drama",), (1990, 2005), parse("not is_new", TYPES))
     queries = np.ones((1, 6), np.float32)
     assert MOVIES.search(queries, 6, filter).movie_ids[0].tolist() == [1, -1, -1, -1, -1, -1]
+
+
+PIECES = [
+    *("brand", "price", "year", "tags", "is_new", "zzz", "'x'", "3", "-1.5", "true", "(", ")", "["),
+    *("]", ",", "and", "or", "not", "!", "&&", "in", "not in", "like", "not like", "is null"),
+    *(
+        "is not null",
+        "is",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "array_length",
+        "array_contains",
+        "null",
+        '"',
+        "é",
+    ),
+]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join))
+def test_any_text_is_a_condition_or_refused_in_one_line(text):
+    refused = ""
+    try:
+        found = written(parse(text, TYPES)), fitting(text)
+    except QueryError as error:
+        found, refused = None, str(error)
+    assert found or refused
+    assert "\n" not in refused
