@@ -5,12 +5,12 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,11 @@ from recsys.milvus.rows import (
     check_catalogue,
     expression,
 )
-from recsys.milvus.search import groups, leave_out
 from recsys.milvus.versions import Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
+    NO_MOVIE,
+    NO_TEXT,
     Catalogue,
     Filter,
     Hits,
@@ -42,6 +43,8 @@ from recsys.serving.catalogue import (
 )
 from recsys.serving.filters import listed, literal
 
+QUERIES_AT_ONCE = 1_000
+INLINE = 5_000  # excluded movies named in the expression; more are asked for and left out here
 READ_AT_ONCE, PAGE = 1_000, 5_000  # movies read by their ids, and when all are
 LITE_LIMIT, LITE_HITS = 1 << 20, 20_000  # hits of a query (Lite has no bound), of a call
 SERVER_LIMIT, SERVER_HITS = 16_384, 2_000_000
@@ -175,8 +178,8 @@ class MilvusStore:
         """
         current = self.open(None)
         if current.model != model:
-            cause = f"{self.uri}: the movies of {self.alias} are of model {current.model}"
-            raise StoreError(f"{cause}, these of {model}", "publish all movies", "publish")
+            cause = f"the movies of {self.alias} are of model {current.model}, these of {model}"
+            raise StoreError(f"{self.uri}: {cause}", "publish all movies", "publish")
         return self.publish(self.read_all().updated(catalogue), model, **options)
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
@@ -200,12 +203,9 @@ class MilvusStore:
             return 0
         gone = int((positions(np.sort(catalogue.ids), published) < 0).sum())
         if gone > most * len(published):
-            raise StoreError(
-                f"{gone} of the {len(published)} movies published would be removed, and nothing "
-                "was done",
-                "publish a file that has them too, or say that they may go",
-                "replace",
-            )
+            cause = f"{gone} of the {len(published)} movies published would be removed"
+            remedy = "publish a file that has them too, or say that they may go"
+            raise StoreError(f"{cause}, and nothing was done", remedy, "replace")
         return gone
 
     def rollback(self) -> Published:
@@ -243,17 +243,13 @@ class MilvusStore:
         """
         found = self._versions.current()
         if model is not None and found.model != model:
-            versions: list[Published] = []
+            of_model: list[Published] = []
             with suppress(Denied):  # a user who may only search
-                versions = self.versions()
-            of_model = [one for one in versions if one.model == model]
+                of_model = [one for one in self.versions() if one.model == model]
             if not of_model:
-                raise StoreError(
-                    f"{self.uri}: the movies of {self.alias} are of model {found.model}, the query "
-                    f"is of {model}",
-                    "publish the movies of this model",
-                    "publish",
-                )
+                cause = f"the movies of {self.alias} are of model {found.model}, the query is of"
+                remedy = "publish the movies of this model"
+                raise StoreError(f"{self.uri}: {cause} {model}", remedy, "publish")
             found = of_model[0]
         with suppress(Denied):  # a user who may only search; what is published is loaded
             load(self._milvus, found.collection, found.count)
@@ -280,7 +276,7 @@ class MilvusStore:
             StoreError: k is more than a server gives, the filter asks what an old one lacks, Milvus
                 failed, or now holds movies of another model.
         """
-        milvus, opened = self._milvus, self._version()
+        milvus, opened = self._milvus, self._opened or self.open(None)
         milvus.check_condition(filter.condition)
         queries = check_queries(vectors, k, opened.dimension, exclude)
         nothing = id_array([], opened.text_ids)
@@ -307,15 +303,15 @@ class MilvusStore:
         if not with_movies:
             return answer
         ids = answer.distinct()
-        if movies.keys() >= set(ids.tolist()):
-            found = opened.catalogue([movies[each] for each in ids.tolist()])
-            return answer._replace(movies=found)
-        return answer._replace(movies=self._take(opened, ids))
+        at_hand = movies.keys() >= set(ids.tolist())
+        rows_of_hits = [movies[each] for each in ids.tolist()] if at_hand else []
+        found = opened.catalogue(rows_of_hits) if at_hand else self._take(opened, ids)
+        return answer._replace(movies=found)
 
     @_again_if_dropped
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        return self._take(self._version(), id_array(movie_ids))
+        return self._take(self._opened or self.open(None), id_array(movie_ids))
 
     def _take(self, opened: Published, movie_ids: NDArray) -> Catalogue:
         distinct, rows = np.unique(movie_ids).tolist(), []
@@ -342,9 +338,6 @@ class MilvusStore:
             rows = self._read(opened, wanted, opened.fields, "Bounded")
             parts.append(opened.catalogue(rows))
         return Catalogue.joined(parts).take(id_array(ids, opened.text_ids))
-
-    def _version(self) -> Published:
-        return self._opened or self.open(None)
 
     def _ask(
         self,
@@ -386,7 +379,7 @@ class MilvusStore:
         self, opened: Published, wanted: str, fields: list[str], consistency: str
     ) -> list[dict[str, Any]]:
         """The rows that fit an expression."""
-        rows: list[dict[str, Any]] = self._milvus.read(
+        rows = self._milvus.read(
             "reading movies",
             MilvusClient.query,
             opened.collection,
@@ -395,7 +388,7 @@ class MilvusStore:
             consistency_level=consistency,
             timeout=3 * self._milvus.timeout,
         )
-        return rows
+        return list(rows)
 
     def close(self) -> None:
         """Close the connection."""
@@ -406,3 +399,51 @@ class MilvusStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Group(NamedTuple):
+    """Queries that are sent together."""
+
+    rows: NDArray[np.intp]  # of the queries
+    limit: int  # hits asked for
+    inline: bool  # whether the expression names the excluded movies
+
+
+def groups(sizes: Sequence[int], k: int, most: int, at_once: int) -> Iterator[Group]:
+    """Queries to send together.
+
+    Only one query at a time can name its excluded movies; several ask for as many movies more as
+    the largest of them excludes, so those that exclude about as many go together.
+
+    Args:
+        sizes: how many movies each query excludes.
+        most: the largest limit; at_once: how many hits may come back at once.
+    """
+    order = np.argsort(sizes, kind="stable")
+    ordered = np.asarray(sizes, np.int64)[order]
+    start = 0
+    while start < len(order):
+        similar = int(np.searchsorted(ordered, 2 * ordered[start] + k, "right"))
+        stop = min(similar, start + QUERIES_AT_ONCE)
+        stop = min(stop, start + max(1, at_once // (k + int(ordered[stop - 1]))))
+        limit = k + int(ordered[stop - 1])
+        alone = len(order) == 1 and ordered[0] <= INLINE
+        if limit > most or alone:
+            yield Group(order[start : start + 1], min(k, most), True)
+            start += 1
+        else:
+            yield Group(order[start:stop], limit, False)
+            start = stop
+
+
+def leave_out(hits: Hits, exclude: Sequence[NDArray]) -> None:
+    """Blank the hits of each row that it excludes, in place."""
+    found = np.unique(hits.movie_ids)
+    codes = positions(found, hits.movie_ids) + len(found) * np.arange(len(exclude))[:, None]
+    unwanted = []
+    for row, ids in enumerate(exclude):
+        places = positions(found, ids)
+        unwanted.append(places[places >= 0] + len(found) * row)
+    out = np.isin(codes, np.concatenate(unwanted))
+    hits.movie_ids[out] = NO_TEXT if is_text(hits.movie_ids) else NO_MOVIE
+    hits.scores[out] = -np.inf

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from milvus_cluster import address
 from movie_store import GENRES, MODEL, agrees, movies, oracle, unit
 
-from recsys.milvus import search as milvus_search
+from recsys import milvus_store
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import EVERYTHING, FIELDS, Catalogue, Filter, Store
@@ -91,7 +91,7 @@ def test_search_gives_what_comparing_movie_by_movie_gives(
 def test_excluded_movies_never_come_and_others_take_their_place(
     store: Store, sizes: tuple[int, ...], inline: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(milvus_search, "INLINE", inline)
+    monkeypatch.setattr(milvus_store, "INLINE", inline)
     asked, random = queries(), np.random.default_rng(2)
     exclude = [random.choice(MOVIES.ids, size, replace=False) for size in sizes]
     exclude[1] = np.append(exclude[1], [10**15, exclude[1][0] if len(exclude[1]) else 7, 10**15])

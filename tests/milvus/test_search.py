@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from movie_store import MODEL, agrees, movies, oracle
 
-from recsys.milvus.search import groups, leave_out
-from recsys.milvus_store import MilvusStore
+from recsys.milvus_store import MilvusStore, groups, leave_out
 from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Hits, no_hits
 
 MOVIES = movies(60)
