@@ -14,8 +14,7 @@ from recsys.data.movielens import AGES, GENDERS, GENRES_100K, JOBS, MAX_AGE, OCC
 from recsys.data.readers.formats import BadCell, Rejects, Table
 from recsys.data.readers.kinds import described
 from recsys.data.readers.roles import Columns, describing_columns
-from recsys.data.readers.sources import Dialect
-from recsys.data.readers.text import control_character
+from recsys.data.readers.text import Dialect, control_character
 from recsys.data.readers.values import Cells, Rows, ids, texts, whole_number
 from recsys.data.schema import MOVIELENS, Column
 from recsys.errors import DataError, quoted

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsys.data.readers.roles import is_number
-from recsys.data.readers.sources import PACKED, Dialect, suffix
 from recsys.data.readers.text import (
     LINES,
+    PACKED,
+    Dialect,
     beginning,
     decoded,
     file_bytes,
@@ -26,6 +27,7 @@ from recsys.data.readers.text import (
     last_end,
     readable,
     sniffed,
+    suffix,
     text_blocks,
 )
 from recsys.errors import DataError, quoted

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsys.data.movielens import GENRES_100K
+from recsys.data.readers.formats import FORMATS
 from recsys.data.readers.roles import ROLES
+from recsys.data.readers.text import PACKED, Dialect, suffix
 from recsys.errors import DataError
 
-PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
 # Names of files by what they hold, without the suffix.
 STEMS = {
     "ratings": ("ratings", "rating", "interactions", "reviews", "events"),
@@ -19,18 +20,6 @@ STEMS = {
     "users": ("users", "user", "customers"),
 }
 _FOREIGN = (".txt", ".data", ".dat", "")  # suffixes of files that are tables if called as above
-
-
-class Dialect(NamedTuple):
-    """How a file of separated text is written."""
-
-    separator: str
-    names: tuple[str, ...] = ()  # of the columns; none: those of the first line
-    header: bool = False  # whether the first line has names, or numbers in their place
-    quotes: bool = True  # cells may be within quotes
-    strict: bool = False  # blank lines and second ratings of a movie by a user are bad lines
-    codes: bool = False  # ages and jobs are MovieLens' numbers
-    genres: str = ""  # what separates genres; "": found out
 
 
 def family(separator: str, *names: str, **more: Any) -> Dialect:
@@ -157,14 +146,6 @@ def dialect_of_items(path: Path, first: bytes) -> Dialect | None:
     return ATOMIC if path.suffix == ".item" or first.startswith(b"item_id:") else DAT_ITEMS
 
 
-def suffix(path: Path) -> str:
-    """A file's last suffix in small letters, behind that of its compression."""
-    parts = [each.lower() for each in path.suffixes]
-    while parts and parts[-1] in PACKED:
-        parts.pop()
-    return parts[-1] if parts else ""
-
-
 def stem(path: Path) -> str:
     """A file's name in small letters without the suffixes of its form and compression."""
     name = path.name.lower()
@@ -175,8 +156,6 @@ def stem(path: Path) -> str:
 
 def is_table(path: Path) -> bool:
     """Whether a file is a table by its suffix."""
-    from recsys.data.readers.formats import FORMATS
-
     return suffix(path) in FORMATS
 
 

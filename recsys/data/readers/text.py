@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recsys.data.readers.roles import numbered
-from recsys.data.readers.sources import Dialect
 from recsys.errors import DataError, quoted
 
+PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
 DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of these does
 LINES = 100  # looked at for how a file is written, at most
 START = 2**16  # bytes looked at, likewise
@@ -22,6 +22,26 @@ LONGEST = 2**26  # bytes in which quotes must end
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
+
+
+class Dialect(NamedTuple):
+    """How a file of separated text is written."""
+
+    separator: str
+    names: tuple[str, ...] = ()  # of the columns; none: those of the first line
+    header: bool = False  # whether the first line has names, or numbers in their place
+    quotes: bool = True  # cells may be within quotes
+    strict: bool = False  # blank lines and second ratings of a movie by a user are bad lines
+    codes: bool = False  # ages and jobs are MovieLens' numbers
+    genres: str = ""  # what separates genres; "": found out
+
+
+def suffix(path: Path) -> str:
+    """A file's last suffix in small letters, behind that of its compression."""
+    parts = [each.lower() for each in path.suffixes]
+    while parts and parts[-1] in PACKED:
+        parts.pop()
+    return parts[-1] if parts else ""
 
 
 def beginning(path: Path, named: bool = False) -> bytes:
