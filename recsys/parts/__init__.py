@@ -143,11 +143,13 @@ def scorer(
 
 def fit(data: Training, options: "Options") -> dict[str, NDArray]:
     """The arrays of all parts but those that learn by epochs (`TrainStep.arrays`)."""
-    return {
+    found = {
         f"{part.name}/{name}": array
         for part in PARTS
         for name, array in part.fit(data, options).items()
     }
+    vars(data).pop("raters", None)  # larger than the history; computed again if it is asked for
+    return found
 
 
 def tables_of(arrays: Arrays, folder: str) -> dict[str, NDArray]:
