@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import shop
 from click.testing import CliRunner, Result
 from command_line import SAMPLE, SMALL, alone, recsys
 
@@ -90,6 +91,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
     config.option.loadscopereorder = False
     return Groups(config, log)
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A place with the shop's data, model and store; and what train said on stderr."""
+
+    def make(place: Path) -> None:
+        train = recsys("train", "--data", str(shop.make(place)), *shop.SMALL, cwd=place)
+        load = recsys("load-movies", cwd=place)
+        assert train.returncode == load.returncode == 0, train.stderr + load.stderr
+        (place / "said").write_text(train.stderr)
+
+    place = made_once(tmp_path_factory, "shop", make)
+    return place, (place / "said").read_text()
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,17 @@
 """Columns of a table of movies that are named, for preprocess and load-movies -f."""
 
 import pytest
-import shop
 from families import put
+
+from recsys.serving.model_folder import DEFAULT
 
 NEW = b"n,what,kinds,price,brand\n7,Great (1999),Borg/Aki,9.5,Borg\n8,Small (2001),,3,Aki\n"
 NAMED = ("--item-column", "n", "--title-column", "what", "--genres-column", "none")
 
 
-@pytest.fixture(scope="module")
-def at_shop(tmp_path_factory):
-    from click.testing import CliRunner
-
-    from recsys.cli.app import cli
-
-    place = tmp_path_factory.mktemp("shop")
-    options = ("--model", str(place / "m"), *shop.SMALL)
-    done = CliRunner().invoke(cli, ["train", "--data", str(shop.make(place)), *options])
-    assert done.exit_code == 0, done.output
-    return place
+@pytest.fixture
+def model(trained_shop):
+    return trained_shop[0] / DEFAULT
 
 
 @pytest.fixture
@@ -26,8 +19,8 @@ def new(tmp_path):
     return put(tmp_path, {"new.csv": NEW}) / "new.csv"
 
 
-def test_columns_of_movies_to_encode_are_named(run, at_shop, new, tmp_path):
-    encode = ("preprocess", "--model", at_shop / "m", "-f", new, "-o", tmp_path / "out.txt")
+def test_columns_of_movies_to_encode_are_named(run, model, new, tmp_path):
+    encode = ("preprocess", "--model", model, "-f", new, "-o", tmp_path / "out.txt")
     assert "no item column found" in run(*encode, code=1).stderr
     for told in (NAMED, ("--item-column", "1", "--title-column", "2", "--genres-column", "none")):
         done = run(*encode, *told)
@@ -38,8 +31,8 @@ def test_columns_of_movies_to_encode_are_named(run, at_shop, new, tmp_path):
     assert "price of new.csv (left out as asked)" in done.stderr
 
 
-def test_columns_of_movies_to_publish_are_named(run, at_shop, new, tmp_path):
-    load = ("load-movies", "--model", at_shop / "m", "--uri", tmp_path / "x.db", "--dry-run")
+def test_columns_of_movies_to_publish_are_named(run, model, new, tmp_path):
+    load = ("load-movies", "--model", model, "--uri", tmp_path / "x.db", "--dry-run")
     done = run(*load, "-f", new, *NAMED)
     assert "2 of" in done.stderr
     assert "price number 3-9.5" in done.stderr
@@ -60,8 +53,8 @@ def test_columns_of_movies_to_publish_are_named(run, at_shop, new, tmp_path):
         (("--title-column", "9"), "no column '9', there are 'n', 'what'"),
     ],
 )
-def test_columns_that_are_not_there_are_refused(run, at_shop, new, tmp_path, told, words):
-    load = ("load-movies", "--model", at_shop / "m", "--uri", tmp_path / "x.db", "-f", new)
+def test_columns_that_are_not_there_are_refused(run, model, new, tmp_path, told, words):
+    load = ("load-movies", "--model", model, "--uri", tmp_path / "x.db", "-f", new)
     more = told if "--item-column" in told else (*NAMED[:2], *told)
     (line,) = [each for each in run(*load, *more, code=2).stderr.splitlines() if words in each]
     assert line.startswith("recsys: ")

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,18 +16,6 @@ from recsys.cli.output import COLUMNS
 from recsys.serving.model_folder import load_model
 
 
-@pytest.fixture(scope="module")
-def trained_shop(tmp_path_factory) -> tuple[Path, str]:
-    """A place with the shop's data, model and store; and what train said on stderr."""
-    place = tmp_path_factory.mktemp("shop")
-    data = shop.make(place)
-    train = recsys("train", "--data", str(data), *shop.SMALL, cwd=place)
-    assert train.returncode == 0, train.stderr
-    load = recsys("load-movies", cwd=place)
-    assert load.returncode == 0, load.stderr
-    return place, train.stderr
-
-
 @pytest.fixture
 def ask(trained_shop, run, monkeypatch):
     """The command line at the shop's place; `run` clears the environment."""
@@ -36,13 +23,16 @@ def ask(trained_shop, run, monkeypatch):
     return run
 
 
-@pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.milvus_server)])
-def milvus(request, ask, trained_shop) -> tuple[str, ...]:
+@pytest.fixture(
+    scope="module", params=["lite", pytest.param("server", marks=pytest.mark.milvus_server)]
+)
+def milvus(request, trained_shop) -> tuple[str, ...]:
     """Options that say where the shop's items are published."""
     if request.param == "lite":
         return ()
     there = ("--uri", address("server", trained_shop[0]), "--collection", "shop")
-    ask("load-movies", *there)
+    done = recsys("load-movies", *there, cwd=trained_shop[0])
+    assert done.returncode == 0, done.stderr
     return there
 
 
