@@ -146,7 +146,9 @@ class Table(NamedTuple):
                     columns[name].append(each)
                 missing += [*rows, *(first + row for row in block.blank)]
                 first += block.size
-        return columns, np.setdiff1d(np.arange(first), missing) if missing else range(first)
+        there = np.ones(first, np.bool_)
+        there[missing] = False
+        return columns, np.flatnonzero(there) if missing else range(first)
 
     def beginning(self) -> dict[str, list[Any]]:
         """All columns of the first rows: text, or what else they hold; None for an empty cell."""
