@@ -14,6 +14,7 @@ import recsys
 
 HEAVY = {"numpy", "paddle", "pymilvus", "click", "pyarrow"}
 README = (ROOT / "README.md").read_text("utf-8")
+TRAIN = ("evaluate", "train_model")  # take seconds
 NAMES = [name for name in recsys.__all__ if name not in ("__version__", "errors")]
 
 
@@ -74,7 +75,7 @@ def test_the_readmes_example_runs(after_readme):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name == "evaluate" else ()) for name in NAMES],
+    [pytest.param(name, marks=pytest.mark.slow if name in TRAIN else ()) for name in NAMES],
 )
 def test_every_name_has_an_example_that_runs(after_readme, name):
     public = getattr(recsys, name)

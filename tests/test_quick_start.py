@@ -42,6 +42,7 @@ def test_the_four_commands_run_as_they_stand(run, fetched):
     assert run(*commands()[3]).stdout == recommend.stdout
 
 
+@pytest.mark.slow  # trains once more
 def test_other_movies_under_the_same_ids_are_refused(run, fetched):
     """What the README says of the sample's movies after a demo on other data."""
     movies = fetched / "data" / "ml-1m" / "movies.dat"

@@ -151,6 +151,7 @@ def test_the_seed_decides_the_model(tiny):
     assert any((other[name] != table).any() for name, table in one.items())
 
 
+@pytest.mark.slow  # trains twice
 def test_resuming_without_a_checkpoint_starts_anew(tiny, tmp_path):
     one = train_model(tiny, tmp_path / "a", TINY)
     assert train_model(tiny, tmp_path / "b", TINY, resume=True).fingerprint == one.fingerprint
@@ -212,6 +213,7 @@ def test_the_folder_of_the_model_is_made(tiny, tmp_path):
     assert recommends(model)
 
 
+@pytest.mark.slow  # trains twice
 def test_a_dataset_in_memory_is_trained_on_like_its_folder(tiny, tmp_path):
     one = train_model(tiny, tmp_path / "one", TINY)
     other = train_model(read_dataset(tiny), tmp_path / "other", TINY)

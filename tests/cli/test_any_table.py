@@ -94,6 +94,7 @@ TRAINED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow  # trains on each
 @pytest.mark.parametrize("dialect", TRAINED)
 def test_a_dialect_is_trained_on(run, tmp_path, dialect):
     name, data, words = TRAINED[dialect]

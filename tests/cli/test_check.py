@@ -108,6 +108,7 @@ def test_what_is_wrong_is_named_and_exits_with_1(run, another_model, tmp_path):
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow  # trains and evaluates
 def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
     """A line for recsys by seed and two for neighbourhoods, in a table or as json."""
     titles = ["Star Wars (1977)", "Empire Strikes Back, The (1980)", "Heat (1995)", "Emma (1996)"]

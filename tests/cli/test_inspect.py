@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from command_line import SAMPLE, recsys
+from command_line import SAMPLE
 from families import put
 
 RATINGS = (
@@ -126,20 +126,6 @@ def test_many_bad_lines_need_an_own_flag(run, tmp_path):
     assert "20 of 1,000 lines are bad" in done.stderr.splitlines()[-1]
     assert done.stderr.rstrip().endswith("leave out all the same: --skip-all-bad-lines")
     assert not (tmp_path / "m").exists()
-
-
-def test_a_folder_of_csv_files_is_trained_on(tmp_path):
-    ratings = (SAMPLE / "ratings.dat").read_text().replace("::", ",")
-    movies = (SAMPLE / "movies.dat").read_text("latin-1").replace("::", "\t")
-    put(tmp_path, {"ratings.csv": f"userId,movieId,rating,timestamp\n{ratings}".encode(),
-                   "movies.tsv": f"movieId\ttitle\tgenres\n{movies}".encode()})  # fmt: skip
-    done = recsys("train", "--data", ".", "--epochs", "1", "--set", "dimension=4", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "user: userId (308), item: movieId (338), rating: rating 1-5, time" in done.stderr
-    assert "15610 ratings of 338 movies by 308 users" in done.stderr
-    done = recsys("recommend", "-u", "42", "--exact", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 6
 
 
 def test_a_table_of_movies_is_encoded(run, shop, tmp_path):

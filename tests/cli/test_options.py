@@ -236,6 +236,7 @@ def test_a_variable_has_several_values(run, monkeypatch):
     assert "likes Toy Story (1995), Heat (1995)" in typed.stderr
 
 
+@pytest.mark.slow  # two processes
 def test_two_processes_and_one_database(trained, tmp_path):
     """The second says who is there, after it has waited for it."""
     from recsys.milvus_store import MilvusStore

@@ -116,6 +116,7 @@ def test_movies_are_encoded_by_text(shop):
     assert "movie a::b: ids with '::' cannot be written" in done.stderr
 
 
+@pytest.mark.slow  # trains once more
 def test_numbers_of_63_bits_stay_numbers_everywhere(tmp_path):
     """The largest there are, beside 0 and what a float would round."""
     users = [2**63 - 1 - u for u in range(12)]

@@ -199,6 +199,7 @@ except StoreError as error:
 """
 
 
+@pytest.mark.slow  # a process of another user
 def test_a_folder_that_may_not_be_written() -> None:
     with TemporaryDirectory() as name:  # tmp_path is within folders of its user's alone
         folder = Path(name)
