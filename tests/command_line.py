@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
-os.environ.setdefault("KMP_BLOCKTIME", "0")  # threads that wait leave the cores to others
+for _name, _value in (("KMP_BLOCKTIME", "0"), ("OMP_NUM_THREADS", "1")):
+    os.environ.setdefault(_name, _value)  # tests side by side have a core each
 EPOCHS, DIMENSION = 3, 16  # enough to find the plant again, and quick
 SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--set", f"dimension={DIMENSION}")
 
