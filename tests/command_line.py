@@ -36,6 +36,21 @@ def recsys(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[st
     )
 
 
+def output(*command: str | Path, cwd: Path | None = None, **more: str) -> str:
+    """What a command prints that must not fail; `-c` and what follows is for Python."""
+    done = subprocess.run(
+        [sys.executable, *command] if command[0] == "-c" else command,
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def started(*args: str, cwd: Path) -> subprocess.Popen[str]:
     """The same, under way, in a session of its own."""
     return subprocess.Popen(

@@ -3,12 +3,10 @@
 import doctest
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, environment
+from command_line import ROOT, output
 
 import recsys
 
@@ -18,23 +16,9 @@ TRAIN = ("evaluate", "train_model")  # take seconds
 NAMES = [name for name in recsys.__all__ if name not in ("__version__", "errors")]
 
 
-def python(code: str) -> str:
-    """What a Python of its own prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_import_is_instant():
     code = "import sys, recsys; dir(recsys); print(*{name.split('.')[0] for name in sys.modules})"
-    assert not HEAVY & set(python(code).split())
+    assert not HEAVY & set(output("-c", code).split())
 
 
 def test_light_names_stay_light():
@@ -42,7 +26,7 @@ def test_light_names_stay_light():
         "import sys, recsys; recsys.Options(); recsys.MilvusAddress(); recsys.errors.RecsysError\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
-    assert not HEAVY & set(python(code).split())
+    assert not HEAVY & set(output("-c", code).split())
 
 
 def test_every_name_is_there():

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, SAMPLE, environment
+from command_line import ROOT, SAMPLE, output
 
 pytestmark = [
     pytest.mark.slow,  # setuptools is fetched, a wheel built and installed
@@ -15,18 +14,9 @@ pytestmark = [
 ]
 
 
-def run(*command: str | Path, cwd: Path, **more: str) -> str:
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**environment(), "PYTHONPATH": "", **more},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(*command: str | Path, cwd: Path, path: str = "") -> str:
+    """What a command prints that does not see the checkout."""
+    return output(*command, cwd=cwd, PYTHONPATH=path)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +43,10 @@ def test_it_holds_the_package_and_its_types_and_nothing_else(site):
 
 def test_the_commands_run_in_another_folder(site, tmp_path):
     def recsys(*arguments: str | Path) -> str:
-        return run(site / "bin" / "recsys", *arguments, cwd=tmp_path, PYTHONPATH=str(site))
+        return run(site / "bin" / "recsys", *arguments, cwd=tmp_path, path=str(site))
 
     where = "import recsys; print(recsys.__file__)"
-    found = run(sys.executable, "-c", where, cwd=tmp_path, PYTHONPATH=str(site))
+    found = run(sys.executable, "-c", where, cwd=tmp_path, path=str(site))
     assert Path(found.strip()).is_relative_to(site)
     assert "load-movies" in recsys("--help")
     recsys("train", "--data", SAMPLE, "--epochs", "1", "--set", "dimension=4")

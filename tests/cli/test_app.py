@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError
 
 import click
 import pytest
-from command_line import SAMPLE, environment, recsys
+from command_line import SAMPLE, environment, output, recsys
 
 from recsys.cli.app import cli
 
@@ -53,17 +53,7 @@ def imported(*args: str, cwd) -> set[str]:
         "from recsys.cli.app import main\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.rsplit("MODULES", 1)[1].split())
+    return set(output("-c", code, cwd=cwd).rsplit("MODULES", 1)[1].split())
 
 
 @pytest.mark.parametrize("args", [["--help"], ["recommend", "-h"], ["train", "-h"]])
