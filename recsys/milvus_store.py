@@ -3,14 +3,14 @@
 `MilvusStore.search` and `Catalogue.search` (NumPy, exact) keep one contract; see catalogue.py.
 """
 
-import functools
 import re
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,7 @@ from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
-from recsys.milvus.publish import Layout, check_count, filled, load
-from recsys.milvus.rows import (
-    FORMAT,
-    KEY,
-    as_stored,
-    check_catalogue,
-    expression,
-)
+from recsys.milvus.rows import KEY, check_catalogue, expression
 from recsys.milvus.versions import Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
@@ -50,23 +43,6 @@ LITE_LIMIT, LITE_HITS = 1 << 20, 20_000  # hits of a query (Lite has no bound), 
 SERVER_LIMIT, SERVER_HITS = 16_384, 2_000_000
 Rows = dict[Id, dict[str, Any]]  # of Milvus, by the movies' ids
 T = TypeVar("T")
-P = ParamSpec("P")
-
-
-def _again_if_dropped(
-    ask: Callable[Concatenate["MilvusStore", P], T],
-) -> Callable[Concatenate["MilvusStore", P], T]:
-    """Asks the version opened; once more if a later publish has dropped it meanwhile."""
-
-    @functools.wraps(ask)
-    def asked(self: "MilvusStore", *args: P.args, **options: P.kwargs) -> T:
-        try:
-            return ask(self, *args, **options)
-        except Missing:
-            self.open(self._opened.model if self._opened else None)
-            return ask(self, *args, **options)
-
-    return asked
 
 
 class MilvusStore:
@@ -133,36 +109,37 @@ class MilvusStore:
         check_catalogue(catalogue)
         if not re.fullmatch(r"[0-9A-Za-z]{1,32}", model):
             raise StoreError(f"{model!r} is not a model's fingerprint")
-        self._versions.refuse_foreign()
-        movies = as_stored(catalogue)
-        software = f"recsys {__version__}, pymilvus {version('pymilvus')}, Milvus {self.version}"
-        properties = {
-            "recsys.format": FORMAT,
-            "recsys.alias": self.alias,
-            "recsys.model": model,
-            "recsys.count": str(len(movies)),
-            "recsys.index": chosen.to_json(),
-            "recsys.software": software,
-        }
-        layout = Layout(chosen, shards, replicas, tuple(resource_groups))
-        with filled(self._versions, movies, properties, layout, progress, indexing) as name:
-            # From here on the collection is never dropped: the alias may have moved unheard.
-            previous = self._versions.move(name)
-        with suppress(StoreError):  # the movies are published; the next publish tidies up
-            self._versions.retire(name, previous, keep)
-        return Published(
-            collection=name,
+        with suppress(Missing):  # nothing has the name yet, or what had it is gone
+            self._versions.ours(self.alias)
+        new = Published(
+            collection=f"{self.alias}_v{model}_{uuid.uuid4().hex[:8]}",
             alias=self.alias,
             model=model,
-            count=len(movies),
-            dimension=movies.vectors.shape[1],
-            text_ids=is_text(movies.ids),
-            columns=movies.kinds,
+            count=len(catalogue),
+            dimension=catalogue.vectors.shape[1],
+            text_ids=is_text(catalogue.ids),
+            columns=catalogue.kinds,
             index=chosen,
             when=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            software=software,
+            software=f"recsys {__version__}, pymilvus {version('pymilvus')}, Milvus {self.version}",
             is_current=True,
         )
+        loading: dict[str, Any] = {"replica_number": replicas}
+        if resource_groups:
+            loading["_resource_groups"] = list(resource_groups)
+        with self._versions.filled(
+            new,
+            catalogue,
+            shards=shards,
+            loading=loading,
+            progress=progress,
+            indexing=indexing,
+        ):
+            # From here on the collection is never dropped: the alias may have moved unheard.
+            previous = self._versions.move(new.collection)
+        with suppress(StoreError):  # the movies are published; the next publish tidies up
+            self._versions.retire(new.collection, previous, keep)
+        return new
 
     def upsert(self, catalogue: Catalogue, model: str, **options: Any) -> Published:
         """Add movies to those published of the model, or put them in the place of the same ids.
@@ -195,7 +172,7 @@ class MilvusStore:
         """
         try:
             current = self._versions.current()
-            load(self._milvus, current.collection, current.count)
+            self._versions.load(current)
             published = id_array(self._ids(current))
         except Unreachable:
             raise
@@ -220,8 +197,8 @@ class MilvusStore:
         if not older:
             cause = f"{self.uri}: no earlier version of {self.alias} is kept"
             raise StoreError(cause, "publish one", "publish")
-        load(self._milvus, older[0].collection, older[0].count)
-        check_count(self._milvus, older[0])
+        self._versions.load(older[0])
+        self._versions.check_count(older[0])
         self._versions.move(older[0].collection)
         return replace(older[0], is_current=True)
 
@@ -252,12 +229,11 @@ class MilvusStore:
                 raise StoreError(f"{self.uri}: {cause} {model}", remedy, "publish")
             found = of_model[0]
         with suppress(Denied):  # a user who may only search; what is published is loaded
-            load(self._milvus, found.collection, found.count)
-        check_count(self._milvus, found, self.address.consistency)
+            self._versions.load(found)
+        self._versions.check_count(found, self.address.consistency)
         self._opened = found
         return found
 
-    @_again_if_dropped
     def search(
         self,
         vectors: NDArray[np.float32],
@@ -276,42 +252,53 @@ class MilvusStore:
             StoreError: k is more than a server gives, the filter asks what an old one lacks, Milvus
                 failed, or now holds movies of another model.
         """
-        milvus, opened = self._milvus, self._opened or self.open(None)
-        milvus.check_condition(filter.condition)
-        queries = check_queries(vectors, k, opened.dimension, exclude)
-        nothing = id_array([], opened.text_ids)
-        excluded = [nothing] * len(queries) if exclude is None else list(exclude)
-        most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
-        if k > most and opened.count > most:
-            raise StoreError(f"{self.uri}: Milvus gives at most {most} movies", "ask for fewer")
-        at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
-        answer, movies = no_hits(len(queries), k, opened.text_ids), Rows()
-        for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
-            wanted = expression(filter, excluded[rows[0]] if inline else ())
-            fields = opened.fields if at_hand and inline else []
-            for thorough in (False, True):
-                hits, some = self._ask(opened, queries[rows], limit, wanted, thorough, fields)
-                movies |= some
-                if not inline:
-                    leave_out(hits, [excluded[row] for row in rows])
-                best = best_first(hits)
-                answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
-                answer.scores[rows, :limit] = best.scores[:, :k]
-                rows = rows[~answer.mask[rows].all(axis=1)]
-                if opened.index.exact or not len(rows):
-                    break
-        if not with_movies:
-            return answer
-        ids = answer.distinct()
-        at_hand = movies.keys() >= set(ids.tolist())
-        rows_of_hits = [movies[each] for each in ids.tolist()] if at_hand else []
-        found = opened.catalogue(rows_of_hits) if at_hand else self._take(opened, ids)
-        return answer._replace(movies=found)
 
-    @_again_if_dropped
+        def found(opened: Published) -> Hits:
+            milvus = self._milvus
+            milvus.check_condition(filter.condition)
+            queries = check_queries(vectors, k, opened.dimension, exclude)
+            nothing = id_array([], opened.text_ids)
+            excluded = [nothing] * len(queries) if exclude is None else list(exclude)
+            most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
+            if k > most and opened.count > most:
+                raise StoreError(f"{self.uri}: Milvus gives at most {most} movies", "ask for fewer")
+            at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
+            answer, movies = no_hits(len(queries), k, opened.text_ids), Rows()
+            for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
+                wanted = expression(filter, excluded[rows[0]] if inline else ())
+                fields = opened.fields if at_hand and inline else []
+                for thorough in (False, True):
+                    hits, some = self._ask(opened, queries[rows], limit, wanted, thorough, fields)
+                    movies |= some
+                    if not inline:
+                        leave_out(hits, [excluded[row] for row in rows])
+                    best = best_first(hits)
+                    answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
+                    answer.scores[rows, :limit] = best.scores[:, :k]
+                    rows = rows[~answer.mask[rows].all(axis=1)]
+                    if opened.index.exact or not len(rows):
+                        break
+            if not with_movies:
+                return answer
+            ids = answer.distinct()
+            if movies.keys() >= set(ids.tolist()):
+                return answer._replace(
+                    movies=opened.catalogue([movies[each] for each in ids.tolist()])
+                )
+            return answer._replace(movies=self._take(opened, ids))
+
+        return self._asked(found)
+
+    def _asked(self, ask: Callable[[Published], T]) -> T:
+        """What the version opened answers; once more if a publish has dropped it meanwhile."""
+        try:
+            return ask(self._opened or self.open(None))
+        except Missing:
+            return ask(self.open(self._opened.model if self._opened else None))
+
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        return self._take(self._opened or self.open(None), id_array(movie_ids))
+        return self._asked(lambda opened: self._take(opened, id_array(movie_ids)))
 
     def _take(self, opened: Published, movie_ids: NDArray) -> Catalogue:
         distinct, rows = np.unique(movie_ids).tolist(), []
@@ -320,7 +307,6 @@ class MilvusStore:
             rows += self._read(opened, wanted, opened.fields, self.address.consistency)
         return opened.catalogue(rows).take(movie_ids)
 
-    @_again_if_dropped
     def read_all(self) -> Catalogue:
         """All movies by rising id, to search here instead of sending many queries to Milvus.
 
@@ -401,16 +387,10 @@ class MilvusStore:
         self.close()
 
 
-class Group(NamedTuple):
-    """Queries that are sent together."""
-
-    rows: NDArray[np.intp]  # of the queries
-    limit: int  # hits asked for
-    inline: bool  # whether the expression names the excluded movies
-
-
-def groups(sizes: Sequence[int], k: int, most: int, at_once: int) -> Iterator[Group]:
-    """Queries to send together.
+def groups(
+    sizes: Sequence[int], k: int, most: int, at_once: int
+) -> Iterator[tuple[NDArray[np.intp], int, bool]]:
+    """Queries to send together, how many hits to ask for, and whether to name what they exclude.
 
     Only one query at a time can name its excluded movies; several ask for as many movies more as
     the largest of them excludes, so those that exclude about as many go together.
@@ -427,23 +407,15 @@ def groups(sizes: Sequence[int], k: int, most: int, at_once: int) -> Iterator[Gr
         stop = min(similar, start + QUERIES_AT_ONCE)
         stop = min(stop, start + max(1, at_once // (k + int(ordered[stop - 1]))))
         limit = k + int(ordered[stop - 1])
-        alone = len(order) == 1 and ordered[0] <= INLINE
-        if limit > most or alone:
-            yield Group(order[start : start + 1], min(k, most), True)
-            start += 1
-        else:
-            yield Group(order[start:stop], limit, False)
-            start = stop
+        inline = limit > most or (len(order) == 1 and limit - k <= INLINE)
+        stop = start + 1 if inline else stop
+        yield order[start:stop], min(k, most) if inline else limit, inline
+        start = stop
 
 
 def leave_out(hits: Hits, exclude: Sequence[NDArray]) -> None:
     """Blank the hits of each row that it excludes, in place."""
-    found = np.unique(hits.movie_ids)
-    codes = positions(found, hits.movie_ids) + len(found) * np.arange(len(exclude))[:, None]
-    unwanted = []
     for row, ids in enumerate(exclude):
-        places = positions(found, ids)
-        unwanted.append(places[places >= 0] + len(found) * row)
-    out = np.isin(codes, np.concatenate(unwanted))
-    hits.movie_ids[out] = NO_TEXT if is_text(hits.movie_ids) else NO_MOVIE
-    hits.scores[out] = -np.inf
+        out = positions(np.unique(ids), hits.movie_ids[row]) >= 0
+        hits.movie_ids[row, out] = NO_TEXT if is_text(hits.movie_ids) else NO_MOVIE
+        hits.scores[row, out] = -np.inf

@@ -15,18 +15,21 @@ _CREDENTIALS = re.compile(r"(?<=//)\S*@")
 
 EXACT_UP_TO = 100_000  # movies compared one by one without an index; see benchmarks/store.py
 MAX_EF = 32_768  # Milvus' own bound
-_PARAMETERS: dict[str, tuple[dict[str, int], dict[str, int]]] = {  # when built, when searched
-    "FLAT": ({}, {}),
-    "IVF_FLAT": ({"nlist": 0}, {"nprobe": 0}),  # 0: by the number of movies
-    "HNSW": ({"M": 16, "efConstruction": 200}, {"ef": 256}),
-    "AUTOINDEX": ({}, {"ef": 256}),
+_INDEXES = {
+    "FLAT": (),
+    "IVF_FLAT": ("nlist", "nprobe"),
+    "HNSW": ("M", "efConstruction", "ef"),
+    "AUTOINDEX": ("ef",),
 }
-_RANGES = {  # Milvus' own bounds, which Milvus Lite does not check: outside them it crashes
-    "nlist": (1, 65_536),
-    "nprobe": (1, 65_536),
-    "M": (2, 2_048),
-    "efConstruction": (1, 65_536),  # Milvus has no bound; more only takes longer
-    "ef": (1, MAX_EF),
+_SEARCHED = ("nprobe", "ef")  # parameters of a search, the others are those of building
+# Of parameters the default (0: by the number of movies), the least and the most: Milvus' own
+# bounds, which Milvus Lite does not check: outside them it crashes. efConstruction has none.
+_BOUNDS = {
+    "nlist": (0, 1, 65_536),
+    "nprobe": (0, 1, 65_536),
+    "M": (16, 2, 2_048),
+    "efConstruction": (200, 1, 65_536),
+    "ef": (256, 1, MAX_EF),
 }
 
 
@@ -59,24 +62,28 @@ class MilvusAddress:
     timeout: float = _part(20.0, "Seconds the server may take for an answer.", min=1e-3, max=1e6)
 
     def __post_init__(self) -> None:
-        if not (self.uri.endswith(".db") if self.is_lite else _is_url(self.uri)):
-            raise StoreError(
+        for fits, cause, remedy, fix in (
+            (
+                self.uri.endswith(".db") if self.is_lite else _is_url(self.uri),
                 f"{self.shown}: is neither a file ending in .db nor http(s)://host:port",
                 "correct the address",
                 "uri",
-            )
-        if not _COLLECTION.fullmatch(self.collection):
-            raise StoreError(
+            ),
+            (
+                _COLLECTION.fullmatch(self.collection),
                 f"{self.collection!r}: is not a name Milvus takes",
                 "use at most 200 letters, digits and _, not a digit first",
                 "collection",
-            )
-        if self.consistency not in CONSISTENCY:
-            raise StoreError(
+            ),
+            (
+                self.consistency in CONSISTENCY,
                 f"{self.consistency!r}: is not a consistency level",
                 f"choose from {', '.join(CONSISTENCY)}",
                 "consistency",
-            )
+            ),
+        ):
+            if not fits:
+                raise StoreError(cause, remedy, fix)
 
     @property
     def is_lite(self) -> bool:
@@ -139,9 +146,8 @@ class Index(NamedTuple):
 
     def __str__(self) -> str:
         values = {**self.build, **self.search}
-        return ":".join(
-            [self.name, ",".join(f"{k}={v}" for k, v in values.items())] if values else [self.name]
-        )
+        given = ",".join(f"{name}={value}" for name, value in values.items())
+        return ":".join(filter(None, (self.name, given)))
 
     def to_json(self) -> str:
         """The index as a collection property."""
@@ -160,36 +166,25 @@ def choose_index(asked: str | None, movies: int) -> Index:
             message lists what may be given.
     """
     name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
-    if name.upper() not in _PARAMETERS:
+    if name.upper() not in _INDEXES:
         cause = f"index {shortened(name)}: unknown"
-        raise StoreError(cause, f"choose from {', '.join(_PARAMETERS)}", "index")
+        raise StoreError(cause, f"choose from {', '.join(_INDEXES)}", "index")
     name = name.upper()
-    build, search = (dict(part) for part in _PARAMETERS[name])
+    values = {each: _BOUNDS[each][0] for each in _INDEXES[name]}
     for pair in filter(None, rest.split(",")):
         key, _, value = pair.partition("=")
-        part = build if key in build else search
-        if key not in part or not _in_range(key, value):
-            known = ", ".join(
-                f"{each} from {_RANGES[each][0]} to {_RANGES[each][1]}"
-                for each in (*build, *search)
-            )
-            raise StoreError(
-                f"index {name}: {quoted(pair)} is not a parameter with a value in its range",
-                f"{name} takes {known or 'none'}",
-                "index",
-            )
-        part[key] = int(value)
+        _, least, most = _BOUNDS.get(key, (0, 0, -1))
+        number = int(value) if re.fullmatch("[0-9]{1,18}", value) else -1
+        if key not in values or not least <= number <= most:
+            known = ", ".join(f"{e} from {_BOUNDS[e][1]} to {_BOUNDS[e][2]}" for e in values)
+            cause = f"index {name}: {quoted(pair)} is not a parameter with a value in its range"
+            raise StoreError(cause, f"{name} takes {known or 'none'}", "index")
+        values[key] = number
+    search = {each: values.pop(each) for each in _SEARCHED if each in values}
+    build = values
     if "nlist" in build:
         build["nlist"] = min(65_536, build["nlist"] or max(1, int(4 * movies**0.5)))
         # Half of the cells: a query by rating is zero in two of a vector's parts, and cells
         # are by all of them, so that few cells miss many of its movies (benchmarks/store.py).
         search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
     return Index(name, build, search)
-
-
-def _in_range(parameter: str, value: str) -> bool:
-    """Whether a text is a whole number in ASCII digits within a parameter's range."""
-    if not (value.isascii() and value.isdecimal() and len(value) < 19):
-        return False
-    low, high = _RANGES[parameter]
-    return low <= int(value) <= high

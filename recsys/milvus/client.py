@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -49,128 +49,86 @@ class Denied(StoreError):
     """The user may not do that."""
 
 
-class _Meaning(NamedTuple):
-    """Of an error; {doing}, {text} (their words) and {timeout} (seconds) are filled in."""
-
-    cause: str
-    remedy: str
-    fix: str = ""
-    kind: type[StoreError] = StoreError
+class Locked(StoreError):
+    """Another process has the file of Milvus Lite open."""
 
 
-_NO_ANSWER = _Meaning(
-    "no answer within {timeout} s while {doing}",
-    "see whether the server is frozen or overloaded and the address right, then try again",
-    "timeout",
-    Unreachable,
+# What errors mean, the first that fits: signs (a regular expression of <code>, <STATUS>, words in
+# lower case), cause, remedy, what that is about, kind. Codes are those of collections and aliases,
+# memory, disk, rate and quota, resource groups, databases, rights, nodes and channels.
+_MEANINGS = re.findall(
+    r"(.+) -> (.+)\n    (.+) \[(\w*)\] ?(\w*)\n",
+    """
+<(100|101|103|1600)> -> {text} ({doing})
+    publish the movies [publish] Missing
+<[3789]> -> Milvus refuses ({doing}): {text}
+    free memory or disk on the server []
+<300> -> {text}
+    name another resource group [resource_groups]
+<800> -> {text}
+    name another database [db]
+<1401>|<PERMISSION_DENIED> -> this user may not do that ({doing}; {text})
+    use another token, or have the server's administrator grant it [token] Denied
+<UNAUTHENTICATED> -> user or password is wrong or missing
+    give user:password or an API key [token]
+<UNIMPLEMENTED> -> what answers there does not know the calls of Milvus 2.3 and newer ({doing})
+    correct the port, or upgrade the server [uri]
+<(503|901|902|905)>|delegator|shard leader -> a node of the cluster does not answer ({doing})
+    try again in a minute, or see which node is down [] Unreachable
+no space left|errno (28|27|122)] -> the disk is full ({doing})
+    free some space and try again; what was published before stands []
+errno (30|13)] -> may not be written ({doing})
+    use another address [uri]
+local milvus failed -> Milvus Lite cannot open it: another process has, or it cannot be made
+    wait for that to end, or use another address [uri] Locked
+corrupt|parquet|not valid json|expecting value|manifest -> the database is damaged ({text})
+    move it away and publish the movies [publish]
+maximum field -> a Milvus server takes at most 58 columns of your own ({text})
+    leave some out and train again [train]
+nodes? not enough -> {text}
+    ask for fewer replicas [replicas]
+shards.*limited -> {text}
+    ask for fewer shards [shards]
+errors resolving|name resolution -> no such host
+    correct the address [uri]
+wrong_version_number -> the server does not speak TLS
+    write http:// [uri]
+tls handshake|certificate|verification -> the server's certificate is not trusted or not for this\
+ host
+    give the certificate of its authority, and its own name in the address [ca]
+parsing http/2 -> what listens there is not Milvus
+    correct the port (19530 unless changed) [uri]
+refused -> nothing listens there
+    start the Milvus server, wait for it if it is starting, or correct the address (a file like\
+ milvus.db needs no server) [uri] Unreachable
+socket closed -> the connection was closed while {doing}
+    try again if the server is restarting; write https:// if it speaks TLS [uri] Unreachable
+<DEADLINE_EXCEEDED>|<away> -> no answer within {timeout} s while {doing}
+    see whether the server is frozen or overloaded and the address right, then try again [timeout]\
+ Unreachable
+""",
 )
-_MISSING = _Meaning("{text} ({doing})", "publish the movies", "publish", Missing)
-_REFUSED = _Meaning("Milvus refuses ({doing}): {text}", "free memory or disk on the server")
-_NODE = _Meaning(
-    "a node of the cluster does not answer ({doing})",
-    "try again in a minute, or see which node is down",
-    "",
-    Unreachable,
-)
-_DENIED = _Meaning(
-    "this user may not do that ({doing}; {text})",
-    "use another token, or have the server's administrator grant it",
-    "token",
-    Denied,
-)
-_BY_CODE = {
-    **dict.fromkeys((100, 101, 103, 1600), _MISSING),  # collection, not (fully) loaded, alias
-    **dict.fromkeys((3, 7, 8, 9), _REFUSED),  # memory, disk, rate, quota
-    **dict.fromkeys((503, 901, 902, 905), _NODE),  # channel, node not found, offline, not available
-    300: _Meaning("{text}", "name another resource group", "resource_groups"),
-    800: _Meaning("{text}", "name another database", "db"),
-    1401: _DENIED,
-}
-_BY_STATUS = {
-    grpc.StatusCode.UNAUTHENTICATED: _Meaning(
-        "user or password is wrong or missing", "give user:password or an API key", "token"
-    ),
-    grpc.StatusCode.PERMISSION_DENIED: _DENIED,
-    grpc.StatusCode.UNIMPLEMENTED: _Meaning(
-        "what answers there does not know the calls of Milvus 2.3 and newer ({doing})",
-        "correct the port, or upgrade the server",
-        "uri",
-    ),
-    grpc.StatusCode.DEADLINE_EXCEEDED: _NO_ANSWER,
-}
-_BY_TEXT = {  # in lower case; the first that fits
-    r"no space left|errno (28|27|122)\b": _Meaning(
-        "the disk is full ({doing})",
-        "free some space and try again; what was published before stands",
-    ),
-    r"errno (30|13)\b": _Meaning("may not be written ({doing})", "use another address", "uri"),
-    r"corrupt|parquet|not valid json|expecting value|manifest": _Meaning(
-        "the database is damaged ({text})", "move it away and publish the movies", "publish"
-    ),
-    r"maximum field": _Meaning(
-        "a Milvus server takes at most 58 columns of your own ({text})",
-        "leave some out and train again",
-        "train",
-    ),
-    r"nodes? not enough": _Meaning("{text}", "ask for fewer replicas", "replicas"),
-    r"shards.*limited": _Meaning("{text}", "ask for fewer shards", "shards"),
-    r"delegator|shard leader": _NODE,
-    r"errors resolving|name resolution": _Meaning("no such host", "correct the address", "uri"),
-    r"wrong_version_number": _Meaning("the server does not speak TLS", "write http://", "uri"),
-    r"tls handshake|certificate|verification": _Meaning(
-        "the server's certificate is not trusted or not for this host",
-        "give the certificate of its authority, and its own name in the address",
-        "ca",
-    ),
-    r"parsing http/2": _Meaning(
-        "what listens there is not Milvus", "correct the port (19530 unless changed)", "uri"
-    ),
-    r"refused": _Meaning(
-        "nothing listens there",
-        "start the Milvus server, wait for it if it is starting, or correct the address (a file "
-        "like milvus.db needs no server)",
-        "uri",
-        Unreachable,
-    ),
-    r"socket closed": _Meaning(
-        "the connection was closed while {doing}",
-        "try again if the server is restarting; write https:// if it speaks TLS",
-        "uri",
-        Unreachable,
-    ),
-}
+_KINDS = {each.__name__: each for each in (Unreachable, Missing, Denied, Locked)}
 
 
 def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: float) -> StoreError:
     """The StoreError for what pymilvus or gRPC raised while `doing` something."""
     rpc = _rpc_error(error)
     code = getattr(error, "code", None)  # a method of gRPC's errors
-    said = getattr(error, "message", "") or str(error)
-    details = (rpc.details() or "") if rpc is not None else said
-    found = _BY_CODE.get(code) if isinstance(code, int) else None
-    if found is None and rpc is not None:
-        found = _BY_STATUS.get(rpc.code())
-    if found is None:
-        words = _words(details, address).lower()
-        found = next((known for each, known in _BY_TEXT.items() if re.search(each, words)), None)
-    if found is None and _may_come_back(error, rpc, address):
-        found = _NO_ANSWER
-    if found is None:
-        found = _Meaning("Milvus failed while {doing}: {text}", "")
-    facts = {
-        "doing": doing,
-        "text": _words(details, address)[:300] or type(error).__name__,
-        "timeout": f"{timeout:.1f}".removesuffix(".0"),
-    }
-    return found.kind(f"{address.shown}: {found.cause.format(**facts)}", found.remedy, found.fix)
-
-
-def _may_come_back(error: BaseException, rpc: Any, address: MilvusAddress) -> bool:
-    """Whether the server is away for now; Milvus Lite uses its codes for everything."""
-    if rpc is not None and rpc.code() is grpc.StatusCode.UNAVAILABLE:
-        return True
-    passing = getattr(error, "retriable", False) or getattr(error, "code", None) in (1, 2)
-    return passing and not address.is_lite
+    status = rpc.code().name if rpc is not None else ""
+    words = _words(getattr(error, "message", "") or str(error), address)
+    if rpc is not None:
+        words = _words(rpc.details() or "", address)
+    # Milvus Lite uses the codes of a server that is away for everything.
+    passing = (getattr(error, "retriable", False) or code in (1, 2)) and not address.is_lite
+    away = "<away>" if passing or status == "UNAVAILABLE" else ""
+    signs = f"<{code}> <{status}> {away} {words.lower()}"
+    text = words[:300] or type(error).__name__
+    for pattern, cause, remedy, fix, kind in _MEANINGS:
+        if re.search(pattern, signs):
+            cause = cause.format(doing=doing, text=text, timeout=f"{timeout:g}")
+            return _KINDS.get(kind, StoreError)(f"{address.shown}: {cause}", remedy, fix)
+    return StoreError(f"{address.shown}: Milvus failed while {doing}: {text}")
 
 
 def _words(text: str, address: MilvusAddress) -> str:
@@ -191,17 +149,12 @@ def _rpc_error(error: BaseException | None) -> Any:
     return None
 
 
-class Locked(StoreError):
-    """Another process has the file of Milvus Lite open."""
-
-
 class Milvus:
     """A connection to Milvus Lite or to a server.
 
     Every call names what it is doing and has a time limit, or a frozen server would hold it:
 
-        with milvus.errors("flushing"):
-            milvus.client.flush(name, timeout=milvus.timeout)
+        milvus.call("flushing", MilvusClient.flush, name)
         found = milvus.read("looking for the alias", MilvusClient.describe_alias, alias)
 
     Raises:
@@ -211,13 +164,12 @@ class Milvus:
     def __init__(self, address: MilvusAddress) -> None:
         self.address, self.lite, self.uri = address, address.is_lite, address.shown
         self.timeout = max(address.timeout, LITE_TIMEOUT) if self.lite else address.timeout
-        self._client: MilvusClient | None = None
+        self.client: MilvusClient | None = None
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         if address.ca and not os.path.isfile(address.ca):
-            raise StoreError(
-                f"{address.ca}: there is no such file", "give a certificate in PEM format", "ca"
-            )
+            cause = f"{address.ca}: there is no such file"
+            raise StoreError(cause, "give a certificate in PEM format", "ca")
         if self.lite:
             self.uri = str(Path(address.uri).expanduser().absolute())
             self._connect_lite()
@@ -232,8 +184,8 @@ class Milvus:
             raise
 
     def _connect(self, uri: str, **options: Any) -> None:
-        with self.errors("connecting"):
-            self._client = MilvusClient(
+        with self.errors("connecting", self.timeout):
+            self.client = MilvusClient(
                 uri,
                 token=self.address.token,
                 db_name=self.address.db,
@@ -245,51 +197,28 @@ class Milvus:
     def _connect_lite(self) -> None:
         """Open the file of Milvus Lite, after waiting for another process that has it open."""
         end = time.monotonic() + self.address.timeout
-        while self._client is None:
+        while self.client is None:
             try:
                 with _lite_lock:
-                    self._try_lite()
+                    check_lite_file(Path(self.uri))
+                    # Milvus Lite closes the connection of who asks every 10 s whether it is alive,
+                    # amid a call; pymilvus would then make the call again, beside the first.
+                    self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
+                    _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
             except Locked:
                 if time.monotonic() + LOCK_PAUSE >= end:
                     raise
                 time.sleep(LOCK_PAUSE)
 
-    def _try_lite(self) -> None:
-        check_lite_file(Path(self.uri))
-        try:
-            # Milvus Lite closes the connection of who asks every 10 s whether it is alive, in
-            # the midst of a call; pymilvus would then make the call again, beside the first.
-            self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
-        except StoreError as error:
-            check_lite_file(Path(self.uri))  # another process may have opened it meanwhile
-            if "local milvus failed" in str(error).lower():
-                if not os.path.exists(self.uri):
-                    cause = f"{self.uri}: Milvus Lite cannot make its folder there"
-                    raise StoreError(cause, "use another address", "uri") from error
-                raise Locked(error.cause, error.remedy, error.fix) from error  # closed again
-            raise
-        _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
-
-    @property
-    def client(self) -> MilvusClient:
-        """pymilvus' client, for one call within `errors`.
-
-        Raises:
-            StoreError: the connection is closed.
-        """
-        if self._client is None:
-            raise StoreError(f"{self.uri}: the connection is closed")
-        return self._client
-
     @contextmanager
-    def errors(self, doing: str, timeout: float | None = None) -> Iterator[None]:
+    def errors(self, doing: str, timeout: float) -> Iterator[None]:
         """Turn what pymilvus raises within into StoreError; `doing` names it in the message."""
         try:
             yield
         except _FOREIGN as error:
-            raise explain(error, self.address, doing, timeout or self.timeout) from error
+            raise explain(error, self.address, doing, timeout) from error
 
-    def read(
+    def call(
         self,
         doing: str,
         method: Callable[..., T],
@@ -297,20 +226,23 @@ class Milvus:
         timeout: float | None = None,
         **options: Any,
     ) -> T:
-        """What a method of MilvusClient returns; called again while the server is away.
-
-        Args:
-            method: one that may be repeated; it also gets the timeout.
+        """What a method of MilvusClient returns, in time.
 
         Raises:
-            StoreError: it failed, or the server stayed away.
+            StoreError: it failed, or the connection is closed.
         """
+        if self.client is None:
+            raise StoreError(f"{self.uri}: the connection is closed")
         timeout = timeout or self.timeout
+        with self.errors(doing, timeout):
+            return method(self.client, *args, timeout=timeout, **options)
+
+    def read(self, doing: str, method: Callable[..., T], *args: Any, **options: Any) -> T:
+        """`call` of what may be repeated: again while the server is away."""
         end, pause = time.monotonic() + self.timeout, 0.1
         while True:
             try:
-                with self.errors(doing, timeout):
-                    return method(self.client, *args, timeout=timeout, **options)
+                return self.call(doing, method, *args, **options)
             except Unreachable:
                 if time.monotonic() + pause >= end:
                     raise
@@ -323,10 +255,10 @@ class Milvus:
 
     def close(self) -> None:
         """Close the connection; the last one in this process unlocks a Lite file."""
-        if self._client is None:
+        if self.client is None:
             return
-        self._client.close()
-        self._client = None
+        self.client.close()
+        self.client = None
         if self.lite:
             with _lite_lock:
                 _lite_users[self.uri] -= 1
@@ -347,11 +279,8 @@ class Milvus:
             with suppress(Denied):
                 databases = self.read("listing databases", MilvusClient.list_databases)
         if self.address.db not in databases:
-            raise StoreError(
-                f"{self.uri}: no database {self.address.db}, only {', '.join(databases)}",
-                "name another database",
-                "db",
-            )
+            cause = f"{self.uri}: no database {self.address.db}, only {', '.join(databases)}"
+            raise StoreError(cause, "name another database", "db")
 
     def check_condition(self, condition: Condition) -> None:
         """Refuse what an old server takes for something else, or does not know.
@@ -360,25 +289,22 @@ class Milvus:
             StoreError: naming the first.
         """
         for term in terms(condition) if self._numbers < ALL_EXPRESSIONS else ():
-            found = ""
             if term.how == "like" and set(term.value.removesuffix("%")) & set("%_"):
                 found = f"only how texts begin, as in like 'text%', not {term.value!r}"
-            if term.how in ("length <", "length <=", "length >", "length >="):
+            elif re.match("length [<>]", term.how):
                 found = "array_length only by == and !="
-            if found:
-                raise StoreError(
-                    f"{self.uri}: Milvus {self.version} compares {found}",
-                    "ask so, or upgrade the server to 2.4 or newer",
-                    "where",
-                )
+            else:
+                continue
+            cause = f"{self.uri}: Milvus {self.version} compares {found}"
+            raise StoreError(cause, "ask so, or upgrade the server to 2.4 or newer", "where")
 
     @property
-    def _numbers(self) -> tuple[int, ...]:
+    def _numbers(self) -> tuple[int, int]:
         """The first two numbers of a server's version; of Lite, and of an odd one, the newest."""
-        digits = self.version.lstrip("v").split("-")[0].split(".")[:2]
-        if self.lite or not all(part.isdigit() for part in digits):
+        numbers = re.match(r"v?(\d+)\.(\d+)", self.version)
+        if self.lite or not numbers:
             return ALL_EXPRESSIONS
-        return tuple(int(part) for part in digits)
+        return int(numbers[1]), int(numbers[2])
 
 
 def check_lite_file(path: Path) -> None:
@@ -396,9 +322,8 @@ def check_lite_file(path: Path) -> None:
         raise StoreError(f"{path}: is {kind}", "move it away and publish the movies", "publish")
     folder = path if path.exists() else path.parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreError(
-            f"{path}: {folder} does not exist or may not be written", "use another address", "uri"
-        )
+        cause = f"{path}: {folder} does not exist or may not be written"
+        raise StoreError(cause, "use another address", "uri")
     if str(path) not in _lite_users and _is_locked(path / "LOCK"):
         raise Locked(
             f"{path}: another process has this database open (Milvus Lite serves one at a time)",

@@ -97,20 +97,12 @@ def _unfit_ids(ids: NDArray) -> NDArray[np.bool_]:
     return np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in ids.tolist()], np.bool_)
 
 
-def as_stored(catalogue: Catalogue) -> Catalogue:
-    """The movies by rising id, with texts cut to what Milvus takes."""
-    in_order = bool((catalogue.ids[1:] > catalogue.ids[:-1]).all())
-    movies = catalogue if in_order else catalogue.take(np.sort(catalogue.ids))
-    cells = {each.name: _cut(movies.cells(each.name), each) for each in fields_of(movies.kinds)}
-    return _with_cells(movies.ids, movies.vectors, cells, movies.kinds)
-
-
-def rows_of(stored: Catalogue) -> Iterator[list[dict[str, Any]]]:
-    """Movies from `as_stored` as rows of Milvus, BATCH at a time."""
-    cells = {KEY: stored.ids.tolist(), VECTOR: stored.vectors}
-    for name, type, _ in fields_of(stored.kinds):
-        cells[name] = _sent(stored.cells(name), type)
-    for start in range(0, len(stored), BATCH):
+def rows_of(movies: Catalogue) -> Iterator[list[dict[str, Any]]]:
+    """Movies as rows of Milvus, BATCH at a time, with texts cut to what it takes."""
+    cells: dict[str, Any] = {KEY: movies.ids.tolist(), VECTOR: movies.vectors}
+    for field in fields_of(movies.kinds):
+        cells[field.name] = _sent(movies.cells(field.name), field)
+    for start in range(0, len(movies), BATCH):
         batch = zip(*(values[start : start + BATCH] for values in cells.values()), strict=True)
         yield [dict(zip(cells, row, strict=True)) for row in batch]
 
@@ -119,39 +111,26 @@ def catalogue_of(
     rows: Sequence[Mapping[str, Any]], dimension: int, kinds: Mapping[str, Kind]
 ) -> Catalogue:
     """Rows of Milvus as movies, in the order of the rows."""
-    vectors = np.array([row[VECTOR] for row in rows], np.float32).reshape(len(rows), dimension)
     cells = {
         name: _received([row[name] for row in rows], type) for name, type, _ in fields_of(kinds)
     }
-    return _with_cells(id_array(row[KEY] for row in rows), vectors, cells, kinds)
-
-
-def _with_cells(
-    ids: NDArray, vectors: NDArray[np.float32], cells: Mapping[str, Any], kinds: Mapping[str, Kind]
-) -> Catalogue:
-    """A catalogue of the values of its fields, by their names."""
     return Catalogue(
-        ids=ids,
-        vectors=vectors,
+        ids=id_array(row[KEY] for row in rows),
+        vectors=np.array([row[VECTOR] for row in rows], np.float32).reshape(len(rows), dimension),
         **{attribute: cells[field.name] for attribute, field in FIELDS.items()},
         columns={name: Column(kind, cells[name]) for name, kind in kinds.items()},
     )
 
 
-def _cut(values: Any, field: Field) -> Any:
-    """A field's values with texts cut to what Milvus takes."""
+def _sent(values: Any, field: Field) -> list[Any]:
+    """A field's values as Milvus takes them; there is something for unknown ones too."""
     if field.type == "text":
         return [cut(each, field.limit) for each in values]
-    return [tuple(map(cut, each)) for each in values] if field.type == "texts" else values
-
-
-def _sent(values: Any, type: Type) -> list[Any]:
-    """A field's values as Milvus takes them; there is something for unknown ones too."""
-    if type == "texts":
-        return [list(each) for each in values]
-    if type == "number":
+    if field.type == "texts":
+        return [list(map(cut, each)) for each in values]
+    if field.type == "number":
         values = np.where(np.isfinite(values), values, UNKNOWN_NUMBER)
-    return values if type == "text" else values.tolist()
+    return list(values.tolist())
 
 
 def _received(values: list[Any], type: Type) -> Any:

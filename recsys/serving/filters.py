@@ -8,13 +8,10 @@ A value that is not known fits no comparison, so `not` of one fits it; `is null`
 what `parse` understood is ever sent to Milvus.
 """
 
-import ast
 import operator
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import accumulate, pairwise
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
@@ -210,39 +207,30 @@ _TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![A-Za-z_0-9.])
   | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-  | (?P<word>(?i:and|or|not\s+like|not\s+in|not|in|like|is\s+not\s+null|is\s+null)\b)
+  | (?P<sign>(?i:and|or|not\s+like|not\s+in|not|in|like|is\s+not\s+null|is\s+null)\b
+           | &&|\|\||[=!<>]=|[<>!()\[\],])
   | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
-  | (?P<sign>&&|\|\||[=!<>]=|[<>!()\[\],])
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_PYTHON = {  # what Python has for a word or sign, of the same precedence
-    **{"&&": "and", "||": "or", "!": "not", "like": "is", "not like": "is not"},
-    **{"is null": "is None", "is not null": "is not None"},
-}
+_SAME = {"&&": "and", "||": "or", "!": "not"}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-_OPERATORS = {
-    **{ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="},
-    **{ast.In: "in", ast.NotIn: "not in", ast.Is: "like", ast.IsNot: "not like"},
-}
-_ARGUMENTS = {"array_length": 1} | dict.fromkeys(
-    ("array_contains", "array_contains_any", "array_contains_all"), 2
-)
-_STANDS_FOR = {"name": "_", "number": "0", "text": "0", "end": "\n"}
-_CLOSING = {"(": ")", "[": "]"}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_TESTS = {*_TURNED, "in", "not in", "like", "not like", "is null", "is not null"}
+_SIZES = {"array_length": 1, "array_contains": 2, "array_contains_any": 2, "array_contains_all": 2}
 
 
-class _Token(NamedTuple):
-    kind: str  # number, text, word, name, sign, or end
+class _Part(NamedTuple):
+    """A token; or a list or a call, which begin with one."""
+
+    kind: str  # number, text, name, end, list, call; of signs and words what they mean
     text: str
     place: int  # from 1
+    inner: tuple["_Part", ...] = ()  # what stands in the brackets
 
 
 def parse(text: str, types: Types) -> Condition:
     """A condition in Milvus' expression language, checked against the columns there are.
-
-    Python parses an outline of it, where _ stands for names and 0 for values.
 
     Raises:
         QueryError: it is none, or asks for a column that is not there or as what it is not.
@@ -253,189 +241,191 @@ def parse(text: str, types: Types) -> Condition:
     return _Parser(text, types).parsed()
 
 
+def _refuse(why: str, at: _Part) -> NoReturn:
+    raise QueryError(f"where: {why}, at character {at.place}", "correct it", "where")
+
+
+def _expected(what: str, at: _Part) -> NoReturn:
+    _refuse(f"expected {what}, found {at.text}", at)
+
+
+def _tokens(text: str) -> Iterator[_Part]:
+    start, end = 0, len(text.rstrip())
+    while start < end:
+        match = _TOKEN.match(text, start)
+        if not match or not match.lastgroup:
+            found = text[start:].lstrip()
+            what = "a text that does not end" if found[0] in "\"'" else repr(found[0])
+            _refuse(f"found {what}", _Part("", "", len(text) - len(found) + 1))
+        kind, found = match.lastgroup, match[match.lastgroup]
+        if kind == "sign":
+            kind = " ".join(found.lower().split())
+        yield _Part(_SAME.get(kind, kind), found, match.start(match.lastgroup) + 1)
+        start = match.end()
+    yield _Part("end", "the end", end + 1)
+
+
 class _Parser:
+    """Reads or > and > not > tests > values, each from the token at `at` on."""
+
     def __init__(self, text: str, types: Types) -> None:
-        self.text, self.types = text, types
-        self.tokens = list(self.read())
-        outline = [_outline(token) for token in self.tokens]
-        self.outline = " ".join(outline)
-        self.starts = list(accumulate((len(each) + 1 for each in outline[:-1]), initial=0))
+        self.types, self.tokens, self.at = types, list(_tokens(text)), 0
 
-    def read(self) -> Iterator[_Token]:
-        start, end = 0, len(self.text.rstrip())
-        while start < end:
-            match = _TOKEN.match(self.text, start)
-            if not match or not match.lastgroup:
-                found = self.text[start:].lstrip()
-                what = "a text that does not end" if found[0] in "\"'" else repr(found[0])
-                self.refuse(f"found {what}", _Token("", "", len(self.text) - len(found) + 1))
-            kind = match.lastgroup
-            yield _Token(kind, match[kind], match.start(kind) + 1)
-            start = match.end()
-        yield _Token("end", "the end", end + 1)
+    @property
+    def next(self) -> _Part:
+        return self.tokens[self.at]
 
-    def token(self, at: _Token | ast.expr) -> _Token:
-        """The first token of a part of the outline."""
-        if isinstance(at, _Token):
-            return at
-        return self.tokens[bisect_right(self.starts, at.col_offset) - 1]
+    def took(self, kind: str) -> bool:
+        """Whether the next token is such; it is passed then."""
+        found = self.next.kind == kind
+        self.at += found
+        return found
 
-    def refuse(self, why: str, at: _Token | ast.expr) -> NoReturn:
-        place = self.token(at).place
-        raise QueryError(f"where: {why}, at character {place}", "correct it", "where")
-
-    def expected(self, what: str, at: _Token | ast.expr) -> NoReturn:
-        self.refuse(f"expected {what}, found {self.token(at).text}", at)
+    def close(self, kind: str) -> None:
+        if not self.took(kind):
+            _expected("the end" if kind == "end" else kind, self.next)
 
     def parsed(self) -> Condition:
-        if len(self.tokens) == 1:
-            self.refuse("expected a condition such as year >= 1990, found none", self.tokens[0])
-        self.check_brackets()
-        for one, other in pairwise([_Token("sign", "(", 0), *self.tokens]):
-            ends, begins = _ends(one), _begins(other)
-            if ends and begins and (one.kind, other.text) != ("name", "("):
-                self.expected("an operator", other)
-            if not (ends or begins or one.text + other.text == "[]"):
-                self.expected("a column or a value", other)
-        try:
-            return self.condition(ast.parse(self.outline, mode="eval").body)
-        except SyntaxError:  # such as year == not 3
-            self.refuse("expected a condition such as year >= 1990", self.tokens[0])
+        if self.next.kind == "end":
+            _refuse("expected a condition such as year >= 1990, found none", self.next)
+        found = self.either(0)
+        self.close("end")
+        return found
 
-    def check_brackets(self) -> None:
-        """Each is closed by its like, and they do not go too deep; `not` counts as one."""
-        depth, opened = 0, [("the end", 0)]  # what closes each, and how deep it lies
-        for token in self.tokens:
-            sign = _outline(token)
-            if sign in _CLOSING:
-                opened.append((_CLOSING[sign], depth))
-            elif sign in (")", "]", "\n"):
-                closing, depth = opened.pop()
-                if token.text != closing:
-                    self.expected(closing, token)
-            elif sign in ("and", "or"):
-                depth = opened[-1][1] + (len(opened) > 1)
-            depth += sign in ("(", "not")
-            if depth > DEEPEST:
-                self.refuse(f"more than {DEEPEST} brackets in each other", token)
+    def either(self, depth: int) -> Condition:
+        parts = [self.both(depth)]
+        while self.took("or"):
+            parts.append(self.both(depth))
+        return Or(tuple(parts)) if len(parts) > 1 else parts[0]
 
-    def condition(self, node: ast.expr) -> Condition:
-        match node:
-            case ast.BoolOp(how, parts):
-                join = And if isinstance(how, ast.And) else Or
-                return join(tuple(map(self.condition, parts)))
-            case ast.UnaryOp(_, part):
-                return Not(self.condition(part))
-            case ast.Compare(left, operators, right):
-                found = tuple(map(self.comparison, [left, *right], operators, right))
-                return found[0] if len(found) == 1 else And(found)
-            case ast.Call():
-                called, column = self.function(node)
-                if called == "array_contains":
-                    return Term(column, "texts", "any", (self.value(node.args[1], "text"),))
-                if called != "array_length":
-                    return Term(column, "texts", called[-3:], self.values(node.args[1], "text"))
-                self.refuse("expected a comparison of array_length", node)
-            case ast.Name():
-                column, type = self.column(node)
-                if type == "flag":
-                    return Term(column, type, "==", True)
-                after = self.tokens[self.tokens.index(self.token(node)) + 1]
-                self.expected(f"a comparison of {column}", after)
-        self.expected("a comparison", node)
+    def both(self, depth: int) -> Condition:
+        parts = [self.negation(depth)]
+        while self.took("and"):
+            parts.append(self.negation(depth))
+        return And(tuple(parts)) if len(parts) > 1 else parts[0]
 
-    def comparison(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> Condition:
-        how = _OPERATORS[type(operator)]
-        if isinstance(left, ast.Constant) and how in _TURNED:
+    def negation(self, depth: int) -> Condition:
+        if depth > DEEPEST:
+            _refuse(f"more than {DEEPEST} brackets in each other", self.next)
+        if self.took("not"):
+            return Not(self.negation(depth + 1))
+        if not self.took("("):
+            return self.tests()
+        found = self.either(depth + 1)
+        self.close(")")
+        return found
+
+    def tests(self) -> Condition:
+        left, found = self.operand(), []
+        while (how := self.next.kind) in _TESTS:
+            self.at += 1
+            right = left if how.endswith("null") else self.operand()
+            found.append(self.test(left, how, right))
+            left = right
+        if found:
+            return And(tuple(found)) if len(found) > 1 else found[0]
+        if left.kind == "call":
+            return self.called(left)
+        if left.kind != "name" or self.column(left)[1] != "flag":
+            _expected(f"a comparison of {left.text}", self.next)
+        return Term(left.text, "flag", "==", True)
+
+    def operand(self, depth: int = 0) -> _Part:
+        first = self.next
+        if depth < 2 and self.took("["):
+            return first._replace(kind="list", inner=self.several("]", 2))
+        if first.kind not in ("name", "number", "text"):
+            _expected("a column or a value", first)
+        self.at += 1
+        if depth < 1 and first.kind == "name" and self.took("("):
+            return first._replace(kind="call", inner=self.several(")", 1))
+        return first
+
+    def several(self, closing: str, depth: int) -> tuple[_Part, ...]:
+        """What stands in brackets, by commas."""
+        found: list[_Part] = []
+        while self.took(",") if found else self.next.kind != closing:
+            found.append(self.operand(depth))
+        self.close(closing)
+        return tuple(found)
+
+    def called(self, call: _Part) -> Condition:
+        column, called, values = self.function(call), call.text.lower(), call.inner[-1]
+        if called == "array_length":
+            _refuse("expected a comparison of array_length", call)
+        if called == "array_contains":
+            return Term(column, "texts", "any", (self.value(values, "text"),))
+        return Term(column, "texts", called[-3:], self.values(values, "text"))
+
+    def test(self, left: _Part, how: str, right: _Part) -> Condition:
+        if left.kind in ("number", "text") and how in _TURNED:
             left, how, right = right, _TURNED[how], left
-        if isinstance(left, ast.Call):
-            called, column = self.function(left)
-            if called != "array_length" or how not in _TURNED:
-                self.refuse("expected a comparison of array_length", left)
+        if left.kind == "call":
+            column = self.function(left)
+            if left.text.lower() != "array_length" or how not in _TURNED:
+                _refuse("expected a comparison of array_length", left)
             return Term(column, "texts", f"length {how}", self.value(right, "whole"))
-        column, kind = self.column(left)
-        known = Term(column, kind, "known")
-        if isinstance(right, ast.Constant) and right.value is None:
-            return known if how == "not like" else Not(known)
+        column, type = self.column(left)
+        known = Term(column, type, "known")
+        if how.endswith("null"):
+            return known if how == "is not null" else Not(known)
         positive = {"!=": "=="}.get(how, how.removeprefix("not "))
-        if positive == "like" and kind != "text":
-            self.refuse(f"{column} is no text, like is for texts", left)
-        if kind == "flag" and positive not in ("==", "in"):
-            self.refuse(f"{column} is true or false, found {how}", left)
-        read = self.values if positive == "in" else self.value
-        value = read(right, kind)
+        if positive == "like" and type != "text":
+            _refuse(f"{column} is no text, like is for texts", left)
+        if type == "flag" and positive not in ("==", "in"):
+            _refuse(f"{column} is true or false, found {how}", left)
+        value = (self.values if positive == "in" else self.value)(right, type)
         if positive == "like" and "\\" in value:  # Milvus Lite does not always know it
-            self.refuse("in a pattern nothing is escaped, _ is any character", right)
+            _refuse("in a pattern nothing is escaped, _ is any character", right)
         literally = positive == "like" and not set(value) & set("%_")
-        term = Term(column, kind, "==" if literally else positive, value)
+        term = Term(column, type, "==" if literally else positive, value)
         if how != positive:
             return And((known, Not(term)))
         return And((known, term)) if how[0] in "<>" else term
 
-    def function(self, node: ast.Call) -> tuple[str, str]:
-        """The name of a function of several values, and the column."""
-        called = self.token(node).text.lower()
-        if called not in _ARGUMENTS:
-            self.refuse(f"there is no {called}", node)
-        if len(node.args) != _ARGUMENTS[called]:
-            what = " and a value" * (_ARGUMENTS[called] - 1)
-            self.refuse(f"{called} is of a column{what}", node)
-        column, type = self.column(node.args[0])
+    def function(self, call: _Part) -> str:
+        """The column that a function of several values is of."""
+        called = call.text.lower()
+        if called not in _SIZES:
+            _refuse(f"there is no {called}", call)
+        if len(call.inner) != _SIZES[called]:
+            _refuse(f"{called} is of a column{' and a value' * (_SIZES[called] - 1)}", call)
+        column, type = self.column(call.inner[0])
         if type != "texts":
-            self.refuse(f"{column} does not hold several values, {called} is for such", node)
-        return called, column
+            _refuse(f"{column} does not hold several values, {called} is for such", call)
+        return column
 
-    def column(self, node: ast.expr) -> tuple[str, Type]:
-        if not isinstance(node, ast.Name):
-            self.expected("a column", node)
-        name = self.token(node).text
-        if name not in self.types:
-            near = get_close_matches(name, self.types, 3)
+    def column(self, part: _Part) -> tuple[str, Type]:
+        if part.kind != "name":
+            _expected("a column", part)
+        if part.text not in self.types:
+            near = get_close_matches(part.text, self.types, 3)
             some = f"near are {', '.join(near)}" if near else f"there are {', '.join(self.types)}"
-            self.refuse(f"no column {name}, {some}", node)
-        return name, self.types[name]
+            _refuse(f"no column {part.text}, {some}", part)
+        return part.text, self.types[part.text]
 
-    def values(self, node: ast.expr, type: Type) -> tuple[Any, ...]:
-        if not isinstance(node, ast.List):
-            self.expected("'['", node)
-        return tuple(self.value(each, type) for each in node.elts)
+    def values(self, part: _Part, type: Type) -> tuple[Any, ...]:
+        if part.kind != "list":
+            _expected("'['", part)
+        return tuple(self.value(each, type) for each in part.inner)
 
-    def value(self, node: ast.expr, type: Type) -> Any:
+    def value(self, part: _Part, type: Type) -> Any:
         """A value of a type; whole numbers of numbers are taken as such."""
-        kind, text, _ = self.token(node)
-        if not isinstance(node, ast.Constant | ast.Name):
-            kind = ""
-        if type == "text" and kind == "text":
+        text = part.text
+        if type == "text" and part.kind == "text":
             for escaped in re.findall(r"\\(.)", text[1:-1], re.DOTALL):
                 if escaped not in "nrt\\\"'":
-                    self.refuse(rf"\{escaped} means nothing, a backslash is \\", node)
+                    _refuse(rf"\{escaped} means nothing, a backslash is \\", part)
             return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), text[1:-1])
-        if type == "flag" and kind == "name" and text.lower() in ("true", "false"):
+        if type == "flag" and part.kind == "name" and text.lower() in ("true", "false"):
             return text.lower() == "true"
-        if type in ("number", "whole") and kind == "number":
+        if type in ("number", "whole") and part.kind == "number":
             number = float(text)
             if abs(number) > _LARGEST[type]:
-                self.refuse(f"{text} is too large", node)
+                _refuse(f"{text} is too large", part)
             if type == "number" or number.is_integer():
                 return number if type == "number" else int(number)
         if type == "texts":
-            self.refuse("several values are asked for by array_contains", node)
+            _refuse("several values are asked for by array_contains", part)
         what = {"text": "a text in quotes", "flag": "true or false", "whole": "a whole number"}
-        self.expected(what.get(type, "a number"), node)
-
-
-def _outline(token: _Token) -> str:
-    """What stands for it in the outline."""
-    text = " ".join(token.text.lower().split())
-    return _STANDS_FOR.get(token.kind) or _PYTHON.get(text, text)
-
-
-def _ends(token: _Token) -> bool:
-    """Whether a column, a value or a test ends with it."""
-    last = token.text[-4:].lower()
-    return token.kind in ("name", "number", "text") or last in (")", "]", "null")
-
-
-def _begins(token: _Token) -> bool:
-    """Whether a column, a value or a test begins with it."""
-    return token.kind in ("name", "number", "text") or _outline(token) in ("(", "[", "not")
+        _expected(what.get(type, "a number"), part)

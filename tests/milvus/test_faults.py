@@ -31,7 +31,6 @@ STEPS = [
     "insert",
     "flush",
     "create_index",
-    "load_collection",
     "alter_alias",
     "alter_collection_properties",
     "drop_collection",

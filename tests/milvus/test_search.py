@@ -16,16 +16,14 @@ MOVIES = movies(60)
 @pytest.mark.parametrize("sizes", [[0] * 2500, [5, 0, 900, 3, 40_000, 70], [7], [6000], []])
 def test_every_query_is_sent_once_with_room_for_what_it_excludes(sizes: list[int]) -> None:
     found = list(groups(sizes, 10, 16_384, 20_000))
-    rows = [row for group in found for row in group.rows.tolist()]
-    assert sorted(rows) == list(range(len(sizes)))
-    for group in found:
-        if group.inline:
-            assert len(group.rows) == 1
-            assert group.limit == 10
+    assert sorted(row for rows, _, _ in found for row in rows.tolist()) == list(range(len(sizes)))
+    for rows, limit, inline in found:
+        if inline:
+            assert (len(rows), limit) == (1, 10)
         else:
-            assert group.limit >= 10 + max(sizes[row] for row in group.rows)
-            assert len(group.rows) == 1 or group.limit * len(group.rows) <= 20_000
-            assert len(group.rows) <= 1000
+            assert limit >= 10 + max(sizes[row] for row in rows)
+            assert len(rows) == 1 or limit * len(rows) <= 20_000
+            assert len(rows) <= 1000
 
 
 def test_each_row_leaves_out_what_it_excludes() -> None:

@@ -1,8 +1,5 @@
 """Which versions there are, and what of them is swept away."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from movie_store import MODEL, OTHER, answers, collections, movies
 
@@ -36,22 +33,17 @@ def test_leftovers_are_swept_and_what_is_being_filled_is_left_alone(store: Milvu
     assert set(foreign) <= set(collections(store))
 
 
-@pytest.mark.parametrize(
-    ("has", "hours", "leftover"),
-    [
-        ({}, 11.9, False),
-        ({}, 12.1, True),
-        ({"recsys.published": "2026"}, 1e6, False),
-    ],
-)
-def test_what_is_a_leftover_on_a_server(
-    has: dict[str, str], hours: float, leftover: bool, monkeypatch: pytest.MonkeyPatch
+def test_on_a_server_only_what_is_old_is_a_leftover(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server: Any = SimpleNamespace(lite=False)
-    name = "movies_vx_00000000"
-    assert milvus_versions.is_leftover(server, name, has, hours) is leftover
-    monkeypatch.setattr(milvus_versions, "building", {name})
-    assert not milvus_versions.is_leftover(server, name, has, hours)
+    store.publish(MOVIES, MODEL)
+    dead = f"recsys_movies_v{MODEL}_00000000"
+    store._milvus.client.create_collection(dead, 16, properties={"recsys.alias": "recsys_movies"})
+    monkeypatch.setattr(store._milvus, "lite", False)
+    for hours, swept in [(1e9, False), (-1, True)]:
+        monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", hours)
+        store._versions.sweep(store.versions()[0].collection)
+        assert (dead not in collections(store)) == swept
 
 
 def test_a_name_that_belongs_to_something_else_is_refused(store: MilvusStore) -> None:
