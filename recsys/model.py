@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,21 +143,20 @@ class UserTower(nn.Layer):
             recency: (B, L) float32 what each weighs, see `recsys.data.interactions`.
         """
         total = self.profile(user, sides)
-        recent = channel_sums(self, history, ratings, recency)
-        alike = channel_sums(self, history, ratings, paddle.cast(history >= 0, "float32"))
+        recent = self._channels(history, ratings, recency)
+        alike = self._channels(history, ratings, paddle.ones_like(recency))
         halves = paddle.split(recent, 2, axis=-1)[0], paddle.split(alike, 2, axis=-1)[1]
         return unit_heads(total + paddle.concat(halves, -1))
 
-
-def channel_sums(
-    tables: nn.Layer, history: paddle.Tensor, ratings: paddle.Tensor, recency: paddle.Tensor
-) -> paddle.Tensor:
-    """(B, V) what the history says, by the layer's (M + 1, V) table of each channel."""
-    seen = paddle.cast(history > 0, "float32") * recency  # (B, L)
-    liked = seen * paddle.cast(ratings >= LIKED, "float32")
-    total = channel_sum(tables.liked, history, liked)
-    total = total + channel_sum(tables.seen, history, seen)
-    return total + channel_sum(tables.rated, history, seen * (ratings - NEUTRAL_RATING))
+    def _channels(
+        self, history: paddle.Tensor, ratings: paddle.Tensor, recency: paddle.Tensor
+    ) -> paddle.Tensor:
+        """(B, 2 D) what the history says, by the table of each channel."""
+        seen = paddle.cast(history > 0, "float32") * recency  # (B, L)
+        liked = seen * paddle.cast(ratings >= LIKED, "float32")
+        total = channel_sum(self.liked, history, liked)
+        total = total + channel_sum(self.seen, history, seen)
+        return total + channel_sum(self.rated, history, seen * (ratings - NEUTRAL_RATING))
 
 
 def channel_sum(
@@ -169,22 +168,29 @@ def channel_sum(
     return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
 
 
-class Windows:
-    """The windows of three words of every title, or other text, ragged: only words that are there.
+class Windows(NamedTuple):
+    """The windows of three words of C titles, or other texts, ragged: only words that are there.
 
     Titles are short and of unequal length; padding them costs the text CNN five times as much.
     """
 
-    def __init__(self, rows: NDArray[np.int64]) -> None:
+    rows: paddle.Tensor  # (3 N,) int64 of words, 0 beside the ends
+    has_word: paddle.Tensor  # (3 N, 1) float32, 0 beside the ends
+    texts: paddle.Tensor  # (N,) int64 the text of each window
+    counts: paddle.Tensor  # (C, 1) float32 words of each text
+
+    @classmethod
+    def of(cls, rows: paddle.Tensor) -> "Windows":
         """Args: rows: (C, T) int64 of words, PADDING behind the last."""
-        around = np.pad(rows, ((0, 0), (1, 1)), constant_values=PADDING)
-        text, place = np.nonzero(rows != PADDING)
-        window = np.stack([around[text, place + step] for step in range(3)], 1)  # (N, 3)
-        self.rows = np.maximum(window, 0).ravel()  # (3 N,)
-        self.texts = len(rows)
-        self.text = paddle.to_tensor(text)
-        self.counts = paddle.to_tensor((rows != PADDING).sum(1, keepdims=True).astype(np.float32))
-        self.has_word = paddle.to_tensor((window != PADDING).astype(np.float32).reshape(-1, 1))
+        words = paddle.cast(rows >= 0, "float32")
+        text, column = paddle.unbind(paddle.nonzero(words), 1)  # (N,) each
+        beside = paddle.full_like(rows[:, :1], PADDING)
+        around = paddle.concat([beside, rows, beside], 1)
+        window = paddle.stack(
+            [paddle.gather_nd(around, paddle.stack([text, column + n], 1)) for n in range(3)], 1
+        ).flatten()
+        mask = paddle.cast(window >= 0, "float32").unsqueeze(-1)
+        return cls(paddle.clip(window, min=0), mask, text, words.sum(1, keepdim=True))
 
 
 class TextCNN(nn.Layer):
@@ -202,37 +208,15 @@ class TextCNN(nn.Layer):
         self.weight = parameter(filters, 2 * config.dimension, spread=filters**-0.5)
         self.mean = mean
 
-    def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """(B, T) rows of words, -1 behind the last, to (B, 2 D)."""
-        has_word = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, T, 1)
-        words = nn.functional.embedding(paddle.clip(rows, min=0), self.word) * has_word
-        around = nn.functional.pad(words, [0, 0, 1, 1, 0, 0], pad_from_left_axis=True)
-        window = paddle.concat([around[:, :-2], words, around[:, 2:]], -1)  # (B, T, 3 size)
-        filtered = paddle.tanh(window @ self.window + self.bias) * has_word
-        return self._scaled(filtered.sum(1), has_word.sum(1)) @ self.weight
-
-    def ragged(self, windows: Windows, shown: NDArray[np.bool_] | int = 1) -> paddle.Tensor:
-        """`forward` in the form that is cheap to train: (C, 2 D).
-
-        Args:
-            shown: for every word of every window, False to take it for an unknown one.
-        """
-        rows = paddle.to_tensor(windows.rows * shown)
-        words = paddle.index_select(self.word, rows) * windows.has_word  # (3 N, size)
-        window = words.reshape([-1, self.window.shape[0]])
-        filtered = paddle.tanh(window @ self.window + self.bias)
-        total = paddle.zeros([windows.texts, filtered.shape[1]])
-        total = paddle.index_add(total, windows.text, 0, filtered)
-        return self._scaled(total, windows.counts) @ self.weight
-
-    def _scaled(self, total: paddle.Tensor, counts: paddle.Tensor) -> paddle.Tensor:
-        return total / paddle.clip(counts, min=1) if self.mean else total
-
-
-def genre_sums(table: paddle.Tensor, genres: paddle.Tensor) -> paddle.Tensor:
-    """(B, V) the sum of each movie's rows of a (genres + 1, V) table."""
-    has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
-    return (nn.functional.embedding(paddle.clip(genres, min=0), table) * has_genre).sum(1)
+    def forward(self, windows: Windows) -> paddle.Tensor:
+        """(C, 2 D) of C texts."""
+        words = paddle.index_select(self.word, windows.rows) * windows.has_word  # (3 N, size)
+        filtered = words.reshape([-1, self.window.shape[0]]) @ self.window + self.bias
+        total = paddle.zeros_like(windows.counts * self.bias)
+        total = paddle.index_add(total, windows.texts, 0, paddle.tanh(filtered))
+        if self.mean:
+            total = total / paddle.clip(windows.counts, min=1)
+        return total @ self.weight
 
 
 class MovieTower(nn.Layer):
@@ -255,16 +239,6 @@ class MovieTower(nn.Layer):
             ]
         )
 
-    def known(
-        self, movie: paddle.Tensor, sides: Sequence[paddle.Tensor | Windows]
-    ) -> paddle.Tensor:
-        """(B, 2 D) of ids and attributes."""
-        total = self.movie(movie) + self.bias
-        for n in range(len(self.attributes)):
-            layer, side = self.sides[n], sides[n]
-            total = total + (layer.ragged(side) if isinstance(side, Windows) else layer(side))
-        return total
-
     def forward(
         self,
         movie: paddle.Tensor,
@@ -280,29 +254,29 @@ class MovieTower(nn.Layer):
             title: (B, T) int64 rows of words, -1 behind the last.
             sides: of each attribute (B, W) int64 rows, -1 behind the last.
         """
-        total = self.known(movie, sides)
-        total = total + genre_sums(self.genre.table(), genres)
-        return unit_heads(total + self.title(title))
+        has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
+        each = nn.functional.one_hot(paddle.clip(genres, min=0), self.genre.embedding.shape[0])
+        return self.catalogue(movie, (each * has_genre).sum(1), Windows.of(title), sides)
 
     def catalogue(
         self,
         movie: paddle.Tensor,
         genres: paddle.Tensor,
-        windows: Windows,
-        shown: NDArray[np.bool_],
-        sides: Sequence[paddle.Tensor | Windows] = (),
+        title: Windows,
+        sides: Sequence[paddle.Tensor] = (),
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """`forward` for many movies at once, in the form that is cheap to train.
+        """`forward` of genres and titles in the form that training has them.
 
         Args:
-            movie: (C,) int64 rows.
-            genres: (C, G + 1) float32, ones.
-            windows: of the C titles.
-            shown: of their words, see `TextCNN.ragged`.
-            sides: as `forward` has them, or windows of texts.
+            genres: (B, genres + 1) float32, ones.
+            title: of the B titles.
         """
-        total = self.known(movie, sides) + genres @ self.genre.table()
-        return unit_heads(total + self.title.ragged(windows, shown))
+        total = self.movie(movie) + self.bias
+        for n in range(len(self.attributes)):
+            layer, side = self.sides[n], sides[n]
+            total = total + layer(Windows.of(side) if self.attributes[n].kind == "text" else side)
+        total = total + genres @ self.genre.table()
+        return unit_heads(total + self.title(title))
 
 
 def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
@@ -322,29 +296,26 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> dict[str, list
         by tower its inputs in their order: name, type, and shape (-1 for any size).
     """
 
-    def rows(name: str) -> InputSpec:
-        return InputSpec([None], "int64", name)
+    def rows(name: str, axes: int = 2, dtype: Any = "int64") -> InputSpec:
+        return InputSpec([None] * axes, dtype, name)
 
-    def lists(name: str) -> InputSpec:
-        return InputSpec([None, None], "int64", name)
-
-    numbers = [InputSpec([None, None], "float32", name) for name in ("ratings", "recency")]
-    sides = [(rows if a.width == 1 else lists)(a.name) for a in users.attributes]
-    user_inputs = [rows("user"), sides, lists("history"), *numbers]
-    movie_inputs: list[Any] = [rows("movie"), lists("genres"), lists("title")]
+    sides = [rows(a.name, 1 if a.width == 1 else 2) for a in users.attributes]
+    numbers = [rows(name, dtype="float32") for name in ("ratings", "recency")]
+    inputs: dict[str, list[Any]] = {
+        "user_tower": [rows("user", 1), sides, rows("history"), *numbers],
+        "movie_tower": [rows("movie", 1), rows("genres"), rows("title")],
+    }
     if movies.attributes:
-        movie_inputs.append([lists(a.name) for a in movies.attributes])
-    for name, tower, inputs in (
-        ("user_tower", users, user_inputs),
-        ("movie_tower", movies, movie_inputs),
-    ):
+        inputs["movie_tower"].append([rows(a.name) for a in movies.attributes])
+    for (name, specs), tower in zip(inputs.items(), (users, movies), strict=True):
         tower.eval()
-        paddle.jit.save(tower, str(folder / name), input_spec=inputs)
+        paddle.jit.save(tower, str(folder / name), input_spec=specs)
         tower.train()
-    return {"user_tower": _described(user_inputs), "movie_tower": _described(movie_inputs)}
-
-
-def _described(inputs: Sequence[Any]) -> list[list[Any]]:
-    """Name, type and shape of every input, those in lists too."""
-    flat = [each for one in inputs for each in (one if isinstance(one, list) else [one])]
-    return [[each.name, str(each.dtype).split(".")[-1].lower(), list(each.shape)] for each in flat]
+    return {
+        name: [
+            [each.name, str(each.dtype).split(".")[-1].lower(), list(each.shape)]
+            for spec in specs
+            for each in (spec if isinstance(spec, list) else [spec])
+        ]
+        for name, specs in inputs.items()
+    }

@@ -20,8 +20,9 @@ in the number of movies. NumPy only.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,44 @@ Array = NDArray[np.float32]
 class Tokens(NamedTuple):
     """A block of categories, or words, of N movies."""
 
-    rows: NDArray[np.integer]  # (N, G) 0 for an unknown one, PADDING behind the last
+    values: NDArray[np.integer]  # (N, G) rows, 0 for an unknown one, PADDING behind the last
     weight: float = CATEGORIES_WEIGHT
+
+    def codes(self) -> NDArray[np.int64]:
+        """(N,) the same number for the same content."""
+        return _codes(np.sort(self.values, 1))
+
+    def spread(self) -> NDArray[np.float64]:
+        """(W + 1,) idf of each token, 0 of unknown and missing ones."""
+        tokens = self._once(int(self.values.max(initial=0)) + 1)
+        counts = np.bincount(tokens[tokens > 0], minlength=max(1, tokens.max(initial=0) + 1))
+        idf = np.log((1 + len(tokens)) / (1 + counts)) + 1e-3
+        return np.where((counts > 0) & (np.arange(len(counts)) > 0), idf, 0)
+
+    def likeness(self, landmarks: "Tokens", spread: NDArray[np.float64]) -> Array:
+        """(N, L) cosines with the landmarks' tokens, weighted by their idf."""
+        theirs, weights = landmarks._unit(spread)
+        table = np.zeros((len(spread), len(theirs)), np.float32)  # (W + 1, L)
+        np.add.at(table, (theirs, np.arange(len(theirs))[:, None]), weights)
+        total = np.zeros((len(self.values), len(theirs)), np.float32)
+        for tokens, weight in zip(*(each.T for each in self._unit(spread)), strict=True):
+            some = np.flatnonzero(weight)
+            total[some] += weight[some, None] * table[tokens[some]]
+        return total
+
+    def _once(self, size: int) -> NDArray[np.integer]:
+        """(N, G) tokens below a size, each once a movie, 0 elsewhere."""
+        rows = np.sort(self.values, 1)
+        mask = (rows > 0) & (rows < size)
+        mask[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+        return np.where(mask, rows, 0)
+
+    def _unit(self, idf: NDArray[np.float64]) -> tuple[NDArray[np.integer], Array]:
+        """(N, G) tokens, each once, and their weights, of length 1 a movie."""
+        tokens = self._once(len(idf))
+        weights = idf[tokens] * (tokens > 0)
+        lengths = np.sqrt(np.square(weights).sum(1, keepdims=True))
+        return tokens, (weights / np.maximum(lengths, 1e-9)).astype(np.float32)
 
 
 class Numbers(NamedTuple):
@@ -52,31 +89,48 @@ class Numbers(NamedTuple):
     values: NDArray[np.floating]  # (N,) nan where unknown
     weight: float = NUMBER_WEIGHT
 
+    def codes(self) -> NDArray[np.int64]:
+        """(N,) the same number for the same content."""
+        return _codes(self.values)
+
+    def spread(self) -> NDArray[np.float64]:
+        """(1,) the scale of the numbers."""
+        known = self.values[np.isfinite(self.values)]
+        deviation = float(known.std()) if len(known) else 0.0
+        return np.array([NUMBER_SCALE * deviation or 1.0])
+
+    def likeness(self, landmarks: "Numbers", spread: NDArray[np.float64]) -> Array:
+        """(N, L) how near they are to the landmarks', 0 where one of the two is unknown."""
+        apart = np.abs(self.values[:, None].astype(np.float64) - landmarks.values) / spread[0]
+        return np.where(np.isfinite(apart), np.exp(-apart), 0).astype(np.float32)
+
 
 Block = Tokens | Numbers
 
 
+def _codes(values: NDArray) -> NDArray[np.int64]:
+    return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def take(block: Block, chosen: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Block:
+    """The block of some of its movies."""
+    values: Any = block.values[chosen]
+    return block._replace(values=values)
+
+
+@dataclass(frozen=True)
 class Kernel:
     """Content of movies as L features whose inner products are nearly the kernel."""
 
-    def __init__(self, landmarks: Sequence[Block], spread: Sequence[NDArray[np.float64]]) -> None:
-        """
-        Args:
-            landmarks: blocks of the movies that the others are compared with.
-            spread: for each block the (W + 1,) idf of its tokens, or the (1,) scale of its numbers.
-        """
-        self.landmarks, self.spread = list(landmarks), [np.asarray(each) for each in spread]
-        self._tables = [
-            _unit_tokens(block.rows, idf, len(idf)).T if isinstance(block, Tokens) else None
-            for block, idf in zip(self.landmarks, self.spread, strict=True)
-        ]  # (W + 1, L) of the blocks of tokens
+    landmarks: Sequence[Block]  # blocks of the movies that the others are compared with
+    spread: Sequence[NDArray[np.float64]]  # of each block, see `Tokens.spread`
 
     @cached_property
     def root(self) -> Array:
         """(L, F) that makes features of the kernel with the landmarks."""
         values, vectors = np.linalg.eigh(self.products(self.landmarks).astype(np.float64))
-        kept = values > 1e-6 * max(values[-1], 1e-6)
-        return (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+        real = values > 1e-6 * max(values[-1], 1e-6)
+        return (vectors[:, real] / np.sqrt(values[real])).astype(np.float32)
 
     @classmethod
     def fit(cls, blocks: Sequence[Block], landmarks: int = LANDMARKS, seed: int = 0) -> "Kernel":
@@ -87,14 +141,14 @@ class Kernel:
             landmarks: at most so many; of more different ones the draw is random, each movie
                 having the same chance.
         """
-        spread = [_spread(block) for block in blocks]
-        codes = np.stack([_codes(block) for block in blocks], 1)  # (N, blocks)
+        codes = np.stack([block.codes() for block in blocks], 1)  # (N, blocks)
         different = np.unique(codes, axis=0, return_index=True)[1]
         if len(different) > landmarks:
             order = np.random.default_rng(seed).permutation(len(codes))
             first = np.unique(codes[order], axis=0, return_index=True)[1]
             different = order[np.sort(first)[:landmarks]]
-        return cls([take(block, np.sort(different)) for block in blocks], spread)
+        chosen = [take(block, np.sort(different)) for block in blocks]
+        return cls(chosen, [block.spread() for block in blocks])
 
     @property
     def size(self) -> int:
@@ -111,20 +165,17 @@ class Kernel:
         of: Callable[[Sequence[Block]], Array] | None = None,
     ) -> Iterator[tuple[slice, Array]]:
         """The features, or what `of` makes, of some movies after the other: (which, (B, F))."""
-        for start in range(0, _count(blocks), _BLOCK):
-            rows = slice(start, min(start + _BLOCK, _count(blocks)))
+        count = len(blocks[0].values)
+        for start in range(0, count, _BLOCK):
+            rows = slice(start, min(start + _BLOCK, count))
             yield rows, (of or self.features)([take(block, rows) for block in blocks])
 
     def products(self, blocks: Sequence[Block]) -> Array:
         """(N, L) the kernel of movies with the landmarks."""
-        total = np.ones((_count(blocks), _count(self.landmarks)), np.float32)
-        for n, block in enumerate(blocks):
-            likeness = (
-                _cosines(block.rows, self.spread[n], self._tables[n])
-                if isinstance(block, Tokens)
-                else _closeness(block.values, self.landmarks[n], self.spread[n])
-            )
-            total *= 1 + block.weight * likeness
+        total = np.float32(1)
+        for block, landmarks, spread in zip(blocks, self.landmarks, self.spread, strict=True):
+            likeness = block.likeness(landmarks, spread)  # type: ignore[arg-type]  # of one kind
+            total = total * (1 + block.weight * likeness)
         return total - 1
 
 
@@ -136,7 +187,7 @@ class Prior(NamedTuple):
 
     def predict(self, kernel: Kernel, blocks: Sequence[Block]) -> Array:
         """(N, K) the numbers of movies known by their content only."""
-        found = np.empty((_count(blocks), len(self.mean)), np.float32)
+        found = np.empty((len(blocks[0].values), len(self.mean)), np.float32)
         for rows, products in kernel.in_blocks(blocks, kernel.products):
             found[rows] = self.mean + products @ self.weights
         return found
@@ -174,75 +225,6 @@ def fit_prior(
     return Prior(np.concatenate(means).astype(np.float32), found.astype(np.float32))
 
 
-def _count(blocks: Sequence[Block]) -> int:
-    return len(blocks[0][0])
-
-
-def take(block: Block, chosen: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Block:
-    """The block of some of its movies."""
-    if isinstance(block, Tokens):
-        return Tokens(block.rows[chosen], block.weight)
-    return Numbers(block.values[chosen], block.weight)
-
-
-def _spread(block: Block) -> NDArray[np.float64]:
-    """(W + 1,) idf of each token, 0 of unknown and missing ones; (1,) the scale of numbers."""
-    if isinstance(block, Numbers):
-        known = block.values[np.isfinite(block.values)]
-        deviation = float(known.std()) if len(known) else 0.0
-        return np.array([NUMBER_SCALE * deviation or 1.0])
-    rows = np.sort(block.rows, 1)
-    again = np.zeros(rows.shape, bool)
-    again[:, 1:] = rows[:, 1:] == rows[:, :-1]
-    counts = np.bincount(rows[~again & (rows > 0)], minlength=max(1, int(rows.max(initial=0)) + 1))
-    idf = np.log((1 + len(rows)) / (1 + counts)) + 1e-3
-    return np.where((counts > 0) & (np.arange(len(counts)) > 0), idf, 0)
-
-
-def _codes(block: Block) -> NDArray[np.int64]:
-    """(N,) the same number for the same content of a block."""
-    values = block.values if isinstance(block, Numbers) else np.sort(block.rows, 1)
-    return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def _weighted(
-    rows: NDArray[np.integer], idf: NDArray[np.float64]
-) -> tuple[NDArray[np.integer], Array]:
-    """(N, G) tokens, each once, and their weights, of length 1 a movie; 0 where there is none."""
-    rows = np.sort(rows, 1)
-    there = (rows > 0) & (rows < len(idf))
-    there[:, 1:] &= rows[:, 1:] != rows[:, :-1]
-    rows = np.where(there, rows, 0)
-    weights = idf[rows] * there
-    lengths = np.sqrt(np.square(weights).sum(1, keepdims=True))
-    return rows, (weights / np.maximum(lengths, 1e-9)).astype(np.float32)
-
-
-def _unit_tokens(rows: NDArray[np.integer], idf: NDArray[np.float64], width: int) -> Array:
-    """(N, width) tokens of movies as rows of length 1."""
-    places, weights = _weighted(rows, idf)
-    dense = np.zeros((len(rows), width), np.float32)
-    np.add.at(dense, (np.arange(len(rows))[:, None], places), weights)
-    return dense
-
-
-def _cosines(rows: NDArray[np.integer], idf: NDArray[np.float64], table: Array | None) -> Array:
-    """(N, L) the cosine of movies' tokens with the landmarks' (W + 1, L)."""
-    assert table is not None  # of blocks of tokens there is one
-    places, weights = _weighted(rows, idf)
-    total = np.zeros((len(rows), table.shape[1]), np.float32)
-    for place, weight in zip(places.T, weights.T, strict=True):
-        there = np.flatnonzero(weight)
-        total[there] += weight[there, None] * table[place[there]]
-    return total
-
-
-def _closeness(values: NDArray[np.floating], landmarks: Block, scale: NDArray[np.float64]) -> Array:
-    """(N, L) how near numbers are to the landmarks', 0 where one of the two is unknown."""
-    apart = np.abs(values[:, None].astype(np.float64) - landmarks[0][None, :]) / scale[0]
-    return np.where(np.isfinite(apart), np.exp(-apart), 0).astype(np.float32)
-
-
 def movie_blocks(movies: Movies, vocabulary: Vocabulary) -> list[Block]:
     """The content of movies: genres, years, the words of titles, and the schema's columns."""
     titles = [name_and_year(title)[0] for title in movies.titles]
@@ -273,7 +255,7 @@ def _blocks(values: Sequence[NDArray], attributes: Attributes) -> list[Block]:
 
 def kernel_arrays(kernel: Kernel) -> dict[str, NDArray]:
     """A kernel of `movie_blocks` as arrays by name."""
-    arrays = {f"landmark_{n}": block[0] for n, block in enumerate(kernel.landmarks)}
+    arrays = {f"landmark_{n}": block.values for n, block in enumerate(kernel.landmarks)}
     return arrays | {f"spread_{n}": each for n, each in enumerate(kernel.spread)}
 
 

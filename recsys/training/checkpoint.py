@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.files import replacing_file
 from recsys.errors import ModelError
+from recsys.parts import tables_of
 from recsys.parts.part import Training
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
@@ -78,13 +79,10 @@ class Checkpoint:
                 "repeat those, or train without resuming",
                 "resume",
             )
-        parts: dict[str, dict[str, NDArray]] = {"weights": {}, "optimizer": {}, "best": {}}
-        for name, value in arrays.items():
-            part, key = name.split("/", 1)
-            parts[part][key] = value
-        step.set_weights(parts["weights"])
-        step.set_optimizer_state(parts["optimizer"], about["step"])
-        return Progress(about["log"], parts["best"], about["best_score"], about["best_epoch"])
+        step.set_weights(tables_of(arrays, "weights"))
+        step.set_optimizer_state(tables_of(arrays, "optimizer"), about["step"])
+        best = tables_of(arrays, "best")
+        return Progress(about["log"], best, about["best_score"], about["best_epoch"])
 
 
 def identity(options: Options, data: Training) -> str:

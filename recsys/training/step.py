@@ -1,7 +1,6 @@
 """A training step: both losses from one batch of users and one pass of the movie tower."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,9 +72,12 @@ class TrainStep:
             sizes = {name: getattr(options, name) for name in SIZES}
             config = Config.of(vocabulary, **sizes)
             self.users, self.movies = self.towers = UserTower(config), MovieTower(config)
-            parameters = [p for tower in self.towers for p in tower.parameters()]
+            towers = paddle.nn.LayerDict({"users": self.users, "movies": self.movies})
+            self._parameters = towers.state_dict()
             self.optimizer = paddle.optimizer.AdamW(
-                options.learning_rate, parameters=parameters, weight_decay=options.weight_decay
+                options.learning_rate,
+                parameters=towers.parameters(),
+                weight_decay=options.weight_decay,
             )
         self.rated = data.scale.rated  # else the rating head is left as it is
         self.options, self.steps, self.number = options, options.epochs * self.sampler.steps, 0
@@ -99,19 +101,11 @@ class TrainStep:
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Every parameter, copied."""
-        return {name: value.numpy().copy() for name, value in self._parameters()}
+        return {name: value.numpy().copy() for name, value in self._parameters.items()}
 
     def set_weights(self, values: dict[str, NDArray[np.float32]]) -> None:
-        for name, parameter in self._parameters():
+        for name, parameter in self._parameters.items():
             parameter.set_value(values[name])
-
-    def _parameters(self) -> list[tuple[str, paddle.Tensor]]:
-        named = zip(("users", "movies"), self.towers, strict=True)
-        return [
-            (f"{owner}.{name}", value)
-            for owner, tower in named
-            for name, value in tower.state_dict().items()
-        ]
 
     def optimizer_state(self) -> dict[str, NDArray[np.float32]]:
         """AdamW's moments."""
@@ -124,15 +118,8 @@ class TrainStep:
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The arrays of the part: both towers as `recsys.parts.heads` reads them."""
-        genres, windows = self._all_movies
         with paddle.no_grad():
-            heads = self.movies.catalogue(
-                paddle.arange(1, len(self.title_rows) + 1),
-                paddle.to_tensor(genres),
-                windows,
-                np.ones(len(windows.rows), bool),
-                self._movie_sides(self.side_rows),
-            )
+            heads = self._movie_vectors(np.arange(1, len(self.title_rows) + 1))
         found = folded(self.users)
         for name, head in zip(Heads.slices, heads, strict=True):
             found[name] = np.pad(head.numpy(), ((1, 0), (0, 0)))
@@ -182,31 +169,24 @@ class TrainStep:
         genres = np.zeros((len(candidates), int(self.genre_rows.max(initial=0)) + 1), np.float32)
         movie, column = np.nonzero(rows >= 0)
         genres[movie, rows[movie, column]] = 1
-        return genres, Windows(self.title_rows[candidates - 1])
+        return genres, Windows.of(paddle.to_tensor(self.title_rows[candidates - 1]))
 
     def _movie_vectors(
-        self, candidates: NDArray[np.int64], rng: np.random.Generator
+        self, candidates: NDArray[np.int64], rng: np.random.Generator | None = None
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """(C, D) of each head; with a generator some of what is known of movies is dropped."""
         all_movies = len(candidates) == len(self.title_rows)
         genres, windows = self._all_movies if all_movies else self._features(candidates)
-        drop = self.options.drop_side
-        known = rng.random(len(candidates)) >= self.options.drop_movie
-        genres = _unknown_genres(genres, drop, rng)
-        shown = rng.random(len(windows.rows)) >= drop
         sides = [each[candidates - 1] for each in self.side_rows]
-        sides = [np.where((each > 0) & (rng.random(each.shape) < drop), 0, each) for each in sides]
-        return self.movies.catalogue(
-            paddle.to_tensor(candidates * known),
-            paddle.to_tensor(genres),
-            windows,
-            shown,
-            self._movie_sides(sides),
-        )
-
-    def _movie_sides(self, rows: Sequence[NDArray[np.int64]]) -> list[paddle.Tensor | Windows]:
-        """Rows of movies' attributes as their tower takes them."""
-        sides = zip(self.movies.attributes, rows, strict=True)
-        return [Windows(each) if a.kind == "text" else paddle.to_tensor(each) for a, each in sides]
+        if rng:
+            drop = self.options.drop_side
+            candidates = candidates * (rng.random(len(candidates)) >= self.options.drop_movie)
+            genres = _unknown_genres(genres, drop, rng)
+            shown = paddle.to_tensor(rng.random(len(windows.rows)) >= drop)
+            windows = windows._replace(rows=windows.rows * paddle.cast(shown, "int64"))
+            sides = [np.where((s > 0) & (rng.random(s.shape) < drop), 0, s) for s in sides]
+        inputs = paddle.to_tensor(candidates), paddle.to_tensor(genres), windows
+        return self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])
 
 
 def _unknown_genres(
