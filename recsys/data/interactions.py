@@ -161,13 +161,13 @@ def attribute_rows(users: "Users", vocabulary: "Vocabulary") -> NDArray[np.int32
 
 
 def later(
-    owners: NDArray[np.integer], times: NDArray[np.integer], inclusive: bool = False
+    owners: NDArray[np.integer], times: NDArray[np.number], inclusive: bool = False
 ) -> NDArray[np.int64]:
     """(N,) how many ratings of the same owner have a later time; equal times count alike.
 
     Args:
-        owners: (N,) ascending.
-        times: (N,) in any order within an owner.
+        owners: (N,) in any order.
+        times: (N,) likewise.
         inclusive: count those of the same time too, the rating itself among them.
 
     >>> later(np.array([1, 1, 1, 4]), np.array([20, 10, 20, 5])).tolist()
@@ -202,7 +202,7 @@ class Recency(NamedTuple):
     def by_user(
         self, owners: NDArray[np.integer], times: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """(N,) what ratings count, by (N,) their owners, ascending, and times."""
+        """(N,) what ratings count, by (N,) their owners and times."""
         return self.weights(later(owners, times))
 
 

@@ -15,5 +15,5 @@ PROTOCOLS = (  # see splits.split
     "few-likes",
 )
 BY_TIME = ("user-time", "fold-in", "temporal", "new-movies")  # what is held out came later
-WHOLE_MOVIES = ("cold-movies", "new-movies")  # movies are held out whole, ranked among themselves
+MOVIES_HELD_OUT = ("cold-movies", "new-movies")  # with all their ratings, and ranked by themselves
 SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

@@ -22,8 +22,8 @@ from recsys.data.ids import positions
 from recsys.data.interactions import hold_out_latest
 from recsys.data.schema import profile
 from recsys.errors import QueryError, quoted
-from recsys.evaluation import BY_TIME, WHOLE_MOVIES
-from recsys.evaluation.baselines import Baseline, Problem, libraries, missing, own, tune
+from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT
+from recsys.evaluation.baselines import Baseline, Problem, libraries, missing, simple, tune
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import Index, MilvusAddress
@@ -36,23 +36,28 @@ INDEXES = ("FLAT", "IVF_FLAT:nprobe=8", "IVF_FLAT:nprobe=32", "HNSW:ef=32", "HNS
 OURS, BY_RATING, TUTORIAL = "recsys", "recsys by rating", "recsys, the tutorial's way"
 IN_MILVUS = "recsys in Milvus"
 QUICK, ALL = "quick", "all"  # baselines that need no library, all baselines
-NOTE = "the same movies as {}: ignored by the backend, or enough already"
 HELD_OUT = 0.1  # of the ratings, to choose our epoch by
 
-_LINEAR = (own.EASE, own.EDLAE)
-_BY_TIME = (own.POPULARITY, own.RECENT_POPULARITY, *_LINEAR, own.RECENT_EDLAE, libraries.IALS)
-_BY_PROFILE = (own.POPULARITY, own.GROUP_POPULARITY)
+_LINEAR = (simple.EASE, simple.EDLAE)
+_BY_TIME = (
+    simple.POPULARITY,
+    simple.RECENT_POPULARITY,
+    *_LINEAR,
+    simple.RECENT_EDLAE,
+    libraries.IALS,
+)
+_BY_PROFILE = (simple.POPULARITY, simple.GROUP_POPULARITY)
 _RANKING: dict[str, tuple[Baseline, ...]] = {
-    "random": (own.POPULARITY, *_LINEAR, libraries.IALS),
+    "random": (simple.POPULARITY, *_LINEAR, libraries.IALS),
     "user-time": (*_BY_TIME, libraries.SASREC),
     "fold-in": (*_BY_TIME, libraries.SASREC),
     "temporal": _BY_TIME,  # SASRec has no list for users without a history
-    "cold-users": (*_BY_PROFILE, own.PROFILE_KERNEL),
+    "cold-users": (*_BY_PROFILE, simple.PROFILE_KERNEL),
     "few-likes": (*_BY_PROFILE, *_LINEAR, libraries.IALS),
-    **dict.fromkeys(WHOLE_MOVIES, (own.CHANCE, own.GENRE_PROFILE, own.CONTENT_RIDGE)),
+    **dict.fromkeys(MOVIES_HELD_OUT, (simple.CHANCE, simple.GENRE_PROFILE, simple.CONTENT_RIDGE)),
 }
 BASELINES = {  # by protocol, in the order of the table
-    protocol: (*ranking, own.BIASES, libraries.SVDPP, libraries.MYFM)
+    protocol: (*ranking, simple.BIASES, libraries.SVDPP, libraries.MYFM)
     for protocol, ranking in _RANKING.items()
 }
 
@@ -134,21 +139,22 @@ def select(
         QueryError: a name is of no baseline of the protocol.
     """
     every = {each.name.casefold(): each for each in BASELINES.get(protocol, ())}
-    wanted = {name.strip().casefold() for name in which.split(",")}
-    if wanted == {QUICK}:
-        wanted = {name for name, each in every.items() if not each.library}
-    elif wanted == {ALL}:
-        wanted = set(every)
-    elif unknown := sorted(wanted - set(every)):
+    names = {name.strip().casefold() for name in which.split(",")}
+    if names == {QUICK}:
+        names = {name for name, each in every.items() if not each.library}
+    elif names == {ALL}:
+        names = set(every)
+    elif unknown := sorted(names - set(every)):
         cause = f"no baseline {quoted(unknown[0])} for {protocol}"
-        names = ", ".join(each.name for each in every.values())
-        raise QueryError(cause, f"choose {QUICK}, {ALL} or of: {names}", "baselines")
-    chosen = [each for name, each in every.items() if name in wanted]
-    notes = {each.name: missing(each.library) for each in chosen}
-    for name, note in notes.items():
-        if note:
-            log(f"{name} {note}")
-    return tuple(each for each in chosen if not notes[each.name])
+        known = ", ".join(each.name for each in every.values())
+        raise QueryError(cause, f"choose {QUICK}, {ALL} or of: {known}", "baselines")
+    chosen = []
+    for name in (name for name in every if name in names):
+        if reason := missing(every[name].library):
+            log(f"{every[name].name} {reason}")
+        else:
+            chosen.append(every[name])
+    return tuple(chosen)
 
 
 class Comparison:
@@ -179,18 +185,19 @@ class Comparison:
         """Users by id, or where the model does not know them by profile and likes or history."""
         known = self.model.vocabulary.user_rows(user_ids) > 0
         users = self.problem.dataset.users[self.problem.rows(user_ids)]
-        folded_in: dict[int, list[tuple]] = {user: [] for user in user_ids.tolist()}
+        rated: dict[int, list[tuple]] = {user: [] for user in user_ids.tolist()}
         columns = (column.tolist() for column in vars(self.problem.stage.fold_in).values())
         for user, *rating in zip(*columns, strict=True):
-            folded_in.get(user, []).append(tuple(rating))
+            rated.get(user, []).append(tuple(rating))
         queries = []
-        for (user, rated), in_model, rows in zip(folded_in.items(), known, users.rows, strict=True):
-            about = tuple(profile(users.attributes, rows).items())
-            query = infer.UserQuery(user if in_model else None, attributes=about)
+        for (user, history), in_model, rows in zip(rated.items(), known, users.rows, strict=True):
+            attributes = tuple(profile(users.attributes, rows).items())
+            query = infer.UserQuery(user if in_model else None, attributes=attributes)
             if self.problem.protocol == "few-likes":  # bare likes, without ratings and times
-                queries.append(query._replace(likes=tuple(movie for movie, *_ in rated)))
+                query = query._replace(likes=tuple(movie for movie, *_ in history))
             else:
-                queries.append(query._replace(rated=tuple(rated)))
+                query = query._replace(rated=tuple(history))
+            queries.append(query)
         return queries
 
     def vectors(self, user_ids: NDArray[np.integer], rank_by: infer.RankBy) -> NDArray[np.float32]:
@@ -220,18 +227,23 @@ class Comparison:
 
     def baselines(self, chosen: Sequence[Baseline], choice: Problem) -> Iterator[Row]:
         """Each with the options that are best on validation."""
+        count = len(self.task.movie_ids)
         for baseline in chosen:
             if baseline.predicts and not self.problem.dataset.scale.rated:
                 continue
+            if count > baseline.most_movies:
+                most = f"{count:,} movies are more than {baseline.most_movies:,.0f}"
+                self.log(f"{baseline.name} left out: {most}")
+                continue
             self.log(baseline.name)
             options = tune(baseline, choice)
-            answer = next(baseline.fit(self.problem, (options,)))
+            fitted = next(baseline.fit(self.problem, (options,)))
             words = ", ".join(map(str, options))
             if baseline.predicts:
-                errors = self._errors(answer(self.test.user_ids, self.test.movie_ids))
+                errors = self._errors(fitted(self.test.user_ids, self.test.movie_ids))
                 yield self._row(baseline.name, words, None, **errors)
             else:
-                yield self._row(baseline.name, words, metrics.best(self.task, answer))
+                yield self._row(baseline.name, words, metrics.best(self.task, fitted))
 
     def through(self, indexes: Sequence[str], uri: str = "") -> Iterator[Row]:
         """Our model asked through Milvus user by user, as `recommend` does, by each index.
@@ -248,29 +260,25 @@ class Comparison:
         """
         if not indexes:
             return
-        before: list[tuple[Index, NDArray[np.int64]]] = []
+        answered: dict[tuple, Index] = {}
         file = str(self.folder / "evaluate.db")
-        address = MilvusAddress(uri or file, collection="recsys_evaluate")
-        with MilvusStore(address) as store:
+        queries = self.vectors(self.task.user_ids, "relevance")
+        with MilvusStore(MilvusAddress(uri or file, collection="recsys_evaluate")) as store:
             for index in indexes:
                 self.log(f"through {index}")
                 store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
-                used, lists = store.open(self.model.fingerprint).index, self._searched(store)
+                used = store.open(self.model.fingerprint).index
+                lists = self._searched(store, queries)
                 overlap = metrics.overlap(self.exact, lists)
                 row = self._row(IN_MILVUS, str(used), lists, **{"overlap@10": overlap})
-                for other, others in before:
-                    alike = (other.name, other.build) == (used.name, used.build) and other != used
-                    if alike and not row.note and np.array_equal(others, lists):
-                        note = (
-                            f"the same movies as {other}: ignored by the backend, or enough already"
-                        )
-                        row = row._replace(note=note)
-                before.append((used, lists))
+                other = answered.setdefault((used.name, str(used.build), lists.tobytes()), used)
+                if other != used:
+                    note = f"the same movies as {other}: ignored by the backend, or enough already"
+                    row = row._replace(note=note)
                 yield row
 
-    def _searched(self, store: MilvusStore) -> NDArray[np.int64]:
+    def _searched(self, store: MilvusStore, queries: NDArray[np.float32]) -> NDArray[np.int64]:
         """(E, K) what a store returns to the users of the task, one after the other."""
-        queries = self.vectors(self.task.user_ids, "relevance")
         lists = []
         for user in range(len(queries)):
             one = slice(user, user + 1)
@@ -311,14 +319,14 @@ class Comparison:
 def trained(problem: Problem, options: Options, folder: Path) -> Model:
     """Our model as `recsys.train_model` makes it of the problem's training ratings.
 
-    Cold-start users and new movies are left out whole. Where the protocol asks for what came later,
+    It knows no cold-start users and new movies. Where the protocol asks for what came later,
     epochs and recency are chosen on the latest ratings, as those of what ships are; where it asks
     for ratings of any time, on such.
     """
     dataset, ratings = problem.dataset.coded, problem.stage.train
     users, movies = dataset.users, dataset.movies
     users = users[np.isin(users.ids, ratings.user_ids)]
-    if problem.protocol in WHOLE_MOVIES:
+    if problem.protocol in MOVIES_HELD_OUT:
         movies = movies[np.flatnonzero(np.isin(movies.ids, ratings.movie_ids))]
     dataset = replace(dataset, users=users, movies=movies)
     if problem.protocol in BY_TIME:
@@ -337,13 +345,13 @@ def mean(rows: Sequence[Row]) -> list[Row]:
         groups.setdefault((row.name, index), []).append(row)
     means = []
     for same in groups.values():
+        metrics = {name: _mean([row.metrics[name] for row in same]) for name in same[0].metrics}
         covered = [row.coverage for row in same if row.coverage is not None]
-        names = same[0].metrics
         means.append(
             same[0]._replace(
                 seed=-1,
                 chosen=" | ".join(dict.fromkeys(row.chosen for row in same)),
-                metrics={name: _mean([row.metrics[name] for row in same]) for name in names},
+                metrics=metrics,
                 coverage=float(np.mean(covered)) if covered else None,
                 behind=_mean([row.behind for row in same if row.behind]),
                 rmse_behind=_mean([row.rmse_behind for row in same if row.rmse_behind]),

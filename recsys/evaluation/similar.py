@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Movies, Ratings, name_and_year
+from recsys.data.dataset import Dataset, Movies, name_and_year
 from recsys.data.titles import plain
 from recsys.errors import DataError
-from recsys.evaluation.baselines.own import LARGEST, fit_biases
+from recsys.evaluation.baselines.simple import LARGEST, fit_biases
 from recsys.infer import Recommender, catalogue
 from recsys.metrics import Interval, PerUser, interval, matrix
 from recsys.serving.model_folder import Model
 from recsys.train import train_model
 from recsys.training.options import Options
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 PAIRS = Path(__file__).with_name("similar_pairs.csv")
 SHRINKAGE = 10  # users of both movies, of no effect, that an adjusted cosine starts from
@@ -62,12 +65,18 @@ def evaluate_similar(
             )
             mrr, median = similar_mrr(by_model(model), pairs)
         yield SimilarRow("recsys", seed, mrr, median, len(pairs))
-    if len(dataset.movies) > LARGEST:
+    ids, ratings = dataset.movies.ids, dataset.ratings
+    if len(ids) > LARGEST:
         log(f"neighbourhood baselines left out: more than {LARGEST} movies")
         return
-    for name, likeness in (("cosine of raters", cosine), ("adjusted cosine", adjusted_cosine)):
-        scores = likeness(dataset.ratings, dataset.movies.ids)
-        mrr, median = similar_mrr(by_scores(dataset.movies.ids, scores), pairs)
+    users = np.unique(ratings.user_ids)
+    rated = matrix(ratings, users, ids)
+    rest = ratings.values - fit_biases(ratings, 5, 5)(ratings.user_ids, ratings.movie_ids)
+    for name, scores in (
+        ("cosine of raters", lambda: cosines(rated)),
+        ("adjusted cosine", lambda: adjusted_cosines(matrix(ratings, users, ids, rest), rated)),
+    ):
+        mrr, median = similar_mrr(by_scores(ids, scores()), pairs)
         yield SimilarRow(name, None, mrr, median, len(pairs))
 
 
@@ -80,9 +89,9 @@ def similar_mrr(neighbours: Neighbours, pairs: Sequence[tuple[int, int]]) -> tup
     """
     ranks = np.full(len(pairs), np.inf)
     for row, (movie, partner) in enumerate(pairs):
-        place = np.flatnonzero(np.asarray(neighbours(movie)) == partner)
-        if len(place):
-            ranks[row] = 1 + place[0]
+        position = np.flatnonzero(np.asarray(neighbours(movie)) == partner)
+        if len(position):
+            ranks[row] = 1 + position[0]
     return interval(PerUser(1 / ranks, np.ones(len(pairs))), 0), float(np.median(ranks))
 
 
@@ -96,64 +105,51 @@ def pairs_in(movies: Movies, file: Path = PAIRS) -> list[tuple[int, int]]:
         (plain(title), name_and_year(title)[1]): movie
         for title, movie in zip(movies.titles, movies.ids.tolist(), strict=True)
     }
-    found = []
+    pairs = []
     with file.open(encoding="utf-8", newline="") as lines:
         for line in csv.DictReader(lines):
             titles = line["title"], line["similar_title"]
             first, second = (ids.get((plain(title), name_and_year(title)[1])) for title in titles)
             if first is not None and second is not None:
-                found.append((first, second))
-    if not found:
+                pairs.append((first, second))
+    if not pairs:
         raise DataError("no pair of similar movies is in the data", "take ml-100k or ml-1m")
-    return found
+    return pairs
 
 
 def by_model(model: Model) -> Neighbours:
     """Neighbours as `recsys similar --exact` lists them."""
     recommender = Recommender(model, catalogue(model))
     others = len(model.vocabulary.movie_ids) - 1
-    return lambda movie: np.array([found.movie_id for found in recommender.similar(movie, others)])
+    return lambda movie: np.array([each.movie_id for each in recommender.similar(movie, others)])
 
 
 def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> Neighbours:
     """Neighbours by (M, M) likenesses, in the order of the (M,) ids; the movie itself left out."""
-    places = {movie: place for place, movie in enumerate(movie_ids.tolist())}
 
     def neighbours(movie: int) -> NDArray[np.integer]:
-        order = np.argsort(-scores[places[movie]], kind="stable")
-        return movie_ids[order[order != places[movie]]]
+        row = int(np.flatnonzero(movie_ids == movie)[0])
+        order = np.argsort(-scores[row], kind="stable")
+        return movie_ids[order[order != row]]
 
     return neighbours
 
 
-def cosine(
-    ratings: Ratings,
-    movie_ids: NDArray[np.integer],
-    values: NDArray[np.floating] | None = None,
-) -> NDArray[np.floating]:
-    """(M, M) users of both movies / sqrt(users of one x users of the other).
-
-    Args:
-        values: (N,) what each rating counts, 1 if not given.
-    """
-    products = _products(ratings, movie_ids, values)
+def cosines(x: "csr_matrix") -> NDArray[np.floating]:
+    """(M, M) cosines of the columns of (U, M) ratings."""
+    products = (x.T @ x).toarray()
     lengths = np.sqrt(np.maximum(products.diagonal(), 1e-9))
     return products / lengths / lengths[:, None]
 
 
-def adjusted_cosine(ratings: Ratings, movie_ids: NDArray[np.integer]) -> NDArray[np.floating]:
+def adjusted_cosines(rest: "csr_matrix", rated: "csr_matrix") -> NDArray[np.floating]:
     """(M, M) cosines of what biases leave of ratings, shrunk where few users rated both movies.
 
     Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (WWW 2001).
+
+    Args:
+        rest: (U, M) ratings less the biases of user and movie.
+        rated: (U, M) 1 where there is a rating.
     """
-    rest = ratings.values - fit_biases(ratings, 5, 5)(ratings.user_ids, ratings.movie_ids)
-    both = _products(ratings, movie_ids, None)
-    return cosine(ratings, movie_ids, rest) * (both / (both + SHRINKAGE))
-
-
-def _products(
-    ratings: Ratings, movie_ids: NDArray[np.integer], values: NDArray[np.floating] | None
-) -> NDArray[np.floating]:
-    """(M, M) sums over users of the products of what two movies' ratings count."""
-    x = matrix(ratings, np.unique(ratings.user_ids), movie_ids, values)
-    return (x.T @ x).toarray()
+    both = (rated.T @ rated).toarray()
+    return cosines(rest) * (both / (both + SHRINKAGE))

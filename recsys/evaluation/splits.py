@@ -1,21 +1,18 @@
 """Which ratings are trained on, chosen on and reported, by protocol and seed."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Ratings
-from recsys.data.ids import positions
+from recsys.data.dataset import Ratings
 from recsys.data.interactions import first_times, later
 from recsys.data.movielens import LIKED
 from recsys.errors import DataError
-from recsys.evaluation import PROTOCOLS, WHOLE_MOVIES
-from recsys.metrics import RankingTask, ranking_task
+from recsys.evaluation import PROTOCOLS
 
 HELD_OUT = 0.2  # of each user's ratings (random, user-time), of all (temporal, fold-in)
-HELD_OUT_WHOLE = 0.1  # of the users (few-likes), of the movies (cold-, new-movies)
+HELD_OUT_TENTH = 0.1  # of the users (few-likes), of the movies (cold-, new-movies)
 COLD_FOLDS = 10  # of cold-users: that many seeds hold out every user once
 
 
@@ -33,28 +30,14 @@ class Stage(NamedTuple):
 
 
 class Split(NamedTuple):
-    """A dataset's ratings, each in exactly one part.
+    """A dataset's ratings, each in exactly one part of the final stage.
 
-    Everything is chosen on `validation` after training on `train`; what was chosen is then trained
-    on both and judged on `test`, once.
+    Everything is chosen by `choice`, whose test is the validation part; what was chosen is then
+    trained on all of that stage's ratings and judged on the test of `final`, once.
     """
 
-    train: Ratings
-    validation: Ratings
-    test: Ratings
-    validation_fold_in: Ratings  # of validation (few-likes: likes; fold-in: histories), else empty
-    fold_in: Ratings  # of the test, likewise
-
-    @property
-    def choice(self) -> Stage:
-        """The stage that options are chosen by."""
-        return Stage(self.train, self.validation_fold_in, self.validation)
-
-    @property
-    def final(self) -> Stage:
-        """The stage that is reported."""
-        known = Ratings.concatenate([self.train, self.validation_fold_in, self.validation])
-        return Stage(known, self.fold_in, self.test)
+    choice: Stage
+    final: Stage
 
 
 def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
@@ -64,7 +47,7 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
     user-time: the last fifth of every user's ratings.
     fold-in: one cut at four fifths of all ratings by time; what came before is trained on. Of
         what came later, at most half of each user's ratings, the latest, is held out; the rest
-        is folded in. Movies first rated after a user's cutoff time are not available (`task_of`).
+        is folded in. Movies first rated after a user's cutoff time are not available.
     temporal: the last fifth of all ratings.
     cold-users: all ratings of a tenth of the users; seeds 0 to 9 hold out every user once, and
         so does each further ten.
@@ -99,28 +82,8 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
                 f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty",
                 "take more ratings or another protocol",
             )
-    return Split(train, validation, test, validation_fold_in, fold_in)
-
-
-def candidates(stage: Stage, dataset: Dataset, protocol: str) -> NDArray[np.int64]:
-    """(M,) ids, ascending: of all movies, or of the held-out ones that are ranked by themselves."""
-    movies = stage.test.movie_ids if protocol in WHOLE_MOVIES else dataset.movies.ids
-    return np.unique(movies).astype(np.int64)
-
-
-def task_of(stage: Stage, dataset: Dataset, protocol: str) -> RankingTask:
-    """The ranking task of a stage; under fold-in the last folded-in rating is the cutoff time."""
-    movie_ids = candidates(stage, dataset, protocol)
-    task = ranking_task(stage.train, stage.seen, stage.test, movie_ids)
-    if protocol != "fold-in":
-        return task
-    every = Ratings.concatenate([stage.seen, stage.test])
-    movies = positions(task.movie_ids, every.movie_ids)
-    users = positions(task.user_ids, stage.fold_in.user_ids)
-    cutoffs = np.full(len(task.user_ids), np.iinfo(np.int64).min)
-    np.maximum.at(cutoffs, users[users >= 0], stage.fold_in.times[users >= 0])
-    first = first_times(movies, every.times, len(task.movie_ids))
-    return replace(task, first_times=first, cutoff_times=cutoffs)
+    choice = Stage(train, validation_fold_in, validation)
+    return Split(choice, Stage(Ratings.concatenate(choice), fold_in, test))
 
 
 def _hold_out(
@@ -134,21 +97,21 @@ def _hold_out(
         share = np.repeat(np.rint(counts * HELD_OUT).astype(np.int64), counts)
         by_chance = protocol == "random"
         out = (_shuffled(users, rng) if by_chance else later(users, ratings.times)) < share
-    elif protocol == "temporal":
-        out = ratings.times >= _cut(ratings.times)
-    elif protocol == "fold-in":
-        after = ratings.times >= _cut(ratings.times)
-        counts = np.unique(users[after], return_counts=True)[1]
-        last = later(users[after], ratings.times[after], inclusive=True)
-        out = np.zeros(len(ratings), bool)
-        out[after] = last <= np.repeat(counts // 2, counts)
-        fold_in = after & ~out
+    elif protocol in ("temporal", "fold-in"):
+        earlier = len(ratings) - round(len(ratings) * HELD_OUT)
+        cut = np.sort(ratings.times)[min(earlier, len(ratings) - 1) :][:1]  # (1,) but of no ratings
+        out = ratings.times >= cut
+        if protocol == "fold-in":
+            counts = np.unique(users[out], return_counts=True)[1]
+            behind = later(users[out], ratings.times[out], inclusive=True)
+            fold_in[out] = behind > np.repeat(counts // 2, counts)
+            out &= ~fold_in
     elif protocol == "cold-movies":
         out = np.isin(movies, _tenth(np.unique(movies), rng))
     elif protocol == "new-movies":
         ids, rows = np.unique(movies, return_inverse=True)
         first = first_times(rows, ratings.times, len(ids))
-        latest = np.argsort(-first, kind="stable")[: max(1, round(len(ids) * HELD_OUT_WHOLE))]
+        latest = np.argsort(-first, kind="stable")[: max(1, round(len(ids) * HELD_OUT_TENTH))]
         out = np.isin(rows, latest)
     elif protocol == "cold-users":
         out = np.isin(users, _tenth(np.unique(users), rng))
@@ -162,21 +125,11 @@ def _hold_out(
     return ratings[~(out | fold_in)], ratings[fold_in], ratings[out]
 
 
-def _cut(times: NDArray[np.integer]) -> NDArray[np.integer]:
-    """(1,) the time from which on the last fifth of all ratings were given; (0,) of none."""
-    before = len(times) - round(len(times) * HELD_OUT)
-    return np.sort(times)[min(before, len(times) - 1) :][:1]
-
-
 def _shuffled(user_ids: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(N,) a random numbering from 0 of the rows of each user; `user_ids` ascending."""
-    counts = np.unique(user_ids, return_counts=True)[1]
-    numbers = np.empty(len(user_ids), np.int64)
-    order = np.lexsort((rng.random(len(user_ids)), user_ids))
-    numbers[order] = np.arange(len(user_ids)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return numbers
+    """(N,) a random numbering from 0 of the ratings of each user."""
+    return later(user_ids, -rng.random(len(user_ids)))
 
 
 def _tenth(ids: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.integer]:
     """The held-out tenth of some ids, at least one of them."""
-    return rng.permutation(ids)[: max(1, round(len(ids) * HELD_OUT_WHOLE))]
+    return rng.permutation(ids)[: max(1, round(len(ids) * HELD_OUT_TENTH))]

@@ -11,7 +11,7 @@ from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.schema import MOVIELENS
 from recsys.errors import DataError
 from recsys.evaluation import PROTOCOLS, compare
-from recsys.evaluation.baselines import Baseline, Problem, own
+from recsys.evaluation.baselines import Baseline, Problem, simple
 from recsys.evaluation.compare import (
     ALL,
     BASELINES,
@@ -157,7 +157,7 @@ def test_a_baseline_is_reported_at_its_best_option(compared):
 
     def upside(problem, grid):
         for (sign,) in grid:
-            score = next(own.genre_profile(problem, (("liked", "plain", "sum"),)))
+            score = next(simple.genre_profile(problem, (("liked", "plain", "sum"),)))
             yield lambda user_ids, score=score, sign=sign: score(user_ids) * sign
 
     comparison, choice = compared("few-likes")
@@ -165,6 +165,21 @@ def test_a_baseline_is_reported_at_its_best_option(compared):
     first, second = comparison.baselines(both, choice)
     assert first.chosen == second.chosen == "1"
     assert first.metrics == second.metrics
+
+
+def test_square_matrices_of_too_many_movies_are_left_out_with_a_line(compared, monkeypatch):
+    comparison, choice = compared("few-likes")
+    lines = []
+    monkeypatch.setattr(comparison, "log", lines.append)
+    few = simple.EASE._replace(most_movies=39), simple.POPULARITY
+    assert [row.name for row in comparison.baselines(few, choice)] == ["popularity"]
+    assert lines == ["EASE left out: 40 movies are more than 39", "popularity"]
+
+
+@pytest.mark.parametrize("protocol", ["random", "user-time", "fold-in", "temporal", "few-likes"])
+def test_full_rank_ease_and_ials_stand_wherever_there_are_histories(protocol):
+    names = {each.name for each in BASELINES[protocol]}
+    assert {"EASE", "EDLAE", "iALS"} <= names
 
 
 @pytest.mark.parametrize(

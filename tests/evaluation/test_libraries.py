@@ -6,7 +6,7 @@ from hand_made import MOVIES, TRAIN, problem, ratings, scores
 
 from recsys.evaluation.baselines import missing
 from recsys.evaluation.baselines.libraries import IALS, MYFM, SASREC, SVDPP
-from recsys.evaluation.baselines.own import BIASES
+from recsys.evaluation.baselines.simple import BIASES
 
 
 def need(baseline):

@@ -5,14 +5,15 @@ import csv
 import numpy as np
 import pytest
 from hand_made import ratings
+from scipy.sparse import csr_matrix
 
 from recsys.data.dataset import Dataset, Movies, Users
 from recsys.errors import DataError
 from recsys.evaluation.similar import (
     PAIRS,
-    adjusted_cosine,
+    adjusted_cosines,
     by_scores,
-    cosine,
+    cosines,
     evaluate_similar,
     pairs_in,
     similar_mrr,
@@ -56,22 +57,18 @@ def test_neighbours_by_scores_leave_the_movie_itself_out():
 
 
 def test_cosines_by_hand():
-    known = ratings((1, 10, 5), (1, 20, 1), (2, 10, 4), (3, 20, 2), (3, 30, 5))
-    scores = cosine(known, np.array([10, 20, 30]))
+    scores = cosines(csr_matrix([[1, 1, 0], [1, 0, 0], [0, 1, 1.0]]))
     expected = [[1, 1 / 2, 0], [1 / 2, 1, 1 / np.sqrt(2)], [0, 1 / np.sqrt(2), 1]]
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
 def test_adjusted_cosines_tell_agreement_from_popularity():
-    """All rate all; odd users like 10 and 20, even ones 30 and 40."""
-    rows = [
-        (user, movie, 5 if (movie <= 20) == bool(user % 2) else 1)
-        for user in range(1, 9)
-        for movie in (10, 20, 30, 40)
-    ]
-    scores = adjusted_cosine(ratings(*rows), np.array([10, 20, 30, 40]))
-    assert scores[0, 1] > 0.3 > 0 > scores[0, 2]
-    np.testing.assert_allclose(scores, scores.T, atol=1e-6)
+    """All rate all; odd users like the first two movies, even ones the others."""
+    likes = np.arange(8)[:, None] % 2 == (np.arange(4) < 2)
+    rest = csr_matrix(np.where(likes, 2.0, -2.0))
+    scores = adjusted_cosines(rest, abs(rest) / 2)
+    shrunk = 8 / (8 + 10)
+    np.testing.assert_allclose(scores[0], [shrunk, shrunk, -shrunk, -shrunk], atol=1e-6)
 
 
 def test_rows_of_the_table():

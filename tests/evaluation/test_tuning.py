@@ -88,10 +88,10 @@ def test_no_baseline_reads_the_test_part(baseline):
     rng = np.random.default_rng(0)
     user, movie = np.nonzero(rng.random((8, 4)) < 0.7)
     rated = ratings(*zip(user + 1, MOVIES[movie], rng.integers(1, 6, len(user)), strict=True))
-    data, parts = dataset(rated), split(rated, "random", seed=0)
-    turned = dataclasses.replace(parts.test, values=6 - parts.test.values)
-    honest = Problem(parts.final, data)
-    blind = Problem(parts.final._replace(test=turned), dataclasses.replace(data, ratings=turned))
+    data, stage = dataset(rated), split(rated, "random", seed=0).final
+    turned = dataclasses.replace(stage.test, values=6 - stage.test.values)
+    honest = Problem(stage, data)
+    blind = Problem(stage._replace(test=turned), dataclasses.replace(data, ratings=turned))
     asked = (user + 1, MOVIES[movie]) if baseline.predicts else (data.users.ids,)
     for options in (baseline.grid[0], baseline.grid[-1]):
         first, second = (next(iter(baseline.fit(p, (options,))))(*asked) for p in (honest, blind))

@@ -1,7 +1,7 @@
 """What all baselines share: the problem they solve, the options they are tried with, the choice.
 
 A baseline's options are tried on the validation part; with the best it is fitted again, on training
-and validation parts together, before it is reported. A new one is a function in `own` or
+and validation parts together, before it is reported. A new one is a function in `simple` or
 `libraries`, a `Baseline` beside it, and its name under its protocols in `compare.BASELINES`.
 """
 
@@ -16,10 +16,19 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.ids import positions
-from recsys.data.interactions import Recency, later
+from recsys.data.interactions import Recency, first_times
 from recsys.data.movielens import LIKED
-from recsys.evaluation.splits import Stage, candidates, task_of
-from recsys.metrics import RankingTask, best, matrix, ranking_metrics, rating_metrics
+from recsys.data.schema import padded
+from recsys.evaluation import MOVIES_HELD_OUT
+from recsys.evaluation.splits import Stage
+from recsys.metrics import (
+    RankingTask,
+    best,
+    matrix,
+    ranking_metrics,
+    ranking_task,
+    rating_metrics,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -46,13 +55,47 @@ class Problem:
 
     @cached_property
     def movie_ids(self) -> NDArray[np.int64]:
-        """(M,) ascending, the movies to rank: columns of the matrices."""
-        return candidates(self.stage, self.dataset, self.protocol)
+        """(M,) ascending, the movies to rank: columns of the matrices.
+
+        All movies, or the held-out ones where they are ranked among themselves.
+        """
+        held_out = self.protocol in MOVIES_HELD_OUT
+        movie_ids = self.stage.test.movie_ids if held_out else self.dataset.movies.ids
+        return np.unique(movie_ids).astype(np.int64)
 
     @cached_property
     def task(self) -> RankingTask:
-        """What rankings are judged by."""
-        return task_of(self.stage, self.dataset, self.protocol)
+        """What rankings are judged by; under fold-in a user's last folded-in rating is the cutoff.
+
+        Raises:
+            DataError: no user of the test likes one of the movies.
+        """
+        seen, fold_in, test = self.stage.seen, self.stage.fold_in, self.stage.test
+        task = ranking_task(self.stage.train, seen, test, self.movie_ids)
+        if self.protocol != "fold-in":
+            return task
+        every = Ratings.concatenate([seen, test])
+        movies = positions(task.movie_ids, every.movie_ids)
+        users = positions(task.user_ids, fold_in.user_ids)
+        cutoffs = np.full(len(task.user_ids), np.iinfo(np.int64).min)
+        np.maximum.at(cutoffs, users[users >= 0], fold_in.times[users >= 0])
+        first = first_times(movies, every.times, len(task.movie_ids))
+        return replace(task, first_times=first, cutoff_times=cutoffs)
+
+    @cached_property
+    def genre_rows(self) -> NDArray[np.int64]:
+        """(M', G) rows of the genres of all movies of the dataset, PADDING behind the last."""
+        genres = self.dataset.movies.genres
+        rows = {name: row for row, name in enumerate(sorted(set().union(*genres)), 1)}
+        return padded([[rows[name] for name in names] for names in genres])
+
+    @cached_property
+    def genres(self) -> NDArray[np.float64]:
+        """(M', G) 1 where a movie of the dataset has a genre."""
+        rows = self.genre_rows
+        table = np.zeros((len(rows), rows.max(initial=0) + 2))  # its last column is of PADDING
+        table[np.arange(len(rows))[:, None], rows] = 1
+        return table[:, 1:-1]
 
     def rows(self, user_ids: Ids) -> NDArray[np.intp]:
         """(B,) positions among the (U,) users of the dataset: rows of the matrices."""
@@ -71,9 +114,10 @@ class Problem:
     def _matrix(
         self, ratings: Ratings, kind: str, movie_ids: Ids | None, span: float = np.inf
     ) -> "csr_matrix":
-        columns = self.movie_ids if movie_ids is None else movie_ids
         values = weights(ratings.values, kind)
-        values = values * recency(ratings, span) if span < np.inf else values
+        if span < np.inf:
+            values = values * Recency(FLOOR, span).by_user(ratings.user_ids, ratings.times)
+        columns = self.movie_ids if movie_ids is None else movie_ids
         return matrix(ratings, self.dataset.users.ids, columns, values)
 
 
@@ -92,6 +136,7 @@ class Baseline(NamedTuple):
     fit: Fit
     library: str = ""  # the module it is made of, where that is not our own
     predicts: bool = False  # ratings, instead of ranking
+    most_movies: float = np.inf  # it is left out where more are ranked
 
 
 def one_by_one(fit: Callable[..., Any]) -> Fit:
@@ -125,19 +170,19 @@ def tune(baseline: Baseline, problem: Problem) -> Options:
         task, count = problem.task, len(problem.task.user_ids)
         if count > TUNED_USERS:
             task = task.take(np.sort(np.random.default_rng(0).permutation(count)[:TUNED_USERS]))
-        worth = [
+        ndcg = [
             ranking_metrics(task, best(task, scorer))["ndcg@10"].value
             for scorer in baseline.fit(problem, baseline.grid)
         ]
-        return baseline.grid[int(np.argmax(worth))]
+        return baseline.grid[int(np.argmax(ndcg))]
     if baseline.library:
         problem = replace(problem, stage=_sample(problem.stage))
-    users, movies, values, _ = vars(problem.stage.test).values()
+    test = problem.stage.test
     errors = [
-        rating_metrics(users, values, predict(users, movies))["rmse"].value
+        rating_metrics(test.user_ids, test.values, predict(test.user_ids, test.movie_ids))["rmse"]
         for predict in baseline.fit(problem, baseline.grid)
     ]
-    return baseline.grid[int(np.argmin(errors))]
+    return baseline.grid[int(np.argmin([each.value for each in errors]))]
 
 
 def weights(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
@@ -146,14 +191,6 @@ def weights(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
         return (values >= LIKED).astype(np.float32)
     counts = {"rating/5": values / np.float32(5), "rating-3": values - 3, "rating": values}
     return counts.get(kind, np.ones_like(values))
-
-
-def recency(ratings: Ratings, span: float) -> NDArray[np.float32]:
-    """(N,) what ratings count at the time of asking: FLOOR + (1 - FLOOR) exp(-later / span)."""
-    order = np.argsort(ratings.user_ids, kind="stable")
-    counts = np.empty(len(order), np.int64)
-    counts[order] = later(ratings.user_ids[order], ratings.times[order])
-    return Recency(FLOOR, span).weights(counts)
 
 
 def _sample(stage: Stage) -> Stage:

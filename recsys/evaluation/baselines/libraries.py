@@ -56,8 +56,8 @@ def ials(problem: Problem, kind: str, factors: int, ratio: float, alpha: float) 
 
     def score(user_ids: Ids) -> Array:
         rows = seen[problem.rows(user_ids)]
-        found = model.recalculate_user(np.arange(len(user_ids)), rows) @ model.item_factors.T
-        return np.where(rows.getnnz(1)[:, None], found, popular)
+        users = model.recalculate_user(np.arange(len(user_ids)), rows)
+        return np.where(rows.getnnz(1)[:, None], users @ model.item_factors.T, popular)
 
     return score
 
@@ -84,9 +84,8 @@ def sasrec(problem: Problem, grid: Grid) -> Iterator[Scorer]:
         kind, length, blocks, factors, dropout = settings
         train = _sequences(problem.stage.train, kind)
         seen = _sequences(problem.stage.seen, kind)
-        learns = (
-            train.interactions.df["user_id"].duplicated().any()
-        )  # else nothing follows anything
+        # else nothing follows anything
+        learns = train.interactions.df["user_id"].duplicated().any()
         torch.manual_seed(0)
         model = SASRecModel(
             n_blocks=blocks,
@@ -124,11 +123,7 @@ def _sequences(ratings: Ratings, kind: str) -> Any:
 
 
 def _sasrec_scores(
-    problem: Problem,
-    model: Any,
-    seen: Any,
-    popular: Ids,
-    user_ids: Ids,
+    problem: Problem, model: Any, seen: Any, popular: Ids, user_ids: Ids
 ) -> NDArray[np.float64]:
     """(B, M) scores; by popularity what the model does not know, a movie or a whole user."""
     scores = np.tile(popular - FAR, (len(user_ids), 1))
@@ -136,13 +131,12 @@ def _sasrec_scores(
         return scores
     with catch_warnings():
         simplefilter("ignore")  # a user without a history
-        found = model.recommend(
+        ranked = model.recommend(
             user_ids, seen, len(problem.movie_ids), False, on_unsupported_targets="ignore"
         )
-    rows = positions(user_ids, found["user_id"].to_numpy())
-    columns = positions(problem.movie_ids, found["item_id"].to_numpy())
-    ranked = columns >= 0
-    scores[rows[ranked], columns[ranked]] = found["score"].to_numpy()[ranked]
+    ranked = ranked[np.isin(ranked["item_id"], problem.movie_ids)]
+    rows = positions(user_ids, ranked["user_id"].to_numpy())
+    scores[rows, positions(problem.movie_ids, ranked["item_id"].to_numpy())] = ranked["score"]
     return scores
 
 
@@ -194,7 +188,7 @@ def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
     rated = problem.seen(movie_ids=movies.ids).astype(np.float64)
     years = np.where(movies.years > 0, movies.years // 3, 0)
     of_users = _features(rated, [*users.rows.T])
-    of_movies = _features(rated.T.tocsr(), [years], movies.genres)
+    of_movies = _features(rated.T.tocsr(), [years], problem.genres)
 
     def pairs(user_ids: Ids, movie_ids: Ids) -> list[Any]:
         user, movie = positions(users.ids, user_ids), positions(movies.ids, movie_ids)
@@ -216,9 +210,7 @@ def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
 
 
 def _features(
-    rated: "csr_matrix",
-    columns: Sequence[Ids],
-    several: Sequence[Sequence[str]] = (),
+    rated: "csr_matrix", columns: Sequence[Ids], genres: Array | None = None
 ) -> "csr_matrix":
     """One (E, F) sparse row an entity: its id, who or what it is rated with, its attributes."""
     from scipy.sparse import csr_matrix, diags, hstack, identity
@@ -228,11 +220,8 @@ def _features(
     for values in columns:
         codes = np.unique(values, return_inverse=True)[1].reshape(-1)
         blocks.append(csr_matrix((np.ones(count), (np.arange(count), codes))))
-    names = {name: n for n, name in enumerate(sorted(set().union(*several)))}
-    if names:
-        rows = np.repeat(np.arange(count), [len(each) for each in several])
-        codes = np.array([names[name] for each in several for name in each])
-        blocks.append(csr_matrix((np.ones(len(rows)), (rows, codes)), (count, len(names))))
+    if genres is not None:
+        blocks.append(csr_matrix(genres))
     return hstack(blocks).tocsr()
 
 

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Ratings, Users
+from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
-from recsys.data.schema import PADDING
-from recsys.errors import DataError
 from recsys.evaluation.baselines import (
     Array,
     Baseline,
@@ -24,7 +22,7 @@ from recsys.evaluation.baselines import (
     one_by_one,
 )
 from recsys.metrics import Scorer
-from recsys.parts.content import Block, Kernel, Numbers, Tokens
+from recsys.parts.content import Kernel, Numbers, Tokens
 from recsys.parts.ease import solve
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 DAMPING = 10  # how many average ratings a movie's mean starts from
 DAY = 86_400  # seconds
-LARGEST = 20_000  # movies; the square matrix of EASE needs 4 bytes a pair of them, three times over
+LARGEST = 20_000  # movies; a square matrix of more takes 4 bytes a pair, three times over
 TUNED = 2048  # most rated movies that the options of EASE and EDLAE are chosen on
 ROUNDS = 10  # of alternating between the users' and the movies' biases
 
@@ -60,8 +58,7 @@ def popularity(problem: Problem, kind: str, days: float) -> Scorer:
 @one_by_one
 def group_popularity(problem: Problem, kind: str, leaning: float) -> Scorer:
     """Popularity among users of the same age and gender, mixed with `leaning` average users."""
-    groups = _profiles(problem.dataset.users, "age", "gender")[1]
-    totals, sizes = _group_sums(problem, kind, groups)
+    _, groups, totals, sizes = _by_profile(problem, kind, "age", "gender")
     average = totals.sum(axis=0) / max(1, sizes.sum())
     scores = (totals + (leaning + 1e-6) * average) / (sizes[:, None] + leaning + 1e-6)
     return lambda user_ids: scores[groups[problem.rows(user_ids)]]
@@ -81,13 +78,12 @@ def profile_kernel(
         age, gender, job: their weights in the kernel.
         ridge: how many users of no effect it starts from.
     """
-    profiles, groups = _profiles(problem.dataset.users, "age", "gender", "job")
+    profiles, groups, totals, sizes = _by_profile(problem, kind, "age", "gender", "job")
     one, other = profiles[:, None], profiles[None]
     alike = (one == other).astype(np.float64)  # (P, P, 3)
     alike[..., 0] = np.exp(-np.abs(one - other)[..., 0] / 2)
     alike *= (one > 0) & (other > 0)
     kernel = alike @ np.array([age, gender, job])  # (P, P)
-    totals, sizes = _group_sums(problem, kind, groups)
     mean = totals.sum(axis=0) / max(1, sizes.sum())
     trained = np.flatnonzero(sizes)
     noise = np.diag(ridge / sizes[trained])
@@ -128,9 +124,6 @@ def _closed_form(problem: Problem, grid: Grid, ridges: Callable[..., Array]) -> 
 
     With X the (U, M) ratings, P = inverse(X'X + diag(ridges)): scores = x - (x P) / diag(P) for
     the columns not in x. While options are chosen the TUNED most rated movies stand for all.
-
-    Raises:
-        DataError: more than LARGEST movies.
     """
     for kind, same_kind in groupby(grid, lambda options: options[0]):
         x = problem.train(kind)
@@ -138,8 +131,6 @@ def _closed_form(problem: Problem, grid: Grid, ridges: Callable[..., Array]) -> 
         columns = np.arange(x.shape[1])
         if len(grid) > 1:
             columns = np.sort(np.argsort(-_sums(problem.train()), kind="stable")[:TUNED])
-        elif len(columns) > LARGEST:
-            raise DataError(f"EASE of {len(columns)} movies needs too much memory; leave it out")
         products = (x[:, columns].T @ x[:, columns]).toarray()
         for (_, *chosen), same in groupby(same_kind, lambda options: options[:3]):
             system = products.copy()
@@ -159,11 +150,7 @@ def genre_profile(problem: Problem, kind: str, scale: str, lift: str) -> Scorer:
         scale: rows of genres "plain", of length 1 ("unit") or of sum 1 ("share").
         lift: "lift" over how often genres are rated, or the "sum".
     """
-    movies = problem.dataset.movies
-    columns = {name: column for column, name in enumerate(sorted(set().union(*movies.genres)))}
-    genres = np.zeros((len(movies), len(columns)))  # (M', G)
-    for row, names in zip(genres, movies.genres, strict=True):
-        row[[columns[name] for name in names]] = 1
+    movies, genres = problem.dataset.movies, problem.genres  # (M', G)
     counts = np.maximum(1, genres.sum(axis=1, keepdims=True))
     genres = genres / {"plain": 1, "unit": np.sqrt(counts), "share": counts}[scale]
     users = problem.seen(kind, movies.ids) @ genres  # (U, G)
@@ -180,22 +167,19 @@ def content_ridge(problem: Problem, year_weight: float, ridge: float) -> Scorer:
     A user's targets are a fifth of the ratings, and 0 of other training movies, less their mean.
     """
     movies = problem.dataset.movies
-    names = {name: row for row, name in enumerate(sorted(set().union(*movies.genres)), 1)}
+    years = np.where(movies.years > 0, movies.years, np.nan)
 
-    def blocks(some: Movies) -> list[Block]:
-        rows = np.full((len(some), max(1, *map(len, movies.genres))), PADDING)
-        for row, genres in zip(rows, some.genres, strict=True):
-            row[: len(genres)] = [names[genre] for genre in genres]
-        years = some.years.astype(np.float64)
-        return [Tokens(rows), Numbers(np.where(years > 0, years, np.nan), year_weight)]
+    def blocks(rows: Ids) -> list[Tokens | Numbers]:
+        return [Tokens(problem.genre_rows[rows]), Numbers(years[rows], year_weight)]
 
-    trained = movies[np.flatnonzero(np.isin(movies.ids, problem.stage.train.movie_ids))]
+    trained = np.flatnonzero(np.isin(movies.ids, problem.stage.train.movie_ids))
     kernel = Kernel.fit(blocks(trained))
     features = kernel.features(blocks(trained)).astype(np.float64)  # (M', F)
     products = features.T @ features + ridge * np.eye(kernel.size)
     learned = np.linalg.solve(products, (features - features.mean(0)).T)  # (F, M')
-    users = problem.seen("rating/5", trained.ids) @ learned.T.astype(np.float32)  # (U, F)
-    ranked = kernel.features(blocks(movies.take(problem.movie_ids)))  # (M, F)
+    history = problem.seen("rating/5", movies.ids[trained])
+    users = history @ learned.T.astype(np.float32)  # (U, F)
+    ranked = kernel.features(blocks(positions(movies.ids, problem.movie_ids)))  # (M, F)
     return lambda user_ids: users[problem.rows(user_ids)] @ ranked.T
 
 
@@ -232,30 +216,26 @@ def _popular(problem: Problem, kind: str) -> NDArray[np.float64]:
     return (totals + DAMPING * problem.stage.train.values.mean()) / (counts + DAMPING)
 
 
-def _profiles(users: Users, *names: str) -> tuple[Ids, Ids]:
-    """The (P, names) different rows of some attributes, 0 for unknown, and (U,) whose each is."""
-    rows = np.stack([users.column(name).astype(np.int64) for name in names], axis=1)
-    profiles, groups = np.unique(rows, axis=0, return_inverse=True)
-    return profiles, groups.reshape(-1)
+def _by_profile(problem: Problem, kind: str, *names: str) -> tuple[Ids, Ids, Array, Array]:
+    """Users who are alike in some attributes, and what they rated.
 
-
-def _group_sums(problem: Problem, kind: str, groups: Ids) -> tuple[Array, Array]:
-    """(G, M) what the training ratings of each group's users count, (G,) users who rated."""
+    Returns:
+        (P, names) the different rows of the attributes, 0 for unknown; (U,) whose each user is;
+        (P, M) sums of what their training ratings count; (P,) how many of them rated.
+    """
     from scipy.sparse import csr_matrix
 
-    ids = problem.dataset.users.ids
-    member = csr_matrix((np.ones(len(ids)), (groups, np.arange(len(ids)))))
-    trained = np.isin(ids, problem.stage.train.user_ids)
-    return (member @ problem.train(kind)).toarray(), np.bincount(groups, trained).astype(np.float64)
+    users = problem.dataset.users
+    rows = np.stack([users.column(name).astype(np.int64) for name in names], axis=1)
+    profiles, groups = np.unique(rows, axis=0, return_inverse=True)
+    groups = groups.reshape(-1)
+    member = csr_matrix((np.ones(len(users)), (groups, np.arange(len(users)))))
+    trained = np.isin(users.ids, problem.stage.train.user_ids)
+    totals = (member @ problem.train(kind)).toarray()
+    return profiles, groups, totals, np.bincount(groups, trained).astype(np.float64)
 
 
 # Predicted ratings
-
-
-@one_by_one
-def biases(problem: Problem, of_user: float, of_movie: float) -> Predict:
-    """`fit_biases` of training and folded-in ratings."""
-    return fit_biases(problem.stage.seen, of_user, of_movie)
 
 
 def fit_biases(ratings: Ratings, of_user: float, of_movie: float) -> Predict:
@@ -284,8 +264,8 @@ def fit_biases(ratings: Ratings, of_user: float, of_movie: float) -> Predict:
     limits = float(ratings.values.min()), float(ratings.values.max())
 
     def predict(users: Ids, movies: Ids) -> Array:
-        found = mean + by_user[positions(user_ids, users)] + by_movie[positions(movie_ids, movies)]
-        return np.clip(found, *limits)
+        user, movie = positions(user_ids, users), positions(movie_ids, movies)
+        return np.clip(mean + by_user[user] + by_movie[movie], *limits)
 
     return predict
 
@@ -308,9 +288,16 @@ RECENT_POPULARITY = _baseline("popularity of the last days", popularity, KINDS, 
 GROUP_POPULARITY = _baseline("popularity by age and gender", group_popularity, KINDS, AVERAGE_USERS)
 PROFILE_KERNEL = _baseline("kernel of age, gender and job", profile_kernel, KINDS, *PROFILE)
 CHANCE = _baseline("chance", chance, (0,))
-EASE = _baseline("EASE", ease, ("liked", "rating/5", "rated"), RIDGES)
-EDLAE = _baseline("EDLAE", edlae, *EDLAE_GRID, (np.inf,))
-RECENT_EDLAE = _baseline("EDLAE with recency", edlae, *EDLAE_GRID, (3.0, 10.0, 30.0))
+EASE = _baseline("EASE", ease, ("liked", "rating/5", "rated"), RIDGES)._replace(most_movies=LARGEST)
+EDLAE = _baseline("EDLAE", edlae, *EDLAE_GRID, (np.inf,))._replace(most_movies=LARGEST)
+RECENT_EDLAE = EDLAE._replace(
+    name="EDLAE with recency", grid=tuple(product(*EDLAE_GRID, (3.0, 10.0, 30.0)))
+)
 GENRE_PROFILE = _baseline("genre profile", genre_profile, *GENRES)
 CONTENT_RIDGE = _baseline("content kernel ridge", content_ridge, *CONTENT)
-BIASES = _baseline("biases", biases, RATINGS, RATINGS)._replace(predicts=True)
+BIASES = Baseline(
+    "biases",
+    tuple(product(RATINGS, RATINGS)),
+    one_by_one(lambda problem, *options: fit_biases(problem.stage.seen, *options)),
+    predicts=True,
+)
