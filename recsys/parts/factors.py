@@ -36,8 +36,10 @@ SOLVED = 1 << 20  # numbers of the matrices inverted at once
 FEATURE_SCALE = 0.3  # of user features; with the ridge, the prior of their weights
 START = 0.44  # standard deviation of the first movie factors, of standardised ratings
 VARIANCE = 0.16  # of the first prior
+NOISE = 0.01  # variance of a standardised rating, at least
 YEAR_BUMPS = 10  # features of a movie's year
 POWER_ITERATIONS = 5  # of the singular vectors
+ALIKE = 0.03  # of a coordinate's size: one that spreads no more says nothing
 FREE_RIDGE = 0.01  # of the intercept
 OVERSAMPLED = 10  # singular vectors beyond those of the basis
 MOST_FEATURES = 200  # of a column of movies in the regression that is the movies' prior
@@ -260,7 +262,8 @@ class _Sweeps:
         history, (raters, order) = data.history, data.raters
         d, self.ridge, self.precision = options.factor_dimension + 1, options.factor_ridge, 1.0
         self.mean = float(history.values.mean(dtype=np.float64))
-        self.scale = float(history.values.std(dtype=np.float64)) or 1.0
+        spread = float(history.values.std(dtype=np.float64))
+        self.scale = spread if spread > 1e-5 * abs(self.mean) else 1.0
         scores = ((history.values - self.mean) / self.scale).astype(np.float32)
         self.squares = float(np.square(scores, dtype=np.float64).sum())
         left, right = singular_bases(history, raters, options)
@@ -284,7 +287,7 @@ class _Sweeps:
         base = self.squares - 2 * float(users.terms.means[:, -1] @ sums) + errors.squares
         errors = movies.solve(users.terms, self.precision)
         movies.regress(errors.spread, self.ridge)
-        self.precision = len(users.scores) / (base + errors.fit)
+        self.precision = 1 / max((base + errors.fit) / len(users.scores), NOISE)
 
     def arrays(self) -> Arrays:
         """The tables as they stand, see `Factors.fit`."""
@@ -324,9 +327,10 @@ def singular_bases(
         rounds=POWER_ITERATIONS,
         seed=options.seed,
     )
-    values = np.maximum(found.values.astype(np.float64), 1e-6)
+    values = found.values.astype(np.float64)
+    inverse = np.where(values > ALIKE * values.max(initial=0), 1 / np.maximum(values, 1e-9), 0)
     # u = R^-1/2 Y C^-1/2 v / s, and v the other way round
-    return rows * found.left / values, columns * found.right / values
+    return rows * found.left * inverse, columns * found.right * inverse
 
 
 def _standardised(
@@ -336,7 +340,9 @@ def _standardised(
     known, counts = history.counts > 0, history.counts
     nothing = np.zeros(basis.shape[1] + 1)
     raw = implicit_features(history.dot(basis.astype(np.float32), 1.0), counts, nothing)[known]
-    scale = FEATURE_SCALE / np.maximum(raw[:, :-1].std(0), 1e-9)
+    spread, size = raw[:, :-1].std(0), np.sqrt(np.square(raw[:, :-1]).mean(0))
+    alike = spread <= ALIKE * size  # of everybody: another user would be far off all of them
+    scale = np.where(alike, 0, FEATURE_SCALE / np.where(alike, 1, spread))
     scaled = (basis * scale).astype(np.float32)
     sums = history.dot(scaled, 1.0)
     centre = implicit_features(sums, counts, nothing)[known].mean(0)
