@@ -240,7 +240,7 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
             yield f"{count:>9,} {published.index.name:9} recall@{K}, {kind} queries {found:.4f}"
         start = clock()
         some = replace(movies.take(movies.ids[:1]), titles=["Renamed"])
-        store.upsert(some, MODEL, index=str(published.index))
+        store.publish(store.read_all().updated(some), MODEL, index=str(published.index))
         yield line(count, published.index, "upsert of one movie, s", [clock() - start], 1)
         bare.client.drop_collection(bare.name)
         bare.client.close()

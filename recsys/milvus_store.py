@@ -127,37 +127,16 @@ class MilvusStore:
         loading: dict[str, Any] = {"replica_number": replicas}
         if resource_groups:
             loading["_resource_groups"] = list(resource_groups)
-        with self._versions.filled(
+        self._versions.publish(
             new,
             catalogue,
+            keep=keep,
             shards=shards,
             loading=loading,
             progress=progress,
             indexing=indexing,
-        ):
-            # From here on the collection is never dropped: the alias may have moved unheard.
-            previous = self._versions.move(new.collection)
-        with suppress(StoreError):  # the movies are published; the next publish tidies up
-            self._versions.retire(new.collection, previous, keep)
+        )
         return new
-
-    def upsert(self, catalogue: Catalogue, model: str, **options: Any) -> Published:
-        """Add movies to those published of the model, or put them in the place of the same ids.
-
-        It is a publish of both together: all or nothing, and `rollback` brings back what it
-        replaced.
-
-        Args:
-            options: of `publish`.
-
-        Raises:
-            StoreError: what is published is of another model or damaged, or as `publish`.
-        """
-        current = self.open(None)
-        if current.model != model:
-            cause = f"the movies of {self.alias} are of model {current.model}, these of {model}"
-            raise StoreError(f"{self.uri}: {cause}", "publish all movies", "publish")
-        return self.publish(self.read_all().updated(catalogue), model, **options)
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
         """How many of the published movies are not in the catalogue.

@@ -88,7 +88,7 @@ def test_read_all_gives_the_movies_as_they_are_now(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
     assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
-    store.upsert(changed(MOVIES, 3, titles="Another (1999)").take(MOVIES.ids[3:4]), MODEL)
+    store.publish(changed(MOVIES, 3, titles="Another (1999)"), MODEL)
     assert "Another (1999)" in store.read_all().titles
     with MilvusStore(store.uri) as other:
         other.publish(movies(60, seed=1), MODEL, keep=0)

@@ -62,28 +62,16 @@ class MilvusAddress:
     timeout: float = _part(20.0, "Seconds the server may take for an answer.", min=1e-3, max=1e6)
 
     def __post_init__(self) -> None:
-        for fits, cause, remedy, fix in (
-            (
-                self.uri.endswith(".db") if self.is_lite else _is_url(self.uri),
-                f"{self.shown}: is neither a file ending in .db nor http(s)://host:port",
-                "correct the address",
-                "uri",
-            ),
-            (
-                _COLLECTION.fullmatch(self.collection),
-                f"{self.collection!r}: is not a name Milvus takes",
-                "use at most 200 letters, digits and _, not a digit first",
-                "collection",
-            ),
-            (
-                self.consistency in CONSISTENCY,
-                f"{self.consistency!r}: is not a consistency level",
-                f"choose from {', '.join(CONSISTENCY)}",
-                "consistency",
-            ),
-        ):
-            if not fits:
-                raise StoreError(cause, remedy, fix)
+        if not (self.uri.endswith(".db") if self.is_lite else _is_url(self.uri)):
+            cause = f"{self.shown}: is neither a file ending in .db nor http(s)://host:port"
+            raise StoreError(cause, "correct the address", "uri")
+        if not _COLLECTION.fullmatch(self.collection):
+            cause = f"{self.collection!r}: is not a name Milvus takes"
+            remedy = "use at most 200 letters, digits and _, not a digit first"
+            raise StoreError(cause, remedy, "collection")
+        if self.consistency not in CONSISTENCY:
+            cause = f"{self.consistency!r}: is not a consistency level"
+            raise StoreError(cause, f"choose from {', '.join(CONSISTENCY)}", "consistency")
 
     @property
     def is_lite(self) -> bool:

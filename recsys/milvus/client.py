@@ -226,11 +226,7 @@ class Milvus:
         timeout: float | None = None,
         **options: Any,
     ) -> T:
-        """What a method of MilvusClient returns, in time.
-
-        Raises:
-            StoreError: it failed, or the connection is closed.
-        """
+        """What a method of MilvusClient returns, in time."""
         if self.client is None:
             raise StoreError(f"{self.uri}: the connection is closed")
         timeout = timeout or self.timeout
@@ -283,11 +279,7 @@ class Milvus:
             raise StoreError(cause, "name another database", "db")
 
     def check_condition(self, condition: Condition) -> None:
-        """Refuse what an old server takes for something else, or does not know.
-
-        Raises:
-            StoreError: naming the first.
-        """
+        """Refuse what an old server takes for something else, or does not know."""
         for term in terms(condition) if self._numbers < ALL_EXPRESSIONS else ():
             if term.how == "like" and set(term.value.removesuffix("%")) & set("%_"):
                 found = f"only how texts begin, as in like 'text%', not {term.value!r}"
@@ -308,11 +300,7 @@ class Milvus:
 
 
 def check_lite_file(path: Path) -> None:
-    """Find out why Milvus Lite would not open its file; it says the same of everything itself.
-
-    Raises:
-        StoreError: it is not Lite's, or another process has it open.
-    """
+    """Say why Milvus Lite would not open its file; it says the same of everything itself."""
     if path.is_file():
         with path.open("rb") as file:
             head = file.read(16)

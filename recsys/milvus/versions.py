@@ -8,8 +8,8 @@ off and left it behind; once that is certain, the next publish drops it.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -101,12 +101,7 @@ class Versions:
         return str(found["collection_name"])
 
     def current(self) -> Published:
-        """The version the alias stands for.
-
-        Raises:
-            Missing: nothing is published.
-            Unreadable: the name belongs to something recsys did not make, or not this one.
-        """
+        """The version the alias stands for; raises Missing or Unreadable."""
         try:
             return replace(self.describe(self.alias), is_current=True)
         except Missing as error:
@@ -124,21 +119,12 @@ class Versions:
         return sorted(found, key=lambda one: one.when or "9", reverse=True)
 
     def look(self, name: str) -> dict[str, Any]:
-        """What Milvus says of a collection or alias.
-
-        Raises:
-            Missing: it is not there (any more).
-        """
+        """What Milvus says of a collection or alias; raises Missing."""
         found = self.milvus.read("looking at it", MilvusClient.describe_collection, name)
         return {**found, "properties": found.get("properties") or {}}
 
     def describe(self, name: str) -> Published:
-        """What a collection or alias holds.
-
-        Raises:
-            Missing: it is not there (any more).
-            Unreadable: it is none of ours, or not to be understood.
-        """
+        """What a collection or alias holds; raises Missing or Unreadable."""
         found = self.ours(name)
         properties = found["properties"]
         if (written := properties.get("recsys.format")) != FORMAT:
@@ -164,11 +150,7 @@ class Versions:
             raise Unreadable(cause, "publish the movies", "publish") from error
 
     def ours(self, name: str) -> dict[str, Any]:
-        """`look`, at what recsys made.
-
-        Raises:
-            Unreadable: another program did.
-        """
+        """`look`, at what recsys made; raises Unreadable if another program did."""
         found = self.look(name)
         if found["properties"].get("recsys.alias") != self.alias:
             cause = f"{self.milvus.uri}: {name} was not made by recsys as {self.alias}"
@@ -221,60 +203,68 @@ class Versions:
         """Drop a collection, if it is there."""
         self.milvus.call(doing, MilvusClient.drop_collection, name)
 
-    @contextmanager
-    def filled(
+    def publish(
         self,
         new: Published,
         movies: Catalogue,
         *,
+        keep: int,
         shards: int,
         loading: dict[str, Any],
         progress: Callable[[int], None] | None,
         indexing: Callable[[int], None] | None,
-    ) -> Iterator[None]:
-        """A new collection that holds the movies, verified; no leftover within the block.
+    ) -> None:
+        """Fill a new collection and point the alias at it; dropped, if it cannot be filled.
 
         Args:
             loading: options of pymilvus' load_collection that a server heeds.
-            progress: called with how many movies went, after each batch.
-            indexing: called with the number of movies by which the index grew.
-
-        Raises:
-            StoreError: it cannot be filled; it is dropped.
+            (others): of `MilvusStore.publish`.
         """
-        call, timeout, name = self.milvus.call, self.milvus.timeout, new.collection
-        building.add(name)
+        building.add(new.collection)
         try:
-            try:
-                call(
-                    "creating a collection",
-                    MilvusClient.create_collection,
-                    name,
-                    schema=collection_schema(movies),
-                    properties=new.properties,
-                    num_shards=shards,
-                    consistency_level="Bounded",
-                    timeout=3 * timeout,
-                )
-                self.sweep(name)
-                for rows in rows_of(movies):
-                    call("sending movies", MilvusClient.insert, name, rows, timeout=3 * timeout)
-                    if progress:
-                        progress(len(rows))
-                call("flushing", MilvusClient.flush, name, timeout=6 * timeout)
-                self._build(new, indexing)
-                self.load(new, **({} if self.milvus.lite else loading))
-                self.check_count(new)
-                self._verify(new, movies)
-            except BaseException:
-                for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
-                    with suppress(StoreError):  # else a later publish sweeps it
-                        self.drop(name, "dropping the unfinished version")
-                        break
-                raise
-            yield
+            self._fill(new, movies, shards, progress)
+            self._build(new, indexing)
+            self.load(new, **({} if self.milvus.lite else loading))
+            self.check_count(new)
+            self._verify(new, movies)
+        except BaseException:
+            building.discard(new.collection)
+            for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
+                with suppress(StoreError):  # else a later publish sweeps it
+                    self.drop(new.collection, "dropping the unfinished version")
+                    break
+            raise
+        try:  # from here on it is never dropped: the alias may have moved unheard
+            previous = self.move(new.collection)
         finally:
-            building.discard(name)
+            building.discard(new.collection)
+        with suppress(StoreError):  # the movies are published; the next publish tidies up
+            self.retire(new.collection, previous, keep)
+
+    def _fill(
+        self,
+        new: Published,
+        movies: Catalogue,
+        shards: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        call, timeout, name = self.milvus.call, self.milvus.timeout, new.collection
+        call(
+            "creating a collection",
+            MilvusClient.create_collection,
+            name,
+            schema=collection_schema(movies),
+            properties=new.properties,
+            num_shards=shards,
+            consistency_level="Bounded",
+            timeout=3 * timeout,
+        )
+        self.sweep(name)
+        for rows in rows_of(movies):
+            call("sending movies", MilvusClient.insert, name, rows, timeout=3 * timeout)
+            if progress:
+                progress(len(rows))
+        call("flushing", MilvusClient.flush, name, timeout=6 * timeout)
 
     def _build(self, new: Published, indexing: Callable[[int], None] | None) -> None:
         params, lite = MilvusClient.prepare_index_params(), self.milvus.lite
@@ -306,11 +296,7 @@ class Versions:
         wait(self.milvus, doing, indexed, new.count, indexing)
 
     def load(self, version: Published, **options: Any) -> None:
-        """Bring the movies into memory and wait, as long as it makes progress.
-
-        Raises:
-            StoreError: it does not.
-        """
+        """Bring the movies into memory and wait, as long as it makes progress."""
         name, timeout = version.collection, LITE_BUILD if self.milvus.lite else None
 
         def loaded() -> float:
@@ -324,11 +310,7 @@ class Versions:
             wait(self.milvus, "loading", loaded, version.count)
 
     def check_count(self, version: Published, consistency: str = "Strong") -> None:
-        """Refuse a collection that holds more or fewer movies than were published.
-
-        Raises:
-            StoreError: with both numbers.
-        """
+        """Refuse a collection that holds more or fewer movies than were published."""
         name = version.collection
         for level in dict.fromkeys((consistency, "Strong")):  # not all may have come through yet
             options = {"output_fields": ["count(*)"], "consistency_level": level}
@@ -339,11 +321,7 @@ class Versions:
         raise StoreError(f"{self.milvus.uri}: {cause}", "publish the movies", "publish")
 
     def _verify(self, new: Published, movies: Catalogue) -> None:
-        """Find some movies by their own vectors.
-
-        Raises:
-            StoreError: the collection does not hold what was sent.
-        """
+        """Refuse a collection where movies are not found by their own vectors."""
         some = np.unique(np.linspace(0, len(movies) - 1, 16).astype(int))
         answers = self.milvus.read(
             "searching for movies by their own vectors",
@@ -375,9 +353,6 @@ def wait(
     """Wait until `share` is 1, as long as the server answers and it grows now and then.
 
     A server reports a segment (up to 512 MB) at a time, so that more movies mean longer pauses.
-
-    Raises:
-        StoreError: it stands still for too long.
     """
     patience = max(600, 6 * milvus.timeout) + movies / 100
     seen, told, since, pause = -1.0, 0, time.monotonic(), 0.01

@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,8 +103,9 @@ def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
         case Term(column, type, "known"):
             return np.asarray(values(column), object) != {"text": "", "whole": 0}.get(type)
         case Term(column, _, "like", pattern):
-            fits = like(pattern).fullmatch
-            return np.array([fits(each) is not None for each in values(column)], bool)
+            wild = {"%": ".*", "_": "."}
+            fits = re.compile("".join(wild.get(c, re.escape(c)) for c in pattern), re.DOTALL)
+            return np.array([bool(fits.fullmatch(each)) for each in values(column)], bool)
         case Term(column, type, "in", value):
             return np.isin(_comparable(values(column), type), _comparable(value, type))
         case Term(column, type, how, value):
@@ -125,12 +126,6 @@ def _comparable(values: Iterable[Any], type: Type) -> NDArray:
     if type != "text":
         return np.asarray(values)
     return np.array([each.encode("utf-8", "replace") for each in values], object)
-
-
-def like(pattern: str) -> re.Pattern[str]:
-    """The pattern of a term of how "like" as a regular expression."""
-    wild = {"%": ".*", "_": "."}
-    return re.compile("".join(wild.get(each, re.escape(each)) for each in pattern), re.DOTALL)
 
 
 # For Milvus.
@@ -221,12 +216,12 @@ _SIZES = {"array_length": 1, "array_contains": 2, "array_contains_any": 2, "arra
 
 
 class _Part(NamedTuple):
-    """A token; or a list or a call, which begin with one."""
+    """A token; or a list or a function's call, which begin with one."""
 
-    kind: str  # number, text, name, end, list, call; of signs and words what they mean
+    kind: str  # number, text, name, end, list, length, condition; of signs and words what they mean
     text: str
     place: int  # from 1
-    inner: tuple["_Part", ...] = ()  # what stands in the brackets
+    inner: tuple[Any, ...] = ()  # parts of a list, column of a length, condition
 
 
 def parse(text: str, types: Types) -> Condition:
@@ -324,8 +319,8 @@ class _Parser:
             left = right
         if found:
             return And(tuple(found)) if len(found) > 1 else found[0]
-        if left.kind == "call":
-            return self.called(left)
+        if left.kind == "condition":
+            return cast(Condition, left.inner[0])
         if left.kind != "name" or self.column(left)[1] != "flag":
             _expected(f"a comparison of {left.text}", self.next)
         return Term(left.text, "flag", "==", True)
@@ -338,7 +333,7 @@ class _Parser:
             _expected("a column or a value", first)
         self.at += 1
         if depth < 1 and first.kind == "name" and self.took("("):
-            return first._replace(kind="call", inner=self.several(")", 1))
+            return self.function(first, self.several(")", 1))
         return first
 
     def several(self, closing: str, depth: int) -> tuple[_Part, ...]:
@@ -349,22 +344,11 @@ class _Parser:
         self.close(closing)
         return tuple(found)
 
-    def called(self, call: _Part) -> Condition:
-        column, called, values = self.function(call), call.text.lower(), call.inner[-1]
-        if called == "array_length":
-            _refuse("expected a comparison of array_length", call)
-        if called == "array_contains":
-            return Term(column, "texts", "any", (self.value(values, "text"),))
-        return Term(column, "texts", called[-3:], self.values(values, "text"))
-
     def test(self, left: _Part, how: str, right: _Part) -> Condition:
         if left.kind in ("number", "text") and how in _TURNED:
             left, how, right = right, _TURNED[how], left
-        if left.kind == "call":
-            column = self.function(left)
-            if left.text.lower() != "array_length" or how not in _TURNED:
-                _refuse("expected a comparison of array_length", left)
-            return Term(column, "texts", f"length {how}", self.value(right, "whole"))
+        if left.kind == "length" and how in _TURNED:
+            return Term(left.inner[0], "texts", f"length {how}", self.value(right, "whole"))
         column, type = self.column(left)
         known = Term(column, type, "known")
         if how.endswith("null"):
@@ -383,17 +367,21 @@ class _Parser:
             return And((known, Not(term)))
         return And((known, term)) if how[0] in "<>" else term
 
-    def function(self, call: _Part) -> str:
-        """The column that a function of several values is of."""
+    def function(self, call: _Part, inner: tuple[_Part, ...]) -> _Part:
         called = call.text.lower()
         if called not in _SIZES:
             _refuse(f"there is no {called}", call)
-        if len(call.inner) != _SIZES[called]:
+        if len(inner) != _SIZES[called]:
             _refuse(f"{called} is of a column{' and a value' * (_SIZES[called] - 1)}", call)
-        column, type = self.column(call.inner[0])
+        column, type = self.column(inner[0])
         if type != "texts":
             _refuse(f"{column} does not hold several values, {called} is for such", call)
-        return column
+        if called == "array_length":
+            return call._replace(kind="length", inner=(column,))
+        one = called == "array_contains"
+        values = (self.value(inner[1], "text"),) if one else self.values(inner[1], "text")
+        term = Term(column, "texts", "any" if one else called[-3:], values)
+        return call._replace(kind="condition", inner=(term,))
 
     def column(self, part: _Part) -> tuple[str, Type]:
         if part.kind != "name":

@@ -141,38 +141,17 @@ def test_a_wrong_count_or_a_lost_vector_is_not_published(
     assert len(collections(store)) == 1
 
 
-def test_an_upsert_adds_and_replaces_whole_rows_and_is_rolled_back(store: MilvusStore) -> None:
+def test_movies_added_and_replaced_whole_are_rolled_back(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
     new = movies(3, seed=5)
     some = changed(MOVIES, 4, titles="Another (1999)", genres=("Drama",), years=1999)
     some = Catalogue.joined([some.take(MOVIES.ids[3:5]), replace(new, ids=new.ids + 1000)])
-    sent: list[int] = []
-    published = store.upsert(some, MODEL, index="HNSW", progress=sent.append)
-    assert (sum(sent), published.count, published.index.name) == (63, 63, "HNSW")
+    published = store.publish(store.read_all().updated(some), MODEL, index="HNSW")
+    assert (published.count, published.index.name) == (63, "HNSW")
     assert answers(store, MOVIES.updated(some))
     assert store.take(some.ids).titles == some.titles
     assert store.rollback().count == store.open(None).count == 60
     assert store.take(MOVIES.ids).titles == MOVIES.titles
-
-
-def test_an_upsert_broken_off_changes_nothing(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.publish(MOVIES, MODEL)
-    some = replace(MOVIES.take(MOVIES.ids[:5]), titles=["New (2000)"] * 5)
-    monkeypatch.setattr(MilvusClient, "flush", first(broken_off, "flush"))
-    with pytest.raises(StoreError, match="broken off"):
-        store.upsert(some, MODEL)
-    assert answers(store, MOVIES)
-    assert store.take(MOVIES.ids).titles == MOVIES.titles
-
-
-def test_an_upsert_of_another_model_is_refused(store: MilvusStore) -> None:
-    with pytest.raises(StoreError, match="no movies are published"):
-        store.upsert(MOVIES, MODEL)
-    store.publish(MOVIES, MODEL)
-    with pytest.raises(StoreError, match=f"of model {MODEL}, these of {OTHER}; publish all"):
-        store.upsert(MOVIES, OTHER)
 
 
 @pytest.fixture
