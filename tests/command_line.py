@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 for _name, _value in (("KMP_BLOCKTIME", "0"), ("OMP_NUM_THREADS", "1")):
     os.environ.setdefault(_name, _value)  # tests side by side have a core each
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: tables would be cut
 EPOCHS, DIMENSION = 3, 16  # enough to find the plant again, and quick
 SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--set", f"dimension={DIMENSION}")
 

@@ -21,7 +21,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-os.environ["COLUMNS"] = "200"
 
 from cli.test_odd_lines import ODD, odd_place  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
@@ -113,7 +112,7 @@ MASKS = (
 
 def printed(line: str, place: Path) -> str:
     """What a command prints, says on stderr, and exits with."""
-    done = CliRunner().invoke(cli, shlex.split(line))
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(cli, shlex.split(line))
     text = done.stdout + "".join(f"! {each}\n" for each in done.stderr.splitlines())
     if done.exception and not isinstance(done.exception, SystemExit):
         text += f"{done.exception!r}\n"
