@@ -29,14 +29,14 @@ _FAILURES = (OSError, http.client.HTTPException, subprocess.SubprocessError, Val
 Log = Callable[[str], None]
 
 
-class Found(NamedTuple):
+class Choice(NamedTuple):
     """A dataset's folder, and in a sentence which one it is and why."""
 
     folder: Path
     why: str
 
 
-def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line: None) -> Found:
+def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line: None) -> Choice:
     """A dataset to train on: what is there, else ml-1m from its sources, else ml-100k.
 
     Args:
@@ -49,12 +49,12 @@ def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line:
     """
     for name, more in (("ml-1m", ""), ("ml-100k", "; ml-1m, which is larger, can be downloaded")):
         if has_ratings(folder / name):
-            return Found(folder / name, f"{name}, which is in {folder}{more}")
+            return Choice(folder / name, f"{name}, which is in {folder}{more}")
     failed = []
     for name, more in (("ml-1m", ""), ("ml-100k", ", as ml-1m could not be had")):
         try:
             got = download(name, folder, progress=progress, log=log)
-            return Found(got, f"{name}, downloaded to {folder}{more}")
+            return Choice(got, f"{name}, downloaded to {folder}{more}")
         except DataError as error:
             failed.append(error.cause)
     remedy = "name a folder of ratings, or unpack an archive that you have"
@@ -98,11 +98,11 @@ def download(
         return target
     if os.path.lexists(target):
         raise DataError(f"{target}: is there but holds no ratings", "move it away", "output")
-    given = None if archive is None else (_matching(archive, sources, log), archive)
+    known = None if archive is None else (_matching(archive, sources, log), archive)
     with replacing_folder(target) as beside:
         work = beside / ".fetched"
         work.mkdir()
-        source, file = given or _first_that_delivers(name, sources, work, progress, log)
+        source, file = known or _first_that_delivers(name, sources, work, progress, log)
         with zipfile.ZipFile(file) as zipped:  # which leaves out what leads out of a folder
             inside = [each for each in zipped.namelist() if each.startswith(source.inside)]
             zipped.extractall(work / "unpacked", inside)
@@ -129,7 +129,11 @@ def _first_that_delivers(
         try:
             return source, _fetched(source, into, progress, log)
         except _FAILURES as error:
-            reason = _reason(error)
+            reason = str(error) or type(error).__name__
+            if isinstance(error, urllib.error.HTTPError):
+                reason = f"HTTP {error.code} {error.reason}"
+            elif isinstance(error, urllib.error.URLError):
+                reason = getattr(error.reason, "strerror", None) or str(error.reason)
             log(f"{name}: {source.address} failed: {reason}")
             tried.append(f"{source.address} ({reason})")
     raise DataError(
@@ -137,14 +141,6 @@ def _first_that_delivers(
         "if you have its archive from elsewhere, give that",
         "archive",
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code} {error.reason}"
-    if isinstance(error, urllib.error.URLError):
-        return getattr(error.reason, "strerror", None) or str(error.reason)
-    return str(error) or type(error).__name__
 
 
 def _fetched(source: Source, into: Path, progress: bool, log: Log) -> Path:

@@ -1,8 +1,8 @@
-"""Writing beside and renaming: a reader finds the old file or folder, or the new one, whole.
+"""Writing beside and renaming: a reader finds all of the old file or folder, or of the new one.
 
 Both forms write to a sibling named `NAME.tmp-HOST-PID` and rename it at the end. If the block
 raises, the sibling is removed and the old one stays. A kill leaves the sibling behind; the next
-writer of the same place removes it: at once where the process ran on this host and is no more, else
+writer of that name removes it: at once where the process ran on this host and is no more, else
 when it is an hour old.
 """
 
@@ -110,11 +110,14 @@ def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
         if kind == "folder":
             target.parent.mkdir(parents=True, exist_ok=True)
+        host = f"{zlib.crc32(platform.node().encode()):08x}"
+        ours = f"{target.name}.tmp-{host}-"
         for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
             with suppress(FileNotFoundError):  # another writer was faster
-                if _is_of_dead(left.name) or time.time() - left.lstat().st_mtime > STALE:
+                dead = left.name.startswith(ours) and not _runs(left.name.removeprefix(ours))
+                if dead or time.time() - left.lstat().st_mtime > STALE:
                     _remove(left)
-        beside = target.with_name(f"{target.name}.tmp-{_host()}-{os.getpid()}")
+        beside = target.with_name(f"{ours}{os.getpid()}")
         _remove(beside)
         try:
             yield target, beside
@@ -130,22 +133,16 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _host() -> str:
-    """This host in eight characters."""
-    return f"{zlib.crc32(platform.node().encode()):08x}"
-
-
-def _is_of_dead(name: str) -> bool:
-    """Whether a sibling is of a process of this host that is no more."""
-    host, _, pid = name.rpartition(".tmp-")[2].partition("-")
-    if os.name == "posix" and host == _host() and pid.isdecimal():
+def _runs(pid: str) -> bool:
+    """Whether a process of this number may run on this host."""
+    if os.name == "posix" and pid.isdecimal():
         try:
             os.kill(int(pid), 0)  # asks only
         except ProcessLookupError:
-            return True
+            return False
         except OSError:  # of another user
             pass
-    return False
+    return True
 
 
 def _is_stream(path: Path) -> bool:
@@ -168,8 +165,8 @@ def _system_errors(path: Path, target: Path, fix: str, kind: str) -> Iterator[No
     except ConnectionError:  # a reader that closed its pipe, or a server: not about this place
         raise
     except OSError as error:
-        named, place = str(error.filename or target), str(target)
-        if not (named.startswith(place) or place.startswith(named)):  # beside, or a folder above
+        file, ours = str(error.filename or target), str(target)
+        if not (file.startswith(ours) or ours.startswith(file)):  # beside, or a folder above
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
         help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}

@@ -29,7 +29,7 @@ def id_array(ids: Iterable[Id], text: bool | None = None) -> NDArray:
 
 
 class Coded(NamedTuple):
-    """Ids of two columns as codes: the ids themselves, or places among the names of both."""
+    """Ids of two columns as codes: the ids themselves, or positions among the names of both."""
 
     codes: NDArray[np.int32]  # (N,)
     known: NDArray[np.int64]  # (K,)
@@ -40,11 +40,11 @@ def coded(ids: NDArray, names: NDArray | None, known: NDArray) -> Coded:
     """Ids of one kind, in codes of at most 31 bits.
 
     Args:
-        ids: (N,) whole numbers, or places among `names` if there are any.
+        ids: (N,) whole numbers, or positions among `names` if there are any.
         known: (K,) ids themselves.
 
-    >>> found = coded(np.array([0, 1, 0]), id_array(["b", "d"]), id_array(["d", "a"]))
-    >>> found.codes.tolist(), found.known.tolist(), found.names.tolist()
+    >>> codes, known, names = coded(np.array([0, 1, 0]), id_array(["b", "d"]), id_array(["d", "a"]))
+    >>> codes.tolist(), known.tolist(), names.tolist()
     ([1, 2, 1], [2, 0], ['a', 'b', 'd'])
     """
     if names is None:
@@ -52,11 +52,8 @@ def coded(ids: NDArray, names: NDArray | None, known: NDArray) -> Coded:
             return Coded(ids.astype(np.int32, copy=False), known, None)
         names, ids = np.unique(ids, return_inverse=True)
     every = in_order(np.concatenate([names, known]))
-    return Coded(
-        positions(every, names).astype(np.int32)[ids],
-        positions(every, known).astype(np.int64),
-        every,
-    )
+    codes, others = (positions(every, each) for each in (names, known))
+    return Coded(codes.astype(np.int32)[ids], others.astype(np.int64), every)
 
 
 def in_order(ids: NDArray) -> NDArray:

@@ -20,10 +20,8 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     ratings that the most rated hundredth of the movies (at least one) has.
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
-    by_movie, by_user = _counts(r.movie_ids), _counts(r.user_ids)
+    by_movie, by_user = (np.sort(_counted(ids)[1]) for ids in (r.movie_ids, r.user_ids))
     top = max(1, round(TOP_SHARE * len(by_movie)))
-    most = np.sort(by_movie)[::-1]
-    known = {each.name: int((rows > 0).any(1).sum()) for each, rows in users.parts()}
     timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
     return {
         "ratings": len(r),
@@ -39,12 +37,12 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "liked": int((r.values >= LIKED).sum()),
         "histogram": _histogram(dataset),
         "top_movies": top if len(by_movie) else 0,
-        "top_movies_share": float(most[:top].sum() / max(1, len(r))),
+        "top_movies_share": float(by_movie[-top:].sum() / max(1, len(r))),
         "missing": {
             "genres": sum(not each for each in movies.genres),
             "year": int((movies.years == 0).sum()),
             "time": int((r.times == 0).sum()),
-            **{name: len(users) - each for name, each in known.items()},
+            **{each.name: int((rows <= 0).all(1).sum()) for each, rows in users.parts()},
         },
     }
 
@@ -54,28 +52,25 @@ def _histogram(dataset: Dataset) -> dict[str, int]:
 
     Nothing of events.
     """
-    import pyarrow
-
     if not dataset.scale.rated or not len(dataset.ratings):
         return {}
-    found = pyarrow.array(dataset.ratings.values).value_counts()  # no sorting of all of them
-    ratings = np.round(dataset.scale.outward(found.field("values").to_numpy()), 4)
-    counts = found.field("counts").to_numpy()
-    values, places = np.unique(ratings, return_inverse=True)
+    ratings, counts = _counted(dataset.ratings.values)
+    ratings = np.round(dataset.scale.outward(ratings), 4)
+    values, rows = np.unique(ratings, return_inverse=True)
     if len(values) <= MOST_BARS:
-        counts = np.bincount(places, counts).astype(int)
+        counts = np.bincount(rows, counts).astype(int)
         return {f"{v:g}": n for v, n in zip(values, counts.tolist(), strict=True)}
     counts, edges = np.histogram(ratings, BINS, weights=counts)
     spans = zip(edges[:-1], edges[1:], counts, strict=True)
     return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
 
 
-def _counts(ids: NDArray[np.int32]) -> NDArray[np.int64]:
-    """How often each of the different ids is there, in their order."""
-    if ids.max(initial=0) > 4 * len(ids):
-        return np.unique(ids, return_counts=True)[1]
-    counts = np.bincount(ids)
-    return counts[counts > 0]
+def _counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """The different values, and how often each is there; without sorting all of them."""
+    import pyarrow
+
+    counts = pyarrow.array(values).value_counts()
+    return counts.field("values").to_numpy(), counts.field("counts").to_numpy()
 
 
 def _day(seconds: int) -> str | None:
