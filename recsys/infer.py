@@ -31,7 +31,7 @@ from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
 from recsys.serving.model_folder import Model
 
 BATCH = 1_000  # users asked for at a time
-NOW = np.iinfo(np.int64).max  # the time of likes and dislikes named with a query
+NOW = 2**62  # the time of likes and dislikes named with a query
 
 
 class UserQuery(NamedTuple):
@@ -257,26 +257,23 @@ def _histories(
     """
     history = model.history.take(rows)
     until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
-    earlier = history.times <= until[history.owners]
     named = [(owner, *each) for owner, query in enumerate(queries) for each in _named(model, query)]
-    if not named:
-        history = history if earlier.all() else history.keep(earlier)
-        return history, np.ones(len(history.values), np.float32), np.ones(len(history.values), bool)
-    user, movie, rating, time, shown, rated = map(np.array, zip(*named, strict=True))
-    pairs = set(zip(user.tolist(), movie.tolist(), strict=True))
-    before = zip(history.owners.tolist(), history.indices.tolist(), strict=True)
-    history = history.keep(earlier & np.array([pair not in pairs for pair in before], bool))
-    order = np.argsort(np.concatenate([history.owners, user]), kind="stable")
-    more = np.cumsum(np.bincount(user, minlength=history.rows))
-    ones = np.ones(len(history.values), np.float32)
-    joined = Interactions(
-        history.indptr + np.concatenate([[0], more]),
-        np.concatenate([history.indices, movie])[order].astype(np.int32),
-        np.concatenate([history.values, rating])[order].astype(np.float32),
-        np.concatenate([history.times, time])[order],
+    user, movie, rating, time, shown, rated = np.array(named, np.float64).reshape(-1, 6).T
+    movies = len(model.vocabulary.movie_ids) + 1
+    known = history.owners * movies + history.indices
+    earlier = history.times <= until[history.owners]
+    history = history.keep(earlier & ~np.isin(known, user * movies + movie))
+    owners = np.concatenate([history.owners, user]).astype(np.int64)
+    columns = np.concatenate([history.indices, movie]).astype(np.int64)
+    values = np.concatenate([history.values, rating])
+    times = np.concatenate([history.times, time.astype(np.int64)])
+    order = np.lexsort((columns, owners))
+    ones = np.ones(len(history.values))
+    return (
+        Interactions.build(history.rows - 1, owners, columns, values, times),
+        np.concatenate([ones, shown])[order].astype(np.float32),
+        np.concatenate([ones, rated])[order] > 0,
     )
-    shown = np.concatenate([ones, shown])[order].astype(np.float32)
-    return joined, shown, np.concatenate([ones, rated])[order] > 0
 
 
 def _named(model: Model, query: UserQuery) -> list[tuple[int, float, int, int, int]]:
@@ -289,8 +286,8 @@ def _named(model: Model, query: UserQuery) -> list[tuple[int, float, int, int, i
     for movie, rating, time in query.rated:
         if query.as_of is None or time <= query.as_of:
             found[movie] = (float(model.scale.inward(rating)), time, 1, 1)
-    found |= {movie: (MAX_RATING, int(NOW), 1, 0) for movie in query.likes}
-    found |= {movie: (MIN_RATING, int(NOW), 0, 1) for movie in query.dislikes}
+    found |= {movie: (MAX_RATING, NOW, 1, 0) for movie in query.likes}
+    found |= {movie: (MIN_RATING, NOW, 0, 1) for movie in query.dislikes}
     rows = model.vocabulary.movie_rows(list(found)).tolist()
     return [(row, *more) for row, more in zip(rows, found.values(), strict=True) if row]
 
@@ -417,26 +414,24 @@ def decoded_movies(
     """
     known, vocabulary = model.movies, model.vocabulary
     rows = vocabulary.movie_rows(ids)
-    expected = vocabulary.title_rows(known.titles)
-    width = max(expected.shape[1], title_rows.shape[1])
     old = np.flatnonzero(rows)
-    differs = (_wide(expected, width)[rows[old] - 1] != _wide(title_rows, width)[old]).any(1)
-    if differs.sum() * 2 > len(old):
+    words, genres = (["?", *each] for each in (vocabulary.words, vocabulary.genres))
+
+    def texts(table: NDArray[np.int64]) -> list[str]:
+        return [" ".join(words[row] for row in each if row >= 0) for each in table.tolist()]
+
+    titles, expected = texts(title_rows), texts(vocabulary.title_rows(known.titles))
+    differ = sum(titles[n] != expected[rows[n] - 1] for n in old)
+    if differ * 2 > len(old):
         raise DataError(
-            f"encoded for another model, or other movies: {differs.sum()} of {len(old)} have other "
+            f"encoded for another model, or other movies: {differ} of {len(old)} have other "
             "words than the model's movies of the same ids",
             "encode a file of the model's movies",
             "preprocess",
         )
-    words, genres = ["?", *vocabulary.words], ["?", *vocabulary.genres]
-    titles = [" ".join(words[row] for row in each if row >= 0) for each in title_rows]
     titles = [re.sub(r" (\d{4})$", r" (\1)", title) for title in titles]  # the year is a word
-    for row in old:
-        titles[row] = known.titles[rows[row] - 1]
-    names = [tuple(genres[row] for row in each if row >= 0) for each in genre_rows]
+    for n in old:
+        titles[n] = known.titles[rows[n] - 1]
+    names = [tuple(genres[row] for row in each if row >= 0) for each in genre_rows.tolist()]
     columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
     return Movies(ids, titles, names, columns)
-
-
-def _wide(rows: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=-1)

@@ -144,7 +144,7 @@ class UserTower(nn.Layer):
         """
         total = self.profile(user, sides)
         recent = self._channels(history, ratings, recency)
-        alike = self._channels(history, ratings, paddle.ones_like(recency))
+        alike = self._channels(history, ratings, paddle.cast(history >= 0, "float32"))
         halves = paddle.split(recent, 2, axis=-1)[0], paddle.split(alike, 2, axis=-1)[1]
         return unit_heads(total + paddle.concat(halves, -1))
 
@@ -184,7 +184,7 @@ class Windows(NamedTuple):
         """Args: rows: (C, T) int64 of words, PADDING behind the last."""
         words = paddle.cast(rows >= 0, "float32")
         text, column = paddle.unbind(paddle.nonzero(words), 1)  # (N,) each
-        beside = paddle.full_like(rows[:, :1], PADDING)
+        beside = 0 * rows[:, :1] + PADDING
         around = paddle.concat([beside, rows, beside], 1)
         window = paddle.stack(
             [paddle.gather_nd(around, paddle.stack([text, column + n], 1)) for n in range(3)], 1
@@ -212,7 +212,7 @@ class TextCNN(nn.Layer):
         """(C, 2 D) of C texts."""
         words = paddle.index_select(self.word, windows.rows) * windows.has_word  # (3 N, size)
         filtered = words.reshape([-1, self.window.shape[0]]) @ self.window + self.bias
-        total = paddle.zeros_like(windows.counts * self.bias)
+        total = windows.counts * paddle.zeros([1, self.bias.shape[0]])
         total = paddle.index_add(total, windows.texts, 0, paddle.tanh(filtered))
         if self.mean:
             total = total / paddle.clip(windows.counts, min=1)

@@ -45,67 +45,36 @@ class Model:
     """A trained model: the same in memory as when it was opened from a folder.
 
     Opened, it is as it was on disk then, whatever takes its place since: all files are opened at
-    once, arrays memory-mapped; texts are parsed when first asked for.
+    once, arrays memory-mapped; the movies' texts are parsed when first asked for.
     """
 
     def __init__(
         self,
         config: dict[str, Any],
-        vocabulary: Vocabulary | Callable[[], Vocabulary],
+        vocabulary: Vocabulary,
         movies: Movies | Callable[[], Movies],
         arrays: Mapping[str, NDArray],
-        path: Path | None = None,
+        path: Path = Path("model in memory"),
     ) -> None:
         """
         Args:
             config: what config.json holds.
-            vocabulary, movies: themselves, or what reads them. Movies in the order of their rows.
+            movies: in the order of their rows (row r is entry r - 1), or what reads them.
             arrays: by PART/NAME, and `history/...`.
             path: the folder that it was opened from.
         """
-        self.config, self.arrays, self._path = config, arrays, path
-        self._vocabulary, self._movies = vocabulary, movies
-
-    @property
-    def path(self) -> Path:
-        """The folder that it was opened from."""
-        if self._path is None:
-            raise ModelError("a model in memory has no folder", "write it first")
-        return self._path
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with anything that decides a vector."""
-        return self._setting("fingerprint")
-
-    @cached_property
-    def layout(self) -> Layout:
-        """How many numbers each slice of a vector has."""
-        return Layout(self._setting("layout"))
-
-    @property
-    def weights(self) -> dict[str, Weights]:
-        """What slices weigh, by question."""
-        return self._setting("weights")
-
-    @cached_property
-    def recency(self) -> Recency:
-        """What the ratings of a history weigh."""
-        return Recency(**self._setting("recency"))
-
-    @cached_property
-    def scale(self) -> Scale:
-        """The scale of the ratings it was trained on."""
-        return Scale(**self._setting("scale"))
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """Raw ids, words, genres and attributes to rows."""
-        return self._vocabulary() if callable(self._vocabulary) else self._vocabulary
+        self.config, self.arrays, self.path = config, arrays, path
+        self.vocabulary, self._movies = vocabulary, movies
+        # 16 hexadecimal digits that change with anything that decides a vector; "" in memory
+        self.fingerprint: str = config.get("fingerprint", "")
+        self.layout = Layout(config["layout"])  # how many numbers each slice of a vector has
+        self.weights: dict[str, Weights] = config["weights"]  # what slices weigh, by question
+        self.recency = Recency(**config["recency"])  # what the ratings of a history weigh
+        self.scale = Scale(**config["scale"])  # of the ratings it was trained on
 
     @cached_property
     def movies(self) -> Movies:
-        """The movies trained on, in the order of their rows (row r is entry r - 1)."""
+        """The movies trained on, in the order of their rows."""
         return self._movies() if callable(self._movies) else self._movies
 
     @cached_property
@@ -137,10 +106,6 @@ class Model:
                 "train again",
                 "train",
             )
-
-    def _setting(self, name: str) -> Any:
-        with _reading(self._path or Path("model in memory"), "config.json"):
-            return self.config[name]
 
 
 def load_model(path: Path | str = DEFAULT) -> Model:
@@ -181,29 +146,24 @@ def _open(path: Path) -> Model:
                 "train again",
                 "train",
             )
-        names = list(config["arrays"])
-    texts = {}
-    for name in ("vocabulary.json", "movies.json"):
-        with _reading(path, name) as file:
-            texts[name] = file.read_bytes()
-    arrays = {}
+    with _reading(path, "vocabulary.json") as file:
+        vocabulary = Vocabulary.from_json(json.loads(file.read_bytes()))
+    with _reading(path, "movies.json") as file:
+        text = file.read_bytes()
+    arrays: dict[str, NDArray] = {}
+
+    def movies() -> Movies:
+        with _reading(path, "movies.json"):
+            ids, titles, genres, *values = zip(*json.loads(text), strict=True)
+            each = zip(vocabulary.movies, values, strict=True)
+            columns = {a.name: _column(a.kind, listed) for a, listed in each}
+            return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
+
+    with _reading(path, "config.json"):
+        model, names = Model(config, vocabulary, movies, arrays, path), list(config["arrays"])
     for name in names:
         with _reading(path, f"arrays/{name}.npy") as file:
             arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-
-    def vocabulary() -> Vocabulary:
-        with _reading(path, "vocabulary.json"):
-            return Vocabulary.from_json(json.loads(texts["vocabulary.json"]))
-
-    def movies() -> Movies:
-        kinds = {each.name: each.kind for each in model.vocabulary.movies}
-        with _reading(path, "movies.json"):
-            ids, titles, genres, *values = zip(*json.loads(texts["movies.json"]), strict=True)
-            each = zip(kinds.items(), values, strict=True)
-            columns = {name: _column(kind, listed) for (name, kind), listed in each}
-            return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
-
-    model = Model(config, vocabulary, movies, arrays, path)
     return model
 
 
