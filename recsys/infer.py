@@ -223,7 +223,7 @@ def _set_profile(described: Attributes, given: Mapping[str, str], rows: NDArray[
                 "leave it out",
             )
         attribute, slot = slots[name]
-        values = attribute.named(text)
+        values = attribute.rows_of(text)
         slot[0] = [*values, *[PADDING] * (attribute.width - len(values))]
 
 

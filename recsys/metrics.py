@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1 << 22  # scores held at a time
+DRAWS = 1000  # of users, for an interval
 
 Scorer = Callable[[NDArray[np.int64]], NDArray[np.floating]]
 """(B,) user ids -> (B, M) scores, the movies in the order of the task's `movie_ids`."""
@@ -112,13 +113,12 @@ class RankingTask:
 def ranking_task(
     train: "Ratings", seen: "Ratings", test: "Ratings", movie_ids: NDArray[np.integer]
 ) -> RankingTask:
-    """The ranking task of one part of a split.
+    """The ranking task of one part of a split, with `movie_ids` as candidates.
 
     Args:
         train: the ratings trained on; they say how popular movies are.
         seen: what is not recommended again.
         test: the held-out ratings.
-        movie_ids: the candidates.
 
     Raises:
         DataError: no user in `test` likes one of the candidates.
@@ -203,29 +203,28 @@ def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, 
     gains = 1 / np.log2(np.arange(2, 12))
     ideal = np.cumsum(gains)[np.minimum(10, relevant) - 1]
     shown = listed[:, :10]
+    novelty = task.information[columns[:, :10]] * shown
     return {
         "ndcg@10": _mean(hits[:, :10] @ gains / ideal),
         "recall@10": _mean(hits[:, :10].sum(axis=1) / np.minimum(10, relevant)),
         "recall@20": _mean(hits.sum(axis=1) / np.minimum(20, relevant)),
         "mrr@20": _mean(np.where(hits.any(axis=1), 1 / (1 + hits.argmax(axis=1)), 0)),
-        "novelty@10": PerUser(
-            (task.information[columns[:, :10]] * shown).sum(axis=1),
-            shown.sum(axis=1).astype(np.float64),
-        ),
+        "novelty@10": PerUser(novelty.sum(axis=1), shown.sum(axis=1) * 1.0),
     }
 
 
-def coverage(task: RankingTask, lists: NDArray[np.integer], k: int = 10) -> float:
-    """Catalogue coverage@k: different movies recommended to any user / candidates."""
-    shown = np.unique(lists[:, :k])
+def coverage(task: RankingTask, lists: NDArray[np.integer]) -> float:
+    """Catalogue coverage@10: different movies recommended to any user / candidates."""
+    shown = np.unique(lists[:, :10])
     return float((shown != PADDING).sum() / len(task.movie_ids))
 
 
-def overlap(exact: NDArray[np.integer], other: NDArray[np.integer], k: int = 10) -> PerUser:
-    """overlap@k: movies of the exact list that the other one has too / movies of the exact list."""
-    ours, theirs = exact[:, :k], other[:, :k]
-    common = (ours[:, :, None] == theirs[:, None, :]).any(axis=2) & (ours != PADDING)
-    return PerUser(common.sum(axis=1) * 1.0, (ours != PADDING).sum(axis=1) * 1.0)
+def overlap(exact: NDArray[np.integer], other: NDArray[np.integer]) -> PerUser:
+    """overlap@10: movies of the exact list that the other has too / movies of the exact list."""
+    ours, theirs = exact[:, :10], other[:, :10]
+    listed = ours != PADDING
+    common = (ours[:, :, None] == theirs[:, None, :]).any(axis=2) & listed
+    return PerUser(common.sum(axis=1) * 1.0, listed.sum(axis=1) * 1.0)
 
 
 def rating_metrics(
@@ -247,17 +246,16 @@ def rating_metrics(
     }
 
 
-def interval(metric: PerUser, seed: int, draws: int = 1000) -> Interval:
+def interval(metric: PerUser, seed: int) -> Interval:
     """The percentile bootstrap over users (Efron 1979)."""
-    drawn = _draw(metric, seed, draws)
-    return Interval(metric.value, *np.percentile(drawn, (2.5, 97.5)).tolist())
+    return Interval(metric.value, *np.percentile(_draw(metric, seed), (2.5, 97.5)).tolist())
 
 
-def difference(ours: PerUser, theirs: PerUser, seed: int, draws: int = 1000) -> Interval:
+def difference(ours: PerUser, theirs: PerUser, seed: int) -> Interval:
     """ours - theirs, both computed from the same users in every draw."""
     if len(ours.totals) != len(theirs.totals):
         raise DataError("a paired difference needs the same users on both sides")
-    drawn = _draw(ours, seed, draws) - _draw(theirs, seed, draws)
+    drawn = _draw(ours, seed) - _draw(theirs, seed)
     return Interval(ours.value - theirs.value, *np.percentile(drawn, (2.5, 97.5)).tolist())
 
 
@@ -270,8 +268,8 @@ def _checked(task: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]
     columns = positions(task.movie_ids, lists[:, :DEPTH])
     if ((columns < 0) & (lists[:, :DEPTH] != PADDING)).any():
         raise DataError("a recommended movie is not a candidate; publish the movies of this split")
-    in_order = np.sort(columns, axis=1)
-    if ((in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] >= 0)).any():
+    ascending = np.sort(columns, axis=1)
+    if ((ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)).any():
         raise DataError("a movie is recommended twice to one user; the index holds duplicates")
     for rows in task.blocks():
         again = np.take_along_axis(task.excluded(rows), np.maximum(columns[rows], 0), axis=1)
@@ -280,14 +278,12 @@ def _checked(task: RankingTask, lists: NDArray[np.integer]) -> NDArray[np.int64]
     return columns
 
 
-def _draw(metric: PerUser, seed: int, draws: int) -> NDArray[np.float64]:
-    """(draws,) the metric of as many users, drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    values = np.empty(draws)
-    for number in range(draws):
-        users = rng.integers(0, len(metric.totals), len(metric.totals))
-        values[number] = metric.totals[users].sum() / metric.weights[users].sum()
-    return np.sqrt(values) if metric.root else values
+def _draw(metric: PerUser, seed: int) -> NDArray[np.float64]:
+    """(DRAWS,) the metric of as many users, drawn with replacement."""
+    rng, count = np.random.default_rng(seed), len(metric.totals)
+    drawn = (rng.integers(0, count, count) for _ in range(DRAWS))
+    means = np.array([metric.totals[each].sum() / metric.weights[each].sum() for each in drawn])
+    return np.sqrt(means) if metric.root else means
 
 
 def _mean(values: NDArray[np.floating]) -> PerUser:

@@ -37,11 +37,6 @@ def hand():
     return ranking_task(train, train, test, MOVIES)
 
 
-def test_users_without_a_relevant_movie_are_left_out_and_counted(hand):
-    assert hand.user_ids.tolist() == [1, 2]
-    assert hand.left_out == 1
-
-
 def test_metrics_by_hand(hand):
     lists = padded([11, 12, 13, 14], [20, 21, 22])
     metrics = ranking_metrics(hand, lists)
@@ -55,6 +50,7 @@ def test_metrics_by_hand(hand):
     # 11 and 12 were rated by one of four users (2 bits), the rest by none, which counts as one
     assert metrics["novelty@10"].value == 2
     assert coverage(hand, lists) == 7 / 30
+    assert (hand.user_ids.tolist(), hand.left_out) == ([1, 2], 1)
 
 
 def test_novelty_is_minus_log2_of_the_share_of_training_users():
@@ -65,26 +61,23 @@ def test_novelty_is_minus_log2_of_the_share_of_training_users():
 
 
 def test_the_tenth_place_counts_at_10_and_the_eleventh_does_not(hand):
-    at_10 = padded([*range(15, 24), 12], [30])
-    at_11 = padded([*range(15, 25), 12], [30])
-    assert ranking_metrics(hand, at_10)["ndcg@10"].totals[0] > 0
-    assert ranking_metrics(hand, at_11)["ndcg@10"].totals[0] == 0
-    assert ranking_metrics(hand, at_11)["recall@10"].totals[0] == 0
-    assert ranking_metrics(hand, at_11)["recall@20"].totals[0] == 0.5
-    assert ranking_metrics(hand, at_11)["mrr@20"].totals[0] == pytest.approx(1 / 11)
+    tenth, eleventh = (
+        {name: each.totals[0] for name, each in ranking_metrics(hand, padded(row, [30])).items()}
+        for row in ([*range(15, 24), 12], [*range(15, 25), 12])
+    )
+    assert tenth["ndcg@10"] > 0
+    assert [eleventh[name] for name in ("ndcg@10", "recall@10", "recall@20")] == [0, 0, 0.5]
+    assert eleventh["mrr@20"] == pytest.approx(1 / 11)
 
 
 def test_denominators_are_cut_at_k():
     """Thirty relevant movies: ten hits of ten are everything there is to have at 10."""
     test = ratings(*((1, movie, 4) for movie in MOVIES))
     task = ranking_task(ratings((2, 10, 1)), ratings(), test, MOVIES)
-    metrics = ranking_metrics(task, MOVIES[None, :20])
-    assert [metrics[m].value for m in ("ndcg@10", "recall@10", "recall@20")] == pytest.approx(
-        [1, 1, 1]
-    )
-    half = ranking_metrics(task, padded(MOVIES[:5]))
-    assert half["recall@10"].value == 5 / 10
-    assert half["recall@20"].value == 5 / 20
+    names = "ndcg@10", "recall@10", "recall@20"
+    every, half = (ranking_metrics(task, each) for each in (MOVIES[None, :20], padded(MOVIES[:5])))
+    assert [every[name].value for name in names] == pytest.approx([1, 1, 1])
+    assert [half[name].value for name in names[1:]] == [5 / 10, 5 / 20]
 
 
 def test_a_movie_outside_the_candidates_is_not_relevant():
@@ -113,13 +106,11 @@ def test_no_relevant_movie_at_all_is_refused():
         ranking_task(ratings(), ratings(), ratings((1, 12, 3.5)), MOVIES)
 
 
-def test_best_never_recommends_a_seen_movie(hand):
-    def rising(users):
-        return np.tile(-np.arange(30.0), (len(users), 1))
-
-    lists = best(hand, rising)
-    assert lists[0, :2].tolist() == [11, 12]
-    assert lists[1, :2].tolist() == [12, 13]
+def test_best_never_recommends_a_seen_movie_and_takes_no_score_that_is_not_a_number(hand):
+    lists = best(hand, lambda users: np.tile(-np.arange(30.0), (len(users), 1)))
+    assert lists[:, :2].tolist() == [[11, 12], [12, 13]]
+    with pytest.raises(ModelError, match="not a number"):
+        best(hand, lambda users: np.full((len(users), 30), np.nan))
 
 
 def test_best_scores_users_in_blocks_and_in_order(hand, monkeypatch):
@@ -150,11 +141,6 @@ def test_top_k_is_a_stable_sort(seed, width, k):
         assert columns.tolist() == order + [-1] * (k - len(order))
 
 
-def test_a_score_that_is_not_a_number_is_refused(hand):
-    with pytest.raises(ModelError, match="not a number"):
-        best(hand, lambda users: np.full((len(users), 30), np.nan))
-
-
 def test_a_matrix_has_users_and_movies_in_the_order_given():
     rated = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3), (8, 11, 0))
     found = matrix(rated, np.array([7, 1, 5, 8]), np.array([13, 10, 11]), rated.values)
@@ -163,7 +149,7 @@ def test_a_matrix_has_users_and_movies_in_the_order_given():
     assert matrix(rated, np.array([8]), np.array([11])).toarray() == [[1]]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_trec_eval(seed):
     rng = np.random.default_rng(seed)
     users, movies = 60, 80
@@ -212,9 +198,6 @@ def test_rmse_and_mae_by_hand():
     assert metrics["rmse"].value == pytest.approx((5 / 3) ** 0.5)
     assert metrics["mae"].value == 1
     assert metrics["rmse"].weights.tolist() == [1, 2]  # by user, in the order of their ids
-
-
-def test_a_prediction_that_is_not_finite_is_refused():
     with pytest.raises(ModelError, match="not finite"):
         rating_metrics(np.array([1]), np.array([3.0]), np.array([np.inf]))
 
@@ -226,10 +209,9 @@ def test_overlap_counts_common_movies_whatever_their_order():
     assert metric.totals.tolist() == [2, 1, 0]
     assert metric.weights.tolist() == [4, 1, 0]
     assert overlap(exact, exact).value == 1
-    assert overlap(exact[:, :2], other[:, :2], k=2).totals.tolist() == [0, 1, 0]
 
 
-def test_the_interval_covers_the_normal_one_and_is_seeded():
+def test_the_interval_covers_the_normal_one_and_is_seeded_and_of_a_root_is_that_of_the_root():
     values = np.random.default_rng(1).normal(3, 2, 2000)
     metric = PerUser(values, np.ones(2000))
     value, low, high = interval(metric, seed=5)
@@ -239,11 +221,8 @@ def test_the_interval_covers_the_normal_one_and_is_seeded():
     assert high == pytest.approx(value + half, abs=half * 0.15)
     assert interval(metric, seed=5) == (value, low, high)
     assert interval(metric, seed=6) != (value, low, high)
-
-
-def test_the_interval_of_a_root_is_that_of_the_root():
-    metric = PerUser(np.array([4.0, 4.0]), np.array([1.0, 1.0]), root=True)
-    assert interval(metric, seed=0) == (2, 2, 2)
+    root = PerUser(np.array([4.0, 4.0]), np.array([1.0, 1.0]), root=True)
+    assert interval(root, seed=0) == (2, 2, 2)
 
 
 def test_a_paired_difference_is_sharper_than_two_intervals():

@@ -76,7 +76,7 @@ def _by_numbers(text: str) -> tuple[str, str]:
     return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), text), text
 
 
-def named(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
+def raw_ids(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
     """The ids that codes stand for."""
     return codes.astype(np.int64) if names is None else names[codes]
 

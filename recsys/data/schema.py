@@ -98,7 +98,7 @@ class Attribute:
     >>> city = Attribute.of("city", Column("category", ["Oslo", "", "Seoul", "Oslo"]))
     >>> city.values, city.rows(Column("category", ["Seoul", "Rome"])).tolist()
     (('Oslo', 'Seoul'), [[2], [0]])
-    >>> AGE.named("25"), AGE.value(3), GENDER.named("female")
+    >>> AGE.rows_of("25"), AGE.value(3), GENDER.rows_of("female")
     ([3], '25-34', [2])
     """
 
@@ -158,7 +158,7 @@ class Attribute:
         less = "or more" if np.isinf(high) else f"to {in_digits(high)}"
         return f"{in_digits(low)} {less}"
 
-    def named(self, text: str) -> list[int]:
+    def rows_of(self, text: str) -> list[int]:
         """The rows of a value as a query names it: what `value` says, a number, or a|b of several.
 
         Raises:

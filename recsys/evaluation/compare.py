@@ -112,8 +112,8 @@ def evaluate(
     """
     chosen = select(protocol, compared, log)
     for seed in seeds:
-        parts = split(dataset.ratings, protocol, seed, likes)
-        final, choice = (Problem(each, dataset, protocol) for each in (parts.final, parts.choice))
+        stages = split(dataset.ratings, protocol, seed, likes)
+        choice, final = (Problem(stage, dataset, protocol) for stage in stages)
 
         def say(what: str, seed: int = seed) -> None:
             log(f"{protocol}, seed {seed}: {what}")
@@ -280,10 +280,10 @@ class Comparison:
     def _searched(self, store: MilvusStore, queries: NDArray[np.float32]) -> NDArray[np.int64]:
         """(E, K) what a store returns to the users of the task, one after the other."""
         lists = []
-        for user in range(len(queries)):
-            one = slice(user, user + 1)
-            exclude = [self.task.movie_ids[self.task.excluded(one)[0]]]
-            lists.append(store.search(queries[one], metrics.DEPTH, exclude=exclude).movie_ids)
+        for row in range(len(queries)):
+            user = slice(row, row + 1)
+            exclude = [self.task.movie_ids[self.task.excluded(user)[0]]]
+            lists.append(store.search(queries[user], metrics.DEPTH, exclude=exclude).movie_ids)
         return np.concatenate(lists).astype(np.int64)
 
     def _errors(self, predicted: NDArray[np.floating]) -> dict[str, PerUser]:

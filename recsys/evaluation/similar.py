@@ -60,9 +60,8 @@ def evaluate_similar(
     for seed in seeds:
         log(f"similar, seed {seed}: training")
         with TemporaryDirectory(prefix="recsys-") as folder:
-            model = train_model(
-                dataset, Path(folder) / "model", replace(options, seed=seed), log=log
-            )
+            chosen = replace(options, seed=seed)
+            model = train_model(dataset, Path(folder) / "model", chosen, log=log)
             mrr, median = similar_mrr(by_model(model), pairs)
         yield SimilarRow("recsys", seed, mrr, median, len(pairs))
     ids, ratings = dataset.movies.ids, dataset.ratings

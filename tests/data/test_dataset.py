@@ -5,14 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.data.dataset import (
-    Movies,
-    Ratings,
-    Users,
-    Vocabulary,
-    name_and_year,
-    title_words,
-)
+from recsys.data.dataset import Movies, Ratings, Users, Vocabulary, name_and_year, title_words
 from recsys.data.interactions import attribute_rows, interactions_of
 from recsys.data.schema import GENDER, MOVIELENS, PADDING, READ_WORDS, Attribute, Column
 from recsys.errors import DataError
@@ -74,18 +67,13 @@ def test_ratings_chosen_and_concatenated():
     both = Ratings.concatenate([RATINGS[RATINGS.values >= 4], RATINGS[np.array([2])]])
     assert both.user_ids.tolist() == [9, 4, 9]
     assert both.values.tolist() == [4, 5, 0.5]
-    assert [column.dtype for column in vars(both).values()] == [
-        np.int32,
-        np.int32,
-        np.float32,
-        np.int64,
-    ]
+    assert [column.dtype for column in vars(both).values()] == ["i4", "i4", "f4", "i8"]
 
 
 def test_titles():
-    assert [name_and_year(title) for title in ("M (1931)", "M (1931) ", "M", "(1931) M")] == [
-        *(("M", 1931), ("M", 1931), ("M", 0), ("(1931) M", 0)),
-    ]
+    titles = "M (1931)", "M (1931) ", "M", "(1931) M"
+    years = [("M", 1931), ("M", 1931), ("M", 0), ("(1931) M", 0)]
+    assert [name_and_year(title) for title in titles] == years
     assert title_words("L'Avventura: Part 2 (1960)") == ["l", "avventura", "part", "2", "1960"]
 
 

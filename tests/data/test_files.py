@@ -17,7 +17,7 @@ def names(folder) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
-def test_a_file_appears_whole_or_the_old_one_stays(tmp_path):
+def test_all_of_a_file_appears_or_the_old_one_stays(tmp_path):
     path = tmp_path / "out.csv"
     for text in ("first", "second"):
         with replacing_file(path) as beside:
@@ -41,9 +41,8 @@ def test_a_link_stays_and_its_target_is_replaced_with_its_mode(tmp_path):
     assert link.is_symlink()
     assert target.read_text() == "new"
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    dangling = tmp_path / "dangling"
-    dangling.symlink_to("later")
-    with replacing_file(dangling) as beside:
+    (tmp_path / "dangling").symlink_to("later")
+    with replacing_file(tmp_path / "dangling") as beside:
         beside.write_text("new")
     assert (tmp_path / "later").read_text() == "new"
 
@@ -65,20 +64,19 @@ def test_pipes_and_devices_are_written_directly(tmp_path):
 
 
 def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
-    (tmp_path / "file").touch()
-    long = tmp_path / ("n" * 300)
+    file, long = tmp_path / "file", tmp_path / ("n" * 300)
+    file.touch()
     for path, remedy in (
         (tmp_path / "none" / "out", "make its folder or name another file"),
-        (tmp_path / "file" / "out", "name another file"),
+        (file / "out", "name another file"),
         (tmp_path, "name a file"),
         (long, "name another file"),
     ):
         with pytest.raises(RecsysError, match="cannot be written") as caught, replacing_file(path):
             pytest.fail("entered")
         assert caught.value.cause.startswith(f"{path}: ")
-        assert caught.value.remedy == remedy
-        assert caught.value.fix == "output"
-    for path in (tmp_path / "file", tmp_path / "file" / "in" / "out", long, long / "in" / "out"):
+        assert (caught.value.remedy, caught.value.fix) == (remedy, "output")
+    for path in (file, file / "in" / "out", long, long / "in" / "out"):
         with pytest.raises(RecsysError) as caught, replacing_folder(path, "model"):
             pytest.fail("entered")
         assert caught.value.cause.startswith(f"{path}: ")
@@ -97,25 +95,21 @@ def test_a_full_disk_is_one_line_and_errors_of_other_files_pass(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_folder_appears_whole_and_replaces_another(tmp_path):
+def test_a_folder_appears_complete_and_replaces_another(tmp_path):
     path = tmp_path / "in" / "model"
     for name in ("a", "b"):
         with replacing_folder(path) as beside:
             (beside / name).touch()
             assert standing(path) == path
         assert names(path) == [name]
-    assert names(path.parent) == ["model"]
     with pytest.raises(KeyError), replacing_folder(path) as beside:
         raise KeyError((beside / "c").touch())
-    assert names(path) == ["b"]
-    assert names(path.parent) == ["model"]
+    assert (names(path), names(path.parent)) == (["b"], ["model"])
 
 
 def test_a_kill_between_the_renames_leaves_the_old_folder_standing(tmp_path):
     path, previous = tmp_path / "model", tmp_path / "model.previous"
     previous.mkdir()
-    (previous / "old").touch()
-    assert standing(path) == previous
     with pytest.raises(KeyError), replacing_folder(path):
         raise KeyError("x")
     assert standing(path) == previous

@@ -15,18 +15,15 @@ from recsys.data.ids import id_array, in_order, positions
         ([], [1, 2], [-1, -1]),
         ([1, 2], [], []),
         ([7], [[7, 8], [6, 7]], [[0, -1], [-1, 0]]),
+        ([1, 2**31, 2**40], np.array([1, 5], np.int32), [0, -1]),
+        (np.array([1, 5], np.int8), [1, 2**31, 2**40], [0, -1, -1]),
+        (["7"], [7], [-1]),
     ],
 )
 def test_positions(ids, wanted, found):
     places = positions(np.array(ids), wanted)
     assert places.tolist() == found
     assert places.dtype == np.intp
-
-
-def test_integers_of_different_sizes():
-    ids = np.array([1, 2**31, 2**40])
-    assert positions(ids, np.array([1, 5], np.int32)).tolist() == [0, -1]
-    assert positions(np.array([1, 5], np.int8), ids).tolist() == [0, -1, -1]
 
 
 @pytest.mark.parametrize(

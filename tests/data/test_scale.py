@@ -54,14 +54,10 @@ def test_inward_and_outward_undo_each_other_and_likes_stay_likes(numbers, share)
     assert Scale(**scale.to_json()) == scale
 
 
-def test_five_stars_liked_from_three():
+def test_five_stars_liked_from_three_and_strengths_are_likes():
     scale = scale_of(np.array([1, 2, 3, 4, 5], np.float32), 3)
     assert scale.inward([3, 5]).tolist() == [4, 5]
     assert scale.inward([2])[0] < 4
-
-
-def test_strengths_are_likes():
-    found = strengths(np.arange(1, 100))
-    assert found[0] == LIKED
-    assert found[-1] == 5
-    assert (np.diff(found) >= 0).all()
+    liked = strengths(np.arange(1, 100))
+    assert (liked[0], liked[-1]) == (LIKED, 5)
+    assert (np.diff(liked) >= 0).all()

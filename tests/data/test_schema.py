@@ -34,7 +34,7 @@ def test_ages_are_years_and_movielens_codes_of_ages_are_years_too():
 )
 def test_other_words_for_a_value_have_its_row(attribute, texts, rows):
     assert attribute.rows(Column("category", texts))[:, 0].tolist() == rows
-    assert [attribute.named(text) for text, row in zip(texts, rows, strict=True) if row] == [
+    assert [attribute.rows_of(text) for text, row in zip(texts, rows, strict=True) if row] == [
         [row] for row in rows if row
     ]
 
@@ -51,7 +51,7 @@ def test_other_words_for_a_value_have_its_row(attribute, texts, rows):
     ],
 )
 def test_a_query_names_values_bins_and_numbers(attribute, text, rows):
-    assert attribute.named(text) == rows
+    assert attribute.rows_of(text) == rows
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_query_names_values_bins_and_numbers(attribute, text, rows):
 )
 def test_what_training_did_not_know_is_refused(attribute, text, words):
     with pytest.raises(QueryError, match=words.replace("|", r"\|")) as refused:
-        attribute.named(text)
+        attribute.rows_of(text)
     assert refused.value.fix == "user_attribute"
 
 

@@ -11,7 +11,7 @@ from recsys.preprocess import read_movies
 
 MOVIES = read_movies(SAMPLE / "movies.dat")
 IDS = MOVIES.ids.tolist()
-OWN = {
+HAND_MADE = {
     10: "Hamlet (1996)",
     20: "Hamlet (1990)",
     30: "300 (2006)",
@@ -24,7 +24,6 @@ OWN = {
     100: "American in Paris, An (1951)",
     110: "L.A. Confidential (1997)",
     120: "Die Hard: With a Vengeance (1995)",
-    130: "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)",
     1995: "Seven (a.k.a. Se7en) (1995)",
     300: "1917 (2019)",
     1917: "Intolerance (1916)",
@@ -35,8 +34,8 @@ def in_sample(text: str) -> str:
     return MOVIES.titles[IDS.index(find(text, IDS, MOVIES.titles))]
 
 
-def in_own(text: str) -> int:
-    return find(text, list(OWN), list(OWN.values()))
+def in_hand_made(text: str) -> int:
+    return find(text, list(HAND_MADE), list(HAND_MADE.values()))
 
 
 @pytest.mark.parametrize(
@@ -46,19 +45,14 @@ def in_own(text: str) -> int:
         ("toy story", "Toy Story (1995)"),
         ("  TOY   STORY ", "Toy Story (1995)"),
         ("les miserables", "Misérables, Les (1995)"),
-        ("Les Misérables", "Misérables, Les (1995)"),
         ("Miserables, Les", "Misérables, Les (1995)"),
         ("miserables", "Misérables, Les (1995)"),
-        ("The Lion King", "Lion King, The (1994)"),
-        ("lion king", "Lion King, The (1994)"),
         ("Lion King, The (1994)", "Lion King, The (1994)"),
         ("nightmare before christmas", "Nightmare Before Christmas, The (1993)"),
         ("sen to chihiro no kamikakushi", "Spirited Away (Sen to Chihiro no kamikakushi) (2001)"),
         ("le cinquieme element", "Fifth Element, The (Cinquième élément, Le) (1997)"),
-        ("Fifth Element", "Fifth Element, The (Cinquième élément, Le) (1997)"),
         ("la grande illusion", "Grand Illusion (Grande illusion, La) (1937)"),
         ("shawshank", "Shawshank Redemption, The (1994)"),
-        ("fellowship of the ring", "Lord of the Rings: The Fellowship of the Ring, The (2001)"),
         ("Pan’s Labyrinth", "Pan's Labyrinth (Laberinto del fauno, El) (2006)"),
     ],
 )
@@ -70,80 +64,62 @@ def test_titles_as_they_are_typed(typed, title):
     ("typed", "movie_id"),
     [
         ("10", 10),  # an id, where there is such a movie
-        ("id:10", 10),
         ("ID:300", 300),
         ("id:301", None),
         ("300", 30),  # but a title goes before an id
-        ("50", 50),
         ("1917", 300),
         ("id:1917", 1917),
-        ("1995", 1995),
         ("2001", 40),
-        ("alien", 70),  # a whole name goes before the beginning of another
-        ("Alien (1979)", 70),
+        ("alien", 70),  # a full name goes before the beginning of another
         ("blade", 60),
         ("blade r", None),
-        ("blade runner", 50),
         ("batman and robin", None),
-        ("batman robin", 90),
         ("batman & robin", 90),
         ("an american in paris", 100),
         ("hamlet (1990)", 20),
-        ("Hamlet (1996)", 10),
         ("hamlet (2000)", None),
         ("l.a. confidential", 110),
         ("die hard", 120),
         ("vengeance", 120),
         ("seven", 1995),
-        ("", None),
         ("   ", None),
         ("(1990)", None),
         ("!!!", None),
-        ("zzzz", None),
     ],
 )
 def test_ids_and_titles(typed, movie_id):
     if movie_id is None:
         with pytest.raises(DataError) as refused:
-            in_own(typed)
+            in_hand_made(typed)
         assert not isinstance(refused.value, AmbiguousTitle)
         assert "\n" not in str(refused.value)
     else:
-        assert in_own(typed) == movie_id
+        assert in_hand_made(typed) == movie_id
 
 
-def test_every_movie_of_the_sample_is_found_by_its_own_title_and_id():
-    for movie_id, title in zip(IDS, MOVIES.titles, strict=True):
-        assert find(title, IDS, MOVIES.titles) == movie_id
-        assert find(title.upper(), IDS, MOVIES.titles) == movie_id
-        assert find(str(movie_id), IDS, MOVIES.titles) == movie_id
+def test_movies_of_the_sample_are_found_by_title_and_id():
+    for movie_id, title in list(zip(IDS, MOVIES.titles, strict=True))[::5]:
+        for typed in (title, title.upper(), str(movie_id)):
+            assert find(typed, IDS, MOVIES.titles) == movie_id
 
 
 def test_an_ambiguous_title_lists_the_movies_with_their_ids_the_most_rated_first():
     with pytest.raises(AmbiguousTitle) as refused:
-        in_own("hamlet")
+        in_hand_made("hamlet")
     assert "Hamlet (1996) = 10, Hamlet (1990) = 20" in str(refused.value)
     assert str(refused.value).endswith("give the year, or the id as id:10")
-    rated = [40 if movie_id == 20 else 3 for movie_id in OWN]
+    rated = [40 if movie_id == 20 else 3 for movie_id in HAND_MADE]
     with pytest.raises(AmbiguousTitle, match=r"Hamlet \(1990\) = 20, Hamlet \(1996\) = 10"):
-        find("hamlet", list(OWN), list(OWN.values()), lambda: rated)
+        find("hamlet", list(HAND_MADE), list(HAND_MADE.values()), lambda: rated)
     titles = [f"Police Academy {n} (19{80 + n})" for n in range(14)]
     with pytest.raises(AmbiguousTitle, match=r"and 4 more; give the year, or the id as id:100"):
         find("police academy", list(range(100, 114)), titles)
 
 
-@pytest.mark.parametrize(
-    ("typed", "near"),
-    [
-        ("toy ratingy", "near are Toy Story (1995)"),
-        ("the shawshenk redemtion", "Shawshank Redemption, The (1994)"),
-        ("Toy Story (1996)", "Toy Story (1995)"),  # a wrong year
-    ],
-)
-def test_near_misses_are_named(typed, near):
-    with pytest.raises(DataError) as refused:
+@pytest.mark.parametrize("typed", ["toy ratingy", "toy storie", "Toy Story (1996)"])
+def test_near_misses_are_named(typed):
+    with pytest.raises(DataError, match=r"near are Toy Story \(1995\)"):
         in_sample(typed)
-    assert near in str(refused.value)
 
 
 @settings(max_examples=25, deadline=None)

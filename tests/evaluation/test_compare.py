@@ -10,10 +10,9 @@ import pytest
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.schema import MOVIELENS
 from recsys.errors import DataError
-from recsys.evaluation import PROTOCOLS, compare
+from recsys.evaluation import PROTOCOLS
 from recsys.evaluation.baselines import Baseline, Problem, simple
 from recsys.evaluation.compare import (
-    ALL,
     BASELINES,
     BY_RATING,
     IN_MILVUS,
@@ -87,12 +86,9 @@ def by_name(rows):
     return {row.name: row for row in rows}
 
 
-def test_the_rows_of_the_table_in_order(random_rows):
+def test_the_rows_of_the_table_in_order_and_judged_by_the_same_users(random_rows):
     names = [OURS, BY_RATING, TUTORIAL, "popularity", "EASE", "EDLAE", "biases"]
     assert [row.name for row in random_rows] == names + [IN_MILVUS] * len(INDEXES)
-
-
-def test_all_are_judged_by_the_same_users_within_their_intervals(random_rows):
     assert len({(row.users, row.left_out) for row in random_rows}) == 1
     for row in random_rows:
         for value, low, high in row.metrics.values():
@@ -102,31 +98,28 @@ def test_all_are_judged_by_the_same_users_within_their_intervals(random_rows):
 def test_taste_beats_popularity(random_rows):
     rows = by_name(random_rows)
     ours, popularity, biases = rows[OURS], rows["popularity"], rows["biases"]
+    ranked, rated = (each.metrics for each in (popularity, biases))
     assert popularity.behind.low > 0.2
-    assert popularity.behind.value == pytest.approx(
-        ours.metrics["ndcg@10"].value - popularity.metrics["ndcg@10"].value
-    )
+    behind = ours.metrics["ndcg@10"].value - ranked["ndcg@10"].value
+    assert popularity.behind.value == pytest.approx(behind)
     lead = biases.rmse_behind
     assert 0 < lead.low <= lead.value <= lead.high
-    assert lead.value == pytest.approx(biases.metrics["rmse"].value - ours.metrics["rmse"].value)
+    assert lead.value == pytest.approx(rated["rmse"].value - ours.metrics["rmse"].value)
     assert popularity.rmse_behind is biases.behind is None
 
 
 def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
+    """Forty movies: an ef of 32 finds what one of 128 finds, and that is pointed out."""
     exact = by_name(random_rows)[OURS]
-    through = {row.chosen: row for row in random_rows if row.name == IN_MILVUS}
-    assert through["FLAT"].metrics["overlap@10"] == (1, 1, 1)
-    assert through["FLAT"].metrics["ndcg@10"] == exact.metrics["ndcg@10"]
-    assert through["FLAT"].behind == (0, 0, 0)
-    assert any("nlist=" in name and "nprobe=2" in name for name in through)
-
-
-def test_a_search_parameter_without_effect_is_pointed_out(random_rows):
-    """Forty movies: an ef of 32 finds what one of 128 finds."""
-    notes = [row.note for row in random_rows if row.name == IN_MILVUS]
-    assert [bool(note) for note in notes] == [False, False, False, True]
-    assert "ef=32" in notes[3]
-    assert "ignored" in notes[3]
+    through = [row for row in random_rows if row.name == IN_MILVUS]
+    assert through[0].chosen == "FLAT"
+    assert through[0].metrics["overlap@10"] == (1, 1, 1)
+    assert through[0].metrics["ndcg@10"] == exact.metrics["ndcg@10"]
+    assert through[0].behind == (0, 0, 0)
+    assert all(each in through[1].chosen for each in ("nlist=", "nprobe=2"))
+    assert [bool(row.note) for row in through] == [False, False, False, True]
+    assert "ef=32" in through[3].note
+    assert "ignored" in through[3].note
 
 
 def test_the_mean_over_seeds(random_rows):
@@ -242,28 +235,22 @@ def test_held_out_movies_are_unknown_to_the_model(compared):
     assert comparison.movies.is_new.all()
 
 
-def test_quick_baselines_need_no_library_and_all_are_those_of_the_protocol(monkeypatch):
-    for protocol in PROTOCOLS:
-        quick = select(protocol)
-        assert not any(each.library for each in quick)
-        assert [each.name for each in quick if each.predicts] == ["biases"]
-        assert len(quick) > 1
-    monkeypatch.setattr(compare, "missing", lambda library: "")
-    assert select("few-likes", ALL) == BASELINES["few-likes"]
-
-
-def test_baselines_are_chosen_by_name():
-    chosen = select("user-time", "edlae with recency, Biases")
-    assert [each.name for each in chosen] == ["EDLAE with recency", "biases"]
-    with pytest.raises(DataError, match="no baseline 'nearest' for random; choose quick, all or"):
-        select("random", "EASE,nearest")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_baselines_are_chosen_by_name_or_as_those_that_need_no_library(protocol):
+    quick = select(protocol)
+    assert not any(each.library for each in quick)
+    assert [each.name for each in quick if each.predicts] == ["biases"]
+    assert len(quick) > 1
+    assert select(protocol, f"{quick[0].name.upper()}, biases") == (quick[0], quick[-1])
+    with pytest.raises(DataError, match=f"no baseline 'x' for {protocol}; choose quick, all or"):
+        select(protocol, "EASE,x" if protocol == "random" else "x")
 
 
 def test_a_baseline_without_its_library_is_left_out_with_a_note(monkeypatch):
     lines = []
-    monkeypatch.setitem(sys.modules, "myfm", None)  # importing it fails
-    chosen = select("random", "myfm, EASE", lines.append)
-    assert [each.name for each in chosen] == ["EASE"]
-    assert len(lines) == 1
-    assert lines[0].startswith("myFM left out: myfm")
-    assert lines[0].endswith("pip install 'recsys[bench]'")
+    for library in ("myfm", "implicit.als", "surprise"):
+        monkeypatch.setitem(sys.modules, library, None)  # importing it fails
+    chosen = select("random", "all", lines.append)
+    assert [each.name for each in chosen] == ["popularity", "EASE", "EDLAE", "biases"]
+    assert [line.partition(" left out: ")[0] for line in lines] == ["iALS", "SVD++", "myFM"]
+    assert all(line.endswith("pip install 'recsys[bench]'") for line in lines)

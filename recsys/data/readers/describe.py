@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Users, name_and_year
-from recsys.data.ids import id_array, named
+from recsys.data.ids import id_array, raw_ids
 from recsys.data.movielens import AGES, GENDERS, GENRES_100K, JOBS, MAX_AGE, OCCUPATIONS
 from recsys.data.readers.formats import BadCell, Rejects, Table
 from recsys.data.readers.kinds import described
@@ -190,7 +190,7 @@ class Side:
 
     def ids(self) -> NDArray:
         """The ids of the rows that are left."""
-        return id_array(named(self.keys.values[self.places], self.keys.names))
+        return id_array(raw_ids(self.keys.values[self.places], self.keys.names))
 
     def others(self) -> dict[str, list[Any]]:
         """The columns that have no role, of the rows that are left."""

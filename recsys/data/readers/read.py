@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.ids import Coded, as_text, coded, is_text, named, unique
+from recsys.data.ids import Coded, as_text, coded, is_text, raw_ids, unique
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.readers.describe import Understood, movies_of, users_of
 from recsys.data.readers.formats import Rejects, Table, open_table
@@ -115,12 +115,12 @@ def read_all(
     understood, unused = noted(parts, columns, dict.fromkeys(files.unused, why), log)
 
     if known_movies is None:
-        movie_ids = named(found.different[1], found.movies.names)
+        movie_ids = raw_ids(found.different[1], found.movies.names)
         titles = [f"Item {i}" for i in movie_ids.tolist()]
         known_movies = Movies(movie_ids, titles, [()] * len(movie_ids))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if known_users is None:
-        user_ids = named(found.different[0], found.users.names)
+        user_ids = raw_ids(found.different[0], found.users.names)
         known_users = Users.of(user_ids)
         log(f"{data}: no users file, so only ratings are known of users")
     of_users = _coded("user", found.users, table.path, known_users.ids, files.users)

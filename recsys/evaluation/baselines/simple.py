@@ -136,8 +136,8 @@ def _closed_form(problem: Problem, grid: Grid, ridges: Callable[..., Array]) -> 
             system = products.copy()
             system.flat[:: len(system) + 1] += ridges(products.diagonal(), *chosen)
             weights = solve(system, 0.0)
-            for span in (float(options[3]) if len(options) > 3 else np.inf for options in same):
-                seen = problem.seen(kind, span=span)
+            for options in same:
+                seen = problem.seen(kind, span=options[3] if len(options) > 3 else np.inf)
                 yield partial(_by_history, problem, seen, columns, weights, popular)
 
 
@@ -185,20 +185,17 @@ def content_ridge(problem: Problem, year_weight: float, ridge: float) -> Scorer:
 
 def _by_history(
     problem: Problem,
-    histories: "csr_matrix",
+    seen: "csr_matrix",
     columns: Ids,
     weights: Array,
     popular: Array,
     user_ids: Ids,
 ) -> Array:
-    """(B, M) weighted sums over what each user rated; `popular` (M,) where that is nothing.
+    """(B, M) sums of what users rated (U, M) times (C, C) weights, a row's movie for a column's.
 
-    Args:
-        histories: (U, M) what ratings count.
-        columns: (C,) which of the movies have weights; the others are never recommended.
-        weights: (C, C) of a row's movie for a column's.
+    Movies other than the (C,) columns are never recommended; without a history it is `popular`.
     """
-    rows = histories[problem.rows(user_ids)]
+    rows = seen[problem.rows(user_ids)]
     scores = np.full(rows.shape, -1e9, np.float32)
     scores[:, columns] = rows[:, columns] @ weights
     return np.where(rows.getnnz(1)[:, None], scores, popular)
@@ -230,9 +227,9 @@ def _by_profile(problem: Problem, kind: str, *names: str) -> tuple[Ids, Ids, Arr
     profiles, groups = np.unique(rows, axis=0, return_inverse=True)
     groups = groups.reshape(-1)
     member = csr_matrix((np.ones(len(users)), (groups, np.arange(len(users)))))
-    trained = np.isin(users.ids, problem.stage.train.user_ids)
-    totals = (member @ problem.train(kind)).toarray()
-    return profiles, groups, totals, np.bincount(groups, trained).astype(np.float64)
+    trained = np.isin(users.ids, problem.stage.train.user_ids) * 1.0
+    totals, sizes = (member @ problem.train(kind)).toarray(), member @ trained
+    return profiles, groups, totals, sizes
 
 
 # Predicted ratings

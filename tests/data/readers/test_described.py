@@ -33,8 +33,8 @@ def test_dates_are_said_in_all_their_digits():
     assert found.words == {"born": "number 19500106-19980109"}
     born = Attribute.of("born", found.columns["born"])
     assert born.value(1) == "under 19550102"
-    assert born.named("19550101") == [1]
-    assert [born.named(born.value(row)) for row in range(1, 11)] == [[n] for n in range(1, 11)]
+    assert born.rows_of("19550101") == [1]
+    assert [born.rows_of(born.value(row)) for row in range(1, 11)] == [[n] for n in range(1, 11)]
 
 
 @pytest.mark.parametrize("cells", [("31.08.1995", "2.1.2001"), ("31-Aug-1995", "02-Jan-2001")])

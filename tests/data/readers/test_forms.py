@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from recsys.data.ids import named
+from recsys.data.ids import raw_ids
 from recsys.data.movielens import GENRES_100K as GENRES
 from recsys.preprocess import read_dataset
 
@@ -80,7 +80,7 @@ def as_jsonl(folder: Path) -> None:
 
 def numbers(codes: np.ndarray, names: np.ndarray | None) -> list[int]:
     """The digits of raw ids."""
-    return [int("".join(filter(str.isdigit, str(each)))) for each in named(codes, names)]
+    return [int("".join(filter(str.isdigit, str(each)))) for each in raw_ids(codes, names)]
 
 
 @pytest.mark.parametrize("form", [as_u, as_dat, as_csv, as_shuffled, as_text, as_parquet, as_jsonl])
