@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,21 +77,15 @@ def differences(
 
 
 def _train(folder: Path) -> Path:
+    from recsys.preprocess import read_dataset
     from recsys.train import train_model
     from recsys.training.options import Options
 
-    data = folder / "data"
-    data.mkdir()
-    for name, kept in (("users", USERS), ("movies", MOVIES), ("ratings", None)):
-        lines = (SAMPLE / f"{name}.dat").read_bytes().splitlines(keepends=True)
-        fields = [[int(each) for each in line.split(b"::")[:2]] if kept is None
-                  else [int(line.split(b"::")[0])] for line in lines]  # fmt: skip
-        most = (USERS, MOVIES) if kept is None else (kept,)
-        few = [line for line, ids in zip(lines, fields, strict=True)
-               if all(i <= m for i, m in zip(ids, most, strict=True))]  # fmt: skip
-        (data / f"{name}.dat").write_bytes(b"".join(few))
-    train_model(data, folder / "model", Options(**SMALL))
-    return folder / "model"
+    data = read_dataset(SAMPLE)
+    users, movies = data.users[data.users.ids <= USERS], data.movies[data.movies.ids <= MOVIES]
+    few = (data.ratings.user_ids <= USERS) & (data.ratings.movie_ids <= MOVIES)
+    small = replace(data, users=users, movies=movies, ratings=data.ratings[few])
+    return train_model(small, folder / "model", Options(**SMALL)).path
 
 
 def _write(model: Path) -> None:

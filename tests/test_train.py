@@ -12,12 +12,13 @@ import pytest
 from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
 
+from recsys.data.dataset import Dataset
 from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError, ModelError, QueryError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue, users_of
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import DEFAULT, load_model
-from recsys.train import finish, fit, save, train_model
+from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
+from recsys.train import Trained, finish, fit, save, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -31,6 +32,31 @@ def tiny(tmp_path):
     folder = tmp_path / "tiny"
     folder.mkdir()
     return put(folder, DAT)
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory) -> Dataset:
+    """The same six ratings in memory."""
+    return read_dataset(put(tmp_path_factory.mktemp("six"), DAT))
+
+
+@pytest.fixture(scope="module")
+def trained_once(six) -> Trained:
+    """A training on all six ratings."""
+    return fit(six, six.ratings, TINY)
+
+
+@pytest.fixture(scope="module")
+def shipped_once(six, tmp_path_factory) -> Model:
+    """What `train_model` writes of them, into a folder two deep. Nobody changes it."""
+    return train_model(six, str(tmp_path_factory.mktemp("shipped") / "a" / "model"), TINY)
+
+
+@pytest.fixture
+def shipped(shipped_once, tmp_path) -> Model:
+    """A copy of that model."""
+    put_model(shipped_once, tmp_path / "model")
+    return load_model(tmp_path / "model")
 
 
 def recommends(model: Path) -> bool:
@@ -63,9 +89,8 @@ def scores(monkeypatch, *ndcg: float) -> None:
 # When it stops and what it keeps
 
 
-def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(tiny, monkeypatch):
-    dataset = read_dataset(tiny)
-    ratings, held_out = dataset.ratings[:4], dataset.ratings[4:]
+def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(six, monkeypatch):
+    dataset, ratings, held_out = six, six.ratings[:4], six.ratings[4:]
     scores(monkeypatch, 0.1, 0.3, 0.2, 0.3, 0.9)
     options = replace(TINY, epochs=9, patience=2)
     fitted = fit(dataset, ratings, options, held_out)
@@ -85,24 +110,23 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(tiny, monkey
     assert any((others[name] != table).any() for name, table in tables.items())
 
 
-def test_without_validation_the_last_epoch_is_kept(tiny, tmp_path):
-    model = train_model(tiny, tmp_path / "m", TINY, validation=0)
+def test_without_validation_the_last_epoch_is_kept(six, tmp_path):
+    model = train_model(six, tmp_path / "m", TINY, validation=0)
     assert model.config["validation"] == {}
     assert "held_out" not in model.config  # no metric is of anything
     assert model.config["epoch"] == TINY.epochs
     assert recommends(model.path)
 
 
-def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(tiny, tmp_path):
-    before = train_model(tiny, tmp_path / "model", TINY)
+def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(six, shipped):
     with pytest.raises(ModelError, match=r"epoch \d+: the loss of step \d+ is not") as refused:
-        train_model(tiny, tmp_path / "model", replace(TINY, learning_rate=1e30, epochs=50))
+        train_model(six, shipped.path, replace(TINY, learning_rate=1e30, epochs=50))
     assert refused.value.fix == "learning_rate"
-    assert load_model(tmp_path / "model").fingerprint == before.fingerprint
-    assert recommends(tmp_path / "model")
+    assert load_model(shipped.path).fingerprint == shipped.fingerprint
+    assert recommends(shipped.path)
 
 
-def test_weights_that_are_no_number_are_never_kept(tiny, tmp_path, monkeypatch):
+def test_weights_that_are_no_number_are_never_kept(six, tmp_path, monkeypatch):
     """Also when the very last step breaks them, after the last loss was still a number."""
     whole = TrainStep.__call__
 
@@ -116,15 +140,14 @@ def test_weights_that_are_no_number_are_never_kept(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TrainStep, "__call__", breaking)
     with pytest.raises(ModelError, match="a weight is not a number"):
-        train_model(tiny, tmp_path / "model", TINY, validation=0)
+        train_model(six, tmp_path / "model", TINY, validation=0)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_validation_that_is_no_number_never_chooses_an_epoch(tiny, monkeypatch):
-    dataset = read_dataset(tiny)
+def test_a_validation_that_is_no_number_never_chooses_an_epoch(six, monkeypatch):
     scores(monkeypatch, float("nan"))
     with pytest.raises(ModelError, match="not a number"):
-        fit(dataset, dataset.ratings[:4], replace(TINY, epochs=1), dataset.ratings[4:])
+        fit(six, six.ratings[:4], replace(TINY, epochs=1), six.ratings[4:])
 
 
 # Seeds
@@ -142,30 +165,22 @@ def test_one_seed_one_model_wherever_it_is_trained(folder, tmp_path):
         assert same.read_bytes() == file.read_bytes(), file
 
 
-def test_the_seed_decides_the_model(tiny):
-    dataset = read_dataset(tiny)
-    options = [replace(TINY, seed=seed) for seed in (0, 0, 1)]
-    one, same, other = (fit(dataset, dataset.ratings, each).model().arrays for each in options)
+def test_the_seed_decides_the_model(six, trained_once):
+    one = trained_once.model().arrays
+    same, other = (
+        fit(six, six.ratings, replace(TINY, seed=seed)).model().arrays for seed in (0, 1)
+    )
     for name, table in one.items():
         np.testing.assert_array_equal(same[name], table, err_msg=name)
     assert any((other[name] != table).any() for name, table in one.items())
 
 
-@pytest.mark.slow  # trains twice
-def test_resuming_without_a_checkpoint_starts_anew(tiny, tmp_path):
-    one = train_model(tiny, tmp_path / "a", TINY)
-    assert train_model(tiny, tmp_path / "b", TINY, resume=True).fingerprint == one.fingerprint
+def test_a_folder_and_nothing_to_resume_train_as_the_dataset_itself(tiny, tmp_path, shipped_once):
+    model = train_model(tiny, tmp_path / "resumed", TINY, resume=True)
+    assert model.fingerprint == shipped_once.fingerprint
 
 
 # What is written
-
-
-def test_the_model_knows_held_out_ratings_as_history(folder):
-    """What validation held out was rated: it is left out of recommendations all the same."""
-    assert len(folder.history.values) == folder.config["data"]["ratings"]
-    lines = (SAMPLE / "ratings.dat").read_text("latin-1").splitlines()
-    assert len(folder.history.values) == len(lines)
-    assert folder.history.times.min() > 0
 
 
 def test_config_says_what_made_the_model(folder, trained):
@@ -180,6 +195,8 @@ def test_config_says_what_made_the_model(folder, trained):
     assert config["recency"] == {"floor": config["options"]["recency_floor"], "span": 10}
     assert config["recency"]["floor"] in (0.1, 1)
     assert config["data"] == {"name": "sample", "ratings": 15610, "users": 308}
+    assert len(folder.history.values) == 15610  # what validation held out was seen all the same
+    assert folder.history.times.min() > 0
     held_out = config["held_out"]
     assert held_out == {"ratings": held_out["ratings"], "how": "each user's latest"}
     assert f"metrics are of {held_out['ratings']} held-out ratings" in trained.train.stderr
@@ -207,43 +224,31 @@ def test_nothing_in_the_model_folder_is_a_pickle(folder):
     assert {f.name for f in folder.path.iterdir()} >= {"user_tower.pdiparams", "user_tower.json"}
 
 
-def test_the_folder_of_the_model_is_made(tiny, tmp_path):
-    model = tmp_path / "a" / "b" / "model"
-    assert train_model(tiny, str(model), TINY).path == model
-    assert recommends(model)
+def test_the_folder_of_the_model_is_made(shipped_once):
+    assert shipped_once.path.parts[-2:] == ("a", "model")
+    assert recommends(shipped_once.path)
 
 
-@pytest.mark.slow  # trains twice
-def test_a_dataset_in_memory_is_trained_on_like_its_folder(tiny, tmp_path):
-    one = train_model(tiny, tmp_path / "one", TINY)
-    other = train_model(read_dataset(tiny), tmp_path / "other", TINY)
-    assert one.fingerprint == other.fingerprint
-
-
-def test_what_ships_has_learned_from_held_out_ratings_too(tiny):
+def test_what_ships_has_learned_from_held_out_ratings_too(six):
     """The epoch is chosen without them; then the closed forms and the towers get them."""
-    dataset = read_dataset(tiny)
-    known, held_out = dataset.ratings[:4], dataset.ratings[4:]
-    chosen = fit(dataset, known, TINY, held_out)
-    shipped = finish(chosen, dataset, dataset.ratings)
+    chosen = fit(six, six.ratings[:4], TINY, six.ratings[4:])
+    shipped = finish(chosen, six, six.ratings)
     assert len(chosen.data.history.values) == 4
-    assert len(shipped.data.history.values) == len(dataset.ratings)
+    assert len(shipped.data.history.values) == len(six.ratings)
     assert shipped.progress is chosen.progress
-    every = fit(dataset, dataset.ratings, chosen.options).model().arrays
+    every = fit(six, six.ratings, chosen.options).model().arrays
     arrays, before = shipped.model().arrays, chosen.model().arrays
     for name in arrays:
         if name.startswith(("ease/source", "factors/means", "content/landmark_")):
             np.testing.assert_array_equal(arrays[name], every[name], err_msg=name)
     assert (arrays["heads/bias"] != before["heads/bias"]).any()  # the towers went on
     options = replace(chosen.options, finish_epochs=0)
-    still = finish(replace(chosen, options=options), dataset, dataset.ratings)
+    still = finish(replace(chosen, options=options), six, six.ratings)
     np.testing.assert_array_equal(still.model().arrays["heads/bias"], before["heads/bias"])
 
 
-def test_a_model_in_memory_answers_like_its_folder(tiny, tmp_path):
-    dataset = read_dataset(tiny)
-    trained = fit(dataset, dataset.ratings, TINY)
-    model, folder = trained.model(), save(trained, tmp_path / "model")
+def test_a_model_in_memory_answers_like_its_folder(trained_once, tmp_path):
+    model, folder = trained_once.model(), save(trained_once, tmp_path / "model")
     assert model.layout == folder.layout
     for one in ([UserQuery()], [UserQuery(1)]):
         vectors = [users_of(each, one).vectors("relevance") for each in (model, folder)]
@@ -292,10 +297,10 @@ def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, mon
         train_model(tiny, tmp_path / "file" / "model", TINY)
 
 
-def test_a_wrong_device_is_one_line(tiny, tmp_path):
+def test_a_wrong_device_is_one_line(six, tmp_path):
     for device in ("gpu", "toaster", "cpu:x"):
         with pytest.raises(QueryError, match=f"device '{device}': Paddle has none") as refused:
-            train_model(tiny, tmp_path / "m", TINY, device=device)
+            train_model(six, tmp_path / "m", TINY, device=device)
         assert "\n" not in str(refused.value)
         assert refused.value.fix == "device"
 
@@ -330,17 +335,6 @@ def test_the_planted_taste_is_recommended(folder):
     assert np.mean(list(shares.values())) > 0.75, shares
     assert min(shares.values()) >= 0.5, shares
     assert overall < 0.4
-
-
-def test_the_planted_taste_is_recommended_by_the_real_command(run):
-    command = ("recommend", "--age", "12", "--gender", "F", "-k", "5", "--format", "json")
-    found = json.loads(run(*command).stdout)["recommendations"]
-    loved = {"Animation", "Children's", "Musical"}
-    assert sum(bool(loved & set(movie["genres"])) for movie in found) >= 4, found
-    assert [movie["score"] for movie in found] == sorted(
-        (movie["score"] for movie in found), reverse=True
-    )
-    assert all(0.5 <= movie["rating"] <= 5 for movie in found)
 
 
 # Threads

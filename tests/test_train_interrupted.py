@@ -13,29 +13,22 @@ from pathlib import Path
 import pytest
 from command_line import SAMPLE, environment, recsys, started
 from interrupts import epochs_done, interrupt_at
-from test_train import TINY, recommends, tiny  # noqa: F401
+from test_train import TINY, recommends, shipped, shipped_once, six, tiny  # noqa: F401
 
-from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, load_model
 from recsys.train import train_model
 from recsys.training.checkpoint import Checkpoint, Progress
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
+pytestmark = pytest.mark.slow  # trainings that are interrupted or killed, and begun again
 CHECKPOINT = f"{DEFAULT}.checkpoint.npz"
-LONG = Options(epochs=25, dimension=4, patience=99)
+LONG = Options(epochs=12, dimension=4, patience=99)
 
 
 def long_command(data: Path, epochs: int = LONG.epochs) -> tuple[str, ...]:
-    numbers = (
-        "--epochs",
-        str(epochs),
-        "--set",
-        "dimension=4",
-        "--set",
-        f"patience={max(99, epochs)}",
-    )
-    return ("train", "--data", str(data), *numbers)
+    knobs = f"train --epochs {epochs} --set dimension=4 --set patience={max(99, epochs)}"
+    return (*knobs.split(), "--data", str(data))
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +42,12 @@ def forty_users(tmp_path_factory):
     return folder
 
 
-def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monkeypatch):  # noqa: F811
-    before = train_model(tiny, tmp_path / "model", TINY)
+def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(six, shipped, monkeypatch):  # noqa: F811
     interrupt_at(monkeypatch, TrainStep, "__call__", 1)
     with pytest.raises(KeyboardInterrupt):
-        train_model(tiny, tmp_path / "model", replace(TINY, seed=1))
-    assert load_model(tmp_path / "model").fingerprint == before.fingerprint
-    assert recommends(tmp_path / "model")
+        train_model(six, shipped.path, replace(TINY, seed=1))
+    assert load_model(shipped.path).fingerprint == shipped.fingerprint
+    assert recommends(shipped.path)
 
 
 @pytest.mark.parametrize(
@@ -69,34 +61,27 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(tiny, tmp_path, monk
         (Checkpoint, "save", 1),
     ],
 )
-def test_ctrl_c_at_any_moment_keeps_the_best(
-    tiny,  # noqa: F811
-    tmp_path,
-    monkeypatch,
-    owner,
-    name,
-    number,
-):
+def test_ctrl_c_at_any_moment_keeps_the_best(six, tmp_path, monkeypatch, owner, name, number):  # noqa: F811
     interrupt_at(monkeypatch, owner, name, number)
     lines: list[str] = []
     options = replace(TINY, epochs=4, batch_size=6)
     try:
-        train_model(tiny, tmp_path / "model", options, validation=0, log=lines.append)
+        train_model(six, tmp_path / "model", options, validation=0, log=lines.append)
     except KeyboardInterrupt:  # would end all tests
         pytest.fail("the best so far is lost")
     assert "stopped by Ctrl-C" in lines[-1]
     assert recommends(tmp_path / "model")
 
 
-def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(tiny, tmp_path, monkeypatch):  # noqa: F811
+def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(six, tmp_path, monkeypatch):  # noqa: F811
     """The held-out ratings are known all the same: they are left out of recommendations."""
     for name, number in (("__call__", 2 * 2 + 1), ("set_weights", 2)):  # of TrainStep
         lines: list[str] = []
         with monkeypatch.context() as patch:
             interrupt_at(patch, TrainStep, name, number)
-            model = train_model(tiny, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
+            model = train_model(six, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
         assert "stopped by Ctrl-C: keeping the best so far, of epoch" in lines[-1]
-        assert len(model.history.indices) == len(read_dataset(tiny).ratings)
+        assert len(model.history.indices) == len(six.ratings)
 
 
 def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:
@@ -107,7 +92,6 @@ def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int
         time.sleep(0.03)
 
 
-@pytest.mark.slow  # two trainings in processes of their own, one of them killed
 def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_path):
     unbroken = train_model(forty_users, tmp_path / "unbroken", LONG)
     place = tmp_path / "place"
@@ -126,7 +110,6 @@ def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_pat
     assert [file.name for file in place.iterdir()] == [DEFAULT]  # nothing else is left
 
 
-@pytest.mark.slow  # a training in a process of its own
 def test_ctrl_c_of_the_command_keeps_the_best_and_says_so(forty_users, tmp_path):
     process = started(*long_command(forty_users, 5000), cwd=tmp_path)
     wait_for_epochs(process, tmp_path / CHECKPOINT, 1)
@@ -140,7 +123,6 @@ def test_ctrl_c_of_the_command_keeps_the_best_and_says_so(forty_users, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
 
 
-@pytest.mark.slow  # trainings in processes of their own
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_sigterm_is_treated_as_ctrl_c(forty_users, tmp_path, epochs):
     process = started(*long_command(forty_users, 5000), cwd=tmp_path)
@@ -182,7 +164,6 @@ for wait in map(float, sys.argv[3:]):
 """
 
 
-@pytest.mark.slow  # kills trainings
 def test_a_kill_at_any_moment_leaves_a_model(tiny, tmp_path):  # noqa: F811
     """kill -9 while training, checkpointing or writing: the old model recommends, or the new."""
     model = tmp_path / "model"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,10 +68,14 @@ def test_what_was_written_is_read(tmp_path):
     assert (model.path / "training_log.jsonl").read_text() == '{"epoch": 1}\n'
 
 
-def test_a_model_is_replaced_whole(tmp_path):
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed between two renames"])
+def test_a_model_is_replaced_whole(tmp_path, killed):
     path = tmp_path / "model"
     write(path, "old")
     (path / "left over").write_text("")
+    if killed:
+        path.rename(tmp_path / "model.previous")
+    assert name_of(path) == "old"
     write(path, "new")
     assert name_of(path) == "new"
     assert not (path / "left over").exists()
@@ -135,16 +140,6 @@ def test_a_kill_before_any_step_of_a_write_leaves_a_model(tmp_path, before):
     assert found == {(-9, "old"), (-9, "new"), (0, "new")}
 
 
-def test_the_previous_model_stands_in_between_two_renames(tmp_path):
-    path = tmp_path / "model"
-    write(path, "old")
-    path.rename(tmp_path / "model.previous")
-    assert name_of(path) == "old"
-    write(path, "new")
-    assert name_of(path) == "new"
-    assert names(tmp_path) == {"model"}
-
-
 def test_what_is_no_model_is_not_replaced(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -156,16 +151,12 @@ def test_what_is_no_model_is_not_replaced(tmp_path):
         assert refused.value.fix == "model"
     assert (photos / "me.jpg").exists()
     assert (tmp_path / "file").read_text() == "mine"
-    (tmp_path / "empty").mkdir()
-    write(tmp_path / "empty", "new")
-    assert name_of(tmp_path / "empty") == "new"
-
-
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
-    (tmp_path / "file").write_text("")
     with pytest.raises(RecsysError, match=r"cannot be written \(.*\)") as refused:
         write(tmp_path / "file" / "model", "new")
     assert "\n" not in str(refused.value)
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "empty", "new")
+    assert name_of(tmp_path / "empty") == "new"
 
 
 def test_without_a_model_the_remedy_is_to_train(tmp_path):
@@ -196,20 +187,17 @@ def pickled() -> bytes:
     return stream.getvalue()
 
 
-JSON_DAMAGE = (b"", b"{", b"[]", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 5}')
-ARRAY_DAMAGE = (b"", b"no array", "half", "pickle")
+JSON, ARRAYS = ("config", "vocabulary", "movies"), ("heads/user", "history/values")
+JSON_DAMAGE = (b"", b"{", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 5}', None)
+ARRAY_DAMAGE = (b"", b"no array", "half", "pickle", None)
 
 
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        *(("config.json", each) for each in (*JSON_DAMAGE, b'{"format": 99}', None)),
-        *(("vocabulary.json", each) for each in (*JSON_DAMAGE, None)),
-        *(("movies.json", each) for each in (*JSON_DAMAGE, None)),
-        *(("arrays/heads/user.npy", each) for each in (*ARRAY_DAMAGE, None)),
-        *(("arrays/ease/ease.npy", each) for each in ARRAY_DAMAGE),
-        *(("arrays/history/values.npy", each) for each in (*ARRAY_DAMAGE, None)),
-        *(("arrays/history/attributes.npy", each) for each in ARRAY_DAMAGE),
+        ("config.json", b'{"format": 99}'),
+        *((f"{name}.json", each) for name in JSON for each in JSON_DAMAGE),
+        *((f"arrays/{name}.npy", each) for name in ARRAYS for each in ARRAY_DAMAGE),
     ],
 )
 def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damage):
@@ -232,6 +220,8 @@ def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damage):
 def test_an_undamaged_model_is_read_whole(folder):
     read_everything(folder.path)
     folder.verify()
+    assert re.fullmatch("[0-9a-f]{16}", folder.fingerprint)
+    assert isinstance(folder.table("heads/user"), np.memmap)  # mapped, not read
 
 
 def deciding_files(path: Path) -> list[Path]:
@@ -274,16 +264,6 @@ def test_a_renamed_or_missing_file_is_named(own_model):
     (own_model / "vocabulary.json").unlink()
     with pytest.raises(ModelError, match=r"no vocabulary\.json"):
         model.verify()
-
-
-def test_the_fingerprint_is_16_hexadecimal_digits(folder):
-    assert len(folder.fingerprint) == 16
-    int(folder.fingerprint, 16)
-    assert folder.fingerprint == fingerprint(folder.path, folder.config)
-
-
-def test_tables_are_mapped_not_read(folder):
-    assert isinstance(folder.table("heads/user"), np.memmap)
 
 
 def test_a_model_that_was_opened_stays_what_it_is(tmp_path):

@@ -77,10 +77,11 @@ def test_every_user_with_ratings_is_shown_in_every_pass(options):
 
 
 @BOTH
-def test_rated_holds_all_ratings_of_the_batchs_users(options):
+def test_a_batch_has_all_of_its_users(options):
     for batch in batches(options):
         whole = rating_matrix()[batch.user_rows]
         np.testing.assert_array_equal(rated_in(batch), whole[:, batch.candidates])
+        np.testing.assert_array_equal(batch.attributes, sampler().attributes[batch.user_rows])
         others = np.setdiff1d(np.arange(MOVIES + 1), batch.candidates)
         assert not whole[:, others].any()  # no rated movie is missing among the candidates
         assert (np.diff(batch.candidates) > 0).all()
@@ -89,19 +90,13 @@ def test_rated_holds_all_ratings_of_the_batchs_users(options):
 
 
 @BOTH
-def test_the_history_shown_is_part_of_the_ratings(options):
-    for batch in batches(options):
-        shown = history_in(batch) > 0
-        np.testing.assert_array_equal(history_in(batch)[shown], rated_in(batch)[shown])
-
-
-@BOTH
-def test_a_rating_to_predict_is_never_in_the_history(options):
+def test_the_history_shown_is_of_the_ratings_but_those_to_predict(options):
     for batch in batches(replace(options, history_keep_rate=1.0)):
         pairs = batch.pair_users, batch.pair_columns
         np.testing.assert_array_equal(rated_in(batch)[pairs], batch.pair_ratings)
-        assert len(batch.pair_ratings)
-        assert not history_in(batch)[pairs].any()
+        expected = rated_in(batch).copy()
+        expected[pairs] = 0
+        np.testing.assert_array_equal(history_in(batch), expected)
 
 
 def test_there_is_history_however_large_a_batch_may_be():
@@ -111,12 +106,6 @@ def test_there_is_history_however_large_a_batch_may_be():
     rated = sum((rated_in(batch) > 0).sum() for batch in batches(greedy))
     shown = sum((history_in(batch) > 0).sum() for batch in batches(greedy))
     assert shown / rated == pytest.approx(0.5, abs=0.1)
-
-
-def test_attributes_are_those_of_the_users():
-    attributes = sampler().attributes
-    for batch in batches():
-        np.testing.assert_array_equal(batch.attributes, attributes[batch.user_rows])
 
 
 @pytest.mark.parametrize("keep_rate", [0.0, 0.7, 1.0])
@@ -221,3 +210,60 @@ def test_attribute_rows_count_from_one_and_stand_at_the_users_row():
     users = Users(np.array([7, 3, 5]), np.array([[2, 7, 21], [1, 0, 1], [0, 1, 0]]), MOVIELENS)
     rows = attribute_rows(users, Vocabulary([3, 5, 7], [1], [], []))
     assert rows.tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0], [2, 7, 21]]
+
+
+# Users cut at a time: what came before it is shown, what follows is the target
+
+CUT = replace(OPTIONS, batch_size=60)
+
+
+def with_times(options: Options = CUT, spread: int = 30) -> list[tuple[np.ndarray, Batch]]:
+    """(E,) times of the ratings, and the batch."""
+    rng = np.random.default_rng(0)
+    rated = rng.random((21, 41)) < 0.4
+    rated[0] = rated[:, 0] = False
+    users, movies = np.nonzero(rated)
+    times = rng.integers(100, 100 + spread, len(users))
+    history = Interactions.build(20, users, movies, np.full(len(users), 4.0), times)
+    sampler = BatchSampler(history, np.zeros((21, 3), np.int8), 40, options)
+    found = []
+    for batch in sampler.epoch(np.random.default_rng(1)):
+        found.append((history.times[history.entries(batch.user_rows)[0]], batch))
+    return found
+
+
+def test_the_history_is_earlier_and_the_targets_are_later_equal_times_together():
+    cut = 0
+    for times, batch in with_times():
+        for user in range(len(batch.user_rows)):
+            mine = batch.owners == user
+            past, ahead = mine & (batch.target == 0), mine & (batch.target > 0)
+            if past.any():
+                cut += 1
+                assert times[past].max() < times[ahead].min()
+                assert not batch.recent[ahead].any()
+    assert cut > 20
+
+
+def test_what_is_nearer_to_the_moment_weighs_more():
+    for times, batch in with_times(replace(CUT, history_keep_rate=1.0)):
+        for user in range(len(batch.user_rows)):
+            mine = batch.owners == user
+            shown = mine & (batch.recent > 0)
+            assert (np.diff(batch.recent[shown][np.argsort(times[shown])]) >= 0).all()
+            if (mine & (batch.target == 0)).any():
+                ahead = mine & (batch.target > 0)
+                assert (np.diff(batch.target[ahead][np.argsort(times[ahead])]) <= 0).all()
+
+
+def test_without_recency_and_without_id_nobody_is_cut():
+    for options in (replace(CUT, recency_floor=1.0), replace(CUT, few_likes_rate=1.0)):
+        for _, batch in with_times(options):
+            assert (batch.target == 1).all()
+            np.testing.assert_array_equal(batch.recent, batch.shown)
+
+
+def test_without_times_nobody_is_cut():
+    for _, batch in with_times(spread=1):
+        assert (batch.target == 1).all()
+        np.testing.assert_array_equal(batch.recent, batch.shown)
