@@ -89,13 +89,18 @@ def test_a_dataset_is_fetched_once_verified_and_unpacked(tmp_path, server, capsy
     assert "moved" in err
 
 
-def test_sources_are_tried_in_order_until_one_delivers(tmp_path, server):
+def test_sources_are_tried_in_order_until_one_delivers_and_silence_is_given_up(
+    tmp_path, server, monkeypatch
+):
+    monkeypatch.setattr(module, "TIMEOUT", 0.5)
     logged: list[str] = []
-    sources = [server.source(path) for path in ("none", "wrong.zip", "good.zip", "cut.zip")]
+    paths = "none", "wrong.zip", "slow.zip", "good.zip", "cut.zip"
+    sources = [server.source(path) for path in paths]
     assert has_ratings(download(NAME, tmp_path, sources=sources, log=logged.append))
-    assert server.asked == ["/none", "/wrong.zip", "/good.zip"]
-    assert len(logged) == 5
+    assert server.asked == ["/none", "/wrong.zip", "/slow.zip", "/good.zip"]
+    assert len(logged) == 7
     assert "404" in logged[1]
+    assert "timed out" in logged[5]
 
 
 def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, server):
@@ -113,14 +118,6 @@ def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, s
         assert reason in message.split(source.address)[1].split("http:")[0]
     assert caught.value.fix == "archive"
     assert nothing_in(tmp_path / "data")
-
-
-def test_a_server_that_falls_silent_is_given_up(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(module, "TIMEOUT", 0.2)
-    sources = [server.source("slow.zip"), server.source("good.zip")]
-    logged: list[str] = []
-    assert has_ratings(download(NAME, tmp_path, sources=sources, log=logged.append))
-    assert "timed out" in logged[1]
 
 
 def test_an_archive_at_hand_needs_no_server_and_another_is_refused_with_both_checksums(tmp_path):

@@ -227,6 +227,7 @@ def test_held_out_users_are_unknown_to_the_model_and_asked_for_by_profile_and_li
     assert not queries[1].likes
 
 
+@pytest.mark.slow  # trains once more
 def test_held_out_movies_are_unknown_to_the_model(compared):
     comparison, _ = compared("cold-movies")
     held_out = np.unique(comparison.test.movie_ids)
