@@ -1,13 +1,11 @@
 """From a query to ranked movies, exact and in Milvus; predicted ratings and new movies."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from answers import BOTH_RANKINGS, MOVIES, USERS, ids, one, share, vectors_of
-from command_line import SAMPLE, environment
+from command_line import SAMPLE, output
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -324,5 +322,4 @@ assert not {"scipy", "paddle", "pyarrow", "pandas"} & set(sys.modules), "heavy"
 
 
 def test_a_single_query_imports_neither_scipy_nor_paddle(folder):
-    command = [sys.executable, "-c", NO_SCIPY, str(folder.path)]
-    subprocess.run(command, env=environment(), check=True, timeout=60)
+    output("-c", NO_SCIPY, str(folder.path))

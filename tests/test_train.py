@@ -358,9 +358,8 @@ def test_all_cores_unless_the_user_chose(chosen):
     """Paddle sets OMP_NUM_THREADS when imported; that is not the user's choice."""
     env = {name: value for name, value in environment().items() if name != "OMP_NUM_THREADS"}
     env |= {"OMP_NUM_THREADS": chosen} if chosen else {}
-    done = subprocess.run(
-        [sys.executable, "-c", THREADS], env=env, check=True, capture_output=True, text=True
-    )
+    code = [sys.executable, "-c", THREADS]
+    done = subprocess.run(code, env=env, check=True, capture_output=True, text=True)
     left, threads = done.stdout.split()
     assert left == str(chosen)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

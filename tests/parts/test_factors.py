@@ -10,7 +10,6 @@ from recsys.data.interactions import Interactions
 from recsys.data.scale import EVENTS
 from recsys.data.schema import Attribute
 from recsys.parts.factors import Factors
-from recsys.parts.part import Training
 from recsys.training.options import Options
 
 USERS, MOVIES = 120, 80
@@ -73,8 +72,11 @@ def tables(world: World):
     return Factors().fit(world.data, OPTIONS)
 
 
-def test_a_user_folded_in_alone_equals_the_one_among_all(world, tables):
+def test_a_user_folded_in_alone_equals_the_one_among_all_and_movies_are_short(world, tables):
     every = users_of(world, tables)
+    lengths = np.linalg.norm(tables["factors"], axis=1)
+    assert lengths[0] == 0
+    assert lengths.max() < 1
     for user in (1, 17, USERS - 1):
         np.testing.assert_allclose(users_of(world, tables, [user])[0], every[user], atol=1e-4)
 
@@ -84,12 +86,6 @@ def test_the_order_of_a_history_does_not_matter(world, tables):
     turned = alone._replace(indices=alone.indices[::-1], values=alone.values[::-1])
     one, other = (users_of(world, tables, [5], history=each) for each in (alone, turned))
     np.testing.assert_allclose(one, other, atol=1e-4)
-
-
-def test_movies_are_at_most_1_long_and_the_unknown_one_is_0(tables):
-    lengths = np.linalg.norm(tables["factors"], axis=1)
-    assert lengths[0] == 0
-    assert lengths.max() < 1
 
 
 def test_better_than_biases_where_there_are_factors(world, tables):
@@ -150,28 +146,18 @@ def test_what_was_not_rated_may_have_any_rating(world, tables):
     np.testing.assert_array_equal(one, same)
 
 
-def test_small_blocks_learn_the_same(world, tables, monkeypatch):
+def test_the_same_is_learned_again_and_nearly_the_same_in_small_blocks(world, tables, monkeypatch):
+    for name, array in Factors().fit(world.data, OPTIONS).items():
+        np.testing.assert_array_equal(array, tables[name], err_msg=name)
     monkeypatch.setattr("recsys.parts.factors.SOLVED", 100)
     again = predicted(world, Factors().fit(world.data, OPTIONS))
     np.testing.assert_allclose(again, predicted(world, tables), atol=1e-3)
 
 
-def test_the_same_seed_learns_the_same(world, tables):
-    again = Factors().fit(world.data, OPTIONS)
-    for name, array in tables.items():
-        np.testing.assert_array_equal(array, again[name], err_msg=name)
-
-
-def one_rating(**more) -> Training:
-    return training(Interactions.build(1, [1], [1], [4]), 1, **more)
-
-
-def test_tiny_data_and_constant_ratings():
-    data = one_rating()
+def test_one_rating_is_predicted_and_events_have_no_factors():
+    history = Interactions.build(1, [1], [1], [4])
+    assert Factors().fit(training(history, 1, scale=EVENTS), OPTIONS) == {}
+    data = training(history, 1)
     tables = Factors().fit(data, OPTIONS)
     user = Factors().users(tables, asked(data, np.array([1])))["factors"][0]
     assert tables["factors"][1] @ user == pytest.approx(4)
-
-
-def test_events_have_no_factors():
-    assert Factors().fit(one_rating(scale=EVENTS), OPTIONS) == {}

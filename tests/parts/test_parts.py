@@ -7,6 +7,7 @@ from command_line import SAMPLE
 from recsys import parts
 from recsys.data.dataset import Movies
 from recsys.infer import Recommender, UserQuery, catalogue, users_of
+from recsys.metrics import best, ranking_metrics, ranking_task
 from recsys.parts import Layout, scorer
 from recsys.parts.part import unit
 from recsys.preprocess import read_dataset
@@ -45,10 +46,6 @@ def test_the_inner_product_is_the_score_and_the_weighted_sum_of_the_slices():
     found = scorer(users, movies, weights)(np.array([2, 0]))
     np.testing.assert_allclose(found, expected[[2, 0]], atol=1e-5)
     assert not query[:, -1].any()
-
-
-def test_nothing_stays_nothing():
-    assert not unit(np.zeros((2, 3), np.float32)).any()
 
 
 def test_without_ratings_no_question_weighs_what_predicts_them():
@@ -91,8 +88,7 @@ def test_a_new_part_is_in_training_the_folder_and_every_score(with_popular, tmp_
     monkeypatch.setattr(
         Validation, "_ndcg", lambda *a: judged.append([set(each) for each in a[1:]]) or measured(*a)
     )
-    dataset = read_dataset(SAMPLE)
-    model = train_model(dataset, tmp_path / "model", OPTIONS)
+    model = train_model(SAMPLE, tmp_path / "model", OPTIONS)
     users, movies = judged[-1]
     assert "popular" in users & movies
     counts = np.bincount(model.history.indices)[1:]
@@ -121,8 +117,6 @@ def test_a_part_decides_the_epochs_metrics(with_popular):
     (line,) = fit(dataset, known, OPTIONS, held_out).progress.log
     counts = np.bincount(known.movie_ids, minlength=dataset.movies.ids.max() + 1)
     task_scores = counts[np.sort(dataset.movies.ids)].astype(float)
-    from recsys.metrics import best, ranking_metrics, ranking_task
-
     task = ranking_task(known, known, held_out, dataset.movies.ids)
     lists = best(task, lambda users: np.tile(task_scores, (len(users), 1)))
     assert line["ndcg@10"] == pytest.approx(ranking_metrics(task, lists)["ndcg@10"].value, abs=0.02)

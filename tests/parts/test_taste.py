@@ -32,9 +32,11 @@ def test_movies_that_the_same_users_like_are_near():
     assert found[1] @ found[3] < -0.9
 
 
-def test_each_movie_has_length_1_and_the_unknown_one_none():
-    lengths = np.linalg.norm(tastes(taste_rank=3, taste_content_rank=2), axis=1)
-    np.testing.assert_allclose(lengths, [0, 1, 1, 1, 1], atol=1e-5)
+def test_each_movie_has_length_1_and_the_unknown_one_none_whatever_the_sizes():
+    for sizes in ((3, 2), (7, 5)):
+        found = tastes(taste_rank=sizes[0], taste_content_rank=sizes[1])
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), [0, 1, 1, 1, 1], atol=1e-5)
+        assert found.shape == (5, sum(sizes))
 
 
 def test_content_brings_movies_near_as_far_as_it_weighs():
@@ -42,10 +44,6 @@ def test_content_brings_movies_near_as_far_as_it_weighs():
     likeness = [float(found[1] @ found[4]) for found in near]
     assert likeness[0] < likeness[1] < likeness[2]
     assert likeness[2] > 0.85
-
-
-def test_the_sizes_are_the_options_whatever_there_is():
-    assert tastes(taste_rank=7, taste_content_rank=5).shape == (5, 12)
 
 
 def test_a_user_is_what_the_query_dislikes():
