@@ -125,7 +125,7 @@ class BatchSampler:
         predicted = now[entries]
         rate = self._show_rates(cold, hidden_id, owners, (ratings >= LIKED) & ~predicted, rng)
         shown = ~predicted & (rng.random(len(entries), np.float32) < rate)
-        past, count, target = self._cut(entries, owners, hidden_id, rng)
+        weights, target = self._cut(entries, owners, hidden_id, rng)
         known_id = ~hidden_id & (rng.random(len(users)) >= self.options.drop_user)
         sides = self.attributes[users].astype(np.int64)
         known = (rng.random(sides.shape) >= self.options.drop_side) | (sides < 0)
@@ -138,7 +138,7 @@ class BatchSampler:
             owners,
             columns,
             ratings,
-            (shown & past) * self._recency.weights(count),
+            shown * weights,
             shown.astype(np.float32),
             target,
             candidates,
@@ -155,32 +155,29 @@ class BatchSampler:
         owners: NDArray[np.int64],
         hidden_id: NDArray[np.bool_],
         rng: np.random.Generator,
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float32]]:
+    ) -> NDArray[np.float32]:
         """Cutoff times: what came before may be shown, what follows is the target.
 
         Users shown without id have none: their likes are named all at once.
 
         Returns:
-            (E,) each: whether a rating may be shown; how many of those that may are later than
-            it; and what it weighs as a target, 0 for what came before the cutoff time. Of users
+            (2, E): what a rating weighs if it is shown, the later the more, 0 if it may not be;
+            and what it weighs as a target, 0 for what came before the cutoff time. Of users
             without one all ratings may be shown and all are targets.
         """
-        after, behind = self._later[0][entries], self._later[1][entries]
-        after = np.where(hidden_id[owners], 0, after)
         if self._recency.floor == 1:
-            return np.ones(len(entries), bool), after, np.ones(len(entries), np.float32)
+            return np.ones((2, len(entries)), np.float32)
+        after, behind = self._later[0][entries], self._later[1][entries]
         counts = np.bincount(owners, minlength=len(hidden_id))
         first = np.cumsum(counts) - counts
         cutoff = (rng.random(len(counts)) * counts).astype(np.int64)  # (B,) one of their ratings
-        left = behind[first + cutoff]  # (B,) ratings from the cutoff time on
-        cut = (~hidden_id & (left < counts))[owners]  # else nothing came before
-        past = behind > left[owners]
-        ahead = Recency(TARGET_FLOOR, self.options.target_span).weights(left[owners] - behind)
-        return (
-            past | ~cut,
-            after - np.where(cut & past, left[owners], 0),
-            np.where(cut, ahead * ~past, 1).astype(np.float32),
-        )
+        left = behind[first + cutoff][owners]  # (E,) ratings from the cutoff time on
+        cut = ~hidden_id[owners] & (left < counts[owners])  # else nothing came before
+        past = behind > left
+        after = np.where(hidden_id[owners], 0, after) - np.where(cut & past, left, 0)
+        ahead = Recency(TARGET_FLOOR, self.options.target_span).weights(left - behind)
+        shown = self._recency.weights(after) * (past | ~cut)
+        return np.stack([shown, np.where(cut, ahead * ~past, 1)]).astype(np.float32)
 
     def _show_rates(
         self,
