@@ -32,15 +32,13 @@ RATINGS = Ratings(
 )
 
 
-def test_movies_by_id_and_as_asked():
+def test_movies_by_id_and_in_any_order():
     assert MOVIES.years.tolist() == [1995, 1995, 0]
     ordered = MOVIES.sorted()
     assert ordered.ids.tolist() == [3, 5, 7]
     assert ordered.titles == ["Toy Story (1995)", "M", "Heat (1995)"]
     assert ordered.genres == [("Comedy",), (), ("Action", "Crime")]
-    taken = MOVIES.take([5, 7, 5])
-    assert taken.ids.tolist() == [5, 7, 5]
-    assert taken.titles == ["M", "Heat (1995)", "M"]
+    assert MOVIES.take([5, 7, 5]).titles == ["M", "Heat (1995)", "M"]
     assert len(MOVIES.take([])) == 0
     with pytest.raises(DataError, match="movie 6 is not one of the 3 movies"):
         MOVIES.take(np.array([3, 6]))

@@ -15,8 +15,8 @@ from recsys.evaluation.splits import split
 LIKES_40 = ratings(*((user, 40, 5) for user in range(5, 9)))
 
 
-def favour(sizes=None):
-    """A baseline with one favourite, its option, and how many users it was asked for."""
+def test_tuning_takes_what_is_best_on_validation_for_a_sample_of_many_users(monkeypatch):
+    sizes = []
 
     def fit(asked, grid):
         for (favourite,) in grid:
@@ -27,19 +27,12 @@ def favour(sizes=None):
 
             yield score
 
-    sizes = [] if sizes is None else sizes
-    return Baseline("favour", ((10,), (40,), (20,)), fit)
-
-
-def test_tuning_takes_what_is_best_on_validation():
-    assert tune(favour(), problem(test=LIKES_40)) == (40,)
-
-
-def test_tuning_asks_a_sample_of_many_users(monkeypatch):
+    asked, favour = problem(test=LIKES_40), Baseline("favour", ((10,), (40,), (20,)), fit)
+    assert tune(favour, asked) == (40,)
     monkeypatch.setattr(baselines, "TUNED_USERS", 2)
-    sizes = []
-    assert tune(favour(sizes), problem(test=LIKES_40)) == (40,)
-    assert sizes == [2, 2, 2]
+    assert tune(favour, asked) == (40,)
+    assert sizes == [4, 4, 4, 2, 2, 2]
+    assert tune(Baseline("one", ((3,),), fit=None), asked) == (3,)  # a single one is not tried
 
 
 def test_options_of_slow_rating_baselines_are_chosen_on_users_with_all_they_rated(monkeypatch):
@@ -57,10 +50,6 @@ def test_options_of_slow_rating_baselines_are_chosen_on_users_with_all_they_rate
     asked = problem(test=ratings(*((user, 40, 4.9) for user in range(1, 9))))
     assert tune(quick, asked) == tune(quick._replace(library="numpy"), asked) == (5,)
     assert sizes[0] == len(TRAIN) > sizes[1]
-
-
-def test_a_single_option_is_not_tried():
-    assert tune(Baseline("one", ((3,),), fit=None), problem()) == (3,)
 
 
 def test_a_missing_or_broken_library_is_named_with_its_extra(tmp_path, monkeypatch):
