@@ -208,3 +208,8 @@ def shared() -> Server:
     server = Server()
     atexit.register(server.remove)
     return server
+
+
+def address(kind: str, folder: Path) -> str:
+    """Where a Milvus of a kind is to be had: lite (in the folder) or server."""
+    return str(folder / "movies.db") if kind == "lite" else shared().uri

@@ -1,5 +1,8 @@
 """Movies to publish in tests, and what searching them must give, computed in the plainest way."""
 
+import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +15,8 @@ from pymilvus import MilvusClient
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import EVERYTHING, NO_MOVIE, Catalogue, Filter, Hits
 
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["recsys.milvus_store", "movie_store"])
 MODEL, OTHER = "0123456789abcdef", "fedcba9876543210"
 GENRES = ("Drama", "Sci-Fi", "Children's", 'a "quoted" one', "back\\slash", "x\n] or true", "Ünï")
 
@@ -81,6 +86,28 @@ def first(act: Callable[..., Any], step: str) -> Callable[..., Any]:
         return real(self, *args, **kwargs)
 
     return call
+
+
+def publish_and_die(address: Any, step: str, after: float) -> None:
+    """Publish OTHER, but be killed just before a step, or some seconds into it."""
+
+    def die(*_: object) -> None:
+        if after:
+            threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(MilvusClient, step, first(die, step))
+    MilvusStore(address).publish(movies(300, seed=1), OTHER)
+
+
+def elsewhere(work: Callable[..., Any], *args: Any) -> int:
+    """Run something in a process of its own; returns how it ended."""
+    process = processes.Process(target=work, args=args)
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def collections(store: MilvusStore) -> list[str]:

@@ -5,12 +5,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from movie_store import MODEL, OTHER, answer_during, answers, changed, first, movies, unit
+from movie_store import (
+    MODEL,
+    OTHER,
+    agrees,
+    answer_during,
+    answers,
+    changed,
+    first,
+    movies,
+    oracle,
+    unit,
+)
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
+from recsys.serving.catalogue import NO_MOVIE
 
 MOVIES = movies(60)
 
@@ -124,6 +136,32 @@ def counted(method: Callable[..., Any], name: str, called: list[str]) -> Callabl
         return method(*args, **options)
 
     return call
+
+
+def starved(real: Callable[..., Any], asked: list[tuple[int, bool]]) -> Callable[..., Any]:
+    """An index that gives the first query nothing at first."""
+
+    def ask(store: Any, opened: Any, queries: Any, limit: int, *args: Any) -> Any:
+        asked.append((len(queries), args[1]))
+        hits, rows = real(store, opened, queries, limit, *args)
+        if not args[1]:
+            hits.movie_ids[0], hits.scores[0] = NO_MOVIE, -np.inf
+        return hits, rows
+
+    return ask
+
+
+@pytest.mark.parametrize(("index", "again"), [("FLAT", []), ("HNSW", [(1, True)])])
+def test_a_query_an_approximate_index_starves_is_sent_once_more(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch, index: str, again: list[tuple[int, bool]]
+) -> None:
+    store.publish(MOVIES, MODEL, index=index)
+    asked: list[tuple[int, bool]] = []
+    monkeypatch.setattr(MilvusStore, "_ask", starved(MilvusStore._ask, asked))
+    hits = store.search(MOVIES.vectors[:3], 5)
+    assert asked == [(3, False), *again]
+    for row in (0, 1, 2) if again else (1, 2):
+        agrees(hits, row, oracle(MOVIES, MOVIES.vectors[row]))
 
 
 def test_fewer_movies_than_published_are_noticed(store: MilvusStore) -> None:

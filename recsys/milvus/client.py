@@ -126,7 +126,8 @@ def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: f
     text = words[:300] or type(error).__name__
     for pattern, cause, remedy, fix, kind in _MEANINGS:
         if re.search(pattern, signs):
-            cause = cause.format(doing=doing, text=text, timeout=f"{timeout:g}")
+            seconds = f"{timeout:.1f}".removesuffix(".0")
+            cause = cause.format(doing=doing, text=text, timeout=seconds)
             return _KINDS.get(kind, StoreError)(f"{address.shown}: {cause}", remedy, fix)
     return StoreError(f"{address.shown}: Milvus failed while {doing}: {text}")
 

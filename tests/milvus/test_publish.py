@@ -11,6 +11,7 @@ from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
 from recsys.milvus import versions as milvus_versions
+from recsys.milvus.address import choose_index
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import Catalogue, Filter
 
@@ -50,17 +51,51 @@ def test_each_publish_replaces_the_movies_and_keeps_the_one_before(store: Milvus
     assert [one.collection for one in store.versions()][1] == back.collection
 
 
-@pytest.mark.parametrize("keep", [0, 1, 3])
+@pytest.mark.parametrize("keep", [0, 3])
 def test_keep_says_how_many_earlier_versions_stay(store: MilvusStore, keep: int) -> None:
+    with pytest.raises(StoreError, match="no earlier version"):
+        store.rollback()
     for seed in range(5):
         store.publish(movies(30, seed=seed), MODEL, keep=keep)
     assert len(store.versions()) == len(collections(store)) == keep + 1
 
 
-def test_rolling_back_before_anything_is_published(store: MilvusStore) -> None:
-    with pytest.raises(StoreError, match="no earlier version"):
-        store.rollback()
-    assert store.versions() == []
+@pytest.mark.parametrize(
+    ("asked", "name", "params"),
+    [
+        ("flat", "FLAT", None),
+        ("HNSW:M=8,efConstruction=50,ef=70", "HNSW", {"M": 8, "efConstruction": 50}),
+        ("IVF_FLAT:nlist=5,nprobe=5", "IVF_FLAT", {"nlist": 5}),
+        ("AUTOINDEX", "AUTOINDEX", None),
+    ],
+)
+def test_an_index_is_built_with_what_was_asked_for(
+    store: MilvusStore, asked: str, name: str, params: dict[str, int] | None
+) -> None:
+    published = store.publish(MOVIES, MODEL, index=asked)
+    built = store._milvus.client.describe_index(published.collection, "vector")
+    assert (built["index_type"], built.get("params")) == (name, params)
+    assert built["metric_type"] == "IP"
+    assert answers(store, MOVIES)
+
+
+def test_an_unknown_index_or_parameter_is_refused_with_the_known_ones(store: MilvusStore) -> None:
+    values = ("M", "M=-1", "M=x", "M=1", "M=2049", "M=²", "efConstruction=5000000000", "ef=32769")
+    wrong = ["NONSENSE", "IVF_PQ", "SCANN", "IVF_FLAT:nlist=65537", "FLAT:M=3", "HNSW:nlist=4"]
+    for asked in [*wrong, *(f"HNSW:{value}" for value in values)]:
+        with pytest.raises(StoreError, match=r"choose from FLAT|takes "):
+            store.publish(MOVIES, MODEL, index=asked)
+    assert collections(store) == []
+
+
+def test_the_index_fits_the_number_of_movies() -> None:
+    assert choose_index(None, 4_000).name == "FLAT"
+    assert choose_index(None, 1_000_000).name == "HNSW"
+    ivf = choose_index("IVF_FLAT", 1_000_000)
+    assert ivf.build["nlist"] == 4000
+    assert ivf.search["nprobe"] >= 16
+    assert choose_index("HNSW", 5).search_params(500)["params"]["ef"] >= 500
+    assert choose_index("HNSW", 5).search_params(10**6)["params"]["ef"] == 32_768
 
 
 @pytest.mark.parametrize(
