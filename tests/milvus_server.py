@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 HOME = HERE.parent / ".milvus"
 TLS = HERE / "tls"  # an authority, and a certificate of it for localhost, both valid until 2126
 VERSION = "2.3.5"  # the newest there
+LOOKS = ("PROXY_TIMETICKINTERVAL", "QUERYCOORD_CHECKINTERVAL", "QUERYCOORD_DISTPULLINTERVAL")  # ms
 PATIENCE = 120  # seconds a start may take; on used data the last run's session has to end first
 
 
@@ -151,6 +152,8 @@ class Server:
             "COMMON_SESSION_TTL": str(session),
             "MILVUS_RUN_DIR": str(self.folder / "run"),
             "LD_LIBRARY_PATH": str(self._binaries),
+            **dict.fromkeys(LOOKS, "50"),  # so that a publish takes 4.5 s instead of 7
+            "QUERYCOORD_UPDATENEXTTARGETINTERVAL": "1",
         }
         if authorization:
             self.environment["COMMON_SECURITY_AUTHORIZATIONENABLED"] = "true"
@@ -178,11 +181,6 @@ class Server:
                 self.kill()
                 raise TimeoutError(f"the server does not start: see {self.folder / 'milvus.log'}")
             time.sleep(0.1)
-
-    @property
-    def running(self) -> bool:
-        """Whether the process is there."""
-        return self._process.poll() is None
 
     def freeze(self) -> None:
         """Stop the server in its tracks; its sockets stay open."""
