@@ -150,9 +150,7 @@ class MilvusStore:
             StoreError: more would go.
         """
         try:
-            current = self._versions.current()
-            self._versions.load(current)
-            published = id_array(self._ids(current))
+            published = id_array(self._ids(self.open(None)))
         except Unreachable:
             raise
         except StoreError:
@@ -260,11 +258,9 @@ class MilvusStore:
             if not with_movies:
                 return answer
             ids = answer.distinct()
-            if movies.keys() >= set(ids.tolist()):
-                return answer._replace(
-                    movies=opened.catalogue([movies[each] for each in ids.tolist()])
-                )
-            return answer._replace(movies=self._take(opened, ids))
+            at_hand = movies.keys() >= set(ids.tolist())
+            taken = opened.catalogue([movies[each] for each in ids.tolist()]) if at_hand else None
+            return answer._replace(movies=taken or self._take(opened, ids))
 
         return self._asked(found)
 
@@ -295,7 +291,10 @@ class MilvusStore:
         Raises:
             StoreError: Milvus failed.
         """
-        opened = self.open(self._opened.model if self._opened else None)
+        self.open(self._opened.model if self._opened else None)
+        return self._asked(self._all)
+
+    def _all(self, opened: Published) -> Catalogue:
         ids, parts = self._ids(opened), []
         for start in range(0, len(ids), PAGE):
             page = ids[start : start + PAGE]

@@ -8,10 +8,10 @@ A value that is not known fits no comparison, so `not` of one fits it; `is null`
 what `parse` understood is ever sent to Milvus.
 """
 
-import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal, NamedTuple, NoReturn, cast
 
 import numpy as np
@@ -62,14 +62,7 @@ class Or(NamedTuple):
 
 Condition = Term | Not | And | Or
 Values = Callable[[str], Any]  # a column's values by its name: an array, or a list of tuples
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_COMPARE = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def terms(condition: Condition) -> list[Term]:
