@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import milvus_server
 from milvus_server import PATIENCE, Server, binaries, free_ports, healthy, install, kill, launch
 
 ROLES = ("rootcoord", "datacoord", "querycoord", "datanode", "indexnode", "proxy")
@@ -115,3 +116,10 @@ def shared() -> Cluster:
     cluster = Cluster()
     atexit.register(cluster.remove)
     return cluster
+
+
+def address(kind: str, folder: Path) -> str:
+    """Where a Milvus of a kind is to be had: lite (in the folder), server or cluster."""
+    if kind == "lite":
+        return str(folder / "movies.db")
+    return shared().uri if kind == "cluster" else milvus_server.shared().uri

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from milvus_server import address
+from milvus_cluster import address
 from movie_store import GENRES, MODEL, agrees, movies, oracle, unit
 
 from recsys import milvus_store

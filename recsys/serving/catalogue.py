@@ -55,9 +55,6 @@ class Filter:
     years: tuple[int, int] | None = None  # first and last year, both included
     where: Condition | None = None  # see recsys.serving.filters.parse
 
-    def __bool__(self) -> bool:
-        return self != EVERYTHING
-
     @property
     def condition(self) -> Condition:
         """All of it as one condition."""

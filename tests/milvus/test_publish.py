@@ -154,14 +154,20 @@ def test_a_failed_publish_leaves_nothing_behind(
     assert len(collections(store)) == 2
 
 
+def one_lost(_: str, rows: list[dict[str, Any]]) -> None:
+    rows.pop()
+
+
+def all_alike(_: str, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["vector"] = np.eye(16, dtype=np.float32)[0]
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda rows: rows.pop(), "should hold 60 movies, Milvus counts 59"),
-        (
-            lambda rows: [row.update(vector=np.eye(16, dtype=np.float32)[0]) for row in rows],
-            "not found by its own vector",
-        ),
+        (one_lost, "should hold 60 movies, Milvus counts 59"),
+        (all_alike, "not found by its own vector"),
     ],
 )
 def test_a_wrong_count_or_a_lost_vector_is_not_published(
@@ -169,7 +175,7 @@ def test_a_wrong_count_or_a_lost_vector_is_not_published(
 ) -> None:
     store.publish(MOVIES, MODEL)
     with monkeypatch.context() as lossy:
-        lossy.setattr(MilvusClient, "insert", first(lambda name, rows: damage(rows), "insert"))
+        lossy.setattr(MilvusClient, "insert", first(damage, "insert"))
         with pytest.raises(StoreError, match=words):
             store.publish(MOVIES, MODEL)
     assert answers(store, MOVIES)

@@ -184,7 +184,7 @@ def test_a_server_killed_during_a_publish_and_back_during_a_batch(
 
 
 def test_user_password_rights_and_tls() -> None:
-    server = Server(authorization=True, tls=True)
+    server = Server(guarded=True)
     ca = str(TLS / "ca.pem")
     port = urllib.parse.urlsplit(server.uri).port
     try:
