@@ -241,7 +241,7 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
         start = clock()
         some = replace(movies.take(movies.ids[:1]), titles=["Renamed"])
         store.publish(store.read_all().updated(some), MODEL, index=str(published.index))
-        yield line(count, published.index, "upsert of one movie, s", [clock() - start], 1)
+        yield line(count, published.index, "adding one movie, s", [clock() - start], 1)
         bare.client.drop_collection(bare.name)
         bare.client.close()
 
