@@ -1,11 +1,10 @@
 """What can happen to a Milvus Lite file and to a process that writes it, done to them for real."""
 
-import ctypes
 import json
 import os
+import resource
 import shutil
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ STEPS = [
     "alter_collection_properties",
     "drop_collection",
 ]
-CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # of Linux' sched.h
 
 
 def look(path: str, report: str) -> None:
@@ -111,25 +109,16 @@ def test_closing_lets_go_of_the_database(tmp_path: Path) -> None:
         second.versions()
 
 
-def on_a_small_disk(folder: str, report: str) -> None:
-    """Publish more than fits on a file system of 1 MB, seen by this process alone."""
-    user, group = os.getuid(), os.getgid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
-        Path(report).write_text("skip: this machine allows no mounts")
-        return
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-    if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=1m"):
-        Path(report).write_text("skip: this machine allows no mounts")
-        return
-    path = folder + "/movies.db"
+def on_a_small_disk(path: str, report: str) -> None:
+    """Publish more than fits where no file may be larger than 1 MB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with MilvusStore(path) as store:
         store.publish(OLD, MODEL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
         try:
             store.publish(movies(20_000, seed=1), OTHER)
         except StoreError as error:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
             Path(report).write_text(str(error))
     with MilvusStore(path) as store:
         assert store.open(MODEL).count == 60
@@ -140,14 +129,10 @@ def on_a_small_disk(folder: str, report: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="made by the Linux kernel")
-def test_a_full_file_system(tmp_path: Path) -> None:
-    (tmp_path / "disk").mkdir()
+def test_a_full_disk(tmp_path: Path) -> None:
     report = tmp_path / "report"
-    assert elsewhere(on_a_small_disk, str(tmp_path / "disk"), str(report)) == 0
+    assert elsewhere(on_a_small_disk, str(tmp_path / "movies.db"), str(report)) == 0
     message = report.read_text()
-    if message.startswith("skip: "):
-        pytest.skip(message)
     assert "the disk is full" in message
     assert "\n" not in message
 
