@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import groupby, product
 from typing import TYPE_CHECKING
 
@@ -138,7 +137,7 @@ def _closed_form(problem: Problem, grid: Grid, ridges: Callable[..., Array]) -> 
             weights = solve(system, 0.0)
             for options in same:
                 seen = problem.seen(kind, span=options[3] if len(options) > 3 else np.inf)
-                yield partial(_by_history, problem, seen, columns, weights, popular)
+                yield _by_history(problem, seen, columns, weights, popular)
 
 
 @one_by_one
@@ -184,21 +183,20 @@ def content_ridge(problem: Problem, year_weight: float, ridge: float) -> Scorer:
 
 
 def _by_history(
-    problem: Problem,
-    seen: "csr_matrix",
-    columns: Ids,
-    weights: Array,
-    popular: Array,
-    user_ids: Ids,
-) -> Array:
-    """(B, M) sums of what users rated (U, M) times (C, C) weights, a row's movie for a column's.
+    problem: Problem, seen: "csr_matrix", columns: Ids, weights: Array, popular: Array
+) -> Scorer:
+    """What users rated (U, M) times (C, C) weights, a row's movie for a column's, of C columns.
 
-    Movies other than the (C,) columns are never recommended; without a history it is `popular`.
+    Other movies are never recommended; a user without a history gets (M,) `popular`.
     """
-    rows = seen[problem.rows(user_ids)]
-    scores = np.full(rows.shape, -1e9, np.float32)
-    scores[:, columns] = rows[:, columns] @ weights
-    return np.where(rows.getnnz(1)[:, None], scores, popular)
+
+    def score(user_ids: Ids) -> Array:
+        rows = seen[problem.rows(user_ids)]
+        scores = np.full(rows.shape, -1e9, np.float32)
+        scores[:, columns] = rows[:, columns] @ weights
+        return np.where(rows.getnnz(1)[:, None], scores, popular)
+
+    return score
 
 
 def _sums(x: "csr_matrix") -> NDArray[np.float64]:
