@@ -14,7 +14,6 @@ from recsys.model import (
     Windows,
     folded,
     paddle,
-    unit_heads,
 )
 from recsys.parts.heads import Heads
 from recsys.parts.part import Asked
@@ -121,14 +120,6 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     alike = towers(np.ones_like(recency))
     np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)
     assert np.abs(ours[:, :5] - alike[:, :5]).max() > 1e-3
-
-
-def test_unit_heads_are_the_normalised_halves():
-    vectors = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
-    retrieval, rating = unit_heads(paddle.to_tensor(vectors))
-    for head, part in ((retrieval, vectors[:, :3]), (rating, vectors[:, 3:])):
-        expected = part / np.linalg.norm(part, axis=1, keepdims=True)
-        np.testing.assert_allclose(head.numpy(), expected, atol=1e-6)
 
 
 def test_the_tutorials_inputs_and_sizes(tower_pair):

@@ -176,6 +176,7 @@ def test_the_seed_decides_the_model(six, trained_once):
 
 
 def test_a_folder_and_nothing_to_resume_train_as_the_dataset_itself(tiny, tmp_path, shipped_once):
+    assert recommends(shipped_once.path)
     model = train_model(tiny, tmp_path / "resumed", TINY, resume=True)
     assert model.fingerprint == shipped_once.fingerprint
 
@@ -222,11 +223,6 @@ def test_nothing_in_the_model_folder_is_a_pickle(folder):
         elif file.is_file():
             assert not file.read_bytes().startswith(b"\x80"), file
     assert {f.name for f in folder.path.iterdir()} >= {"user_tower.pdiparams", "user_tower.json"}
-
-
-def test_the_folder_of_the_model_is_made(shipped_once):
-    assert shipped_once.path.parts[-2:] == ("a", "model")
-    assert recommends(shipped_once.path)
 
 
 def test_what_ships_has_learned_from_held_out_ratings_too(six):

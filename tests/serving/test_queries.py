@@ -19,7 +19,7 @@ def lift(recommender: Recommender, genre: str, **named) -> float:
     return float(np.mean(rise[True]) - np.mean(rise[False]))
 
 
-@pytest.mark.parametrize("genre", ["Animation", "Horror", "Western", "War", "Romance"])
+@pytest.mark.parametrize("genre", ["Animation", "Horror", "War"])
 def test_likes_raise_movies_of_their_kind(folder, exact, genre):
     movies = zip(folder.movies.ids.tolist(), folder.movies.genres, strict=True)
     some = tuple(movie_id for movie_id, genres in movies if genre in genres)[:4]
@@ -112,8 +112,10 @@ def test_a_known_users_profile_is_completed_unless_given(folder):
 
 @pytest.mark.parametrize("user_id", [0, 309, -1, 10**12])
 def test_an_unknown_user_is_an_error(folder, exact, user_id):
-    with pytest.raises(QueryError, match=f"user {user_id} is not one of the 308") as refused:
-        one(exact, UserQuery(user_id))
-    assert refused.value.fix == "user"
-    with pytest.raises(QueryError, match=f"user {user_id} is not one of the 308"):
-        predict(folder, np.array([1, user_id]), np.array([1, 1]))
+    for ask in (
+        lambda: one(exact, UserQuery(user_id)),
+        lambda: predict(folder, np.array([1, user_id]), np.array([1, 1])),
+    ):
+        with pytest.raises(QueryError, match=f"user {user_id} is not one of the 308") as refused:
+            ask()
+        assert refused.value.fix == "user"

@@ -76,12 +76,11 @@ def whole(small_split, tmp_path_factory) -> bytes:
 @pytest.mark.parametrize("damage", ["empty", "no zip", "half", "list", "flipped"])
 def test_a_damaged_checkpoint_is_refused_in_one_line(small_split, checkpoint, whole, damage):
     middle = len(whole) // 2
+    flipped = whole[:middle] + b"\xff" * 99 + whole[middle + 99 :]
+    damaged = {"empty": b"", "no zip": b"no zip", "half": whole[:middle], "flipped": flipped}
+    checkpoint.write_bytes(damaged.get(damage, whole))
     if damage == "list":
         np.savez(checkpoint, about=np.array("[]"))
-    else:
-        flipped = whole[:middle] + b"\xff" * 99 + whole[middle + 99 :]
-        damaged = {"empty": b"", "no zip": b"no zip", "half": whole[:middle], "flipped": flipped}
-        checkpoint.write_bytes(damaged[damage])
     with pytest.raises(ModelError, match=r"damaged checkpoint|other ratings") as refused:
         fit(*small_split[:2], ONE_EPOCH, checkpoint=checkpoint, resume=True)
     assert "\n" not in str(refused.value)
