@@ -7,6 +7,9 @@ vector weigh in the inner product, which is the score:
     rating     the predicted rating: 5 x cosine of the rating head and the rating factors, blended
     tutorial   5 x cosine of the rating head
     similar    the taste part of a movie; a dislike takes some of it away from relevance
+
+Likes and dislikes named with a query say what a user is fond of, not how high the user rates: of
+the predicted ratings they turn the factors' directions, and add or take away some of their taste.
 """
 
 import re
@@ -45,7 +48,7 @@ class UserQuery(NamedTuple):
 
     user_id: Id | None = None
     attributes: Mapping[str, str] | tuple[tuple[str, str], ...] = ()  # of the schema, by name
-    likes: tuple[Id, ...] = ()  # movie ids, each taken as rated highest
+    likes: tuple[Id, ...] = ()  # movie ids; what is near to them ranks higher
     dislikes: tuple[Id, ...] = ()  # what is near to them ranks lower
     rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) new to the model
     as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
@@ -186,11 +189,13 @@ class Users(NamedTuple):
     queries: list[UserQuery]  # completed with what the model knows
     asked: Asked
     slices: dict[str, Array]  # (B, size) each, not weighted yet
+    predicting: dict[str, Array]  # the same for predicted ratings, to which a like is no rating
 
     def vectors(self, question: str) -> Array:
         """(B, V) queries whose inner product with a movie is its score."""
         weights = self.model.weights[question]
-        used = {name: each for name, each in self.slices.items() if name in weights}
+        slices = self.predicting if question == "rating" else self.slices
+        used = {name: each for name, each in slices.items() if name in weights}
         return self.model.layout.queries(used, weights)
 
 
@@ -207,9 +212,16 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
         _set_profile(described, query.profile(), sides[row : row + 1])
         known = tuple(profile(described, sides[row]).items())
         completed.append(query._replace(attributes=known))
-    history, shown, rated = _histories(model, rows, completed)
-    asked = Asked.of(rows, sides, described, history, model.recency, shown, rated)
-    return Users(model, completed, asked, parts.users(model.arrays, asked))
+    history, named = _histories(model, rows, completed), _named(model, completed)
+    asked = Asked.of(rows, sides, described, history, model.recency, named)
+    slices = predicting = parts.users(model.arrays, asked)
+    if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
+        values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
+        history = history.updated(named._replace(values=values))
+        history, disliked = history.keep(history.values > 0), named.keep(named.values < 0)
+        asked = Asked.of(rows, sides, described, history, model.recency, disliked)
+        slices = parts.users(model.arrays, asked)
+    return Users(model, completed, asked, slices, predicting)
 
 
 def _set_profile(described: Attributes, given: Mapping[str, str], rows: NDArray[np.int64]) -> None:
@@ -243,53 +255,42 @@ def _user_rows(model: Model, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
     return rows
 
 
-def _histories(
-    model: Model, rows: NDArray[np.int64], queries: Sequence[UserQuery]
-) -> tuple[Interactions, Array, NDArray[np.bool_]]:
-    """Histories as of each query's time: what it names takes precedence over what was rated.
-
-    A dislike is no sighting: only the rating factors are told of it. A like is no rating: to the
-    factors it says only that the movie was rated. As a rating of 5 it would raise all the others,
-    for users name what they like best.
-
-    Returns:
-        (B rows) the histories; (N,) 0 for a dislike, else 1; (N,) False of a like.
-    """
+def _histories(model: Model, rows: NDArray[np.int64], queries: Sequence[UserQuery]) -> Interactions:
+    """(B rows) what was rated as of each query's time; ratings of the query take precedence."""
     history = model.history.take(rows)
     until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
-    named = [(owner, *each) for owner, query in enumerate(queries) for each in _named(model, query)]
-    user, movie, rating, time, shown, rated = np.array(named, np.float64).reshape(-1, 6).T
-    movies = len(model.vocabulary.movie_ids) + 1
-    known = history.owners * movies + history.indices
-    earlier = history.times <= until[history.owners]
-    history = history.keep(earlier & ~np.isin(known, user * movies + movie))
-    owners = np.concatenate([history.owners, user]).astype(np.int64)
-    columns = np.concatenate([history.indices, movie]).astype(np.int64)
-    values = np.concatenate([history.values, rating])
-    times = np.concatenate([history.times, time.astype(np.int64)])
-    order = np.lexsort((columns, owners))
-    ones = np.ones(len(history.values))
-    return (
-        Interactions.build(history.rows - 1, owners, columns, values, times),
-        np.concatenate([ones, shown])[order].astype(np.float32),
-        np.concatenate([ones, rated])[order] > 0,
-    )
+    history = history.keep(history.times <= until[history.owners])
+    inward = model.scale.inward
+    rated = [
+        {
+            movie: (float(inward(rating)), time)
+            for movie, rating, time in query.rated
+            if time <= last
+        }
+        for query, last in zip(queries, until.tolist(), strict=True)
+    ]
+    return history.updated(_interactions(model, rated))
 
 
-def _named(model: Model, query: UserQuery) -> list[tuple[int, float, int, int, int]]:
-    """What a query adds to the user's history.
+def _named(model: Model, queries: Sequence[UserQuery]) -> Interactions:
+    """(B rows) 1 for each like, -1 for each dislike."""
+    signs = [
+        dict.fromkeys(query.likes, (1.0, NOW)) | dict.fromkeys(query.dislikes, (-1.0, NOW))
+        for query in queries
+    ]
+    return _interactions(model, signs)
 
-    Returns:
-        (movie row, rating, time, 0 for a dislike, 0 for a like that is no rating) each.
-    """
-    found = {}
-    for movie, rating, time in query.rated:
-        if query.as_of is None or time <= query.as_of:
-            found[movie] = (float(model.scale.inward(rating)), time, 1, 1)
-    found |= {movie: (MAX_RATING, NOW, 1, 0) for movie in query.likes}
-    found |= {movie: (MIN_RATING, NOW, 0, 1) for movie in query.dislikes}
-    rows = model.vocabulary.movie_rows(list(found)).tolist()
-    return [(row, *more) for row, more in zip(rows, found.values(), strict=True) if row]
+
+def _interactions(model: Model, found: Sequence[Mapping[Id, tuple[float, int]]]) -> Interactions:
+    """Values and times by row and movie; without movies that the model does not know."""
+    entries = [
+        (owner, row, *entry)
+        for owner, each in enumerate(found)
+        if each
+        for row, entry in zip(model.vocabulary.movie_rows(list(each)), each.values(), strict=True)
+        if row
+    ]
+    return Interactions.build(len(found) - 1, *np.array(entries, np.float64).reshape(-1, 4).T)
 
 
 def predict(

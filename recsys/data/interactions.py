@@ -102,6 +102,20 @@ class Interactions(NamedTuple):
         columns = (self.indices[mask], self.values[mask], self.times[mask])
         return Interactions(before[self.indptr], *columns)
 
+    def updated(self, newer: "Interactions") -> "Interactions":
+        """With newer entries in the place of those that the same rows have of the same movies."""
+        if not len(newer.indices):
+            return self
+        before, after = (each.owners << 32 | each.indices for each in (self, newer))
+        kept = self.keep(~np.isin(before, after))
+        return Interactions.build(
+            self.rows - 1,
+            np.append(kept.owners, newer.owners),
+            np.append(kept.indices, newer.indices),
+            np.append(kept.values, newer.values),
+            np.append(kept.times, newer.times),
+        )
+
     def transposed(self, columns: int) -> tuple["Interactions", NDArray[np.int64]]:
         """Who rated each of `columns` movies, and (N,) the order that sorts entries by movie."""
         by_movie = self.matrix(columns, np.arange(len(self.indices))).tocsc()

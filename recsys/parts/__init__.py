@@ -10,7 +10,7 @@ question.
     heads      retrieval, rating   the user tower, folded into tables
     ease       ease                a shallow autoencoder of the history, and the profile
     factors    factors             Gaussian posterior of the history, profile as prior
-    taste      taste               what is disliked; the slice that `similar` asks by
+    taste      taste               what is named with a query; the slice that `similar` asks by
     content                        no part: what a movie's content says of all slices
 
 Arrays have names PART/NAME. A new part is a class as `recsys.parts.part.Part` has it, in a file of
@@ -42,7 +42,7 @@ PARTS: tuple[Part, ...] = (Heads(), Ease(), Factors(), Taste())
 Weights = Mapping[str, float]  # of slices
 QUESTIONS: dict[str, Weights] = {  # what a score is made of, until held-out ratings say more
     "relevance": {"retrieval": 1 / 3.7, "rating": 0.7 / 3.7, "ease": 2 / 3.7, "taste": -0.05},
-    "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9},
+    "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9, "taste": -0.1},
     "tutorial": {"rating": MAX_RATING},
     "similar": {"taste": 1.0},
 }
@@ -59,7 +59,7 @@ def questions(rated: bool = True) -> dict[str, Weights]:
     kept = {
         question: {name: weight for name, weight in weights.items() if name not in RATINGS}
         for question, weights in QUESTIONS.items()
-        if not set(weights) <= set(RATINGS)
+        if question in ("relevance", "similar")
     }
     total = sum(weight for weight in kept["relevance"].values() if weight > 0)
     scaled = {n: w / total if w > 0 else w for n, w in kept["relevance"].items()}

@@ -36,6 +36,7 @@ SOLVED = 1 << 20  # numbers of the matrices inverted at once
 FEATURE_SCALE = 0.3  # of user features; with the ridge, the prior of their weights
 START = 0.44  # standard deviation of the first movie factors, of standardised ratings
 VARIANCE = 0.16  # of the first prior
+LIKED = 1.0  # standard deviations of ratings that a like is above what was expected
 NOISE = 0.01  # variance of a standardised rating, at least
 YEAR_BUMPS = 10  # features of a movie's year
 POWER_ITERATIONS = 5  # of the singular vectors
@@ -78,15 +79,15 @@ class Factors:
         return sweeps.arrays()
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
-        """What is no rating counts in the prior only."""
+        """Likes and dislikes named with a query turn the factors only; the bias stays."""
         precision, mean, scale, radius = tables["noise"].tolist()
-        history = asked.history.keep(asked.rated)
-        sums = asked.history.dot(tables["basis"], 1.0)
+        history = asked.history
+        sums = history.dot(tables["basis"], 1.0)
         features = np.hstack(
             [
                 np.ones((history.rows, 1)),
                 *profile_features(asked.described, asked.attributes),
-                implicit_features(sums, asked.history.counts, tables["centre"]),
+                implicit_features(sums, history.counts, tables["centre"]),
             ]
         )
         prior = features @ tables["weights"]
@@ -95,7 +96,15 @@ class Factors:
         found = np.empty(prior.shape)  # (B, d) posterior means [p, a]
         for block, part, values in blocks(history, scores, prior.shape[1]):
             equations = terms.equations(part, values)
-            found[block] = posterior(*equations, prior[block], tables["variance"], precision)[0]
+            solved = posterior(*equations, prior[block], tables["variance"], precision)
+            found[block] = solved[0]
+            if asked.named is not None:
+                for row in block.start + np.flatnonzero(asked.named.counts[block]):
+                    movies, signs, _ = asked.named.of(row)
+                    factors = tables["means"][movies, :-1]
+                    spread = solved[1][row - block.start, :-1, :-1] @ factors.T  # (D, N)
+                    products = factors @ spread + np.eye(len(signs)) / precision
+                    found[row, :-1] += spread @ np.linalg.solve(products, LIKED * signs)
         ones = np.full((len(found), 1), scale)
         offset = mean + scale * found[:, -1:]
         whole = np.hstack([scale * found[:, :-1], ones, offset])

@@ -39,9 +39,8 @@ class Heads:
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
         history, found = asked.history, {}
-        halves = zip(
-            self.slices, np.split(total, 2, axis=1), (asked.recent, asked.shown), strict=True
-        )
+        weights_of = (asked.recent, np.ones_like(asked.recent))
+        halves = zip(self.slices, np.split(total, 2, axis=1), weights_of, strict=True)
         for number, (name, half, weights) in enumerate(halves):
             columns = slice(number * half.shape[1], (number + 1) * half.shape[1])
             scaled = channel_values(history.values, weights, history.owners, history.rows)

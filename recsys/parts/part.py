@@ -82,9 +82,8 @@ class Asked(NamedTuple):
     described: Attributes  # whose rows `attributes` are
     history: Interactions  # B rows, in the order of the users
     recency: Recency
-    recent: Array  # (N,) weights of the history by recency; 0 for dislikes
-    shown: Array  # (N,) 1, or 0 for dislikes named with a query: they are no sighting
-    rated: NDArray[np.bool_]  # (N,) False of likes named with a query: they are no rating
+    recent: Array  # (N,) weights of the history by recency
+    named: Interactions | None = None  # B rows: 1 of a like named with the query, -1 of a dislike
 
     @classmethod
     def of(
@@ -94,16 +93,12 @@ class Asked(NamedTuple):
         described: Attributes,
         history: Interactions,
         recency: Recency = NO_RECENCY,
-        shown: Array | None = None,
-        rated: NDArray[np.bool_] | None = None,
+        named: Interactions | None = None,
     ) -> "Asked":
-        """With weights by recency, 0 of dislikes; all is shown and rated if not given."""
-        shown = np.ones(len(history.values), np.float32) if shown is None else shown
-        rated = np.ones(len(shown), bool) if rated is None else rated
-        seen, recent = shown > 0, shown.copy()
-        recent[seen] = recency.by_user(history.owners[seen], history.times[seen])
+        """With weights by recency."""
+        recent = recency.by_user(history.owners, history.times)
         sides = attributes.astype(np.int64, copy=False)
-        return cls(user_rows, sides, described, history, recency, recent, shown, rated)
+        return cls(user_rows, sides, described, history, recency, recent, named)
 
     def sides(self) -> list[tuple[Attribute, NDArray[np.int64]]]:
         """Each attribute with the users' (B, width) rows of it."""

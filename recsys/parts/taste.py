@@ -3,7 +3,7 @@
 A movie's ratings less the biases of their users and of the movie, shrunk where they are few, cut
 to the largest singular vectors (their cosine is the adjusted cosine of Sarwar et al., "Item-based
 collaborative filtering recommendation algorithms", WWW 2001), beside the largest directions of its
-content. `similar` asks for it, and a dislike takes it away; a user has none else.
+content. `similar` asks for it; of a user it has only the likes and dislikes named with a query.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ BIAS_ROUNDS = 15
 
 
 class Taste:
-    """(M + 1, T) movies of length 1; of a user the sum of the movies that the query dislikes."""
+    """(M + 1, T) movies of length 1; of a user the dislikes less the likes."""
 
     name = "taste"
     slices: tuple[str, ...] = ("taste",)
@@ -54,12 +54,13 @@ class Taste:
         return {"taste": unit(np.hstack([unit(likes.right * likes.values), weight * content]))}
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
-        """(B, T) the sum of what each query's dislikes are."""
-        disliked = asked.history.keep(asked.shown == 0)
-        if not len(disliked.indices):
+        """(B, T) the sum of what each query's dislikes are, less that of its likes."""
+        named = asked.named
+        if named is None or not len(named.indices):
             return {}
-        total = np.zeros((disliked.rows, tables["taste"].shape[1]), np.float32)
-        np.add.at(total, disliked.owners, unit(tables["taste"][disliked.indices]))
+        total = np.zeros((named.rows, tables["taste"].shape[1]), np.float32)
+        signed = -named.values[:, None] * unit(tables["taste"][named.indices])
+        np.add.at(total, named.owners, signed)
         return {"taste": total}
 
 

@@ -79,7 +79,7 @@ class Validation:
             ratings = outward(np.clip(ratings, MIN_RATING, MAX_RATING))
             found = rating_metrics(self._held_out.user_ids, outward(true), ratings)
             metrics = {name: each.value for name, each in found.items()}
-            metrics["weights"] = {"rating": weights}
+            metrics["weights"] = {"rating": {**self._questions["rating"], **weights}}
         if self.task is not None:
             metrics["ndcg@10"] = self._ndcg(self._fixed | users, self._movies | movies)
         return metrics

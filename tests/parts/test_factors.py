@@ -102,8 +102,15 @@ def test_any_scale_of_ratings_gives_the_same_predictions(world, tables):
     np.testing.assert_allclose(again, (predicted(world, tables) - 1) * 25, atol=0.05)
 
 
-def posterior_mean(world: World, tables, row: int, rated: np.ndarray) -> np.ndarray:
-    """(d,) [p, a] of a user, all terms written out from full covariances."""
+class Exact(NamedTuple):
+    """A user's Gaussian posterior of [p, a]."""
+
+    mean: np.ndarray  # (d,)
+    precision: np.ndarray  # (d, d)
+
+
+def posterior(world: World, tables, row: int) -> Exact:
+    """All terms written out from full covariances."""
     precision, mean, scale, _ = tables["noise"]
     d = OPTIONS.factor_dimension + 1
     movies, ratings, _ = world.data.history.of(row)
@@ -111,7 +118,7 @@ def posterior_mean(world: World, tables, row: int, rated: np.ndarray) -> np.ndar
     up, across = np.triu_indices(d)
     full[:, up, across] = full[:, across, up] = tables["moments"]
     matrix, right = np.diag(1 / tables["variance"]), np.zeros(d)
-    for movie, rating in zip(movies[rated], ratings[rated], strict=True):
+    for movie, rating in zip(movies, ratings, strict=True):
         matrix = matrix + precision * full[movie]
         f = np.append(tables["means"][movie, :-1], 1)
         right = right + precision * (f * (rating - mean) / scale - tables["crosses"][movie])
@@ -120,30 +127,36 @@ def posterior_mean(world: World, tables, row: int, rated: np.ndarray) -> np.ndar
     coordinates = tables["basis"][movies].sum(0) / np.sqrt(len(movies))
     implicit = np.append(coordinates, 0.3 * np.log(len(movies))) - tables["centre"]
     prior = np.concatenate([[1], *profile, implicit]) @ tables["weights"]
-    return np.linalg.solve(matrix, prior / tables["variance"] + right)
+    return Exact(np.linalg.solve(matrix, prior / tables["variance"] + right), matrix)
 
 
-@pytest.mark.parametrize("share", [1, 0.5, 0])
-def test_the_posterior_is_what_plain_algebra_gives(world, tables, share):
-    """The inner product is the rating; a movie named without a rating counts in the prior only."""
-    _, mean, scale, radius = tables["noise"]
-    count = world.data.history.counts[9]
-    rated = np.arange(count) < share * count
-    p = posterior_mean(world, tables, 9, rated)
-    movies = tables["means"].astype(float)
-    ratings = mean + scale * (movies[:, :-1] @ p[:-1] + movies[:, -1] + p[-1])
-    user = users_of(world, tables, [9], rated=rated)[0]
-    np.testing.assert_allclose((tables["factors"] @ user)[1:], ratings[1:], atol=1e-3)
-    np.testing.assert_allclose(tables["factors"][1:, -1], 1 / radius, rtol=1e-6)
+def ratings_of(tables, user: np.ndarray) -> np.ndarray:
+    """(M,) predictions for a user [p, a]."""
+    _, mean, scale, _ = tables["noise"]
+    movies = tables["means"][1:].astype(float)
+    return mean + scale * (movies[:, :-1] @ user[:-1] + movies[:, -1] + user[-1])
 
 
-def test_what_was_not_rated_may_have_any_rating(world, tables):
-    history = world.data.history.take(np.array([3]))
-    some = np.arange(len(history.values)) > 0
-    values = np.where(some, history.values, 5).astype(np.float32)
-    pair = (history, history._replace(values=values))
-    one, same = (users_of(world, tables, [3], history=h, rated=some) for h in pair)
-    np.testing.assert_array_equal(one, same)
+def test_the_posterior_is_what_plain_algebra_gives(world, tables):
+    """The inner product is the rating."""
+    user = users_of(world, tables, [9])[0]
+    expected = ratings_of(tables, posterior(world, tables, 9).mean)
+    np.testing.assert_allclose((tables["factors"] @ user)[1:], expected, atol=1e-3)
+    np.testing.assert_allclose(tables["factors"][1:, -1], 1 / tables["noise"][3], rtol=1e-6)
+
+
+def test_a_like_or_dislike_turns_the_factors_and_leaves_the_bias(world, tables):
+    """Each is a rating one standard deviation off what was expected, of unknown level."""
+    before = posterior(world, tables, 9)
+    named = Interactions.build(1, [1, 1], [4, 7], [1, -1])
+    factors = tables["means"][[4, 7], :-1].astype(float)
+    moments = np.linalg.inv(np.linalg.inv(before.precision)[:-1, :-1])
+    moments += tables["noise"][0] * factors.T @ factors
+    turned = np.linalg.solve(moments, tables["noise"][0] * factors.T @ [1, -1])
+    expected = ratings_of(tables, before.mean + np.append(turned, 0))
+    plain, user = users_of(world, tables, [8, 9], named=named)
+    np.testing.assert_allclose((tables["factors"] @ user)[1:], expected, atol=1e-3)
+    np.testing.assert_allclose(plain, users_of(world, tables, [8])[0], atol=1e-4)
 
 
 def test_the_same_is_learned_again_and_nearly_the_same_in_small_blocks(world, tables, monkeypatch):

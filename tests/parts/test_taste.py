@@ -46,12 +46,9 @@ def test_content_brings_movies_near_as_far_as_it_weighs():
     assert likeness[2] > 0.85
 
 
-def test_a_user_is_what_the_query_dislikes():
-    """The first user dislikes movies 1 and 3, the second one likes what they rated."""
+def test_a_user_is_what_the_query_dislikes_less_what_it_likes():
     table, known = tastes(), data()
-    history = known.history.take(np.array([2, 3]))
-    shown = np.where((history.owners == 0) & (history.indices != 2), 0, 1).astype(np.float32)
-    query = asked(known, np.array([2, 3]), shown=shown)
-    found = Taste().users({"taste": table}, query)["taste"]
-    np.testing.assert_allclose(found, [table[1] + table[3], 0 * table[1]], atol=1e-6)
+    named = Interactions.build(1, [0, 0, 0], [1, 3, 4], [-1, -1, 1])
+    found = Taste().users({"taste": table}, asked(known, np.array([2, 3]), named=named))["taste"]
+    np.testing.assert_allclose(found, [table[1] + table[3] - table[4], 0 * table[1]], atol=1e-6)
     assert Taste().users({"taste": table}, asked(known, np.array([2, 3]))) == {}

@@ -90,11 +90,30 @@ def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact
         query = UserQuery(likes=(1, 2), dislikes=(movie_id,))
         asked = users_of(folder, [query]).asked
         place = asked.history.indices == row
-        assert not asked.recent[place].any()
-        assert not asked.shown[place].any()
+        assert not place.any()
         nearest = np.argsort(-(taste @ taste[row - 1]))[:10]
         change = published @ (vectors_of(folder, query)[0] - before)
         assert change[nearest].max() <= 1e-5, movie_id
+
+
+@pytest.mark.parametrize("before", [UserQuery(), UserQuery(11), UserQuery(likes=(1, 2))])
+def test_a_like_raises_its_nearest_and_a_dislike_lowers_it_and_hardly_anything_else(folder, before):
+    """For every movie, nearest in taste; of predicted ratings."""
+    taste = unit(np.array(folder.table("taste/taste")[1:]))
+    likeness = taste @ taste.T
+    np.fill_diagonal(likeness, -1)
+    every, known = np.arange(MOVIES), folder.vocabulary.movie_ids.tolist()
+    others = ~np.isin(known, before.likes)
+    named = [
+        [before._replace(likes=(*before.likes, each)) for each in known],
+        [before._replace(dislikes=(each,)) for each in known],
+    ]
+    movies = catalogue(folder).vectors.T
+    (level,) = users_of(folder, [before]).vectors("rating") @ movies
+    for sign, queries in zip((1, -1), named, strict=True):
+        change = sign * (users_of(folder, queries).vectors("rating") @ movies - level)
+        assert change[every, likeness.argmax(1)][others].min() > 0
+        assert np.abs(change[others]).mean(1).max() < 0.1
 
 
 def test_a_known_users_profile_is_completed_unless_given(folder):

@@ -103,8 +103,10 @@ def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarra
     rows = batch.candidates[batch.columns].astype(np.int32)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     history = Interactions(offsets, rows, batch.ratings, np.zeros(len(rows), np.int64))
-    asked = Asked.of(batch.user_rows, batch.attributes, MOVIELENS, history)
-    asked = asked._replace(recent=batch.recent, shown=batch.shown)
+    shown = batch.shown > 0
+    assert not batch.recent[~shown].any()
+    asked = Asked.of(batch.user_rows, batch.attributes, MOVIELENS, history.keep(shown))
+    asked = asked._replace(recent=batch.recent[shown])
     arrays = step.arrays()
     slices = parts.users(arrays, asked), parts.movies(arrays)
     users, movies = (np.hstack([each["retrieval"], each["rating"]]) for each in slices)

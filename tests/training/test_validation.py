@@ -74,7 +74,7 @@ def test_metrics_are_those_computed_by_hand(trained):
     gains = [1.0 if score[0, 2] > score[0, 3] else 1 / np.log2(3)]
     gains += [1.0 if score[1, 3] > score[1, 1] else 1 / np.log2(3)]
     found = judged(trained, HELD_OUT)
-    expected = {"rating": 5 * weight, "factors": 1 - weight}
+    expected = {"rating": 5 * weight, "factors": 1 - weight, "taste": -0.1}
     assert found["weights"]["rating"] == pytest.approx(expected, abs=1e-5)
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
     assert found["mae"] == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
