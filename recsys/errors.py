@@ -5,9 +5,9 @@ from collections.abc import Sequence
 QUOTED = 80  # characters of a found value that a message repeats at most
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = QUOTED) -> str:
     """A found text, and not all of a long one."""
-    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def quoted(text: str) -> str:

@@ -12,12 +12,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach 
 
 
 @click.group(
-    cls=Commands,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "RECSYS",
-        "max_content_width": 100,
-    },
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="recsys")
 def cli() -> None:

@@ -1,34 +1,19 @@
 """The commands that answer: recommend, similar, predict."""
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from recsys.cli.build import Load, Publishing, published
-from recsys.cli.options import (
-    File,
-    Parsed,
-    Source,
-    Wanted,
-    address_options,
-    age_of,
-    as_of_option,
-    gender_of,
-    grouped,
-    job_of,
-    model_option,
-    name_and_value,
-    option,
-    store_at,
-    texts,
-    whole_number,
-)
+from recsys.cli import options
+from recsys.cli.build import Publishing, publish, published
+from recsys.cli.options import File, Parsed, Source, Wanted, argument, command, grouped, option
 from recsys.cli.output import Answer, Output, csv_line, print_lines
-from recsys.cli.prompt import command, error_line, log, refuse_beside
+from recsys.cli.prompt import error_line, log, refuse_beside
 from recsys.errors import DataError, quoted
 from recsys.serving import RankBy
 
@@ -42,7 +27,8 @@ if TYPE_CHECKING:
     from recsys.serving.catalogue import Catalogue, Store
     from recsys.serving.model_folder import Model
 
-T = TypeVar("T")
+    Ids = tuple[Id, ...]  # of a user, or of a user and a movie
+    ReadAll = Callable[[], Catalogue | None]  # the movies that are published
 
 
 @dataclass(frozen=True)
@@ -51,36 +37,32 @@ class Profile:
 
     user: str | None = option("A user of the training data.", "-u", "--user", metavar="ID")
     age: str | None = option(
-        "Years, or a bracket such as 25-34.", "-a", "--age", type=Parsed("years", age_of)
+        "Years, or a bracket such as 25-34.", "-a", "--age", type=Parsed("years", options.age_of)
     )
-    gender: str | None = option("F or M.", "-g", "--gender", type=Parsed("F|M", gender_of))
-    job: str | None = option("0 to 20, or its name.", "-j", "--job", type=Parsed("job", job_of))
+    gender: str | None = option("F or M.", "-g", "--gender", type=Parsed("F|M", options.gender_of))
+    job: str | None = option(
+        "0 to 20, or its name.", "-j", "--job", type=Parsed("job", options.job_of)
+    )
     user_attribute: tuple[tuple[str, str], ...] = option(
         "What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
         default=(),
-        type=Parsed("name=value", name_and_value),
+        type=Parsed("name=value", options.name_and_value),
     )
-    like: tuple[str, ...] = texts("A movie the user likes, by title or id; repeat it.")
-    dislike: tuple[str, ...] = texts("One the user does not like; repeat it.")
+    like: tuple[str, ...] = options.texts("A movie the user likes, by title or id; repeat it.")
+    dislike: tuple[str, ...] = options.texts("One the user does not like; repeat it.")
 
     def query(self, model: "Model", as_of: int | None) -> "UserQuery":
-        """
-        Raises:
-            click.UsageError: no user id, or a movie is liked and disliked.
-            QueryError: there is no such movie, or there are several.
-        """
+        """The query, with ids of users and movies that the model knows."""
         from recsys.infer import UserQuery
 
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
+        given = [(name, text) for name, text in profile.items() if text is not None]
         query = UserQuery(
             None if self.user is None else typed_user(model, self.user),
             likes=tuple(typed_movie(model, text) for text in self.like),
             dislikes=tuple(typed_movie(model, text) for text in self.dislike),
             as_of=as_of,
-            attributes=(
-                *((name, text) for name, text in profile.items() if text is not None),
-                *self.user_attribute,
-            ),
+            attributes=(*given, *self.user_attribute),
         )
         if both := set(query.likes) & set(query.dislikes):
             titles = ", ".join(title_of(model, each) or str(each) for each in sorted(both))
@@ -88,37 +70,27 @@ class Profile:
         return query
 
 
-@command()
-@grouped(Profile, "profile")
-@click.option(
-    "--users", type=File(), help="'all', or a file of user ids (- for stdin), for many at once."
-)
-@grouped(Output, "output")
-@click.option(
-    "--rank-by",
-    type=click.Choice(get_args(RankBy)),
-    default=get_args(RankBy)[0],
-    show_default=True,
-    help="Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
-    "tutorial's 5 x cosine.",
-)
-@as_of_option
-@click.option("--include-seen", is_flag=True, help="Also movies the user has rated.")
-@grouped(Wanted, "wanted")
-@click.option("-i", "--load-first", is_flag=True, help="Publish the model's movies first.")
-@model_option
-@address_options
+@command
 def recommend(
-    profile: Profile,
-    users: str | None,
-    output: Output,
-    rank_by: RankBy,
-    as_of: int | None,
-    include_seen: bool,
-    wanted: Wanted,
-    load_first: bool,
-    model: str,
-    address: "MilvusAddress",
+    profile: Profile = grouped(Profile),
+    users: str | None = option(
+        "'all', or a file of user ids (- for stdin), for many at once.", type=File()
+    ),
+    output: Output = grouped(Output),
+    rank_by: RankBy = option(
+        "Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
+        "tutorial's 5 x cosine.",
+        default=get_args(RankBy)[0],
+        type=click.Choice(get_args(RankBy)),
+    ),
+    as_of: int | None = options.AS_OF,
+    include_seen: bool = option("Also movies the user has rated.", default=False),
+    wanted: Wanted = grouped(Wanted),
+    load_first: bool = option(
+        "Publish the model's movies first.", "-i", "--load-first", default=False
+    ),
+    model: str = options.MODEL,
+    address: "MilvusAddress" = options.ADDRESS,
 ) -> None:
     """Recommend movies to a user, a profile, a few likes, or many users at once.
 
@@ -137,46 +109,41 @@ def recommend(
         refuse_beside("--exact", "load_first")
     format = output.format_of(many=users is not None)
     folder = load_model(model)
-    query, unknown = profile.query(folder, as_of), 0
+    query = profile.query(folder, as_of)
+    asked: list[Ids] = []
     queries = [query]
     if users is not None:
         if profile != Profile():
             given = "-u, -a, -g, -j, --user-attribute, --like and --dislike"
             raise click.UsageError(f"--users goes without {given}")
-        known, unknown = listed_users(folder.vocabulary, users)
-        queries = [query._replace(user_id=each) for each in known]
+        ids = folder.vocabulary.user_ids
+        every = users == "all"
+        asked = [(each,) for each in ids.tolist()] if every else listed(users, [ids], "a user id")
+        known = known_of(folder.vocabulary, asked)
+        queries = [query._replace(user_id=user_id) for (user_id,) in known]
     filter = wanted.filter(folder.vocabulary)
-    if load_first:
-        load = Load.of(folder, Publishing(), Source())
-        with store_at(address, make=True) as store:
-            done = load.publish(store)
-            log(f"published {done.count} movies of model {done.model}")
+    if load_first and (done := publish(folder, Publishing(), Source(), address)):
+        log(f"published {done.count} movies of model {done.model}")
     hits = len(queries) * output.k if users else 0
-    with _searched(output.exact, folder, address, hits) as (searched, count):
-        recommender, k = Recommender(folder, searched), min(output.k, count)
-        found = recommender.recommend(
-            queries, k, rank_by=rank_by, filter=filter, include_seen=include_seen
+    with _searched(output.exact, folder, address, hits) as (searched, count, _):
+        found = Recommender(folder, searched).recommend(
+            queries, min(output.k, count), rank_by=rank_by, filter=filter, include_seen=include_seen
         )
         titles = {each: title_of(folder, each) for each in query.likes + query.dislikes}
         answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(folder, answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
-    if unknown:
+    if users is not None and len(queries) < len(asked):
         raise click.exceptions.Exit(1)
 
 
-@command()
-@click.argument("movie")
-@grouped(Output, "output")
-@grouped(Wanted, "wanted")
-@model_option
-@address_options
+@command
 def similar(
-    movie: str,
-    output: Output,
-    wanted: Wanted,
-    model: str,
-    address: "MilvusAddress",
+    movie: str = argument(),
+    output: Output = grouped(Output),
+    wanted: Wanted = grouped(Wanted),
+    model: str = options.MODEL,
+    address: "MilvusAddress" = options.ADDRESS,
 ) -> None:
     """Movies that the same users like as they like MOVIE, a title or an id.
 
@@ -188,20 +155,8 @@ def similar(
     format = output.format_of(many=False)
     folder = load_model(model)
     filter = wanted.filter(folder.vocabulary)
-    with _searched(output.exact, folder, address) as (store, count):
-
-        def others() -> "Catalogue | None":
-            from recsys.milvus_store import MilvusStore
-
-            if not isinstance(store, MilvusStore):
-                return None
-            movie_id = typed_id(folder.vocabulary.movie_ids, movie.strip().removeprefix("id:"))
-            with suppress(KeyError):
-                if movie_id is not None:
-                    return store.take([movie_id])
-            return store.read_all()
-
-        movie_id = typed_movie(folder, movie, others)
+    with _searched(output.exact, folder, address) as (store, count, read_all):
+        movie_id = typed_movie(folder, movie, read_all)
         found = Recommender(folder, store).similar(movie_id, min(output.k, count), filter)
         title = store.take([movie_id]).titles[0]
     log(f"near to {title} (id {movie_id})")
@@ -209,22 +164,16 @@ def similar(
     output.write(_logged(folder, answers), format, 1, folder)
 
 
-@command()
-@click.option("-u", "--user", metavar="ID", help="A user of the training data.")
-@click.option("-m", "--movie", help="A movie, by title or id.")
-@click.option(
-    "--pairs", type=File(), help="A CSV of user_id,movie_id ('-', the default, is stdin)."
-)
-@as_of_option
-@model_option
-@address_options
+@command
 def predict(
-    user: str | None,
-    movie: str | None,
-    pairs: str | None,
-    as_of: int | None,
-    model: str,
-    address: "MilvusAddress",
+    user: str | None = option("A user of the training data.", "-u", "--user", metavar="ID"),
+    movie: str | None = option("A movie, by title or id.", "-m", "--movie"),
+    pairs: str | None = option(
+        "A CSV of user_id,movie_id ('-', the default, is stdin).", type=File()
+    ),
+    as_of: int | None = options.AS_OF,
+    model: str = options.MODEL,
+    address: "MilvusAddress" = options.ADDRESS,
 ) -> None:
     """Predict ratings of users for movies, on the scale of the data; prints CSV.
 
@@ -241,30 +190,32 @@ def predict(
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
+    vocabulary = folder.vocabulary
     new: Catalogue | None = None
 
     def others() -> "Catalogue | None":
         nonlocal new
         from recsys.milvus.client import Missing
 
-        with suppress(Missing), store_at(address) as store:
+        with suppress(Missing), options.store_at(address) as store:
             new = published(folder, store)
         return new
 
-    vocabulary = folder.vocabulary
+    asked: list[Ids] = []
     if user is not None and movie is not None:
-        asked = known = [(typed_user(folder, user), typed_movie(folder, movie, others))]
+        asked += [(typed_user(folder, user), typed_movie(folder, movie, others))]
+        known = asked
     else:
-        expected = "user_id,movie_id"
-        asked = listed(pairs or "-", lambda line: typed_pair(vocabulary, line), expected)
+        ids = [vocabulary.user_ids, vocabulary.movie_ids]
+        asked = listed(pairs or "-", ids, "user_id,movie_id")
         if not vocabulary.movie_rows([movie_id for _, movie_id in asked]).all():
             others()
-        known = known_pairs(vocabulary, asked, new)
+        known = known_of(vocabulary, asked, new)
     ratings = predicted(folder, [u for u, _ in known], [m for _, m in known], as_of, new)
     if user is not None:
         movie_id = known[0][1]
         log(f"of user {user} for {title_of(folder, movie_id, new)} (id {movie_id})")
-    rows = [(u, m, f"{r:.4f}") for (u, m), r in zip(known, ratings, strict=True)]
+    rows = [(*pair, f"{rating:.4f}") for pair, rating in zip(known, ratings, strict=True)]
     print_lines(csv_line(row) for row in [("user_id", "movie_id", "rating"), *rows])
     if len(known) < len(asked):
         raise click.exceptions.Exit(1)
@@ -273,8 +224,8 @@ def predict(
 @contextmanager
 def _searched(
     exact: bool, folder: "Model", address: "MilvusAddress", hits: int = 0
-) -> Iterator[tuple["Store", int]]:
-    """What is searched, and how many movies it holds.
+) -> "Iterator[tuple[Store, int, ReadAll]]":
+    """What is searched, how many movies it holds, and what reads those of Milvus.
 
     That is Milvus, opened for this model; or with `exact` the model's own movies, compared one by
     one. Where more `hits` are wanted than Milvus holds movies, and its index is exact, all movies
@@ -284,16 +235,14 @@ def _searched(
         from recsys.infer import catalogue
 
         movies = catalogue(folder)
-        yield movies, len(movies)
+        yield movies, len(movies), lambda: None
         return
-    with store_at(address) as store:
+    with options.store_at(address) as store:
         opened = store.open(folder.fingerprint)
         if not opened.is_current:
             log(f"another model is published; this one, {opened.model}, answers from what is kept")
-        if opened.index.exact and hits > opened.count:
-            yield store.read_all(), opened.count
-        else:
-            yield store, opened.count
+        at_once = opened.index.exact and hits > opened.count
+        yield store.read_all() if at_once else store, opened.count, store.read_all
 
 
 def _logged(folder: "Model", answers: Iterable[Answer]) -> Iterator[Answer]:
@@ -318,43 +267,26 @@ def typed_id(known: "NDArray", text: str) -> "Id | None":
     """What is typed as an id of the kind that the known ones are; None where it is none."""
     from recsys.data.ids import is_text
 
-    return (text.strip() or None) if is_text(known) else whole_number(text)
+    return (text.strip() or None) if is_text(known) else options.whole_number(text)
 
 
 def typed_user(folder: "Model", text: str) -> "Id":
-    """A user id as typed, of the kind that the model's are.
-
-    Raises:
-        click.UsageError: it is none.
-    """
+    """A user id as typed, of the kind that the model's are."""
     user_id = typed_id(folder.vocabulary.user_ids, text)
     if user_id is None:
         raise click.UsageError(f"{quoted(text)} is not a user id, a whole number")
     return user_id
 
 
-def typed_movie(
-    folder: "Model", text: str, others: "Callable[[], Catalogue | None]" = lambda: None
-) -> "Id":
-    """The id of the movie that a title or id names.
-
-    Args:
-        others: called where the model knows no such movie, for published ones.
-
-    Raises:
-        AmbiguousTitle: several movies have such a title; they are listed, the most rated first.
-        UnknownMovie: none has.
-    """
+def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) -> "Id":
+    """The id of the movie that a title or id names: the model's, or another that is published."""
     from recsys.data.titles import UnknownMovie, find
 
-    movies, vocabulary = folder.movies, folder.vocabulary
+    movies = folder.movies
 
     def rated() -> list[int]:
-        import numpy as np
-
-        rows = vocabulary.movie_rows(movies.ids)
-        counts = np.bincount(folder.history.indices, minlength=int(rows.max(initial=0)) + 1)
-        return counts[rows].tolist()
+        counts = Counter(folder.history.indices.tolist())
+        return [counts[row] for row in folder.vocabulary.movie_rows(movies.ids).tolist()]
 
     try:
         known = " the model was trained on"
@@ -374,23 +306,24 @@ def title_of(folder: "Model", movie_id: "Id", others: "Catalogue | None" = None)
     return folder.movies.titles[row - 1] if row else None
 
 
-def listed(path: str, read: "Callable[[str], T | None]", expected: str) -> "list[T]":
-    """What the lines of a file are (- is stdin); a first line of names is passed over.
+def listed(path: str, kinds: "Sequence[NDArray]", expected: str) -> "list[Ids]":
+    """The ids in each line of a file (- is stdin); a first line of names is passed over.
 
-    Raises:
-        DataError: the file cannot be read, or a line is not what is expected.
+    Args:
+        kinds: known ids like those in a line, which has commas between several.
     """
-    found: list[T] = []
+    found = []
     try:
         with click.open_file(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(map(str.strip, file), 1):
                 if number == 1 and line.partition(",")[0] == "user_id":
                     continue
-                value = read(line)
-                if value is None:
+                cells = next(csv.reader([line]), []) if len(kinds) > 1 else [line]
+                ids = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
+                if len(cells) != len(kinds) or None in ids:
                     cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
                     raise DataError(cause, "fix the line")
-                found.append(value)
+                found.append(tuple(each for each in ids if each is not None))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not text in UTF-8", "convert it, or name another") from error
     except OSError as error:
@@ -399,44 +332,20 @@ def listed(path: str, read: "Callable[[str], T | None]", expected: str) -> "list
     return found
 
 
-def typed_pair(vocabulary: "Vocabulary", line: str) -> "tuple[Id, Id] | None":
-    """The ids of a user and a movie with a comma between them."""
-    cells = next(csv.reader([line]), [])
-    if len(cells) != 2:
-        return None
-    user_id, movie_id = map(typed_id, (vocabulary.user_ids, vocabulary.movie_ids), cells)
-    return None if user_id is None or movie_id is None else (user_id, movie_id)
-
-
-def listed_users(vocabulary: "Vocabulary", users: str) -> "tuple[list[Id], int]":
-    """The model's users ("all"), or those of a file that it knows, and how many it does not.
-
-    Each that it does not know is named on stderr.
-    """
-    if users == "all":
-        return vocabulary.user_ids.tolist(), 0
-    ids: list[Id] = listed(users, lambda line: typed_id(vocabulary.user_ids, line), "a user id")
-    known: list[Id] = []
-    for user_id, row in zip(ids, vocabulary.user_rows(ids), strict=True):
-        if row:
-            known.append(user_id)
+def known_of(
+    vocabulary: "Vocabulary", asked: "Sequence[Ids]", others: "Catalogue | None" = None
+) -> "list[Ids]":
+    """Those of users, or of pairs of a user and a movie, that are known; others are on stderr."""
+    users = vocabulary.user_rows([ids[0] for ids in asked]).tolist()
+    movies = vocabulary.movie_rows([ids[-1] for ids in asked]).tolist()
+    new = set(others.ids.tolist()) if others else set()
+    known = []
+    for ids, user, movie in zip(asked, users, movies, strict=True):
+        pair = f"{ids[0]},{ids[-1]}: " * (len(ids) > 1)
+        if not user:
+            error_line(f"{pair}user {ids[0]} is not one the model was trained on")
+        elif pair and not movie and ids[-1] not in new:
+            error_line(f"{pair}movie {ids[-1]} is not one the model was trained on")
         else:
-            error_line(f"user {user_id} is not one the model was trained on")
-    return known, len(ids) - len(known)
-
-
-def known_pairs(
-    vocabulary: "Vocabulary", pairs: "Sequence[tuple[Id, Id]]", others: "Catalogue | None"
-) -> "list[tuple[Id, Id]]":
-    """Those of pairs whose user and movie are known; the others are named on stderr."""
-    users = vocabulary.user_rows([user for user, _ in pairs])
-    movies = vocabulary.movie_rows([movie for _, movie in pairs])
-    new = set(others.ids.tolist()) if others else ()
-    known: list[tuple[Id, Id]] = []
-    for (user_id, movie_id), user, movie in zip(pairs, users, movies, strict=True):
-        if user and (movie or movie_id in new):
-            known.append((user_id, movie_id))
-            continue
-        unknown = f"movie {movie_id}" if user else f"user {user_id}"
-        error_line(f"{user_id},{movie_id}: {unknown} is not one the model was trained on")
+            known.append(ids)
     return known

@@ -1,33 +1,21 @@
 """The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recsys import __version__
-from recsys.cli.build import set_option, with_knobs
-from recsys.cli.options import (
-    File,
-    Parsed,
-    Source,
-    Whole,
-    address_options,
-    data_folder,
-    data_option,
-    filled,
-    grouped,
-    model_option,
-    option,
-    store_at,
-    whole_number,
-)
+from recsys.cli import options
+from recsys.cli.build import SET, Knobs
+from recsys.cli.options import File, Parsed, Source, argument, command, grouped, option, store_at
 from recsys.cli.output import as_json, table
-from recsys.cli.prompt import command, log, refuse_beside, with_remedy
+from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.errors import RecsysError, StoreError
 from recsys.evaluation import PROTOCOLS, SIMILAR
 from recsys.milvus.address import MilvusAddress
@@ -43,14 +31,19 @@ if TYPE_CHECKING:
 WIDTH = 40  # characters of the longest bar of inspect
 LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
 TRAINING = "paddlepaddle"  # queries do without
+SPAN, LEAD = "{1:.3f}-{2:.3f}", "{0:+.4f} [{1:+.4f}, {2:+.4f}]"  # an interval, as printed
 KEPT = ("fingerprint", "created", "data", "seed", "epoch", "validation", "versions")  # of a config
 
 
-@command()
-@click.argument("data", type=File())
-@grouped(Source, "source", only=[name for name in vars(Source()) if not name.startswith("skip")])
-@click.option("--json", is_flag=True, help="One json object.")
-def inspect(data: str, source: Source, json: bool) -> None:
+NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
+
+
+@command
+def inspect(
+    data: str = argument(type=File()),
+    source: Source = grouped(Source, only=NOT_SKIPPED),
+    json: bool = option("One json object.", default=False),
+) -> None:
     """Show how ratings are understood, and what they look like; nothing is trained or written.
 
     Bad lines are counted, the first ten are listed.
@@ -59,12 +52,7 @@ def inspect(data: str, source: Source, json: bool) -> None:
     """
     from recsys.preprocess import read_all
 
-    found = read_all(
-        *(data, source.items, source.users, source.columns),
-        liked_from=source.liked_from,
-        repeats=source.repeats,
-        log=log,
-    ).summary()
+    found = read_all(data, **source.how_to_read).summary()
     for line in found["first_bad_lines"]:
         log(line)
     click.echo(as_json(found) if json else _summary(found))
@@ -72,52 +60,35 @@ def inspect(data: str, source: Source, json: bool) -> None:
 
 def _summary(found: dict[str, Any]) -> str:
     """The summary as lines to read."""
-    ratings, missing = found["ratings"], found["missing"]
-    span = f"{found['first']} to {found['last']}" if found["first"] else "no times"
-    lines = [
-        f"{found['name']}: {ratings:,} ratings by {found['users_who_rated']:,} users of "
-        f"{found['movies_rated']:,} movies",
-        f"known        {found['users']:,} users, {found['movies']:,} movies",
-        f"density      {found['density']:.2%}, {found['ratings_per_user_median']:g} ratings a user "
+    missing = [f"{name} {count:,}" for name, count in found["missing"].items()]
+    rated = f"{found['users_who_rated']:,} users of {found['movies_rated']:,} movies"
+    share = f"{found['top_movies_share']:.1%} of the ratings are of the top 1 % of movies"
+    facts = {
+        "known": f"{found['users']:,} users, {found['movies']:,} movies",
+        "density": f"{found['density']:.2%}, {found['ratings_per_user_median']:g} ratings a user "
         "(median)",
-        f"times        {span}",
-        f"long tail    {found['top_movies_share']:.1%} of the ratings are of the top 1 % of movies "
-        f"({found['top_movies']:,})",
-        f"duplicates   {found['duplicates']:,}",
-        "missing      "
-        + ", ".join(f"{n} {count:,}" for n, count in missing.items())
-        + f", empty fields {found['empty_fields']:,}",
-        f"bad lines    {found['bad_lines']:,}",
-    ]
+        "times": f"{found['first']} to {found['last']}" if found["first"] else "no times",
+        "long tail": f"{share} ({found['top_movies']:,})",
+        "duplicates": f"{found['duplicates']:,}",
+        "missing": ", ".join([*missing, f"empty fields {found['empty_fields']:,}"]),
+        "bad lines": f"{found['bad_lines']:,}",
+    }
     most = max(found["histogram"].values(), default=1)
-    lines += [
+    bars = [
         f"rating {value:>3} {count:>12,}  {'#' * round(WIDTH * count / most)}".rstrip()
         for value, count in found["histogram"].items()
     ]
-    return "\n".join(lines)
+    first = f"{found['name']}: {found['ratings']:,} ratings by {rated}"
+    return "\n".join([first, *(f"{name:<12} {words}" for name, words in facts.items()), *bars])
 
 
-Words = tuple[str, Mapping[str, Any]]  # what there is, and facts for programs
-
-
-class Check(NamedTuple):
-    """One thing looked at."""
-
-    name: str
-    well: bool
-    found: str  # in words: what there is, or what is wrong and the command that fixes it
-    facts: Mapping[str, Any] = MappingProxyType({})
-
-    def to_json(self) -> dict[str, Any]:
-        return {"well": self.well, "found": self.found, **self.facts}
-
-
-@command()
-@click.option("--json", is_flag=True, help="One json object, a key for each thing looked at.")
-@data_option
-@model_option
-@address_options
-def doctor(json: bool, data: str | None, model: str, address: MilvusAddress) -> None:
+@command
+def doctor(
+    json: bool = option("One json object, a key for each thing looked at.", default=False),
+    data: str | None = options.DATA,
+    model: str = options.MODEL,
+    address: MilvusAddress = options.ADDRESS,
+) -> None:
     """Show libraries, data, model, Milvus and what is published, and whether they fit together.
 
     Each line says what is well, or what is wrong and the command that fixes it. Exits with 1 if
@@ -125,53 +96,58 @@ def doctor(json: bool, data: str | None, model: str, address: MilvusAddress) -> 
 
     Example: recsys doctor --uri http://localhost:19530
     """
-    checks = list(_checks(Path(data) if data else None, Path(model), address))
-    well = all(check.well for check in checks)
+    from recsys.preprocess import read_dataset
+    from recsys.serving.model_folder import load_model
+
+    found: dict[str, dict[str, Any]] = {}
+    look = partial(_look, found)
+    with look("libraries") as facts:
+        _check_libraries(facts)
+    if data:
+        with look("data") as facts:
+            read = read_dataset(data)
+            counts = {name: len(getattr(read, name)) for name in ("ratings", "movies", "users")}
+            facts |= {"folder": data, **counts}
+            words = ", ".join(f"{count} {name}" for name, count in counts.items())
+            facts["found"] = f"{Path(data)}: {words}"
+    folder = None
+    with look("model") as facts:
+        loaded = load_model(model)
+        loaded.verify()
+        folder = loaded
+        facts |= {"folder": str(folder.path), **{name: folder.config.get(name) for name in KEPT}}
+        metrics = ", ".join(f"{k} {v:.4f}" for k, v in folder.config["validation"].items())
+        facts["found"] = f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}"
+    with look("milvus") as facts, store_at(address) as store:
+        facts |= {"uri": store.uri, "version": store.version}
+        facts["found"] = f"{store.uri}, {store.version}"
+        with look("published") as facts:
+            _check_published(facts, store, folder)
+        if folder and found["published"]["well"]:
+            with look("answers") as facts:
+                _check_answers(facts, store, folder)
+    well = all(facts["well"] for facts in found.values())
     if json:
-        click.echo(as_json({"well": well, **{each.name: each.to_json() for each in checks}}))
+        click.echo(as_json({"well": well, **found}))
     else:
-        for check in checks:
-            click.echo(f"{'ok' if check.well else 'WRONG':<6} {check.name:<12} {check.found}")
+        for name, facts in found.items():
+            click.echo(f"{'ok' if facts['well'] else 'WRONG':<6} {name:<12} {facts['found']}")
     if not well:
         raise click.exceptions.Exit(1)
 
 
-def _checks(data: Path | None, model: Path, address: MilvusAddress) -> Iterator[Check]:
-    """Look at one thing after the other; what needs something that is not well is left out."""
-    from recsys.serving.model_folder import load_model
-
-    context = click.get_current_context()
-
-    def look(name: str, at: Callable[[], Words], **known: Any) -> Check:
-        try:
-            return Check(name, True, *at())
-        except RecsysError as error:
-            return Check(name, False, with_remedy(error, context), known)
-
-    yield _libraries()
-    if data:
-        yield look("data", lambda: _data(data))
-    yield (checked := look("model", lambda: _model(model)))
-    folder = load_model(model) if checked.well else None
+@contextmanager
+def _look(found: dict[str, dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+    """Facts for programs and, as `found`, words: what there is, or what is wrong and its remedy."""
+    facts = found[name] = {"well": True, "found": ""}
     try:
-        with store_at(address) as store:
-            facts = {"uri": store.uri, "version": store.version}
-            yield Check("milvus", True, f"{store.uri}, {store.version}", facts)
-            published = look("published", lambda: _published(store))
-            if published.well and folder:
-                same = look(
-                    "published", lambda: _of_model(folder, store, published), **published.facts
-                )
-                yield same
-                if same.well:
-                    yield look("answers", lambda: _answers(folder, store))
-            else:
-                yield published
+        yield facts
     except RecsysError as error:
-        yield Check("milvus", False, with_remedy(error, context))
+        words = with_remedy(error, click.get_current_context())
+        facts |= {"well": False, "found": words}
 
 
-def _libraries() -> Check:
+def _check_libraries(facts: dict[str, Any]) -> None:
     found = {"recsys": __version__}
     for name in LIBRARIES:
         try:
@@ -180,58 +156,27 @@ def _libraries() -> Check:
             found[name] = "missing"
     missing = {name for name, each in found.items() if each == "missing"}
     words = ", ".join(f"{name} {each}" for name, each in found.items())
-    words += f"; {TRAINING} is for train and evaluate" if TRAINING in missing else ""
-    return Check("libraries", missing <= {TRAINING}, words, {"versions": found})
+    words += f"; {TRAINING} is for train and evaluate" * (TRAINING in missing)
+    facts |= {"well": missing <= {TRAINING}, "found": words, "versions": found}
 
 
-def _data(folder: Path) -> Words:
-    from recsys.preprocess import read_dataset
-
-    found = read_dataset(folder)
-    facts = {"ratings": len(found.ratings), "movies": len(found.movies), "users": len(found.users)}
-    counts = ", ".join(f"{count} {name}" for name, count in facts.items())
-    return f"{folder}: {counts}", {"folder": str(folder), **facts}
-
-
-def _model(path: Path) -> Words:
-    from recsys.serving.model_folder import load_model
-
-    folder = load_model(path)
-    folder.verify()
-    facts = {"folder": str(folder.path), **{name: folder.config.get(name) for name in KEPT}}
-    metrics = ", ".join(f"{k} {v:.4f}" for k, v in folder.config["validation"].items())
-    return f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}", facts
-
-
-def _published(store: "MilvusStore") -> Words:
+def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model | None") -> None:
     found = store.open(None)
-    facts = {
-        "alias": found.alias,
-        "collection": found.collection,
-        "model": found.model,
-        "movies": found.count,
-        "dimension": found.dimension,
-        "index": str(found.index),
-        "when": found.when,
-        "versions": len(store.versions()),
-    }
-    words = f"{found.collection}: {found.count} movies of model {found.model}, {found.index}"
-    return f"{words}, {facts['versions']} versions", facts
-
-
-def _of_model(folder: "Model", store: "MilvusStore", published: Check) -> Words:
-    """What is published, if it is of this model."""
-    if not store.open(folder.fingerprint).is_current:
+    facts |= {name: getattr(found, name) for name in ("alias", "collection", "model")}
+    facts |= {"movies": found.count, "dimension": found.dimension, "index": str(found.index)}
+    facts |= {"when": found.when, "versions": len(store.versions())}
+    if folder and not store.open(folder.fingerprint).is_current:
         raise StoreError(
             f"{store.uri}: the movies of another model are published; this one, "
             f"{folder.fingerprint}, answers from the version before",
             "switch to that model, or publish the movies of this one",
             "publish",
         )
-    return published.found, published.facts
+    words = f"{found.collection}: {found.count} movies of model {found.model}, {found.index}"
+    facts["found"] = f"{words}, {facts['versions']} versions"
 
 
-def _answers(folder: "Model", store: "MilvusStore") -> Words:
+def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model") -> None:
     """Ask for a cold-start user, in Milvus and by comparing every movie."""
     from recsys.infer import Recommender, UserQuery, catalogue
 
@@ -242,15 +187,15 @@ def _answers(folder: "Model", store: "MilvusStore") -> Words:
     )
     if not found or found[0].score < best[0].score - 1e-4:
         raise StoreError("Milvus answers worse than an exact search", "publish again", "publish")
-    same = len({m.movie_id for m in best} & {m.movie_id for m in found}) / len(best)
-    words = f"{same:.0%} of a cold-start user's {k} best movies are those of an exact search"
-    return words, {"same": same}
+    facts["same"] = len({m.movie_id for m in best} & {m.movie_id for m in found}) / len(best)
+    whose = f"a cold-start user's {k} best movies are those of an exact search"
+    facts["found"] = f"{facts['same']:.0%} of {whose}"
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
     """Numbers such as 0,1,2 or 0-4."""
     first, dash, last = text.partition("-")
-    numbers = [whole_number(part) for part in ([first, last] if dash else text.split(","))]
+    numbers = [options.whole_number(part) for part in ([first, last] if dash else text.split(","))]
     seeds = [number for number in numbers if number is not None and number < 2**32]
     if len(seeds) < len(numbers) or (dash and not 0 <= seeds[1] - seeds[0] < 1000):
         raise ValueError("is not numbers such as 0,1,2 or 0-4.")
@@ -272,31 +217,24 @@ class Evaluation:
         "quick: those that need no library; all; or names with commas between them.",
         default="quick",
     )
-    likes: int = option("Likes given in few-likes.", default=5, type=Whole(1, 1000))
+    likes: int = option("Likes given in few-likes.", default=5, type=options.Whole(1, 1000))
     seeds: tuple[int, ...] = option(
         "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=Parsed("seeds", seeds_of)
     )
-    uri: str = option(
-        "Milvus; by default a temporary file.", default="", envvar="RECSYS_URI", show_envvar=True
-    )
+    uri: str = option("Milvus; by default a temporary file.", default="", show_envvar=True)
     no_index: bool = option("Leave out what comes through Milvus.", default=False)
     format: str = option(
         "A table for each seed, or json.", default="table", type=click.Choice(["table", "json"])
     )
 
 
-@command()
-@data_option
-@grouped(Evaluation, "how")
-@grouped(Options, "knobs", only=["epochs"])
-@set_option
-@grouped(Source, "source")
+@command
 def evaluate(
-    data: str | None,
-    how: Evaluation,
-    knobs: Options,
-    set: Sequence[tuple[str, Any]],
-    source: Source,
+    data: str | None = options.DATA,
+    how: Evaluation = grouped(Evaluation),
+    knobs: Options = grouped(Options, only=["epochs"]),
+    set: Knobs = SET,
+    source: Source = grouped(Source),
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
 
@@ -308,91 +246,80 @@ def evaluate(
     others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(how.protocol, ("likes",))
     refuse_beside(f"--protocol {how.protocol}", *others)
     if how.uri and not how.no_index and how.protocol != SIMILAR:
-        with store_at(filled(MilvusAddress, uri=how.uri), make=True):
+        with store_at(options.filled(MilvusAddress, uri=how.uri), make=True):
             pass  # what cannot be opened is known before the work
-    folder = data_folder(data)
+    folder = options.data_folder(data)
     from recsys.evaluation import compare, similar
     from recsys.train import use_all_cores
 
     use_all_cores()
-    dataset, chosen = source.read(folder), with_knobs(knobs, set)
+    dataset, chosen = source.read(folder), replace(knobs, **dict(set))
     rows: list[Any]
     if how.protocol == SIMILAR:
         rows = list(similar.evaluate_similar(dataset, how.seeds, chosen, log=log))
     else:
-        found = compare.evaluate(
-            dataset,
-            how.protocol,
-            how.seeds,
-            chosen,
-            likes=how.likes,
-            indexes=() if how.no_index else compare.INDEXES,
-            uri=how.uri,
-            compared=how.baselines,
-            log=log,
+        rows = list(
+            compare.evaluate(
+                dataset,
+                how.protocol,
+                how.seeds,
+                chosen,
+                likes=how.likes,
+                indexes=() if how.no_index else compare.INDEXES,
+                uri=how.uri,
+                compared=how.baselines,
+                log=log,
+            )
         )
-        rows = list(found)
         rows += compare.mean(rows) if len(how.seeds) > 1 else []
     if how.format == "json":
         click.echo(as_json([_plain(row) for row in rows]))
     elif how.protocol == SIMILAR:
-        _print_similar(dataset.name, rows)
+        click.echo(f"{dataset.name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
+        click.echo(_similar_table(rows))
     else:
         _print_evaluation(dataset.name, rows, len(how.seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
-    """A table for each seed, and for the mean of several."""
+    """A table for each seed, and for the mean of several.
+
+    Metrics by column, the widest interval of ndcg in brackets, our lead over each row.
+    """
     for seed in dict.fromkeys(row.seed for row in rows):
         same = [row for row in rows if row.seed == seed]
         counts = f"{same[0].users} users ranked for, {same[0].left_out} left out for liking nothing"
         which = f"seed {seed}" if seed >= 0 else f"mean of {seeds} seeds"
         click.echo(f"{name}, {same[0].protocol}, {which}: {counts}")
-        click.echo(_evaluation_table(same) + "\n")
+        names = list(dict.fromkeys(name for row in same for name in row.metrics))
+        leads = ("our ndcg@10 lead", "our rmse lead")
+        cells = [
+            (
+                *(row.name, row.chosen),
+                *(f"{row.metrics[n].value:.4f}" if n in row.metrics else "" for n in names),
+                _written(row.metrics.get("ndcg@10"), SPAN),
+                f"{row.coverage:.3f}" if row.coverage is not None else "",
+                *(_written(each, LEAD) for each in (row.behind, row.rmse_behind)),
+            )
+            for row in same
+        ]
+        click.echo(table(("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads), cells))
+        click.echo("".join(f"{row.chosen}: {row.note}\n" for row in same if row.note))
 
 
-def _evaluation_table(rows: "Sequence[Row]") -> str:
-    """Metrics by column, the widest interval of ndcg in brackets, our lead over each row."""
-    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    leads = ("our ndcg@10 lead", "our rmse lead")
-    header = ("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads)
+def _similar_table(rows: "Sequence[SimilarRow]") -> str:
     cells = [
         (
-            row.name,
-            row.chosen,
-            *(f"{row.metrics[n].value:.4f}" if n in row.metrics else "" for n in names),
-            _span(row.metrics.get("ndcg@10")),
-            f"{row.coverage:.3f}" if row.coverage is not None else "",
-            _lead(row.behind),
-            _lead(row.rmse_behind),
+            *(each.name, "" if each.seed is None else str(each.seed)),
+            *(f"{each.mrr.value:.4f}", _written(each.mrr, SPAN), f"{each.median_rank:g}"),
         )
-        for row in rows
+        for each in rows
     ]
-    notes = [f"{row.chosen}: {row.note}" for row in rows if row.note]
-    return "\n".join([table(header, cells), *notes])
+    return table(("", "seed", "mrr", "mrr 95%", "median rank"), cells)
 
 
-def _print_similar(name: str, rows: "Sequence[SimilarRow]") -> None:
-    click.echo(f"{name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
-    cells = [
-        (
-            row.name,
-            "" if row.seed is None else str(row.seed),
-            f"{row.mrr.value:.4f}",
-            _span(row.mrr),
-            f"{row.median_rank:g}",
-        )
-        for row in rows
-    ]
-    click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
-
-
-def _lead(found: "Interval | None") -> str:
-    return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]" if found else ""
-
-
-def _span(found: "Interval | None") -> str:
-    return f"{found.low:.3f}-{found.high:.3f}" if found else ""
+def _written(interval: "Interval | None", form: str) -> str:
+    return form.format(*interval) if interval else ""
 
 
 def _plain(value: Any) -> Any:

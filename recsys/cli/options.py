@@ -1,21 +1,22 @@
-"""What options take, and dataclasses whose fields are options: a new option is one line in one.
+"""What options take, and how a command says its own: a parameter with `option` as its default.
 
-`grouped(Source, "source")` gives a command an option for each field of `Source` that has help, and
-hands it a `Source`. Heavy imports happen in functions, so that `--help` stays instant.
+A parameter with the default `grouped(Source)` is a `Source`, filled from an option for each of its
+fields that has help. Heavy imports happen in functions, so that `--help` stays instant.
 """
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import Field, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from recsys.cli.prompt import log, no_bar, with_remedy
+from recsys.cli.prompt import Command, log, no_bar, with_remedy
 from recsys.data.movielens import AGE_NAMES, AGES, JOBS, MAX_AGE
 from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
 from recsys.errors import RecsysError, quoted
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
 
-F = TypeVar("F", bound=Callable[..., Any])
 DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
 MOST = 1_000_000  # movies one may ask for at once
@@ -53,10 +53,10 @@ class Number(click.FloatRange):
     """A finite number within bounds."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
-        try:
-            return super().convert(number_of(str(value)), param, context)
-        except ValueError as error:
-            self.fail(f"{quoted(str(value))} {error}", param, context)
+        with suppress(ValueError):
+            if str(value).isascii() and math.isfinite(number := float(value)):
+                return super().convert(number, param, context)
+        self.fail(f"{quoted(str(value))} is not a number.", param, context)
 
 
 class File(click.Path):
@@ -96,14 +96,6 @@ def whole_number(text: str) -> int | None:
     digits = text.strip()
     fits = digits.isascii() and digits.isdecimal() and len(digits) <= 19
     return int(digits) if fits and int(digits) < 2**63 else None
-
-
-def number_of(text: str) -> float:
-    """A finite number in ASCII digits."""
-    with suppress(ValueError):
-        if text.isascii() and math.isfinite(float(text)):
-            return float(text)
-    raise ValueError("is not a number.")
 
 
 def gender_of(text: str) -> str:
@@ -181,114 +173,114 @@ def column_and_kind(text: str) -> tuple[str, str]:
     return name, kind
 
 
-# Dataclasses whose fields are options
+# Parameters of a command, and fields of dataclasses, that are options
 
 
 def option(help: str, *names: str, default: Any = None, **more: Any) -> Any:
-    """A field of a dataclass that `grouped` makes an option of.
+    """The default of a parameter of a `command`, or a field of a dataclass, that is an option.
 
     Args:
-        names: --field-name unless given.
-        more: as `click.option` has it; unless `type` is given, it is that of the default.
+        names: --parameter-name unless given.
+        more: as `click.Option` has it; unless `type` is given, it is that of the default.
     """
     return field(default=default, metadata={"help": help, "names": names, "click": more})
 
 
-def texts(help: str, *names: str) -> Any:
+def texts(help: str) -> Any:
     """The same, of several texts: the option may be repeated."""
-    return option(help, *names, default=(), type=Parsed("text", str))
+    return option(help, default=(), type=Parsed("text", str))
 
 
-def grouped(
-    into: type, name: str, only: Sequence[str] = (), variables: bool = False
-) -> Callable[[F], F]:
-    """An option for each field of a dataclass that has help; the command gets it filled.
+def argument(**more: Any) -> Any:
+    """The default of a parameter that is an argument."""
+    return field(metadata={"click": more})
 
-    A value that the dataclass refuses is a usage error.
+
+class Grouped(NamedTuple):
+    """A dataclass whose fields that have help are options."""
+
+    into: type
+    fields: "Sequence[Field[Any]]"
+    more: dict[str, Any]
+
+    def filled(self, given: dict[str, Any]) -> Any:
+        """The dataclass with values as typed, which are taken out of those given."""
+        return filled(self.into, **{each.name: given.pop(each.name) for each in self.fields})
+
+
+def grouped(into: type, only: Sequence[str] = (), **more: Any) -> Any:
+    """The default of a parameter that is a dataclass, filled from an option a field.
 
     Args:
-        name: of the command's parameter.
         only: fields that are options here; the others keep their defaults.
-        variables: whether several commands share the options' names in the environment.
+        more: of all these options, as `click.Option` has it.
     """
     chosen = [each for each in fields(into) if "help" in each.metadata]
-    chosen = [each for each in chosen if not only or each.name in only]
+    return Grouped(into, [each for each in chosen if not only or each.name in only], more)
 
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def with_group(**given: Any) -> Any:
-            values = {each.name: given.pop(each.name) for each in chosen}
-            return command(**given, **{name: filled(into, **values)})
 
-        for each in reversed(chosen):
-            variable = f"RECSYS_{each.name.upper()}" if variables else None
-            with_group = _option(each, variable)(with_group)
-        return with_group  # type: ignore[return-value]
+def command(function: Callable[..., None]) -> Command:
+    """The command that a function is: its parameters are the options, its docstring the help."""
+    params: list[click.Parameter] = []
+    groups: dict[str, Grouped] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if isinstance(parameter.default, Grouped):
+            groups[name] = parameter.default
+            params += [made(each.name, each, **groups[name].more) for each in groups[name].fields]
+        else:
+            params.append(made(name, parameter.default))
 
-    return decorate
+    @functools.wraps(function)
+    def call(**given: Any) -> None:
+        function(**{name: each.filled(given) for name, each in groups.items()}, **given)
+
+    return click.command(cls=Command, params=params)(call)
+
+
+def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
+    """The option, or argument, of a parameter or field; its type is by default and bounds."""
+    default, more = about.default, {**about.metadata.get("click", {}), **more}
+    if "help" not in about.metadata:
+        return click.Argument([name], **more)
+    low, high = about.metadata.get("min"), about.metadata.get("max")
+    kind: Any = str
+    if about.metadata.get("choices"):
+        kind = click.Choice(about.metadata["choices"], case_sensitive=False)
+    elif isinstance(default, bool):
+        kind = bool
+    elif isinstance(default, int):
+        kind = Whole(low, high)
+    elif isinstance(default, float):
+        kind = Number(low, high)
+    standard = {
+        "type": kind,
+        "is_flag": kind is bool,
+        "default": default,
+        "show_default": default not in (None, "", ()) and default is not False,
+        "multiple": default == (),
+        "help": about.metadata["help"],
+    }
+    names = about.metadata.get("names") or [f"--{name.replace('_', '-')}"]
+    return click.Option([*names, name], **{**standard, **more})
 
 
 def filled(into: type, **values: Any) -> Any:
-    """A dataclass with values as typed.
-
-    Raises:
-        click.UsageError: it refuses one.
-    """
+    """A dataclass with values as typed; one that it refuses is a usage error."""
     try:
         return into(**values)
     except RecsysError as error:
         raise click.UsageError(with_remedy(error, click.get_current_context())) from error
 
 
-def _option(each: "Field[Any]", variable: str | None) -> Callable[[F], F]:
-    about, default = each.metadata, each.default
-    more = {"default": default, "help": about["help"], **about.get("click", {})}
-    if variable:
-        more |= {"envvar": variable, "show_envvar": True}
-    if isinstance(default, bool):
-        more["is_flag"] = True
-    elif "type" not in more:
-        more["type"] = type_of(each)
-    more.setdefault("show_default", default not in (None, "", ()) and default is not False)
-    more.setdefault("multiple", default == ())
-    names = about.get("names") or (f"--{each.name.replace('_', '-')}",)
-    return click.option(*names, each.name, **more)
-
-
-def type_of(each: "Field[Any]") -> Any:
-    """What a field takes by its default, bounds and choices."""
-    about = each.metadata
-    low, high = about.get("min"), about.get("max")
-    if about.get("choices"):
-        return click.Choice(about["choices"], case_sensitive=False)
-    if isinstance(each.default, int):
-        return Whole(low, high)
-    if isinstance(each.default, float):
-        return Number(low, high)
-    return str
-
-
-data_option = click.option(
-    "--data",
-    envvar="RECSYS_DATA",
-    show_envvar=True,
+DATA = option(
+    f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.",
     type=File(),
-    help=f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.",
-)
-model_option = click.option(
-    "--model",
-    default=DEFAULT,
-    show_default=True,
-    envvar="RECSYS_MODEL",
     show_envvar=True,
-    type=File(),
-    help="The model folder.",
 )
-address_options = grouped(MilvusAddress, "address", variables=True)
-as_of_option = click.option(
-    "--as-of",
-    type=Parsed("time", time_of),
-    help="Ratings later than this date or time are not known yet (UTC).",
+MODEL = option("The model folder.", default=DEFAULT, type=File(), show_envvar=True)
+ADDRESS = grouped(MilvusAddress, show_envvar=True)
+AS_OF = option(
+    "Ratings later than this date or time are not known yet (UTC).", type=Parsed("time", time_of)
 )
 
 
@@ -310,7 +302,7 @@ class Source:
         type=Parsed("name=kind", column_and_kind),
     )
     liked_from: float | None = option(
-        "From what on liked; by default 4 of 5.", type=Parsed("rating", number_of)
+        "From what on liked; by default 4 of 5.", type=Number(), metavar="RATING"
     )
     repeats: str | None = option(
         "Of several ratings of a movie by a user.", type=click.Choice(REPEATS)
@@ -324,6 +316,12 @@ class Source:
         return Columns(**roles, kinds=self.column)
 
     @property
+    def how_to_read(self) -> dict[str, Any]:
+        """What `read_all` and `read_dataset` take besides the data."""
+        names = ("items", "users", "columns", "liked_from", "repeats")
+        return {"log": log, **{name: getattr(self, name) for name in names}}
+
+    @property
     def skip(self) -> Any:
         """As `read_dataset` takes it."""
         return "all" if self.skip_all_bad_lines else self.skip_bad_lines
@@ -332,16 +330,7 @@ class Source:
         """The dataset; lines on stderr say how it was understood."""
         from recsys.preprocess import read_dataset
 
-        return read_dataset(
-            data,
-            items=self.items,
-            users=self.users,
-            columns=self.columns,
-            liked_from=self.liked_from,
-            repeats=self.repeats,
-            skip_bad_lines=self.skip,
-            log=log,
-        )
+        return read_dataset(data, skip_bad_lines=self.skip, **self.how_to_read)
 
 
 @dataclass(frozen=True)
@@ -357,12 +346,7 @@ class Wanted:
     where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
 
     def filter(self, vocabulary: "Vocabulary") -> "Filter":
-        """The filter in the spelling of a model's genres.
-
-        Raises:
-            click.UsageError: one is not among them; they are listed.
-            QueryError: the condition is none, or not on columns of the model's movies.
-        """
+        """The filter in the spelling of a model's genres."""
         from recsys.serving.catalogue import Filter, types
         from recsys.serving.filters import parse
 

@@ -8,19 +8,21 @@ columns come behind, in the order of the schema.
 
 import csv
 import io
+import itertools
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
 
 from recsys.cli.options import MOST, File, Whole, option
 from recsys.cli.prompt import bar
+from recsys.errors import shortened
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Vocabulary
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
-HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")
+HEADER = {"Top": "rank", "Ids": "movie_id", "Title": "title", "Genres": "genres"}
+HEADER |= {"Score": "score", "Rating": "rating"}  # of the table
 PROFILE = ("gender", "age", "job")  # keys of json, null where unknown; others lie under attributes
-ROWS_AT_ONCE = 100_000  # of a parquet file
+USERS_AT_ONCE = 1_000  # whose rows are a group of a parquet file
 WIDEST = 30  # characters of a movie's own column in the table
 NARROWEST = 10  # characters to which a column of text is cut where the terminal is narrow
 
@@ -51,11 +54,7 @@ class Output:
     exact: bool = option("Compare every movie of the model; no Milvus.", default=False)
 
     def format_of(self, many: bool) -> str:
-        """The format of the answers, of `many` users or of one.
-
-        Raises:
-            click.UsageError: it is not for that.
-        """
+        """The format of the answers, of `many` users or of one."""
         format = self.format or ("jsonl" if many else "table")
         if many and format in ("json", "table"):
             raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
@@ -67,19 +66,22 @@ class Output:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
         from recsys.data.files import replacing_file
 
-        own = [each.name for each in model.vocabulary.movies]
-        with bar(count, "user") as done:
-            if not self.output:
-                width = terminal_width()
-                print_lines(lines(answers, format, model.fingerprint, done, own, width))
+        def counted() -> "Iterator[Answer]":
+            with bar(count, "user") as done:
+                for answer in answers:
+                    yield answer
+                    done(1)
+
+        vocabulary, fingerprint = model.vocabulary, model.fingerprint
+        if not self.output:
+            print_lines(lines(counted(), format, vocabulary, fingerprint, terminal_width()))
+            return
+        with replacing_file(self.output) as beside:
+            if format == "parquet":
+                write_parquet(counted(), str(beside), vocabulary)
                 return
-            with replacing_file(self.output) as beside:
-                if format == "parquet":
-                    write_parquet(answers, str(beside), done, model.vocabulary)
-                    return
-                with open(beside, "w", encoding="utf-8") as file:
-                    for line in lines(answers, format, model.fingerprint, done, own):
-                        file.write(f"{line}\n")
+            with open(beside, "w", encoding="utf-8") as file:
+                print_lines(lines(counted(), format, vocabulary, fingerprint), file)
 
 
 class Answer(NamedTuple):
@@ -89,10 +91,6 @@ class Answer(NamedTuple):
     query: "UserQuery | None" = None  # the user; None for movies near to one
     movie: "tuple[Id, str | None] | None" = None  # that movie's id and title
     titles: "Mapping[Id, str | None]" = MappingProxyType({})  # of likes and dislikes
-
-    @property
-    def user_id(self) -> "Id | None":
-        return self.query.user_id if self.query else None
 
     def records(self) -> list[dict[str, Any]]:
         """A movie each, under the keys of json."""
@@ -113,37 +111,34 @@ class Answer(NamedTuple):
 
     def rows(self) -> list[dict[str, Any]]:
         """A flat record a movie, for csv and parquet: COLUMNS, then the movie's own by name."""
+        user_id = self.query.user_id if self.query else None
         found = []
         for record in self.records():
             own = record.pop("columns", {})
-            flat = {"user_id": self.user_id, **record, **own}
+            flat = {"user_id": user_id, **record, **own}
             found.append({k: "|".join(v) if isinstance(v, list) else v for k, v in flat.items()})
         return found
 
     def json(self, model: str, indent: int | None = None) -> str:
-        """One object: the query, the model, and what was found."""
-        answer: dict[str, Any] = {} if self.user_id is None else {"user_id": self.user_id}
+        """One object: the query, the model, and what was found; what is not known is null."""
+        answer: dict[str, Any] = {}
         if self.movie:
             answer |= dict(zip(("movie_id", "title"), self.movie, strict=True))
-        if self.query:
-            answer["user"] = self._user(self.query)
+        if query := self.query:
+            attributes = query.profile()
+            user: dict[str, Any] = {
+                "user_id": query.user_id,
+                **{n: attributes.pop(n, None) for n in PROFILE},
+            }
+            user |= {"attributes": attributes} if attributes else {}
+            user |= {"likes": list(query.likes), "dislikes": list(query.dislikes)}
+            user["liked_titles"] = [self.titles.get(each) for each in query.likes]
+            user["disliked_titles"] = [self.titles.get(each) for each in query.dislikes]
+            answer |= {"user_id": query.user_id} if query.user_id is not None else {}
+            answer["user"] = user
         answer["model"] = model
-        answer["recommendations" if self.query else "similar"] = self.records()
+        answer["recommendations" if query else "similar"] = self.records()
         return as_json(answer, indent)
-
-    def _user(self, query: "UserQuery") -> dict[str, Any]:
-        """A user in words; what is not known is null."""
-        attributes = query.profile()
-        profile = {name: attributes.pop(name, None) for name in PROFILE}
-        return {
-            "user_id": query.user_id,
-            **profile,
-            **({"attributes": attributes} if attributes else {}),
-            "likes": list(query.likes),
-            "dislikes": list(query.dislikes),
-            "liked_titles": [self.titles.get(each) for each in query.likes],
-            "disliked_titles": [self.titles.get(each) for each in query.dislikes],
-        }
 
     def table(self, width: int | None = None) -> str:
         """The tutorial's table, with genres, score and rating, and a mark on new movies.
@@ -152,27 +147,15 @@ class Answer(NamedTuple):
             width: of a line at most, where titles, genres and the movies' own columns can be cut.
         """
         rated = self.query and not any(each.rating is None for each in self.found)
-        columns = HEADER if rated else HEADER[:-1]
-        rows = [
-            (
-                each.rank,
-                each.movie_id,
-                each.title + " [new]" * each.is_new,
-                "|".join(each.genres),
-                each.score,
-                each.rating,
-            )[: len(columns)]
-            + tuple(_cell(value) for value in each.columns.values())
-            for each in self.found
-        ]
-        own = self.found[0].columns if self.found else ()
-        return table([*columns, *own], rows, width)
-
-
-def _cell(value: str | float | list[str] | None) -> str:
-    """A movie's own column in the table."""
-    text = "|".join(value) if isinstance(value, list) else "" if value is None else str(value)
-    return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+        names = list(HEADER.values()) if rated else list(HEADER.values())[:-1]
+        own = list(self.found[0].columns) if self.found else []
+        rows = []
+        for each, row in zip(self.found, self.rows(), strict=True):
+            row |= {"title": each.title + " [new]" * each.is_new, "score": each.score}
+            texts = ["" if row[name] is None else str(row[name]) for name in own]
+            cells = [each.rating if name == "rating" else row[name] for name in names]
+            rows.append([*cells, *(shortened(text, WIDEST) for text in texts)])
+        return table([*list(HEADER)[: len(names)], *own], rows, width)
 
 
 def terminal_width() -> int | None:
@@ -224,27 +207,32 @@ def csv_line(values: Iterable[Any]) -> str:
     return line.getvalue()
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Lines to stdout as they come."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    sys.stdout.flush()
+def print_lines(lines: Iterable[str], file: TextIO | None = None) -> None:
+    """Lines to a file or stdout as they come."""
+    file = file or sys.stdout
+    file.writelines(f"{line}\n" for line in lines)
+    file.flush()
+
+
+def columns_of(vocabulary: "Vocabulary") -> list[str]:
+    """The columns of csv and parquet: COLUMNS, then the movies' own."""
+    return [*COLUMNS, *(each.name for each in vocabulary.movies)]
 
 
 def lines(
     answers: Iterable[Answer],
     format: str,
+    vocabulary: "Vocabulary",
     model: str,
-    done: Callable[[int], Any],
-    own: Sequence[str] = (),
     width: int | None = None,
 ) -> Iterator[str]:
-    """Answers in a format, line by line as they come; `done` is called after each.
+    """Answers in a format, line by line as they come.
 
     Args:
-        own: the names of the movies' own columns.
+        model: its fingerprint.
         width: of a table's lines at most.
     """
-    columns = [*COLUMNS, *own]
+    columns = columns_of(vocabulary)
     if format == "csv":
         yield csv_line(columns)
     for answer in answers:
@@ -255,36 +243,25 @@ def lines(
                 yield csv_line(row[name] for name in columns)
         else:
             yield answer.json(model, indent=2 if format == "json" else None)
-        done(1)
 
 
-def write_parquet(
-    answers: Iterable[Answer], path: str, done: Callable[[int], Any], vocabulary: "Vocabulary"
-) -> None:
+def write_parquet(answers: Iterable[Answer], path: str, vocabulary: "Vocabulary") -> None:
     """Answers as one parquet file, a row a movie: COLUMNS and the movies' own; types of theirs."""
     import pyarrow as pa
     from pyarrow import parquet
 
     from recsys.data.ids import is_text
 
+    whole, number, text = pa.int64(), pa.float64(), pa.string()
     kinds = {
-        "user_id": pa.string() if is_text(vocabulary.user_ids) else pa.int64(),
-        "rank": pa.int64(),
-        "movie_id": pa.string() if is_text(vocabulary.movie_ids) else pa.int64(),
-        "year": pa.int64(),
-        "score": pa.float64(),
-        "rating": pa.float64(),
-        "new": pa.bool_(),
-        **{each.name: pa.float64() for each in vocabulary.movies if each.kind == "number"},
+        "user_id": text if is_text(vocabulary.user_ids) else whole,
+        "movie_id": text if is_text(vocabulary.movie_ids) else whole,
+        **{"rank": whole, "year": whole, "score": number, "rating": number, "new": pa.bool_()},
+        **{each.name: number for each in vocabulary.movies if each.kind == "number"},
     }
-    names = [*COLUMNS, *(each.name for each in vocabulary.movies)]
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    schema = pa.schema([(name, kinds.get(name, text)) for name in columns_of(vocabulary)])
+    left = iter(answers)
     with parquet.ParquetWriter(path, schema) as writer:
-        rows: list[dict[str, Any]] = []
-        for answer in answers:
-            rows += answer.rows()
-            done(1)
-            if len(rows) >= ROWS_AT_ONCE:
-                writer.write_table(pa.Table.from_pylist(rows, schema))
-                rows = []
-        writer.write_table(pa.Table.from_pylist(rows, schema))
+        while some := list(itertools.islice(left, USERS_AT_ONCE)):
+            rows = [row for answer in some for row in answer.rows()]
+            writer.write_table(pa.Table.from_pylist(rows, schema))

@@ -12,36 +12,33 @@ from families import DAT, put
 
 from recsys.cli.app import cli
 from recsys.cli.build import KNOBS_WITH_OPTIONS, Publishing
-from recsys.cli.options import Source, Wanted, address_options, grouped, option
-from recsys.cli.prompt import variable_of
+from recsys.cli.options import ADDRESS, Source, Wanted, command, grouped, option
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 
 
-def called(decorator, *line: str):
+def called(group, *line: str):
     """What a command with these options gets."""
-    got: dict = {}
+    got: list = []
 
-    @click.command()
-    @decorator
-    def command(**given):
-        got.update(given)
+    @command
+    def called(group=group):
+        got.append(group)
 
-    done = CliRunner().invoke(command, list(line), env={"RECSYS_URI": None})
+    done = CliRunner().invoke(called, list(line), env={"RECSYS_URI": None})
     assert done.exit_code == 0, done.output
-    return got
+    return got[0]
 
 
 @pytest.mark.parametrize("into", [Options, MilvusAddress, Source, Wanted, Publishing])
 def test_nothing_given_is_the_dataclasses_own_defaults(into):
-    assert called(grouped(into, "group")) == {"group": into()}
+    assert called(grouped(into)) == into()
 
 
 def test_what_is_given_is_taken():
-    got = called(grouped(Options, "options", only=["epochs"]), "--epochs", "3")
-    assert got == {"options": Options(epochs=3)}
-    got = called(address_options, "--uri", "x.db", "--timeout", "3", "--consistency", "strong")
-    assert got == {"address": MilvusAddress("x.db", timeout=3, consistency="Strong")}
+    assert called(grouped(Options, only=["epochs"]), "--epochs", "3") == Options(epochs=3)
+    got = called(ADDRESS, "--uri", "x.db", "--timeout", "3", "--consistency", "strong")
+    assert got == MilvusAddress("x.db", timeout=3, consistency="Strong")
 
 
 def test_an_option_is_one_line_of_a_dataclass():
@@ -52,8 +49,8 @@ def test_an_option_is_one_line_of_a_dataclass():
         flat: bool = option("Without a height.", default=False)
         names: tuple[str, ...] = option("Of each.", default=())
 
-    got = called(grouped(Sizes, "sizes"), "-w", "5", "--flat", "--names", "a", "--names", "b")
-    assert got == {"sizes": Sizes(5, None, True, ("a", "b"))}
+    got = called(grouped(Sizes), "-w", "5", "--flat", "--names", "a", "--names", "b")
+    assert got == Sizes(5, None, True, ("a", "b"))
 
 
 @pytest.mark.parametrize("command", ["recommend", "similar", "predict", "load-movies", "doctor"])
@@ -181,16 +178,16 @@ def test_no_command_prints_the_password_of_a_server_that_answers(run, monkeypatc
 
 
 def test_every_option_has_its_name_in_the_environment(monkeypatch):
-    for name, command in cli.commands.items():
-        context = command.make_context(
+    for name, each in cli.commands.items():
+        context = each.make_context(
             name, [], parent=cli.make_context("recsys", [name]), resilient_parsing=True
         )
-        for param in command.params:
+        for param in each.params:
             longest = max(param.opts, key=len)
             if not longest.startswith("-"):
                 continue
             own = longest.lstrip("-").replace("-", "_").upper()
-            variable = variable_of(param, name)
+            variable = param.envvar
             command_part = name.replace("-", "_").upper()
             assert variable in (f"RECSYS_{own}", f"RECSYS_{command_part}_{own}"), param.opts
             value = "1" if getattr(param, "is_flag", False) else "x y; z"
