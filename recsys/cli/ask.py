@@ -1,6 +1,7 @@
 """The commands that answer: recommend, similar, predict."""
 
 import csv
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,8 +12,8 @@ import click
 
 from recsys.cli import options
 from recsys.cli.build import Publishing, publish, published
-from recsys.cli.options import File, Parsed, Source, Wanted, argument, command, grouped, option
-from recsys.cli.output import Answer, Output, csv_line, print_lines
+from recsys.cli.options import Source, Wanted, argument, command, grouped, option, path
+from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import error_line, log, refuse_beside
 from recsys.errors import DataError, quoted
 from recsys.serving import RankBy
@@ -35,21 +36,17 @@ if TYPE_CHECKING:
 class Profile:
     """Who asks, as typed."""
 
-    user: str | None = option("A user of the training data.", "-u", "--user", metavar="ID")
-    age: str | None = option(
-        "Years, or a bracket such as 25-34.", "-a", "--age", type=Parsed("years", options.age_of)
-    )
-    gender: str | None = option("F or M.", "-g", "--gender", type=Parsed("F|M", options.gender_of))
-    job: str | None = option(
-        "0 to 20, or its name.", "-j", "--job", type=Parsed("job", options.job_of)
-    )
+    user: str | None = option("A user of the training data.", "-u", metavar="ID")
+    age: str | None = option("Years, or a bracket such as 25-34.", "-a", type=options.age_of)
+    gender: str | None = option("F or M.", "-g", type=options.gender_of)
+    job: str | None = option("0 to 20, or its name.", "-j", type=options.job_of)
     user_attribute: tuple[tuple[str, str], ...] = option(
         "What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
         default=(),
-        type=Parsed("name=value", options.name_and_value),
+        type=options.name_and_value,
     )
-    like: tuple[str, ...] = options.texts("A movie the user likes, by title or id; repeat it.")
-    dislike: tuple[str, ...] = options.texts("One the user does not like; repeat it.")
+    like: tuple[str, ...] = option("A movie the user likes, by title or id; repeat it.", default=())
+    dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
 
     def query(self, model: "Model", as_of: int | None) -> "UserQuery":
         """The query, with ids of users and movies that the model knows."""
@@ -73,9 +70,7 @@ class Profile:
 @command
 def recommend(
     profile: Profile = grouped(Profile),
-    users: str | None = option(
-        "'all', or a file of user ids (- for stdin), for many at once.", type=File()
-    ),
+    users: str | None = path("'all', or a file of user ids (- for stdin), for many at once."),
     output: Output = grouped(Output),
     rank_by: RankBy = option(
         "Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
@@ -86,9 +81,7 @@ def recommend(
     as_of: int | None = options.AS_OF,
     include_seen: bool = option("Also movies the user has rated.", default=False),
     wanted: Wanted = grouped(Wanted),
-    load_first: bool = option(
-        "Publish the model's movies first.", "-i", "--load-first", default=False
-    ),
+    load_first: bool = option("Publish the model's movies first.", "-i", default=False),
     model: str = options.MODEL,
     address: "MilvusAddress" = options.ADDRESS,
 ) -> None:
@@ -166,11 +159,9 @@ def similar(
 
 @command
 def predict(
-    user: str | None = option("A user of the training data.", "-u", "--user", metavar="ID"),
-    movie: str | None = option("A movie, by title or id.", "-m", "--movie"),
-    pairs: str | None = option(
-        "A CSV of user_id,movie_id ('-', the default, is stdin).", type=File()
-    ),
+    user: str | None = option("A user of the training data.", "-u", metavar="ID"),
+    movie: str | None = option("A movie, by title or id.", "-m"),
+    pairs: str | None = path("A CSV of user_id,movie_id ('-', the default, is stdin)."),
     as_of: int | None = options.AS_OF,
     model: str = options.MODEL,
     address: "MilvusAddress" = options.ADDRESS,
@@ -216,7 +207,8 @@ def predict(
         movie_id = known[0][1]
         log(f"of user {user} for {title_of(folder, movie_id, new)} (id {movie_id})")
     rows = [(*pair, f"{rating:.4f}") for pair, rating in zip(known, ratings, strict=True)]
-    print_lines(csv_line(row) for row in [("user_id", "movie_id", "rating"), *rows])
+    found = csv.writer(sys.stdout, lineterminator="\n")
+    found.writerows([("user_id", "movie_id", "rating"), *rows])
     if len(known) < len(asked):
         raise click.exceptions.Exit(1)
 

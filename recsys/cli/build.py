@@ -10,17 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys.cli import options
-from recsys.cli.options import File, Parsed, Source, argument, command, grouped, option, store_at
-from recsys.cli.prompt import (
-    KNOBS,
-    TERMINATED,
-    bar,
-    log,
-    no_bar,
-    refuse_beside,
-    terminated_as_interrupted,
-)
+from recsys.cli import options, prompt
+from recsys.cli.options import Source, argument, command, grouped, option, path, store_at
+from recsys.cli.prompt import KNOBS, TERMINATED, bar, log, no_bar
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError
 from recsys.milvus.address import MilvusAddress, choose_index
@@ -69,21 +61,20 @@ def _show_knobs(context: click.Context, _: click.Parameter, on: bool) -> None:
 
 Knobs = Sequence[tuple[str, Any]]  # of training, by name: what --set gives
 SET = option(
-    "A knob of training (train --knobs); repeat it.", default=(), type=Parsed("name=value", knob)
+    "A knob of training (train --knobs); repeat it.", default=(), type=knob, metavar="NAME=VALUE"
 )
 
 
 @command
 def download(
     name: str = argument(type=click.Choice(list(SOURCES)), default="ml-1m"),
-    archive: str | None = option(
+    archive: str | None = path(
         "A zip you have; nothing is fetched.",
         "--from",
         envvar="RECSYS_DOWNLOAD_FROM",
         show_envvar=True,
-        type=File(),
     ),
-    to: str = option("The folder datasets live in.", default=options.DATA_HOME, type=File()),
+    to: str = path("The folder datasets live in.", default=options.DATA_HOME),
 ) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.
 
@@ -103,8 +94,8 @@ def train(
     validation: float = option(
         "Held out: the best epoch has the largest ndcg@10 - rmse.",
         default=0.1,
-        type=options.Number(0, 0.9),
-        metavar="SHARE",
+        min=0,
+        max=0.9,
     ),
     set: Knobs = SET,
     knobs: bool = option(
@@ -125,7 +116,7 @@ def train(
     dataset = source.read(options.data_folder(data))
     from recsys.train import train_model  # loads Paddle, which installs signal handlers
 
-    with terminated_as_interrupted() as terminated:
+    with prompt.terminated_as_interrupted() as terminated:
         done = train_model(
             dataset,
             model,
@@ -144,8 +135,8 @@ def train(
 
 @command
 def preprocess(
-    file: str = option("A raw movie file.", "-f", "--file", required=True, type=File()),
-    output: str = option("The file to write.", "-o", "--output", default=ENCODED, type=File()),
+    file: str = path("A raw movie file.", "-f", required=True),
+    output: str = path("The file to write.", "-o", default=ENCODED),
     source: Source = grouped(
         Source, only=(*options.MOVIE_COLUMNS, "skip_bad_lines", "skip_all_bad_lines")
     ),
@@ -170,29 +161,25 @@ def preprocess(
     click.echo(output)
 
 
+def index_of(text: str) -> str:
+    """NAME or NAME:parameter=value,... of an index."""
+    choose_index(text, 1)
+    return text
+
+
 @dataclass(frozen=True)
 class Publishing:
     """What is published, and how."""
 
-    file: str | None = option(
-        f"{ENCODED} or a raw movie file, which adds to what is published.",
-        "-f",
-        "--file",
-        type=File(),
-    )
-    keep: int = option(
-        "Earlier versions that stay for --rollback.", default=1, type=options.Whole(0, 100)
-    )
+    file: str | None = path(f"{ENCODED} or a raw movie file; adds to what is published.", "-f")
+    keep: int = option("Earlier versions that stay for --rollback.", default=1, min=0, max=100)
     index: str | None = option(
-        "FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.",
-        type=Parsed("name", lambda text: choose_index(text, 1) and text),
+        "FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.", type=index_of
     )
-    shards: int = option("Parts on a cluster.", default=1, type=options.Whole(1, 16))
-    replicas: int = option("Copies on a cluster.", default=1, type=options.Whole(1, 1024))
-    resource_group: tuple[str, ...] = options.texts("Of a cluster; may be repeated.")
-    switch: str | None = option(
-        "A model folder: once all is published, the model is put in its place.", type=File()
-    )
+    shards: int = option("Parts on a cluster.", default=1, min=1, max=16)
+    replicas: int = option("Copies on a cluster.", default=1, min=1, max=1024)
+    resource_group: tuple[str, ...] = option("Of a cluster; may be repeated.", default=())
+    switch: str | None = path("A model folder: once all is published, the model takes its place.")
     replace: bool = option("Only the file's movies; what is published may go.", default=False)
     rollback: bool = option("Make the version before the current one.", default=False)
     dry_run: bool = option("Check everything, publish nothing.", default=False)
@@ -218,7 +205,9 @@ def load_movies(
     if any(source.columns) and not how.file:
         raise click.UsageError("columns are of a table of movies: name it by -f")
     if how.rollback:
-        refuse_beside("--rollback", *(each.name for each in fields(how) if each.name != "rollback"))
+        prompt.refuse_beside(
+            "--rollback", *(each.name for each in fields(how) if each.name != "rollback")
+        )
         with store_at(address) as store:
             _print_published(store.rollback())
         return

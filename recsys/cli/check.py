@@ -13,7 +13,7 @@ import click
 from recsys import __version__
 from recsys.cli import options
 from recsys.cli.build import SET, Knobs
-from recsys.cli.options import File, Parsed, Source, argument, command, grouped, option, store_at
+from recsys.cli.options import File, Source, argument, command, grouped, option, store_at
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.errors import RecsysError, StoreError
@@ -214,12 +214,11 @@ class Evaluation:
         metavar="NAME",
     )
     baselines: str = option(
-        "quick: those that need no library; all; or names with commas between them.",
-        default="quick",
+        "quick: those that need no library; all; or names with commas.", default="quick"
     )
-    likes: int = option("Likes given in few-likes.", default=5, type=options.Whole(1, 1000))
+    likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000)
     seeds: tuple[int, ...] = option(
-        "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=Parsed("seeds", seeds_of)
+        "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=seeds_of
     )
     uri: str = option("Milvus; by default a temporary file.", default="", show_envvar=True)
     no_index: bool = option("Leave out what comes through Milvus.", default=False)

@@ -74,8 +74,9 @@ class Parsed(click.ParamType):
     Several in a variable of the environment have ";" between them.
     """
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self.parse = name, parse
+    def __init__(self, parse: Callable[[str], Any]) -> None:
+        self.parse = parse
+        self.name = parse.__name__.removesuffix("_of").replace("_and_", "=")
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         if not isinstance(value, str):  # a default
@@ -89,6 +90,11 @@ class Parsed(click.ParamType):
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         return [part.strip() for part in rv.split(";") if part.strip()]
+
+
+def text_of(text: str) -> str:
+    """The text itself."""
+    return text
 
 
 def whole_number(text: str) -> int | None:
@@ -176,19 +182,24 @@ def column_and_kind(text: str) -> tuple[str, str]:
 # Parameters of a command, and fields of dataclasses, that are options
 
 
-def option(help: str, *names: str, default: Any = None, **more: Any) -> Any:
+def option(
+    help: str, *names: str, default: Any = None, min: Any = None, max: Any = None, **more: Any
+) -> Any:
     """The default of a parameter of a `command`, or a field of a dataclass, that is an option.
 
     Args:
-        names: --parameter-name unless given.
-        more: as `click.Option` has it; unless `type` is given, it is that of the default.
+        names: besides or, if they begin so, in place of --parameter-name.
+        default: () is of an option that may be repeated.
+        more: as `click.Option` has it; `type` may be a function that parses a text, and is that
+            of the default unless given.
     """
-    return field(default=default, metadata={"help": help, "names": names, "click": more})
+    about = {"help": help, "names": names, "min": min, "max": max, "click": more}
+    return field(default=default, metadata=about)
 
 
-def texts(help: str) -> Any:
-    """The same, of several texts: the option may be repeated."""
-    return option(help, default=(), type=Parsed("text", str))
+def path(help: str, *names: str, **more: Any) -> Any:
+    """The same, of a path."""
+    return option(help, *names, type=File(), **more)
 
 
 def argument(**more: Any) -> Any:
@@ -244,7 +255,11 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
         return click.Argument([name], **more)
     low, high = about.metadata.get("min"), about.metadata.get("max")
     kind: Any = str
-    if about.metadata.get("choices"):
+    if inspect.isfunction(more.get("type")):
+        kind = Parsed(more.pop("type"))
+    elif default == ():
+        kind = Parsed(text_of)
+    elif about.metadata.get("choices"):
         kind = click.Choice(about.metadata["choices"], case_sensitive=False)
     elif isinstance(default, bool):
         kind = bool
@@ -260,7 +275,11 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
         "multiple": default == (),
         "help": about.metadata["help"],
     }
-    names = about.metadata.get("names") or [f"--{name.replace('_', '-')}"]
+    if more.get("required"):
+        del standard["default"]
+    names = [*about.metadata.get("names", ())]
+    if len(name) > 1 and not any(each.startswith("--") for each in names):
+        names.append(f"--{name.replace('_', '-')}")
     return click.Option([*names, name], **{**standard, **more})
 
 
@@ -272,24 +291,20 @@ def filled(into: type, **values: Any) -> Any:
         raise click.UsageError(with_remedy(error, click.get_current_context())) from error
 
 
-DATA = option(
-    f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.",
-    type=File(),
-    show_envvar=True,
+DATA = path(
+    f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.", show_envvar=True
 )
-MODEL = option("The model folder.", default=DEFAULT, type=File(), show_envvar=True)
+MODEL = path("The model folder.", default=DEFAULT, show_envvar=True)
 ADDRESS = grouped(MilvusAddress, show_envvar=True)
-AS_OF = option(
-    "Ratings later than this date or time are not known yet (UTC).", type=Parsed("time", time_of)
-)
+AS_OF = option("Ratings later than this date or time are not known yet (UTC).", type=time_of)
 
 
 @dataclass(frozen=True)
 class Source:
     """Ratings and tables beside them: names of columns, and what is made of values."""
 
-    items: str | None = option("A table of movies.", type=File())
-    users: str | None = option("A table of users.", type=File())
+    items: str | None = path("A table of movies.")
+    users: str | None = path("A table of users.")
     user_column: str | None = option("Users' ids: a column's name, or number.", metavar="NAME")
     item_column: str | None = option("Movies' ids.", metavar="NAME")
     rating_column: str | None = option("Ratings; none for events without.", metavar="NAME")
@@ -297,16 +312,10 @@ class Source:
     title_column: str | None = option("Titles.", metavar="NAME")
     genres_column: str | None = option("Genres; none for no genres.", metavar="NAME")
     column: tuple[tuple[str, str], ...] = option(
-        "What a column is, as price=number; repeat it.",
-        default=(),
-        type=Parsed("name=kind", column_and_kind),
+        "What a column is, as price=number; repeat it.", default=(), type=column_and_kind
     )
-    liked_from: float | None = option(
-        "From what on liked; by default 4 of 5.", type=Number(), metavar="RATING"
-    )
-    repeats: str | None = option(
-        "Of several ratings of a movie by a user.", type=click.Choice(REPEATS)
-    )
+    liked_from: float | None = option("From what on liked; by default 4 of 5.", type=Number())
+    repeats: str | None = option("Of several ratings by a user.", type=click.Choice(REPEATS))
     skip_bad_lines: bool = option("Leave bad lines out, if they are few.", default=False)
     skip_all_bad_lines: bool = option("Leave out however many they are.", default=False)
 
@@ -337,12 +346,10 @@ class Source:
 class Wanted:
     """Which movies may answer, as typed: genres are not yet those of a model."""
 
-    genre: tuple[str, ...] = texts("Movies that have one of these; repeat it.")
+    genre: tuple[str, ...] = option("Movies that have one of these; repeat it.", default=())
     all_genres: bool = option("Every --genre must be there, not just one.", default=False)
-    not_genre: tuple[str, ...] = texts("Movies without it; may be repeated.")
-    year: tuple[int, int] | None = option(
-        "Movies of these years: 1994 or 1990-1999.", type=Parsed("year|from-to", years_of)
-    )
+    not_genre: tuple[str, ...] = option("Movies without it; may be repeated.", default=())
+    year: tuple[int, int] | None = option("Their years: 1994 or 1990-1999.", type=years_of)
     where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
 
     def filter(self, vocabulary: "Vocabulary") -> "Filter":

@@ -7,7 +7,6 @@ columns come behind, in the order of the schema.
 """
 
 import csv
-import io
 import itertools
 import json
 import os
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
 
-from recsys.cli.options import MOST, File, Whole, option
+from recsys.cli.options import MOST, option, path
 from recsys.cli.prompt import bar
 from recsys.errors import shortened
 
@@ -44,13 +43,11 @@ NARROWEST = 10  # characters to which a column of text is cut where the terminal
 class Output:
     """How many movies an answer has, how it is written and where."""
 
-    k: int = option("How many movies.", "-k", default=5, type=Whole(1, MOST))
+    k: int = option("How many movies.", "-k", default=5, min=1, max=MOST)
     format: str | None = option(
         "How the answer is written: as a table; of many users as jsonl.", type=click.Choice(FORMATS)
     )
-    output: str | None = option(
-        "A file instead of stdout; complete or not at all.", "-o", "--output", type=File()
-    )
+    output: str | None = path("A file instead of stdout; complete or not at all.", "-o")
     exact: bool = option("Compare every movie of the model; no Milvus.", default=False)
 
     def format_of(self, many: bool) -> str:
@@ -72,16 +69,15 @@ class Output:
                     yield answer
                     done(1)
 
-        vocabulary, fingerprint = model.vocabulary, model.fingerprint
         if not self.output:
-            print_lines(lines(counted(), format, vocabulary, fingerprint, terminal_width()))
+            write_text(counted(), format, model, sys.stdout, terminal_width())
             return
         with replacing_file(self.output) as beside:
             if format == "parquet":
-                write_parquet(counted(), str(beside), vocabulary)
+                write_parquet(counted(), str(beside), model.vocabulary)
                 return
             with open(beside, "w", encoding="utf-8") as file:
-                print_lines(lines(counted(), format, vocabulary, fingerprint), file)
+                write_text(counted(), format, model, file)
 
 
 class Answer(NamedTuple):
@@ -200,49 +196,30 @@ def as_json(value: Any, indent: int | None = 2) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-def csv_line(values: Iterable[Any]) -> str:
-    """One line of csv, without its end."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
-
-
-def print_lines(lines: Iterable[str], file: TextIO | None = None) -> None:
-    """Lines to a file or stdout as they come."""
-    file = file or sys.stdout
-    file.writelines(f"{line}\n" for line in lines)
-    file.flush()
-
-
 def columns_of(vocabulary: "Vocabulary") -> list[str]:
     """The columns of csv and parquet: COLUMNS, then the movies' own."""
     return [*COLUMNS, *(each.name for each in vocabulary.movies)]
 
 
-def lines(
+def write_text(
     answers: Iterable[Answer],
     format: str,
-    vocabulary: "Vocabulary",
-    model: str,
+    model: "Model",
+    file: TextIO,
     width: int | None = None,
-) -> Iterator[str]:
-    """Answers in a format, line by line as they come.
-
-    Args:
-        model: its fingerprint.
-        width: of a table's lines at most.
-    """
-    columns = columns_of(vocabulary)
+) -> None:
+    """Answers to a file as they come, as csv, json or a table of lines of that width at most."""
+    rows = csv.DictWriter(file, columns_of(model.vocabulary), lineterminator="\n")
     if format == "csv":
-        yield csv_line(columns)
+        rows.writeheader()
     for answer in answers:
-        if format == "table":
-            yield answer.table(width)
-        elif format == "csv":
-            for row in answer.rows():
-                yield csv_line(row[name] for name in columns)
+        if format == "csv":
+            rows.writerows(answer.rows())
+        elif format == "table":
+            file.write(answer.table(width) + "\n")
         else:
-            yield answer.json(model, indent=2 if format == "json" else None)
+            file.write(answer.json(model.fingerprint, 2 if format == "json" else None) + "\n")
+    file.flush()
 
 
 def write_parquet(answers: Iterable[Answer], path: str, vocabulary: "Vocabulary") -> None:

@@ -113,17 +113,3 @@ def test_events_are_evaluated_without_errors_of_ratings(plays):
     rows = json.loads(done.stdout)
     assert [row["name"] for row in rows] == ["recsys", "popularity", "EASE", "EDLAE"]
     assert not any("rmse" in row["metrics"] for row in rows)
-
-
-def test_liked_from_and_repeats_are_options(ten):
-    place, data = ten[0], str(ten[0] / "ratings.csv")
-    found = json.loads(recsys(place, "inspect", data, "--json", "--liked-from", "5").stdout)
-    assert found["scale"]["liked"] == 5
-    assert found["liked"] == sum(count for value, count in found["histogram"].items()
-                                 if float(value) >= 5)  # fmt: skip
-    counted = json.loads(recsys(place, "inspect", data, "--json", "--repeats", "count").stdout)
-    assert not counted["scale"]["rated"]
-    assert counted["histogram"] == {}
-    done = recsys(place, "inspect", data, "--liked-from", "11", code=2)
-    assert "no rating is 11 or more, they are 1 to 10" in done.stderr
-    assert "--liked-from" in done.stderr

@@ -1,8 +1,6 @@
 """train, preprocess and load-movies at the prompt, and what they refuse."""
 
-import os
 import re
-import subprocess
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from command_line import EPOCHS, SAMPLE
 from families import DAT, put
 from milvus_cluster import address
 
-from recsys.data import files
 from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, load_model
 
@@ -65,27 +62,6 @@ def test_preprocess_counts_what_the_model_never_saw(run, tmp_path):
     assert "0" in (tmp_path / "out.txt").read_text().split("::")[1].split(",")
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", "empty"),
-        (b"1::Heat (1995)\n", ":1: "),
-        (b"1::Heat (1995)::Drama\nx::Heat (1995)::Drama\n", ":2: "),
-        (b"1::Heat (1995)::Drama\n1::Heat (1995)::Drama\n", ":2: "),
-        (None, "movie.dat"),
-    ],
-)
-def test_preprocess_of_bad_files(run, tmp_path, content, expected):
-    raw = tmp_path / "movie.dat"
-    if content is not None:
-        raw.write_bytes(content)
-    done = run("preprocess", "-f", raw, "-o", tmp_path / "out.txt", code=1)
-    assert expected in done.stderr
-    assert str(raw) in done.stderr
-    assert not (tmp_path / "out.txt").exists()
-    assert "directory" in run("preprocess", "-f", tmp_path, code=1).stderr
-
-
 def test_load_movies_prints_what_it_published(trained, folder):
     alias, collection, movies, model, _ = trained.load_movies.stdout.rstrip("\n").split("\t")
     assert (alias, movies, model) == ("recsys_movies", "338 movies", f"model {folder.fingerprint}")
@@ -118,29 +94,6 @@ def test_new_movies_of_a_file_can_be_recommended_at_once(run, tmp_path):
         some = run(*ASK, "--uri", uri, "--year", "2023", "--format", "json").stdout
         if file == raw:  # an encoded line has words, among them the year where it is known
             assert '"new": true' in some
-
-
-def test_a_dry_run_publishes_nothing(run, tmp_path):
-    uri = tmp_path / "dry.db"
-    done = run("load-movies", "--dry-run", "--uri", uri)
-    assert "338 movies" in done.stdout
-    run(*ASK, "--uri", uri, code=1)
-
-
-def test_replace_and_rollback(run, tmp_path):
-    uri = tmp_path / "u.db"
-    raw = tmp_path / "movies.dat"
-    lines = (SAMPLE / "movies.dat").read_bytes().splitlines(keepends=True)
-    run("load-movies", "--uri", uri)
-    before = run(*ASK, "--uri", uri).stdout
-    raw.write_bytes(b"".join(lines[1:]) + b"9001::Brazil (1985)::Drama\n")
-    done = run("load", "--replace", "-f", raw, "--uri", uri)
-    assert "1 of the published movies are not among them and go" in done.stderr
-    run("load", "--uri", uri, "-f", raw)
-    assert "338" in run("load", "--rollback", "--uri", uri).stdout
-    run("load", "--uri", uri)
-    assert run(*ASK, "--uri", uri).stdout == before
-    run("load", "--rollback", "--dry-run", "--uri", uri, code=2)
 
 
 @pytest.mark.milvus_server
@@ -216,28 +169,13 @@ def test_lines_encoded_for_another_model_are_refused(trained, run, tmp_path):
 
 
 DAMAGED = {
-    "too few fields": ("ratings.dat", b"1::1::5\n"),
-    "too many fields": ("ratings.dat", b"1::1::5::1::1\n"),
-    "no number": ("ratings.dat", b"1::one::5::1\n"),
-    "a lone value above the scale": ("ratings.dat", b"1::1::6::1\n"),
-    "a lone value below the scale": ("ratings.dat", b"1::1::0::1\n"),
     "a value below the scale": (
         "ratings.dat",
         DAT["ratings.dat"].replace(b"::7::2::", b"::7::0::"),
     ),
-    "values that are nan": ("ratings.dat", b"1::1::nan::1\n"),
-    "unknown user": ("ratings.dat", b"99::1::5::1\n"),
-    "unknown movie": ("ratings.dat", b"1::99::5::1\n"),
     "rated twice": ("ratings.dat", b"1::1::5::1\n1::1::4::2\n"),
-    "no ratings": ("ratings.dat", b""),
-    "unknown gender": ("users.dat", DAT["users.dat"].replace(b"::F::", b"::X::")),
-    "unknown age": ("users.dat", DAT["users.dat"].replace(b"::56::", b"::57::")),
     "unknown job": ("users.dat", DAT["users.dat"].replace(b"::16::", b"::21::")),
-    "movie without a title": ("movies.dat", DAT["movies.dat"].replace(b"Heat (1995)", b"")),
-    "movie twice": ("movies.dat", DAT["movies.dat"] + b"7::Heat (1995)::Action\n"),
     "no movies": ("movies.dat", b""),
-    "zeros": ("ratings.dat", bytes(99)),
-    "a picture": ("movies.dat", b"\x89PNG\x1a\x00\x00"),
     "no file": ("ratings.dat", None),
     "a folder": ("ratings.dat", "folder"),
 }
@@ -259,22 +197,6 @@ def test_damaged_input_is_one_line_and_leaves_the_old_model(run, tiny, own_model
     assert sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*")) == before
 
 
-def test_bad_lines_can_be_skipped_and_are_counted(run, tiny, tmp_path):
-    with open(tiny / "ratings.dat", "ab") as file:
-        file.write(b"1::1\n1::7::9::1\n")
-    model = tmp_path / "m"
-    run("train", "--data", tiny, "--model", model, *QUICK, code=1)
-    done = run("train", "--data", tiny, "--model", model, "--skip-bad-lines", *QUICK)
-    assert "2" in done.stderr
-    assert "6 ratings" in done.stderr
-
-
-def test_data_that_is_not_there(run, tmp_path):
-    done = run("train", "--data", tmp_path / "nowhere", code=1)
-    assert str(tmp_path / "nowhere") in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
     before = load_model(own_model).fingerprint
     done = run(
@@ -285,12 +207,6 @@ def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
     assert "is not a number" in done.stderr
     assert "lower the learning rate (it is 10): --set learning_rate=VALUE" in done.stderr
     assert load_model(own_model).fingerprint == before
-
-
-def test_what_the_best_epoch_is_is_in_the_help(run):
-    assert "the best epoch has the largest ndcg@10 - rmse" in " ".join(
-        run("train", "-h").output.split()
-    )
 
 
 def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
@@ -308,30 +224,3 @@ def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
     done = run(*ask, "--resume")
     assert f"resuming: {model}.checkpoint.npz has 2 of 2 epochs, the best is 2" in done.stderr
     assert "epoch 1" not in done.stderr
-
-
-def test_resume_without_a_checkpoint_says_so(run, tiny, tmp_path):
-    model = tmp_path / "m"
-    done = run("train", "--data", tiny, "--model", model, *QUICK, "--resume")
-    nothing = f"nothing to resume, there is no {model}.checkpoint.npz: training from the first"
-    assert nothing in done.stderr
-    assert "epoch 2 of 2: " in done.stderr
-
-
-def test_what_a_killed_training_left_behind_goes_with_the_next(run, tiny, tmp_path):
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    left = tmp_path / f"m.tmp-{files._host()}-{dead.pid}"
-    (left / "arrays").mkdir(parents=True)
-    run("train", "--data", tiny, "--model", tmp_path / "m", *QUICK)
-    assert sorted(os.listdir(tmp_path)) == ["m", "tiny"]
-
-
-def test_quiet_training_says_nothing(run, tiny, tmp_path):
-    done = run("train", "--data", tiny, "--model", tmp_path / "m", *QUICK, "-q")
-    assert done.stderr == ""
-    assert len(done.stdout.splitlines()) == 1
-
-
-def test_epochs_are_those_asked_for(folder):
-    assert folder.config["options"]["epochs"] == EPOCHS

@@ -79,10 +79,7 @@ def test_no_model_and_nothing_published(run, tmp_path):
     [
         ("arrays/heads/user.npy", b"\0"),
         ("vocabulary.json", None),
-        ("movies.json", b"[]"),
         ("config.json", b"{"),
-        ("config.json", b'{"format": 1}'),
-        ("config.json", b'{"format": 2, "fingerprint": "0123456789abcdef", "dimension": 16}'),
     ],
 )
 def test_a_damaged_model_is_found(run, own_model, name, content):
@@ -93,19 +90,6 @@ def test_a_damaged_model_is_found(run, own_model, name, content):
     found = doctor(run, "--model", own_model, code=1)
     assert found["model"]["well"] is False
     assert f"recsys train --model {own_model}" in found["model"]["found"]
-
-
-def test_what_is_wrong_is_named_and_exits_with_1(run, another_model, tmp_path):
-    for wrong in (
-        ("--model", tmp_path / "none"),
-        ("--model", another_model),
-        ("--uri", tmp_path / "no" / "such" / "folder.db"),
-        ("--data", tmp_path / "none"),
-    ):
-        done = run("doctor", *wrong, code=1)
-        assert "WRONG" in done.stdout
-        assert "recsys " in done.stdout or "--uri" in done.stdout
-        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow  # trains and evaluates

@@ -5,6 +5,8 @@ import json
 
 import pytest
 from command_line import SAMPLE
+from dialects import BAD, headless
+from dialects import MOVIES as FILMS
 from families import put
 
 RATINGS = (
@@ -44,11 +46,6 @@ def test_inspect_as_json_counts_bad_lines_and_goes_on(run, shop):
     assert found["density"] == 0.75
 
 
-def test_inspect_of_other_families(run):
-    done = run("inspect", SAMPLE, "--json")
-    assert json.loads(done.stdout)["ratings"] == 15610
-
-
 def test_files_and_columns_are_named(run, shop):
     put(shop, {"r.tsv": b"a\tb\tc\td\n1\t10\t4\t5\n", "i.csv": b"item,t,g\n10,Heat,Crime/Drama\n"})
     ratings = ("inspect", shop / "r.tsv", "--items", shop / "i.csv", "--json")
@@ -77,45 +74,6 @@ def test_users_are_in_a_file_of_any_name(run, shop):
     assert "no table, only of tables (CSV, JSON lines, Parquet) can other files" in line
 
 
-def test_half_stars_without_users_as_in_ml_10m(run, tmp_path):
-    put(tmp_path, {
-        "ratings.dat": b"1::122::5::838985046\n1::185::0.5::838983525\n2::122::3.5::838983392\n",
-        "movies.dat": b"122::Boomerang (1992)::Comedy|Romance\n"
-                      b"185::Net, The (1995)::(no genres listed)\n",
-        "tags.dat": b"15::4973::excellent!::1215184630\n",
-    })  # fmt: skip
-    done = run("inspect", tmp_path, "--json")
-    found = json.loads(done.stdout)
-    assert found["histogram"] == {"0.5": 1, "3.5": 1, "5": 1}
-    assert (found["users"], found["movies"], found["missing"]["genres"]) == (2, 2, 1)
-    assert "no users file, so only ratings are known of users" in done.stderr
-
-
-def test_two_candidates_are_both_named_with_the_option(run, shop):
-    put(shop, {"ratings.csv": RATINGS.replace(b"timestamp", b"user_id")})
-    done = run("inspect", shop, code=1)
-    assert done.stderr == (
-        f"recsys: {shop}/ratings.csv: several columns may be the user: 'userId', 'user_id'; "
-        "name the one: --user-column\n"
-    )
-
-
-@pytest.mark.parametrize(("separator", "named"), [("/", True), ("|", False), (" ", False)])
-def test_genres_of_each_movie_its_own_are_named(run, tmp_path, separator, named):
-    """In an atomic file: a separator nobody knows makes a genre of each combination."""
-    some = list(itertools.combinations(["Action", "Crime", "Drama", "Musical", "War", "Noir"], 3))
-    lines = [f"{i}\tMovie {i}\t{separator.join(each)}" for i, each in enumerate(some)]
-    put(tmp_path, {
-        "x.item": "\n".join(["item_id:token\ttitle:token_seq\tgenre:token_seq", *lines,
-                             f"{len(some)}\tMovie\tWar"]).encode(),
-        "x.inter": b"user_id:token\titem_id:token\trating:float\n1\t1\t3\n2\t3\t4\n",
-    })  # fmt: skip
-    told = f"{tmp_path}/x.item: 21 different genres, are they separated as expected ('|')?"
-    for command in (("inspect", tmp_path), ("preprocess", "-f", tmp_path / "x.item",
-                                            "-o", tmp_path / "out")):  # fmt: skip
-        assert (told in run(*command).stderr) is named
-
-
 def test_many_bad_lines_need_an_own_flag(run, tmp_path):
     rows = [f"1,{i},4,9" for i in range(1000)]
     rows[500:520] = ["1,2"] * 20
@@ -132,3 +90,62 @@ def test_a_table_of_movies_is_encoded(run, shop, tmp_path):
     done = run("preprocess", "-f", shop / "movies.csv", "-o", tmp_path / "out.txt")
     assert "title: title, genres: genres '|'" in done.stderr
     assert "2 movies" in done.stderr
+
+
+# Which column is what
+
+
+def seen(run, place, *options) -> dict:
+    return json.loads(run("inspect", place, "--json", *options).stdout)
+
+
+@pytest.mark.parametrize(
+    ("data", "columns"),
+    [
+        (b"user,item,liked\n1,2,1\n1,3,0\n", {"rating": "liked 0-1"}),
+        (b"user,item,rating,like\n1,2,5,1\n1,3,3,0\n", {"rating": "rating 3-5"}),
+        (b"user,shop_no,plays\nann,a,100\nbob,b,3\n", {"item": "shop_no (2, text)"}),
+        (  # as Amazon since 2018
+            b"0000000017,A1X,5,1123804800\n0000000025,A2Y,4,1112140800\n",
+            {"user": "column 2 (2, text)", "item": "column 1 (2, text)"},
+        ),
+        (b"John Smith,Heat\nJane Doe,Heat\nJohn Smith,M\n", {"user": "column 1 (2, text)"}),
+        (b"3,20,17\n1,30,18\n3,40,19\n", {"user": "column 1 (2)", "rating": "column 3 17-19"}),
+        (b"5,300,17\n1,400,17\n5,500,18\n", {"user": "column 1 (2)", "rating": "column 3 17-18"}),
+        (b"5,300,170\n1,400,172\n5,500,183\n", {"rating": "column 1 1-5", "user": "column 2 (3)"}),
+    ],
+)
+def test_what_a_column_is_taken_for(run, tmp_path, data, columns):
+    found = seen(run, put(tmp_path, {"r.csv": data}) / "r.csv")["columns"]
+    assert columns.items() <= found.items()
+
+
+def test_a_count_is_no_rating_unless_it_is_named(run, tmp_path):
+    put(tmp_path, {"r.csv": b"user,item,plays\nann,a,100\nbob,b,3\nbob,c,1\n"})
+    assert seen(run, tmp_path)["unused"] == {"plays of r.csv": "taken for ratings if named so"}
+    found = seen(run, tmp_path, "--rating-column", "plays")
+    assert (found["columns"]["rating"], found["unused"]) == ("plays 1-100", {})
+
+
+def test_movies_and_users_need_no_names_either(run, tmp_path):
+    movies = b"".join(FILMS.encode().splitlines(True)[1:])
+    users = "".join(f"{u},{'FM'[u % 2]},{20 + u}\n" for u in (1, 7)).encode()
+    put(tmp_path, {"ratings.csv": headless(), "movies.csv": movies, "users.csv": users})
+    found = seen(run, tmp_path)
+    assert found["columns"]["title"] == "column 2"
+    assert found["columns"]["genres"] == "column 3 '|'"
+    assert found["columns"]["users.csv column 3"].startswith("as column_3 number 21-27")
+    assert found["missing"]["genres"] == 1
+
+
+def test_columns_of_unnamed_files_are_told_by_number(run, tmp_path):
+    put(tmp_path, {"r.csv": BAD["no names, three ids"][0]})
+    line = run("inspect", tmp_path, code=1).stderr
+    assert line.endswith("give the numbers of the columns: --user-column or --item-column\n")
+    found = seen(run, tmp_path, "--user-column", "1", "--item-column", "2")
+    assert found["columns"]["rating"] == "none"
+    assert found["unused"] == {"column 3 of r.csv": "not about a rating"}
+    found = seen(run, tmp_path, "--user-column", "1", "--item-column", "2", "--rating-column", "3")
+    assert found["columns"]["rating"] == "column 3 300-300"
+    done = run("inspect", tmp_path, "--user-column", "9", code=2)
+    assert "no column '9', there are 'column 1', 'column 2'" in done.stderr

@@ -8,7 +8,6 @@ import milvus_server
 import pytest
 from click.testing import CliRunner
 from command_line import SAMPLE, recsys
-from families import DAT, put
 
 from recsys.cli.app import cli
 from recsys.cli.build import KNOBS_WITH_OPTIONS, Publishing
@@ -95,15 +94,6 @@ def test_a_knob_that_is_none_is_refused(run, command, given, why):
 
 def test_help_of_training_is_one_screen(run):
     assert len(run("train", "--help").stdout.splitlines()) <= 40
-
-
-@pytest.mark.parametrize("name", DAT)
-def test_a_long_line_of_a_file_is_not_repeated(run, tmp_path, name):
-    put(tmp_path, DAT)
-    for bad in (b"x" * 1_000_000, b"::".join([b"9" * 300_000] * 5)):
-        (tmp_path / name).write_bytes(DAT[name] + bad + b"\n")
-        done = run("train", "--data", tmp_path, "--model", tmp_path / "m", code=1)
-        assert len(done.stderr) < 1000
 
 
 @pytest.mark.parametrize(

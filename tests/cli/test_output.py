@@ -52,11 +52,6 @@ def test_a_table_fits_where_it_is_shown():
     assert wide.table(70).splitlines()[1].endswith("x…")
 
 
-def test_a_table_of_nothing_is_its_header():
-    header = Answer([], GIRL).table()
-    assert header.split() == ["Top", "Ids", "Title", "Genres", "Score", "Rating"]
-
-
 def test_json_of_a_known_user():
     whole = json.loads(USER.json("f00d"))
     assert list(whole) == ["user_id", "user", "model", "recommendations"]
@@ -121,11 +116,6 @@ def test_parquet_reads_back(tmp_path):
     assert len(rows) == 4
     assert rows[0]["title"] == HEAT.title
     assert rows[1]["year"] is rows[2]["rating"] is rows[2]["user_id"] is None
-
-
-def test_parquet_of_nothing_has_the_columns(tmp_path):
-    write_parquet([Answer([], GIRL)], str(tmp_path / "none.parquet"), VOCABULARY)
-    assert tuple(parquet.read_table(tmp_path / "none.parquet").column_names) == COLUMNS
 
 
 # Where -o writes: links are followed, pipes are written to

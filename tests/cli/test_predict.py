@@ -20,19 +20,6 @@ def test_similar(run):
         assert run(*ask, "--exact").stdout == run(*ask).stdout
 
 
-@pytest.mark.parametrize("format", ["csv", "parquet"])
-def test_similar_has_the_columns_of_recommend_in_a_file_too(run, tmp_path, format):
-    from pyarrow import csv, parquet
-
-    read = {"csv": csv.read_csv, "parquet": parquet.read_table}[format]
-    columns = []
-    for ask in (("similar", "Toy Story"), ("recommend", "-u", "1")):
-        done = run(*ask, "--exact", "--format", format, "-o", tmp_path / "answer")
-        assert done.stdout == ""
-        columns.append(read(tmp_path / "answer").column_names)
-    assert columns[0] == columns[1]
-
-
 def test_more_than_all_movies_are_all_movies(run):
     assert len(run("similar", "Toy Story", "-k", 100_000).stdout.splitlines()) == 338
     assert len(run("similar", "Toy Story", "-k", 100_000, "--exact").stdout.splitlines()) == 338
@@ -115,21 +102,3 @@ def test_predict_of_an_unknown_user_or_movie(run):
     ]
     assert "no movie is called '9999'" in run("predict", "-u", 1, "-m", "9999", code=2).stderr
     assert "user 999 is not one" in run("predict", "-u", 999, "-m", 1, code=2).stderr
-
-
-@pytest.mark.parametrize("half", [("-u", "1"), ("-m", "1"), ("-u", "1", "-m", "1", "--pairs", "x")])
-def test_predict_takes_whole_pairs(run, half):
-    run("predict", *half, code=2)
-
-
-@pytest.mark.parametrize("content", [None, "folder", b"\xff\xfe\x00"])
-def test_files_that_cannot_be_read_are_one_line(run, tmp_path, content):
-    file = tmp_path / "file"
-    if content == "folder":
-        file.mkdir()
-    elif content is not None:
-        file.write_bytes(content)
-    for ask in (("predict", "--pairs"), ("recommend", "--exact", "--users")):
-        done = run(*ask, file, code=1)
-        assert done.stderr.startswith(f"recsys: {file}: ")
-        assert len(done.stderr.splitlines()) == 1

@@ -1,12 +1,9 @@
 """recommend: its numbers, formats, filters and what is left out."""
 
-import csv
-import io
 import json
 import re
 
 import numpy as np
-import pytest
 from command_line import SAMPLE, recsys
 from plain_paddle import plain_paddle
 
@@ -90,65 +87,6 @@ def test_exact_gives_the_same_answer(run):
         for more in ((), ("--rank-by", "rating"), ("--genre", "Drama", "--year", "1990-1999")):
             ask = ("recommend", *GIRL, "--format", form, *more)
             assert run(*ask, "--exact").stdout == run(*ask).stdout
-
-
-@pytest.mark.parametrize("rank_by", ["relevance", "rating"])
-def test_the_list_is_sorted_by_score_whatever_it_is_ranked_by(run, rank_by):
-    ask = ("recommend", *GIRL, "-k", 20, "--rank-by", rank_by, "--format", "json")
-    movies = movies_of(run(*ask).stdout)
-    scores = [movie["score"] for movie in movies]
-    assert scores == sorted(scores, reverse=True)
-    if rank_by == "rating":
-        np.testing.assert_allclose(scores, [movie["rating"] for movie in movies], atol=1e-5)
-
-
-def test_json_is_one_object_with_stable_keys(run, folder):
-    whole = json.loads(run("recommend", *GIRL, "--format", "json").stdout)
-    assert list(whole) == ["user", "model", "recommendations"]
-    assert whole["model"] == folder.fingerprint
-    assert whole["user"] == {
-        "user_id": None,
-        "gender": "F",
-        "age": "under 18",
-        "job": "K-12 student",
-        "likes": [],
-        "dislikes": [],
-        "liked_titles": [],
-        "disliked_titles": [],
-    }
-    first = whole["recommendations"][0]
-    keys = ["rank", "movie_id", "title", "genres", "year", "score", "rating", "new"]
-    assert list(first) == keys
-    assert first["rank"] == 1
-    assert first["new"] is False
-    assert first["title"].endswith(f"({first['year']})")
-    assert isinstance(first["genres"], list)
-
-
-def test_jsonl_is_a_line_a_user_with_the_id_at_its_top(run):
-    lines = run("recommend", "-u", 3, "--format", "jsonl").stdout.splitlines()
-    assert len(lines) == 1
-    assert next(iter(json.loads(lines[0]).items())) == ("user_id", 3)
-    (cold,) = run("recommend", *GIRL, "--format", "jsonl").stdout.splitlines()
-    assert "user_id" not in json.loads(cold)
-
-
-def test_csv_reads_back(run):
-    rows = list(csv.DictReader(io.StringIO(run("recommend", "-u", 3, "--format", "csv").stdout)))
-    movies = movies_of(run("recommend", "-u", 3, "--format", "json").stdout)
-    assert [int(row["movie_id"]) for row in rows] == [movie["movie_id"] for movie in movies]
-    assert [row["genres"].split("|") for row in rows] == [movie["genres"] for movie in movies]
-    assert {row["user_id"] for row in rows} == {"3"}
-    np.testing.assert_allclose(
-        [float(row["score"]) for row in rows], [movie["score"] for movie in movies], atol=1e-6
-    )
-
-
-def test_a_table_is_for_one_user_and_parquet_for_a_file(run):
-    for form in ("table", "json"):
-        done = run("recommend", "--users", "all", "--format", form, "--exact", code=2)
-        assert "jsonl" in done.stderr
-    assert "-o" in run("recommend", *GIRL, "--format", "parquet", "--exact", code=2).stderr
 
 
 def test_all_users_are_answered_as_one_by_one(run, folder):
@@ -240,17 +178,6 @@ def test_likes_by_title_or_id(run):
     by_id = run("recommend", "--like", liked, "--dislike", disliked, "--format", "json")
     assert json.loads(by_id.stdout) == whole
     assert not {liked, disliked} & {movie["movie_id"] for movie in whole["recommendations"]}
-
-
-def test_an_ambiguous_like_lists_the_candidates(run):
-    done = run("recommend", "--like", "lord of the rings", "--exact", code=2)
-    assert "Fellowship of the Ring, The (2001) = 141" in done.stderr
-    assert "Return of the King, The (2003) = 142" in done.stderr
-
-
-def test_a_like_that_is_not_there_names_near_ones(run):
-    done = run("recommend", "--like", "toy starry", "--exact", code=2)
-    assert "near are Toy Story (1995)" in done.stderr
 
 
 def test_the_same_movie_liked_and_disliked_is_refused(run):
