@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from click.testing import CliRunner, Result
+
+from recsys.cli.app import cli
+
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 for _name, _value in (("KMP_BLOCKTIME", "0"), ("OMP_NUM_THREADS", "1")):
@@ -50,6 +54,13 @@ def output(*command: str | Path, cwd: Path | None = None, **more: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def here(*args: object, input: str | None = None, code: int = 0) -> Result:
+    """The command line in this process; its exit code is checked."""
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], input=input)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
 
 
 def started(*args: str, cwd: Path) -> subprocess.Popen[str]:

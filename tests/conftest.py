@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import pytest
 import shop
-from click.testing import CliRunner, Result
-from command_line import SAMPLE, SMALL, alone, recsys
+from click.testing import Result
+from command_line import SAMPLE, SMALL, alone, here, recsys
 
-from recsys.cli.app import cli
 from recsys.infer import Recommender, catalogue
 from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, Model, load_model
@@ -125,20 +124,12 @@ def own_model(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> "Runner":
+def run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command line in this process, at the trained place; quick."""
     monkeypatch.chdir(trained.place)
     for name in [name for name in os.environ if name.startswith("RECSYS_")]:
         monkeypatch.delenv(name)
-    return Runner()
-
-
-class Runner:
-    def __call__(self, *args: str | Path, input: str | None = None, code: int = 0) -> Result:
-        """Runs `recsys ARGS` and checks its exit code."""
-        result = CliRunner().invoke(cli, [str(arg) for arg in args], input=input)
-        assert result.exit_code == code, (result.output, result.exception)
-        return result
+    return here
 
 
 @pytest.fixture

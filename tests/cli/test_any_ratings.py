@@ -5,16 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-
-from recsys.cli.app import cli
+from click.testing import Result
+from command_line import here
 
 
 def recsys(place: Path, *args: str, code: int = 0) -> Result:
     options = ["--model", str(place / "m")] * (args[0] not in ("evaluate", "inspect"))
-    result = CliRunner().invoke(cli, [*args, *options], env={"OMP_NUM_THREADS": "1"})
-    assert result.exit_code == code, (result.output, result.exception)
-    return result
+    return here(*args, *options, code=code)
 
 
 def events() -> list[tuple[int, int, int, int]]:

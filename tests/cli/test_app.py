@@ -51,20 +51,19 @@ def imported(*args: str, cwd) -> set[str]:
     return set(output("-c", code, cwd=cwd).rsplit("MODULES", 1)[1].split())
 
 
-@pytest.mark.parametrize("args", [["--help"], ["recommend", "-h"], ["train", "-h"]])
-def test_help_loads_nothing_heavy(tmp_path, args):
-    heavy = {"numpy", "paddle", "pymilvus", "pyarrow", "scipy", "tqdm"}
-    assert not heavy & imported(*args, cwd=tmp_path)
+HEAVY = {"numpy", "paddle", "pymilvus", "pyarrow", "scipy", "tqdm"}
 
 
-def test_recommend_never_loads_paddle(trained):
-    loaded = imported(*ASK, cwd=trained.place)
-    assert {"numpy", "pymilvus"} <= loaded
-    assert "paddle" not in loaded
-
-
-def test_exact_answers_without_milvus(trained):
-    assert not {"paddle", "pymilvus"} & imported(*ASK, "--exact", cwd=trained.place)
+@pytest.mark.parametrize(
+    ("args", "never"),
+    [
+        *((args, HEAVY) for args in (["--help"], ["recommend", "-h"], ["train", "-h"])),
+        (ASK, {"paddle"}),
+        ((*ASK, "--exact"), {"paddle", "pymilvus"}),
+    ],
+)
+def test_commands_load_nothing_heavy_that_they_do_not_need(trained, args, never):
+    assert not never & imported(*args, cwd=trained.place)
 
 
 def test_streams_are_apart(trained):
@@ -136,25 +135,6 @@ def test_a_table_fits_the_terminal(run, monkeypatch):
     assert "…" not in run(*ask, "--format", "csv").stdout
     monkeypatch.setenv("COLUMNS", "200")
     assert run(*ask).stdout == whole
-
-
-def test_options_come_from_the_environment_too(trained, run, monkeypatch, tmp_path):
-    expected = run(*ASK).stdout
-    monkeypatch.chdir(tmp_path)
-    run(*ASK, code=1)
-    monkeypatch.setenv("RECSYS_MODEL", str(trained.model))
-    monkeypatch.setenv("RECSYS_URI", str(trained.place / "recsys.db"))
-    assert run(*ASK).stdout == expected
-    monkeypatch.setenv("RECSYS_RECOMMEND_K", "2")
-    assert len(run(*ASK).stdout.splitlines()) == 1 + 2
-    monkeypatch.setenv("RECSYS_RECOMMEND_FORMAT", "jsonl")
-    monkeypatch.setenv("RECSYS_QUIET", "1")
-    done = run(*ASK)
-    assert len(json.loads(done.stdout)["recommendations"]) == 2
-    assert done.stderr == ""
-    monkeypatch.setenv("RECSYS_COLLECTION", "other_movies")
-    assert "other_movies" in run(*ASK, code=1).stderr
-    assert not list(tmp_path.iterdir())
 
 
 def test_doctor_is_content_without_what_only_training_needs(run, monkeypatch):

@@ -8,7 +8,6 @@ from command_line import EPOCHS, SAMPLE
 from families import DAT, put
 from milvus_cluster import address
 
-from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import DEFAULT, load_model
 
 ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
@@ -76,26 +75,6 @@ def test_load_is_load_movies_and_takes_either_kind_of_file(trained, run, tmp_pat
         assert run(*ASK, "--uri", uri).stdout == expected
 
 
-def test_new_movies_of_a_file_can_be_recommended_at_once(run, tmp_path):
-    raw = tmp_path / "movies.dat"
-    raw.write_bytes(
-        (SAMPLE / "movies.dat").read_bytes()
-        + b"9001::Wishing Star, The (2023)::Animation|Children's|Musical\n"
-    )
-    for file in (raw, tmp_path / "encoded.txt"):
-        if file != raw:
-            run("preprocess", "-f", raw, "-o", file)
-        uri = tmp_path / f"{file.stem}.db"
-        assert "339 movies" in run("load-movies", "-f", file, "--uri", uri).stdout
-        table = run(*ASK, "-k", "339", "--uri", uri).stdout
-        (line,) = (line for line in table.splitlines() if " 9001 " in line)
-        assert "[new]" in line
-        assert table.count("[new]") == 1
-        some = run(*ASK, "--uri", uri, "--year", "2023", "--format", "json").stdout
-        if file == raw:  # an encoded line has words, among them the year where it is known
-            assert '"new": true' in some
-
-
 @pytest.mark.milvus_server
 @pytest.mark.parametrize("kind", ["server", "cluster"])
 def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, monkeypatch, kind):
@@ -142,11 +121,6 @@ def test_other_vectors_than_the_models_are_refused(trained, run, tiny, tmp_path)
     assert "recsys load-movies" in done.stderr
     assert load_model(model).fingerprint in done.stderr
     assert done.stdout == ""
-    (tmp_path / "own.db").write_bytes(b"")
-    with MilvusStore(str(tmp_path / "good.db")):
-        pass
-    done = run(*ASK, "--model", model, "--uri", tmp_path / "good.db", code=1)
-    assert "recsys load-movies" in done.stderr
     exact = run(*ASK, "--model", model, "--exact", "-k", "3")
     assert len(exact.stdout.splitlines()) == 4
 

@@ -1,6 +1,5 @@
 """Tables at the prompt: how inspect reads them, how train takes them, which options fix them."""
 
-import itertools
 import json
 
 import pytest

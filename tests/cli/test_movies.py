@@ -1,10 +1,11 @@
-"""Which movies load-movies publishes, and what it refuses to remove."""
+"""Which movies load-movies publishes and refuses to remove, and how movies are named."""
 
 import json
 import uuid
 from pathlib import Path
 
 import pytest
+from families import DAT, put
 from milvus_cluster import address
 
 from recsys.milvus.address import MilvusAddress
@@ -79,19 +80,6 @@ def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, kind
     assert published(where) == before
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (("--rollback", "-f", "x"), "--rollback goes without --file"),
-        (("--rollback", "--replace", "--keep", "2"), "--rollback goes without --keep, --replace"),
-        (("--rollback", "--index", "HNSW"), "--rollback goes without --index"),
-        (("--rollback", "--dry-run"), "--rollback goes without --dry-run"),
-    ],
-)
-def test_options_that_mean_nothing_together_are_refused(run, line, said):
-    assert run("load-movies", *line, code=2).stderr == f"recsys: {said}\n"
-
-
 def test_what_is_published_and_from_where_is_said(run, tmp_path):
     done = run("load-movies", "--uri", tmp_path / "a.db")
     assert "movies: the 338 the model was trained on" in done.stderr
@@ -106,10 +94,11 @@ def test_a_new_movie_is_named_by_its_title(run, tmp_path, more):
     by_id = run("similar", "9001", "--uri", uri)
     assert by_id.stderr == "near to Wishing Star, The (2023) (id 9001)\n"
     assert run("similar", "the wishing star", "--uri", uri).stdout == by_id.stdout
-    assert (
-        "no movie is called 'wishing moon'"
-        in run("similar", "wishing moon", "--uri", uri, code=2).stderr
-    )
+    done = run("similar", "wishing moon", "--uri", uri, code=2)
+    assert "no movie is called 'wishing moon'" in done.stderr
+    for option in ("--like", "--dislike"):
+        done = run("recommend", option, "id:9001", "--uri", uri, code=2)
+        assert "no movie the model was trained on is called 'id:9001'" in done.stderr
 
 
 def test_ratings_of_a_new_movie_are_predicted_once_it_is_published(run, tmp_path, more):
@@ -135,3 +124,58 @@ def test_without_published_movies_a_new_one_is_unknown(run, tmp_path):
     done = run("predict", "-u", 7, "-m", "9001", "--uri", nowhere, code=2)
     assert "no movie the model was trained on is called '9001'" in done.stderr
     assert not nowhere.exists()
+
+
+# Movies named by title: several of one title
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """A model of two movies with one title and one year, and of a title that is another's id."""
+    from recsys import Options, train_model
+
+    data = tmp_path_factory.mktemp("twins")
+    more = b"8::Heat (1995)::Drama\n20::1984 (1984)::Drama\n1984::Friday the 13th (1980)::Horror\n"
+    put(data, {**DAT, "movies.dat": DAT["movies.dat"] + more})
+    train_model(data, data / "model", Options(epochs=1, dimension=4), validation=0)
+    return data / "model"
+
+
+ASKED = [
+    ("similar", "{}"),
+    ("recommend", "--like", "{}"),
+    ("recommend", "--dislike", "{}"),
+    ("predict", "-u", "1", "-m", "{}"),
+]
+
+
+@pytest.mark.parametrize("line", ASKED, ids=" ".join)
+def test_of_one_title_and_year_the_id_chooses(run, twins, line):
+    exact = () if line[0] == "predict" else ("--exact",)
+
+    def ask(movie, code=0):
+        return run(*(part.format(movie) for part in line), "--model", twins, *exact, code=code)
+
+    for title in ("heat", "Heat (1995)"):
+        done = ask(title, 2)
+        assert done.stdout == ""
+        assert done.stderr == (
+            f"recsys: '{title}' may be Heat (1995) = 7, Heat (1995) = 8; several have the same "
+            "title and year: give the id as id:7\n"
+        )
+    first, second = ask("id:7"), ask("id:8")
+    assert "Heat (1995)" in first.stderr
+    assert "Heat (1995)" in second.stderr
+    assert first.stdout != second.stdout
+
+
+@pytest.mark.parametrize("line", ASKED, ids=" ".join)
+def test_a_title_that_is_a_number_is_a_title_first(run, twins, line):
+    exact = () if line[0] == "predict" else ("--exact",)
+
+    def said(movie) -> str:
+        return run(*(part.format(movie) for part in line), "--model", twins, *exact).stderr
+
+    assert "1984 (1984)" in said("1984")
+    assert "Friday the 13th (1980)" in said("id:1984")
+    assert "Misérables, Les (1995)" in said("3")  # no title is that

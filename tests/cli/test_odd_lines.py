@@ -44,6 +44,7 @@ ODD = {
         *("predict -u 1", "predict -m 1", "predict -u 1 -m 1 --pairs x", "predict --pairs ''"),
         *("predict -u '' -m 1", "predict -u 1 -m ''", "predict --as-of x -u 1 -m 1"),
         *("preprocess", "preprocess -f ''", "preprocess -f SAMPLE/movies.dat -o ''"),
+        *("load-movies --rollback -f x", "load-movies --rollback --index HNSW --dry-run"),
         *("load-movies -f ''", "load-movies --keep -1", "load-movies --keep 101"),
         *("load-movies --shards 0", "load-movies --replicas 0", "load-movies --index :"),
         *("load-movies --index FLAT:x=1", "load-movies --index HNSW:M=", "load-movies --uri DIR"),
@@ -57,18 +58,11 @@ ODD = {
         *("inspect a b", "evaluate --protocol x", "evaluate --likes 0", "evaluate --seeds 1,x"),
         *("evaluate --data SAMPLE --baselines x --no-index", "evaluate --uri nonsense"),
         *("evaluate --data SAMPLE --baselines '' --no-index", "doctor extra", "doctor --uri x"),
-        *(f"load-movies --index HNSW:{each}" for each in (
-            "M=1", "M=0", "M=2049", "M=99999999999999", "M=²", "M=٣", "M=DIGITS",
-            "efConstruction=5000000000", "efConstruction=0", "ef=32769", "ef=0")),
-        *(f"load-movies --index IVF_FLAT:{each}" for each in (
-            "nlist=0", "nlist=65537", "nprobe=0")),
+        *("load-movies --index HNSW:M=1", "load-movies --index HNSW:M=DIGITS"),
         "load-movies --index LONG",
         *(f"evaluate --data SAMPLE --seeds={each}" for each in (
             "''", "x", "1-", "0,,1", "-3", "٣", "3-1", "0-99999999", "DIGITS")),
-        *(f"train --data SAMPLE --set {each}" for each in (
-            "dimension=0", "dimension=10000000", "dimension=DIGITS", "learning_rate=0",
-            "learning_rate=-1", "learning_rate=inf", "learning_rate=1e300", "learning_rate=nan",
-            "batch_size=-1", "patience=0", "batch_users=0", "temperature", "''")),
+        *("train --data SAMPLE --set dimension=DIGITS", "train --set temperature"),
         *(f"train --data SAMPLE --validation {each}" for each in ("1", "nan", "-0.1")),
         *(f"train --data SAMPLE --seed {each}" for each in ("-1", "٣", "DIGITS")),
         *("train --epochs x", "train --data SAMPLE --device toaster"),
@@ -134,7 +128,7 @@ def place(tmp_path_factory):
 def test_an_odd_line_is_refused_in_one_line(run, place, monkeypatch, trained, code, line):
     monkeypatch.setenv("RECSYS_MODEL", str(trained.model))
     monkeypatch.setenv("RECSYS_URI", str(trained.place / "recsys.db"))
-    monkeypatch.setattr("recsys.cli.options.data_folder", refused)
+    monkeypatch.setattr("recsys.data.download.any_dataset", refused)
     monkeypatch.chdir(place)
     before = sorted(os.listdir(place))
     for word, value in (("SAMPLE", str(SAMPLE)), ("DIGITS", "9" * 5000), ("LONG", "x" * 5000)):

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -14,7 +15,7 @@ from command_line import SAMPLE
 from pyarrow import parquet
 
 from recsys.cli.app import cli
-from recsys.cli.output import COLUMNS, Answer, lines, write_parquet
+from recsys.cli.output import COLUMNS, Answer, write_parquet, write_text
 from recsys.data.dataset import Vocabulary
 from recsys.infer import Recommendation, UserQuery
 
@@ -23,6 +24,7 @@ NEW = Recommendation(2, 5001, "Élan", (), 0, -0.25, 0.5, True)
 GIRL = UserQuery(7, {"gender": "F", "age": "under 18", "job": "K-12 student"}, likes=(3,))
 USER, COLD = Answer([HEAT, NEW], GIRL), Answer([HEAT], UserQuery())
 VOCABULARY = Vocabulary([7], [3, 6], [], [])
+MODEL = SimpleNamespace(vocabulary=VOCABULARY, fingerprint="f00d")
 NEAR = Answer([HEAT, NEW], movie=(3, "Ronin (1998)"))
 
 
@@ -89,15 +91,20 @@ def test_a_table_of_similar_movies_has_no_rating():
 
 
 def test_lines_come_as_their_answers_do():
-    asked = iter([USER, COLD])
-    found = lines(asked, "jsonl", VOCABULARY, "f00d")
-    assert json.loads(next(found))["user_id"] == 7
-    assert next(asked) is COLD
+    file = io.StringIO()
+
+    def answers():
+        yield USER
+        assert json.loads(file.getvalue())["user_id"] == 7
+        yield COLD
+
+    write_text(answers(), "jsonl", MODEL, file)
+    assert "user_id" not in json.loads(file.getvalue().splitlines()[1])
 
 
 def test_csv_has_a_header_once_and_quotes():
-    text = "\n".join(lines([USER, COLD, NEAR], "csv", VOCABULARY, "f00d"))
-    rows = list(csv.reader(io.StringIO(text)))
+    write_text([USER, COLD, NEAR], "csv", MODEL, text := io.StringIO())
+    rows = list(csv.reader(text.getvalue().splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert rows[1] == ["7", "1", "6", 'Heat, "The" (1995)', "Action|Crime", "1995", "0.512346",
                        "4.2", "False"]  # fmt: skip

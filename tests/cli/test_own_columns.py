@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import shop
 from command_line import recsys
+from families import put
 from milvus_cluster import address
 from pyarrow import parquet
 
@@ -74,18 +75,6 @@ def test_what_is_known_of_a_cold_start_user_decides(trained_shop, ask, city, bra
     assert done.stderr == f"for city {city}\n"
 
 
-def test_what_is_known_of_a_cold_start_user_moves_predicted_ratings(ask):
-    """A brand is rated higher where it is liked: columns are in the factors' prior."""
-    means = np.zeros((len(shop.CITIES), len(shop.BRANDS)))
-    for row, city in enumerate(shop.CITIES):
-        asked = ("recommend", "--user-attribute", f"city={city}", "-k", 60, "--format", "json")
-        rated = [(shop.brand_of(x["movie_id"]), x["rating"]) for x in found(ask(*asked).stdout)]
-        means[row] = [np.mean([r for b, r in rated if b == brand]) for brand in shop.BRANDS]
-    for place in range(len(shop.CITIES)):
-        others = np.delete(means[:, place], place)
-        assert means[place, place] > others.max() + 0.05
-
-
 def test_new_items_are_recommended_by_their_columns(trained_shop, ask, tmp_path):
     rng = np.random.default_rng(1)
     rows = [shop.item(1001 + n, n % 3, rng) for n in range(12)]
@@ -96,20 +85,6 @@ def test_new_items_are_recommended_by_their_columns(trained_shop, ask, tmp_path)
     new = [each["movie_id"] for each in found(done.stdout) if each["new"]]
     assert len(new) == 12
     assert all((each - 1001) % 3 == 1 for each in new[:3])  # Borg
-
-
-def test_a_single_new_item_is_read_as_in_training(ask, tmp_path):
-    """Alone it would have columns of one value each, which say nothing."""
-    row = [2001, "Thing 2001 (2001)", "Borg", "12.50", "red", "quiet bright soft", "oak"]
-    shop.write(tmp_path / "one.csv", "item_id,title,brand,price,tags,description,wood", [row])
-    uri = ("--uri", tmp_path / "one.db")
-    said = ask("load-movies", "-f", tmp_path / "one.csv", *uri).stderr
-    assert "not used: wood of one.csv (" in said
-    done = ask("recommend", *uri, "-k", 72, "--format", "json", "--where", "is_new")
-    (new,) = found(done.stdout)
-    assert new["columns"]["brand"] == "Borg"
-    assert new["columns"]["price"] == 12.5
-    assert new["columns"]["tags"] == ["red"]
 
 
 def test_what_a_file_of_items_lacks_or_has_besides_is_said(ask, tmp_path):
@@ -239,3 +214,67 @@ def test_files_and_tables_have_an_items_columns_behind_the_fixed_ones(ask, tmp_p
     header, first, *_ = ask(*asked).stdout.splitlines()
     assert header.split()[-4:] == own
     assert first.rstrip().endswith(expected[0]["description"][:27] + "...")
+
+
+# Columns of a table of movies that are named, for preprocess and load-movies -f
+
+NEW = b"n,what,kinds,price,brand\n7,Great (1999),Borg/Aki,9.5,Borg\n8,Small (2001),,3,Aki\n"
+NAMED = ("--item-column", "n", "--title-column", "what", "--genres-column", "none")
+
+
+@pytest.fixture
+def model(trained_shop):
+    return trained_shop[0] / DEFAULT
+
+
+@pytest.fixture
+def new(tmp_path):
+    return put(tmp_path, {"new.csv": NEW}) / "new.csv"
+
+
+def test_columns_of_movies_to_encode_are_named(run, model, new, tmp_path):
+    encode = ("preprocess", "--model", model, "-f", new, "-o", tmp_path / "out.txt")
+    assert "no item column found" in run(*encode, code=1).stderr
+    for told in (NAMED, ("--item-column", "1", "--title-column", "2", "--genres-column", "none")):
+        done = run(*encode, *told)
+        assert "title: what, genres: none" in done.stderr
+        assert f"{tmp_path / 'out.txt'}: has titles and genres only, not " in done.stderr
+        assert (tmp_path / "out.txt").read_text().startswith("7::")
+    done = run(*encode, *NAMED, "--column", "price=none")
+    assert "price of new.csv (left out as asked)" in done.stderr
+
+
+def test_columns_of_movies_to_publish_are_named(run, model, new, tmp_path):
+    load = ("load-movies", "--model", model, "--uri", tmp_path / "x.db", "--dry-run")
+    done = run(*load, "-f", new, *NAMED)
+    assert "2 of" in done.stderr
+    assert "price number 3-9.5" in done.stderr
+    done = run(*load, "-f", new, *NAMED, "--column", "price=none", "--column", "brand=category")
+    assert "unknown of its movies: price, tags, description" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (("--column", "colour=category"), "no column 'colour' describes movies or users; there"),
+        (("--column", "price=text"), "price cannot be text, the model takes it for number"),
+        (("--item-column", "x"), "no column 'x', there are 'n', 'what'"),
+        (("--title-column", "9"), "no column '9', there are 'n', 'what'"),
+    ],
+)
+def test_columns_that_are_not_there_are_refused(run, model, new, tmp_path, told, words):
+    load = ("load-movies", "--model", model, "--uri", tmp_path / "x.db", "-f", new)
+    more = told if "--item-column" in told else (*NAMED[:2], *told)
+    (line,) = [each for each in run(*load, *more, code=2).stderr.splitlines() if words in each]
+    assert line.startswith("recsys: ")
+
+
+def test_columns_of_what_is_no_table_are_refused(run, tmp_path, trained):
+    raw = put(tmp_path, {"movies.dat": b"1::Heat (1995)::Crime\n"}) / "movies.dat"
+    for command in ("preprocess", "load-movies"):
+        done = run(command, "-f", raw, "--title-column", "title", code=1)
+        assert "movies.dat: no table, only of tables" in done.stderr
+    done = run("load-movies", "-f", trained.place / "movies_data.txt", "--column", "a=text", code=1)
+    assert "encoded movies have no columns; name the raw file" in done.stderr
+    done = run("load-movies", "--title-column", "title", code=2)
+    assert "columns are of a table of movies: name it by -f" in done.stderr

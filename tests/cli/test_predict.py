@@ -70,19 +70,6 @@ def test_predict_as_of_a_moment_knows_no_later_rating(run, folder):
     then = [rating("--as-of", moment) for moment in (int(times.min()) - 1, int(np.median(times)))]
     assert len({*then, rating()}) == 3
     assert rating("--as-of", int(times.max())) == rating()
-    assert (
-        run("predict", "--as-of", int(times.min()) - 1, input="11,1\n").stdout
-        == run("predict", "--as-of", int(times.min()) - 1, "-u", 11, "-m", "id:1").stdout
-    )
-
-
-def test_ratings_of_predict_are_those_of_recommend(run):
-    movies = json.loads(run("recommend", "-u", 9, "--format", "json").stdout)["recommendations"]
-    pairs = "".join(f"9,{movie['movie_id']}\n" for movie in movies)
-    rows = run("predict", input=pairs).stdout.splitlines()[1:]
-    np.testing.assert_allclose(
-        [float(row.split(",")[2]) for row in rows], [movie["rating"] for movie in movies], atol=1e-4
-    )
 
 
 @pytest.mark.parametrize("line", ["7", "7,1,3", "7,x", "x,1", "7;1", "-7,1", "7,1.0", ""])
