@@ -247,7 +247,7 @@ def publish(
     movies = _movies_of(model, how.file, source)
     with ExitStack() as stack:
         store = current = None
-        with suppress(Missing):
+        with suppress(*([Missing] if how.dry_run else [])):
             store = stack.enter_context(store_at(address, make=not how.dry_run))
             current = store.open(None) if how.dry_run else None
         movies = _with_published(model, movies, how, store)
