@@ -16,7 +16,6 @@ regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -91,11 +90,11 @@ class Factors:
             ]
         )
         prior = features @ tables["weights"]
-        scores = (history.values - mean) / scale
+        history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         found = np.empty(prior.shape)  # (B, d) posterior means [p, a]
-        for block, part, values in blocks(history, scores, prior.shape[1]):
-            equations = terms.equations(part, values)
+        for block, part in blocks(history, prior.shape[1]):
+            equations = terms.equations(part)
             solved = posterior(*equations, prior[block], tables["variance"], precision)
             found[block] = solved[0]
             if asked.named is not None:
@@ -106,8 +105,7 @@ class Factors:
                     products = factors @ spread + np.eye(len(signs)) / precision
                     found[row, :-1] += spread @ np.linalg.solve(products, LIKED * signs)
         ones = np.full((len(found), 1), scale)
-        offset = mean + scale * found[:, -1:]
-        whole = np.hstack([scale * found[:, :-1], ones, offset])
+        whole = np.hstack([scale * found[:, :-1], ones, mean + scale * found[:, -1:]])
         return {"factors": (whole * radius).astype(np.float32)}
 
 
@@ -152,17 +150,15 @@ def posterior(
     return (covariance @ pulled[:, :, None])[:, :, 0], covariance
 
 
-def blocks(
-    history: Interactions, scores: Floats, d: int
-) -> Iterator[tuple[slice, Interactions, Floats]]:
-    """Rows few enough for their (d, d) matrices: which, their entries (views) and scores."""
+def blocks(history: Interactions, d: int) -> Iterator[tuple[slice, Interactions]]:
+    """Rows few enough for their (d, d) matrices: which, and their entries (views)."""
     step = max(1, SOLVED // (d * d))
     for first in range(0, history.rows, step):
         rows = slice(first, min(first + step, history.rows))
         pointers = history.indptr[rows.start : rows.stop + 1]
         entries = slice(int(pointers[0]), int(pointers[-1]))
         columns = (history.indices[entries], history.values[entries], history.times[entries])
-        yield rows, Interactions(pointers - pointers[0], *columns), scores[entries]
+        yield rows, Interactions(pointers - pointers[0], *columns)
 
 
 class Terms(NamedTuple):
@@ -172,16 +168,11 @@ class Terms(NamedTuple):
     moments: Floats  # (R, d (d + 1) / 2) upper triangle of E f f', f = [q, 1]
     crosses: Floats  # (R, d) E f b
 
-    def equations(self, history: Interactions, scores: Floats) -> tuple[Floats, Floats]:
-        """Gram matrices (B, d (d + 1) / 2) and right-hand sides (B, d) of B rows."""
-        right = history.dot(self.means, scores)
-        right[:, -1] = np.bincount(history.owners, scores, history.rows)  # f ends in 1
+    def equations(self, history: Interactions) -> tuple[Floats, Floats]:
+        """Gram matrices (B, d (d + 1) / 2) and right-hand sides (B, d) of B standardised rows."""
+        right = history.dot(self.means)
+        right[:, -1] = np.bincount(history.owners, history.values, history.rows)  # f ends in 1
         return history.dot(self.moments, 1.0), right - history.dot(self.crosses, 1.0)
-
-    @classmethod
-    def empty(cls, rows: int, d: int) -> "Terms":
-        pairs = d * (d + 1) // 2
-        return cls(*(np.zeros((rows, n), np.float32) for n in (d, pairs, d)))
 
     def put(self, rows: slice | NDArray[np.integer], means: Floats, covariances: Floats) -> None:
         """Set the posteriors of some rows."""
@@ -204,27 +195,22 @@ class _Errors(NamedTuple):
     fit: float  # sum of E (f . x)^2 - 2 r (f . x)
 
 
-@dataclass
 class _Side:
-    """The users, or the movies: what they rated (were rated by), and what a sweep updates."""
+    """The users, or the movies: what they rated (were rated by), and what a sweep updates.
 
-    history: Interactions
-    scores: Floats  # (N,) standardised ratings, in the order of the history
-    features: Floats  # (R, F)
-    terms: Terms  # posteriors, (R, ...) each
-    prior: Floats  # (R, d) means
-    variance: Floats  # (d,) of the prior
-    weights: Floats  # (F, d)
+    Args:
+        history: R rows of standardised ratings.
+        features: (R, F) in pieces, without the constant.
+    """
 
-    @classmethod
-    def start(
-        cls, history: Interactions, scores: Floats, features: list[Floats], d: int
-    ) -> "_Side":
-        """Before the first sweep."""
-        every = np.hstack([np.ones((history.rows, 1)), *features])
-        terms, prior = Terms.empty(history.rows, d), np.zeros((history.rows, d))
-        nothing = np.zeros((every.shape[1], d))
-        return cls(history, scores, every, terms, prior, np.full(d, VARIANCE), nothing)
+    def __init__(self, history: Interactions, features: list[Floats], d: int) -> None:
+        rows, pairs = history.rows, d * (d + 1) // 2
+        self.history = history
+        self.features = np.hstack([np.ones((rows, 1)), *features])
+        self.terms = Terms(*(np.zeros((rows, n), np.float32) for n in (d, pairs, d)))  # posteriors
+        self.prior = np.zeros((rows, d))  # means
+        self.variance = np.full(d, VARIANCE)  # of the prior
+        self.weights = np.zeros((self.features.shape[1], d))
 
     def solve(self, other: Terms, precision: float) -> _Errors:
         """Set all posteriors from the other side's."""
@@ -232,8 +218,8 @@ class _Side:
         up, across = np.triu_indices(d)
         double = np.where(up == across, 1.0, 2.0)
         spread, squares, fit = np.zeros(d), 0.0, 0.0
-        for rows, part, scores in blocks(self.history, self.scores, d):
-            gram, right = other.equations(part, scores)
+        for rows, part in blocks(self.history, d):
+            gram, right = other.equations(part)
             means, covariances = posterior(gram, right, self.prior[rows], self.variance, precision)
             self.terms.put(rows, means, covariances)
             variances = np.einsum("bii->bi", covariances)
@@ -278,10 +264,9 @@ class _Sweeps:
         left, right = singular_bases(history, raters, options)
         self.basis, self.centre, coordinates = _standardised(history, right)
         profile = profile_features(data.vocabulary.users, data.attributes)
-        self.users = _Side.start(history, scores, [*profile, coordinates], d)
-        of_raters = _standardised(raters, left)[2]
-        content = content_features(data)
-        self.movies = _Side.start(raters, scores[order], [*content, of_raters], d)
+        self.users = _Side(history._replace(values=scores), [*profile, coordinates], d)
+        of_movies = [*content_features(data), _standardised(raters, left)[2]]
+        self.movies = _Side(raters._replace(values=scores[order]), of_movies, d)
         rng, movies = np.random.default_rng(options.seed), self.movies
         movies.prior[1:, :-1] = START * rng.standard_normal((raters.rows - 1, d - 1))
         movies.follow_prior(np.arange(raters.rows))
@@ -292,11 +277,11 @@ class _Sweeps:
         errors = users.solve(movies.terms, self.precision)
         users.regress(errors.spread, self.ridge)
         # sum of E (r - a)^2: the rest of the error is the movies' pass
-        sums = np.bincount(users.history.owners, users.scores, len(users.prior))
+        sums = np.bincount(users.history.owners, users.history.values, len(users.prior))
         base = self.squares - 2 * float(users.terms.means[:, -1] @ sums) + errors.squares
         errors = movies.solve(users.terms, self.precision)
         movies.regress(errors.spread, self.ridge)
-        self.precision = 1 / max((base + errors.fit) / len(users.scores), NOISE)
+        self.precision = 1 / max((base + errors.fit) / len(users.history.values), NOISE)
 
     def arrays(self) -> Arrays:
         """The tables as they stand, see `Factors.fit`."""
@@ -370,9 +355,8 @@ def content_features(data: Training) -> list[Floats]:
     genres, *columns = [_ones(each, size) for each, size in rows]
     years = np.concatenate([[0], movies.years])
     known = years[years > 0]
-    if not len(known):
-        return [genres, *columns]
-    centres = np.unique(np.round(np.quantile(known, np.linspace(0.02, 1, YEAR_BUMPS))))
+    steps = np.linspace(0.02, 1, YEAR_BUMPS)
+    centres = np.unique(np.round(np.quantile(known, steps))) if len(known) else known
     widths = np.maximum(np.gradient(centres) if len(centres) > 1 else 1, 2.0)
     distance = (years[:, None] - centres) / widths
     bumps = np.exp(-0.5 * distance**2) * (years > 0)[:, None]
