@@ -31,12 +31,6 @@ def test_every_option_is_explained(command):
             assert option.help, f"{command} {option.opts}"
 
 
-def test_load_is_load_movies(run):
-    whole = run("load-movies", "-h").stdout
-    assert "Publish movies" in whole
-    assert run("load", "-h").stdout.split("\n", 2)[2] == whole.split("\n", 2)[2]
-
-
 def imported(*args: str, cwd) -> set[str]:
     """The top modules that a command has loaded when it ends."""
     code = (
@@ -74,13 +68,6 @@ def test_streams_are_apart(trained):
     asked = recsys(*ASK, "--format", "json", cwd=trained.place)
     assert json.loads(asked.stdout)["recommendations"]
     assert asked.stderr == "for gender F; age under 18; job K-12 student\n"
-
-
-def test_quiet_is_silent(trained):
-    asked = recsys(*ASK, "--exact", "-q", cwd=trained.place)
-    assert asked.returncode == 0
-    assert asked.stdout.startswith("Top ")
-    assert asked.stderr == ""
 
 
 def test_an_error_is_one_line_with_place_and_remedy(run):

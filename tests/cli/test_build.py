@@ -67,14 +67,6 @@ def test_load_movies_prints_what_it_published(trained, folder):
     assert collection.startswith(f"recsys_movies_v{folder.fingerprint}_")
 
 
-def test_load_is_load_movies_and_takes_either_kind_of_file(trained, run, tmp_path, folder):
-    expected = run(*ASK).stdout
-    for number, file in enumerate([None, trained.place / "movies_data.txt", SAMPLE / "movies.dat"]):
-        uri = tmp_path / f"{number}.db"
-        run("load", "--uri", uri, *([] if file is None else ["-f", file]))
-        assert run(*ASK, "--uri", uri).stdout == expected
-
-
 @pytest.mark.milvus_server
 @pytest.mark.parametrize("kind", ["server", "cluster"])
 def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, monkeypatch, kind):

@@ -85,12 +85,6 @@ def test_many_bad_lines_need_an_own_flag(run, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-def test_a_table_of_movies_is_encoded(run, shop, tmp_path):
-    done = run("preprocess", "-f", shop / "movies.csv", "-o", tmp_path / "out.txt")
-    assert "title: title, genres: genres '|'" in done.stderr
-    assert "2 movies" in done.stderr
-
-
 # Which column is what
 
 
