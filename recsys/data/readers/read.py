@@ -198,10 +198,11 @@ def _understood(table: Table, roles: Mapping[str, str], raw: _Raw, rows: Rows) -
         return Understood({}, {})
     words = dict(roles)
     if rows.mask.any():
+        words = {role: roles.get(role, "none") for role in ROLES}
         for role, column, ids in zip(ROLES, raw[:2], raw.different, strict=False):
             text = ", text" if column.names is not None else ""
             words[role] = f"{roles[role]} ({len(ids):,}{text})"
-        words |= {"rating": "none", "time": f"{roles['time']} ({raw.unit})" if raw.unit else "none"}
+        words["time"] = f"{roles['time']} ({raw.unit})" if raw.unit else "none"
         if "rating" in roles:
             left = raw.values[rows.left]
             span = f"{np.fmin.reduce(left):g}-{np.fmax.reduce(left):g}"  # but nan
