@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from learned_from import GENDER, asked, training
 
@@ -90,14 +90,11 @@ def biases(history: Interactions, folded_in: Interactions, movies: int) -> np.nd
     return mean + of_movies + (sums / (folded_in.counts + DAMPING))[:, None]
 
 
-seeds = st.integers(0, 2**16)
-few = settings(max_examples=4, deadline=None)
-
-
 @pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("constant", [None, 4, 4.2])
-@few
-@given(seed=seeds)
+@settings(max_examples=6, deadline=None)
+@given(constant=st.sampled_from([None, 4, 4.2]), seed=st.integers(0, 2**16))
+@example(constant=None, seed=3)
+@example(constant=4.2, seed=3)
 def test_what_is_predicted_for_cold_users_stays_near_biases(name, constant, seed):
     data = degenerate(name, seed, constant)
     arrays = parts.fit(data, Options())
