@@ -3,10 +3,12 @@
 One collection answers every question (`recsys.parts`); a question is what the slices of a user's
 vector weigh in the inner product, which is the score:
 
-    relevance  the weighted mean of the cosines of retrieval head, rating head and EASE part
+    relevance  the weighted mean of the slices, as held-out likes chose it; likes and dislikes that
+               the query names weigh beside it
     rating     the predicted rating: 5 x cosine of the rating head and the rating factors, blended
     tutorial   5 x cosine of the rating head
-    similar    the taste part of a movie; a dislike takes some of it away from relevance
+    taste      cosine of the taste part: with what the user likes, and with what the query names
+    similar    the taste part of a movie
 
 Likes and dislikes named with a query say what a user is fond of, not how high the user rates: of
 the predicted ratings they turn the factors' directions, and add or take away some of their taste.
@@ -116,7 +118,7 @@ class Recommender:
             QueryError: a user id or an attribute the model does not know, or a question of ratings
                 to a model of events.
         """
-        if rank_by != "relevance":
+        if rank_by not in self.model.weights:
             check_rated(self.model)
         for start in range(0, len(queries), BATCH):
             users = users_of(self.model, queries[start : start + BATCH])
@@ -193,10 +195,9 @@ class Users(NamedTuple):
 
     def vectors(self, question: str) -> Array:
         """(B, V) queries whose inner product with a movie is its score."""
-        weights = self.model.weights[question]
+        weights = parts.weights_of(self.model.weights[question], self.asked)
         slices = self.predicting if question == "rating" else self.slices
-        used = {name: each for name, each in slices.items() if name in weights}
-        return self.model.layout.queries(used, weights)
+        return self.model.layout.queries(slices, weights)
 
 
 def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
@@ -218,8 +219,8 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
         history = history.updated(named._replace(values=values))
-        history, disliked = history.keep(history.values > 0), named.keep(named.values < 0)
-        asked = Asked.of(rows, sides, described, history, model.recency, disliked)
+        history = history.keep(history.values > 0)
+        asked = Asked.of(rows, sides, described, history, model.recency, named)
         slices = parts.users(model.arrays, asked)
     return Users(model, completed, asked, slices, predicting)
 

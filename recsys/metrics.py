@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1 << 22  # scores held at a time
 DRAWS = 1000  # of users, for an interval
+_GAINS = 1 / np.log2(np.arange(2, 12))
 
 Scorer = Callable[[NDArray[np.int64]], NDArray[np.floating]]
 """(B,) user ids -> (B, M) scores, the movies in the order of the task's `movie_ids`."""
@@ -200,17 +201,28 @@ def ranking_metrics(task: RankingTask, lists: NDArray[np.integer]) -> dict[str, 
     listed = columns >= 0
     hits = np.asarray(task.held_out[rows, columns].toarray() >= LIKED) & listed
     relevant = np.asarray((task.held_out >= LIKED).sum(axis=1)).ravel()
-    gains = 1 / np.log2(np.arange(2, 12))
-    ideal = np.cumsum(gains)[np.minimum(10, relevant) - 1]
     shown = listed[:, :10]
     novelty = task.information[columns[:, :10]] * shown
     return {
-        "ndcg@10": _mean(hits[:, :10] @ gains / ideal),
+        "ndcg@10": _mean(ndcg(hits, relevant)),
         "recall@10": _mean(hits[:, :10].sum(axis=1) / np.minimum(10, relevant)),
         "recall@20": _mean(hits.sum(axis=1) / np.minimum(20, relevant)),
         "mrr@20": _mean(np.where(hits.any(axis=1), 1 / (1 + hits.argmax(axis=1)), 0)),
         "novelty@10": PerUser(novelty.sum(axis=1), shown.sum(axis=1) * 1.0),
     }
+
+
+def ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(B,) ndcg@10 of (B, K) lists, best first, of which `hits` are relevant.
+
+    Args:
+        relevant: (B,) relevant movies, listed or not; the ideal is cut at min(10, relevant).
+
+    >>> ndcg(np.array([[False, True]]), np.array([1])).round(3).tolist()
+    [0.631]
+    """
+    first, ideal = hits[:, :10], np.cumsum(_GAINS)[np.clip(relevant, 1, 10) - 1]
+    return first @ _GAINS[: first.shape[1]] / ideal
 
 
 def coverage(task: RankingTask, lists: NDArray[np.integer]) -> float:

@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from recsys import __version__, parts
 from recsys.data.dataset import Dataset, Ratings
-from recsys.data.interactions import hold_out_latest
+from recsys.data.interactions import hold_out
 from recsys.errors import ModelError, QueryError, quoted
 from recsys.model import export, paddle
+from recsys.parts.heads import Heads
 from recsys.parts.part import Training
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, check_place, write_model
@@ -25,6 +26,7 @@ from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
+TRIAL, WORTH = 2, 0.0005  # epochs after which towers end that gave less than so much
 RECENT = 50  # steps whose mean loss the progress bar shows
 METRICS = ("ndcg@10", "rmse", "mae")
 
@@ -74,7 +76,7 @@ def train_model(
     dataset = data if isinstance(data, Dataset) else read_dataset(Path(data), log=log)
     ratings, users = dataset.ratings, len(dataset.users)
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
-    held, how = hold_out_latest(ratings, validation, options.seed)
+    held, how = hold_out(ratings, validation, options.seed)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
     done = fit(
         dataset,
@@ -116,6 +118,7 @@ class Trained:
     step: TrainStep  # holds the towers
     closed: dict[str, NDArray]  # arrays of the parts that have no epochs
     progress: Progress  # a line per epoch, and the best
+    questions: dict[str, parts.Weights]  # what slices weigh, as the held-out ratings chose
     interrupted: bool = False  # by Ctrl-C
 
     def model(self, about: dict[str, Any] | None = None) -> Model:
@@ -125,14 +128,15 @@ class Trained:
             about: what else its config should say, e.g. of the data.
         """
         data, progress, options = self.data, self.progress, self.options
-        arrays = parts.complete(data, self.closed | self.step.arrays(), options)
+        learned = parts.without(self.closed | self.step.arrays(), parts.used_slices(self.questions))
+        arrays = parts.complete(data, learned, options)
         chosen = progress.log[progress.best_epoch - 1]
         versions = {"recsys": __version__, "paddlepaddle": paddle.__version__}
         config = {
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "scale": data.scale.to_json(),
             "layout": parts.layout_of(arrays).sizes,
-            "weights": parts.questions(data.scale.rated) | chosen.get("weights", {}),
+            "weights": self.questions,
             "recency": {"floor": options.recency_floor, "span": options.recency_span},
             "options": asdict(options),
             "epoch": progress.best_epoch,
@@ -179,11 +183,19 @@ def fit(
         log("no times that differ: recency is off")
         options = replace(options, recency_floor=1.0)
     data = Training.of(dataset, known, options.seed)
-    closed = parts.fit(data, options)
-    validate = None
+    validate = base = None
     if validation is not None:
-        validate = Validation(data, known, validation, closed)
-        options = validate.prepare(options)
+        validate = Validation(data, validation, log)
+        options = validate.choose(options)
+    closed = parts.fit(data, options)
+    if validate:
+        validate.prepare(closed, options)
+        base = validate.score(validate({}))
+
+    def useless(progress: Progress) -> bool:
+        """Whether the towers have given nothing; they are needed where ratings are predicted."""
+        return base is not None and not data.scale.rated and progress.best_score < base + WORTH
+
     step, progress = TrainStep(data, options), Progress()
     saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
     if saved and resume:
@@ -196,6 +208,8 @@ def fit(
     with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
         for epoch in range(len(progress.log), options.epochs):
             if epoch - progress.best_epoch >= options.patience:
+                break
+            if epoch == TRIAL and useless(progress):
                 break
             try:
                 line = _epoch(step, epoch, progress, validate, bar)
@@ -213,9 +227,13 @@ def fit(
     for weight in progress.best_weights.values():
         _check_finite(weight, "a weight", progress.best_epoch - 1, options)
     step.set_weights(progress.best_weights)
+    questions = parts.questions(data.scale.rated)
     if validate:
         log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
-    return Trained(dataset, data, options, step, closed, progress, interrupted)
+        if useless(progress):
+            log("the towers rank no better than the other parts alone: left out")
+        questions = validate.weights({} if useless(progress) else step.arrays())
+    return Trained(dataset, data, options, step, closed, progress, questions, interrupted)
 
 
 def _epoch(
@@ -235,7 +253,7 @@ def _epoch(
     score = float(epoch)
     if validate:
         line |= validate(step.arrays())
-        score = line.get("ndcg@10", 0.0) - line.get("rmse", 0.0) / validate.scale.unit
+        score = validate.score(line)
     line["seconds"] = round(time.monotonic() - started, 2)
     progress.note(line, score, step)
     bar.set_postfix(_postfix(losses, progress))
@@ -254,7 +272,8 @@ def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=rate)
     step = TrainStep(data, last)
     step.set_weights(trained.progress.best_weights)
-    for epoch in range(options.finish_epochs if rate and not trained.interrupted else 0):
+    idle = trained.interrupted or not parts.used_slices(trained.questions) & {*Heads.slices}
+    for epoch in range(options.finish_epochs if rate and not idle else 0):
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in step.sampler.epoch(rng):
             step(batch, rng)

@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -20,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from recsys.data.dataset import Movies  # noqa: E402
-from recsys.infer import Recommender, UserQuery, catalogue, predict  # noqa: E402
+from recsys.infer import RankBy, Recommender, UserQuery, catalogue, predict  # noqa: E402
 from recsys.serving.model_folder import FORMAT, Model, load_model  # noqa: E402
 
 SAMPLE = HERE.parent / "data" / "sample"
@@ -34,7 +35,7 @@ QUERIES = {
     "a user": UserQuery(3),
     "a user as of a day": UserQuery(3, as_of=973_000_000),
     "a profile": UserQuery(attributes={"gender": "F", "age": "25-34", "job": "programmer"}),
-    "favourites": UserQuery(likes=(1, 17)),
+    "favourites": UserQuery(likes=(1, 17), dislikes=(3,)),
     "nobody": UserQuery(),
 }
 NEW = Movies(np.array([9001]), ["Toy Story Returns (2001)"], [("Animation", "Comedy")])
@@ -53,7 +54,7 @@ def answers(model: Model) -> dict[str, list[list[float]]]:
     recommender = Recommender(model, movies)
     found: dict[str, list[list[float]]] = {}
     for name, query in QUERIES.items():
-        for rank_by in ("relevance", "rating", "tutorial"):
+        for rank_by in get_args(RankBy):
             (best,) = recommender.recommend([query], 5, rank_by=rank_by)
             found[f"{name} by {rank_by}"] = [[m.movie_id, m.score, m.rating] for m in best]
     found["similar"] = [[m.movie_id, m.score] for m in recommender.similar(1, 5)]

@@ -63,19 +63,29 @@ def rated_by_user() -> dict[int, set[int]]:
 
 
 def test_a_score_is_the_weighted_sum_of_the_parts_inner_products(folder):
-    queries = UserQuery(3), UserQuery(attributes=GIRL), UserQuery()
-    users, published = users_of(folder, queries).slices, catalogue(folder).vectors
+    liking = UserQuery(likes=(1, 2), dislikes=(3,))
+    queries = UserQuery(3), UserQuery(attributes=GIRL), UserQuery(), liking
+    both, published = users_of(folder, queries), catalogue(folder).vectors
+    users = both.slices | {name: both.predicting[name] for name in ("factors", "taste.each")}
     assert published.shape == (MOVIES, folder.layout.size)
     np.testing.assert_allclose(np.linalg.norm(published, axis=1), 1, atol=1e-6)
     movies = folder.layout.split(published)
-    products = {name: users[name] @ movies[name].T for name in users}
-    retrieval, rating, ease, factors = products.values()
-    head = folder.weights["rating"]["rating"] / 5
+    asked = {name: name.partition(".")[0] for name in users}
+    products = {n: users[n] @ movies[slice].T for n, slice in asked.items() if slice in movies}
+    weights, rating = dict(folder.weights), 5 * products["rating"]
+    predicting = 5 * both.predicting["rating"] @ movies["rating"].T
+    head = weights["rating"]["rating"] / 5
     assert 0 < head < 1
+    factors = (1 - head) * products["factors"]
+    kinds = [weights["relevance"][kind] for kind in ("history", "profile", "profile", "likes")]
     expected = {
-        "tutorial": 5 * rating,
-        "rating": head * 5 * rating + (1 - head) * factors,
-        "relevance": (retrieval + 0.7 * rating + 2 * ease) / 3.7,
+        "tutorial": rating,
+        "rating": head * predicting + factors + 0.1 * products["taste.each"],
+        "taste": products["taste"] + products["taste.named"],
+        "relevance": [
+            sum(weight * products[name][row] for name, weight in kind.items())
+            for row, kind in enumerate(kinds)
+        ],
     }
     for rank_by, scores in expected.items():
         found = vectors_of(folder, *queries, rank_by=rank_by) @ published.T
@@ -295,6 +305,23 @@ def test_similar_movies(folder, exact, milvus):
     assert all("War" in movie.genres for movie in only)
     with pytest.raises(DataError, match="movie 99999 is not published"):
         exact.similar(99999, 3)
+
+
+def test_by_taste_a_named_like_brings_what_is_similar(folder, exact, milvus):
+    """As `similar` has it, where nothing else is known; a dislike of it takes that back."""
+    titles = dict(zip(folder.movies.titles, folder.movies.ids.tolist(), strict=True))
+    toy_story = titles["Toy Story (1995)"]
+    query = UserQuery(likes=(toy_story,))
+    answer = one(exact, query, 10, rank_by="taste")
+    assert ids(answer) == ids(one(milvus, query, 10, rank_by="taste"))
+    nearest = ids(exact.similar(toy_story, 3))
+    assert set(nearest) <= set(ids(answer))
+    by_relevance = one(exact, query, MOVIES)
+    places = {movie.movie_id: movie.rank for movie in by_relevance}
+    without = {m.movie_id: m.rank for m in one(exact, UserQuery(), MOVIES)}
+    assert places[nearest[0]] < without[nearest[0]]
+    disliked = one(exact, UserQuery(dislikes=(toy_story,)), MOVIES, rank_by="taste")
+    assert set(nearest).isdisjoint(ids(disliked)[: MOVIES // 2])
 
 
 def test_predict_computes_the_vectors_of_its_own_movies_only(folder, monkeypatch):

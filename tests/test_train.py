@@ -13,9 +13,10 @@ from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
 
 from recsys.data.dataset import Dataset
-from recsys.data.scale import FIVE_STARS
 from recsys.errors import DataError, ModelError, QueryError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue, users_of
+from recsys.parts import QUESTIONS, RATINGS, Weights
+from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
 from recsys.train import Trained, finish, fit, save, train_model
@@ -75,13 +76,20 @@ def scores(monkeypatch, *ndcg: float) -> None:
         return Found()
 
     class Found:
-        scale = FIVE_STARS
-
-        def prepare(self, options: Options) -> Options:
+        def choose(self, options: Options) -> Options:
             return options
 
+        def prepare(self, closed, options: Options) -> None:
+            pass
+
         def __call__(self, trained) -> dict[str, float]:
-            return {"ndcg@10": next(found), "rmse": 0.0, "mae": 0.0}
+            return {"ndcg@10": next(found) if trained else 0.0, "rmse": 0.0, "mae": 0.0}
+
+        def score(self, metrics: dict[str, float]) -> float:
+            return metrics["ndcg@10"]
+
+        def weights(self, trained) -> dict[str, Weights]:
+            return QUESTIONS
 
     monkeypatch.setattr("recsys.train.Validation", validation)
 
@@ -150,6 +158,46 @@ def test_a_validation_that_is_no_number_never_chooses_an_epoch(six, monkeypatch)
         fit(six, six.ratings[:4], replace(TINY, epochs=1), six.ratings[4:])
 
 
+@pytest.fixture
+def views(tmp_path) -> Path:
+    """Which of 40 movies 60 people looked at, ten each: those of one half, or of the other."""
+    rng = np.random.default_rng(0)
+    rows = [(user, movie) for user in range(60)
+            for movie in rng.choice(20, 10, replace=False) + 20 * (user % 2)]  # fmt: skip
+    text = "".join(f"u{user},m{movie}\n" for user, movie in rows)
+    return put(tmp_path, {"views.csv": ("user_id,item_id\n" + text).encode()})
+
+
+def test_towers_that_give_nothing_to_events_end_soon_and_are_left_out(
+    views, tmp_path, monkeypatch, store, run
+):
+    """And the model answers, publishes and evaluates without them."""
+    monkeypatch.setattr("recsys.train.WORTH", 2.0)  # more than there is
+    lines = []
+    model = train_model(views, tmp_path / "m", replace(TINY, epochs=9), log=lines.append)
+    assert "the towers rank no better than the other parts alone: left out" in lines
+    assert len([line for line in lines if line.startswith("epoch ")]) == 2
+    assert not set(model.layout.sizes) & {*Heads.slices}
+    assert not [name for name in model.arrays if name.startswith("heads/")]
+    store.publish(catalogue(model), model.fingerprint)
+    for place in (store, catalogue(model)):
+        for query in (UserQuery("u4"), UserQuery(likes=("m3",)), UserQuery()):
+            (answer,) = Recommender(model, place).recommend([query], 8)
+            assert len(answer) == 8
+            assert {movie.rating for movie in answer} == {None}
+        (answer,) = Recommender(model, place).recommend([UserQuery("u4")], 8)
+        assert all(int(movie.movie_id[1:]) < 20 for movie in answer)
+    knobs = [f"--set={name}=4" for name in ("dimension", "id_size", "side_size", "filters")]
+    done = run("evaluate", "--data", views, "--epochs", 3, "--no-index", *knobs)
+    assert "recsys" in done.stdout
+
+
+def test_towers_stay_where_ratings_are_predicted(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys.train.WORTH", 2.0)
+    model = train_model(tiny, tmp_path / "m", TINY)
+    assert {*RATINGS} <= set(model.layout.sizes)
+
+
 # Seeds
 
 
@@ -190,9 +238,14 @@ def test_config_says_what_made_the_model(folder, trained):
     assert config["seed"] == 0
     assert config["options"]["epochs"] == EPOCHS
     weights = config["weights"]
-    assert set(weights) == {"relevance", "rating", "tutorial", "similar"}
+    assert set(weights) == set(QUESTIONS)
     assert weights["rating"] == log[config["epoch"] - 1]["weights"]["rating"]
-    assert sum(w for w in weights["relevance"].values() if w > 0) == pytest.approx(1)
+    for kind, chosen in weights["relevance"].items():
+        of = [weight for name, weight in chosen.items() if name != "taste.named"]
+        assert sum(of) == pytest.approx(1)
+        assert f"by {kind}: ndcg@10 0." in trained.train.stderr
+    assert {each for each in config["options"].values() if each == -1} == set()
+    assert f"rank {config['options']['ease_rank']}, by ndcg@10 of ranks " in trained.train.stderr
     assert config["recency"] == {"floor": config["options"]["recency_floor"], "span": 10}
     assert config["recency"]["floor"] in (0.1, 1)
     assert config["data"] == {"name": "sample", "ratings": 15610, "users": 308}

@@ -74,7 +74,7 @@ def recommend(
     output: Output = grouped(Output),
     rank_by: RankBy = option(
         "Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
-        "tutorial's 5 x cosine.",
+        "tutorial's 5 x cosine; or what is nearest in taste to what is liked.",
         default=get_args(RankBy)[0],
         type=click.Choice(get_args(RankBy)),
     ),

@@ -241,19 +241,25 @@ class HeldOut(NamedTuple):
     how: str  # in words
 
 
-def hold_out_latest(ratings: "Ratings", share: float, seed: int) -> HeldOut:
+def hold_out(ratings: "Ratings", share: float, seed: int, latest: bool = True) -> HeldOut:
     """The latest `share` of each user's ratings; where times tell nothing, random ones.
 
-    Equal times stay together; a user whose ratings would all be held out keeps them.
+    Equal times stay together; a user whose ratings would all be held out keeps them. Where users
+    have too few ratings for a share of each, a share of all is drawn.
+
+    Args:
+        latest: else random ones whatever the times.
     """
+    rng = np.random.default_rng(seed)
     order = np.lexsort((ratings.movie_ids, ratings.user_ids))
     users, times = ratings.user_ids[order], ratings.times[order]
     counts = np.unique(users, return_counts=True)[1]
     most = np.repeat(np.rint(counts * share).astype(np.int64), counts)
-    held = later(users, times, inclusive=True) <= most
-    how = "each user's latest"
+    held, how = later(users, times, inclusive=True) <= most, "each user's latest"
+    if not latest or held.mean() < share / 2:
+        held, how = later(users, rng.permutation(len(users))) < most, "drawn at random"
     if held.mean() < share / 2:
-        held, how = np.random.default_rng(seed).random(len(ratings)) < share, "drawn at random"
+        held = rng.random(len(users)) < share
     out = np.zeros(len(ratings), bool)
     out[order] = held
     return HeldOut(out, how)

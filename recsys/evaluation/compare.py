@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recsys import infer, metrics
 from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
-from recsys.data.interactions import hold_out_latest
+from recsys.data.interactions import hold_out
 from recsys.data.schema import profile
 from recsys.errors import QueryError, quoted
 from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT
@@ -329,10 +329,8 @@ def trained(problem: Problem, options: Options, folder: Path) -> Model:
     if problem.protocol in MOVIES_HELD_OUT:
         movies = movies[np.flatnonzero(np.isin(movies.ids, ratings.movie_ids))]
     dataset = replace(dataset, users=users, movies=movies)
-    if problem.protocol in BY_TIME:
-        held_out = hold_out_latest(ratings, HELD_OUT, options.seed).chosen
-    else:
-        held_out = np.random.default_rng(options.seed).random(len(ratings)) < HELD_OUT
+    latest = problem.protocol in BY_TIME
+    held_out = hold_out(ratings, HELD_OUT, options.seed, latest).chosen
     first = fit(dataset, ratings[~held_out], options, ratings[held_out])
     return save(finish(first, dataset, ratings), folder)
 

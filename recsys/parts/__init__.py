@@ -3,23 +3,23 @@
 A movie's vector is its slices / sqrt(number of slices), and a last number that brings its length to
 1: each slice is at most 1 long, of movies without ratings shorter. A query is a user's slices, each
 times its weight in the question, times that root, and a last 0. So the inner product is exactly
-the score (`scorer`), the weighted sum of the slices' own, and one collection answers every
-question.
+the score, the weighted sum of the slices' own, and one collection answers every question.
 
     part       slices              a user's side
     heads      retrieval, rating   the user tower, folded into tables
     ease       ease                a shallow autoencoder of the history, and the profile
     factors    factors             Gaussian posterior of the history, profile as prior
-    taste      taste               what is named with a query; the slice that `similar` asks by
+    taste      taste               what the history and named likes and dislikes have in common
+    popular    popular, recent     1 for everybody
     content                        no part: what a movie's content says of all slices
 
 Arrays have names PART/NAME. A new part is a class as `recsys.parts.part.Part` has it, in a file of
 its own, named in PARTS and, with its weights, in QUESTIONS.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,39 +31,63 @@ from recsys.parts.ease import Ease
 from recsys.parts.factors import Factors
 from recsys.parts.heads import Heads
 from recsys.parts.part import Array, Arrays, Asked, Part, Training
-from recsys.parts.part import unit as unit
+from recsys.parts.popular import Popular
 from recsys.parts.taste import Taste
 
 if TYPE_CHECKING:
     from recsys.training.options import Options
 
-PARTS: tuple[Part, ...] = (Heads(), Ease(), Factors(), Taste())
+PARTS: tuple[Part, ...] = (Heads(), Ease(), Factors(), Taste(), Popular())
 
-Weights = Mapping[str, float]  # of slices
+Weights = Mapping[str, Any]  # of users' slices: a number each, or (B, 1) one for each user
+HISTORY, LIKES, PROFILE = EVIDENCE = ("history", "likes", "profile")  # what is known of a user
+FEW = 10  # ratings from which on there is a history
 QUESTIONS: dict[str, Weights] = {  # what a score is made of, until held-out ratings say more
-    "relevance": {"retrieval": 1 / 3.7, "rating": 0.7 / 3.7, "ease": 2 / 3.7, "taste": -0.05},
-    "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9, "taste": -0.1},
+    "relevance": {
+        **{"retrieval": 1 / 3.7, "rating": 0.7 / 3.7, "ease": 2 / 3.7},
+        **{"taste": 0.0, "popular": 0.0, "recent": 0.0, "taste.named": 0.2},
+    },
+    "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9, "taste.each": 0.1},
     "tutorial": {"rating": MAX_RATING},
+    "taste": {"taste": 1.0, "taste.named": 1.0},
     "similar": {"taste": 1.0},
 }
-RATINGS: Weights = {
-    "rating": MAX_RATING,
-    "factors": 1.0,
-}  # slices that predict a rating, times this
+RATINGS: Weights = {"rating": MAX_RATING, "factors": 1.0}  # predict a rating, times this
 
 
 def questions(rated: bool = True) -> dict[str, Weights]:
     """QUESTIONS of data with ratings, or without: those that ask for none, without such slices."""
     if rated:
         return QUESTIONS
-    kept = {
+    return {
         question: {name: weight for name, weight in weights.items() if name not in RATINGS}
         for question, weights in QUESTIONS.items()
-        if question in ("relevance", "similar")
+        if question in ("relevance", "taste", "similar")
     }
-    total = sum(weight for weight in kept["relevance"].values() if weight > 0)
-    scaled = {n: w / total if w > 0 else w for n, w in kept["relevance"].items()}
-    return {**kept, "relevance": scaled}
+
+
+def weights_of(question: Mapping[str, Any], asked: Asked) -> Weights:
+    """A question's weights for users, of a question that depends on what is known of them."""
+    if HISTORY not in question:
+        return question
+    counts = np.diff(asked.history.indptr)
+    kind = np.where(counts >= FEW, 0, np.where(counts > 0, 1, 2))
+    names = dict.fromkeys(name for each in EVIDENCE for name in question[each])
+    table = {n: np.array([question[each].get(n, 0) for each in EVIDENCE]) for n in names}
+    return {n: each.astype(np.float32)[kind, None] for n, each in table.items()}
+
+
+def used_slices(questions: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Movies' slices that some question weighs; the others need no place in the vector."""
+    every = [question.get(kind, question) for question in questions.values() for kind in EVIDENCE]
+    return {name.partition(".")[0] for weights in every for name, w in weights.items() if w}
+
+
+def without(arrays: Arrays, used: set[str]) -> dict[str, NDArray]:
+    """The arrays of used slices only, and of parts that have one."""
+    unused = {place for _, name, place in _slices(arrays) if name not in used}
+    idle = tuple(f"{part.name}/" for part in PARTS if not used & {*part.slices})
+    return {n: a for n, a in arrays.items() if n not in unused and not n.startswith(idle)}
 
 
 @dataclass(frozen=True)
@@ -121,24 +145,13 @@ class Layout:
 
 
 def weighed(slices: Mapping[str, Array], weights: Weights) -> dict[str, Array]:
-    """Slices times their weights in a question; those of no weight are left out."""
-    return {n: slices[n] * np.float32(w) for n, w in weights.items() if w and n in slices}
-
-
-def scorer(
-    users: Mapping[str, Array], movies: Mapping[str, Array], weights: Weights
-) -> Callable[[NDArray[np.integer]], Array]:
-    """The score: weighted sums of the inner products of users' slices and movies'.
-
-    It is what a search for `Layout.queries` in `Layout.movies` finds.
-
-    Returns:
-        A function of (B,) rows of the users to (B, M) scores.
-    """
-    asking = weighed(users, weights)
-    ours = np.hstack(list(asking.values()))
-    theirs = np.hstack([movies[name] for name in asking]).T
-    return lambda rows: ours[rows] @ theirs
+    """Users' slices times their weights, summed by the movies' slice they are asked of."""
+    found: dict[str, Array] = {}
+    for name, weight in weights.items():
+        if name in slices and np.any(weight):
+            each, of_movies = slices[name] * np.float32(weight), name.partition(".")[0]
+            found[of_movies] = found[of_movies] + each if of_movies in found else each
+    return found
 
 
 def fit(data: Training, options: "Options") -> dict[str, NDArray]:
@@ -149,6 +162,7 @@ def fit(data: Training, options: "Options") -> dict[str, NDArray]:
         for name, array in part.fit(data, options).items()
     }
     vars(data).pop("raters", None)  # larger than the history; computed again if it is asked for
+    data.cache.clear()
     return found
 
 

@@ -1,15 +1,18 @@
-"""The EASE part of a vector: item-to-item weights of a shallow autoencoder, in few numbers.
+"""The EASE part of a vector: a shallow autoencoder of histories, in as few numbers as data need.
 
 EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019) predicts what a user
-rated from what else the user rated, in one closed form. It errs elsewhere than the towers do, so
-both together rank better than either. With each user's ratings over the square root of their
-number, as in the retrieval loss, and the diagonal of EDLAE ("Autoencoders that don't overfit
-towards the Identity", NeurIPS 2020), p being the share of a history hidden in it,
+rated from what else the user rated, in one closed form. It errs elsewhere than the towers do. With
+the diagonal of EDLAE ("Autoencoders that don't overfit towards the Identity", NeurIPS 2020), p
+being the share of a history hidden in it,
 
-    Y = ratings / 5 / sqrt(number of the user's ratings)  (U, M)
+    Y = ratings / 5 / (number of the user's ratings) ^ power       (U, M)
     G = Y'Y + diag(Y'Y) p / (1 - p) + ridge I
-    B = I - P / diag(P),  P = inverse(G)                  (M, M), 0 on the diagonal
-    B ~ source @ target'                              (M, R - 1) each, largest singular values
+    B = I - P / diag(P),  P = inverse(G)                            (M, M), 0 on the diagonal
+    V = the leading right singular vectors of Y B                   (M, R)
+    source = B V,  target = V
+
+so that source @ target' is the reduced-rank regression: of all B of rank R the one whose
+predictions Y B err least (Izenman 1975). Held-out ratings choose power, p, ridge and R.
 
 A user's slice is unit(bias + attributes + sum of weights x ratings / 5 x rows of source). A
 movie's is its `target` over the longest of all, so the inner product keeps what is in the lengths,
@@ -24,47 +27,94 @@ Beyond the most rated movies, whose number bounds time and memory, a movie's row
 regression on those of the movies its raters rated too.
 """
 
+from dataclasses import replace
+from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.interactions import first_times
+from recsys.data.interactions import Recency, first_times
 from recsys.data.movielens import MAX_RATING
 from recsys.data.schema import parts
 from recsys.parts.lowrank import leading
-from recsys.parts.part import Array, Arrays, Asked, Training, means, side_effects, unit
+from recsys.parts.part import Array, Arrays, Asked, Judge, Part, Training, means, side_effects, unit
 
 if TYPE_CHECKING:
     from recsys.training.options import Options
 
+RANKS = (32, 64, 128, 256, 512)  # that are tried
+ENOUGH = 0.995  # of the best rank's ndcg: the smallest rank with so much is taken
+RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
+DROPOUTS = (0.0, 0.5)
+TRIED_MOVIES, TRIED_RANK = 2000, 256  # of the search for power, dropout and ridge
+CHOSEN = -1.0  # an option that held-out ratings choose; without any it is one of
+UNCHOSEN = {"ease_power": 0.5, "ease_dropout": 0.5, "ease_ridge": 2.0, "ease_rank": 128}
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
-_BLOCK = 2048  # users at a time
 
 
-class Ease:
+class Ease(Part):
     """(B, R) unit vectors of users, (M + 1, R) movies at most 1 long."""
 
     name = "ease"
     slices: tuple[str, ...] = ("ease",)
     by_ratings = False
 
+    def choose(self, data: Training, options: "Options", judge: Judge) -> "Options":
+        """Recency, then power and dropout, then the ridge, on the most rated movies, each at the
+        best of the ranks; then the rank, on all: the smallest that is as good as the best.
+        """
+        movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
+
+        @cache
+        def score(tried: "Options") -> float:
+            solution = _solved(data, movies, tried, TRIED_RANK)
+            return max(_by_rank(judge, data, tried, movies, *solution).values())
+
+        powers = RIDGES if options.ease_power == CHOSEN else [options.ease_power]
+        dropouts = DROPOUTS if options.ease_dropout == CHOSEN else [options.ease_dropout]
+        grid = [
+            replace(options, ease_power=power, ease_dropout=dropout, ease_ridge=ridge)
+            for power, dropout in product(powers, dropouts)
+            for ridge in [options.ease_ridge if options.ease_ridge > 0 else RIDGES.get(power, 1.0)]
+        ]
+        best = grid[-1]
+        if options.recency_floor < 1:  # none is better where it ranks as well
+            best = max((replace(best, recency_floor=1.0), best), key=score)
+        floor = best.recency_floor
+        best = max((replace(each, recency_floor=floor) for each in grid), key=score)
+        for factor in (0.25, 4.0) if options.ease_ridge == CHOSEN else ():
+            while score(other := replace(best, ease_ridge=best.ease_ridge * factor)) > score(best):
+                best = other
+        if options.ease_rank != CHOSEN:
+            return best
+        solved = _most_rated(data, options.ease_movies)
+        solution = data.cache[_key(best)] = _solved(data, solved, best, max(RANKS))
+        by_rank = _by_rank(judge, data, best, solved, *solution)
+        enough = ENOUGH * max(by_rank.values())
+        rank = next(rank for rank, ndcg in by_rank.items() if ndcg >= enough)
+        tried = ", ".join(f"{rank} {ndcg:.4f}" for rank, ndcg in by_rank.items())
+        judge.log(
+            f"EASE part: power {best.ease_power:g}, dropout {best.ease_dropout:g}, ridge "
+            f"{best.ease_ridge:g}, rank {rank}, by ndcg@10 of ranks {tried}"
+        )
+        return replace(best, ease_rank=rank)
+
     def fit(self, data: Training, options: "Options") -> Arrays:
         """
         Returns:
-            ease (M + 1, R); source (M + 1, R), bias (R,) and user_NAME of each attribute by its
-            rows.
+            ease (M + 1, R + 1); source (M + 1, R + 1), bias (R + 1,) and user_NAME of each
+            attribute by its rows.
         """
-        counts = data.counts
-        most = np.argsort(-counts, kind="stable")[: options.ease_movies]
-        chosen = np.sort(most[counts[most] > 0])
-        rank = max(1, options.ease_rank - 1)
+        unchosen = {n: v for n, v in UNCHOSEN.items() if getattr(options, n) == CHOSEN}
+        options = replace(options, **unchosen)  # type: ignore[arg-type]
+        counts, chosen = data.counts, _most_rated(data, options.ease_movies)
+        rank = min(options.ease_rank, len(chosen))
+        found = data.cache.get(_key(options)) or _solved(data, chosen, options, rank)
         source, target = np.zeros((2, len(counts), rank + 1), np.float32)
-        weights = item_weights(data, chosen, options.ease_ridge, options.ease_dropout)
-        found = leading(weights.__matmul__, weights.T.__matmul__, len(weights), rank)
-        roots = np.sqrt(found.values)
-        source[chosen, :-1], target[chosen, :-1] = found.left * roots, found.right * roots
+        source[chosen, :-1], target[chosen, :-1] = (each[:, :rank] for each in found)
         rest = np.setdiff1d(np.flatnonzero(counts), chosen)
         if len(rest):
             _project(data, rest, source[:, :-1], target[:, :-1])
@@ -115,30 +165,70 @@ def arrivals(data: Training) -> Array:
     return damped.astype(np.float32)
 
 
-def item_weights(
-    data: Training, chosen: NDArray[np.integer], ridge: float, dropout: float = 0.0
-) -> Array:
-    """B, (F, F): what having rated the movie of a row says for the movie of a column."""
-    ratings = data.history.matrix(len(data.counts))[:, chosen]
-    products = np.zeros((len(chosen), len(chosen)), np.float32)
-    for first in range(0, ratings.shape[0], _BLOCK):
-        block = ratings[first : first + _BLOCK].toarray()
-        block = block[block.any(1)]
-        shares = block / (MAX_RATING * np.sqrt((block > 0).sum(1, keepdims=True)))
-        products += shares.astype(np.float32).T @ shares.astype(np.float32)
-    diagonal = np.arange(len(products))
-    products[diagonal, diagonal] /= 1 - dropout
-    return solve(products, ridge)
+def _most_rated(data: Training, most: int) -> NDArray[np.int64]:
+    """(F,) rows of the most rated movies, ascending."""
+    order = np.argsort(-data.counts, kind="stable")[:most]
+    return np.sort(order[data.counts[order] > 0])
+
+
+def _key(options: "Options") -> tuple:
+    """What a solution depends on, of the same data."""
+    power, dropout, ridge = options.ease_power, options.ease_dropout, options.ease_ridge
+    return "ease", power, dropout, ridge, options.ease_movies
+
+
+def _solved(
+    data: Training, movies: NDArray[np.integer], options: "Options", rank: int
+) -> tuple[Array, Array]:
+    """(F, rank) source and target of the movies of F rows, the largest columns first."""
+    history = data.history
+    share = np.maximum(history.counts, 1)[history.owners] ** -options.ease_power / MAX_RATING
+    values = (history.values * share).astype(np.float32)
+    ratings = history.matrix(len(data.counts), values)[:, movies]
+    transposed = ratings.T.tocsr()
+    products = (transposed @ ratings).toarray()
+    products[np.diag_indices(len(movies))] /= 1 - options.ease_dropout
+    weights = solve(products, options.ease_ridge)
+    target = leading(
+        lambda movies: ratings @ (weights @ movies),
+        lambda users: weights.T @ (transposed @ users),
+        len(weights),
+        min(rank, len(weights)),
+    ).right
+    return weights @ target, target
+
+
+def _by_rank(
+    judge: Judge,
+    data: Training,
+    options: "Options",
+    movies: NDArray[np.integer],
+    source: Array,
+    target: Array,
+) -> dict[int, float]:
+    """ndcg@10 of each of RANKS that the movies of F rows have."""
+    asked = judge.asked(Recency(options.recency_floor, options.recency_span))
+    values = (asked.recent * asked.history.values).astype(np.float32)
+    users = asked.history.matrix(len(data.counts), values)[:, movies] @ source
+    ranks = sorted({min(rank, target.shape[1]) for rank in RANKS})
+    return {r: judge.ndcg(users[:, :r], target[:, :r], movies) for r in ranks}
 
 
 def solve(products: Array, ridge: float) -> Array:
     """B = I - P / diag(P), P = inverse(products + ridge I); (F, F), Steck's closed form."""
+    from scipy.linalg.lapack import spotrf, spotri
+
     diagonal = np.arange(len(products))
+    products = products.astype(np.float32)
     products[diagonal, diagonal] += ridge
-    inverse = np.linalg.inv(products)
+    lower, failed = spotrf(products.T, lower=1, overwrite_a=1)  # half the time of a general one
+    inverse, _ = spotri(lower, lower=1, overwrite_c=1)
+    if failed:
+        inverse = np.linalg.inv(products)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
     inverse /= -np.diag(inverse)
     inverse[diagonal, diagonal] = 0
-    return inverse
+    return np.ascontiguousarray(inverse)
 
 
 def _project(data: Training, rest: NDArray[np.integer], source: Array, target: Array) -> None:

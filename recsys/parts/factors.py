@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Attributes, parts
 from recsys.parts.lowrank import leading
-from recsys.parts.part import Array, Arrays, Asked, Training
+from recsys.parts.part import Array, Arrays, Asked, Part, Training
 
 if TYPE_CHECKING:
     from recsys.training.options import Options
@@ -45,7 +45,7 @@ OVERSAMPLED = 10  # singular vectors beyond those of the basis
 MOST_FEATURES = 200  # of a column of movies in the regression that is the movies' prior
 
 
-class Factors:
+class Factors(Part):
     """(M + 1, d + 1) movies [q, b, 1] / radius; users such that the inner product is a rating.
 
     D factors, d = D + 1, F features, K singular vectors. Ratings are standardised inside:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.movielens import LIKED, NEUTRAL_RATING
-from recsys.parts.part import Array, Arrays, Asked, Training, side_effects, unit
+from recsys.parts.part import Array, Arrays, Asked, Part, Training, side_effects, unit
 
 if TYPE_CHECKING:
     from recsys.training.options import Options
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CHANNELS = ("liked", "seen", "rated")
 
 
-class Heads:
+class Heads(Part):
     """(B, D) unit vectors of the retrieval and the rating head."""
 
     name = "heads"

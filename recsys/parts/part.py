@@ -5,10 +5,10 @@ user's side from those arrays, the same for users of the training and for new on
 validation, in serving and in evaluation. NumPy only.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class Training:
     history: Interactions  # U + 1 rows, row 0 empty
     scale: Scale = FIVE_STARS
     seed: int = 0
+    cache: dict[tuple, Any] = field(default_factory=dict)  # what `choose` leaves for `fit`
 
     @classmethod
     def of(cls, dataset: Dataset, ratings: Ratings, seed: int = 0) -> "Training":
@@ -105,12 +106,30 @@ class Asked(NamedTuple):
         return list(parts(self.described, self.attributes))
 
 
+class Judge(Protocol):
+    """Held-out ratings, by which a part chooses its options."""
+
+    log: Callable[[str], None]
+
+    def asked(self, recency: Recency) -> Asked:
+        """The users with held-out likes, their histories weighed by recency."""
+        ...
+
+    def ndcg(self, users: Array, movies: Array, rows: NDArray[np.integer]) -> float:
+        """ndcg@10 of the inner products of (B, D) those users and (F, D) the movies of F rows."""
+        ...
+
+
 class Part(Protocol):
     """A part of the vector: one or more slices, each asked by an inner product."""
 
     name: str  # of the folder its arrays lie in
     slices: tuple[str, ...]  # names of its pieces of the vector
     by_ratings: bool  # for movies without ratings a movie counts by its ratings; else all alike
+
+    def choose(self, data: Training, options: "Options", judge: Judge) -> "Options":
+        """The options with those of the part that rank held-out ratings best."""
+        return options
 
     def fit(self, data: Training, options: "Options") -> Arrays:
         """Learn the part.
@@ -123,6 +142,8 @@ class Part(Protocol):
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         """(B, size) of each slice, for users trained on or not; none of a slice that is all 0.
+
+        A name SLICE.WHAT is asked of the same movies as SLICE, with a weight of its own.
 
         Args:
             tables: what `fit` returned, perhaps memory-mapped.

@@ -3,7 +3,9 @@
 A movie's ratings less the biases of their users and of the movie, shrunk where they are few, cut
 to the largest singular vectors (their cosine is the adjusted cosine of Sarwar et al., "Item-based
 collaborative filtering recommendation algorithms", WWW 2001), beside the largest directions of its
-content. `similar` asks for it; of a user it has only the likes and dislikes named with a query.
+content. A movie that few rated is shorter, so that chance does not bring it forward. `similar` asks
+for it, likes and dislikes that a query names are for and against it, and a history may be asked
+by what it has in common.
 """
 
 from typing import TYPE_CHECKING
@@ -12,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
+from recsys.data.movielens import LIKED
 from recsys.parts.content import Block, Kernel
 from recsys.parts.lowrank import leading
-from recsys.parts.part import Array, Arrays, Asked, Training, unit
+from recsys.parts.part import Array, Arrays, Asked, Part, Training, unit
 
 if TYPE_CHECKING:
     from recsys.training.options import Options
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
 DAMPING = 5.0  # ratings of no bias that a bias starts from
 SHRINKING = 6.0  # length of the residuals that counts half
 BIAS_ROUNDS = 15
+DISLIKE = 0.25  # of a named like
+FEW = 5.0  # ratings with which a movie has half its length
 
 
-class Taste:
-    """(M + 1, T) movies of length 1; of a user the dislikes less the likes."""
+class Taste(Part):
+    """(M + 1, T) movies at most 1 long; of users the direction of what they like or name."""
 
     name = "taste"
     slices: tuple[str, ...] = ("taste",)
@@ -51,17 +56,25 @@ class Taste:
         for rows, features in kernel.in_blocks(blocks):
             content[rows.start + 1 : rows.stop + 1] = unit(features @ directions)
         weight = np.sqrt(np.float32(options.taste_content_weight))
-        return {"taste": unit(np.hstack([unit(likes.right * likes.values), weight * content]))}
+        tastes = unit(np.hstack([unit(likes.right * likes.values), weight * content]))
+        known = data.counts / (data.counts + FEW)
+        return {"taste": (tastes * known[:, None]).astype(np.float32)}
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
-        """(B, T) the sum of what each query's dislikes are, less that of its likes."""
-        named = asked.named
-        if named is None or not len(named.indices):
-            return {}
-        total = np.zeros((named.rows, tables["taste"].shape[1]), np.float32)
-        signed = -named.values[:, None] * unit(tables["taste"][named.indices])
-        np.add.at(total, named.owners, signed)
-        return {"taste": total}
+        """(B, T) the direction of what a history likes; and of what a query names.
+
+        `taste.named` is the mean of the likes less a share of each dislike, `taste.each` each like
+        less each dislike.
+        """
+        history, table, named = asked.history, tables["taste"], asked.named
+        liked = asked.recent * (history.values >= LIKED)
+        found = {"taste": unit(history.dot(table, liked.astype(np.float32)))}
+        if named is not None and len(named.indices):
+            likes = np.bincount(named.owners, named.values > 0, named.rows)
+            share = np.where(named.values > 0, 1 / np.maximum(likes, 1)[named.owners], -DISLIKE)
+            found["taste.named"] = named.dot(table, share.astype(np.float32))
+            found["taste.each"] = named.dot(table, named.values)
+        return found
 
 
 def _principal(kernel: Kernel, blocks: list[Block], rank: int) -> Array:

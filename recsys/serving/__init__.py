@@ -3,4 +3,4 @@
 from typing import Literal
 
 DEFAULT = "recommender_system.inference.model"  # the model folder where none is named
-RankBy = Literal["relevance", "rating", "tutorial"]
+RankBy = Literal["relevance", "rating", "tutorial", "taste"]

@@ -45,11 +45,14 @@ class Options:
     id_size: int = _knob(256, "Numbers of the embedding of a user or movie id.", 1, 4096)
     side_size: int = _knob(32, "Numbers of the embedding of an attribute, genre or word.", 1, 4096)
     filters: int = _knob(64, "Filters of the text CNN, each over three words.", 1, 4096)
-    ease_rank: int = _knob(32, "Numbers of the EASE part.", 1, 4096)
-    ease_ridge: float = _knob(1.0, "Ridge of the EASE part, in average users.", 1e-9)
-    ease_dropout: float = _knob(0.6, "EDLAE's share of a history hidden in it.", 0, 0.99)
+    ease_rank: int = _knob(-1, "Numbers of the EASE part; -1: held-out ratings choose.", -1, 4096)
+    ease_power: float = _knob(
+        -1.0, "Power of the number of a user's ratings that divides them; -1: chosen.", -1, 1
+    )
+    ease_ridge: float = _knob(-1.0, "Ridge of the EASE part; -1: chosen.", -1)
+    ease_dropout: float = _knob(-1.0, "EDLAE's share of a hidden history; -1: chosen.", -1, 0.99)
     ease_movies: int = _knob(
-        4096, "Most-rated movies in the exact EASE solve; its cost is cubic in their number.", 1
+        6000, "Most-rated movies in the exact EASE solve; its cost is cubic in their number.", 1
     )
     ease_damping: float = _knob(
         10.0, "Users without effect that a profile's effect in the EASE part starts from.", 0

@@ -76,7 +76,9 @@ def test_events_are_recommended_and_not_predicted(plays):
     assert "rmse" not in done.stdout
     config = json.loads((place / "m" / "config.json").read_text())
     assert not config["scale"]["rated"]
-    assert set(config["weights"]["relevance"]) == {"retrieval", "ease", "taste"}
+    weighed = set().union(*config["weights"]["relevance"].values())
+    assert weighed & set(config["layout"])
+    assert not (weighed | set(config["layout"])) & {"rating", "factors"}
     query = ("recommend", "-u", "u1", "--exact", "-k", "5")
     found = json.loads(recsys(place, *query, "--format", "json").stdout)["recommendations"]
     assert {each["rating"] for each in found} == {None}

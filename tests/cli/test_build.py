@@ -30,14 +30,17 @@ def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
     assert "held-out ratings, each user's latest" in trained.train.stderr
     lines = trained.train.stderr.splitlines()  # no terminal: an epoch is a line
     number = r"\d+\.\d{4}"
+    assert lines[1].startswith("EASE part: ")
     epochs = len((trained.model / "training_log.jsonl").read_text().splitlines())
-    for epoch, line in enumerate(lines[1 : epochs + 1], 1):
+    for epoch, line in enumerate(lines[2 : epochs + 2], 1):
         known = f"ndcg@10 {number}, rmse {number}, mae {number}"
         losses = f"retrieval loss {number}, rating loss {number}"
         assert re.fullmatch(rf"epoch {epoch} of {EPOCHS}: {known}, {losses}; \d+\.\d+ s", line)
     best = folder.config["epoch"]
-    assert lines[epochs + 1] == f"best epoch: {best} of {epochs}, by ndcg@10 - rmse"
-    assert len(lines) == epochs + 3  # and nothing of Paddle's own
+    assert lines[epochs + 2] == f"best epoch: {best} of {epochs}, by ndcg@10 - rmse"
+    for kind, line in zip(("history", "likes", "profile"), lines[epochs + 3 :], strict=False):
+        assert re.match(rf"by {kind}: ndcg@10 {number} of .*; alone ", line)
+    assert len(lines) == epochs + 7  # and nothing of Paddle's own
 
 
 def test_preprocess_writes_encoded_lines(trained, folder):

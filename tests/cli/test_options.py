@@ -68,7 +68,7 @@ def test_every_knob_of_training_is_listed_with_its_help_default_and_bounds(run):
             words = f"{field.name} {field.metadata['help']} [default: {field.default}"
             assert words.replace("- ", "-") in listed
             assert run("train", "--set", f"{field.name}={field.default}", "--knobs").stdout == text
-    assert "ease_rank Numbers of the EASE part. [default: 32; 1<=x<=4096]" in listed
+    assert "ease_rank Numbers of the EASE part; -1: held-out ratings choose. [default: -1" in listed
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_knob_of_training_is_listed_with_its_help_default_and_bounds(run):
         ("ease_rnk=3", "'ease_rnk=3' sets no knob, near are ease_rank, "),
         ("qqq=3", "'qqq=3' sets no knob; recsys train --knobs lists them"),
         ("", "'' sets no knob; "),
-        ("ease_rank=0", "sets ease_rank to what it cannot be: 0 is not in the range 1<=x<=4096."),
+        ("filters=0", "sets filters to what it cannot be: 0 is not in the range 1<=x<=4096."),
         ("ease_rank", "sets ease_rank to what it cannot be: '' is not a whole number."),
         ("ease_ridge=nan", "sets ease_ridge to what it cannot be: 'nan' is not a number."),
         ("epochs=3", "epochs is an option of its own"),

@@ -45,7 +45,8 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
     )
     retrieval, rating = np.split(heads["movies"] * heads["users"], 2, axis=1)
     retrieval, rating = retrieval.sum(1), rating.sum(1)
-    weights = json.loads((model / "config.json").read_text("utf-8"))["weights"]
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    weights, layout = config["weights"], config["layout"]
 
     def table(name):
         return np.load(model / "arrays" / f"{name}.npy")
@@ -62,9 +63,10 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
     query = [*(scale * means[:-1]), scale, mean + scale * means[-1]]
     factors = table("factors/factors")[1:] @ np.array(query) * radius
     slices = {"retrieval": retrieval, "rating": rating, "ease": ease, "factors": factors}
+    slices |= {n: table(f"popular/{n}")[1:, 0] for n in ("popular", "recent") if n in layout}
     score, predicted = (
-        sum(weights[question].get(name, 0) * each for name, each in slices.items())
-        for question in ("relevance", "rating")
+        sum(weight * slices[name] for name, weight in weighed.items() if "." not in name)
+        for weighed in (weights["relevance"]["profile"], weights["rating"])
     )
     order = np.argsort(-score)
     return np.array([movie[0] for movie in movies])[order], score[order], predicted[order]

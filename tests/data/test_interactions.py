@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Ratings
-from recsys.data.interactions import FEW, Interactions, Recency, first_times, hold_out_latest, later
+from recsys.data.interactions import FEW, Interactions, Recency, first_times, hold_out, later
 
 #           row 1: movies 2 (4.0), 5 (3.0)    row 2: none    row 3: movies 1 (5.0), 2 (1.0), 9 (2.5)
 KNOWN = Interactions.build(
@@ -134,16 +134,16 @@ def ratings(users, times) -> Ratings:
 def test_the_latest_share_of_each_user_is_held_out():
     order = np.random.default_rng(0).permutation(20)
     users, times = np.repeat([1, 2], 10)[order], np.arange(20)[order]
-    mask, how = hold_out_latest(ratings(users, times), 0.2, 0)
+    mask, how = hold_out(ratings(users, times), 0.2, 0)
     assert how == "each user's latest"
     assert sorted(times[mask].tolist()) == [8, 9, 18, 19]
-    assert not hold_out_latest(ratings([1, 1], [1, 2]), 0.0, 0).chosen.any()
+    assert not hold_out(ratings([1, 1], [1, 2]), 0.0, 0).chosen.any()
 
 
 def test_equal_times_stay_together():
     rng = np.random.default_rng(1)
     users, times = np.repeat(np.arange(30), 20), rng.integers(0, 15, 600)
-    mask = hold_out_latest(ratings(users, times), 0.3, 0).chosen
+    mask = hold_out(ratings(users, times), 0.3, 0).chosen
     assert 0.15 < mask.mean() <= 0.3
     for user in range(30):
         mine = users == user
@@ -154,8 +154,18 @@ def test_where_times_tell_nothing_the_seed_draws():
     """All of one time, or each user's at one time as where files were put together."""
     users = np.repeat([1, 2], 200)
     same = ratings(users, np.zeros(400))
-    masks, how = zip(*(hold_out_latest(same, 0.1, seed) for seed in (0, 0, 1)), strict=True)
-    assert {*how} == {hold_out_latest(ratings(users, users), 0.1, 0).how} == {"drawn at random"}
+    masks, how = zip(*(hold_out(same, 0.1, seed) for seed in (0, 0, 1)), strict=True)
+    assert {*how} == {hold_out(ratings(users, users), 0.1, 0).how} == {"drawn at random"}
     np.testing.assert_array_equal(masks[0], masks[1])
     assert (masks[0] != masks[2]).any()
     assert 0.05 < masks[0].mean() < 0.16
+
+
+def test_at_random_each_user_gives_a_share_or_if_that_is_none_all_do():
+    users, times = np.repeat(np.arange(30), 10), np.arange(300)
+    mask, how = hold_out(ratings(users, times), 0.2, 0, latest=False)
+    assert how == "drawn at random"
+    assert np.bincount(users[mask]).tolist() == [2] * 30
+    assert not (times[mask] % 10 >= 8).all()
+    few = np.repeat(np.arange(300), 2)
+    assert 0.03 < hold_out(ratings(few, np.arange(600)), 0.1, 0).chosen.mean() < 0.2

@@ -1,22 +1,26 @@
 """The vector and its parts: one score everywhere, and a new part by CONTRIBUTING's recipe."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from command_line import SAMPLE
+from learned_from import asked, training
 
 from recsys import parts
 from recsys.data.dataset import Movies
+from recsys.data.interactions import Interactions
 from recsys.infer import Recommender, UserQuery, catalogue, users_of
-from recsys.metrics import best, ranking_metrics, ranking_task
-from recsys.parts import Layout, scorer
-from recsys.parts.part import unit
+from recsys.parts import Layout
+from recsys.parts.part import Part, unit
+from recsys.parts.popular import Popular
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import load_model
 from recsys.train import fit, train_model
 from recsys.training.options import Options
-from recsys.training.validation import Validation
 
 LAYOUT = Layout({"retrieval": 3, "rating": 2, "ease": 4, "factors": 5, "taste": 1})
+NOTHING = np.zeros((2, 1), np.float32)
 OPTIONS = Options(epochs=1, dimension=4, id_size=8, side_size=4, filters=4, factor_sweeps=2)
 
 
@@ -43,57 +47,112 @@ def test_the_inner_product_is_the_score_and_the_weighted_sum_of_the_slices():
     query = LAYOUT.queries(users, weights)
     expected = sum(w * users[name] @ movies[name].T for name, w in weights.items())
     np.testing.assert_allclose(query @ LAYOUT.movies(movies).T, expected, atol=1e-5)
-    found = scorer(users, movies, weights)(np.array([2, 0]))
-    np.testing.assert_allclose(found, expected[[2, 0]], atol=1e-5)
     assert not query[:, -1].any()
+
+
+def test_what_a_query_names_is_asked_of_the_movies_slice_with_a_weight_of_its_own():
+    users, movies = slices_of(4, 1), slices_of(6, 2)
+    users["taste.named"] = users["taste"][::-1]
+    query = LAYOUT.queries(users, {"taste": 0.5, "taste.named": 0.2})
+    asked = 0.5 * users["taste"] + 0.2 * users["taste.named"]
+    np.testing.assert_allclose(
+        query @ LAYOUT.movies(movies).T, asked @ movies["taste"].T, atol=1e-5
+    )
+
+
+def test_a_question_may_weigh_by_what_is_known_of_a_user():
+    """Ten ratings are a history, one to nine are likes, none leave the profile."""
+    data = training(Interactions.build(4, np.repeat([1, 2, 3], [10, 9, 1]), [*range(1, 11)] * 2,
+                                       np.full(20, 5)), 10)  # fmt: skip
+    known = asked(data, np.arange(1, 5))
+    question = {"history": {"a": 0.9, "b": 0.1}, "likes": {"b": 1.0}, "profile": {"c": 1.0}}
+    found = parts.weights_of(question, known)
+    assert {name: each.ravel().tolist() for name, each in found.items()} == {
+        "a": [pytest.approx(0.9), 0, 0, 0],
+        "b": [pytest.approx(0.1), 1, 1, 0],
+        "c": [0, 0, 0, 1],
+    }
+    assert parts.weights_of({"a": 1.0}, known) == {"a": 1.0}
+
+
+def test_a_slice_that_no_question_weighs_is_in_no_vector():
+    """A part that has none left loses all its arrays; the others keep theirs."""
+    ranking = {"history": {"rating": 0.5, "recent": 0.0}, "likes": {"ease": 1.0}, "profile": {}}
+    taste = {"taste": 0.0, "taste.named": 1.0}
+    used = parts.used_slices({"relevance": ranking, "taste": taste})
+    assert used == {"ease", "rating", "taste"}
+    arrays = dict.fromkeys(
+        ("heads/retrieval", "heads/rating", "heads/bias", "ease/ease", "popular/recent"), NOTHING
+    )
+    assert set(parts.without(arrays, used)) == {"heads/rating", "heads/bias", "ease/ease"}
 
 
 def test_without_ratings_no_question_weighs_what_predicts_them():
     assert parts.questions(rated=True) == parts.QUESTIONS
     events = parts.questions(rated=False)
-    assert set(events) == {"relevance", "similar"}
+    assert set(events) == {"relevance", "taste", "similar"}
     assert not set(events["relevance"]) & set(parts.RATINGS)
-    assert sum(w for w in events["relevance"].values() if w > 0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("times", [[5, 5, 5], [0, 0, 400 * 86_400]])
+def test_the_popular_part_counts_ratings_and_those_of_late_where_times_differ(times):
+    """Movie 1 is rated twice, long ago; movie 2 once, now; the third one by nobody."""
+    data = training(Interactions.build(2, [1, 2, 1], [1, 1, 2], [5, 1, 3], times), 3)
+    tables = Popular().fit(data, OPTIONS)
+    users = Popular().users(tables, asked(data, np.arange(3)))
+    found = {name: (users[name] @ tables[name].T)[0] for name in users}
+    assert found["popular"][1] == 1 > found["popular"][2] > 0 == found["popular"][3]
+    assert ("recent" in found) == (times[2] != 5)
+    if "recent" in found:
+        assert found["recent"][2] == 1 > found["recent"][1]
 
 
 # A part as CONTRIBUTING.md has it
 
 
-class Popular:
-    """How many ratings a movie has, over the most there are."""
+class Alphabet(Part):
+    """The nearer to the first row, the better."""
 
-    name = "popular"
-    slices = ("popular",)
+    name = "alphabet"
+    slices = ("alphabet",)
     by_ratings = False
 
     def fit(self, data, options):
-        counts = data.counts / data.counts.max()
-        return {"popular": counts[:, None].astype(np.float32)}
+        rows = np.arange(len(data.movies) + 1, dtype=np.float32)[:, None]
+        return {"alphabet": np.where(rows > 0, 1 - rows / len(rows), 0)}
 
     def users(self, tables, asked):
-        return {"popular": np.ones((asked.history.rows, 1), np.float32)}
+        return {"alphabet": np.ones((asked.history.rows, 1), np.float32)}
+
+
+class Flat(Alphabet):
+    """Likes all movies alike."""
+
+    def choose(self, data, options, judge):
+        return replace(options, patience=7)
+
+    def fit(self, data, options):
+        rows = np.arange(len(data.movies) + 1)[:, None]
+        return {"alphabet": (rows > 0).astype(np.float32)}
 
 
 @pytest.fixture
-def with_popular(monkeypatch):
-    """The part, registered: in PARTS, and with a weight that decides all lists."""
-    relevance = {**parts.QUESTIONS["relevance"], "popular": 1000.0}
-    monkeypatch.setattr(parts, "PARTS", (*parts.PARTS, Popular()))
-    monkeypatch.setitem(parts.QUESTIONS, "relevance", relevance)
+def register(monkeypatch):
+    """Name the part in PARTS, and its slice with a weight in QUESTIONS."""
+
+    def registered(part: Part, weight: float) -> None:
+        monkeypatch.setattr(parts, "PARTS", (*parts.PARTS, part))
+        relevance = {**parts.QUESTIONS["relevance"], "alphabet": weight}
+        monkeypatch.setitem(parts.QUESTIONS, "relevance", relevance)
+
+    return registered
 
 
-def test_a_new_part_is_in_training_the_folder_and_every_score(with_popular, tmp_path, monkeypatch):
-    judged = []
-    measured = Validation._ndcg
-    monkeypatch.setattr(
-        Validation, "_ndcg", lambda *a: judged.append([set(each) for each in a[1:]]) or measured(*a)
-    )
-    model = train_model(SAMPLE, tmp_path / "model", OPTIONS)
-    users, movies = judged[-1]
-    assert "popular" in users & movies
-    counts = np.bincount(model.history.indices)[1:]
-    assert model.layout.sizes["popular"] == 1
-    assert "popular/popular" in load_model(tmp_path / "model").config["arrays"]
+def test_a_new_part_is_in_the_folder_and_in_every_score(register, tmp_path):
+    register(Alphabet(), 1000.0)
+    model = train_model(read_dataset(SAMPLE), tmp_path / "model", OPTIONS, validation=0)
+    assert model.layout.sizes["alphabet"] == 1
+    assert "alphabet/alphabet" in load_model(tmp_path / "model").config["arrays"]
     published = catalogue(model)
     for query in (UserQuery(42), UserQuery(), UserQuery(likes=(1,), attributes={"gender": "F"})):
         (answer,) = Recommender(model, published).recommend([query], 5, include_seen=True)
@@ -102,21 +161,19 @@ def test_a_new_part_is_in_training_the_folder_and_every_score(with_popular, tmp_
         np.testing.assert_allclose(
             best.vectors @ vector, [movie.score for movie in answer], rtol=1e-4
         )
-        rated = counts[model.vocabulary.movie_rows(best.ids) - 1]
-        assert rated.min() >= np.sort(counts)[-6:].min()
+        rated = model.vocabulary.movie_rows(np.unique(model.vocabulary.movie_ids))
+        assert model.vocabulary.movie_rows(best.ids).max() <= np.sort(rated)[20]
     new = Movies(np.array([9001]), ["Toy Story Returns (2001)"], [("Animation", "Comedy")])
     slices = model.layout.split(catalogue(model, new).vectors)
-    assert 0 < slices["popular"][0, 0] < 1  # what movies of like content have
+    assert 0 < slices["alphabet"][0, 0] < 1  # what movies of like content have
 
 
-def test_a_part_decides_the_epochs_metrics(with_popular):
-    """ndcg@10 on held-out ratings is that of popularity, since nothing else weighs against it."""
-    dataset = read_dataset(SAMPLE)
+def test_validation_asks_a_new_part_and_leaves_it_out_if_it_gives_nothing(register):
+    register(Flat(), 0.0)
+    dataset, lines = read_dataset(SAMPLE), []
     held = np.random.default_rng(0).random(len(dataset.ratings)) < 0.2
     known, held_out = dataset.ratings[~held], dataset.ratings[held]
-    (line,) = fit(dataset, known, OPTIONS, held_out).progress.log
-    counts = np.bincount(known.movie_ids, minlength=dataset.movies.ids.max() + 1)
-    task_scores = counts[np.sort(dataset.movies.ids)].astype(float)
-    task = ranking_task(known, known, held_out, dataset.movies.ids)
-    lists = best(task, lambda users: np.tile(task_scores, (len(users), 1)))
-    assert line["ndcg@10"] == pytest.approx(ranking_metrics(task, lists)["ndcg@10"].value, abs=0.02)
+    trained = fit(dataset, known, OPTIONS, held_out, log=lines.append)
+    assert trained.options.patience == 7
+    assert all("alphabet 0." in line for line in lines if line.startswith("by "))  # alone
+    assert "alphabet" not in trained.model().layout.sizes

@@ -4,7 +4,8 @@ import numpy as np
 from learned_from import asked, training
 
 from recsys.data.interactions import Interactions
-from recsys.parts.taste import Taste
+from recsys.parts.part import unit
+from recsys.parts.taste import DISLIKE, Taste
 from recsys.training.options import Options
 
 # Movies 1 and 2 are seen by all and divide them the same way; 3 divides them the other way; 4 is
@@ -27,28 +28,44 @@ def tastes(**options):
 
 
 def test_movies_that_the_same_users_like_are_near():
-    found = tastes(taste_content_weight=0.0)
+    found = unit(tastes(taste_content_weight=0.0))
     assert found[1] @ found[2] > 0.9
     assert found[1] @ found[3] < -0.9
 
 
-def test_each_movie_has_length_1_and_the_unknown_one_none_whatever_the_sizes():
+def test_a_movie_is_the_longer_the_more_rated_it():
+    """20 ratings, and 10 of the last movie; the unknown one has none."""
     for sizes in ((3, 2), (7, 5)):
         found = tastes(taste_rank=sizes[0], taste_content_rank=sizes[1])
-        np.testing.assert_allclose(np.linalg.norm(found, axis=1), [0, 1, 1, 1, 1], atol=1e-5)
+        lengths = [0, 0.8, 0.8, 0.8, 2 / 3]
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), lengths, atol=1e-5)
         assert found.shape == (5, sum(sizes))
 
 
 def test_content_brings_movies_near_as_far_as_it_weighs():
-    near = [tastes(taste_content_weight=weight) for weight in (0.0, 0.5, 50.0)]
+    near = [unit(tastes(taste_content_weight=weight)) for weight in (0.0, 0.5, 50.0)]
     likeness = [float(found[1] @ found[4]) for found in near]
     assert likeness[0] < likeness[1] < likeness[2]
     assert likeness[2] > 0.85
 
 
-def test_a_user_is_what_the_query_dislikes_less_what_it_likes():
-    table, known = tastes(), data()
-    named = Interactions.build(1, [0, 0, 0], [1, 3, 4], [-1, -1, 1])
-    found = Taste().users({"taste": table}, asked(known, np.array([2, 3]), named=named))["taste"]
-    np.testing.assert_allclose(found, [table[1] + table[3] - table[4], 0 * table[1]], atol=1e-6)
-    assert Taste().users({"taste": table}, asked(known, np.array([2, 3]))) == {}
+def users(**named: int):
+    """Of user 3, who rated movies 1 and 2 with 1, and 3 with 5; and the table."""
+    known, table = data(), tastes()
+    movies = [int(name[1:]) for name in named]
+    signs = Interactions.build(0, [0] * len(named), movies, [*named.values()])
+    return Taste().users({"taste": table}, asked(known, np.array([3]), named=signs)), table
+
+
+def test_a_history_is_the_direction_of_what_it_likes():
+    found, table = users()
+    np.testing.assert_allclose(found["taste"], unit(table[[3]]), atol=1e-6)
+    assert set(found) == {"taste"}
+
+
+def test_named_likes_raise_what_is_near_and_dislikes_take_it_away():
+    found, table = users(m1=1, m2=1, m3=-1)
+    mean, total = table[[1, 2]].mean(0), table[[1, 2]].sum(0)
+    np.testing.assert_allclose(found["taste.named"], [mean - DISLIKE * table[3]], atol=1e-6)
+    np.testing.assert_allclose(found["taste.each"], [total - table[3]], atol=1e-6)
+    assert (found["taste.named"] @ table.T)[0].argmax() in (1, 2)

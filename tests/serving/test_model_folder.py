@@ -247,7 +247,7 @@ def test_the_fingerprint_changes_with_everything_that_decides_a_vector(own_model
         file.write_bytes(whole)
     assert len(seen) == len(files) + 1
     load_model(own_model).verify()
-    config["weights"]["relevance"]["ease"] += 0.5
+    config["weights"]["rating"]["rating"] += 0.5
     (own_model / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="do not match their fingerprint"):
         load_model(own_model).verify()

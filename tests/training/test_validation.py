@@ -1,17 +1,19 @@
 """Validation computes its metrics as anybody would from the model's own predictions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from learned_from import asked
 
-from recsys import metrics, parts
+from recsys import parts
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.interactions import Recency, hold_out_latest
+from recsys.data.interactions import Recency, hold_out
 from recsys.data.schema import MOVIELENS
-from recsys.metrics import ranking_task
 from recsys.parts.part import Training
 from recsys.train import Trained, fit
 from recsys.training import validation as module
+from recsys.training import weights
 from recsys.training.options import Options
 from recsys.training.validation import Validation
 
@@ -49,13 +51,13 @@ def inner_products(trained: Trained) -> dict[str, np.ndarray]:
     return {name: users[name] @ parts.movies(arrays)[name][1:].T for name in users}
 
 
-def validation(trained: Trained, held_out: Ratings) -> Validation:
-    judge = Validation(trained.data, TRAIN, held_out, trained.closed)
-    judge.prepare(trained.options)
+def validation(trained: Trained, held_out: Ratings, log=lambda line: None) -> Validation:
+    judge = Validation(trained.data, held_out, log)
+    judge.prepare(trained.closed, trained.options)
     return judge
 
 
-def judged(trained: Trained, held_out: Ratings) -> dict[str, float]:
+def judged(trained: Trained, held_out: Ratings) -> dict[str, Any]:
     return validation(trained, held_out)(trained.step.arrays())
 
 
@@ -69,56 +71,69 @@ def test_metrics_are_those_computed_by_hand(trained):
     weight = (apart @ missed + 500 * 0.1) / (apart @ apart + 500)
     assert 0 < weight < 1
     errors = np.clip(factors[users, movies] + weight * apart, 0.5, 5) - values
-    score = slices["retrieval"] + 0.7 * slices["rating"] + 2 * slices["ease"]
-    # User 1 has 30 and 40 unseen and likes 30; user 2 has 20 and 40 and likes 40.
-    gains = [1.0 if score[0, 2] > score[0, 3] else 1 / np.log2(3)]
-    gains += [1.0 if score[1, 3] > score[1, 1] else 1 / np.log2(3)]
-    found = judged(trained, HELD_OUT)
-    expected = {"rating": 5 * weight, "factors": 1 - weight, "taste": -0.1}
+    found, (line,) = judged(trained, HELD_OUT), trained.progress.log
+    expected = {"rating": 5 * weight, "factors": 1 - weight, "taste.each": 0.1}
     assert found["weights"]["rating"] == pytest.approx(expected, abs=1e-5)
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
     assert found["mae"] == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
-    assert found["ndcg@10"] == pytest.approx(np.mean(gains))
+    assert [line[name] for name in ("rmse", "mae")] == [found[name] for name in ("rmse", "mae")]
+    assert set(line) > {"ndcg@10", "weights"}
 
 
-def test_fit_logs_them(trained):
-    (line,) = trained.progress.log
-    found = judged(trained, HELD_OUT)
-    assert found["weights"]["rating"] == pytest.approx(line["weights"]["rating"])
-    names = ("ndcg@10", "rmse", "mae")
-    assert [line[name] for name in names] == pytest.approx([found[name] for name in names])
+def test_no_weights_that_were_tried_rank_better_than_those_it_takes(trained):
+    """User 1 has 30 and 40 unseen and likes 30; user 2 has 20 and 40 and likes 40."""
+    slices = inner_products(trained)
+    start = parts.QUESTIONS["relevance"]
+    score = sum(
+        weight * slices[name] for name, weight in start.items() if weight and name in slices
+    )
+    firsts = [score[0, 2] > score[0, 3], score[1, 3] > score[1, 1]]
+    least = np.mean([1.0 if first else 1 / np.log2(3) for first in firsts])
+    assert least - 1e-6 <= judged(trained, HELD_OUT)["ndcg@10"] <= 1
 
 
 def test_users_are_ranked_for_out_of_what_they_have_not_rated(trained):
-    task = validation(trained, HELD_OUT).task
-    expected = ranking_task(TRAIN, TRAIN, HELD_OUT, MOVIES.ids)
-    assert task.user_ids.tolist() == expected.user_ids.tolist() == [1, 2]
-    assert task.left_out == 1
+    """As a judge of parts: of users 1 and 2, who like what is held out."""
+    judge = validation(trained, HELD_OUT)
+    assert judge.asked(Recency()).user_rows.tolist() == [1, 2]
+    scores = np.array([[9, 8, 1, 2], [9, 2, 8, 3]], np.float32)  # of movies 10, 20, 30, 40
+    every = np.eye(4, dtype=np.float32), np.arange(1, 5)
+    assert judge.ndcg(scores, *every) == pytest.approx((1 / np.log2(3) + 1) / 2)
+    some = np.array([2, 4])  # user 1 likes none of them
+    assert judge.ndcg(scores[:, some - 1], np.eye(2, dtype=np.float32), some) == 1
 
 
 def test_without_a_like_held_out_only_ratings_are_judged(trained):
-    found = judged(trained, ratings((1, 30, 3), (2, 40, 1)))
+    judge = validation(trained, ratings((1, 30, 3), (2, 40, 1)))
+    found = judge(trained.step.arrays())
     assert set(found) == {"rmse", "mae", "weights"}
+    assert judge.choose(OPTIONS) == OPTIONS
+    questions = judge.weights(trained.step.arrays())
+    assert questions == {**parts.QUESTIONS, "rating": found["weights"]["rating"]}
 
 
 def test_users_and_pairs_are_judged_in_blocks(trained, monkeypatch):
-    """No table of all users by all movies is ever made."""
-    whole, scored = judged(trained, HELD_OUT), []
-
-    def best(task, score):
-        def noted(user_ids):
-            scored.append(score(user_ids))
-            return scored[-1]
-
-        return metrics.best(task, noted)
-
-    monkeypatch.setattr(metrics, "BLOCK", len(MOVIES))
+    whole = judged(trained, HELD_OUT)
+    monkeypatch.setattr(weights, "BLOCK", 1)
     monkeypatch.setattr(module, "PAIRS", 1)
-    monkeypatch.setattr(module, "best", best)
     blocks = judged(trained, HELD_OUT)
     for name in ("ndcg@10", "rmse", "mae"):
         assert blocks[name] == pytest.approx(whole[name])
-    assert [each.shape for each in scored] == [(1, len(MOVIES))] * 2
+
+
+def test_weights_are_chosen_by_what_is_known_of_a_user_and_said(trained):
+    lines = []
+    found = validation(trained, HELD_OUT, lines.append).weights(trained.step.arrays())
+    assert set(found) == set(parts.QUESTIONS)
+    assert set(found["relevance"]) == {"history", "likes", "profile"}
+    for kind, line in zip(found["relevance"], lines, strict=True):
+        chosen = dict(found["relevance"][kind])
+        assert chosen.pop("taste.named") == parts.QUESTIONS["relevance"]["taste.named"]
+        assert sum(chosen.values()) == pytest.approx(1)
+        assert min(chosen.values()) > 0
+        of, alone = line.removeprefix(f"by {kind}: ndcg@10 ").split("; alone ")
+        assert all(name in of for name in chosen)
+        assert ("taste" in alone) == (kind != "profile")  # which has nothing to say there
 
 
 # Recency, chosen by what is held out
@@ -140,16 +155,14 @@ def changing_taste() -> Dataset:
 
 
 def floor_by(dataset: Dataset, held: np.ndarray) -> float:
-    known, held_out = dataset.ratings[~held], dataset.ratings[held]
-    data = Training.of(dataset, known)
-    validate = Validation(data, known, held_out, parts.fit(data, OPTIONS))
-    return validate.prepare(OPTIONS).recency_floor
+    data = Training.of(dataset, dataset.ratings[~held])
+    return Validation(data, dataset.ratings[held]).choose(OPTIONS).recency_floor
 
 
 def test_held_out_ratings_say_whether_recency_counts():
     """What is asked for later needs it; drawn at random, ratings of any time do not."""
     dataset = changing_taste()
-    latest, how = hold_out_latest(dataset.ratings, 0.2, 0)
+    latest, how = hold_out(dataset.ratings, 0.2, 0)
     assert how == "each user's latest"
     assert floor_by(dataset, latest) == OPTIONS.recency_floor == 0.1
     at_random = np.random.default_rng(0).random(len(dataset.ratings)) < 0.2

@@ -1,0 +1,93 @@
+"""Weights of the slices, searched among the best movies of each."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from recsys.training import weights as module
+from recsys.training.weights import Lists, Pool, ndcg
+
+USERS, MOVIES = 60, 300
+
+
+def lists(seed: int = 0) -> Lists:
+    """Each user has seen twenty movies, and likes five others that are held out."""
+    rng = np.random.default_rng(seed)
+    drawn = np.argsort(rng.random((USERS, MOVIES)), 1)
+    both = np.zeros((2, USERS, MOVIES), np.float32)
+    for one, columns in zip(both, (drawn[:, :20], drawn[:, 20:25]), strict=True):
+        np.put_along_axis(one, columns, 1, 1)
+    return Lists(*map(csr_matrix, both))
+
+
+def slices(judged: Lists, seed: int = 1, **helps: float) -> tuple[dict, dict]:
+    """Users and movies of slices that know the likes as well as said, and noise beside."""
+    rng = np.random.default_rng(seed)
+    likes, every = judged.relevant.toarray(), np.eye(MOVIES, dtype=np.float32)
+    noise = {name: rng.standard_normal(likes.shape).astype(np.float32) for name in helps}
+    return {n: noise[n] + share * likes for n, share in helps.items()}, dict.fromkeys(helps, every)
+
+
+def test_ndcg_by_hand():
+    scores = np.array([[0.1, 0.9, 0.5], [3, 2, 1], [1, 2, 3]], np.float32)
+    relevant = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
+    found = ndcg(scores, relevant, np.array([1, 3, 0]))
+    third = (1 + 1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2)  # of three likes two are there
+    np.testing.assert_allclose(found, [1 / 2, third, 0])
+
+
+@pytest.mark.parametrize("weights", [{"a": 1.0}, {"b": 1.0}, {"a": 0.3, "b": 0.7}])
+def test_the_sum_in_the_pool_ranks_as_in_all_movies(weights):
+    judged = lists()
+    users, movies = slices(judged, a=1.0, b=2.0)
+    total = sum(weight * users[name] for name, weight in weights.items())
+    assert Pool.of(judged, users, movies).ndcg(weights) == pytest.approx(
+        judged.ndcg(total, movies["a"])
+    )
+
+
+def test_a_useless_slice_gets_nothing_and_one_of_weight_0_that_helps_is_found():
+    judged = lists()
+    pool = Pool.of(judged, *slices(judged, useful=2.0, helpful=2.0, noise=0.0))
+    found, best = pool.search({"useful": 0.5, "noise": 0.5})
+    assert found["noise"] == 0
+    assert found["helpful"] > 0.2
+    assert sum(found.values()) == pytest.approx(1)
+    assert best == pytest.approx(pool.ndcg(found))
+    assert best > max(pool.ndcg({name: 1.0}) for name in found)
+
+
+def test_no_weight_stays_none():
+    judged = lists()
+    pool = Pool.of(judged, *slices(judged, a=1.0))
+    assert pool.search({}) == ({"a": 0.0}, 0.0)
+
+
+def test_scores_of_all_movies_are_held_for_a_few_users_at_a_time(monkeypatch):
+    judged = lists()
+    users, movies = slices(judged, a=1.0, b=0.5)
+    whole = Pool.of(judged, users, movies)
+    monkeypatch.setattr(module, "BLOCK", 7 * MOVIES)
+    blocks = Pool.of(judged, users, movies)
+    assert judged.blocks()[0] == slice(0, 7)
+    np.testing.assert_array_equal(blocks.relevant, whole.relevant)
+    for name, each in whole.scores.items():
+        np.testing.assert_allclose(blocks.scores[name], each, rtol=1e-5)
+
+
+@pytest.mark.slow  # memory is traced
+def test_memory_does_not_grow_with_users_times_movies(monkeypatch):
+    users, movies = 2000, 20_000
+    relevant = csr_matrix((np.ones(users), (np.arange(users), np.arange(users))), (users, movies))
+    judged = Lists(csr_matrix((users, movies)), relevant)
+    rng = np.random.default_rng(0)
+    one, other = (rng.standard_normal((n, 2)).astype(np.float32) for n in (users, movies))
+    monkeypatch.setattr(module, "BLOCK", 1 << 20)
+    tracemalloc.start()
+    try:
+        Pool.of(judged, {"a": one}, {"a": other})
+        assert tracemalloc.get_traced_memory()[1] < users * movies
+    finally:
+        tracemalloc.stop()
