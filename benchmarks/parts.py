@@ -25,16 +25,17 @@ from recsys.evaluation.similar import by_scores, pairs_in, similar_mrr
 from recsys.evaluation.splits import split
 from recsys.infer import catalogue, predicted_ratings, users_of
 from recsys.metrics import best, ranking_metrics, rating_metrics
-from recsys.parts import RATINGS
+from recsys.parts import RATINGS, weights_of
 from recsys.parts.part import unit
 from recsys.preprocess import read_dataset
 from recsys.train import use_all_cores
 from recsys.training.options import Options
 
-RANKING = ("retrieval", "rating", "ease")
+RANKING = ("retrieval", "rating", "ease", "taste", "popular", "recent")
 RATING = ("rating", "factors")
 WORDS = {"retrieval": "retrieval head", "rating": "rating head", "ease": "EASE part"}
-WORDS["factors"] = "rating factors"
+WORDS |= {"factors": "rating factors", "taste": "taste part"}
+WORDS |= {"popular": "popularity", "recent": "popularity of late"}
 
 
 def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -45,11 +46,14 @@ def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def ndcg(ours: Comparison, chosen: tuple[str, ...]) -> float:
-    """Of lists by the weighted cosines of some slices."""
+    """Of lists by the weighted slices that are chosen; nan where the model has none of them."""
     model, task = ours.model, ours.task
-    weights = {name: model.weights["relevance"][name] for name in chosen}
-    slices = users_of(model, ours.queries(task.user_ids)).slices
-    queries = model.layout.queries({name: slices[name] for name in chosen}, weights)
+    if not set(chosen) & set(model.layout.sizes):
+        return float("nan")
+    users = users_of(model, ours.queries(task.user_ids))
+    weights = weights_of(model.weights["relevance"], users.asked)
+    some = {n: w if len(chosen) > 1 else 1 for n, w in weights.items() if n in chosen}
+    queries = model.layout.queries(users.slices, some or dict.fromkeys(chosen, 1))
     scores = queries @ ours.movies.vectors.T
     lists = best(task, lambda ids: scores[positions(task.user_ids, ids)])
     return ranking_metrics(task, lists)["ndcg@10"].value
@@ -106,8 +110,7 @@ def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
         "taste part, as served": parts["taste"],
         "ratings alone": halves[0],
         "content alone": halves[1],
-        "EASE part": parts["ease"],
-        "retrieval head": parts["retrieval"],
+        **{WORDS[name]: parts[name] for name in ("ease", "retrieval") if name in parts},
     }
     found = {}
     for name, each in vectors.items():

@@ -115,7 +115,7 @@ class Layout:
         """(M, V) of length 1; each slice (M, its size), brought to 1 if longer, 0 if not given."""
         longer = {n: np.maximum(1, np.linalg.norm(s, axis=1)) for n, s in slices.items()}
         short = {n: s / longer[n][:, None] for n, s in slices.items()}
-        vectors = self._joined(short)
+        vectors = self._joined(short, len(next(iter(slices.values()))))
         vectors /= self._root
         room = 1 - np.square(vectors, dtype=np.float64).sum(1)
         vectors[:, -1] = np.sqrt(np.maximum(room, 0))
@@ -123,8 +123,9 @@ class Layout:
 
     def queries(self, slices: Mapping[str, Array], weights: Weights | None = None) -> Array:
         """(B, V) of users' slices (B, its size), 0 where not given, times their weights."""
+        rows = len(next(iter(slices.values())))
         slices = slices if weights is None else weighed(slices, weights)
-        return self._joined(slices) * self._root
+        return self._joined(slices, rows) * self._root
 
     def split(self, vectors: Array) -> dict[str, Array]:
         """The slices that `movies` made (..., V) vectors of."""
@@ -135,8 +136,7 @@ class Layout:
         ends = np.cumsum(list(self.sizes.values()))[:-1]
         return dict(zip(self.sizes, np.split(numbers, ends, axis=-1), strict=True))
 
-    def _joined(self, slices: Mapping[str, Array]) -> Array:
-        rows = len(next(iter(slices.values())))
+    def _joined(self, slices: Mapping[str, Array], rows: int) -> Array:
         pieces = [
             slices.get(name, np.zeros((rows, size), np.float32))
             for name, size in self.sizes.items()

@@ -48,6 +48,7 @@ def test_the_inner_product_is_the_score_and_the_weighted_sum_of_the_slices():
     expected = sum(w * users[name] @ movies[name].T for name, w in weights.items())
     np.testing.assert_allclose(query @ LAYOUT.movies(movies).T, expected, atol=1e-5)
     assert not query[:, -1].any()
+    assert not LAYOUT.queries(users, {"ease": 0.0}).any()
 
 
 def test_what_a_query_names_is_asked_of_the_movies_slice_with_a_weight_of_its_own():
