@@ -40,14 +40,15 @@ class Lists(NamedTuple):
         return [slice(start, start + step) for start in range(0, users, step)]
 
     def ndcg(self, users: Array, movies: Array) -> float:
-        """Mean ndcg@10 of inner products, of the users whose likes are among the movies."""
-        found = []
+        """Mean ndcg@10 of inner products, of the users whose likes are among the movies, or 0."""
+        found = [np.zeros(0)]
         for block in self.blocks():
             relevant = self.relevant[block].toarray() > 0
             scores = users[block] @ movies.T
             scores[self.seen[block].nonzero()] = -np.inf
             found.append(ndcg(scores, relevant, relevant.sum(1))[relevant.any(1)])
-        return float(np.concatenate(found).mean()) if found else 0.0
+        every = np.concatenate(found)
+        return float(every.sum() / max(1, len(every)))
 
 
 class Pool(NamedTuple):

@@ -65,6 +65,11 @@ def test_no_weight_stays_none():
     assert pool.search({}) == ({"a": 0.0}, 0.0)
 
 
+def test_where_no_like_is_among_the_movies_nothing_ranks_well():
+    judged = Lists(csr_matrix((2, 3)), csr_matrix((2, 3)))
+    assert judged.ndcg(np.ones((2, 1), np.float32), np.ones((3, 1), np.float32)) == 0
+
+
 def test_scores_of_all_movies_are_held_for_a_few_users_at_a_time(monkeypatch):
     judged = lists()
     users, movies = slices(judged, a=1.0, b=0.5)
