@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -14,21 +13,21 @@ from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import as_text, is_text
 from recsys.data.readers.describe import Side, movies_of
-from recsys.data.readers.formats import Rejects, open_table
+from recsys.data.readers.formats import BadCell, Rejects, open_table
 from recsys.data.readers.kinds import field_name
-from recsys.data.readers.read import note_genres, noted, read_all
-from recsys.data.readers.roles import NONE, Columns
+from recsys.data.readers.read import note_genres, noted, read_all, unusable
+from recsys.data.readers.roles import NONE, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
-from recsys.data.readers.values import whole_number
 from recsys.data.schema import PADDING, padded
-from recsys.errors import DataError, QueryError
+from recsys.errors import DataError, QueryError, quoted
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
 
 ENCODED = family("::", "item", "words", "genres")
 MAX_ROW = 2**31 - 1
+_DIGITS = re.compile(r"\s*[0-9]{1,18}\s*")
 _ENCODED = re.compile(r"[^:]+::[\d,]*::[\d,]*")
 
 
@@ -40,6 +39,7 @@ def read_dataset(
     columns: Columns = Columns(),
     liked_from: float | None = None,
     repeats: str | None = None,
+    not_rated: float | str | None = None,
     skip_bad_lines: SkipBadLines = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
@@ -52,8 +52,9 @@ def read_dataset(
         columns: names of a table's columns that are not to be inferred.
         liked_from: from what on a rating is a like; by default as the scale says, 4 of 5.
         repeats: "last", "sum" or "count" several ratings of a movie by a user; by default the last
-            one holds, and events without ratings are counted. Files that are no tables must not
-            have such unless it is said.
+            one holds, and events without ratings are counted.
+        not_rated: what stands for "not rated", or "none"; by default -1 or 0 where it is apart from
+            all other ratings. Such rows are left out.
         skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
             as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
         log: gets a line on what was understood, on what is not used, on what was left out, and
@@ -70,6 +71,7 @@ def read_dataset(
         *(data, items, users, columns),
         liked_from=liked_from,
         repeats=repeats,
+        not_rated=not_rated,
         complete=bool(skip_bad_lines),
         log=log,
     )
@@ -108,7 +110,9 @@ def read_movies(
     dialect = dialect_of_items(path, file_bytes(path, 2**16).split(b"\n")[0])
     if dialect and any(columns[:-1]):
         raise no_table(path, "file")
-    movies, understood = movies_of(open_table(path, dialect), whole, rejects)
+    table = open_table(path, dialect)
+    check_given(columns, [table])
+    movies, understood = movies_of(table, whole, rejects)
     noted([(path, understood)], columns, {}, log)
     note_genres(movies, path, log)
     _settle(path, len(movies), rejects, skip_bad_lines, log)
@@ -122,10 +126,7 @@ def _settle(
     if rejects and not skip:
         raise rejects.error()
     if not left:
-        found = f"the bad lines: {rejects.summary()}" if rejects else "none was found"
-        raise DataError(
-            f"{path}: no usable line is left, {found}", "correct the file or name another", "file"
-        )
+        raise unusable(path, rejects)
     if not rejects:
         return
     bad = rejects.counts[path]
@@ -190,9 +191,16 @@ def read_movies_data(
     side = Side(
         open_table(path, ENCODED), {name: name for name in ENCODED.names}, "item", "movie", rejects
     )
-    lists = [side.parsed(side.cells[name], partial(_rows, what=what, largest=largest))
-             for name, (what, largest) in limits.items()]  # fmt: skip
-    side.once()
+    lists: list[list[list[int]]] = []
+    for name, limit in limits.items():
+        wrong, rows = {}, []
+        for i, cell in enumerate(side.cells[name]):
+            try:
+                rows.append(_rows(cell, *limit))
+            except BadCell as problem:
+                wrong[i] = str(problem)
+        side.rows.refuse_each(wrong)
+        lists.append(rows)
     if rejects:
         raise rejects.error("correct the line, or encode the movies again", "preprocess")
     ids = side.ids()
@@ -203,7 +211,10 @@ def read_movies_data(
 def _rows(text: str | None, what: str, largest: int) -> list[int]:
     """Numbers separated by commas, of which one may stand at the end; an empty list is one."""
     text = (text or "").strip().removesuffix(",")
-    return [whole_number(each, what, largest) for each in text.split(",")] if text else []
+    rows = [int(each) if _DIGITS.fullmatch(each) else -1 for each in text.split(",") if text]
+    if rows and not 0 <= min(rows) <= max(rows) <= largest:
+        raise BadCell(f"expected {what} as a whole number from 0 to {largest}, got {quoted(text)}")
+    return rows
 
 
 def is_movies_data(path: Path) -> bool:

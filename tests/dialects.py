@@ -100,7 +100,7 @@ GOOD = {
     "JSON lines of several types": ("ratings.jsonl", jsonl(rows=[
         (str(u), m, str(r), t) for u, m, r, t in ROWS[:2]] + ROWS[2:])),
     "JSON lines, blank ones between": ("ratings.jsonl", jsonl().replace(b"\n", b"\n\n")),
-    "by content": ("ratings.csv", csv(("user", "b", "c", "d"))),
+    "by content": ("ratings.csv", csv(("user", "b", "rating", "d"))),
     "double colons": ("ratings.csv", csv(delimiter="::")),
     "spaces": ("ratings.txt", csv(delimiter=" ")),
     "quotes, delimiters, line ends": ("ratings.csv", csv((*NAMES, "text"), [

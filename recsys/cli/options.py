@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
 MOST = 1_000_000  # movies one may ask for at once
-MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "column")  # of a table of movies
+MOVIE_COLUMNS = (
+    "item_column",
+    "title_column",
+    "genres_column",
+    "year_column",
+    "column",
+)  # of a table of movies
 
 
 # What options take
@@ -169,6 +175,11 @@ def name_and_value(text: str) -> tuple[str, str]:
     if not name or not value:
         raise ValueError("is not a name and a value such as city=Seoul.")
     return name, value
+
+
+def not_rated_of(text: str) -> float | str:
+    """A number, or "none"."""
+    return NONE if text == NONE else Number().convert(text, None, None)
 
 
 def column_and_kind(text: str) -> tuple[str, str]:
@@ -311,8 +322,12 @@ class Source:
     time_column: str | None = option("Times; none for no times.", metavar="NAME")
     title_column: str | None = option("Titles.", metavar="NAME")
     genres_column: str | None = option("Genres; none for no genres.", metavar="NAME")
+    year_column: str | None = option("Years, or dates; none for no years.", metavar="NAME")
     column: tuple[tuple[str, str], ...] = option(
         "What a column is, as price=number; repeat it.", default=(), type=column_and_kind
+    )
+    not_rated: float | str | None = option(
+        "What means not rated; by default -1 or 0 apart.", type=not_rated_of
     )
     liked_from: float | None = option("From what on liked; by default 4 of 5.", type=Number())
     repeats: str | None = option("Of several ratings by a user.", type=click.Choice(REPEATS))
@@ -327,7 +342,7 @@ class Source:
     @property
     def how_to_read(self) -> dict[str, Any]:
         """What `read_all` and `read_dataset` take besides the data."""
-        names = ("items", "users", "columns", "liked_from", "repeats")
+        names = ("items", "users", "columns", "liked_from", "repeats", "not_rated")
         return {"log": log, **{name: getattr(self, name) for name in names}}
 
     @property

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
 
 LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the scale
+SLIPS, FAR_SHARE, FEW = 2, 0.01, 20  # ratings, or of FEW and more a share, may be far off the rest
 _BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like
 
 
@@ -98,6 +99,45 @@ def scale_of(ratings: NDArray[np.floating], liked: float | None = None) -> Scale
     straight = np.interp(values, [low, high], [MIN_RATING, MAX_RATING])
     bent = bool(((straight >= LIKED) != (values >= liked)).any())
     return Scale(low, high, liked, bent=bent)
+
+
+def counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """Different finite values in ascending order, and how often there is each."""
+    import pyarrow as pa
+
+    found = pa.array(values).value_counts()  # no need to sort all
+    different, counts = (found.field(i).to_numpy() for i in range(2))
+    order = np.argsort(different)
+    order = order[np.isfinite(different[order])]
+    return different[order], counts[order]
+
+
+def not_rated_of(different: NDArray, counts: NDArray[np.int64]) -> float | None:
+    """The value that stands for "not rated", -1 or 0, if it is apart from all others.
+
+    So is -1 where none is below 0; and 0 where the others begin farther from it than from each
+    other, or are 1 to 5 or to 10 and the lowest of them is rarer.
+
+    >>> not_rated_of(np.array([-1.0, 6, 7, 8]), np.array([9, 1, 1, 1]))
+    -1.0
+    """
+    if len(different) < 4 or counts[0] <= SLIPS or different[0] not in (-1, 0) or different[1] < 0:
+        return None
+    usual = different[1] in (0.5, 1) and different[-1] in (5, 10) and counts[0] > counts[1]
+    apart = different[1] > 1.5 * np.median(np.diff(different[1:]))
+    return float(different[0]) if different[0] < 0 or usual or apart else None
+
+
+def far_off(different: NDArray, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of different values are slips: few, and farther from the rest than that spans."""
+    ends, slips = np.cumsum(counts), max(SLIPS, int(FAR_SHARE * counts.sum()))
+    if ends[-1] < FEW:
+        return np.zeros(len(different), np.bool_)
+    low, high = different[np.searchsorted(ends, (slips, ends[-1] - slips - 1), "right")]
+    near = (different >= 2 * low - high) & (different <= 2 * high - low)
+    rest = different[near]
+    gaps = np.where(different > high, different - rest[-1], rest[0] - different)
+    return ~near & (gaps > high - low) & bool(high > low)
 
 
 def strengths(counts: NDArray) -> NDArray[np.float32]:

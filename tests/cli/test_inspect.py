@@ -53,8 +53,8 @@ def test_files_and_columns_are_named(run, shop):
     found = json.loads(run(*ratings, *columns, *texts).stdout)
     assert found["columns"] == {"user": "a (1)", "item": "b (1)", "rating": "c 4-4", "time": "none",
                                 "title": "t", "genres": "g"}  # fmt: skip
-    done = run(*ratings, code=1)
-    assert "'c', 'd'; name the one: --rating-column" in done.stderr
+    done = run(*ratings, *columns[:4], code=2)
+    assert "'c', 'd'; name the one, or none: --rating-column" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     done = run(*ratings, "--user-column", "z", code=2)
     assert (
@@ -105,7 +105,6 @@ def seen(run, place, *options) -> dict:
         (b"John Smith,Heat\nJane Doe,Heat\nJohn Smith,M\n", {"user": "column 1 (2, text)"}),
         (b"3,20,17\n1,30,18\n3,40,19\n", {"user": "column 1 (2)", "rating": "column 3 17-19"}),
         (b"5,300,17\n1,400,17\n5,500,18\n", {"user": "column 1 (2)", "rating": "column 3 17-18"}),
-        (b"5,300,170\n1,400,172\n5,500,183\n", {"rating": "column 1 1-5", "user": "column 2 (3)"}),
     ],
 )
 def test_what_a_column_is_taken_for(run, tmp_path, data, columns):
@@ -133,12 +132,15 @@ def test_movies_and_users_need_no_names_either(run, tmp_path):
 
 def test_columns_of_unnamed_files_are_told_by_number(run, tmp_path):
     put(tmp_path, {"r.csv": BAD["no names, three ids"][0]})
-    line = run("inspect", tmp_path, code=1).stderr
+    line = run("inspect", tmp_path, code=2).stderr
     assert line.endswith("give the numbers of the columns: --user-column or --item-column\n")
-    found = seen(run, tmp_path, "--user-column", "1", "--item-column", "2")
+    ids = ("--user-column", "1", "--item-column", "2")
+    line = run("inspect", tmp_path, *ids, code=2).stderr
+    assert line.endswith("'column 3'; give its number, or none: --rating-column\n")
+    found = seen(run, tmp_path, *ids, "--rating-column", "none")
     assert found["columns"]["rating"] == "none"
     assert found["unused"] == {"column 3 of r.csv": "not about a rating"}
-    found = seen(run, tmp_path, "--user-column", "1", "--item-column", "2", "--rating-column", "3")
+    found = seen(run, tmp_path, *ids, "--rating-column", "3")
     assert found["columns"]["rating"] == "column 3 300-300"
     done = run("inspect", tmp_path, "--user-column", "9", code=2)
     assert "no column '9', there are 'column 1', 'column 2'" in done.stderr

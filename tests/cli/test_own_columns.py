@@ -234,7 +234,7 @@ def new(tmp_path):
 
 def test_columns_of_movies_to_encode_are_named(run, model, new, tmp_path):
     encode = ("preprocess", "--model", model, "-f", new, "-o", tmp_path / "out.txt")
-    assert "no item column found" in run(*encode, code=1).stderr
+    assert "no item column found" in run(*encode, code=2).stderr
     for told in (NAMED, ("--item-column", "1", "--title-column", "2", "--genres-column", "none")):
         done = run(*encode, *told)
         assert "title: what, genres: none" in done.stderr

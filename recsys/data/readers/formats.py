@@ -7,6 +7,7 @@ what its columns are called is a `Dialect`: sniffed, or given, as that of `ratin
 pyarrow and NumPy are imported inside functions, so that this module is there at once.
 """
 
+import ast
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recsys.data.readers.roles import is_number
+from recsys.data.readers.roles import MISSING, is_number, numbered
 from recsys.data.readers.text import (
     LINES,
     PACKED,
@@ -32,7 +33,6 @@ from recsys.data.readers.text import (
 )
 from recsys.errors import DataError, quoted
 
-NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")  # no numbers and no ids
 SAMPLE = 1000  # rows of Parquet that are looked at
 LISTED = 10  # bad rows that are listed in words; the others are counted
 _STAND_IN = b"\x1f"  # for "::": pyarrow knows separators of one character
@@ -185,9 +185,13 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
     start = beginning(path, named=dialect is not None)
     if dialect is None:
         dialect = sniffed(path, start)
-    elif not dialect.names:
-        first = decoded(start.split(b"\n")[0].rstrip(b"\r"))
-        dialect = dialect._replace(names=tuple(first.split(dialect.separator)))
+    elif dialect.fewer or not dialect.names:
+        first = decoded(start.split(b"\n")[0].rstrip(b"\r")).split(dialect.separator)
+        if not dialect.names:
+            dialect = dialect._replace(names=tuple(first))
+        elif len(first) < len(dialect.names) - 1:
+            others = map(numbered, range(2, len(first) + 1))
+            dialect = dialect._replace(names=(dialect.names[0], *others))
     several = [dialect.quotes and b'"' in start]  # lines a row may have
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
@@ -276,7 +280,7 @@ def _parsed_as(
                 name: codes if each == "codes" else pa.type_for_alias(each)
                 for name, each in kinds.items()
             },
-            null_values=[""] if dialect.strict or "text" in holds.values() else list(NULLS),
+            null_values=[""] if dialect.strict or "text" in holds.values() else list(MISSING),
             strings_can_be_null=True,
         ),
     )
@@ -391,8 +395,9 @@ def _array(cells: list[Any]) -> Any:
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(decoded(line))
-    except (ValueError, RecursionError):
+        text = decoded(line)
+        found = ast.literal_eval(text) if text.startswith(("{'", "{u'")) else json.loads(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         raise BadCell(f"expected a JSON object, found {quoted(decoded(line.strip()))}") from None
     if not isinstance(found, dict):
         raise BadCell(f"expected a JSON object, found {quoted(str(found))}")

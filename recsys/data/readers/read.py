@@ -15,17 +15,29 @@ from recsys.data.readers.describe import Understood, movies_of, users_of
 from recsys.data.readers.formats import Rejects, Table, open_table
 from recsys.data.readers.kinds import check_kinds
 from recsys.data.readers.roles import (
-    NAMES,
+    NONE,
     ROLES,
     Columns,
-    plain_name,
+    by_name,
+    check_given,
+    differs,
+    no_rating,
     rating_columns,
 )
-from recsys.data.readers.sources import files_of, no_table, stem
+from recsys.data.readers.sources import Files, files_of, kind_of, no_table, stem
 from recsys.data.readers.values import Cells, Rows, Values, ids
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
-from recsys.data.scale import EVENTS, FIVE_STARS, Scale, scale_of, strengths
+from recsys.data.scale import (
+    EVENTS,
+    FIVE_STARS,
+    Scale,
+    counted,
+    far_off,
+    not_rated_of,
+    scale_of,
+    strengths,
+)
 from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError
 
@@ -49,7 +61,13 @@ class Reading(NamedTuple):
     unused: dict[str, str]  # other columns and files, and why
 
     def summary(self) -> dict[str, Any]:
-        """How the data was understood and what it looks like, as `recsys inspect --json` has it."""
+        """How the data was understood and what it looks like, as `recsys inspect --json` has it.
+
+        Raises:
+            DataError: no rating is left.
+        """
+        if not len(self.dataset.ratings):
+            raise unusable(self.path, self.rejects)
         return {
             "name": self.dataset.name,
             **summary(self.dataset),
@@ -62,6 +80,13 @@ class Reading(NamedTuple):
         }
 
 
+def unusable(path: Path, rejects: Rejects) -> DataError:
+    """The error when nothing of a file is left."""
+    found = f"the bad lines: {rejects.summary()}" if rejects else "none was found"
+    cause = f"{path}: no usable line is left, {found}"
+    return DataError(cause, "correct the file or name another", "file")
+
+
 def read_all(
     data: Path | str,
     items: Path | str | None = None,
@@ -70,6 +95,7 @@ def read_all(
     *,
     liked_from: float | None = None,
     repeats: str | None = None,
+    not_rated: float | str | None = None,
     complete: bool = True,
     log: Log = lambda line: None,
 ) -> Reading:
@@ -78,41 +104,49 @@ def read_all(
     Args:
         liked_from: from what on a rating is a like; by default as `scale_of` has it.
         repeats: what becomes of several ratings of a movie by a user: "last", "sum" or "count". By
-            default the last one holds in tables, events are counted, and in other files all but
-            the first are bad lines.
+            default the last one holds, and events are counted.
+        not_rated: what stands for "not rated", or "none"; by default -1 or 0 apart from the rest.
         complete: check ratings against movies and users although some of those are bad.
 
     Raises:
         DataError: a file is missing or unreadable, or is of a kind that is not supported.
     """
     data = Path(data)
-    files = files_of(data, Path(items) if items else None, Path(users) if users else None)
+    files = files_of(data, items, users)
     if files.ratings[1] and any(columns[:-1]):
         raise no_table(data, "ratings")
     rejects = Rejects()
     table = open_table(*files.ratings)
-    roles = rating_columns(table, columns)
-    beside = columns._replace(user=None, item=None)  # they were those of the ratings
+    files = _with_items(files, table)
+    beside = [open_table(*each) if each else None for each in (files.items, files.users)]
+    if not table.named and kind_of(table.path) == "items":
+        cause = f"{table.path}: no table of ratings by its name, and its columns have no names"
+        raise QueryError(cause, "name another file, or this one otherwise", "ratings")
+    check_given(columns, [table, *filter(None, beside)])
+    roles, guessed = rating_columns(table, columns)
+    ids = {role: name for role in ("user", "item") if (name := columns.of(role))}
+    numbers: Any = dict.fromkeys([role for role, name in ids.items() if name.isdecimal()])
+    of_others = columns._replace(**numbers)  # they were those of the ratings
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
-    if files.items:
-        known_movies, part = movies_of(open_table(*files.items), beside, rejects, roles["item"])
-        parts.append((files.items[0], part))
-        note_genres(known_movies, files.items[0], log)
-    if files.users:
-        known_users, part = users_of(open_table(*files.users), beside, rejects, roles["user"])
-        parts.append((files.users[0], part))
+    if beside[0]:
+        known_movies, part = movies_of(beside[0], of_others, rejects, roles["item"])
+        parts.append((beside[0].path, part))
+        note_genres(known_movies, beside[0].path, log)
+    if beside[1]:
+        known_users, part = users_of(beside[1], of_others, rejects, roles["user"])
+        parts.append((beside[1].path, part))
     cells, at = table.read({roles[role]: _HOLDS[role] for role in roles}, rejects)
     rows = Rows(table, at, rejects)
     found = _ratings_of(rows, cells, roles)
     settled = complete or not rejects  # else a bad movie would make all its ratings bad
     parts.insert(0, (table.path, _understood(table, roles, found, rows)))
-    why = (
-        "beside the ratings, but not named"
-        if data.is_file()
-        else ("only ratings, movies and users are read")
-    )
+    why = ("beside the ratings, but not named" if data.is_file()
+           else "only ratings, movies and users are read")  # fmt: skip
     understood, unused = noted(parts, columns, dict.fromkeys(files.unused, why), log)
+    if guessed:
+        log(f"guessed, as no name says it: {', '.join(f'{r} {roles[r]}' for r in guessed)}; "
+            "name the columns if that is wrong")  # fmt: skip
 
     if known_movies is None:
         movie_ids = raw_ids(found.different[1], found.movies.names)
@@ -128,13 +162,15 @@ def read_all(
     for what, codes, file in (("movie", of_movies, files.items), ("user", of_users, files.users)):
         if file and settled:
             _check_known(rows, what, codes)
+    if "rating" in roles:
+        _leave_out(rows, found.values, not_rated, log)
     rated = "rating" in roles and not _are_events(found.values[rows.left])
     values = found.values if rated else np.ones(len(found.values), np.float32)
-    how = repeats or ("" if table.strict else "last" if rated else "count")
+    how = repeats or ("last" if rated else "count")
     duplicates = 0
     if settled:
         values, duplicates = _once(rows, of_users, of_movies, values, found.times, how)
-    if duplicates and how:
+    if duplicates:
         log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
     values, scale = _scaled(rows, values, rated and how != "count", liked_from, how == "sum")
     if scale != FIVE_STARS or not table.strict:
@@ -152,6 +188,20 @@ def read_all(
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
 
 
+def _with_items(files: Files, ratings: Table) -> Files:
+    """The same with the one table as that of movies that has a row for each id of the ratings."""
+    if files.items or files.ratings[1]:
+        return files
+    item = by_name(ratings, ROLES, Columns(), ratings.beginning()).get("item")
+    tables = [open_table(ratings.path.parent / name) for name in files.unused]
+    tables = [each for each in tables if item in each.names and differs(each.beginning()[item])]
+    if len(tables) != 1:
+        return files
+    path = tables[0].path
+    unused = tuple(name for name in files.unused if name != path.name)
+    return files._replace(items=(path, None), unused=unused)
+
+
 class _Raw(NamedTuple):
     """The columns of a file of ratings; 1 for a rating and 0 for a time that it has none of."""
 
@@ -164,54 +214,48 @@ class _Raw(NamedTuple):
 
 
 _HOLDS = {"user": "id", "item": "id", "rating": "rating", "time": "time"}
+_READ: dict[str, Callable[[Cells], Values]] = {
+    "user": lambda cells: ids(cells, "user"),
+    "item": lambda cells: ids(cells, "movie"),
+    "rating": rating_values,
+    "time": time_values,
+}
 
 
 def _ratings_of(rows: Rows, columns: dict[str, list[Any]], roles: Mapping[str, str]) -> _Raw:
     """Columns of cells to columns of numbers; rows with a bad cell are refused."""
     found: dict[str, Values] = {}
-    for role, read in (
-        ("user", lambda cells: ids(cells, "user")),
-        ("item", lambda cells: ids(cells, "movie")),
-        ("rating", rating_values),
-        ("time", time_values),
-    ):
-        if role in roles:
-            cells = Cells(rows.table.path, roles[role], columns.pop(roles[role]))
-            found[role] = read(cells)
-            rows.check(cells, found[role])
-    size = len(rows.rows)
+    for role in roles:
+        cells = Cells(rows.table.path, roles[role], columns.pop(roles[role]))
+        found[role] = _READ[role](cells)
+        rows.check(cells, found[role])
+    user, item, size = found["user"], found["item"], len(rows.rows)
     values = found["rating"].values if "rating" in found else np.ones(size, np.float32)
-    times = found.get("time")
-    return _Raw(
-        found["user"],
-        found["item"],
-        values,
-        times.values if times else np.zeros(size, np.int64),
-        times.unit if times else "",
-        (unique(found["user"].values[rows.left]), unique(found["item"].values[rows.left])),
-    )
+    time = found.get("time")
+    times, unit = (time.values, time.unit) if time else (np.zeros(size, np.int64), "")
+    different = unique(user.values[rows.left]), unique(item.values[rows.left])
+    return _Raw(user, item, values, times, unit, different)
 
 
 def _understood(table: Table, roles: Mapping[str, str], raw: _Raw, rows: Rows) -> Understood:
     """What the log says of a table of ratings; nothing of a family, where all is known."""
     if table.strict:
         return Understood({}, {})
-    words = dict(roles)
+    words = {role: roles.get(role, NONE) for role in ROLES}
     if rows.mask.any():
         words = {role: roles.get(role, "none") for role in ROLES}
         for role, column, ids in zip(ROLES, raw[:2], raw.different, strict=False):
             text = ", text" if column.names is not None else ""
             words[role] = f"{roles[role]} ({len(ids):,}{text})"
-        words["time"] = f"{roles['time']} ({raw.unit})" if raw.unit else "none"
+        words["time"] += f" ({raw.unit})" if raw.unit else ""
         if "rating" in roles:
             left = raw.values[rows.left]
-            span = f"{np.fmin.reduce(left):g}-{np.fmax.reduce(left):g}"  # but nan
-            words["rating"] = f"{roles['rating']} {span}"
-    counts = () if "rating" in roles else NAMES["count"]
+            words["rating"] += f" {np.fmin.reduce(left):g}-{np.fmax.reduce(left):g}"  # but nan
     others = [name for name in table.names if name not in roles.values()]
     return Understood(words, {
-        name: "taken for ratings if named so" if plain_name(name) in counts
-        else "not about a rating" for name in others
+        name: "taken for ratings if named so"
+        if name and "rating" not in roles and no_rating(name) else "not about a rating"
+        for name in others
     })  # fmt: skip
 
 
@@ -248,13 +292,7 @@ def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Any) -> C
 
 def _check_known(rows: Rows, what: str, codes: Coded) -> None:
     """Refuse ratings of movies, or by users, that the table of such lacks."""
-    largest = int(max(codes.codes.max(initial=0), codes.known.max(initial=0)))
-    if largest <= 4 * len(codes.codes) + 2**22:
-        there = np.zeros(largest + 1, np.bool_)
-        there[codes.known] = True
-        unknown = ~there[codes.codes]
-    else:
-        unknown = ~np.isin(codes.codes, codes.known)
+    unknown = ~np.isin(codes.codes, codes.known)
     rows.refuse(
         unknown,
         lambda i: f"unknown {what} {_shown(codes, i)}, expected one that the {what}s file has",
@@ -273,39 +311,23 @@ def _once(
 
     Args:
         how: "last" takes the one of the latest time, of equal times the last of the file; "sum" and
-            "count" take what they say, where the last one stands; "" refuses all but the first.
+            "count" take what they say, where the last one stands.
     """
     values = np.ones(len(values), np.float32) if how == "count" else values
-    left = np.flatnonzero(rows.mask) if isinstance(rows.left, np.ndarray) else None
     user, movie = users.codes[rows.left], movies.codes[rows.left]
     if not _repeats(user, movie):
         return values, 0
     left = np.flatnonzero(rows.mask)
     pairs = user.astype(np.int64) << 32 | movie
-    order = np.lexsort((times[left], pairs)) if how else np.argsort(pairs, kind="stable")
+    order = np.lexsort((times[left], pairs))
     starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
-    ends = np.append(starts[1:], len(order))
-    duplicates = len(order) - len(starts)
-    if how:
-        last = order[ends - 1]
-        if how != "last":
-            values = values.copy()
-            values[left[last]] = np.add.reduceat(values[left][order], starts)
-        rows.left = np.zeros(len(values), np.bool_)
-        rows.left[left[last]] = True
-        return values, duplicates
-    first = np.arange(len(values))
-    first[left[order]] = np.repeat(left[order[starts]], ends - starts)
-
-    def words(i: int) -> str:
-        line = rows.table.place(int(rows.numbers(first[i : i + 1])[0])).removeprefix(":")
-        return (
-            f"second rating of movie {_shown(movies, i)} by user {_shown(users, i)}, expected one; "
-            f"line {line} has one"
-        )
-
-    rows.refuse(first != np.arange(len(values)), words)
-    return values, duplicates
+    last = left[order[np.append(starts[1:], len(order)) - 1]]
+    if how != "last":
+        values = values.copy()
+        values[last] = np.add.reduceat(values[left][order], starts)
+    rows.left = np.zeros(len(values), np.bool_)
+    rows.left[last] = True
+    return values, len(order) - len(starts)
 
 
 def _repeats(users: NDArray[np.int32], movies: NDArray[np.int32]) -> bool:
@@ -334,36 +356,51 @@ def _are_events(values: NDArray[np.floating]) -> bool:
     return len(values) >= OTHER_SCALE
 
 
+def _leave_out(
+    rows: Rows, values: NDArray[np.float32], given: float | str | None, log: Log
+) -> None:
+    """Leave rows out whose value says that there is no rating: what is given, or is inferred."""
+    value = not_rated_of(*counted(values[rows.left])) if given is None else given
+    if value in (None, NONE):
+        return
+    rated = values != float(value)
+    number = int((rows.mask & ~rated).sum())
+    rows.left = rows.mask & rated
+    log(f"{number:,} ratings are {value:g}, which is taken for not rated: they are left out")
+
+
 def _scaled(
     rows: Rows, values: NDArray, rated: bool, liked: float | None, summed: bool
 ) -> tuple[NDArray[np.float32], Scale]:
     """The ratings that are left as the model has them, and their scale; or strengths of events.
 
     MovieLens' scale is 0.5 to 5 in half steps; the few ratings that are none of these are bad
-    lines. Where many are not, or ratings were summed, the scale is what the ratings span.
+    lines. Where many are not, or ratings were summed, the scale is what the ratings span, but for
+    slips far off it.
 
     Raises:
         DataError: nothing, or everything, would be liked.
     """
-    import pyarrow as pa
-
     left = values[rows.left]
     if not rated:
         return strengths(left), EVENTS
-    different = pa.array(left).value_counts().field("values").to_numpy()  # no need to sort all
+    different, counts = counted(left)
     fits = (different >= MIN_RATING) & (different <= MAX_RATING)
     fits &= np.rint(2 * different) == 2 * different
-    if not fits.all():
+    others, words = int(counts[~fits].sum()), "expected 0.5 to 5 in steps of a half"
+    if (others >= OTHER_SCALE and others > OTHER_SHARE * len(left)) or (
+        others and (summed or different[0] < different[-1] <= 1)
+    ):
+        words = "expected a finite number"
+        fits = np.ones(len(different), np.bool_)
+        if not summed and len(different) > 1 and (far := far_off(different, counts)).any():
+            fits, span = ~far, different[~far]
+            words = f"expected {span[0]:g} to {span[-1]:g} as the others are"
+    if counts[fits].sum() < len(left):
         good = np.isin(left, different[fits])
-        expected, finite = "expected 0.5 to 5 in steps of a half", np.isfinite(left)
-        others, span = int(finite.sum() - good.sum()), left[finite]
-        if (others >= OTHER_SCALE and others > OTHER_SHARE * len(left)) or (
-            others and (summed or span.min() < span.max() <= 1)
-        ):
-            good, expected = finite, "expected a finite number"
         bad = np.zeros(len(values), np.bool_)
         bad[rows.left] = ~good
-        rows.refuse(bad, lambda i: f"rating {values[i]:g}, {expected}")
+        rows.refuse(bad, lambda i: f"rating {values[i]:g}, {words}")
         left = left[good]
     if not len(left):
         return left, Scale()

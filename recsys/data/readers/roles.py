@@ -1,15 +1,16 @@
-"""Which column of a file is what.
+"""Which column of a file is what: names decide, content only vetoes.
 
-Names come first, what a column holds second, the usual order third; the names are in `NAMES`.
-Nothing but Python is needed, so that the command line has `Columns` at once.
+Of the patterns of a role in `NAMES` the first that fits a column's name counts. What a column holds
+can veto that, and confirms the usual order of a file without names; it never makes a rating of a
+column with a name. Nothing but Python is needed, so that the command line has `Columns` at once.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recsys.errors import DataError, QueryError, quoted
+from recsys.errors import QueryError, quoted
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Table
@@ -18,53 +19,53 @@ NONE = "none"  # in place of a column's name: there is none, although one looks 
 KINDS = ("category", "categories", "number", "text")  # of columns that describe movies and users
 REPEATS = ("last", "sum", "count")  # what becomes of several ratings of a movie by a user
 ROLES = ("user", "item", "rating", "time")  # in the order that most files have
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N", "?")  # values that are not
 
-# Names of columns by role, as `plain_name` writes them.
+_PEOPLE = "user|customer|member|reviewer|visitor|account"
+_ITEMS = "item|movie|film|product|book|article|track|song|game|artist|recipe|joke|hotel|business"
+# Patterns of names by role, as `plain_name` writes them; an earlier one counts before a later one.
 NAMES: dict[str, tuple[str, ...]] = {
-    "user": (
-        *("user", "userid", "uid", "userno", "customer", "customerid", "member", "memberid"),
-        *("reviewer", "reviewerid", "visitor", "visitorid", "account", "accountid"),
-    ),
-    "item": (
-        *("item", "itemid", "iid", "movie", "movieid", "mid", "film", "filmid", "product"),
-        *("productid", "book", "bookid", "asin", "parentasin", "isbn", "sku", "article"),
-        *("articleid", "track", "trackid", "song", "songid", "game", "gameid", "businessid"),
-        *("artist", "artistid", "recipe", "recipeid", "joke", "jokeid", "hotel", "hotelid"),
-    ),
+    "user": (rf"({_PEOPLE})(id)?|uid|userno|username", rf".*({_PEOPLE}|person|profile)s?(id|no)"),
+    "item": (rf"({_ITEMS})(id)?|iid|mid|(parent)?asin|isbn|sku", ".*id"),
     "rating": (
-        *("rating", "ratings", "star", "stars", "score", "userrating", "starrating"),
-        *("overall", "grade", "ratingvalue"),
-    ),
-    "thumb": (  # ratings where no column is called so
-        *("liked", "like", "islike", "isliked", "thumb", "thumbs", "vote", "feedback"),
-        *("preference", "recommended", "isrecommended"),
+        "ratings?|stars?|score|(user|star)rating|ratingvalue|overall|grade",
+        ".*(ratings?|scores?|stars)|points|quality|eventvalue",
+        "(is)?liked?|thumbs?|votes?|votedup|feedback|preference|.*recommend(ed)?",
     ),
     "time": (
-        *("timestamp", "time", "date", "ts", "datetime", "ratedat", "createdat", "unixtime"),
-        *("eventtime", "unixreviewtime", "reviewtime", "ratingtime", "ratingdate"),
+        "unix.*time|timestamp|time|date|ts|datetime|(rated|created)at|(event|rating|review)time"
+        "|ratingdate",
+        ".*(time|timestamp|date|at|on)|date.*",
     ),
-    "title": ("title", "movietitle", "itemtitle", "producttitle", "name", "itemname", "moviename"),
-    "genres": ("genres", "genre", "categories", "category", "class"),
-    "count": (  # no ratings: known, so that no such column is taken for them by its content
-        *("count", "counts", "quantity", "qty", "plays", "playcount", "listens", "clicks"),
-        *("views", "weight", "amount", "price", "duration", "session", "sessionid", "orderid"),
-    ),
-    "year": ("year", "releaseyear"),
-    "gender": ("gender", "sex"),
+    "title": ("(item|movie|product|book)?title", "(item|movie)?name", ".*(title|name)"),
+    "genres": ("genres?|categor(y|ies)|class",),
+    "year": ("(release|publication)?year", "yearof.*|.*year", "releasedate|releasedon|published"),
+    "gender": ("gender|sex",),
     "age": ("age",),
-    "job": ("occupation", "job", "profession"),
+    "job": ("occupation|job|profession",),
 }
+# No ratings, whatever they hold: codes, counts, amounts, other things about a user or an item.
+_NO_RATING = re.compile(
+    r"|.*(id|no|type|code|channel|category|price|cost|amount|age|year|month|hour|day|week|index)"
+    r"|.*(counts?|quantity|qty|plays|listens|clicks|views|weight|duration|hours|minutes|seconds"
+    r"|playtime|session|episodes|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*|hours.*|.*played"
+)
+_EVENT_ID = re.compile(r".*(rating|review|event|order|session|row|transaction|interaction)id")
 THUMBS = {
     **dict.fromkeys(("up", "like", "liked", "yes", "true", "y", "t", "+", "thumbs up", "👍"), 1.0),
     **dict.fromkeys(("down", "dislike", "disliked", "no", "false", "n", "f", "-"), 0.0),
-    **dict.fromkeys(("thumbs down", "thumbs_down", "👎", "negative"), 0.0),
-    **dict.fromkeys(("thumbs_up", "positive"), 1.0),
+    **dict.fromkeys(("thumbs down", "thumbs_down", "👎", "negative", "not recommended"), 0.0),
+    **dict.fromkeys(("thumbs_up", "positive", "recommended"), 1.0),
 }
-STEPS = 11  # different ratings of a column that may be one
+STEPS = 11  # different ratings of a column without a name
 PLAIN = 0.95  # of texts that are ids have no space
 _PRODUCT = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
-_DECIMAL = re.compile(r"-?\d+([.,]\d+)?")
-_DATED = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
+_DATED = re.compile(
+    r"\d{4}[-/]\d\d?[-/]\d\d?([ T]\d\d(:\d\d)?(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"
+)
+
+
+Cells = Mapping[str, Sequence[Any]]  # of the first rows, by column
 
 
 class Columns(NamedTuple):
@@ -80,6 +81,7 @@ class Columns(NamedTuple):
     time: str | None = None
     title: str | None = None
     genres: str | None = None
+    year: str | None = None
     kinds: tuple[tuple[str, str], ...] = ()  # of columns that describe movies and users
 
     def of(self, role: str) -> str | None:
@@ -98,6 +100,13 @@ class Columns(NamedTuple):
 
         given = {role: name(self.of(role)) for role in self._fields[:-1]}
         return self._replace(**given)  # type: ignore[arg-type]
+
+
+class Roles(NamedTuple):
+    """The column of each role, and the roles that no name told."""
+
+    columns: dict[str, str]
+    guessed: tuple[str, ...] = ()
 
 
 def numbered(place: int) -> str:
@@ -119,111 +128,147 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
 
 
+def no_rating(name: str) -> bool:
+    """Whether a column is no rating by its name, whatever it holds."""
+    return _NO_RATING.fullmatch(plain_name(name)) is not None
+
+
+def check_given(given: Columns, tables: Sequence["Table"]) -> None:
+    """Refuse the name of a column that no table has.
+
+    Raises:
+        QueryError: naming the first, and the columns there are.
+    """
+    for role in Columns._fields[:-1]:
+        names = [given.placed(table.names).of(role) for table in tables]
+        if names[0] in (None, NONE) or any(
+            n in t.names for n, t in zip(names, tables, strict=True)
+        ):
+            continue
+        table = tables[0 if role in ROLES else min(1, len(tables) - 1)]
+        raise QueryError(
+            f"{table.path}: no column {quoted(str(given.of(role)))}, there are "
+            f"{listed(table.names)}",
+            "name one of them",
+            f"{role}_column",
+        )
+
+
 def by_name(
-    path: object, names: Sequence[str], roles: Sequence[str], given: Columns
+    table: "Table", roles: Sequence[str], given: Columns, first: Cells, unique: str = ""
 ) -> dict[str, str]:
     """The column of each role that has one, by what is given or else by its name.
 
-    Raises:
-        DataError: a column that is given is not there, or two may be the same.
+    Args:
+        first: the first cells of each column, which may veto.
+        unique: the role of which every row has another cell.
 
-    >>> by_name("r.csv", ["userId", "stars", "x"], ["user", "rating", "time"], Columns())
-    {'user': 'userId', 'rating': 'stars'}
+    Raises:
+        QueryError: two may be the same.
     """
-    found: dict[str, str] = {}
-    for role in roles:
-        column = given.of(role)
-        if column is not None and column != NONE and column not in names:
-            raise QueryError(
-                f"{path}: no column {quoted(column)}, there are {listed(names)}",
-                "name one of them",
-                f"{role}_column",
-            )
-        if column is not None:
-            found |= {role: column} if column != NONE else {}
-            continue
-        free = [name for name in names if name not in {given.of(other) for other in roles}]
-        like = [name for name in free if plain_name(name) in NAMES[role]]
-        if role == "rating" and not like:
-            like = [name for name in free if plain_name(name) in NAMES["thumb"]]
-        found |= _only(path, role, like)
+    found = {role: name for role in roles if (name := given.of(role)) and name in table.names}
+    for role in [each for each in roles if each not in found and given.of(each) != NONE]:
+        free = [name for name in table.names if name not in found.values()]
+        for level, pattern in enumerate(NAMES[role]):
+            like = [name for name in free if re.fullmatch(pattern, plain_name(name))
+                    and not _vetoed(role, level, name, first[name])]  # fmt: skip
+            if role == "time" and len(like) > 1:
+                like = [name for name in like if _numbers(first[name])] or like
+            if role in ("user", "item") and level and len(like) > 1:
+                like = [n for n in like if differs(first[n]) == (role == unique)] or like
+            if like:
+                found |= _only(table.path, role, like[:1] if role == "year" else like)
+                break
     return found
 
 
-def rating_columns(table: "Table", given: Columns) -> dict[str, str]:
+def _vetoed(role: str, level: int, name: str, cells: Sequence[Any]) -> bool:
+    """Whether a column is not what its name says; names of the first level need no proof."""
+    if not level or not any(cell is not None for cell in cells):
+        return False
+    if role == "item":
+        plain = plain_name(name)
+        return any(re.fullmatch(p, plain) for p in (_EVENT_ID.pattern, *NAMES["user"]))
+    if role == "rating":
+        return not (_numbers(cells) or _are_thumbs(cells))
+    if role == "time":
+        return not _like_times(cells)
+    return role == "title" and level == 2 and not _mostly_different(cells)
+
+
+def rating_columns(table: "Table", given: Columns) -> Roles:
     """The columns of user, item and, where there are such, rating and time.
 
     Raises:
-        DataError: one cannot be told, or is taken for two things.
+        QueryError: one cannot be told, or is taken for two things; the remedy names the option.
     """
-    path, names = table.path, table.names
-    given = given.placed(names)
-    found = by_name(path, names, ROLES, given)
+    given, first = given.placed(table.names), table.beginning()
+    found = by_name(table, ROLES, given, first)
+    sure = set(found)
     if not table.named:
-        found = _by_order(table, found, given)
-    elif not {"user", "item", "rating"} <= set(found) and not table.strict:
-        found = _by_content(table, found, given)
+        found = _by_order(table, found, given, first)
+    elif not table.strict:
+        free = [n for n in table.names if n not in found.values() and not no_rating(n)]
+        if "time" not in found and given.time != NONE:
+            found |= _only(table.path, "time", [n for n in free if _like_times(first[n])])
+        lacking = [role for role in ("user", "item") if role not in found]
+        if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
+            like = [n for n in table.names if n not in found.values() and _like_ids(first[n])
+                    and (n in free or re.fullmatch(".*(no|code)", plain_name(n)))]  # fmt: skip
+            found |= _only(table.path, lacking[0], like)
     for role in ("user", "item"):
         if role not in found:
-            raise missing(path, role, names)
+            raise missing(table.path, role, table.names)
+    if "rating" not in found and given.rating != NONE:
+        _only(table.path, "rating", _left_over(table, found, first), "name it, or none")
     twice = [name for name in found.values() if list(found.values()).count(name) > 1]
     if twice:
-        raise DataError(f"{path}: {twice[0]!r} is taken for two things", "name each column", "file")
-    return {role: found[role] for role in ROLES if role in found}
+        cause = f"{table.path}: {twice[0]!r} is taken for two things"
+        raise QueryError(cause, "name each column", "file")
+    guessed = tuple(role for role in ROLES if role in found and role not in sure)
+    return Roles({role: found[role] for role in ROLES if role in found}, guessed)
 
 
-def _by_content(table: "Table", found: dict[str, str], given: Columns) -> dict[str, str]:
-    """Columns of roles that no name gave: the one unnamed column that looks like each.
-
-    Of two columns that may be ids none can know which is the user.
-    """
-    first = table.beginning()
-    tests: dict[str, Callable[[Sequence[Any]], bool]] = {
-        "rating": _like_ratings,
-        "time": _like_times,
-    }
-    if sum(role in found for role in ("user", "item")) == 1:
-        tests |= dict.fromkeys(("user", "item"), _like_ids)
-    known = {name for each in NAMES.values() for name in each}
-    for role, looks in tests.items():
-        if role not in found and given.of(role) != NONE:
-            free = [name for name in table.names
-                    if name not in found.values() and plain_name(name) not in known]  # fmt: skip
-            like = [name for name in free if looks(first[name])]
-            found = found | _only(table.path, role, like)
-    return found
+def _left_over(table: "Table", found: Mapping[str, str], first: Cells) -> list[str]:
+    """Columns that may be a rating although no name says so: all rows must not become likes."""
+    free = [n for n in table.names if n not in found.values() and not no_rating(n)]
+    return [n for n in free if (_numbers(first[n]) or _are_thumbs(first[n]))
+            and not _counts(first[n]) and not _only_one(first[n])]  # fmt: skip
 
 
-def _by_order(table: "Table", found: dict[str, str], given: Columns) -> dict[str, str]:
-    """Columns without names: the usual order where it fits, else the only ones that may be it."""
-    path, first = table.path, table.beginning()
+def _by_order(
+    table: "Table", found: dict[str, str], given: Columns, first: Cells
+) -> dict[str, str]:
+    """Columns without names: a time by what it holds, the others in the usual order if they fit."""
     free = [name for name in table.names if name not in found.values()]
     if "time" not in found and given.time != NONE:
-        found = found | _only(path, "time", [name for name in free if _like_times(first[name])])
+        found = found | _only(table.path, "time", [n for n in free if _like_times(first[n])])
         free = [name for name in free if name != found.get("time")]
     ids = [role for role in ("user", "item") if role not in found]
-    if "rating" not in found and given.rating != NONE:
-        usual = free[len(ids) : len(ids) + 1]
-        if usual and (_few(first[usual[0]]) or _like_ratings(first[usual[0]])):
-            found |= {"rating": usual[0]}
-            free = free[: len(ids)]
-        elif len(free) > len(ids):
-            like = [n for n in free if _like_ratings(first[n]) and not _ascends(first[n])]
-            found |= _only(path, "rating", like)
-    free = [name for name in free if name != found.get("rating")]
-    like = [name for name in free if _like_ids(first[name]) or len(free) == len(ids)]
-    if len(like) == len(ids) + 1 and _counts(first[like[0]]):
-        like = like[1:]  # the first one numbers the rows
-    if len(like) > len(ids) > 0:
-        raise DataError(
-            f"{path}: no names of columns, and several may be the {' or the '.join(ids)}: "
-            f"{listed(like)}",
+    if ids and len(free) > len(ids) + 1 and _counts(first[free[0]]):
+        free = free[1:]  # it numbers the rows
+    more = free[len(ids) :][:1]
+    rated = "rating" not in found and given.rating != NONE and more
+    if rated and not _only_one(first[more[0]]) and _confirmed(first[more[0]]):
+        found = {**found, "rating": more[0]}
+    elif ids and (
+        (
+            rated
+            and all(_numbers(first[n]) for n in free[: len(ids) + 1])
+            and not _only_one(first[more[0]])
+        )
+        or any(_fractions(first[name]) for name in free[: len(ids)])
+    ):
+        raise QueryError(
+            f"{table.path}: no names of columns, and several may be the "
+            f"{' or the '.join(ids)}: {listed(free)}",
             "give the numbers of the columns",
             "user_item_column",
         )
-    if len(ids) == 2 and len(like) == 2 and _are_products(first[like[0]]):
-        like.reverse()  # as in Amazon's ratings since 2018
-    return found | dict(zip(ids, like, strict=False))
+    named = free[: len(ids)]
+    if len(named) == 2 and _are_products(first[named[0]]):
+        named.reverse()  # as in Amazon's ratings since 2018
+    return found | dict(zip(ids, named, strict=False))
 
 
 def describing_columns(
@@ -237,48 +282,52 @@ def describing_columns(
     Args:
         elsewhere: what the key is called in the ratings, the same name being the same thing.
     """
-    given = given.placed(table.names)
-    if given.of(key) is None and elsewhere in table.names and table.named:
-        given = given._replace(**{key: elsewhere})  # type: ignore[arg-type]
-    found = by_name(table.path, table.names, (key, *roles), given)
+    given, first = given.placed(table.names), table.beginning()
+    if given.of(key) not in table.names:
+        same = elsewhere if elsewhere in table.names and table.named else None
+        given = given._replace(**{key: same})  # type: ignore[arg-type]
+    found = by_name(table, (key, *roles), given, first, unique=key)
     if table.named:
         like = [name for name in table.names if name.lower() == "id"]
         if key not in found and not like:
             raise missing(table.path, key, table.names)
         return found if key in found else {**found, key: like[0]}
     found = {key: table.names[0]} | found
-    first = {name: _texts(cells) for name, cells in table.beginning().items()}
-    if "title" in roles and "title" not in found and given.title != NONE:
-        like = [name for name, each in first.items() if 2 * len(set(each)) > len(each)]
-        free = [name for name in like if name not in found.values()]
-        found |= dict(zip(["title"], free, strict=False))
-    if "genres" in roles and "genres" not in found and given.genres != NONE:
-        like = [name for name, each in first.items() if any("|" in cell for cell in each)]
-        free = [name for name in like if name not in found.values()]
-        found |= _only(table.path, "genres", free)
+    for role in [each for each in ("title", "genres") if each in roles and each not in found]:
+        tests = {"title": _mostly_different, "genres": lambda cells: any("|" in c for c in cells)}
+        like = [n for n in table.names if n not in found.values() and given.of(role) != NONE
+                and (text := _texts(first[n])) and tests[role](text)]  # fmt: skip
+        found |= _only(table.path, role, like[:1] if role == "title" else like)
     return found
 
 
-def _only(path: object, role: str, like: Sequence[str]) -> dict[str, str]:
+def _only(
+    path: object, role: str, like: Sequence[str], remedy: str = "name the one"
+) -> dict[str, str]:
     """The one column that may be it, if there is one.
 
+    Args:
+        remedy: what to do where none may be taken without asking.
+
     Raises:
-        DataError: several may be it.
+        QueryError: several may be it.
     """
-    if len(like) > 1:
-        raise DataError(
-            f"{path}: several columns may be the {role}: {listed(like)}",
-            "give its number" if is_number(like[0]) else "name the one",
+    asked = remedy != "name the one"
+    if len(like) > 1 or (like and asked):
+        several = "several columns may be" if len(like) > 1 else "no name says so, but one may be"
+        raise QueryError(
+            f"{path}: {several} the {role}: {listed(like)}",
+            ("give its number" if is_number(like[0]) else "name the one") + ", or none" * asked,
             f"{role}_column",
         )
     return {role: like[0]} if like else {}
 
 
-def missing(path: object, role: str, names: Sequence[str]) -> DataError:
+def missing(path: object, role: str, names: Sequence[str]) -> QueryError:
     """The error when a column that must be there is not."""
-    return DataError(
-        f"{path}: no {role} column found, expected a name such as "
-        f"{', '.join(NAMES[role][:4])}, there are {listed(names)}",
+    return QueryError(
+        f"{path}: no {role} column found, expected a name such as {role} or {role}Id, there are "
+        f"{listed(names)}",
         "give its number" if is_number(names[0]) else "name it",
         f"{role}_column",
     )
@@ -290,30 +339,34 @@ def listed(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _like_ratings(cells: Sequence[Any]) -> bool:
-    """Whether a column has half stars."""
-    values = set(_numbers(cells))
-    return bool(values) and len(values) <= 10 and values <= {half / 2 for half in range(1, 11)}
-
-
-def _few(cells: Sequence[Any]) -> bool:
-    """Whether a column has few different numbers of a scale, or yes and no."""
-    values, texts = set(_numbers(cells)), set(_texts(cells))
-    if texts and all(text.strip().lower() in THUMBS for text in texts):
+def _confirmed(cells: Sequence[Any]) -> bool:
+    """Whether the column behind two ids has ratings: few numbers, or fractions of a short scale."""
+    values = _numbers(cells)
+    if _are_thumbs(cells):
         return True
-    if texts and all(map(_DECIMAL.fullmatch, texts)):
-        values = {float(text.replace(",", ".")) for text in texts}
-    return 0 < len(values) <= STEPS and min(values) >= -10 and max(values) <= 100
+    few = len({*values}) <= STEPS and all(-10 <= value <= 100 for value in values)
+    return bool(values) and (few or (_fractions(cells) and all(0 <= v <= 10 for v in values)))
+
+
+def _are_thumbs(cells: Sequence[Any]) -> bool:
+    texts = _texts(cells)
+    return bool(texts) and all(text.strip().lower() in THUMBS for text in texts)
+
+
+def _only_one(cells: Sequence[Any]) -> bool:
+    """Whether all cells are one that says but yes or no."""
+    return len({*map(str, cells)}) == 1 and (_are_thumbs(cells) or _numbers(cells)[0] in (0, 1))
 
 
 def _like_times(cells: Sequence[Any]) -> bool:
-    """Whether a column has dates, or seconds since 1970 or parts of such."""
+    """Whether a column has dates, or seconds since 1970 (from 1973 to 2106) or parts of such."""
     filled = [cell for cell in cells if cell is not None]
     if filled and all(isinstance(c, date) or (isinstance(c, str) and _DATED.fullmatch(c.strip()))
                       for c in filled):  # fmt: skip
         return True
     values = sorted(_numbers(cells))
-    return bool(values) and values[len(values) // 2] > 1e8
+    usual = values[len(values) // 2] if values else 0
+    return any(1e8 < usual / unit < 4.3e9 for unit in (1, 1e3, 1e6, 1e9))
 
 
 def _are_products(cells: Sequence[Any]) -> bool:
@@ -327,34 +380,39 @@ def _like_ids(cells: Sequence[Any]) -> bool:
     values, texts = _numbers(cells), _texts(cells)
     if texts:
         return sum(" " not in text.strip() for text in texts) >= PLAIN * len(texts)
-    return bool(values) and all(value >= 0 and value == int(value) for value in values)
+    return bool(values) and not _fractions(cells)
 
 
-def _ascends(cells: Sequence[Any]) -> bool:
-    """Whether a file is sorted by a column, as by ids."""
-    values = _numbers(cells)
-    return values == sorted(values)
+def _fractions(cells: Sequence[Any]) -> bool:
+    return any(value != int(value) or value < 0 for value in _numbers(cells))
+
+
+def _mostly_different(cells: Sequence[Any]) -> bool:
+    texts = _texts(cells)
+    return 2 * len({*texts}) > len(texts)
+
+
+def differs(cells: Sequence[Any]) -> bool:
+    """Whether a column is another in every row."""
+    return len({*map(str, cells)}) == len(cells)
 
 
 def _counts(cells: Sequence[Any]) -> bool:
     """Whether a column numbers the rows."""
     values = _numbers(cells)
-    return (
-        len(values) > 1
-        and values[0] in (0, 1)
-        and values == [values[0] + place for place in range(len(values))]
-    )
+    start = values[0] if values else 2
+    return start in (0, 1) and len(values) > 1 and values == [start + i for i in range(len(values))]
 
 
 def _numbers(cells: Sequence[Any]) -> list[float]:
     """The cells of a column of numbers; none of any other."""
-    filled = [cell for cell in cells if cell is not None]
+    filled = [cell for cell in cells if cell is not None and str(cell) not in MISSING]
     if any(isinstance(c, bool) or not isinstance(c, int | float | str) or "_" in str(c)
            for c in filled):  # fmt: skip
         return []
     try:
-        numbers = [float(cell) for cell in filled]
-    except (ValueError, OverflowError):
+        numbers = [float(str(cell).replace(",", ".")) for cell in filled]
+    except ValueError:
         return []
     return numbers if all(abs(number) < float("inf") for number in numbers) else []
 

@@ -3,21 +3,27 @@
 A family is a line of `FAMILIES`; other files are tables, found by the names in `STEMS`.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsys.data.movielens import GENRES_100K
 from recsys.data.readers.formats import FORMATS
-from recsys.data.readers.roles import ROLES
+from recsys.data.readers.roles import NONE, ROLES
 from recsys.data.readers.text import PACKED, Dialect, suffix
-from recsys.errors import DataError
+from recsys.errors import DataError, QueryError
 
-# Names of files by what they hold, without the suffix.
+# Names of files without the suffix, by what they hold; `_WORDS` in a name count behind these.
 STEMS = {
     "ratings": ("ratings", "rating", "interactions", "reviews", "events"),
     "items": ("movies", "items", "products", "books", "movie", "item"),
     "users": ("users", "user", "customers"),
+}
+_WORDS = {
+    "ratings": re.compile("rating|review|interaction|event|feedback|purchase|user_"),
+    "items": re.compile("movie|film|item|product|book|game|anime|track|song|title|artist"),
+    "users": re.compile("user|customer|member"),
 }
 _FOREIGN = (".txt", ".data", ".dat", "")  # suffixes of files that are tables if called as above
 
@@ -35,12 +41,12 @@ FAMILIES: tuple[dict[str, tuple[str, Dialect]], ...] = (
     {
         "ratings": ("ratings.dat", family("::", *ROLES)),
         "items": ("movies.dat", DAT_ITEMS),
-        "users": ("users.dat", family("::", "user", "gender", "age", "job", "zip", codes=True)),
+        "users": ("users.dat", family("::", "user", "gender", "age", "job", "zip", fewer=True)),
     },
     {
         "ratings": ("u.data", family("\t", *ROLES)),
         "items": ("u.item", U_ITEMS),
-        "users": ("u.user", family("|", "user", "age", "gender", "job", "zip")),
+        "users": ("u.user", family("|", "user", "age", "gender", "job", "zip", fewer=True)),
     },
     {"ratings": (".inter", ATOMIC), "items": (".item", ATOMIC), "users": (".user", ATOMIC)},
 )
@@ -55,19 +61,19 @@ class Files(NamedTuple):
     unused: tuple[str, ...] = ()  # tables beside them
 
 
-def files_of(data: Path, items: Path | None, users: Path | None) -> Files:
+def files_of(data: Path, items: Path | str | None, users: Path | str | None) -> Files:
     """The files of a folder, or a file of ratings and what is given beside it.
+
+    Args:
+        items: a table, or "none" to take none; users likewise.
 
     Raises:
         DataError: none has the ratings, or several may.
     """
-    if data.is_file():
-        beside = [each for each in sorted(data.parent.iterdir()) if is_table(each)]
-        left = [each.name for each in beside if each not in (data, items, users)
-                and stem(each) in (*STEMS["items"], *STEMS["users"])]  # fmt: skip
-        return _files(data, items, users, left)
+    given = {"items": items, "users": users}
+    beside = {kind: Path(each) if each and each != NONE else None for kind, each in given.items()}
     try:
-        names = sorted(each.name for each in data.iterdir())
+        names = sorted(each.name for each in (data.parent if data.is_file() else data).iterdir())
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
@@ -75,39 +81,55 @@ def files_of(data: Path, items: Path | None, users: Path | None) -> Files:
             "name another or download a dataset",
             "data",
         ) from error
+    if data.is_file():
+        left = [name for name in names if is_table(path := data.parent / name) and kind_of(path)
+                in ("items", "users") and path not in (data, *beside.values())]  # fmt: skip
+        return _files({"ratings": data, **beside}, left)
     for each in FAMILIES:
         if any(_in_family(name, each[kind][0]) for name in names for kind in ("ratings", "items")):
-            if items or users:
+            if any(beside.values()):
                 raise no_table(data, "ratings")
-            return Files(*(_of_family(data, names, kind, *each[kind]) for kind in STEMS))
-    there = [data / name for name in names if (data / name).is_file()]
+            parts: list[Any] = [_of_family(data, names, kind, *each[kind])
+                                if given.get(kind) != NONE else None for kind in STEMS]  # fmt: skip
+            return Files(*parts)
     called = {name for each in STEMS.values() for name in each}
-    tables = [each for each in there
-              if is_table(each) or (suffix(each) in _FOREIGN and stem(each) in called)]  # fmt: skip
-    if not tables:
-        raise DataError(
-            f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and u.item, "
-            "or *.inter and *.item, or a table such as ratings.csv",
-            "name another folder or download a dataset",
-            "data",
-        )
-    found = {kind: _one(data, kind, tables) for kind in STEMS}
-    ratings = found["ratings"] or (tables[0] if len(tables) == 1 else None)
-    if ratings is None:
-        raise DataError(
+    tables = [path for name in names if (path := data / name).is_file() and
+              (is_table(path) or (suffix(path) in _FOREIGN and stem(path) in called))]  # fmt: skip
+    found = {kind: None if given.get(kind) == NONE else _one(data, kind, tables) for kind in STEMS}
+    found |= {kind: path for kind, path in beside.items() if path}
+    others = [path for path in tables if kind_of(path) != "items"]
+    found["ratings"] = found["ratings"] or (others[0] if len(others) == 1 == len(tables) else None)
+    if not found["ratings"]:
+        if not tables:
+            raise DataError(
+                f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and "
+                "u.item, or *.inter and *.item, or a table such as ratings.csv",
+                "name another folder or download a dataset",
+                "data",
+            )
+        raise QueryError(
             f"{data}: which table has the ratings? expected ratings.csv or the like, there are "
             f"{', '.join(each.name for each in tables)}",
             "name the file itself",
             "ratings",
         )
-    items, users = items or found["items"], users or found["users"]
-    read = (ratings, items, users)
-    return _files(*read, [each.name for each in tables if each not in read])
+    return _files(found, [each.name for each in tables if each not in found.values()])
 
 
-def _files(ratings: Path, items: Path | None, users: Path | None, unused: Sequence[str]) -> Files:
-    one, other = ((each, None) if each else None for each in (items, users))
-    return Files((ratings, None), one, other, tuple(unused))
+def _files(found: Mapping[str, Path | None], unused: Sequence[str]) -> Files:
+    one, other, third = ((each, None) if (each := found[kind]) else None for kind in STEMS)
+    return Files(one, other, third, tuple(unused))  # type: ignore[arg-type]
+
+
+def kind_of(path: Path) -> str:
+    """What a table holds by its name: "ratings", "items", "users", or "" where that does not say.
+
+    >>> kind_of(Path("tourism_rating.csv")), kind_of(Path("movie_titles.csv"))
+    ('ratings', 'items')
+    """
+    name = stem(path)
+    exact = [kind for kind in STEMS if name in STEMS[kind]]
+    return next(iter([*exact, *(kind for kind in STEMS if _WORDS[kind].search(name))]), "")
 
 
 def _in_family(name: str, ending: str) -> bool:
@@ -123,11 +145,15 @@ def _of_family(folder: Path, names: Sequence[str], kind: str, ending: str, how: 
             "keep one dataset in a folder",
             "ratings",
         )
-    return (folder / (found or [ending])[0], how) if found or kind != "users" else None
+    if kind == "users" and not found:
+        return None
+    return folder / (found or [ending])[0], how
 
 
 def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:
+    """The table of a kind, by the whole of its name or else by a part of it."""
     found = [each for each in tables if stem(each) in STEMS[kind]]
+    found = found or [each for each in tables if kind_of(each) == kind]
     if len(found) > 1:
         raise DataError(
             f"{folder}: several tables may be the {kind}: {', '.join(each.name for each in found)}",

@@ -4,6 +4,7 @@ pyarrow is imported inside functions, so that this module is there at once.
 """
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,8 @@ class Dialect(NamedTuple):
     names: tuple[str, ...] = ()  # of the columns; none: those of the first line
     header: bool = False  # whether the first line has names, or numbers in their place
     quotes: bool = True  # cells may be within quotes
-    strict: bool = False  # blank lines and second ratings of a movie by a user are bad lines
-    codes: bool = False  # ages and jobs are MovieLens' numbers
+    strict: bool = False  # of a family of files, whose columns are known
+    fewer: bool = False  # there may be fewer columns; those behind the first are others then
     genres: str = ""  # what separates genres; "": found out
 
 
@@ -150,6 +151,16 @@ def sniffed(path: Path, start: bytes) -> Dialect:
             f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "
             f"found {quoted(decoded(lines[0].strip().encode('latin-1')))}",
             "correct the first line",
+            "file",
+        )
+    lengths = [len(row) for row in rows]
+    ragged = separator == " " and 1.2 * lengths.count(lengths[0]) < len(rows) > 3
+    if ragged and all(map(str.isdecimal, itertools.chain(*rows))):
+        raise DataError(
+            f"{path}:1: rows of whole numbers of many lengths, as of a user and all of the user's "
+            "items (as LightGCN has them)",
+            "write a row of each user and item: "
+            """awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'""",
             "file",
         )
     counted = [str(place) for place in range(len(first))]  # pandas writes them in place of names

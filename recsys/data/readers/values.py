@@ -1,7 +1,7 @@
 """Columns of cells to ids, ratings, times and texts: arrays at once, different texts one by one."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
-from recsys.data.readers.formats import BadCell, Rejects, Table
-from recsys.data.readers.roles import THUMBS
+from recsys.data.readers.formats import Rejects, Table
+from recsys.data.readers.roles import MISSING, THUMBS
 from recsys.data.readers.text import control_character, decoded, is_utf8
 from recsys.errors import DataError, quoted
 
@@ -21,6 +21,7 @@ NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
 _LOOKED_AT = 10_000  # times that say which unit they are in
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
+_DAY = re.compile(r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)(?!\d)")
 _ZONED = re.compile(r"[T:].*(Z|[+-]\d\d(:?\d\d)?)$")
 
 
@@ -60,7 +61,7 @@ class Values(NamedTuple):
 
     values: NDArray  # (N,) of ids that are text their places among `names`
     bad: NDArray[np.bool_]  # (N,)
-    words: Callable[[int], str]  # what is wrong with a bad one
+    expected: str  # of a cell
     names: NDArray | None = None
     unit: str = ""  # of times
 
@@ -83,12 +84,18 @@ class Rows:
         rows = self.numbers(places).tolist()
         self.rejects.add(self.table.path, self.table.place, rows, lambda i: words(int(places[i])))
 
+    def refuse_each(self, words: Mapping[int, str]) -> None:
+        """Refuse rows, by what is wrong with them."""
+        bad = np.zeros(len(self.rows), np.bool_)
+        bad[list(words)] = True
+        self.refuse(bad, words.__getitem__)
+
     def check(self, cells: Cells, values: Values) -> None:
         """Refuse the rows of bad cells."""
         if values.bad.any():
             empty = values.bad & self.mask & np.concatenate([_nulls(c) for c in cells.chunks])
             self.rejects.empty_cells += int(empty.sum())
-            self.refuse(values.bad, values.words)
+            self.refuse(values.bad, lambda i: cells.wrong(values.expected, i))
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -106,10 +113,11 @@ def ids(cells: Cells, what: str) -> Values:
     """Whole numbers from 0 to MAX_ID, or codes of `names` where the ids are text.
 
     They are text where most are no whole numbers, or where several are not and they are no slips
-    of the pen; a leading zero makes a number text. Otherwise such ids are bad.
+    of the pen, or any is larger; a leading zero makes a number text. Otherwise such ids are bad.
     """
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    parts = {n: _whole_numbers(c) for n, c in enumerate(cells.chunks) if _is_numeric(c)}
+    parts = {n: _whole_numbers(c) for n, c in enumerate(cells.chunks) if _is_numeric(c)
+             and not (c.type == "uint64" and _filled(c, 0).max(initial=0) > MAX_ID)}  # fmt: skip
     others = [n for n in range(len(cells.chunks)) if n not in parts]
     names: NDArray | None = None
     if others:
@@ -117,26 +125,20 @@ def ids(cells: Cells, what: str) -> Values:
         plain = [_id_text(each) for each in texts]
         numbers = np.array([*map(_number, plain), NO_NUMBER], np.int64)
         counts = np.bincount(np.concatenate(codes) + 1, minlength=len(plain) + 1)[1:]
-        rows, odd = counts.sum() + sum(map(len, parts.values())), numbers[:-1] == NO_NUMBER
-        many = odd.sum() >= ODD_IDS and counts[odd].sum() > ODD_SHARE * rows
-        if many or 2 * counts[odd].sum() > rows:
+        odd = numbers[:-1] == NO_NUMBER
+        rows, words = sum(map(len, cells.chunks)), counts[odd].sum()
+        many = odd.sum() >= ODD_IDS and words > ODD_SHARE * rows
+        if many or 2 * words > rows or TOO_LARGE in numbers:
+            if parts:
+                return ids(cells._replace(chunks=[_as_text(c) for c in cells.chunks]), what)
             expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
-            fit = np.array([text != "" for text in plain], np.bool_) & (numbers[:-1] != TOO_LARGE)
-            usual = np.unique(np.concatenate([*parts.values(), np.zeros(0, np.int32)]))
-            usual = usual[usual >= 0]
-            known = [*np.array(plain, object)[fit], *map(str, usual.tolist())]
-            names = in_order(np.array(known, object))
-            places = positions(names, np.array(known, object))
-            numbers[:-1][fit] = places[: fit.sum()]
-            numbers[:-1][~fit] = NO_NUMBER
-            for n, each in parts.items():
-                found = places[fit.sum() :][np.searchsorted(usual, each).clip(0, len(usual) - 1)]
-                parts[n] = np.where(each < 0, NO_NUMBER, found)
+            names = in_order(np.array([text for text in plain if text], object))
+            numbers = np.append(positions(names, np.array(plain, object)), NO_NUMBER)
         parts |= {n: numbers[each] for n, each in zip(others, codes, strict=True)}
     narrow = (np.int32, np.int16, np.int8, np.uint16, np.uint8)
     small = all(each.dtype in narrow or each.max(initial=0) <= MAX_CODE for each in parts.values())
     values = _joined([parts[n] for n in sorted(parts)], np.int32 if small else np.int64)
-    return Values(values, values < 0, lambda i: cells.wrong(expected, i), names)
+    return Values(values, values < 0, expected, names)
 
 
 def _whole_numbers(chunk: Any) -> NDArray[np.signedinteger]:
@@ -156,7 +158,8 @@ def _whole_numbers(chunk: Any) -> NDArray[np.signedinteger]:
 def _id_text(cell: str) -> str:
     """An id without space around it; "" for what is no id."""
     text = cell.strip()
-    return "" if len(text.encode()) > MAX_TEXT or not text.isprintable() else text
+    good = len(text.encode()) <= MAX_TEXT and text.isprintable() and text not in MISSING
+    return text if good else ""
 
 
 def _number(text: str) -> int:
@@ -191,24 +194,12 @@ def ratings(cells: Cells) -> Values:
             "write them as numbers, or name another column, or none",
             "rating_column",
         )
-    return Values(found, wrong, lambda i: cells.wrong("expected a rating as a number", i))
+    return Values(found, wrong, "expected a rating as a number")
 
 
 def _rating(text: str) -> float:
     thumb = THUMBS.get(text.strip().lower())
     return number(text.replace(",", ".")) if thumb is None else thumb
-
-
-def whole_number(text: str, what: str, largest: int = MAX_ID) -> int:
-    """
-    Raises:
-        BadCell: a text is no whole number from 0 to the largest.
-    """
-    digits = text.strip()
-    value = digits.lstrip("0") or "0"
-    if not (digits.isascii() and digits.isdigit()) or len(value) > 19 or int(value) > largest:
-        raise BadCell(f"expected {what} as a whole number from 0 to {largest}, got {quoted(text)}")
-    return int(value)
 
 
 def number(text: str) -> float:
@@ -242,8 +233,7 @@ def times(cells: Cells) -> Values:
             "time_column",
         )
     expected = "expected a time since 1970" if any(dated) else "expected a time in ISO 8601"
-    seconds = _joined([each for each, _ in iso], np.int64)
-    return Values(seconds, bad, lambda i: cells.wrong(expected, i), unit="ISO 8601")
+    return Values(_joined([each for each, _ in iso], np.int64), bad, expected, unit="ISO 8601")
 
 
 def _time_numbers(cells: Cells, chunk: Any) -> tuple[NDArray, NDArray[np.bool_]]:
@@ -272,8 +262,7 @@ def _since_1970(cells: Cells, values: NDArray, bad: NDArray[np.bool_]) -> Values
         values = np.where(bad, 0, values)
     seconds = values.astype(np.int64, copy=False)
     seconds = seconds // parts if parts > 1 else seconds
-    expected = f"expected a time in {unit} since 1970"
-    return Values(seconds, bad, lambda i: cells.wrong(expected, i), unit=unit)
+    return Values(seconds, bad, f"expected a time in {unit} since 1970", unit=unit)
 
 
 def _iso(cells: Cells, chunk: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -304,7 +293,10 @@ def iso_seconds(text: str) -> int:
     >>> iso_seconds("1970-01-02T00:00:01Z")
     86401
     """
-    time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    text = text.strip().replace("Z", "+00:00")
+    if day := _DAY.match(text):
+        text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]
+    time = datetime.fromisoformat(text)
     seconds = int((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
     if seconds < 0:
         raise ValueError(text)
@@ -360,6 +352,14 @@ def _is_text(chunk: Any) -> bool:
     return str(kind).removeprefix("large_") in ("binary", "string")
 
 
+def _as_text(chunk: Any) -> Any:
+    """An array of numbers as text, one of text as it is."""
+    import pyarrow as pa
+
+    kind = chunk.type.value_type if pa.types.is_dictionary(chunk.type) else chunk.type
+    return chunk if pa.types.is_binary(kind) else chunk.cast(pa.string())
+
+
 def _nulls(chunk: Any) -> NDArray[np.bool_]:
     """(N,) which cells are empty."""
     if not chunk.null_count:
@@ -394,8 +394,7 @@ def _distinct(cells: Cells, chunks: Sequence[Any]) -> tuple[list[NDArray[np.int3
             if pa.types.is_dictionary(chunk.type) and pa.types.is_binary(chunk.type.value_type):
                 encoded.append(chunk)
             else:
-                text = chunk if pa.types.is_binary(chunk.type) else chunk.cast(pa.string())
-                encoded.append(text.cast(pa.binary()).dictionary_encode())
+                encoded.append(_as_text(chunk).cast(pa.binary()).dictionary_encode())
         except pa.ArrowException as error:
             raise DataError(
                 f"{cells.path}: {cells.name}: a column of {str(chunk.type)[:60]}, expected numbers "

@@ -54,8 +54,6 @@ LINES = [
     ("ratings.dat", b"2::1::4::978301968", b"9::1::4::978301968", 3, "unknown user 9"),
     ("ratings.dat", b"2::1::4::978301968", b"2::2::4::978301968", 3, "unknown movie 2"),
     ("ratings.dat", b"2::1::4::978301968", b"2::999999999::4::1", 3, "unknown movie 999999999"),
-    ("ratings.dat", b"2::1::4::978301968", b"1::1::4::978301968", 3, "movie 1 by user 1", "line 1"),
-    ("ratings.dat", b"2::1::4::978301968", b"1::1::5::978300760", 3, "second rating"),
     ("ratings.dat", b"2::1::4::978301968", b"", 3, "blank line"),
     ("ratings.dat", b"2::1::4::978301968", b"   ", 3, "blank line"),
     ("ratings.dat", b"5::7::4::978302268\n", b"5::7::4::978302268\n\n", 7, "blank line"),
@@ -72,35 +70,19 @@ LINES = [
         "movie id",
         "'three'",
     ),
-    ("movies.dat", b"3::Mis\xe9rables, Les (1995)", b"3::  ", 2, "expected a title"),
     ("movies.dat", b"7::Heat (1995)", b"3::Heat (1995)", 3, "movie 3 again", "line 2"),
-    ("movies.dat", b"Action|Crime", b"Action||Crime", 3, "genres", "empty"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\x8erables", 2, "wrong encoding", "\\x8e", "iconv"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\x00rables", 2, "wrong encoding"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\xef\xbf\xbdrables", 2, "wrong encoding"),
     ("movies.dat", b"7::Heat (1995)", b"7::Am\xc3\xa9lie", 2, "latin-1 in a file that is UTF-8"),
     ("users.dat", b"2::M::56::16::70072", b"2::M::56::16", 2, "expected 5 fields", "got 4"),
-    ("users.dat", b"2::M::56", b"2::X::56", 2, "unknown gender 'X'", "M, F"),
-    ("users.dat", b"2::M::56", b"2::m::56", 2, "unknown gender 'm'"),
-    ("users.dat", b"2::M::56", b"2::::56", 2, "unknown gender ''"),
-    ("users.dat", b"2::M::56", b"2::M::33", 2, "unknown age code '33'", "1, 18, 25"),
-    ("users.dat", b"2::M::56", b"2::M::old", 2, "unknown age code 'old'"),
-    ("users.dat", b"::16::", b"::21::", 2, "unknown job code '21'"),
-    ("users.dat", b"::16::", b"::-1::", 2, "unknown job code '-1'"),
     ("users.dat", b"2::M::56", b"x::M::56", 2, "user id", "'x'"),
     ("users.dat", b"2::M::56", b"1::M::56", 2, "user 1 again", "line 1"),
-    ("u.item", b"|0\n", b"|2\n", 1, "0 or 1", "Western"),
     ("u.item", b"|0\n", b"\n", 1, "expected 24 fields", "got 23"),
-    ("u.user", b"technician", b"wizard", 1, "unknown occupation 'wizard'"),
-    ("u.user", b"1|24|", b"1|0|", 1, "age in years"),
-    ("u.user", b"1|24|", b"1|200|", 1, "age in years"),
-    ("u.user", b"1|24|", b"1||", 1, "age in years"),
-    ("u.user", b"2|13|", "2|²|".encode(), 2, "age in years"),
     ("u.data", b"1\t1\t3\t", b"1 1 3 ", 1, "expected 4 fields separated by '\\t'", "got 1"),
     ("u.data", b"1\t1\t3\t", b"1\t1\t\t", 1, "a rating as a number"),
     ("x.item", b"3\tHeat\t", b"3\t", 3, "expected 4 fields", "got 3"),
     ("x.item", b"3\tHeat\t", b"tt3\tHeat\t", 3, "movie id", "'tt3'"),
-    ("x.user", b"24\tM", b"24\tQ", 2, "unknown gender 'Q'"),
     ("x.inter", b"2\t3\t4\t", b"2\t3\t4", 3, "got 3"),
     ("x.inter", b"2\t3\t4\t", b"2\t3\t9\t", 3, "rating 9"),
 ]
@@ -186,7 +168,7 @@ def test_ten_bad_lines_are_listed_and_the_rest_counted(tmp_path):
 
 def test_bad_lines_of_several_files_and_kinds_come_in_order(tmp_path):
     ratings = DAT["ratings.dat"].replace(b"1::3::3", b"1::3::9").replace(b"2::7::2", b"2::7")
-    users = DAT["users.dat"].replace(b"2::M", b"2::X")
+    users = DAT["users.dat"].replace(b"2::M", b"x::M")
     put(tmp_path, {**DAT, "ratings.dat": ratings + b"8::1::1::1\n", "users.dat": users})
     with pytest.raises(DataError) as caught:
         read_dataset(tmp_path)

@@ -111,7 +111,7 @@ def test_of_equal_times_the_last_line_holds(tmp_path):
     assert own(found) == [2, 3]
 
 
-def test_ratings_dat_on_another_scale_and_repeated_if_it_is_said(tmp_path):
+def test_ratings_dat_on_another_scale_and_repeated(tmp_path):
     rows = [(1, 1, 10), (1, 3, 7), (2, 1, 2), (2, 7, 9), (5, 3, 1)]
     lines = "".join(f"{u}::{m}::{r}::9\n" for u, m, r in rows)
     put(tmp_path, {**DAT, "ratings.dat": lines.encode()})
@@ -119,9 +119,7 @@ def test_ratings_dat_on_another_scale_and_repeated_if_it_is_said(tmp_path):
     assert own(read_dataset(tmp_path, log=logged.append)) == [10, 7, 2, 9, 1]
     assert logged == ["ratings: liked from 9, 1 to 10 learned as 0.5 to 5"]
     put(tmp_path, {"ratings.dat": (lines + "5::3::8::9\n").encode()})
-    with pytest.raises(DataError, match=r"ratings.dat:6: second rating of movie 3"):
-        read_dataset(tmp_path)
-    assert own(read_dataset(tmp_path, repeats="last")) == [10, 7, 2, 9, 8]
+    assert own(read_dataset(tmp_path)) == [10, 7, 2, 9, 8]
 
 
 @pytest.mark.parametrize(("how", "first"), [("last", 4), ("sum", 4.25), ("count", 4.25)])

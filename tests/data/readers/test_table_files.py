@@ -23,7 +23,6 @@ LINES = {
     ",30,3.5,9": f"expected a user id as a whole number from 0 to {MAX_ID}, found an empty field",
     "-1,30,3.5,9": "got '-1'",
     "1.5,30,3.5,9": "got '1.5'",
-    f"1,{MAX_ID + 1},3.5,9": f"expected a movie id as a whole number from 0 to {MAX_ID}",
     "1,30,four,9": "expected a rating as a number, got 'four'",
     "1,30,,9": "expected a rating as a number, found an empty field",
     "1,30,7,9": "rating 7, expected 0.5 to 5 in steps of a half",

@@ -1,0 +1,207 @@
+"""Which column is what: names decide, content only vetoes, a doubt is a question with its flag."""
+
+import json
+from itertools import product
+
+import pytest
+from click.testing import CliRunner, Result
+from families import put
+
+from recsys.cli.app import cli
+
+USERS, ITEMS, STARS = range(8), range(10), (3, 5, 1, 4, 2)
+PAIRS = [(u, i) for u, i in product(USERS, ITEMS) if (u + i) % 4]
+T = 1_500_000_000
+
+
+def table(head: str, *cells) -> bytes:
+    """CSV of a row for each of PAIRS; a cell is called with user, item and the row's number."""
+    rows = [[cell(u, i, n) for cell in cells] for n, (u, i) in enumerate(PAIRS)]
+    return "\n".join(filter(None, [head, *(",".join(map(str, row)) for row in rows)])).encode()
+
+
+def user(u, i, n):
+    return u
+
+
+def item(u, i, n):
+    return i + 50
+
+
+def five(u, i, n):
+    return STARS[n % 5]
+
+
+def row(u, i, n):
+    return n
+
+
+def time(u, i, n):
+    return T + n
+
+
+def values(*some):
+    return lambda u, i, n: some[n % len(some)]
+
+
+def day(form):
+    return lambda u, i, n: form.format(1 + n % 9)
+
+
+@pytest.fixture
+def run():
+    def invoke(*args, code=0) -> Result:
+        done = CliRunner().invoke(cli, [*map(str, args)])
+        assert done.exit_code == code, (done.output, done.exception)
+        return done
+
+    return invoke
+
+
+NONE, ASK = "none", "--rating-column"
+# Columns, and what is read of them by role, or the words of the question.
+ROWS = [
+    ("customer_id,article_id,price,sales_channel_id", (user, item, values(0.1, 0.3), values(1, 2)),
+     {"rating": NONE}),
+    ("user_id,item_id,behavior_type", (user, item, values(1, 2, 3, 4)), {"rating": NONE}),
+    ("User-ID,ISBN,Book-Rating", (user, item, values(2, 4, 9)), {"rating": "Book-Rating 2-9"}),
+    ("user,item,EVENT_VALUE", (user, item, five), {"rating": "EVENT_VALUE 1-5"}),
+    ("user,item,quality_score,n", (user, item, five, row), {"rating": "quality_score 1-5"}),
+    ("user,item,recommend", (user, item, values(True, True, False)), {"rating": "recommend 0-1"}),
+    ("user,item,voted_up", (user, item, values("yes", "no")), {"rating": "voted_up 0-1"}),
+    ("user,item,rating,food_rating", (user, item, five, five), {"rating": "rating 1-5"}),
+    ("user,item,food_rating,room_rating", (user, item, five, five), "'food_rating', 'room_rating'"),
+    ("user,item,fun", (user, item, five),
+     f"may be the rating: 'fun'; name the one, or none: {ASK}"),
+    ("user,item,fun,joy", (user, item, five, five), f"the rating: 'fun', 'joy'; name the one, or "
+     f"none: {ASK}"),
+    ("user,item,like_it", (user, item, values("yes", "no")), "may be the rating: 'like_it'"),
+    ("user,item,bought", (user, item, values(1)), {"rating": NONE}),
+    ("user,item,hours_played,episodes", (user, item, five, five), {"rating": NONE}),
+    ("Rating_id,movie_clip_id,user_id,rating", (row, item, user, five),
+     {"item": "movie_clip_id (10)"}),
+    (",user,rating,ID,name", (row, user, five, item, item), {"item": "ID (10)"}),
+    ("review_id,user_id,business_id,stars", (row, user, item, five), {"item": "business_id (10)"}),
+    ("a,b,rating", (user, item, five), "no user column found"),
+    ("user,stars,item,rated_on", (user, five, item, time), {"time": "rated_on (s)"}),
+    ("user,stars,item,date_added", (user, five, item, day("2017/8/{}")),
+     {"time": "date_added (ISO 8601)"}),
+    ("user,item,rating,watched_at,updated_at", (user, item, five, time, time), "the time: "),
+    ("user,item,rating,unixReviewTime,reviewTime", (user, item, five, time, values("02 28 2014")),
+     {"time": "unixReviewTime (s)"}),
+    ("", (user, item, values(0.8, 1.1, 2.7, 4.4)), {"rating": "column 3 0.8-4.4"}),
+    ("", (user, item, five, time), {"rating": "column 3 1-5", "time": "column 4 (s)"}),
+    ("", (user, item, values("purchase", "play"), values(1, 10.5, 300)),
+     "rating: 'column 4'; give"),
+    ("", (values("a", "b"), values("x", "y", "z"), values(*range(30))), "the rating: 'column 3'"),
+    ("", (user, item, values(1)), {"rating": NONE}),
+    ("", (user, item, values(*range(200, 280))), "--user-column or --item-column"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "cells", "found"), ROWS)
+def test_what_a_column_is(run, tmp_path, head, cells, found):
+    path = put(tmp_path, {"r.csv": table(head, *cells)}) / "r.csv"
+    if isinstance(found, str):
+        (line,) = run("inspect", "-q", path, code=2).stderr.splitlines()
+        assert found in line
+    else:
+        read = json.loads(run("inspect", "--json", path).stdout)
+        assert found.items() <= read["columns"].items()
+        assert read["ratings"] == len(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("rating", "left", "told"),
+    [
+        (values(-1, 4, 9, 7, 10), 4, ()),
+        (values(0, 6, 8, 0, 7, 9), 4, ()),
+        (values(0, 1, 2), 3, ()),
+        (values(*range(11)), 11, ()),
+        (values(1, -1), 2, ()),
+        (values(-1, 4, 9, 7, 10), 5, ("--not-rated", "none")),
+        (values(1, 2, 3, 4, 9), 4, ("--not-rated", "9")),
+    ],
+)
+def test_what_stands_for_not_rated_is_said_and_left_out(run, tmp_path, rating, left, told):
+    path = put(tmp_path, {"r.csv": table("user,item,rating", user, item, rating)}) / "r.csv"
+    done = run("inspect", "--json", path, *told)
+    assert len(json.loads(done.stdout)["histogram"]) == left
+    every = len({rating(0, 0, n) for n in range(99)})
+    assert ("taken for not rated: they are left out" in done.stderr) is (left < every)
+
+
+def test_one_rating_far_off_is_a_bad_line(run, tmp_path):
+    data = table("user,item,rating", user, item, values(*range(11))).replace(b",7\n", b",93\n", 1)
+    found = json.loads(run("inspect", "--json", put(tmp_path, {"r.csv": data}) / "r.csv").stdout)
+    assert found["columns"]["rating"] == "rating 0-93"
+    assert "rating 93, expected 0 to 10 as the others are" in found["first_bad_lines"][0]
+
+
+RATINGS = table("user_id,item_id,rating", user, item, five)
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "words"),
+    [
+        ("item_id,Game Name", "Boat {}", {"title": "Game Name"}),
+        ("MAL_ID,Name", "Boat {}", {"title": "Name"}),
+        ("item_id,Place_Name,city_name", "Boat {},Oslo", {"title": "Place_Name"}),
+        ("ITEM_ID,YEAR", "199{}", {"year": "YEAR", "title": "none, Item ID instead"}),
+        ("isbn,Book-Title,Year-Of-Publication", "Boat {},1990", {"year": "Year-Of-Publication"}),
+        ("id,title,release_date", "Boat {},1990-01-02", {"year": "release_date"}),
+    ],
+)
+def test_titles_and_years_of_items(run, tmp_path, head, cells, words):
+    rows = [f"{i + 50},{cells.format(i)}" for i in ITEMS]
+    put(tmp_path, {"ratings.csv": RATINGS, "items.csv": "\n".join([head, *rows]).encode()})
+    found = json.loads(run("inspect", "--json", tmp_path).stdout)
+    assert words.items() <= found["columns"].items()
+    assert found["missing"]["year"] == (0 if "year" in words else len(ITEMS))
+
+
+def test_what_is_missing_is_unknown_in_columns_that_describe(run, tmp_path):
+    ages = ["NULL", "NA", "0", "239", r"\N", "?", "31", "20"]
+    rows = [f"{u},{age},{'None' if u % 2 else 'Oslo'}" for u, age in zip(USERS, ages, strict=True)]
+    put(tmp_path, {"ratings.csv": RATINGS, "users.csv": "\n".join(["id,age,city", *rows]).encode()})
+    done = run("inspect", "--json", tmp_path)
+    found = json.loads(done.stdout)
+    assert (found["users"], found["bad_lines"], found["columns"]["age"]) == (8, 0, "age")
+    assert "not used: 2 cells of age of users.csv (not understood, so unknown, such as '0')" in (
+        done.stderr
+    )
+    assert "city of users.csv (always 'Oslo')" in done.stderr
+
+
+def test_a_name_counts_where_it_is_and_tables_go_by_their_names(run, tmp_path):
+    books = "Book_ID,ISBN,Book-Title\n" + "".join(f"{i + 50},9{i},Boat {i}\n" for i in ITEMS)
+    put(tmp_path, {"a_rating.csv": RATINGS, "my_books.csv": books.encode()})
+    asked = run("inspect", tmp_path, code=2).stderr
+    assert "'Book_ID', 'ISBN'; name the one: --item-column" in asked
+    found = json.loads(run("inspect", "--json", tmp_path, "--item-column", "Book_ID").stdout)
+    assert found["columns"]["title"] == "Book-Title"
+    place = tmp_path / "b"
+    place.mkdir()
+    other = "item_id,label\n" + "".join(f"{i + 50},Boat {i}\n" for i in ITEMS)
+    put(place, {"my_rating.csv": RATINGS, "with_id.csv": other.encode()})
+    assert json.loads(run("inspect", "--json", place).stdout)["movies"] == len(ITEMS)
+    assert json.loads(run("inspect", "--json", place).stdout)["unused"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("movie_titles.csv", b"1,1990,Boat\n2,1991,Cloud\n", "no table of ratings by its name"),
+        ("r.txt", b"0 1 2 3\n1 2\n2 5 6 7 8\n3 9 8\n", "LightGCN"),
+    ],
+)
+def test_what_is_no_table_of_ratings_is_said(run, tmp_path, name, data, words):
+    path = put(tmp_path, {name: data}) / name
+    assert words in run("inspect", path, code=2 if "titles" in name else 1).stderr
+
+
+def test_lines_as_python_writes_them(run, tmp_path):
+    lines = "\n".join(str({"username": f"u{u}", "product_id": i, "stars": 4}) for u, i in PAIRS)
+    put(tmp_path, {"r.json": lines.encode()})
+    found = json.loads(run("inspect", "--json", tmp_path).stdout)
+    assert found["columns"]["user"] == "username (8, text)"
