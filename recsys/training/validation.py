@@ -90,18 +90,23 @@ class Validation:
         """
         users = parts.users(trained, self._asked)
         movies = {name: each[1:] for name, each in parts.movies(trained).items()}
-        metrics: dict[str, Any] = {}
+        metrics: dict[str, Any] = {"weights": {}}
         if self.scale.rated:
             weights, ratings = self._blend(self._predicted | self._predictions(users, movies))
             true, outward = self._held_out.values, self.scale.outward
             ratings = outward(np.clip(ratings, MIN_RATING, MAX_RATING))
             found = rating_metrics(self._held_out.user_ids, outward(true), ratings)
-            metrics = {name: each.value for name, each in found.items()}
-            metrics["weights"] = {"rating": {**self._questions["rating"], **weights}}
+            metrics |= {name: each.value for name, each in found.items()}
+            metrics["weights"]["rating"] = {**self._questions["rating"], **weights}
         if self.ranks:
             pool = self._pool(self._fixed | users, self._movies | movies, self._ranked)
             self._relevance, metrics["ndcg@10"] = pool.search(self._relevance, rounds=1)
+            metrics["weights"]["relevance"] = self._relevance
         return metrics
+
+    def resume(self, metrics: dict[str, Any]) -> None:
+        """Search the next weights from those of the last epoch of a broken training."""
+        self._relevance = metrics["weights"].get("relevance", self._relevance)
 
     def score(self, metrics: dict[str, Any]) -> float:
         """What epochs are compared by: ndcg@10 - rmse."""
