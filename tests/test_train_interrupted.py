@@ -79,7 +79,8 @@ def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(six, tmp_path, monk
         lines: list[str] = []
         with monkeypatch.context() as patch:
             interrupt_at(patch, TrainStep, name, number)
-            model = train_model(six, tmp_path / name, replace(TINY, epochs=2), log=lines.append)
+            options = replace(TINY, epochs=2)
+            model = train_model(six, tmp_path / name, options, validation=0.3, log=lines.append)
         assert "stopped by Ctrl-C: keeping the best so far, of epoch" in lines[-1]
         assert len(model.history.indices) == len(six.ratings)
 
