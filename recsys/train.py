@@ -204,8 +204,6 @@ def fit(
         nothing = f"nothing to resume, there is no {checkpoint}: training from the first epoch"
         best = f"resuming: {done}, the best is {progress.best_epoch}"
         log(best if progress.log else nothing)
-        if validate and progress.log:
-            validate.resume(progress.log[-1])
     interrupted = False
     with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
         for epoch in range(len(progress.log), options.epochs):

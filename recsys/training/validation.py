@@ -57,7 +57,6 @@ class Validation:
             seen.matrix(columns, ones)[:, 1:], likes.take(self._ranked).matrix(columns)[:, 1:]
         )
         self._questions = parts.questions(self.scale.rated)
-        self._relevance = dict(self._questions["relevance"])
 
     def asked(self, recency: Recency) -> Asked:
         """The users with held-out likes, RANKED of them at most, their histories weighed."""
@@ -100,13 +99,8 @@ class Validation:
             metrics["weights"]["rating"] = {**self._questions["rating"], **weights}
         if self.ranks:
             pool = self._pool(self._fixed | users, self._movies | movies, self._ranked)
-            self._relevance, metrics["ndcg@10"] = pool.search(self._relevance, rounds=1)
-            metrics["weights"]["relevance"] = self._relevance
+            _, metrics["ndcg@10"] = pool.search(self._questions["relevance"], rounds=1)
         return metrics
-
-    def resume(self, metrics: dict[str, Any]) -> None:
-        """Search the next weights from those of the last epoch of a broken training."""
-        self._relevance = metrics["weights"].get("relevance", self._relevance)
 
     def score(self, metrics: dict[str, Any]) -> float:
         """What epochs are compared by: ndcg@10 - rmse."""
@@ -121,16 +115,16 @@ class Validation:
             return questions
         arrays = {**self._closed, **trained}
         movies = {name: each[1:] for name, each in parts.movies(arrays).items()}
-        start, chosen = self._relevance, {}
+        start, chosen = self._questions["relevance"], {}
         for kind in EVIDENCE:
             asked = self._knowing(kind)
             pool = self._pool(parts.users(arrays, asked), movies, np.arange(len(self._ranked)))
             weights, ndcg = pool.search(start)
-            alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}):.4f}" for n in pool.scores)
+            alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}).mean():.4f}" for n in pool.scores)
             taken = ", ".join(f"{n} {weight:.2f}" for n, weight in weights.items() if weight)
             self.log(f"by {kind}: ndcg@10 {ndcg:.4f} of {taken}; alone {alone}")
             named = {n: w for n, w in self._questions["relevance"].items() if "." in n}
-            start, chosen[kind] = weights, {**{n: w for n, w in weights.items() if w}, **named}
+            chosen[kind] = {**{n: w for n, w in weights.items() if w}, **named}
         return {**questions, "relevance": chosen}
 
     def _pool(self, users: Slices, movies: Slices, rows: NDArray[np.integer]) -> Pool:

@@ -2,7 +2,8 @@
 
 Each slice's best movies of each user, and the held-out likes, are the pool in which weights are
 compared: a sum of slices puts no other movie first, or hardly any. The search goes slice by slice
-through a few factors, 0 among them, and takes what gains more than chance would.
+through a few factors, 0 among them, and takes what gains more than chance would: SURE standard
+errors of the gain over the users. So weights stay where they begin unless the data object.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from recsys.parts.part import Array
 DEEP = 100  # best movies of each slice in the pool
 FACTORS = (0.0, 0.25, 0.5, 0.7, 1.4, 2.0, 4.0)  # of a weight
 SHARES = (1 / 32, 1 / 8, 1 / 2)  # of all weights, for one that is 0
-GAIN, NEW_GAIN, LOSS = 1.001, 1.005, 0.9995  # of ndcg, for another weight, a new slice, one less
+SURE = 1.0  # standard errors of a gain, as Breiman's rule has it
 ROUNDS = 3
 BLOCK = 1 << 23  # scores held at a time
 
@@ -86,37 +87,37 @@ class Pool(NamedTuple):
                 scores[name][block] = np.where(inside, found, -np.inf)
         return cls({n: each[:, :used] for n, each in scores.items()}, pooled[:, :used], count)
 
-    def ndcg(self, weights: Mapping[str, float]) -> float:
-        """Mean ndcg@10 of a weighted sum of the slices; 0 of no slice."""
+    def ndcg(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """(B,) ndcg@10 of a weighted sum of the slices; 0 of no slice."""
         if not any(weights.values()):
-            return 0.0
+            return np.zeros(len(self.relevant))
         total = np.zeros(self.relevant.shape, np.float32)
         for name, weight in weights.items():
             if weight:
                 total += np.float32(weight) * self.scores[name]
-        return float(ndcg(total, self.relevant, self.all_relevant).mean())
+        return ndcg(total, self.relevant, self.all_relevant)
 
     def search(
         self, start: Mapping[str, float], rounds: int = ROUNDS
     ) -> tuple[dict[str, float], float]:
-        """Weights, 1 in all, that rank the held-out likes best, and their ndcg@10."""
+        """Weights, 1 in all, that rank the held-out likes best, and their mean ndcg@10."""
         weights = {name: start.get(name, 0.0) for name in self.scores}
         best = self.ndcg(weights)
         for _ in range(rounds):
-            before = best
+            before = weights
             for name in self.scores:
-                total, weight = sum(weights.values()), weights[name]
+                total, weight = sum(weights.values()) or 1.0, weights[name]
                 tried = [weight * f for f in FACTORS] if weight else [total * s for s in SHARES]
                 for each in tried:
-                    enough = LOSS if not each else GAIN if weight else NEW_GAIN
                     other = {**weights, name: each}
                     found = self.ndcg(other)
-                    if found > best * enough:
+                    gain = found - best
+                    if gain.mean() > SURE * gain.std() / np.sqrt(len(gain)):
                         weights, best = other, found
-            if best < before * GAIN:
+            if weights == before:
                 break
         total = sum(weights.values()) or 1.0
-        return {name: weight / total for name, weight in weights.items()}, best
+        return {name: weight / total for name, weight in weights.items()}, float(best.mean())
 
 
 def ndcg(
