@@ -15,7 +15,7 @@ from recsys.data.ids import as_text, is_text
 from recsys.data.readers.describe import Side, movies_of
 from recsys.data.readers.formats import BadCell, Rejects, open_table
 from recsys.data.readers.kinds import field_name
-from recsys.data.readers.read import note_genres, noted, read_all, unusable
+from recsys.data.readers.read import noted, read_all, unusable
 from recsys.data.readers.roles import NONE, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
@@ -112,9 +112,8 @@ def read_movies(
         raise no_table(path, "file")
     table = open_table(path, dialect)
     check_given(columns, [table])
-    movies, understood = movies_of(table, whole, rejects)
+    movies, understood = movies_of(table, whole, rejects, log)
     noted([(path, understood)], columns, {}, log)
-    note_genres(movies, path, log)
     _settle(path, len(movies), rejects, skip_bad_lines, log)
     return movies
 

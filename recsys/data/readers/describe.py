@@ -1,7 +1,7 @@
 """Files of movies and of users: ids, titles, genres, profiles, and columns that describe them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from recsys.data.readers.values import Cells, Rows, ids, texts
 from recsys.data.schema import MOVIELENS, Column
 from recsys.errors import DataError, quoted
 
+MANY_GENRES, SOME_GENRES = 100, 20  # of any catalogue, and of one of half as many movies
 _YEAR = re.compile(r"(?<!\d)[1-9]\d{3}(?!\d)")
 _AGE = re.compile(r"[0-9]{1,3}(\.0+)?")
 _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
@@ -32,17 +33,25 @@ class Understood(NamedTuple):
 
 
 def movies_of(
-    table: Table, given: Columns, rejects: Rejects, elsewhere: str | None = None
+    table: Table,
+    given: Columns,
+    rejects: Rejects,
+    log: Callable[[str], None],
+    elsewhere: str | None = None,
 ) -> tuple[Movies, Understood]:
     """The movies of a file, in its order; without titles a movie is called "Item ID".
 
     Args:
+        log: gets a line where so many genres are named that their separator may be another.
         elsewhere: what ids of movies are called in the ratings.
     """
     roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
     side = Side(table, roles, "item", "movie", rejects)
     separator, genres = side.genres()
     movies = Movies(side.ids(), side.titles(), genres)
+    many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
+    if many > MANY_GENRES or many >= max(SOME_GENRES, most):
+        log(f"{table.path}: {many:,} different genres, are they separated as expected ('|')?")
     own = described(side.others(), dict(given.kinds))
     words: dict[str, str] = {role: roles[role] for role in ("title", "year") if role in roles}
     words.setdefault("title", "none, Item ID instead")
@@ -125,18 +134,13 @@ class Side:
 
     def _once(self) -> None:
         """Refuse rows of an id that an earlier one has."""
-        left = np.flatnonzero(self.rows.mask)
-        different, first = np.unique(self.keys.values[left], return_index=True)
         bad = self.rows.mask.copy()
-        bad[left[first]] = False
+        left = np.flatnonzero(bad)
+        bad[left[np.unique(self.keys.values[left], return_index=True)[1]]] = False
 
         def words(i: int) -> str:
-            key = self.keys.values[i]
-            place = left[first[np.searchsorted(different, key)]]
-            where = self.table.place(int(self.rows.numbers(np.array([place]))[0]))
-            where = f"in {where[2:]}" if where.startswith(": ") else f"on line {where[1:]}"
-            shown = key if self.keys.names is None else self.keys.names[key]
-            return f"{self.what} {shown} again, expected once, first {where}"
+            key = raw_ids(self.keys.values[i : i + 1], self.keys.names)[0]
+            return f"{self.what} {key} again, expected once"
 
         self.rows.refuse(bad, words)
 

@@ -12,7 +12,6 @@ import numpy as np
 from recsys.data.dataset import title_words
 from recsys.data.readers.roles import NONE
 from recsys.data.schema import MOST_VALUES, Column, in_digits
-from recsys.errors import QueryError, quoted
 
 SHARE = 0.95  # of the fields that must be what a column is taken for
 SEPARATORS = "|;,"
@@ -75,23 +74,6 @@ def field_name(name: str, taken: Iterable[str] = ()) -> str:
     while plain.lower() in RESERVED or plain in taken:
         plain += "_"
     return plain
-
-
-def check_kinds(kinds: Mapping[str, str], names: Iterable[str]) -> None:
-    """Refuse kinds of columns that are not there.
-
-    Raises:
-        DataError: naming the first.
-    """
-    there = list(names)
-    for name in kinds:
-        if name not in there:
-            raise QueryError(
-                f"no column {quoted(name)} describes movies or users; there are "
-                f"{', '.join(there) or 'none'}",
-                "name one of them",
-                "column",
-            )
 
 
 def _column(name: str, cells: Sequence[Any], kind: str | None) -> Column | str:

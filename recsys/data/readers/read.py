@@ -13,7 +13,6 @@ from recsys.data.ids import Coded, as_text, coded, is_text, raw_ids, unique
 from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.readers.describe import Understood, movies_of, users_of
 from recsys.data.readers.formats import Rejects, Table, open_table
-from recsys.data.readers.kinds import check_kinds
 from recsys.data.readers.roles import (
     NONE,
     ROLES,
@@ -39,11 +38,8 @@ from recsys.data.scale import (
     strengths,
 )
 from recsys.data.summary import summary
-from recsys.errors import DataError, QueryError
+from recsys.errors import DataError, QueryError, quoted
 
-# More genres are named, and more than half as many as there are movies: their separator may be
-# another.
-MANY_GENRES, SOME_GENRES = 100, 20
 OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
 
@@ -130,9 +126,8 @@ def read_all(
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
     if beside[0]:
-        known_movies, part = movies_of(beside[0], of_others, rejects, roles["item"])
+        known_movies, part = movies_of(beside[0], of_others, rejects, log, roles["item"])
         parts.append((beside[0].path, part))
-        note_genres(known_movies, beside[0].path, log)
     if beside[1]:
         known_users, part = users_of(beside[1], of_others, rejects, roles["user"])
         parts.append((beside[1].path, part))
@@ -415,14 +410,6 @@ def _scaled(
     return scale.inward(left), scale
 
 
-def note_genres(movies: Movies, path: Path, log: Log) -> None:
-    """Log a number of genres that no catalogue has."""
-    genres = {genre for each in movies.genres for genre in each}
-    with_genres = sum(map(bool, movies.genres))
-    if len(genres) > MANY_GENRES or len(genres) >= max(SOME_GENRES, with_genres / 2):
-        log(f"{path}: {len(genres):,} different genres, are they separated as expected ('|')?")
-
-
 def noted(
     parts: Sequence[tuple[Path, Understood]], columns: Columns, unused: dict[str, str], log: Log
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -431,7 +418,14 @@ def noted(
     Raises:
         DataError: a column that a kind is given of is not there.
     """
-    check_kinds(dict(columns.kinds), [n for _, each in parts for n in (*each.own, *each.unused)])
+    names = [name for _, each in parts for name in (*each.own, *each.unused)]
+    if lacking := [name for name, _ in columns.kinds if name not in names]:
+        raise QueryError(
+            f"no column {quoted(lacking[0])} describes movies or users; there are "
+            f"{', '.join(names) or 'none'}",
+            "name one of them",
+            "column",
+        )
     understood: dict[str, str] = {}
     for _, part in parts:
         understood |= part.roles

@@ -102,13 +102,6 @@ class Columns(NamedTuple):
         return self._replace(**given)  # type: ignore[arg-type]
 
 
-class Roles(NamedTuple):
-    """The column of each role, and the roles that no name told."""
-
-    columns: dict[str, str]
-    guessed: tuple[str, ...] = ()
-
-
 def numbered(place: int) -> str:
     """What a column is called in a file that does not name its columns, counted from 1."""
     return f"column {place}"
@@ -196,8 +189,8 @@ def _vetoed(role: str, level: int, name: str, cells: Sequence[Any]) -> bool:
     return role == "title" and level == 2 and not _mostly_different(cells)
 
 
-def rating_columns(table: "Table", given: Columns) -> Roles:
-    """The columns of user, item and, where there are such, rating and time.
+def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list[str]]:
+    """The columns of user, item and, where there are such, rating and time; roles no name told.
 
     Raises:
         QueryError: one cannot be told, or is taken for two things; the remedy names the option.
@@ -225,8 +218,8 @@ def rating_columns(table: "Table", given: Columns) -> Roles:
     if twice:
         cause = f"{table.path}: {twice[0]!r} is taken for two things"
         raise QueryError(cause, "name each column", "file")
-    guessed = tuple(role for role in ROLES if role in found and role not in sure)
-    return Roles({role: found[role] for role in ROLES if role in found}, guessed)
+    found = {role: found[role] for role in ROLES if role in found}
+    return found, [role for role in found if role not in sure]
 
 
 def _left_over(table: "Table", found: Mapping[str, str], first: Cells) -> list[str]:

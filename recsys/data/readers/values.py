@@ -199,14 +199,10 @@ def ratings(cells: Cells) -> Values:
 
 def _rating(text: str) -> float:
     thumb = THUMBS.get(text.strip().lower())
-    return number(text.replace(",", ".")) if thumb is None else thumb
+    return _to_number(text.replace(",", ".")) if thumb is None else thumb
 
 
-def number(text: str) -> float:
-    """
-    Raises:
-        ValueError: a text is no number.
-    """
+def _to_number(text: str) -> float:
     if "_" in text:  # Python would read 1_0 as ten
         raise ValueError(text)
     return float(text)
@@ -245,7 +241,7 @@ def _time_numbers(cells: Cells, chunk: Any) -> tuple[NDArray, NDArray[np.bool_]]
         try:
             chunk = chunk.cast(pa.string()).cast(pa.int64())
         except pa.ArrowInvalid:
-            return _parsed(cells, chunk, number)
+            return _parsed(cells, chunk, _to_number)
     return _filled(chunk, 0), _nulls(chunk)
 
 
@@ -279,20 +275,13 @@ def _iso(cells: Cells, chunk: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]
         zone = getattr(chunk.type, "tz", None)
         micro = chunk.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
     except pa.ArrowInvalid:
-        return _parsed(cells, chunk, iso_seconds)
+        return _parsed(cells, chunk, _iso_seconds)
     seconds = _filled(micro, -1) // 10**6
     return seconds, seconds < 0
 
 
-def iso_seconds(text: str) -> int:
-    """Seconds since 1970 of a date and time in ISO 8601, in UTC where it has no zone.
-
-    Raises:
-        ValueError: it is none, or before 1970.
-
-    >>> iso_seconds("1970-01-02T00:00:01Z")
-    86401
-    """
+def _iso_seconds(text: str) -> int:
+    """Seconds since 1970 of a date and time in ISO 8601, in UTC where it has no zone."""
     text = text.strip().replace("Z", "+00:00")
     if day := _DAY.match(text):
         text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]
