@@ -160,6 +160,9 @@ def read_all(
     if "rating" in roles:
         _leave_out(rows, found.values, not_rated, log)
     rated = "rating" in roles and not _are_events(found.values[rows.left])
+    if "rating" in roles and not rated and found.values[rows.left][0] <= 0:
+        cause = f"{table.path}: {roles['rating']}: no rating is more than 0, so nothing is liked"
+        raise QueryError(cause, "name another column, or none", "rating_column")
     values = found.values if rated else np.ones(len(found.values), np.float32)
     how = repeats or ("last" if rated else "count")
     duplicates = 0

@@ -225,7 +225,7 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
 def _left_over(table: "Table", found: Mapping[str, str], first: Cells) -> list[str]:
     """Columns that may be a rating although no name says so: all rows must not become likes."""
     free = [n for n in table.names if n not in found.values() and not no_rating(n)]
-    return [n for n in free if (_numbers(first[n]) or _are_thumbs(first[n]))
+    return [n for n in free if (_numbers(first[n]) or _have_thumbs_down(first[n]))
             and not _counts(first[n]) and not _only_one(first[n])]  # fmt: skip
 
 
@@ -346,9 +346,15 @@ def _are_thumbs(cells: Sequence[Any]) -> bool:
     return bool(texts) and all(text.strip().lower() in THUMBS for text in texts)
 
 
+def _have_thumbs_down(cells: Sequence[Any]) -> bool:
+    texts = {text.strip().lower() for text in _texts(cells)}
+    return len(texts) <= STEPS and any(THUMBS.get(text) == 0 for text in texts)
+
+
 def _only_one(cells: Sequence[Any]) -> bool:
     """Whether all cells are one that says but yes or no."""
-    return len({*map(str, cells)}) == 1 and (_are_thumbs(cells) or _numbers(cells)[0] in (0, 1))
+    one = len({*map(str, cells)}) == 1
+    return one and (_are_thumbs(cells) or _numbers(cells)[:1] in ([0], [1]))
 
 
 def _like_times(cells: Sequence[Any]) -> bool:

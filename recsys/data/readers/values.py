@@ -254,11 +254,27 @@ def _since_1970(cells: Cells, values: NDArray, bad: NDArray[np.bool_]) -> Values
     some = values[::step][~bad[::step]]
     usual = float(np.median(some)) if len(some) else 0.0
     unit, parts = next(((u, n) for least, u, n in UNITS if usual >= least), ("s", 1))
+    with np.errstate(invalid="ignore"):  # seconds among parts of such, or the other way round
+        bad |= (values >= 1e8) & (values < 4.3e9) if parts > 1 else values >= UNITS[-1][0]
+    if 18_000_101 <= usual <= 21_001_231 or 25_569 <= usual <= 75_000:
+        return _days(values, bad, usual)
     if bad.any():
         values = np.where(bad, 0, values)
     seconds = values.astype(np.int64, copy=False)
     seconds = seconds // parts if parts > 1 else seconds
     return Values(seconds, bad, f"expected a time in {unit} since 1970", unit=unit)
+
+
+def _days(values: NDArray, bad: NDArray[np.bool_], usual: float) -> Values:
+    """Times of days written as 20010115, or counted since the end of 1899 as Excel does."""
+    days = np.where(bad, 0, values).astype(np.int64)
+    if usual > 75_000:
+        months = (days // 10_000 - 1970) * 12 + days // 100 % 100 - 1
+        bad = bad | ~np.isin(days // 100 % 100, range(1, 13)) | ~np.isin(days % 100, range(1, 32))
+        days = months.astype("M8[M]").astype("M8[D]").astype(np.int64) + days % 100 - 1
+        return Values(days * 86_400, bad | (days < 0), "expected a day as 20010115", unit="days")
+    days = days - 25_569
+    return Values(days * 86_400, bad | (days < 0), "expected a day as Excel counts", unit="days")
 
 
 def _iso(cells: Cells, chunk: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -282,7 +298,7 @@ def _iso(cells: Cells, chunk: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]
 
 def _iso_seconds(text: str) -> int:
     """Seconds since 1970 of a date and time in ISO 8601, in UTC where it has no zone."""
-    text = text.strip().replace("Z", "+00:00")
+    text = text.strip().replace(" UTC", "Z").replace("Z", "+00:00")
     if day := _DAY.match(text):
         text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]
     time = datetime.fromisoformat(text)

@@ -21,7 +21,7 @@ ROWS = st.lists(
         st.integers(0, MAX_CODE),
         st.integers(0, MAX_CODE),
         st.integers(1, 10).map(lambda half: half / 2),
-        st.integers(0, 10**10),
+        st.integers(10**8, 10**10),
     ),
     min_size=2,
     max_size=20,

@@ -75,6 +75,9 @@ ROWS = [
      f"may be the rating: 'fun'; name the one, or none: {ASK}"),
     ("user,item,fun,joy", (user, item, five, five), f"the rating: 'fun', 'joy'; name the one, or "
      f"none: {ASK}"),
+    ("user,item,mood", (user, item, values("positive", "neutral", "negative")), "rating: 'mood'"),
+    ("user,item,rating", (user, item, values(0)), "so nothing is liked; name another column"),
+    ("", (user, item, values("play"), five), "rating: 'column 4'; give its number, or none"),
     ("user,item,like_it", (user, item, values("yes", "no")), "may be the rating: 'like_it'"),
     ("user,item,bought", (user, item, values(1)), {"rating": NONE}),
     ("user,item,hours_played,episodes", (user, item, five, five), {"rating": NONE}),
@@ -129,6 +132,28 @@ def test_what_stands_for_not_rated_is_said_and_left_out(run, tmp_path, rating, l
     assert len(json.loads(done.stdout)["histogram"]) == left
     every = len({rating(0, 0, n) for n in range(99)})
     assert ("taken for not rated: they are left out" in done.stderr) is (left < every)
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (values(20010115), "2001-01-15"),
+        (values(36906), "2001-01-15"),
+        (values("2019-11-01 00:00:00 UTC"), "2019-11-01"),
+        (day("2017/8/{}"), "2017-08-01"),
+    ],
+)
+def test_days_are_days(run, tmp_path, cells, first):
+    path = put(tmp_path, {"r.csv": table("user,item,rating,date", user, item, five, cells)})
+    assert json.loads(run("inspect", "--json", path / "r.csv").stdout)["first"] == first
+
+
+def test_seconds_among_milliseconds_are_bad_lines(run, tmp_path):
+    times = values(T * 1000, T * 1000 + 1, T)
+    path = put(tmp_path, {"r.csv": table("user,item,rating,time", user, item, five, times)})
+    found = json.loads(run("inspect", "--json", path / "r.csv").stdout)
+    assert found["bad_lines"] == len(PAIRS) // 3
+    assert "expected a time in ms since 1970" in found["first_bad_lines"][0]
 
 
 def test_one_rating_far_off_is_a_bad_line(run, tmp_path):
