@@ -111,7 +111,7 @@ def compare(folder: Path, ratings: int, rounds: int) -> None:
     runs = {name: partial(child, __file__, name, str(folder)) for name in there}
     found = by_turns(runs, rounds, warm=True)
     seconds = seconds_of(found)
-    plain = {name: seconds[f"{name.split()[0]} pyarrow"] for name in there}
+    plain = {name: seconds[f"{name.split()[0].rstrip(',')} pyarrow"] for name in there}
     factors = {name: ratio(times, plain[name]) for name, times in seconds.items()}
     readers_table(found, ratings, "x pyarrow's time", factors)
 
