@@ -40,7 +40,7 @@ def make(folder: Path) -> Path:
     lines = [f"{movie}\t{title}\t{'|'.join(genres)}\n" for movie, title, genres in movies]
     text = "".join(["movieId\ttitle\tgenres\n", *lines])
     (folder / "my-ratings" / "movies.tsv").write_text(text, "utf-8")
-    shop.write(folder / "my-plays" / "plays.csv", "user,track,played", list(plays(ratings)))
+    shop.write(folder / "my-plays" / "plays.csv", "user,track,played_at", list(plays(ratings)))
     return folder
 
 

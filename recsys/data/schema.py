@@ -128,7 +128,7 @@ class Attribute:
 
     @property
     def size(self) -> int:
-        """How many rows its table has, without the unknown one."""
+        """Vocabulary size (row 0, unknown, not counted)."""
         return len(self.edges) + 1 if self.kind == "number" else len(self.values)
 
     def rows(self, column: Column) -> NDArray[np.int32]:
