@@ -45,7 +45,7 @@ FEW = 10  # ratings from which on there is a history
 QUESTIONS: dict[str, Weights] = {  # what a score is made of, until held-out ratings say more
     "relevance": {
         **{"retrieval": 1 / 3.7, "rating": 0.7 / 3.7, "ease": 2 / 3.7},
-        **{"taste": 0.0, "popular": 0.0, "recent": 0.0, "taste.named": 0.2},
+        **{"taste": 0.0, "popular": 0.0, "recent": 0.0, "taste.named": 0.15},
     },
     "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9, "taste.each": 0.1},
     "tutorial": {"rating": MAX_RATING},

@@ -256,8 +256,9 @@ def _since_1970(cells: Cells, values: NDArray, bad: NDArray[np.bool_]) -> Values
     unit, parts = next(((u, n) for least, u, n in UNITS if usual >= least), ("s", 1))
     with np.errstate(invalid="ignore"):  # seconds among parts of such, or the other way round
         bad |= (values >= 1e8) & (values < 4.3e9) if parts > 1 else values >= UNITS[-1][0]
-    if 18_000_101 <= usual <= 21_001_231 or 25_569 <= usual <= 75_000:
-        return _days(values, bad, usual)
+    for low, high in ((18_000_101, 21_001_231), (25_569, 75_000)):
+        if len(some) and ((some >= low) & (some <= high)).mean() > 0.9:
+            return _days(values, bad, usual)
     if bad.any():
         values = np.where(bad, 0, values)
     seconds = values.astype(np.int64, copy=False)
