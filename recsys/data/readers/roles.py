@@ -203,7 +203,8 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     elif not table.strict:
         free = [n for n in table.names if n not in found.values() and not no_rating(n)]
         if "time" not in found and given.time != NONE:
-            found |= _only(table.path, "time", [n for n in free if _like_times(first[n])])
+            when = [n for n in table.names if n in free or plain_name(n).endswith("played")]
+            found |= _only(table.path, "time", [n for n in when if _like_times(first[n])])
         lacking = [role for role in ("user", "item") if role not in found]
         if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
             like = [n for n in table.names if n not in found.values() and _like_ids(first[n])

@@ -230,3 +230,9 @@ def test_lines_as_python_writes_them(run, tmp_path):
     put(tmp_path, {"r.json": lines.encode()})
     found = json.loads(run("inspect", "--json", tmp_path).stdout)
     assert found["columns"]["user"] == "username (8, text)"
+
+
+def test_dates_of_playing_are_times_not_plays(run, tmp_path):
+    days = values(*(f"2020-01-{each}" for each in range(10, 30)))
+    path = put(tmp_path, {"r.csv": table("user,item,played", user, item, days)}) / "r.csv"
+    assert json.loads(run("inspect", "--json", path).stdout)["columns"]["time"].startswith("played")
