@@ -88,9 +88,14 @@ class TrainStep:
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
-        retrieval, rating = self._losses(batch, rng)
-        loss = self.options.retrieval_weight * retrieval
-        (loss + rating if self.rated else loss).backward()
+        try:
+            retrieval, rating = self._losses(batch, rng)
+            loss = self.options.retrieval_weight * retrieval
+            (loss + rating if self.rated else loss).backward()
+        except OSError as error:  # so Paddle passes on what is raised in a PyLayer of ours
+            if "KeyboardInterrupt" in str(error):
+                raise KeyboardInterrupt from error
+            raise
         rate = 0.5 * (1 + math.cos(math.pi * self.number / self.steps))
         self.optimizer.set_lr(self.options.learning_rate * rate)
         with paddle.utils.unique_name.guard():  # the moments are named in the first step

@@ -142,8 +142,6 @@ DAMAGED = {
         "ratings.dat",
         DAT["ratings.dat"].replace(b"::7::2::", b"::7::0::"),
     ),
-    "rated twice": ("ratings.dat", b"1::1::5::1\n1::1::4::2\n"),
-    "unknown job": ("users.dat", DAT["users.dat"].replace(b"::16::", b"::21::")),
     "no movies": ("movies.dat", b""),
     "no file": ("ratings.dat", None),
     "a folder": ("ratings.dat", "folder"),

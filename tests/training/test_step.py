@@ -241,3 +241,15 @@ def test_a_batch_without_a_rating_to_predict_trains_the_retrieval_head_alone():
     assert rating == 0
     assert np.isfinite(retrieval)
     assert all(np.isfinite(each).all() for each in step.weights().values())
+
+
+def test_an_interruption_within_paddle_is_one(monkeypatch):
+    step, sampler = small()
+    rng = np.random.default_rng(0)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RetrievalLoss, "backward", staticmethod(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        step(next(sampler.epoch(rng)), rng)
