@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from paddle.nn import functional as F
 
-from recsys.data.movielens import MAX_RATING
+from recsys.data.scale import MAX_RATING
 from recsys.model import paddle, unit_heads
 from recsys.training.batches import BatchSampler
 from recsys.training.step import TrainStep

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from recsys.data.movielens import MAX_RATING
+from recsys.data.scale import MAX_RATING
 from recsys.parts.heads import CHANNELS, channel_values
 from recsys.training.batches import Batch
 from recsys.training.step import TrainStep

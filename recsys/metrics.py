@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import positions
-from recsys.data.movielens import LIKED
+from recsys.data.scale import LIKED
 from recsys.data.schema import PADDING
 from recsys.errors import DataError, ModelError
 

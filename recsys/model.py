@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Vocabulary
-from recsys.data.movielens import LIKED, NEUTRAL_RATING
+from recsys.data.scale import LIKED, NEUTRAL_RATING
 from recsys.data.schema import MOVIELENS, PADDING, Attributes
 from recsys.parts.heads import CHANNELS
 

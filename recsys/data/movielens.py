@@ -1,4 +1,4 @@
-"""The MovieLens datasets: where they are published, and what their codes and ratings mean."""
+"""The MovieLens datasets: where they are published, and what their codes mean."""
 
 from typing import NamedTuple
 
@@ -37,9 +37,6 @@ OCCUPATIONS = {
     "technician": "technician/engineer",
     "writer": "writer",
 }
-MIN_RATING, MAX_RATING = 0.5, 5.0
-LIKED = 4.0  # from this rating on a movie counts as liked
-NEUTRAL_RATING = 3.5  # neither liked nor disliked
 _GENRES = (
     "Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror "
     "Musical Mystery Romance Sci-Fi Thriller War Western"

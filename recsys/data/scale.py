@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
-
+MIN_RATING, MAX_RATING = 0.5, 5.0
+LIKED = 4.0  # from this rating on a movie counts as liked
+NEUTRAL_RATING = 3.5  # neither liked nor disliked
 LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the scale
 SLIPS, FAR_SHARE, FEW = 2, 0.01, 20  # ratings, or of FEW and more a share, may be far off the rest
 _BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.movielens import LIKED
+from recsys.data.scale import LIKED
 
 MOST_BARS, BINS = 20, 10  # different ratings that are shown one by one; spans of more
 TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how long the tail is

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Ratings
 from recsys.data.interactions import first_times, later
-from recsys.data.movielens import LIKED
+from recsys.data.scale import LIKED
 from recsys.errors import DataError
 from recsys.evaluation import PROTOCOLS
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.movielens import MAX_RATING
+from recsys.data.scale import MAX_RATING
 from recsys.parts.content import Prior, fit_prior, kernel_arrays, kernel_of, movie_blocks, take
 from recsys.parts.ease import Ease
 from recsys.parts.factors import Factors

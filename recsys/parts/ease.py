@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Recency, first_times
-from recsys.data.movielens import MAX_RATING
+from recsys.data.scale import MAX_RATING
 from recsys.data.schema import parts
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Judge, Part, Training, means, side_effects, unit

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.movielens import LIKED, NEUTRAL_RATING
+from recsys.data.scale import LIKED, NEUTRAL_RATING
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, side_effects, unit
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions, Recency, first_times, later
-from recsys.data.movielens import LIKED
+from recsys.data.scale import LIKED
 from recsys.training.options import Options
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time

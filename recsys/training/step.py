@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.movielens import MAX_RATING
+from recsys.data.scale import MAX_RATING
 from recsys.data.schema import parts
 from recsys.model import Config, MovieTower, UserTower, Windows, folded, paddle, unit_heads
 from recsys.parts.heads import CHANNELS, Heads, channel_values

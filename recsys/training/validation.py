@@ -10,7 +10,7 @@ from recsys import parts
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
 from recsys.data.interactions import Interactions, Recency, later
-from recsys.data.movielens import LIKED, MAX_RATING, MIN_RATING
+from recsys.data.scale import LIKED, MAX_RATING, MIN_RATING
 from recsys.metrics import rating_metrics
 from recsys.parts import EVIDENCE, HISTORY, LIKES, Weights
 from recsys.parts.part import Array, Arrays, Asked, Training

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.data.movielens import LIKED
-from recsys.data.scale import FIVE_STARS, Scale, scale_of, strengths
+from recsys.data.scale import FIVE_STARS, LIKED, Scale, scale_of, strengths
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from recsys.data.dataset import Users, Vocabulary
 from recsys.data.interactions import Interactions, attribute_rows
-from recsys.data.movielens import LIKED
+from recsys.data.scale import LIKED
 from recsys.data.schema import MOVIELENS
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options

@@ -8,7 +8,7 @@ import pytest
 from recsys import parts
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.interactions import Interactions
-from recsys.data.movielens import MAX_RATING
+from recsys.data.scale import MAX_RATING
 from recsys.data.schema import MOVIELENS
 from recsys.model import paddle
 from recsys.parts.part import Asked, Training

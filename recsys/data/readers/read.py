@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import Coded, as_text, coded, is_text, raw_ids, unique
-from recsys.data.movielens import MAX_RATING, MIN_RATING
 from recsys.data.readers.describe import Understood, movies_of, users_of
 from recsys.data.readers.formats import Rejects, Table, open_table
 from recsys.data.readers.roles import (
@@ -30,6 +29,8 @@ from recsys.data.readers.values import times as time_values
 from recsys.data.scale import (
     EVENTS,
     FIVE_STARS,
+    MAX_RATING,
+    MIN_RATING,
     Scale,
     counted,
     far_off,

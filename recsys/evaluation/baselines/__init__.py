@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.ids import positions
 from recsys.data.interactions import Recency, first_times
-from recsys.data.movielens import LIKED
+from recsys.data.scale import LIKED
 from recsys.data.schema import padded
 from recsys.evaluation import MOVIES_HELD_OUT
 from recsys.evaluation.splits import Stage
