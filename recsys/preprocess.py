@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import as_text, is_text
-from recsys.data.readers.describe import Side, movies_of
+from recsys.data.readers.describe import Side, field_name, movies_of
 from recsys.data.readers.formats import BadCell, Rejects, open_table
-from recsys.data.readers.kinds import field_name
 from recsys.data.readers.read import noted, read_all, unusable
 from recsys.data.readers.roles import NONE, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
@@ -202,7 +201,7 @@ def read_movies_data(
         lists.append(rows)
     if rejects:
         raise rejects.error("correct the line, or encode the movies again", "preprocess")
-    ids = side.ids()
+    ids = side.ids
     text = vocabulary is not None and is_text(vocabulary.movie_ids)
     return as_text(ids) if text else ids, padded(lists[0]), padded(lists[1])
 

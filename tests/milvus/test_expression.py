@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from milvus_cluster import address
 from movie_store import MODEL, unit
 
-from recsys.data.readers.kinds import described
+from recsys.data.readers.describe import described
 from recsys.data.schema import Column
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress

@@ -1,24 +1,43 @@
 """Files of movies and of users: ids, titles, genres, profiles, and columns that describe them."""
 
+import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Users, name_and_year
+from recsys.data.dataset import Movies, Users, name_and_year, title_words
 from recsys.data.ids import id_array, raw_ids
 from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
-from recsys.data.readers.formats import Rejects, Table
-from recsys.data.readers.kinds import described
-from recsys.data.readers.roles import MISSING, Columns, describing_columns
+from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
 from recsys.data.readers.text import control_character
 from recsys.data.readers.values import Cells, Rows, ids, texts
-from recsys.data.schema import MOVIELENS, Column
+from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Column, in_digits
 from recsys.errors import DataError, quoted
 
+if TYPE_CHECKING:
+    from recsys.data.readers.formats import Rejects, Table
+
 MANY_GENRES, SOME_GENRES = 100, 20  # of any catalogue, and of one of half as many movies
+SHARE = 0.95  # of the fields that must be what a column is taken for
+SEPARATORS, LISTS = "|;,", "(lists)"
+RESERVED = {  # names of other inputs and outputs, words of Milvus' expressions, fields of its own
+    *("user", "movie", "movie_id", "history", "ratings", "recency", "title", "year", "genres"),
+    *("is_new", "vector", "new", "score", "rating", "rank", "user_id"),
+    *("and", "or", "not", "in", "like", "is", "null", "true", "false", "exists"),
+    *("array_contains", "array_contains_all", "array_contains_any", "array_length"),
+    *("json_contains", "json_contains_all", "json_contains_any", "random_sample"),
+    *("text_match", "phrase_match", "minimum_should_match", "interval", "iso"),
+    *("rowid", "timestamp"),
+}
+_ADDRESS = re.compile(r"https?://|www\.|.*\.(jpe?g|png|gif|webp)$", re.IGNORECASE)
+_DATE = re.compile(r"\d{1,4}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
+_ISO = re.compile(r"(\d{4})[-/](0[1-9]|1[0-2])[-/](0[1-9]|[12]\d|3[01])(?!\d)")
+_ID = re.compile(r"(id|code|zip|isbn|ean|sku|phone|hash)\d*$", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)[1-9]\d{3}(?!\d)")
 _AGE = re.compile(r"[0-9]{1,3}(\.0+)?")
 _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
@@ -33,9 +52,9 @@ class Understood(NamedTuple):
 
 
 def movies_of(
-    table: Table,
+    table: "Table",
     given: Columns,
-    rejects: Rejects,
+    rejects: "Rejects",
     log: Callable[[str], None],
     elsewhere: str | None = None,
 ) -> tuple[Movies, Understood]:
@@ -48,20 +67,19 @@ def movies_of(
     roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
     side = Side(table, roles, "item", "movie", rejects)
     separator, genres = side.genres()
-    movies = Movies(side.ids(), side.titles(), genres)
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
         log(f"{table.path}: {many:,} different genres, are they separated as expected ('|')?")
-    own = described(side.others(), dict(given.kinds))
+    others = described(side.others(), dict(given.kinds))
     words: dict[str, str] = {role: roles[role] for role in ("title", "year") if role in roles}
     words.setdefault("title", "none, Item ID instead")
-    words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else "none"
-    movies.columns.update(own.columns)
-    return movies, Understood({} if table.strict else words, own.unused, own.words)
+    words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else NONE
+    understood = Understood({} if table.strict else words, others.unused, others.words)
+    return Movies(side.ids, side.titles(), genres, others.columns), understood
 
 
 def users_of(
-    table: Table, given: Columns, rejects: Rejects, elsewhere: str | None = None
+    table: "Table", given: Columns, rejects: "Rejects", elsewhere: str | None = None
 ) -> tuple[Users, Understood]:
     """The users of a file: gender, age and job as MovieLens has them, and what is beside.
 
@@ -71,88 +89,69 @@ def users_of(
     profile = [each.name for each in MOVIELENS]
     roles = describing_columns(table, "user", profile, given, elsewhere)
     side = Side(table, roles, "user", "user", rejects)
-    known: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     unknown: dict[str, str] = {}
     for role in [role for role in profile if role in roles]:
         cells = side.column(roles[role])
-        column, odd = _profile(role, cells)
+        column = _profile(role, cells)
+        odd = [cell for n, cell in enumerate(cells) if cell and column.value(n) is None]
         if 2 * len(odd) > sum(map(bool, cells)) and not table.strict:
             del roles[role]  # a column of the file's own
             continue
-        known[role] = column
+        columns[role] = column
         if odd:
             why = f"not understood, so unknown, such as {quoted(odd[0])}"
             unknown[f"{len(odd):,} cells of {role}"] = why
-    if {"age", "job"} <= {*known}:
-        pairs = zip(side.column(roles["job"]), known["age"].values, strict=True)
-        for i, (cell, age) in enumerate(pairs):
-            if cell == "student" and age < AGES[1]:
-                known["job"].values[i] = JOBS[10]
-    words = {} if table.strict else {role: roles[role] for role in known}
-    own = described(side.others(), dict(given.kinds), several=False)
-    users = Users.of(side.ids(), known | own.columns, MOVIELENS)
-    return users, Understood(words, unknown | own.unused, own.words)
+    if {"age", "job"} <= {*columns}:
+        for i, cell in enumerate(side.column(roles["job"])):
+            if cell == "student" and columns["age"].values[i] < AGES[1]:
+                columns["job"].values[i] = JOBS[10]
+    words = {} if table.strict else {role: roles[role] for role in columns}
+    others = described(side.others(), dict(given.kinds), text=False)
+    users = Users.of(side.ids, columns | others.columns, MOVIELENS)
+    return users, Understood(words, unknown | others.unused, others.words)
 
 
-def _profile(role: str, cells: Sequence[str]) -> tuple[Column, list[str]]:
-    """Genders, ages in years or jobs (words, or MovieLens' codes), and cells that are none."""
+def _profile(role: str, cells: Sequence[str]) -> Column:
+    """Genders, ages in years or jobs (words, or MovieLens' codes), unknown where a cell is none."""
+    if role == AGE.name:
+        years = [float(cell) if _AGE.fullmatch(cell) else np.nan for cell in cells]
+        ages = np.array(years, float)
+        return Column("number", np.where((ages >= AGES[0]) & (ages <= MAX_AGE), ages, np.nan))
     attribute = next(each for each in MOVIELENS if each.name == role)
-    if role == "age":
-        fits: Any = [_AGE.fullmatch(cell) and AGES[0] <= float(cell) <= MAX_AGE for cell in cells]
-        ages = [float(cell) if fit else np.nan for cell, fit in zip(cells, fits, strict=True)]
-        column = Column("number", np.array(ages, float))
-    else:
-        jobs = dict(zip(map(str, range(len(JOBS))), JOBS, strict=True)) if role == "job" else {}
-        rows = attribute.rows(Column("category", [jobs.get(cell, cell) for cell in cells]))[:, 0]
-        fits = rows > 0
-        column = Column("category", [attribute.value(row) for row in rows.tolist()])
-    return column, [cell for cell, fit in zip(cells, fits, strict=True) if cell and not fit]
+    jobs = {str(code): job for code, job in enumerate(JOBS)} if role == "job" else {}
+    rows = attribute.rows(Column("category", [jobs.get(cell, cell) for cell in cells]))
+    return Column("category", [attribute.value(row) for row in rows[:, 0].tolist()])
 
 
 class Side:
-    """The rows of a file of movies or users: texts by column, and which rows are left."""
+    """The rows of a file of movies or users that are left: their ids, and cells by column."""
 
     def __init__(
-        self, table: Table, roles: Mapping[str, str], key: str, what: str, rejects: Rejects
+        self, table: "Table", roles: Mapping[str, str], key: str, what: str, rejects: "Rejects"
     ) -> None:
-        self.table, self.roles, self.what = table, roles, what
+        self.table, self.roles = table, roles
         columns, at = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
         self.rows = Rows(table, at, rejects)
         keys = Cells(table.path, roles[key], columns.pop(roles[key]))
-        self.keys = ids(keys, what)
-        self.rows.check(keys, self.keys)
-        self.cells: dict[str, list[Any]] = {}
-        for name, chunks in columns.items():
-            self.cells[name], wrong = texts(Cells(table.path, name, chunks))
-            if name in roles.values():
-                for i, cell in enumerate(self.cells[name]):
-                    if isinstance(cell, str) and (odd := control_character(cell)):
-                        wrong.setdefault(i, odd)
-                self.rows.refuse_each(wrong)
-        self._once()
-        self.places: NDArray[np.intp] = np.flatnonzero(self.rows.mask)
-
-    def _once(self) -> None:
-        """Refuse rows of an id that an earlier one has."""
-        bad = self.rows.mask.copy()
-        left = np.flatnonzero(bad)
-        bad[left[np.unique(self.keys.values[left], return_index=True)[1]]] = False
-
-        def words(i: int) -> str:
-            key = raw_ids(self.keys.values[i : i + 1], self.keys.names)[0]
-            return f"{self.what} {key} again, expected once"
-
-        self.rows.refuse(bad, words)
-
-    def ids(self) -> NDArray:
-        """The ids of the rows that are left."""
-        return id_array(raw_ids(self.keys.values[self.places], self.keys.names))
+        values = ids(keys, what)
+        self.rows.check(keys, values)
+        self.cells = {name: texts(Cells(table.path, name, each)) for name, each in columns.items()}
+        for name in roles.values():
+            cells = enumerate(self.cells.get(name, ()))
+            odd = {i: control_character(cell) for i, cell in cells if isinstance(cell, str)}
+            self.rows.refuse_each({i: words for i, words in odd.items() if words})
+        left = np.flatnonzero(self.rows.mask)
+        again = np.ones(len(self.rows.rows), np.bool_)
+        again[left[np.unique(values.values[left], return_index=True)[1]]] = False
+        self.rows.refuse(again, lambda i: f"{what} {keys.at(i)} again, expected once")
+        self.left: NDArray[np.intp] = np.flatnonzero(self.rows.mask)
+        self.ids = id_array(raw_ids(values.values[self.left], values.names))
 
     def fields(self, name: str) -> list[Any]:
         """The cells of a column: text, None for an unknown one, or a list."""
-        cells = self.cells[name]
-        return [None if isinstance(cell := cells[i], str) and cell.strip() in MISSING else cell
-                for i in self.places.tolist()]  # fmt: skip
+        cells = [self.cells[name][i] for i in self.left.tolist()]
+        return [None if isinstance(c, str) and c.strip() in MISSING else c for c in cells]
 
     def column(self, name: str) -> list[str]:
         """The same as text, "" for an unknown one."""
@@ -162,54 +161,195 @@ class Side:
         """The columns that have no role, unless a family of files says what each is."""
         if self.table.strict and not (self.table.dialect and self.table.dialect.header):
             return {}
-        found = {}
-        for name in [name for name in self.cells if name not in self.roles.values()]:
-            found[name] = self.fields(name)
-            if self.table.strict and name.endswith("_seq"):  # RecBole's, lists where they are short
-                words = [(cell or "").split() for cell in found[name]]
-                found[name] = words if sum(map(len, words)) <= 8 * len(words) else found[name]
-        return found
+        cells = {name: self.fields(name) for name in self.cells if name not in self.roles.values()}
+        for name in [name for name in cells if self.table.strict and name.endswith("_seq")]:
+            lists = [(cell or "").split() for cell in cells[name]]  # taken where they are short
+            cells[name] = lists if sum(map(len, lists)) <= 8 * len(lists) else cells[name]
+        return cells
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
-        places = self.places.tolist()
-        titles = [f"Item {key}" for key in self.ids().tolist()]
+        titles, years = [""] * len(self.left), [""] * len(self.left)
         if "title" in self.roles:
-            cells = [str(self.cells[self.roles["title"]][i] or "") for i in places]
-            cells = cells if self.table.strict else [" ".join(cell.split()) for cell in cells]
-            titles = [cell.strip() or item for cell, item in zip(cells, titles, strict=True)]
+            cells = self.cells[self.roles["title"]]  # "NA" is a title too
+            titles = [" ".join(str(cells[i] or "").split()) for i in self.left.tolist()]
         if "year" in self.roles:
-            years = map(_YEAR.search, self.column(self.roles["year"]))
-            titles = [f"{title} ({year[0]})" if year and not name_and_year(title)[1] else title
-                      for title, year in zip(titles, years, strict=True)]  # fmt: skip
-        if "video" in self.table.names and self.table.strict:
-            titles = [_MADE_FOR_VIDEO.sub("", title) for title in titles]
-        return titles
+            years = self.column(self.roles["year"])
+        found = []
+        for key, title, cell in zip(self.ids.tolist(), titles, years, strict=True):
+            title = _MADE_FOR_VIDEO.sub("", title) or f"Item {key}"
+            year = _YEAR.search(cell)
+            found.append(f"{title} ({year[0]})" if year and not name_and_year(title)[1] else title)
+        return found
 
     def genres(self) -> tuple[str, list[tuple[str, ...]]]:
-        """What separates genres, in words, and those of each row."""
+        """What separates genres, in words, and those of each row.
+
+        Raises:
+            DataError: they are written as objects.
+        """
         if "genres" not in self.roles:  # each in a column of 0 and 1, as ML-100K has them
             flags = [n for n in GENRES_100K if n in self.cells and self.table.strict]
-            return "", [tuple(n for n in flags if self.cells[n][i] == "1") for i in self.places]
+            return "", [tuple(n for n in flags if self.cells[n][i] == "1") for i in self.left]
         cells = self.fields(self.roles["genres"])
         if any(isinstance(each, list) for each in cells):
-            return "(lists)", [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
-        filled = [str(each) for each in cells if each]
-        if not self.table.strict and any(each.lstrip().startswith(("[", "{")) for each in filled):
+            return LISTS, [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
+        none = ("(no genres listed)", "unknown")
+        texts = ["" if cell is None or cell.strip() in none else str(cell) for cell in cells]
+        separator = self.table.dialect.genres if self.table.dialect else ""
+        separator, genres = _lists(texts, "" if any("|" in each for each in texts) else separator)
+        odd = [each for each in texts if each.lstrip().startswith(("[", "{"))]
+        if odd and separator != LISTS and not self.table.strict:
             raise DataError(
-                f"{self.table.path}: genres such as {quoted(filled[0])} are not supported yet",
+                f"{self.table.path}: genres such as {quoted(odd[0])} are not supported yet",
                 "separate them by '|'",
                 "genres_column",
             )
-        separator = self.table.dialect.genres if self.table.dialect else ""
-        if not separator or any("|" in each for each in filled):
-            separator = next((s for s in "|;," if any(s in each for each in filled)), "")
-        genres = [_genre_names(str(cell or ""), separator or "|") for cell in cells]
-        return repr(separator) if separator else "", genres
+        return separator, genres
 
 
-def _genre_names(text: str, separator: str) -> tuple[str, ...]:
-    """A movie's genres without repetition; none for an empty list or "(no genres listed)"."""
-    if text.strip() in ("(no genres listed)", "unknown"):
-        return ()
-    return tuple(dict.fromkeys(filter(None, map(str.strip, text.split(separator)))))
+class Described(NamedTuple):
+    """Columns by the names they are asked by, how each was understood, and why others are not."""
+
+    columns: dict[str, Column]
+    words: dict[str, str]  # by the file's own name
+    unused: dict[str, str]  # likewise
+
+
+def described(
+    cells: Mapping[str, Sequence[Any]], kinds: Mapping[str, str], text: bool = True
+) -> Described:
+    """What columns say, each field being text, None, or a list of texts.
+
+    Args:
+        cells: by the names of the file.
+        kinds: of columns that are not to be inferred, by the file's name or the one they are
+            asked by; "none" for not to be used.
+        text: whether there may be free text: of users there may not.
+    """
+    found = Described({}, {}, {})
+    for name, each in cells.items():
+        column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
+        if isinstance(column, Column) and column.kind == "text" and not text:
+            column = "free text of users is not used"
+        if isinstance(column, str):
+            found.unused[name] = column
+            continue
+        plain = field_name(name, found.columns)
+        found.columns[plain] = column
+        found.words[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
+    return found
+
+
+def field_name(name: str, taken: Iterable[str] = ()) -> str:
+    """A column's name as it is asked by: letters, digits and "_", and none that means something.
+
+    >>> field_name("Price (EUR):float")
+    'Price_EUR'
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name.split(":")[0]).strip("_")[:60] or "column"
+    plain = f"_{plain}" if plain[0].isdigit() else plain
+    while plain.lower() in RESERVED or plain in taken:
+        plain += "_"
+    return plain
+
+
+def _column(name: str, cells: Sequence[Any], kind: str | None) -> Column | str:
+    """A column, or the reason why it is of no use."""
+    if kind == NONE:
+        return "left out as asked"
+    if any(isinstance(each, list | tuple) for each in cells):
+        lists = [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
+        return Column("categories", lists)
+    texts = [" ".join(str(each).split()) if each is not None else "" for each in cells]
+    filled = [each for each in texts if each]
+    kind = (kind or _kind(name, filled)) if filled else "empty"
+    if kind == "number":
+        return Column("number", np.array([_number(each) for each in texts], float))
+    if kind == "categories":
+        return Column("categories", _lists(texts)[1])
+    return Column(kind, texts) if kind in ("category", "text") else kind  # type: ignore[arg-type]
+
+
+def _kind(name: str, filled: Sequence[str]) -> str:
+    """Of what kind a column is by its fields, or why it is of no use."""
+    different, words = len({*filled}), sum(len(each.split()) for each in filled) / len(filled)
+    if different == 1:
+        return f"always {filled[0][:40]!r}"
+    if _most(map(_ADDRESS.match, filled)):
+        return "addresses of pages or pictures"
+    if _most(_number(each) is not None for each in filled) and not _ID.search(name.split(":")[0]):
+        return "number"
+    if _most(map(_DATE.match, filled)):
+        return "dates, which are read only as year-month-day"
+    if _most(_literal(each) is not None for each in filled) or _separator(filled):
+        return "categories"
+    if different <= min(MOST_VALUES, max(1, len(filled) // 2)):
+        return "category" if words < 12 else "text"
+    return "text" if words >= 4 else f"{different:,} different values in {len(filled):,} fields"
+
+
+def _lists(texts: Sequence[str], separator: str = "") -> tuple[str, list[tuple[str, ...]]]:
+    """What separates several values in a text, in words, and the values of each."""
+    filled = [each for each in texts if each]
+    if filled and _most(_literal(each) is not None for each in filled):
+        return LISTS, [_literal(each) or () for each in texts]
+    used = [each for each in SEPARATORS if any(each in text for text in filled)]
+    separator = separator or _separator(filled) or "".join(used[:1])
+    parts = (text.split(separator or SEPARATORS[0]) for text in texts)
+    lists = [tuple(dict.fromkeys(filter(None, map(str.strip, each)))) for each in parts]
+    return repr(separator) if separator else "", lists
+
+
+def _separator(filled: Sequence[str]) -> str:
+    """What separates values within fields, "" if nothing does: they must come again and again."""
+    for separator in SEPARATORS:
+        several = sum(separator in each for each in filled)
+        if several < max(2, 0.1 * len(filled)):
+            continue
+        values = Counter(value.strip() for each in filled for value in {*each.split(separator)})
+        long = sum(len(value.split()) for value in values) > 4 * len(values)
+        if 2 * len(values) <= values.total() and len(values) <= MOST_VALUES and not long:
+            return separator
+    return ""
+
+
+def _literal(text: str) -> tuple[str, ...] | None:
+    """A list of texts written as JSON or Python writes it."""
+    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        found = ast.literal_eval(text) if text.startswith("[") else None
+        if isinstance(found, list) and all(isinstance(v, str | int | float) for v in found):
+            return tuple(dict.fromkeys(str(value).strip() for value in found))
+    return None
+
+
+def _number(text: str) -> float | None:
+    """A finite number; a currency's or percent sign beside it is passed over.
+
+    A date is a number that is read as it is: 1995-08-31 is 19950831, whatever time is behind it.
+    """
+    if date := _ISO.match(text):
+        return float("".join(date.groups()))
+    plain = text.strip("$€£% ")
+    comma = "." if re.fullmatch(r"-?\d+,\d{1,2}", plain) else ""  # 9,99 is as good as 9.99
+    with suppress(ValueError):
+        value = float(plain.replace(",", comma) if "_" not in text else "")
+        return value if abs(value) < 1e300 else None
+    return None
+
+
+def _most(tests: Iterable[Any]) -> bool:
+    found = [bool(each) for each in tests]
+    return sum(found) >= SHARE * len(found)
+
+
+def _in_words(column: Column) -> str:
+    """A column's kind and how many values it has."""
+    if column.kind == "number":
+        known = column.values[np.isfinite(column.values)]
+        span = f" {in_digits(known.min())}-{in_digits(known.max())}" if len(known) else ""
+        return f"number{span}"
+    if column.kind == "text":
+        return f"text ({len({w for each in column.values for w in title_words(each)}):,} words)"
+    several = column.values if column.kind == "categories" else [(v,) for v in column.values]
+    return f"{column.kind} ({len({v for each in several for v in each if v}):,})"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
 from recsys.data.readers.formats import Rejects, Table
 from recsys.data.readers.roles import MISSING, THUMBS
-from recsys.data.readers.text import control_character, decoded, is_utf8
+from recsys.data.readers.text import control_character, decoded
 from recsys.errors import DataError, quoted
 
 MAX_TIME = 2**63 - 1
@@ -309,34 +309,10 @@ def _iso_seconds(text: str) -> int:
     return seconds
 
 
-def texts(cells: Cells) -> tuple[list[Any], dict[int, str]]:
-    """Cells as text, None for an empty one, lists of texts as they are; and what is wrong where.
-
-    Bytes are in whichever encoding most are, UTF-8 or latin-1; cells in the other are wrong.
-    """
-    import pyarrow as pa
-
-    found: list[Any] = []
-    for chunk in cells.chunks:
-        if (
-            pa.types.is_list(chunk.type)
-            or pa.types.is_large_list(chunk.type)
-            or pa.types.is_binary(chunk.type)
-        ):
-            found += chunk.to_pylist()
-        else:
-            found += [None if each is None else str(each) for each in chunk.to_pylist()]
-    odd = [i for i, each in enumerate(found) if isinstance(each, bytes) and not each.isascii()]
-    good = {i: is_utf8(found[i]) for i in odd}
-    latin = 2 * sum(good.values()) < len(good)
-    kinds = ("UTF-8", "latin-1") if latin else ("latin-1", "UTF-8")
-    words = f"wrong encoding: {kinds[0]} in a file that is {kinds[1]} elsewhere"
-    wrong = {i: words for i in odd if good[i] is latin}
-    return [
-        each.decode("latin-1" if latin or i in wrong else "utf-8")
-        if isinstance(each, bytes) else each
-        for i, each in enumerate(found)
-    ], wrong  # fmt: skip
+def texts(cells: Cells) -> list[Any]:
+    """Cells as text, of any encoding; None for an empty one, lists of texts as they are."""
+    found = [decoded(cell) for chunk in cells.chunks for cell in chunk.to_pylist()]
+    return [cell if cell is None or isinstance(cell, list) else str(cell) for cell in found]
 
 
 def _is_numeric(chunk: Any) -> bool:

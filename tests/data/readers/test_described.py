@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.data.readers.kinds import described
+from recsys.data.readers.describe import described
 from recsys.data.schema import Attribute
 
 
@@ -49,6 +49,6 @@ def test_what_only_looks_like_a_date_is_none():
 
 def test_free_text_of_users_is_named():
     texts = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9)]
-    found = described({"about me": texts}, {}, several=False)
+    found = described({"about me": texts}, {}, text=False)
     assert found.unused == {"about me": "free text of users is not used"}
     assert column(*texts).kind == "text"
