@@ -8,17 +8,18 @@ The last axis of every vector holds [retrieval | rating], D numbers each; each h
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Vocabulary
 from recsys.data.scale import LIKED, NEUTRAL_RATING
-from recsys.data.schema import MOVIELENS, PADDING, Attributes
-from recsys.parts.heads import CHANNELS
+from recsys.data.schema import PADDING
+
+if TYPE_CHECKING:
+    from recsys.data.dataset import Vocabulary
+    from recsys.training.options import Options
 
 
 def _has_avx2_unrecognised() -> bool:
@@ -42,28 +43,6 @@ from paddle.static import InputSpec  # noqa: E402
 
 if _threads is None:  # then Paddle has set it to 1, for the processes started from this one too
     os.environ.pop("OMP_NUM_THREADS", None)
-
-
-@dataclass(frozen=True)
-class Config:
-    """The sizes of a model; they travel with it."""
-
-    users: int
-    movies: int
-    words: int
-    genres: int
-    dimension: int = 64  # D: 64 to 256 made no clear difference
-    id_size: int = 256  # of user and movie embeddings, the tutorial's
-    side_size: int = 32  # gender, age, job, genre and word embeddings
-    filters: int = 64  # of the text CNN, each over three words
-    user_attributes: Attributes = MOVIELENS
-    movie_attributes: Attributes = ()
-
-    @classmethod
-    def of(cls, vocabulary: Vocabulary, **sizes: int) -> "Config":
-        v = vocabulary
-        rows = len(v.user_ids), len(v.movie_ids), len(v.words), len(v.genres)
-        return cls(*rows, **sizes, user_attributes=v.users, movie_attributes=v.movies)
 
 
 def parameter(*shape: int, spread: float) -> paddle.Tensor:
@@ -109,14 +88,15 @@ class Embedded(nn.Layer):
 class UserTower(nn.Layer):
     """User id, attributes and what was rated before, each through its layer, added."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, vocabulary: "Vocabulary", options: "Options") -> None:
         super().__init__()
-        d = config.dimension
-        self.attributes = config.user_attributes
-        self.user = Embedded(config.users, config.id_size, d)
-        self.sides = nn.LayerList([Embedded(a.size, config.side_size, d) for a in self.attributes])
-        for name in CHANNELS:
-            self.add_parameter(name, parameter(config.movies + 1, 2 * d, spread=0.01))
+        d, size, movies = options.dimension, options.side_size, len(vocabulary.movie_ids)
+        self.attributes = vocabulary.users
+        self.user = Embedded(len(vocabulary.user_ids), options.id_size, d)
+        self.sides = nn.LayerList([Embedded(a.size, size, d) for a in self.attributes])
+        self.liked, self.seen, self.rated = (
+            parameter(movies + 1, 2 * d, spread=0.01) for _ in range(3)
+        )
         self.bias = parameter(2 * d, spread=0.05)
 
     def profile(self, user: paddle.Tensor, sides: Sequence[paddle.Tensor]) -> paddle.Tensor:
@@ -199,13 +179,13 @@ class TextCNN(nn.Layer):
     What the windows say is summed of a title; of other texts, which may be long, it is the mean.
     """
 
-    def __init__(self, words: int, config: Config, mean: bool = False) -> None:
+    def __init__(self, words: int, options: "Options", mean: bool = False) -> None:
         super().__init__()
-        size, filters = config.side_size, config.filters
+        size, filters = options.side_size, options.filters
         self.word = parameter(words + 1, size, spread=0.05)
         self.window = parameter(3 * size, filters, spread=(3 * size) ** -0.5)
         self.bias = parameter(filters, spread=0.0)
-        self.weight = parameter(filters, 2 * config.dimension, spread=filters**-0.5)
+        self.weight = parameter(filters, 2 * options.dimension, spread=filters**-0.5)
         self.mean = mean
 
     def forward(self, windows: Windows) -> paddle.Tensor:
@@ -222,17 +202,17 @@ class TextCNN(nn.Layer):
 class MovieTower(nn.Layer):
     """Movie id, genres summed, texts through a text CNN, attributes' means: each by its layer."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, vocabulary: "Vocabulary", options: "Options") -> None:
         super().__init__()
-        d, size = config.dimension, config.side_size
-        self.movie = Embedded(config.movies, config.id_size, d)
-        self.genre = Embedded(config.genres, size, d)
-        self.title = TextCNN(config.words, config)
+        d, size = options.dimension, options.side_size
+        self.movie = Embedded(len(vocabulary.movie_ids), options.id_size, d)
+        self.genre = Embedded(len(vocabulary.genres), size, d)
+        self.title = TextCNN(len(vocabulary.words), options)
         self.bias = parameter(2 * d, spread=0.0)
-        self.attributes = config.movie_attributes
+        self.attributes = vocabulary.movies
         self.sides = nn.LayerList(
             [
-                TextCNN(a.size, config, mean=True)
+                TextCNN(a.size, options, mean=True)
                 if a.kind == "text"
                 else Embedded(a.size, size, d)
                 for a in self.attributes
@@ -285,7 +265,7 @@ def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
         tables = {"user": users.user.table(), "bias": users.bias}
         sides = zip(users.attributes, users.sides, strict=True)
         tables |= {f"user_{attribute.name}": layer.table() for attribute, layer in sides}
-        tables |= {name: getattr(users, name) for name in CHANNELS}
+        tables |= {"liked": users.liked, "seen": users.seen, "rated": users.rated}
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 

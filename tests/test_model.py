@@ -3,24 +3,16 @@
 import numpy as np
 import pytest
 
-from recsys.data.dataset import Movies, Users, Vocabulary
+from recsys.data.dataset import Vocabulary
 from recsys.data.interactions import Interactions
 from recsys.data.schema import MOVIELENS, PADDING
-from recsys.model import (
-    Config,
-    MovieTower,
-    TextCNN,
-    UserTower,
-    Windows,
-    folded,
-    paddle,
-)
+from recsys.model import MovieTower, TextCNN, UserTower, Windows, folded, paddle
 from recsys.parts.heads import Heads
 from recsys.parts.part import Asked
+from recsys.training.options import Options
 
-CONFIG = Config(
-    users=6, movies=9, words=11, genres=4, dimension=5, id_size=7, side_size=3, filters=4
-)
+VOCABULARY = Vocabulary(range(6), range(9), [*"abcdefghijk"], [*"abcd"])
+OPTIONS = Options(dimension=5, id_size=7, side_size=3, filters=4)
 TITLES = np.array(
     [
         [3, 1, 4, 1, 5],
@@ -33,14 +25,13 @@ TITLES = np.array(
 )
 GENRES = np.array([[1, 2], [4, PADDING], [PADDING, PADDING], [0, 3], [2, PADDING], [0, PADDING]])
 MOVIES = np.array([1, 9, 0, 4, 0, 2])
-TWO_MOVIES = Movies(np.array([1, 2]), ["Heat (1995)", "M (1931)"], [("Crime",), ("Drama",)])
 
 
 @pytest.fixture
 def tower_pair():
     """Both towers with every parameter, biases too, away from its start."""
     paddle.seed(3)
-    pair = UserTower(CONFIG), MovieTower(CONFIG)
+    pair = UserTower(VOCABULARY, OPTIONS), MovieTower(VOCABULARY, OPTIONS)
     rng = np.random.default_rng(3)
     for tower in pair:
         for each in tower.parameters():
@@ -50,18 +41,6 @@ def tower_pair():
 
 def joined(heads):
     return np.concatenate([head.numpy() for head in heads], 1)
-
-
-def plainly(movies, titles=TITLES):
-    return movies(*map(paddle.to_tensor, (MOVIES, GENRES, titles)))
-
-
-def as_in_training(movies):
-    """The same movies in the form that training uses."""
-    ones = np.zeros((len(MOVIES), CONFIG.genres + 1), np.float32)
-    for movie, column in zip(*np.nonzero(GENRES >= 0), strict=True):
-        ones[movie, GENRES[movie, column]] += 1
-    return movies.catalogue(paddle.to_tensor(MOVIES), paddle.to_tensor(ones), windows())
 
 
 def windows(rows=TITLES):
@@ -83,13 +62,18 @@ def text_vectors(text, rows):
 
 def test_training_has_the_movies_as_the_exported_tower_has_them(tower_pair):
     _, movies = tower_pair
-    np.testing.assert_allclose(joined(as_in_training(movies)), joined(plainly(movies)), atol=1e-6)
+    plainly = movies(*map(paddle.to_tensor, (MOVIES, GENRES, TITLES)))
+    ones = np.zeros((len(MOVIES), 5), np.float32)
+    for movie, column in zip(*np.nonzero(GENRES >= 0), strict=True):
+        ones[movie, GENRES[movie, column]] += 1
+    trained = movies.catalogue(paddle.to_tensor(MOVIES), paddle.to_tensor(ones), windows())
+    np.testing.assert_allclose(joined(trained), joined(plainly), atol=1e-6)
 
 
 @pytest.mark.parametrize("mean", [False, True])
 def test_a_text_is_the_sum_or_the_mean_of_its_windows_of_three_words(mean):
     paddle.seed(3)
-    text = TextCNN(11, CONFIG, mean)
+    text = TextCNN(11, OPTIONS, mean)
     text.bias.set_value(np.arange(4, dtype=np.float32) / 4)
     for rows in (TITLES, TITLES[:1, ::-1].copy(), np.full((2, 3), PADDING)):
         found = text(windows(rows)).numpy()
@@ -120,16 +104,6 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     alike = towers(np.ones_like(recency))
     np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)
     assert np.abs(ours[:, :5] - alike[:, :5]).max() > 1e-3
-
-
-def test_the_tutorials_inputs_and_sizes(tower_pair):
-    users, movies = tower_pair
-    assert {each.name: each.size for each in MOVIELENS} == {"gender": 2, "age": 7, "job": 21}
-    described = Users(np.arange(3), np.ones((3, 3), np.int32), MOVIELENS)
-    sizes = Config.of(Vocabulary.of(described, TWO_MOVIES))
-    assert (sizes.users, sizes.movies, sizes.genres, sizes.id_size) == (3, 2, 2, 256)
-    assert users.user.embedding.shape == [CONFIG.users + 1, CONFIG.id_size]  # row 0 is unknown
-    assert movies.movie.embedding.shape == [CONFIG.movies + 1, CONFIG.id_size]
 
 
 def test_config_names_the_inputs_of_the_exported_towers(folder):

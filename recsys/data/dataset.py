@@ -123,6 +123,11 @@ class Movies:
         """(M,) the year at the end of each title, 0 where there is none."""
         return np.array([name_and_year(title)[1] for title in self.titles], np.int32)
 
+    @property
+    def names(self) -> list[str]:
+        """The titles without their years."""
+        return [name_and_year(title)[0] for title in self.titles]
+
     def sorted(self) -> "Movies":
         """The movies by id: in the order of their rows."""
         return self[np.argsort(self.ids)]

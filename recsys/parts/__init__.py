@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.scale import MAX_RATING
-from recsys.parts.content import Prior, fit_prior, kernel_arrays, kernel_of, movie_blocks, take
+from recsys.parts.content import fit_content, movie_blocks, predict
 from recsys.parts.ease import Ease
 from recsys.parts.factors import Factors
 from recsys.parts.heads import Heads
@@ -204,21 +204,23 @@ def complete(data: Training, arrays: Arrays, options: "Options") -> dict[str, ND
     either, say less. Each rated movie counts alike there, or by the number of its ratings, as the
     part says. `content/` holds the regression, the slices side by side.
     """
-    counts = data.counts[1:]
+    counts, slices = data.counts[1:], _slices(arrays)
     rated = counts > 0
-    known = [take(block, rated) for block in data.blocks]
-    by_ratings, alike = counts[rated], np.ones(rated.sum())
-    learned = [
-        (arrays[place][1:][rated], by_ratings if part.by_ratings else alike)
-        for part, _, place in _slices(arrays)
-    ]
-    prior = fit_prior(data.kernel, known, *learned, ridge=options.content_ridge)
-    content = {"mean": prior.mean, "weights": prior.weights, **kernel_arrays(data.kernel)}
+    learned = [arrays[place][1:][rated] for _, _, place in slices]
+    by_ratings = [part.by_ratings for part, _, _ in slices]
+    content = fit_content(
+        data.kernel,
+        [block.take(rated) for block in data.blocks],
+        np.hstack(learned),
+        counts[rated],
+        np.repeat(by_ratings, [each.shape[1] for each in learned]),
+        options.content_ridge,
+    )
     found = {**arrays, **{f"content/{name}": each for name, each in content.items()}}
     if not rated.all():
-        unrated = [take(block, ~rated) for block in data.blocks]
-        guessed = layout_of(arrays).cut(prior.predict(data.kernel, unrated))
-        for _, name, place in _slices(arrays):
+        unrated = [block.take(~rated) for block in data.blocks]
+        guessed = layout_of(arrays).cut(predict(content, unrated))
+        for _, name, place in slices:
             found[place] = np.array(arrays[place])
             found[place][1:][~rated] = guessed[name]
     return found
@@ -228,7 +230,4 @@ def new_movies(
     arrays: Arrays, layout: Layout, new: Movies, vocabulary: Vocabulary
 ) -> dict[str, Array]:
     """(N, size) slices of movies that the model was not trained on, by their content."""
-    tables = tables_of(arrays, "content")
-    kernel = kernel_of(tables, vocabulary.movies)
-    prior = Prior(tables["mean"], tables["weights"])
-    return layout.cut(prior.predict(kernel, movie_blocks(new, vocabulary)))
+    return layout.cut(predict(tables_of(arrays, "content"), movie_blocks(new, vocabulary)))

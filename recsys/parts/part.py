@@ -17,7 +17,7 @@ from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
 from recsys.data.interactions import Interactions, Recency, attribute_rows, interactions_of
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import Attribute, Attributes, parts
-from recsys.parts.content import Block, Kernel, movie_blocks, take
+from recsys.parts.content import Block, Kernel, movie_blocks
 
 if TYPE_CHECKING:
     from recsys.training.options import Options
@@ -72,7 +72,7 @@ class Training:
     def kernel(self) -> Kernel:
         """The likeness of movies' content, scaled by the rated ones."""
         rated = self.counts[1:] > 0
-        return Kernel.fit([take(block, rated) for block in self.blocks], seed=self.seed)
+        return Kernel.fit([block.take(rated) for block in self.blocks], seed=self.seed)
 
 
 class Asked(NamedTuple):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
-from recsys.parts.content import Block, Kernel
+from recsys.parts.content import Block, Kernel, batches
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, unit
 
@@ -53,8 +53,8 @@ class Taste(Part):
         kernel, blocks = data.kernel, data.blocks
         content = np.zeros((raters.rows, options.taste_content_rank), np.float32)
         directions = _principal(kernel, blocks, options.taste_content_rank)
-        for rows, features in kernel.in_blocks(blocks):
-            content[rows.start + 1 : rows.stop + 1] = unit(features @ directions)
+        for rows, some in batches(blocks):
+            content[rows.start + 1 : rows.stop + 1] = unit(kernel.features(some) @ directions)
         weight = np.sqrt(np.float32(options.taste_content_weight))
         tastes = unit(np.hstack([unit(likes.right * likes.values), weight * content]))
         known = data.counts / (data.counts + FEW)
@@ -79,10 +79,12 @@ class Taste(Part):
 
 def _principal(kernel: Kernel, blocks: list[Block], rank: int) -> Array:
     """(F, rank) directions that keep most of the features' length."""
-    products = np.zeros((kernel.size, kernel.size), np.float32)
-    for _, features in kernel.in_blocks(blocks):
+    size = kernel.root.shape[1]
+    products = np.zeros((size, size), np.float32)
+    for _, some in batches(blocks):
+        features = kernel.features(some)
         products += features.T @ features
-    return leading(products.__matmul__, products.__matmul__, kernel.size, rank).right
+    return leading(products.__matmul__, products.__matmul__, size, rank).right
 
 
 def residuals(history: Interactions, movies: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.data.scale import MAX_RATING
 from recsys.data.schema import parts
-from recsys.model import Config, MovieTower, UserTower, Windows, folded, paddle, unit_heads
+from recsys.model import MovieTower, UserTower, Windows, folded, paddle, unit_heads
 from recsys.parts.heads import CHANNELS, Heads, channel_values
 from recsys.parts.part import Training
 from recsys.training.batches import Batch, BatchSampler
@@ -58,9 +58,6 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         return by_users, paddle.matmul(slope, users, transpose_x=True), None, None
 
 
-SIZES = ("dimension", "id_size", "side_size", "filters")  # options that size the towers
-
-
 class TrainStep:
     """Towers, optimiser and the movies' features; a call is a forward and a backward pass."""
 
@@ -69,9 +66,9 @@ class TrainStep:
         vocabulary, movies = data.vocabulary, data.movies
         self.sampler = BatchSampler(data.history, data.attributes, len(movies), options)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
-            sizes = {name: getattr(options, name) for name in SIZES}
-            config = Config.of(vocabulary, **sizes)
-            self.users, self.movies = self.towers = UserTower(config), MovieTower(config)
+            self.users = UserTower(vocabulary, options)
+            self.movies = MovieTower(vocabulary, options)
+            self.towers = self.users, self.movies
             towers = paddle.nn.LayerDict({"users": self.users, "movies": self.movies})
             self._parameters = towers.state_dict()
             self.optimizer = paddle.optimizer.AdamW(

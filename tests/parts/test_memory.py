@@ -28,7 +28,7 @@ def test_nothing_of_the_size_of_all_users_by_all_movies_is_ever_held(monkeypatch
     history = Interactions.build(COUNT, users, movies, values, times)
     genres = [(f"Genre {n % 7}",) for n in range(COUNT)]
     data = training(history, COUNT, genres=genres, years=1950 + every % 50)
-    monkeypatch.setattr(content, "_BLOCK", 256)
+    monkeypatch.setattr(content, "_BATCH", 256)
     tracemalloc.start()
     try:
         arrays = parts.complete(data, parts.fit(data, OPTIONS), OPTIONS)

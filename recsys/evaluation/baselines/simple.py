@@ -21,7 +21,7 @@ from recsys.evaluation.baselines import (
     one_by_one,
 )
 from recsys.metrics import Scorer
-from recsys.parts.content import Kernel, Numbers, Tokens
+from recsys.parts.content import CATEGORIES_WEIGHT, Block, Kernel
 from recsys.parts.ease import solve
 
 if TYPE_CHECKING:
@@ -168,13 +168,14 @@ def content_ridge(problem: Problem, year_weight: float, ridge: float) -> Scorer:
     movies = problem.dataset.movies
     years = np.where(movies.years > 0, movies.years, np.nan)
 
-    def blocks(rows: Ids) -> list[Tokens | Numbers]:
-        return [Tokens(problem.genre_rows[rows]), Numbers(years[rows], year_weight)]
+    def blocks(rows: Ids) -> list[Block]:
+        genres = Block(problem.genre_rows[rows], CATEGORIES_WEIGHT)
+        return [genres, Block(years[rows], year_weight)]
 
     trained = np.flatnonzero(np.isin(movies.ids, problem.stage.train.movie_ids))
     kernel = Kernel.fit(blocks(trained))
     features = kernel.features(blocks(trained)).astype(np.float64)  # (M', F)
-    products = features.T @ features + ridge * np.eye(kernel.size)
+    products = features.T @ features + ridge * np.eye(features.shape[1])
     learned = np.linalg.solve(products, (features - features.mean(0)).T)  # (F, M')
     history = problem.seen("rating/5", movies.ids[trained])
     users = history @ learned.T.astype(np.float32)  # (U, F)
