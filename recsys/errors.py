@@ -19,10 +19,10 @@ def quoted(text: str) -> str:
     return repr(shortened(text))
 
 
-def listed(texts: Sequence[str]) -> str:
-    """The first ten texts, and how many more there are."""
-    more = f" and {len(texts) - 10} more" if len(texts) > 10 else ""
-    return ", ".join(texts[:10]) + more
+def listed(texts: Sequence[str], most: int = 10) -> str:
+    """The first texts, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 class RecsysError(Exception):

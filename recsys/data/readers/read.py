@@ -18,7 +18,7 @@ from recsys.data.readers.roles import (
     Columns,
     by_name,
     check_given,
-    differs,
+    contents,
     no_rating,
     rating_columns,
 )
@@ -191,9 +191,9 @@ def _with_items(files: Files, ratings: Table) -> Files:
     """The same with the one table as that of movies that has a row for each id of the ratings."""
     if files.items or files.ratings[1]:
         return files
-    item = by_name(ratings, ROLES, Columns(), ratings.beginning()).get("item")
+    item = by_name(ratings, ROLES, Columns(), contents(ratings)).get("item")
     tables = [open_table(ratings.path.parent / name) for name in files.unused]
-    tables = [each for each in tables if item in each.names and differs(each.beginning()[item])]
+    tables = [each for each in tables if item in each.names and contents(each)[item].differs]
     if len(tables) != 1:
         return files
     path = tables[0].path

@@ -7,10 +7,9 @@ column with a name. Nothing but Python is needed, so that the command line has `
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recsys.errors import QueryError, quoted
+from recsys.errors import QueryError, listed, quoted
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Table
@@ -22,11 +21,15 @@ ROLES = ("user", "item", "rating", "time")  # in the order that most files have
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N", "?")  # values that are not
 
 _PEOPLE = "user|customer|member|reviewer|visitor|account"
+_EVENTS = "rating|review|event|order|session|row|transaction|interaction"
 _ITEMS = "item|movie|film|product|book|article|track|song|game|artist|recipe|joke|hotel|business"
 # Patterns of names by role, as `plain_name` writes them; an earlier one counts before a later one.
 NAMES: dict[str, tuple[str, ...]] = {
     "user": (rf"({_PEOPLE})(id)?|uid|userno|username", rf".*({_PEOPLE}|person|profile)s?(id|no)"),
-    "item": (rf"({_ITEMS})(id)?|iid|mid|(parent)?asin|isbn|sku", ".*id"),
+    "item": (
+        rf"({_ITEMS})(id)?|iid|mid|(parent)?asin|isbn|sku",
+        rf"(?!(.*({_EVENTS}|({_PEOPLE}|person|profile)s?)|u)id$).*id",
+    ),
     "rating": (
         "ratings?|stars?|score|(user|star)rating|ratingvalue|overall|grade",
         ".*(ratings?|scores?|stars)|points|quality|eventvalue",
@@ -45,12 +48,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     "job": ("occupation|job|profession",),
 }
 # No ratings, whatever they hold: codes, counts, amounts, other things about a user or an item.
-_NO_RATING = re.compile(
+_NO_RATING = (
     r"|.*(id|no|type|code|channel|category|price|cost|amount|age|year|month|hour|day|week|index)"
     r"|.*(counts?|quantity|qty|plays|listens|clicks|views|weight|duration|hours|minutes|seconds"
     r"|playtime|session|episodes|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*|hours.*|.*played"
 )
-_EVENT_ID = re.compile(r".*(rating|review|event|order|session|row|transaction|interaction)id")
+_NO_TIME = ".*(id|no|code|price|cost|amount)"
 THUMBS = {
     **dict.fromkeys(("up", "like", "liked", "yes", "true", "y", "t", "+", "thumbs up", "👍"), 1.0),
     **dict.fromkeys(("down", "dislike", "disliked", "no", "false", "n", "f", "-"), 0.0),
@@ -63,9 +66,6 @@ _PRODUCT = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
 _DATED = re.compile(
     r"\d{4}[-/]\d\d?[-/]\d\d?([ T]\d\d(:\d\d)?(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"
 )
-
-
-Cells = Mapping[str, Sequence[Any]]  # of the first rows, by column
 
 
 class Columns(NamedTuple):
@@ -93,13 +93,64 @@ class Columns(NamedTuple):
         >>> Columns(user="2").placed(["a", "b"]).user
         'b'
         """
-
-        def name(given: str | None) -> str | None:
-            number = given if given and given not in names and given.isdecimal() else "0"
-            return names[int(number) - 1] if 0 < int(number[-9:]) <= len(names) else given
-
-        given = {role: name(self.of(role)) for role in self._fields[:-1]}
+        numbers = {str(number): name for number, name in enumerate(names, 1)}
+        numbers |= {name: name for name in names}
+        given = {
+            role: numbers.get(name, name) for role in self._fields[:-1] if (name := self.of(role))
+        }
         return self._replace(**given)  # type: ignore[arg-type]
+
+
+class Content:
+    """What the first cells of a column hold: dates, numbers or texts; yes and no are texts."""
+
+    def __init__(self, cells: Sequence[Any]) -> None:
+        filled = [cell for cell in cells if cell is not None and str(cell) not in MISSING]
+        texts, different = [str(cell).strip() for cell in filled], {*map(str, cells)}
+        dated = bool(texts) and all(map(_DATED.fullmatch, texts))
+        self.numbers = _numbers(filled)
+        plain = not (dated or self.numbers) and all(isinstance(each, str | bool) for each in filled)
+        self.texts = texts if plain else []
+        self.unknown = not filled
+        self.differs = len(different) == len(cells)  # in every row
+        self.titles = 2 * len({*self.texts}) > len(self.texts)  # mostly different
+        self.fractions = any(value != int(value) or value < 0 for value in self.numbers)
+        usual = sorted(self.numbers)[len(self.numbers) // 2] if self.numbers else 0
+        # Seconds since 1970, from 1973 to 2106, or parts of such.
+        self.times = dated or any(1e8 < usual / unit < 4.3e9 for unit in (1, 1e3, 1e6, 1e9))
+        first = self.numbers[0] if len(self.numbers) > 1 else -1
+        rows = [first + row for row in range(len(self.numbers))]
+        self.counts = first in (0, 1) and self.numbers == rows  # it numbers the rows
+        thumbs = [THUMBS.get(text.lower()) for text in self.texts]
+        self.thumbs = bool(thumbs) and None not in thumbs
+        down = 0 in thumbs and len({*self.texts}) <= STEPS
+        events = self.thumbs or self.numbers[:1] in ([0], [1])
+        self.events = events and len(different) == 1  # all of them say yes, or no
+        words = sum(" " not in text for text in self.texts) >= PLAIN * len(self.texts) > 0
+        self.ids = words or bool(self.numbers and not self.fractions)
+        self.maybe_ratings = not self.counts and not self.events and bool(self.numbers or down)
+        self.products = sum(map(bool, map(_PRODUCT.fullmatch, texts))) > PLAIN * len(texts) > 0
+        span = [min(self.numbers), max(self.numbers)] if self.numbers else [0, 1000]
+        few = len({*self.numbers}) <= STEPS and -10 <= span[0] <= span[1] <= 100
+        short = self.fractions and 0 <= span[0] <= span[1] <= 10
+        self.ratings = self.thumbs or few or short  # of a column without a name
+
+
+def _numbers(cells: Sequence[Any]) -> list[float]:
+    """The cells of a column of numbers; none of any other."""
+    if any(isinstance(each, bool) or not isinstance(each, int | float | str) or "_" in str(each)
+           for each in cells):  # fmt: skip
+        return []
+    try:
+        numbers = [float(str(cell).replace(",", ".")) for cell in cells]
+    except ValueError:
+        return []
+    return numbers if all(abs(number) < float("inf") for number in numbers) else []
+
+
+def contents(table: "Table") -> dict[str, Content]:
+    """What the columns of a table hold in its first rows."""
+    return {name: Content(cells) for name, cells in table.beginning().items()}
 
 
 def numbered(place: int) -> str:
@@ -123,7 +174,11 @@ def plain_name(name: str) -> str:
 
 def no_rating(name: str) -> bool:
     """Whether a column is no rating by its name, whatever it holds."""
-    return _NO_RATING.fullmatch(plain_name(name)) is not None
+    return _matches(_NO_RATING, name)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return re.fullmatch(pattern, plain_name(name)) is not None
 
 
 def check_given(given: Columns, tables: Sequence["Table"]) -> None:
@@ -134,26 +189,24 @@ def check_given(given: Columns, tables: Sequence["Table"]) -> None:
     """
     for role in Columns._fields[:-1]:
         names = [given.placed(table.names).of(role) for table in tables]
-        if names[0] in (None, NONE) or any(
-            n in t.names for n, t in zip(names, tables, strict=True)
-        ):
-            continue
-        table = tables[0 if role in ROLES else min(1, len(tables) - 1)]
-        raise QueryError(
-            f"{table.path}: no column {quoted(str(given.of(role)))}, there are "
-            f"{listed(table.names)}",
-            "name one of them",
-            f"{role}_column",
-        )
+        there = any(name in table.names for name, table in zip(names, tables, strict=True))
+        if given.of(role) not in (None, NONE) and not there:
+            table = tables[0 if role in ROLES else min(1, len(tables) - 1)]
+            cause = f"no column {quoted(str(given.of(role)))}, there are"
+            raise _question(table, role, cause, table.names, "name one of them")
 
 
 def by_name(
-    table: "Table", roles: Sequence[str], given: Columns, first: Cells, unique: str = ""
+    table: "Table",
+    roles: Sequence[str],
+    given: Columns,
+    first: Mapping[str, Content],
+    unique: str = "",
 ) -> dict[str, str]:
     """The column of each role that has one, by what is given or else by its name.
 
     Args:
-        first: the first cells of each column, which may veto.
+        first: what the columns hold, which may veto.
         unique: the role of which every row has another cell.
 
     Raises:
@@ -161,32 +214,32 @@ def by_name(
     """
     found = {role: name for role in roles if (name := given.of(role)) and name in table.names}
     for role in [each for each in roles if each not in found and given.of(each) != NONE]:
-        free = [name for name in table.names if name not in found.values()]
         for level, pattern in enumerate(NAMES[role]):
-            like = [name for name in free if re.fullmatch(pattern, plain_name(name))
-                    and not _vetoed(role, level, name, first[name])]  # fmt: skip
-            if role == "time" and len(like) > 1:
-                like = [name for name in like if _numbers(first[name])] or like
-            if role in ("user", "item") and level and len(like) > 1:
-                like = [n for n in like if differs(first[n]) == (role == unique)] or like
+            like = [name for name in _free(table, found) if _matches(pattern, name)]
+            if level:  # names of the first level need no proof
+                like = [name for name in like if _can_be(role, level, first[name])]
+            if role == "time":
+                like = [name for name in like if first[name].numbers] or like
+            if level and role in ("user", "item"):
+                like = [n for n in like if first[n].differs == (role == unique)] or like
             if like:
-                found |= _only(table.path, role, like[:1] if role == "year" else like)
+                found |= _only(table, role, like[:1] if role == "year" else like)
                 break
     return found
 
 
-def _vetoed(role: str, level: int, name: str, cells: Sequence[Any]) -> bool:
-    """Whether a column is not what its name says; names of the first level need no proof."""
-    if not level or not any(cell is not None for cell in cells):
-        return False
-    if role == "item":
-        plain = plain_name(name)
-        return any(re.fullmatch(p, plain) for p in (_EVENT_ID.pattern, *NAMES["user"]))
-    if role == "rating":
-        return not (_numbers(cells) or _are_thumbs(cells))
-    if role == "time":
-        return not _like_times(cells)
-    return role == "title" and level == 2 and not _mostly_different(cells)
+def _free(table: "Table", found: Mapping[str, str]) -> list[str]:
+    return [name for name in table.names if name not in found.values()]
+
+
+def _can_be(role: str, level: int, content: Content) -> bool:
+    """Whether a column holds what its name says; names of the first level need no proof."""
+    proof: dict[str, Any] = {
+        "rating": content.numbers or content.thumbs,
+        "time": content.times,
+        "title": level == 1 or content.titles,
+    }
+    return content.unknown or bool(proof.get(role, True))
 
 
 def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list[str]]:
@@ -195,74 +248,59 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     Raises:
         QueryError: one cannot be told, or is taken for two things; the remedy names the option.
     """
-    given, first = given.placed(table.names), table.beginning()
-    found = by_name(table, ROLES, given, first)
-    sure = set(found)
-    if not table.named:
-        found = _by_order(table, found, given, first)
-    elif not table.strict:
-        free = [n for n in table.names if n not in found.values() and not no_rating(n)]
+    given, first = given.placed(table.names), contents(table)
+    sure = by_name(table, ROLES, given, first)
+    found = sure if table.named else _by_order(table, sure, given, first)
+    if table.named and not table.strict:
         if "time" not in found and given.time != NONE:
-            when = [n for n in table.names if n in free or plain_name(n).endswith("played")]
-            found |= _only(table.path, "time", [n for n in when if _like_times(first[n])])
+            when = [name for name in _free(table, found) if first[name].times]
+            found = found | _only(table, "time", [n for n in when if not _matches(_NO_TIME, n)])
         lacking = [role for role in ("user", "item") if role not in found]
         if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
-            like = [n for n in table.names if n not in found.values() and _like_ids(first[n])
-                    and (n in free or re.fullmatch(".*(no|code)", plain_name(n)))]  # fmt: skip
-            found |= _only(table.path, lacking[0], like)
+            ids = [name for name in _free(table, found) if first[name].ids]
+            ids = [name for name in ids if not no_rating(name) or _matches(".*(no|code)", name)]
+            found = found | _only(table, lacking[0], ids)
     for role in ("user", "item"):
         if role not in found:
-            raise missing(table.path, role, table.names)
-    if "rating" not in found and given.rating != NONE:
-        _only(table.path, "rating", _left_over(table, found, first), "name it, or none")
-    twice = [name for name in found.values() if list(found.values()).count(name) > 1]
-    if twice:
-        cause = f"{table.path}: {twice[0]!r} is taken for two things"
-        raise QueryError(cause, "name each column", "file")
+            raise _missing(table, role)
+    free = [
+        name for name in _free(table, found) if not no_rating(name) and first[name].maybe_ratings
+    ]
+    if free and "rating" not in found and given.rating != NONE:  # else all rows would be likes
+        several = "several columns may be" if len(free) > 1 else "no name says so, but one may be"
+        raise _question(table, "rating", f"{several} the rating:", free, "name the one, or none")
+    for name in found.values():
+        if list(found.values()).count(name) > 1:
+            cause = f"{table.path}: {name!r} is taken for two things"
+            raise QueryError(cause, "name each column", "file")
     found = {role: found[role] for role in ROLES if role in found}
     return found, [role for role in found if role not in sure]
 
 
-def _left_over(table: "Table", found: Mapping[str, str], first: Cells) -> list[str]:
-    """Columns that may be a rating although no name says so: all rows must not become likes."""
-    free = [n for n in table.names if n not in found.values() and not no_rating(n)]
-    return [n for n in free if (_numbers(first[n]) or _have_thumbs_down(first[n]))
-            and not _counts(first[n]) and not _only_one(first[n])]  # fmt: skip
-
-
 def _by_order(
-    table: "Table", found: dict[str, str], given: Columns, first: Cells
+    table: "Table", found: dict[str, str], given: Columns, first: Mapping[str, Content]
 ) -> dict[str, str]:
     """Columns without names: a time by what it holds, the others in the usual order if they fit."""
-    free = [name for name in table.names if name not in found.values()]
+    free = _free(table, found)
     if "time" not in found and given.time != NONE:
-        found = found | _only(table.path, "time", [n for n in free if _like_times(first[n])])
-        free = [name for name in free if name != found.get("time")]
+        found = found | _only(table, "time", [name for name in free if first[name].times])
+        free = _free(table, found)
     ids = [role for role in ("user", "item") if role not in found]
-    if ids and len(free) > len(ids) + 1 and _counts(first[free[0]]):
-        free = free[1:]  # it numbers the rows
-    more = free[len(ids) :][:1]
-    rated = "rating" not in found and given.rating != NONE and more
-    if rated and not _only_one(first[more[0]]) and _confirmed(first[more[0]]):
-        found = {**found, "rating": more[0]}
-    elif ids and (
-        (
-            rated
-            and all(_numbers(first[n]) for n in free[: len(ids) + 1])
-            and not _only_one(first[more[0]])
-        )
-        or any(_fractions(first[name]) for name in free[: len(ids)])
+    if ids and len(free) > len(ids) + 1 and first[free[0]].counts:
+        free = free[1:]
+    names, more = free[: len(ids)], free[len(ids) :][:1]
+    if "rating" in found or given.rating == NONE or any(first[name].events for name in more):
+        more = []
+    if more and first[more[0]].ratings:
+        found = found | {"rating": more[0]}
+    elif any(first[name].fractions for name in names) or (
+        ids and more and all(first[name].numbers for name in names + more)
     ):
-        raise QueryError(
-            f"{table.path}: no names of columns, and several may be the "
-            f"{' or the '.join(ids)}: {listed(free)}",
-            "give the numbers of the columns",
-            "user_item_column",
-        )
-    named = free[: len(ids)]
-    if len(named) == 2 and _are_products(first[named[0]]):
-        named.reverse()  # as in Amazon's ratings since 2018
-    return found | dict(zip(ids, named, strict=False))
+        cause = f"no names of columns, and several may be the {' or the '.join(ids)}:"
+        raise _question(table, "user_item", cause, free, "give the numbers of the columns")
+    if len(names) == 2 and first[names[0]].products:
+        names.reverse()  # as in Amazon's ratings since 2018
+    return found | dict(zip(ids, names, strict=False))
 
 
 def describing_columns(
@@ -276,151 +314,49 @@ def describing_columns(
     Args:
         elsewhere: what the key is called in the ratings, the same name being the same thing.
     """
-    given, first = given.placed(table.names), table.beginning()
-    if given.of(key) not in table.names:
-        same = elsewhere if elsewhere in table.names and table.named else None
-        given = given._replace(**{key: same})  # type: ignore[arg-type]
+    given, first = given.placed(table.names), contents(table)
+    if table.named and elsewhere in table.names and given.of(key) not in table.names:
+        given = given._replace(**{key: elsewhere})  # type: ignore[arg-type]
     found = by_name(table, (key, *roles), given, first, unique=key)
     if table.named:
-        like = [name for name in table.names if name.lower() == "id"]
-        if key not in found and not like:
-            raise missing(table.path, key, table.names)
-        return found if key in found else {**found, key: like[0]}
+        if key not in found:
+            found |= _only(table, key, [name for name in table.names if name.lower() == "id"])
+        if key not in found:
+            raise _missing(table, key)
+        return found
     found = {key: table.names[0]} | found
     for role in [each for each in ("title", "genres") if each in roles and each not in found]:
-        tests = {"title": _mostly_different, "genres": lambda cells: any("|" in c for c in cells)}
-        like = [n for n in table.names if n not in found.values() and given.of(role) != NONE
-                and (text := _texts(first[n])) and tests[role](text)]  # fmt: skip
-        found |= _only(table.path, role, like[:1] if role == "title" else like)
+        free = _free(table, found) if given.of(role) != NONE else []
+        if role == "title":
+            like = [name for name in free if first[name].titles][:1]
+        else:
+            like = [name for name in free if any("|" in text for text in first[name].texts)]
+        found |= _only(table, role, like)
     return found
 
 
-def _only(
-    path: object, role: str, like: Sequence[str], remedy: str = "name the one"
-) -> dict[str, str]:
+def _only(table: "Table", role: str, like: Sequence[str]) -> dict[str, str]:
     """The one column that may be it, if there is one.
-
-    Args:
-        remedy: what to do where none may be taken without asking.
 
     Raises:
         QueryError: several may be it.
     """
-    asked = remedy != "name the one"
-    if len(like) > 1 or (like and asked):
-        several = "several columns may be" if len(like) > 1 else "no name says so, but one may be"
-        raise QueryError(
-            f"{path}: {several} the {role}: {listed(like)}",
-            ("give its number" if is_number(like[0]) else "name the one") + ", or none" * asked,
-            f"{role}_column",
-        )
+    if len(like) > 1:
+        raise _question(table, role, f"several columns may be the {role}:", like, "name the one")
     return {role: like[0]} if like else {}
 
 
-def missing(path: object, role: str, names: Sequence[str]) -> QueryError:
-    """The error when a column that must be there is not."""
+def _missing(table: "Table", role: str) -> QueryError:
+    cause = f"no {role} column found, expected a name such as {role} or {role}Id, there are"
+    return _question(table, role, cause, table.names, "name it")
+
+
+def _question(
+    table: "Table", role: str, cause: str, names: Sequence[str], remedy: str
+) -> QueryError:
+    """The error for columns of which none can be taken; the remedy names the role's option."""
+    if not table.named:
+        remedy = re.sub("name (the one|it)", "give its number", remedy)
     return QueryError(
-        f"{path}: no {role} column found, expected a name such as {role} or {role}Id, there are "
-        f"{listed(names)}",
-        "give its number" if is_number(names[0]) else "name it",
-        f"{role}_column",
+        f"{table.path}: {cause} {listed([*map(quoted, names)], 20)}", remedy, f"{role}_column"
     )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names of columns as an error shows them, the first twenty."""
-    shown = ", ".join(repr(n if len(n) <= 40 else n[:37] + "...") for n in names[:20])
-    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-def _confirmed(cells: Sequence[Any]) -> bool:
-    """Whether the column behind two ids has ratings: few numbers, or fractions of a short scale."""
-    values = _numbers(cells)
-    if _are_thumbs(cells):
-        return True
-    few = len({*values}) <= STEPS and all(-10 <= value <= 100 for value in values)
-    return bool(values) and (few or (_fractions(cells) and all(0 <= v <= 10 for v in values)))
-
-
-def _are_thumbs(cells: Sequence[Any]) -> bool:
-    texts = _texts(cells)
-    return bool(texts) and all(text.strip().lower() in THUMBS for text in texts)
-
-
-def _have_thumbs_down(cells: Sequence[Any]) -> bool:
-    texts = {text.strip().lower() for text in _texts(cells)}
-    return len(texts) <= STEPS and any(THUMBS.get(text) == 0 for text in texts)
-
-
-def _only_one(cells: Sequence[Any]) -> bool:
-    """Whether all cells are one that says but yes or no."""
-    one = len({*map(str, cells)}) == 1
-    return one and (_are_thumbs(cells) or _numbers(cells)[:1] in ([0], [1]))
-
-
-def _like_times(cells: Sequence[Any]) -> bool:
-    """Whether a column has dates, or seconds since 1970 (from 1973 to 2106) or parts of such."""
-    filled = [cell for cell in cells if cell is not None]
-    if filled and all(isinstance(c, date) or (isinstance(c, str) and _DATED.fullmatch(c.strip()))
-                      for c in filled):  # fmt: skip
-        return True
-    values = sorted(_numbers(cells))
-    usual = values[len(values) // 2] if values else 0
-    return any(1e8 < usual / unit < 4.3e9 for unit in (1, 1e3, 1e6, 1e9))
-
-
-def _are_products(cells: Sequence[Any]) -> bool:
-    """Whether a column has Amazon's product numbers (users' begin with A)."""
-    filled = [str(cell) for cell in cells if cell is not None]
-    return sum(map(bool, map(_PRODUCT.fullmatch, filled))) > PLAIN * len(filled) > 0
-
-
-def _like_ids(cells: Sequence[Any]) -> bool:
-    """Whether a column has whole numbers, or text without spaces."""
-    values, texts = _numbers(cells), _texts(cells)
-    if texts:
-        return sum(" " not in text.strip() for text in texts) >= PLAIN * len(texts)
-    return bool(values) and not _fractions(cells)
-
-
-def _fractions(cells: Sequence[Any]) -> bool:
-    return any(value != int(value) or value < 0 for value in _numbers(cells))
-
-
-def _mostly_different(cells: Sequence[Any]) -> bool:
-    texts = _texts(cells)
-    return 2 * len({*texts}) > len(texts)
-
-
-def differs(cells: Sequence[Any]) -> bool:
-    """Whether a column is another in every row."""
-    return len({*map(str, cells)}) == len(cells)
-
-
-def _counts(cells: Sequence[Any]) -> bool:
-    """Whether a column numbers the rows."""
-    values = _numbers(cells)
-    start = values[0] if values else 2
-    return start in (0, 1) and len(values) > 1 and values == [start + i for i in range(len(values))]
-
-
-def _numbers(cells: Sequence[Any]) -> list[float]:
-    """The cells of a column of numbers; none of any other."""
-    filled = [cell for cell in cells if cell is not None and str(cell) not in MISSING]
-    if any(isinstance(c, bool) or not isinstance(c, int | float | str) or "_" in str(c)
-           for c in filled):  # fmt: skip
-        return []
-    try:
-        numbers = [float(str(cell).replace(",", ".")) for cell in filled]
-    except ValueError:
-        return []
-    return numbers if all(abs(number) < float("inf") for number in numbers) else []
-
-
-def _texts(cells: Sequence[Any]) -> list[str]:
-    """The cells of a column of text, or of yes and no; none of any other."""
-    filled = [cell for cell in cells if cell is not None]
-    if _numbers(cells) or any(not isinstance(cell, str | bool) for cell in filled):
-        return []
-    dated = filled and all(_DATED.fullmatch(str(cell).strip()) for cell in filled)
-    return [] if dated else [str(cell) for cell in filled]
