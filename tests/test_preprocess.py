@@ -9,8 +9,9 @@ from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.dataset import Movies, Vocabulary, name_and_year
+from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.schema import PADDING
+from recsys.data.titles import name_and_year
 from recsys.errors import DataError, RecsysError
 from recsys.preprocess import (
     Encoded,

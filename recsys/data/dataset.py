@@ -4,10 +4,8 @@
 Row 0 of every vocabulary means "unknown" and is trained like any other.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,13 +21,11 @@ from recsys.data.schema import (
     Attribute,
     Attributes,
     Column,
+    Frame,
     padded,
     parts,
 )
-from recsys.errors import QueryError
-
-_YEAR = re.compile(r"\((\d{4})\)\s*$")
-_WORD = re.compile(r"\w+")
+from recsys.data.titles import name_and_year, title_words
 
 
 @dataclass(frozen=True)
@@ -47,29 +43,23 @@ class Users:
 
     @classmethod
     def of(
-        cls,
-        ids: NDArray | Sequence[Id],
-        columns: Mapping[str, Column] = MappingProxyType({}),
-        given: Attributes = (),
+        cls, ids: NDArray | Sequence[Id], columns: Mapping[str, Column] | None = None
     ) -> "Users":
-        """Users by columns that describe them.
+        """(U,) users by columns that describe them, of U values each, by name.
 
-        Args:
-            ids: (U,)
-            columns: of U values each, by name.
-            given: attributes of some of the columns; those of others learn their values of them.
+        MovieLens' attributes have the values they always have, others those of their column.
         """
-        known = {each.name: each for each in given}
+        columns = columns or {}
+        known = {(each.name, each.kind): each for each in MOVIELENS}
         attributes = tuple(
-            known.get(name) or Attribute.of(name, column, MOST_OF_USERS)
+            known.get((name, column.kind)) or Attribute.of(name, column, MOST_OF_USERS)
             for name, column in columns.items()
         )
         rows = np.full((len(ids), sum(each.width for each in attributes)), PADDING, np.int32)
-        for (attribute, part), column in zip(
-            parts(attributes, rows), columns.values(), strict=True
-        ):
+        slots = parts(attributes, rows)
+        for (attribute, slot), column in zip(slots, columns.values(), strict=True):
             values = attribute.rows(column)
-            part[:, : values.shape[1]] = values
+            slot[:, : values.shape[1]] = values
         return cls(id_array(ids), rows, attributes)
 
     def __len__(self) -> int:
@@ -78,18 +68,14 @@ class Users:
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Users":
         return Users(self.ids[chosen], self.rows[chosen], self.attributes)
 
-    def parts(self) -> Iterator[tuple[Attribute, NDArray[np.int32]]]:
-        """Each attribute with its (U, width) rows."""
-        return parts(self.attributes, self.rows)
-
     def column(self, name: str) -> NDArray[np.int32]:
         """(U,) an attribute's (first) row of each user; 0 where there is none of the name."""
-        rows = (rows[:, 0] for attribute, rows in self.parts() if attribute.name == name)
-        return next(rows, np.zeros(len(self), np.int32))
+        slots = {attribute.name: slot for attribute, slot in parts(self.attributes, self.rows)}
+        return slots[name][:, 0] if name in slots else np.zeros(len(self), np.int32)
 
 
 @dataclass(frozen=True)
-class Movies:
+class Movies(Frame):
     """M movies as their file names them: raw ids, titles with the year at the end, genres, more.
 
     Ids are the codes of a `Dataset`, or raw ids (numbers or text) where a model is asked.
@@ -106,18 +92,6 @@ class Movies:
     genres: list[tuple[str, ...]]
     columns: dict[str, Column] = field(default_factory=dict)  # further ones of the file, by name
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, chosen: NDArray[np.integer]) -> "Movies":
-        rows = chosen.tolist()
-        return Movies(
-            self.ids[chosen],
-            [self.titles[row] for row in rows],
-            [self.genres[row] for row in rows],
-            {name: column[chosen] for name, column in self.columns.items()},
-        )
-
     @property
     def years(self) -> NDArray[np.int32]:
         """(M,) the year at the end of each title, 0 where there is none."""
@@ -132,22 +106,9 @@ class Movies:
         """The movies by id: in the order of their rows."""
         return self[np.argsort(self.ids)]
 
-    def take(self, movie_ids: NDArray | Sequence[Id]) -> "Movies":
-        """The movies of those ids, in that order.
-
-        Raises:
-            QueryError: there is no such movie.
-        """
-        rows = positions(self.ids, movie_ids)
-        if (rows < 0).any():
-            missing = np.asarray(movie_ids)[rows < 0][0]
-            cause = f"movie {missing} is not one of the {len(self)} movies"
-            raise QueryError(cause, "take one of them")
-        return self[rows]
-
 
 @dataclass(frozen=True)
-class Ratings:
+class Ratings(Frame):
     """N ratings, columns of one length.
 
     >>> ratings = Ratings(*np.array([[1, 1, 2], [10, 30, 10], [4, 5, 3], [0, 0, 0]]))
@@ -159,18 +120,6 @@ class Ratings:
     movie_ids: NDArray[np.int32]  # (N,)
     values: NDArray[np.float32]  # (N,) 0.5 to 5
     times: NDArray[np.int64]  # (N,) seconds since 1970
-
-    @classmethod
-    def concatenate(cls, parts: "Iterable[Ratings]") -> "Ratings":
-        """At least one set of ratings, one after the other."""
-        columns = zip(*(vars(part).values() for part in parts), strict=True)
-        return cls(*map(np.concatenate, columns))
-
-    def __len__(self) -> int:
-        return len(self.user_ids)
-
-    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Ratings":
-        return Ratings(*(column[chosen] for column in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -194,21 +143,6 @@ class Dataset:
         """The same with codes for ids and the model's scale for the file's."""
         scale = Scale(rated=self.scale.rated)
         return replace(self, user_names=None, movie_names=None, scale=scale)
-
-
-def name_and_year(title: str) -> tuple[str, int]:
-    """A title without the year in brackets at its end, and that year, 0 where there is none.
-
-    >>> name_and_year("Heat (1995)"), name_and_year("(500) Days")
-    (('Heat', 1995), ('(500) Days', 0))
-    """
-    year = _YEAR.search(title)
-    return (title[: year.start()].strip(), int(year[1])) if year else (title.strip(), 0)
-
-
-def title_words(title: str) -> list[str]:
-    """A title's words in lower case, the year in brackets being the last of them."""
-    return _WORD.findall(title.lower())
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,14 +181,19 @@ class Vocabulary:
         return cls(*ids, list(words), list(genres), users.attributes, described)
 
     def to_json(self) -> dict[str, Any]:
-        ids = {"user_ids": self.user_ids.tolist(), "movie_ids": self.movie_ids.tolist()}
-        described = {"users": [*map(asdict, self.users)], "movies": [*map(asdict, self.movies)]}
-        return {**ids, "words": list(self.words), "genres": list(self.genres), **described}
+        return {
+            "user_ids": self.user_ids.tolist(),
+            "movie_ids": self.movie_ids.tolist(),
+            "words": list(self.words),
+            "genres": list(self.genres),
+            "users": [*map(asdict, self.users)],
+            "movies": [*map(asdict, self.movies)],
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Vocabulary":
-        users, movies = (tuple(map(Attribute.from_json, data[key])) for key in ("users", "movies"))
-        return cls(**{**data, "users": users, "movies": movies})
+        sides = {side: tuple(map(Attribute.from_json, data[side])) for side in ("users", "movies")}
+        return cls(**{**data, **sides})
 
     def named(self, users: NDArray | None, movies: NDArray | None) -> "Vocabulary":
         """The same of raw ids, where ids are codes of a `Dataset` with those names."""
@@ -272,23 +211,20 @@ class Vocabulary:
 
     def title_rows(self, titles: Sequence[str]) -> NDArray[np.int64]:
         """(B, T) rows of each title's words, 0 for an unknown word, PADDING behind the last."""
-        rows = {word: row for row, word in enumerate(self.words, 1)}
-        return padded([[rows.get(word, 0) for word in title_words(title)] for title in titles])
+        return _rows(self.words, map(title_words, titles))
 
-    def genre_rows(self, genres: Sequence[Iterable[str]]) -> NDArray[np.int64]:
+    def genre_rows(self, genres: Iterable[Iterable[str]]) -> NDArray[np.int64]:
         """(B, G) rows of each movie's genres, 0 for an unknown one, PADDING behind the last."""
-        rows = {genre: row for row, genre in enumerate(self.genres, 1)}
-        return padded([[rows.get(genre, 0) for genre in each] for each in genres])
+        return _rows(self.genres, genres)
 
     def columns(self, movies: Movies) -> dict[str, Column]:
         """The columns of the schema, unknown where movies have none of the name and kind."""
-        columns = {}
-        for each in self.movies:
-            column = movies.columns.get(each.name)
-            if column is None or column.kind != each.kind:
-                column = Column.unknown(each.kind, len(movies))
-            columns[each.name] = column
-        return columns
+        return {
+            each.name: column
+            if (column := movies.columns.get(each.name)) and column.kind == each.kind
+            else Column.unknown(each.kind, len(movies))
+            for each in self.movies
+        }
 
     def side_rows(self, movies: Movies) -> list[NDArray[np.int64]]:
         """For each attribute of movies the (B, W) rows, PADDING behind the last.
@@ -296,6 +232,12 @@ class Vocabulary:
         Of a text they are those of its first READ_WORDS words.
         """
         columns = self.columns(movies)
-        widths = [READ_WORDS if each.kind == "text" else None for each in self.movies]
         rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
-        return [each[:, :width] for each, width in zip(rows, widths, strict=True)]
+        texts = [each.kind == "text" for each in self.movies]
+        return [r[:, :READ_WORDS] if text else r for r, text in zip(rows, texts, strict=True)]
+
+
+def _rows(values: Sequence[str], lists: Iterable[Iterable[str]]) -> NDArray[np.int64]:
+    """(B, W) rows of texts, which are positions among the values, from 1 on."""
+    rows = {value: row for row, value in enumerate(values, 1)}
+    return padded([[rows.get(each, 0) for each in texts] for texts in lists])

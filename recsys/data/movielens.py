@@ -13,29 +13,21 @@ _JOBS = (
     "tradesman/craftsman, unemployed, writer"
 )
 JOBS = tuple(_JOBS.split(", "))  # by ML-1M's codes, from 0 on
-# ML-100K's occupations as ML-1M's jobs; a "student" under 18 is a K-12 student.
+# ML-100K's occupations that are called otherwise; a "student" under 18 is a K-12 student.
 OCCUPATIONS = {
     "administrator": "clerical/admin",
-    "artist": "artist",
     "doctor": "doctor/health care",
     "educator": "academic/educator",
     "engineer": "technician/engineer",
     "entertainment": "artist",
     "executive": "executive/managerial",
     "healthcare": "doctor/health care",
-    "homemaker": "homemaker",
-    "lawyer": "lawyer",
     "librarian": "academic/educator",
     "marketing": "sales/marketing",
     "none": "unemployed",
-    "other": "other",
-    "programmer": "programmer",
-    "retired": "retired",
     "salesman": "sales/marketing",
-    "scientist": "scientist",
     "student": "college/grad student",
     "technician": "technician/engineer",
-    "writer": "writer",
 }
 _GENRES = (
     "Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror "

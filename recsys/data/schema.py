@@ -16,9 +16,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Literal
+from functools import cached_property
+from itertools import chain
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +31,52 @@ from recsys.errors import QueryError, listed
 _WORD = re.compile(r"\w+")
 
 Kind = Literal["category", "categories", "number", "text"]
+Chosen = NDArray[np.bool_] | NDArray[np.integer]
+FrameType = TypeVar("FrameType", bound="Frame")
 PADDING = -1  # behind the last row of a list, unlike row 0, an unknown value
 BINS = 10  # of a number
 MOST_VALUES = 10_000  # of categories and words that have a row; the rarer ones are unknown
 MOST_OF_USERS = 200  # the same of users: the closed forms' regressions are over all of them
 MOST_WORDS, COMMON = 100, 0.5  # of one text; a word in more of the texts says nothing
 READ_WORDS = 24  # of these the towers read so many: the time of a step grows with them
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A dataclass whose fields are columns of one length: arrays, lists or dicts of `Column`s."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def __getitem__(self: FrameType, chosen: Chosen) -> FrameType:
+        return type(self)(*(_chosen(getattr(self, each.name), chosen) for each in fields(self)))
+
+    @classmethod
+    def joined(cls: type[FrameType], frames: Sequence[FrameType]) -> FrameType:
+        """At least one, one after the other, with what further columns the first has."""
+        names = [each.name for each in fields(cls)]
+        return cls(*(_joined([getattr(each, name) for each in frames]) for name in names))
+
+
+def _chosen(values: Any, chosen: Chosen) -> Any:
+    """Some cells of a column, or of each in a dict."""
+    if isinstance(values, dict):
+        return {name: column[chosen] for name, column in values.items()}
+    if isinstance(values, list):
+        return [values[row] for row in np.arange(len(values))[chosen].tolist()]
+    return values[chosen]
+
+
+def _joined(columns: Sequence[Any]) -> Any:
+    """Columns, or dicts of them, one after the other."""
+    first = columns[0]
+    if isinstance(first, dict):
+        return {name: _joined([each[name] for each in columns]) for name in first}
+    if isinstance(first, Column):
+        return Column(first.kind, _joined([each.values for each in columns]))
+    if isinstance(first, np.ndarray):
+        return np.concatenate(columns)
+    return [value for each in columns for value in each]
 
 
 @dataclass(frozen=True)
@@ -51,10 +93,8 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, chosen: NDArray[np.integer] | NDArray[np.bool_]) -> "Column":
-        if self.kind == "number":
-            return Column(self.kind, self.values[chosen])
-        return Column(self.kind, [self.values[i] for i in np.arange(len(self))[chosen].tolist()])
+    def __getitem__(self, chosen: Chosen) -> "Column":
+        return Column(self.kind, _chosen(self.values, chosen))
 
     def value(self, row: int) -> str | float | list[str] | None:
         """One cell; a whole number without its fraction, None where unknown."""
@@ -67,21 +107,13 @@ class Column:
             return None
         return int(value) if value == int(value) else float(value)
 
-    @classmethod
-    def joined(cls, columns: Sequence["Column"]) -> "Column":
-        """At least one column of a kind, one after the other."""
-        kind, values = columns[0].kind, [each.values for each in columns]
-        if kind == "number":
-            return cls(kind, np.concatenate(values))
-        return cls(kind, [value for each in values for value in each])
-
     def at(self, rows: NDArray[np.integer]) -> "Column":
         """The cells of some rows, an unknown one for -1.
 
         >>> Column("category", ["Oslo", "Seoul"]).at(np.array([1, -1])).values
         ['Seoul', '']
         """
-        return Column.joined([self, Column.unknown(self.kind, 1)])[rows]
+        return _joined([self, Column.unknown(self.kind, 1)])[rows]
 
     @classmethod
     def unknown(cls, kind: Kind, rows: int) -> "Column":
@@ -123,8 +155,7 @@ class Attribute:
             often = COMMON * len(column)
             counts = Counter({word: n for word, n in counts.items() if 1 < n <= often})
         values = tuple(value for value, _ in counts.most_common(most))
-        width = max([1, *map(len, several)]) if column.kind != "category" else 1
-        return cls(name, column.kind, values, width=width)
+        return cls(name, column.kind, values, width=max([1, *map(len, several)]))
 
     @property
     def size(self) -> int:
@@ -136,15 +167,20 @@ class Attribute:
         if self.kind == "number":
             bins = np.searchsorted(np.array(self.edges), column.values, "right") + 1
             return np.where(np.isfinite(column.values), bins, 0).astype(np.int32)[:, None]
-        known = {value: row for row, value in enumerate(self.values, 1)}
-        if self.kind == "category":
-            others = {text: known[value] for text, value in self.synonyms}
-            rows = [known.get(v) or others.get(v.casefold(), 0) for v in column.values]
-            return np.array(rows, np.int32).reshape(-1, 1)
-        lists = [[known.get(v, 0) for v in each] or [0] for each in _several(column)]
+        lists = [[self._row(value) for value in each] for each in _several(column)]
         if self.kind == "text":  # of words nobody has learned anything
-            lists = [[row for row in each if row] or [0] for each in lists]
-        return padded(lists, np.int32)
+            lists = [[row for row in each if row] for each in lists]
+        return padded([each or [0] for each in lists], np.int32)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """Rows by what values are called: in lower case, by synonyms, and as `value` has them."""
+        rows = {self.value(row): row for row in range(1, self.size + 1)}
+        folded = {value.casefold(): row for value, row in rows.items()}
+        return folded | {other: rows[value] for other, value in self.synonyms} | rows
+
+    def _row(self, text: str) -> int:
+        return self._rows.get(text) or self._rows.get(text.casefold(), 0)
 
     def value(self, row: int) -> str:
         """What a row stands for, in words; "" for unknown."""
@@ -165,42 +201,28 @@ class Attribute:
             QueryError: training had no such value, near ones are named; or nobody so many.
         """
         words = text.split("|") if self.kind == "categories" else [text]
-        rows = [self._row_of(word.strip()) for word in words]
+        rows = [self._row(word) or self._bin(word) for word in map(str.strip, words)]
         if len(rows) > self.width:
-            raise QueryError(
-                f"{self.name}: {text!r} is {len(rows)} values, no user has more than {self.width}",
-                f"name at most {self.width}",
-                "user_attribute",
-            )
+            cause = f"{text!r} is {len(rows)} values, no user has more than {self.width}"
+            raise QueryError(f"{self.name}: {cause}", "name fewer", "user_attribute")
         return rows
 
-    def _row_of(self, text: str) -> int:
-        """The row of one value, bin or number."""
-        names = {self.value(row): row for row in range(1, self.size + 1)}
-        if text in names:
-            return names[text]
-        folded = {value.casefold(): row for value, row in names.items()}
-        folded |= {other: names[value] for other, value in self.synonyms}
-        if text.casefold() in folded:
-            return folded[text.casefold()]
+    def _bin(self, text: str) -> int:
+        """The row of a number; QueryError where it is none."""
         if self.kind == "number":
             with suppress(ValueError):
                 return int(self.rows(Column("number", np.array([float(text)])))[0, 0])
-            more = f" nor one of {listed(self.values)}" if self.values else ""
-            wrong, remedy = f"{text!r} is not a number{more}", "name one"
-        else:
-            near = get_close_matches(text.casefold(), folded, 5)
-            values = dict.fromkeys(self.value(folded[each]) for each in near)
-            some = f"near are {', '.join(values)}" if near else f"there are {listed(self.values)}"
-            wrong, remedy = f"no user is {text!r}, {some}", "name one of them"
-        raise QueryError(f"{self.name}: {wrong}", remedy, "user_attribute")
+        near = [self._rows[each] for each in get_close_matches(text.casefold(), self._rows, 5)]
+        some = listed([*map(self.value, dict.fromkeys(near or range(1, self.size + 1)))])
+        cause = f"{self.name}: no user is {text!r}, {'near' if near else 'there'} are {some}"
+        remedy = "name one of them or a number" if self.kind == "number" else "name one of them"
+        raise QueryError(cause, remedy, "user_attribute")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Attribute":
         """Of what dataclasses.asdict makes of one, after JSON."""
         lists = {name: tuple(data[name]) for name in ("values", "edges")}
-        synonyms = tuple((text, value) for text, value in data["synonyms"])
-        return cls(**{**data, **lists, "synonyms": synonyms})
+        return cls(**{**data, **lists, "synonyms": tuple(map(tuple, data["synonyms"]))})
 
 
 def _several(column: Column) -> Sequence[Sequence[str]]:
@@ -228,19 +250,14 @@ def padded(lists: Sequence[Sequence[int]], dtype: type[np.integer] = np.int64) -
     >>> padded([[4, 5], []]).tolist()
     [[4, 5], [-1, -1]]
     """
-    rows = np.full((len(lists), max(map(len, lists), default=0) or 1), PADDING, dtype)
-    for row, each in enumerate(lists):
-        rows[row, : len(each)] = each
+    lengths = np.array([len(each) for each in lists], np.int64)
+    rows = np.full((len(lists), lengths.max(initial=1)), PADDING, dtype)
+    rows[np.arange(rows.shape[1]) < lengths[:, None]] = [*chain.from_iterable(lists)]
     return rows
 
 
 Attributes = tuple[Attribute, ...]
-GENDER = Attribute(
-    "gender",
-    "category",
-    GENDERS,
-    synonyms=(("male", "M"), ("female", "F"), ("m", "M"), ("f", "F")),
-)
+GENDER = Attribute("gender", "category", GENDERS, synonyms=(("male", "M"), ("female", "F")))
 AGE = Attribute("age", "number", AGE_NAMES, edges=tuple(map(float, AGES[1:])))  # in years
 JOB = Attribute("job", "category", JOBS, synonyms=tuple(OCCUPATIONS.items()))
 MOVIELENS: Attributes = (GENDER, AGE, JOB)  # of users

@@ -4,10 +4,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.scale import LIKED
+from recsys.data.scale import LIKED, counted
+from recsys.data.schema import parts
 
 MOST_BARS, BINS = 20, 10  # different ratings that are shown one by one; spans of more
 TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how long the tail is
@@ -20,9 +20,10 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     ratings that the most rated hundredth of the movies (at least one) has.
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
-    by_movie, by_user = (np.sort(_counted(ids)[1]) for ids in (r.movie_ids, r.user_ids))
+    by_movie, by_user = (np.sort(counted(ids)[1]) for ids in (r.movie_ids, r.user_ids))
     top = max(1, round(TOP_SHARE * len(by_movie)))
     timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
+    described = parts(users.attributes, users.rows)
     return {
         "ratings": len(r),
         "users": len(users),
@@ -42,7 +43,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
             "genres": sum(not each for each in movies.genres),
             "year": int((movies.years == 0).sum()),
             "time": int((r.times == 0).sum()),
-            **{each.name: int((rows <= 0).all(1).sum()) for each, rows in users.parts()},
+            **{each.name: int((rows <= 0).all(1).sum()) for each, rows in described},
         },
     }
 
@@ -54,7 +55,7 @@ def _histogram(dataset: Dataset) -> dict[str, int]:
     """
     if not dataset.scale.rated or not len(dataset.ratings):
         return {}
-    ratings, counts = _counted(dataset.ratings.values)
+    ratings, counts = counted(dataset.ratings.values)
     ratings = np.round(dataset.scale.outward(ratings), 4)
     values, rows = np.unique(ratings, return_inverse=True)
     if len(values) <= MOST_BARS:
@@ -63,14 +64,6 @@ def _histogram(dataset: Dataset) -> dict[str, int]:
     counts, edges = np.histogram(ratings, BINS, weights=counts)
     spans = zip(edges[:-1], edges[1:], counts, strict=True)
     return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
-
-
-def _counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
-    """The different values, and how often each is there; without sorting all of them."""
-    import pyarrow
-
-    counts = pyarrow.array(values).value_counts()
-    return counts.field("values").to_numpy(), counts.field("counts").to_numpy()
 
 
 def _day(seconds: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Movies by what is typed: an id, or a title that need not be spelt as the file has it."""
+"""Titles: the year at their end, their words, and which movie a typed one names."""
 
 import difflib
 import re
@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from recsys.data.dataset import name_and_year
 from recsys.data.ids import Id
 from recsys.errors import QueryError, listed, quoted, shortened
 
@@ -15,8 +14,25 @@ _ARTICLES = (
     *("der", "die", "das", "den", "det", "en", "ett", "o", "os", "as"),
 )
 _FIRST = {article.rstrip("'") for article in _ARTICLES}
+_YEAR = re.compile(r"\((\d{4})\)\s*$")
+_WORD = re.compile(r"\w+")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNORECASE)
+
+
+def name_and_year(title: str) -> tuple[str, int]:
+    """A title without the year in brackets at its end, and that year, 0 where there is none.
+
+    >>> name_and_year("Heat (1995)"), name_and_year("(500) Days")
+    (('Heat', 1995), ('(500) Days', 0))
+    """
+    year = _YEAR.search(title)
+    return (title[: year.start()].strip(), int(year[1])) if year else (title.strip(), 0)
+
+
+def title_words(title: str) -> list[str]:
+    """A title's words in lower case, the year in brackets being the last of them."""
+    return _WORD.findall(title.lower())
 
 
 class UnknownMovie(QueryError):
@@ -35,7 +51,7 @@ def plain(title: str) -> str:
     """
     text = _MOVED.sub(r"\2 \1", name_and_year(title)[0])
     text = unicodedata.normalize("NFKD", text.casefold())
-    words = re.findall(r"\w+", "".join(c for c in text if not unicodedata.combining(c)))
+    words = _WORD.findall("".join(c for c in text if not unicodedata.combining(c)))
     return " ".join(words[1:] if len(words) > 1 and words[0] in _FIRST else words)
 
 

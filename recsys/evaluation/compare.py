@@ -174,7 +174,8 @@ class Comparison:
         self.problem, self.task, self.test = problem, problem.task, problem.stage.test
         self.seed, self.folder, self.log = options.seed, folder, log
         self.model = trained(problem, options, folder / "model")
-        movies = problem.dataset.movies.take(self.task.movie_ids)
+        movies = problem.dataset.movies
+        movies = movies[positions(movies.ids, self.task.movie_ids)]
         self.movies = infer.catalogue(self.model, movies)  # in the order of the task's
         self.exact = self.lists("relevance")
         self.served = metrics.ranking_metrics(self.task, self.exact)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Movies, name_and_year
-from recsys.data.titles import plain
+from recsys.data.dataset import Dataset, Movies
+from recsys.data.titles import name_and_year, plain
 from recsys.errors import DataError
 from recsys.evaluation.baselines.simple import LARGEST, fit_biases
 from recsys.infer import Recommender, catalogue

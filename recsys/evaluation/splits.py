@@ -26,7 +26,7 @@ class Stage(NamedTuple):
     @property
     def seen(self) -> Ratings:
         """What is not recommended again."""
-        return Ratings.concatenate([self.train, self.fold_in])
+        return Ratings.joined([self.train, self.fold_in])
 
 
 class Split(NamedTuple):
@@ -83,7 +83,7 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
                 "take more ratings or another protocol",
             )
     choice = Stage(train, validation_fold_in, validation)
-    return Split(choice, Stage(Ratings.concatenate(choice), fold_in, test))
+    return Split(choice, Stage(Ratings.joined(choice), fold_in, test))
 
 
 def _hold_out(

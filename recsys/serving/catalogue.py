@@ -7,13 +7,13 @@ answer a query and one test holds for both.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
-from recsys.data.schema import Column, Kind
+from recsys.data.schema import Column, Frame, Kind
 from recsys.metrics import top_k
 from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask
 
@@ -82,49 +82,50 @@ class Field(NamedTuple):
     limit: int = 8192  # UTF-8 bytes of a text
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """M movies ready to be published: unit vectors, and what is shown of a movie.
+FIELDS = {  # by the attributes of a catalogue
+    "titles": Field("title", "text", 1024),
+    "genres": Field("genres", "texts"),
+    "years": Field("year", "whole"),
+    "is_new": Field("is_new", "flag"),
+}
+OF_KIND: dict[Kind, Type] = {
+    "category": "text",
+    "text": "text",
+    "categories": "texts",
+    "number": "number",
+}
 
-    All there is to say of a field stands beside it: by that it is published, read and filtered.
-    """
+
+def fields_of(kinds: Mapping[str, Kind]) -> list[Field]:
+    """The fields of movies with those columns: by them movies are published, read and filtered."""
+    return [*FIELDS.values(), *(Field(name, OF_KIND[kind]) for name, kind in kinds.items())]
+
+
+def types(kinds: Mapping[str, Kind]) -> Types:
+    """What movies may be asked by: what all have, and columns of the schema."""
+    return {each.name: each.type for each in fields_of(kinds)}
+
+
+@dataclass(frozen=True)
+class Catalogue(Frame):
+    """M movies ready to be published: unit vectors, and what is shown of a movie."""
 
     ids: NDArray  # (M,) unique, int64 or text
-    titles: Annotated[list[str], Field("title", "text", 1024)]
-    genres: Annotated[list[tuple[str, ...]], Field("genres", "texts")]
-    years: Annotated[NDArray[np.int32], Field("year", "whole")]  # (M,) 0 where unknown
-    is_new: Annotated[NDArray[np.bool_], Field("is_new", "flag")]  # (M,) not trained on
+    titles: list[str]
+    genres: list[tuple[str, ...]]
+    years: NDArray[np.int32]  # (M,) 0 where unknown
+    is_new: NDArray[np.bool_]  # (M,) not trained on
     vectors: NDArray[np.float32]  # (M, V) of unit length
     columns: dict[str, Column] = field(default_factory=dict)  # of the schema, M values each
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     @property
     def kinds(self) -> dict[str, Kind]:
         """The kinds of the columns."""
         return {name: column.kind for name, column in self.columns.items()}
 
-    @classmethod
-    def joined(cls, parts: Sequence["Catalogue"]) -> "Catalogue":
-        """At least one catalogue of a model, one after the other."""
-        first = parts[0]
-
-        def all_of(name: str) -> Any:
-            values = [getattr(part, name) for part in parts]
-            if isinstance(values[0], np.ndarray):
-                return np.concatenate(values)
-            return [value for each in values for value in each]
-
-        return cls(
-            **{name: all_of(name) for name in ("ids", "vectors", *FIELDS)},
-            columns={n: Column.joined([part.columns[n] for part in parts]) for n in first.columns},
-        )
-
     def updated(self, other: "Catalogue") -> "Catalogue":
         """The movies of both, of one model; one that is in both is as the other has it."""
-        others = self.take(self.ids[positions(other.ids, self.ids) < 0])
-        return Catalogue.joined([others, other])
+        return Catalogue.joined([self[positions(other.ids, self.ids) < 0], other])
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> "Catalogue":
         """The named movies in the order asked for; KeyError when one is not there."""
@@ -133,22 +134,13 @@ class Catalogue:
         rows = positions(ids, wanted)
         if (rows < 0).any():
             raise KeyError(wanted[rows < 0].min())
-        rows = order[rows]
-
-        def some_of(name: str) -> Any:
-            values = getattr(self, name)
-            return values[rows] if isinstance(values, np.ndarray) else [values[r] for r in rows]
-
-        return Catalogue(
-            **{name: some_of(name) for name in ("ids", "vectors", *FIELDS)},
-            columns={name: column[rows] for name, column in self.columns.items()},
-        )
+        return self[order[rows]]
 
     def cells(self, name: str) -> Any:
         """The M values of a field or column."""
         if name in self.columns:
             return self.columns[name].values
-        return getattr(self, next(own for own, field in FIELDS.items() if field.name == name))
+        return getattr(self, next(key for key, field in FIELDS.items() if field.name == name))
 
     def search(
         self,
@@ -192,29 +184,6 @@ class Catalogue:
         order = np.argsort(self.ids, kind="stable")
         in_order = bool((order[1:] > order[:-1]).all())
         return order, self.ids[order], self.vectors if in_order else self.vectors[order]
-
-
-FIELDS: dict[str, Field] = {  # by the attributes of a catalogue
-    name: hint.__metadata__[0]
-    for name, hint in Catalogue.__annotations__.items()
-    if hasattr(hint, "__metadata__")
-}
-OF_KIND: dict[Kind, Type] = {
-    "category": "text",
-    "text": "text",
-    "categories": "texts",
-    "number": "number",
-}
-
-
-def fields_of(kinds: Mapping[str, Kind]) -> list[Field]:
-    """The fields of movies with those columns."""
-    return [*FIELDS.values(), *(Field(name, OF_KIND[kind]) for name, kind in kinds.items())]
-
-
-def types(kinds: Mapping[str, Kind]) -> Types:
-    """What movies may be asked by: what all have, and columns of the schema."""
-    return {each.name: each.type for each in fields_of(kinds)}
 
 
 class Store(Protocol):

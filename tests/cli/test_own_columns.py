@@ -120,7 +120,7 @@ def test_a_known_users_attributes_are_known(ask, trained_shop):
         (("--user-attribute", "town=Oslo"), "knows no town of its users"),
         (("--user-attribute", "city=Osl"), "city: no user is 'Osl', near are Oslo"),
         (("--user-attribute", "city=Rome"), "there are "),
-        (("--user-attribute", "income=much"), "income: 'much' is not a number"),
+        (("--user-attribute", "income=much"), "income: no user is 'much', there are under 21000"),
         (("--user-attribute", "city"), "'city' is not a name and a value such as city=Seoul"),
         (("--user-attribute", "=Oslo"), "is not a name and a value"),
         (("--users", "all", "--user-attribute", "city=Oslo"), "--users goes without"),

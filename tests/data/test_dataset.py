@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
-from recsys.data.dataset import Movies, Ratings, Users, Vocabulary, name_and_year, title_words
+from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
 from recsys.data.interactions import attribute_rows, interactions_of
-from recsys.data.schema import GENDER, MOVIELENS, PADDING, READ_WORDS, Attribute, Column
-from recsys.errors import DataError
+from recsys.data.schema import GENDER, PADDING, READ_WORDS, Attribute, Column
+from recsys.data.titles import name_and_year, title_words
 
 MOVIES = Movies(
     np.array([7, 3, 5]),
@@ -22,7 +21,6 @@ USERS = Users.of(
         "age": Column("number", np.array([25, np.nan])),
         "job": Column("category", ["", "writer"]),
     },
-    MOVIELENS,
 )
 RATINGS = Ratings(
     np.array([9, 4, 9], np.int32),
@@ -38,10 +36,7 @@ def test_movies_by_id_and_in_any_order():
     assert ordered.ids.tolist() == [3, 5, 7]
     assert ordered.titles == ["Toy Story (1995)", "M", "Heat (1995)"]
     assert ordered.genres == [("Comedy",), (), ("Action", "Crime")]
-    assert MOVIES.take([5, 7, 5]).titles == ["M", "Heat (1995)", "M"]
-    assert len(MOVIES.take([])) == 0
-    with pytest.raises(DataError, match="movie 6 is not one of the 3 movies"):
-        MOVIES.take(np.array([3, 6]))
+    assert MOVIES[np.array([2, 0, 2])].titles == ["M", "Heat (1995)", "M"]
 
 
 def test_users_chosen_and_without_attributes():
@@ -51,18 +46,18 @@ def test_users_chosen_and_without_attributes():
     assert plain.column("job").tolist() == [0, 0]
 
 
-def test_users_are_described_by_attributes_given_and_learned():
+def test_users_are_described_by_attributes_of_movielens_and_learned():
     columns = {
         "gender": Column("category", ["male", "", "F"]),
         "hobby": Column("categories", [("golf",), (), ("chess", "golf")]),
     }
-    users = Users.of([1, 2, 3], columns, (GENDER,))
+    users = Users.of([1, 2, 3], columns)
     assert users.attributes == (GENDER, Attribute("hobby", "categories", ("golf", "chess"), (), 2))
     assert users.rows.tolist() == [[1, 1, -1], [0, 0, -1], [2, 2, 1]]
 
 
 def test_ratings_chosen_and_concatenated():
-    both = Ratings.concatenate([RATINGS[RATINGS.values >= 4], RATINGS[np.array([2])]])
+    both = Ratings.joined([RATINGS[RATINGS.values >= 4], RATINGS[np.array([2])]])
     assert both.user_ids.tolist() == [9, 4, 9]
     assert both.values.tolist() == [4, 5, 0.5]
     assert [column.dtype for column in vars(both).values()] == ["i4", "i4", "f4", "i8"]

@@ -195,7 +195,7 @@ def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
     problem = comparison.problem
     turned = dataclasses.replace(comparison.test, values=6 - comparison.test.values)
     stage = problem.stage._replace(test=turned)
-    known = Ratings.concatenate([stage.train, stage.fold_in, turned])
+    known = Ratings.joined([stage.train, stage.fold_in, turned])
     data = dataclasses.replace(DATA, ratings=known)
     again = Comparison(Problem(stage, data, protocol), SMALL, tmp_path)
     assert again.model.fingerprint == comparison.model.fingerprint

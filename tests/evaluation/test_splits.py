@@ -48,7 +48,7 @@ def times(ratings, user):
 
 def lines(*parts):
     """Ids, value and time of all ratings, in order."""
-    columns = vars(Ratings.concatenate(parts)).values()
+    columns = vars(Ratings.joined(parts)).values()
     return sorted(zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Users, name_and_year, title_words
+from recsys.data.dataset import Movies, Users
 from recsys.data.ids import id_array, raw_ids
 from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
 from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
 from recsys.data.readers.text import control_character
 from recsys.data.readers.values import Cells, Rows, ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Column, in_digits
+from recsys.data.titles import name_and_year, title_words
 from recsys.errors import DataError, quoted
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def users_of(
                 columns["job"].values[i] = JOBS[10]
     words = {} if table.strict else {role: roles[role] for role in columns}
     others = described(side.others(), dict(given.kinds), text=False)
-    users = Users.of(side.ids, columns | others.columns, MOVIELENS)
+    users = Users.of(side.ids, columns | others.columns)
     return users, Understood(words, unknown | others.unused, others.words)
 
 

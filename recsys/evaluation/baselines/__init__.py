@@ -74,7 +74,7 @@ class Problem:
         task = ranking_task(self.stage.train, seen, test, self.movie_ids)
         if self.protocol != "fold-in":
             return task
-        every = Ratings.concatenate([seen, test])
+        every = Ratings.joined([seen, test])
         movies = positions(task.movie_ids, every.movie_ids)
         users = positions(task.user_ids, fold_in.user_ids)
         cutoffs = np.full(len(task.user_ids), np.iinfo(np.int64).min)
