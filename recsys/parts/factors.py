@@ -15,7 +15,7 @@ Source: Lim & Teh 2007, "Variational Bayesian approach to movie rating predictio
 regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -72,49 +72,87 @@ class Factors(Part):
         """
         if not data.scale.rated:
             return {}
-        sweeps = _Sweeps(data, options)
+        history, (raters, order) = data.history, data.raters
+        d, ridge, precision = options.factor_dimension + 1, options.factor_ridge, 1.0
+        mean, spread = (float(f(history.values, dtype=np.float64)) for f in (np.mean, np.std))
+        scale = spread if spread > 1e-5 * abs(mean) else 1.0
+        scores = ((history.values - mean) / scale).astype(np.float32)
+        left, right = singular_bases(history, raters, options)
+        basis, centre, coordinates = _standardised(history, right)
+        profile = profile_features(data.vocabulary.users, data.attributes)
+        users = _Side(history._replace(values=scores), [*profile, coordinates], d)
+        content = [content_features(data), _standardised(raters, left)[2]]
+        movies = _Side(raters._replace(values=scores[order]), content, d)
+        rng = np.random.default_rng(options.seed)
+        movies.prior[1:, :-1] = START * rng.standard_normal((raters.rows - 1, d - 1))
+        movies.follow_prior()
+        squares = float(np.square(scores, dtype=np.float64).sum())
+        sums = np.bincount(history.owners, scores, history.rows)
         for _ in range(options.factor_sweeps):
-            sweeps.sweep()
-        return sweeps.arrays()
+            biases, _ = users.solve(movies.terms, precision, ridge)
+            biases += squares - 2 * float(users.terms.means[:, -1] @ sums)  # sum of E (r - a)^2
+            _, fit = movies.solve(users.terms, precision, ridge)
+            precision = 1 / max((biases + fit) / len(scores), NOISE)
+        means = movies.terms.means
+        factors = np.hstack([means, np.ones((len(means), 1))])
+        factors[0] = 0
+        radius = float(np.linalg.norm(factors, axis=1).max() * 1.001)
+        return {
+            "factors": (factors / radius).astype(np.float32),
+            **movies.terms._asdict(),
+            "weights": users.weights,
+            "basis": basis,
+            "centre": centre,
+            "variance": users.variance,
+            "noise": np.array([precision, mean, scale, radius]),
+        }
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         """Likes and dislikes named with a query turn the factors only; the bias stays."""
         precision, mean, scale, radius = tables["noise"].tolist()
         history = asked.history
-        sums = history.dot(tables["basis"], 1.0)
         features = np.hstack(
             [
                 np.ones((history.rows, 1)),
                 *profile_features(asked.described, asked.attributes),
-                implicit_features(sums, history.counts, tables["centre"]),
+                implicit_features(
+                    history.dot(tables["basis"], 1.0), history.counts, tables["centre"]
+                ),
             ]
         )
         prior = features @ tables["weights"]
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         found = np.empty(prior.shape)  # (B, d) posterior means [p, a]
-        for block, part in blocks(history, prior.shape[1]):
-            equations = terms.equations(part)
-            solved = posterior(*equations, prior[block], tables["variance"], precision)
-            found[block] = solved[0]
-            if asked.named is not None:
-                for row in block.start + np.flatnonzero(asked.named.counts[block]):
-                    movies, signs, _ = asked.named.of(row)
-                    factors = tables["means"][movies, :-1]
-                    spread = solved[1][row - block.start, :-1, :-1] @ factors.T  # (D, N)
-                    products = factors @ spread + np.eye(len(signs)) / precision
-                    found[row, :-1] += spread @ np.linalg.solve(products, LIKED * signs)
+        for rows, some in blocks(history, prior.shape[1]):
+            equations = terms.equations(some)
+            found[rows], covariances = posterior(
+                *equations, prior[rows], tables["variance"], precision
+            )
+            for row, covariance in zip(rows.tolist(), covariances, strict=True):
+                if asked.named is None or not asked.named.counts[row]:
+                    continue
+                movies, signs, _ = asked.named.of(row)
+                factors = tables["means"][movies, :-1]
+                turned = covariance[:-1, :-1] @ factors.T  # (D, N)
+                products = factors @ turned + np.eye(len(signs)) / precision
+                found[row, :-1] += turned @ np.linalg.solve(products, LIKED * signs)
         ones = np.full((len(found), 1), scale)
-        whole = np.hstack([scale * found[:, :-1], ones, mean + scale * found[:, -1:]])
-        return {"factors": (whole * radius).astype(np.float32)}
+        users = np.hstack([scale * found[:, :-1], ones, mean + scale * found[:, -1:]])
+        return {"factors": (users * radius).astype(np.float32)}
 
 
 def profile_features(described: Attributes, rows: NDArray[np.integer]) -> list[Floats]:
     """(B, size) of each attribute FEATURE_SCALE at the rows that a user has, 0 elsewhere."""
-    return [
-        FEATURE_SCALE * sum((row[:, None] == np.arange(1, a.size + 1) for row in each.T), 0)
-        for a, each in parts(described, rows)
-    ]
+    return [FEATURE_SCALE * ones_at(each, a.size) for a, each in parts(described, rows)]
+
+
+def ones_at(rows: NDArray[np.integer], size: int) -> NDArray[np.float64]:
+    """(N, size) 1 in the columns of (N, W) rows from 1 to the size, 0 elsewhere."""
+    found = np.zeros((len(rows), size))
+    row, place = np.nonzero((rows > 0) & (rows <= size))
+    found[row, rows[row, place] - 1] = 1
+    return found
 
 
 def implicit_features(
@@ -123,7 +161,8 @@ def implicit_features(
     """(B, K + 1) centred coordinates and log of the count, 0 where nothing was rated.
 
     Args:
-        sums: (B, K) of the basis over what was rated. counts: (B,) of what was rated.
+        sums: (B, K) of the basis over what was rated.
+        counts: (B,) of what was rated.
     """
     several = np.maximum(counts, 1)[:, None]
     features = np.hstack([sums / np.sqrt(several), FEATURE_SCALE * np.log(several)]) - centre
@@ -136,29 +175,23 @@ def posterior(
     """Means (B, d) and covariances (B, d, d) of Gaussian linear regressions.
 
     Args:
-        gram: (B, d (d + 1) / 2) upper triangles of sum E f f'. right: (B, d) sums of E f r.
-        prior: (B, d) means. variance: (d,) of the prior. precision: of one rating.
+        gram: (B, d, d) sums of E f f'.
+        right: (B, d) sums of E f r.
+        prior: (B, d) means.
+        variance: (d,) of the prior.
+        precision: of one rating.
     """
-    d = prior.shape[1]
-    matrices = np.zeros((len(prior), d, d))
-    up, across = np.triu_indices(d)
-    matrices[:, up, across] = precision * gram
-    matrices[:, across, up] = matrices[:, up, across]
-    matrices[:, np.arange(d), np.arange(d)] += 1 / variance
-    covariance = np.linalg.inv(matrices).astype(np.float64, copy=False)
+    covariance = np.linalg.inv(precision * gram + np.diag(1 / variance))
     pulled = prior / variance + precision * right
     return (covariance @ pulled[:, :, None])[:, :, 0], covariance
 
 
-def blocks(history: Interactions, d: int) -> Iterator[tuple[slice, Interactions]]:
-    """Rows few enough for their (d, d) matrices: which, and their entries (views)."""
+def blocks(history: Interactions, d: int) -> Iterator[tuple[NDArray[np.int64], Interactions]]:
+    """Rows few enough for their (d, d) matrices: which, and their entries."""
     step = max(1, SOLVED // (d * d))
     for first in range(0, history.rows, step):
-        rows = slice(first, min(first + step, history.rows))
-        pointers = history.indptr[rows.start : rows.stop + 1]
-        entries = slice(int(pointers[0]), int(pointers[-1]))
-        columns = (history.indices[entries], history.values[entries], history.times[entries])
-        yield rows, Interactions(pointers - pointers[0], *columns)
+        rows = np.arange(first, min(first + step, history.rows))
+        yield rows, history.take(rows)
 
 
 class Terms(NamedTuple):
@@ -169,30 +202,26 @@ class Terms(NamedTuple):
     crosses: Floats  # (R, d) E f b
 
     def equations(self, history: Interactions) -> tuple[Floats, Floats]:
-        """Gram matrices (B, d (d + 1) / 2) and right-hand sides (B, d) of B standardised rows."""
+        """Gram matrices (B, d, d) and right-hand sides (B, d) of B rows of standardised ratings."""
+        d = self.means.shape[1]
+        up, across = np.triu_indices(d)
+        gram = np.empty((history.rows, d, d))
+        gram[:, up, across] = gram[:, across, up] = history.dot(self.moments, 1.0)
         right = history.dot(self.means)
         right[:, -1] = np.bincount(history.owners, history.values, history.rows)  # f ends in 1
-        return history.dot(self.moments, 1.0), right - history.dot(self.crosses, 1.0)
+        return gram, right - history.dot(self.crosses, 1.0)
 
-    def put(self, rows: slice | NDArray[np.integer], means: Floats, covariances: Floats) -> None:
+    def put(self, rows: NDArray[np.integer], means: Floats, covariances: Floats) -> None:
         """Set the posteriors of some rows."""
-        d = means.shape[1]
-        f = np.hstack([means[:, :-1], np.ones((len(means), 1))])
-        full = f[:, :, None] * f[:, None, :]  # (B, d, d)
-        full[:, :-1, :-1] += covariances[:, :-1, :-1]
-        cross = f * means[:, -1:]
-        cross[:, :-1] += covariances[:, :-1, -1]
-        self.means[rows], self.crosses[rows] = means, cross
-        up, across = np.triu_indices(d)
-        self.moments[rows] = full[:, up, across]
-
-
-class _Errors(NamedTuple):
-    """Parts of the expected squared error that only the pass over a side can sum."""
-
-    spread: Floats  # (d,) mean posterior variances of rows with ratings
-    squares: float  # sum over ratings of E a^2 (or E b^2)
-    fit: float  # sum of E (f . x)^2 - 2 r (f . x)
+        f = means.copy()
+        f[:, -1] = 1
+        moments = f[:, :, None] * f[:, None, :]  # (B, d, d)
+        moments[:, :-1, :-1] += covariances[:, :-1, :-1]
+        crosses = f * means[:, -1:]
+        crosses[:, :-1] += covariances[:, :-1, -1]
+        up, across = np.triu_indices(means.shape[1])
+        self.means[rows], self.crosses[rows] = means, crosses
+        self.moments[rows] = moments[:, up, across]
 
 
 class _Side:
@@ -203,102 +232,47 @@ class _Side:
         features: (R, F) in pieces, without the constant.
     """
 
-    def __init__(self, history: Interactions, features: list[Floats], d: int) -> None:
+    def __init__(self, history: Interactions, features: Sequence[Floats], d: int) -> None:
         rows, pairs = history.rows, d * (d + 1) // 2
-        self.history = history
+        self.history, self.known = history, history.counts > 0
         self.features = np.hstack([np.ones((rows, 1)), *features])
         self.terms = Terms(*(np.zeros((rows, n), np.float32) for n in (d, pairs, d)))  # posteriors
-        self.prior = np.zeros((rows, d))  # means
-        self.variance = np.full(d, VARIANCE)  # of the prior
+        self.prior: Floats = np.zeros((rows, d))  # means
+        self.variance: Floats = np.full(d, VARIANCE)  # of the prior
         self.weights = np.zeros((self.features.shape[1], d))
 
-    def solve(self, other: Terms, precision: float) -> _Errors:
-        """Set all posteriors from the other side's."""
-        counts, d = self.history.counts, len(self.variance)
-        up, across = np.triu_indices(d)
-        double = np.where(up == across, 1.0, 2.0)
-        spread, squares, fit = np.zeros(d), 0.0, 0.0
-        for rows, part in blocks(self.history, d):
-            gram, right = other.equations(part)
+    def follow_prior(self) -> None:
+        """Set all posteriors to the prior."""
+        for rows, _ in blocks(self.history, len(self.variance)):
+            self.terms.put(rows, self.prior[rows], np.diag(self.variance)[None])
+
+    def solve(self, other: Terms, precision: float, ridge: float) -> tuple[float, float]:
+        """Set all posteriors from the other side's, and the prior by regression on the features.
+
+        Returns:
+            What only the pass over a side can sum of the expected squared error: E a^2 (or E b^2)
+            over ratings, and E (f . x)^2 - 2 r (f . x).
+        """
+        counts, spread, squares, fit = self.history.counts, 0.0, 0.0, 0.0
+        for rows, some in blocks(self.history, len(self.variance)):
+            gram, right = other.equations(some)
             means, covariances = posterior(gram, right, self.prior[rows], self.variance, precision)
             self.terms.put(rows, means, covariances)
             variances = np.einsum("bii->bi", covariances)
-            spread += variances[counts[rows] > 0].sum(0)
-            squares += float((counts[rows] * (means[:, -1] ** 2 + variances[:, -1])).sum())
-            second = means[:, up] * means[:, across] + covariances[:, up, across]
-            fit += float((gram * second * double).sum() - 2 * (means * right).sum())
-        return _Errors(spread / np.count_nonzero(counts), squares, fit)
-
-    def regress(self, spread: Floats, ridge: float) -> None:
-        """Set the prior by ridge regression of the means on the features of rows with ratings."""
-        known = self.history.counts > 0
-        features, means = self.features[known], self.terms.means[known].astype(np.float64)
+            spread = spread + variances[self.known[rows]].sum(0)
+            squares += float(counts[rows] @ (means[:, -1] ** 2 + variances[:, -1]))
+            second = means[:, :, None] * means[:, None, :] + covariances
+            fit += float((gram * second).sum() - 2 * (means * right).sum())
+        features = self.features[self.known]
+        learned = self.terms.means[self.known].astype(np.float64)
         penalty = np.full(features.shape[1], ridge)
         penalty[0] = FREE_RIDGE
-        self.weights = np.linalg.solve(features.T @ features + np.diag(penalty), features.T @ means)
-        self.variance = np.square(means - features @ self.weights).mean(0) + spread
+        products = features.T @ features + np.diag(penalty)
+        self.weights = np.linalg.solve(products, features.T @ learned)
+        rest = np.square(learned - features @ self.weights).mean(0)
+        self.variance = rest + spread / np.count_nonzero(self.known)
         self.prior = self.features @ self.weights
-        self.follow_prior(np.flatnonzero(~known))
-
-    def follow_prior(self, rows: NDArray[np.integer]) -> None:
-        """Set the posteriors of rows to the prior: what they are without ratings."""
-        d = len(self.variance)
-        step = max(1, SOLVED // (d * d))
-        for first in range(0, len(rows), step):
-            block = rows[first : first + step]
-            spread = np.broadcast_to(np.diag(self.variance), (len(block), d, d))
-            self.terms.put(block, self.prior[block], spread)
-
-
-class _Sweeps:
-    """Both sides and what they share."""
-
-    def __init__(self, data: Training, options: "Options") -> None:
-        history, (raters, order) = data.history, data.raters
-        d, self.ridge, self.precision = options.factor_dimension + 1, options.factor_ridge, 1.0
-        self.mean = float(history.values.mean(dtype=np.float64))
-        spread = float(history.values.std(dtype=np.float64))
-        self.scale = spread if spread > 1e-5 * abs(self.mean) else 1.0
-        scores = ((history.values - self.mean) / self.scale).astype(np.float32)
-        self.squares = float(np.square(scores, dtype=np.float64).sum())
-        left, right = singular_bases(history, raters, options)
-        self.basis, self.centre, coordinates = _standardised(history, right)
-        profile = profile_features(data.vocabulary.users, data.attributes)
-        self.users = _Side(history._replace(values=scores), [*profile, coordinates], d)
-        of_movies = [*content_features(data), _standardised(raters, left)[2]]
-        self.movies = _Side(raters._replace(values=scores[order]), of_movies, d)
-        rng, movies = np.random.default_rng(options.seed), self.movies
-        movies.prior[1:, :-1] = START * rng.standard_normal((raters.rows - 1, d - 1))
-        movies.follow_prior(np.arange(raters.rows))
-
-    def sweep(self) -> None:
-        """Users, then movies, then the precision of a rating; the prior after each side."""
-        users, movies = self.users, self.movies
-        errors = users.solve(movies.terms, self.precision)
-        users.regress(errors.spread, self.ridge)
-        # sum of E (r - a)^2: the rest of the error is the movies' pass
-        sums = np.bincount(users.history.owners, users.history.values, len(users.prior))
-        base = self.squares - 2 * float(users.terms.means[:, -1] @ sums) + errors.squares
-        errors = movies.solve(users.terms, self.precision)
-        movies.regress(errors.spread, self.ridge)
-        self.precision = 1 / max((base + errors.fit) / len(users.history.values), NOISE)
-
-    def arrays(self) -> Arrays:
-        """The tables as they stand, see `Factors.fit`."""
-        means = self.movies.terms.means
-        longest = np.square(means, dtype=np.float64).sum(1).max()
-        radius = float(np.sqrt(1 + longest) * 1.001)
-        whole = np.hstack([means, np.ones((len(means), 1))]) / radius
-        whole[0] = 0
-        return {
-            "factors": whole.astype(np.float32),
-            **self.movies.terms._asdict(),
-            "weights": self.users.weights,
-            "basis": self.basis,
-            "centre": self.centre,
-            "variance": self.users.variance,
-            "noise": np.array([self.precision, self.mean, self.scale, radius]),
-        }
+        return squares, fit
 
 
 def singular_bases(
@@ -343,29 +317,20 @@ def _standardised(
     return scaled, centre, implicit_features(sums, counts, centre)
 
 
-def content_features(data: Training) -> list[Floats]:
+def content_features(data: Training) -> NDArray[np.float64]:
     """(M + 1, F) features of the movies, row 0 zeros: genres, years, columns of the schema.
 
     A year is as near as it is to quantiles of the known ones: bumps as wide as these are apart.
     """
     vocabulary, movies = data.vocabulary, data.movies
-    rows = [(vocabulary.genre_rows(movies.genres), len(vocabulary.genres))]
     sides = zip(vocabulary.movies, vocabulary.side_rows(movies), strict=True)
-    rows += [(each, min(a.size, MOST_FEATURES)) for a, each in sides if a.kind != "text"]
-    genres, *columns = [_ones(each, size) for each, size in rows]
-    years = np.concatenate([[0], movies.years])
+    columns = [ones_at(r, min(a.size, MOST_FEATURES)) for a, r in sides if a.kind != "text"]
+    genres = ones_at(vocabulary.genre_rows(movies.genres), len(vocabulary.genres))
+    years = movies.years
     known = years[years > 0]
     steps = np.linspace(0.02, 1, YEAR_BUMPS)
     centres = np.unique(np.round(np.quantile(known, steps))) if len(known) else known
     widths = np.maximum(np.gradient(centres) if len(centres) > 1 else 1, 2.0)
     distance = (years[:, None] - centres) / widths
     bumps = np.exp(-0.5 * distance**2) * (years > 0)[:, None]
-    return [genres, bumps.astype(np.float32), *columns]
-
-
-def _ones(rows: NDArray[np.integer], size: int) -> Array:
-    """(M + 1, size) 1 where a movie has the value of a row from 1 on; 0 for the unknown movie."""
-    found = np.zeros((len(rows) + 1, size), np.float32)
-    movie, place = np.nonzero((rows > 0) & (rows <= size))
-    found[movie + 1, rows[movie, place] - 1] = 1
-    return found
+    return np.pad(np.hstack([genres, bumps, *columns]), ((1, 0), (0, 0)))
