@@ -64,3 +64,9 @@ class ModelError(RecsysError):
 
 class StoreError(RecsysError):
     """Milvus is unreachable, refuses, or holds something other than what is asked for."""
+
+
+class AddressError(StoreError):
+    """An address or an index that no Milvus could have."""
+
+    exit_code = 2

@@ -162,6 +162,21 @@ class MilvusStore:
             raise StoreError(f"{cause}, and nothing was done", remedy, "replace")
         return gone
 
+    def movies_of(self, model: str) -> Catalogue | None:
+        """All movies that are published of a model, by its fingerprint.
+
+        None where there are none, or they are damaged: publishing is what repairs that.
+
+        Raises:
+            Unreachable: nothing answers.
+        """
+        try:
+            return self.read_all() if self.open(None).model == model else None
+        except Unreachable:
+            raise
+        except StoreError:
+            return None
+
     def rollback(self) -> Published:
         """Make the version published before the current one the current one.
 

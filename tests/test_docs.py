@@ -10,7 +10,7 @@ import click
 import pytest
 
 from recsys.cli.app import cli
-from recsys.cli.build import KNOBS_WITH_OPTIONS
+from recsys.cli.options import KNOBS_WITH_OPTIONS
 from recsys.training.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent

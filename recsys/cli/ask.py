@@ -1,18 +1,17 @@
 """The commands that answer: recommend, similar, predict."""
 
 import csv
+import functools
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 import click
 
 from recsys.cli import options
-from recsys.cli.build import Publishing, publish, published
-from recsys.cli.options import Source, Wanted, argument, command, grouped, option, path
+from recsys.cli.options import Wanted, argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import error_line, log, refuse_beside
 from recsys.errors import DataError, quoted
@@ -95,28 +94,31 @@ def recommend(
              recsys recommend --like Heat --like "Usual Suspects" --year 1990-1999
              recsys recommend --users all -k 100 --format csv -o all.csv
     """
-    from recsys.infer import Recommender
+    from recsys.infer import Recommender, catalogue
     from recsys.serving.model_folder import load_model
 
     if output.exact:
         refuse_beside("--exact", "load_first")
+    if users is not None and profile != Profile():
+        given = "-u, -a, -g, -j, --user-attribute, --like and --dislike"
+        raise click.UsageError(f"--users goes without {given}")
     format = output.format_of(many=users is not None)
     folder = load_model(model)
-    query = profile.query(folder, as_of)
+    query, filter = profile.query(folder, as_of), wanted.filter(folder.vocabulary)
     asked: list[Ids] = []
     queries = [query]
     if users is not None:
-        if profile != Profile():
-            given = "-u, -a, -g, -j, --user-attribute, --like and --dislike"
-            raise click.UsageError(f"--users goes without {given}")
         ids = folder.vocabulary.user_ids
         every = users == "all"
-        asked = [(each,) for each in ids.tolist()] if every else listed(users, [ids], "a user id")
-        known = known_of(folder.vocabulary, asked)
-        queries = [query._replace(user_id=user_id) for (user_id,) in known]
-    filter = wanted.filter(folder.vocabulary)
-    if load_first and (done := publish(folder, Publishing(), Source(), address)):
-        log(f"published {done.count} movies of model {done.model}")
+        asked = [(each,) for each in ids.tolist()] if every else ids_in(users, [ids], "a user id")
+        queries = [query._replace(user_id=each) for (each,) in known_of(folder.vocabulary, asked)]
+    if load_first:
+        folder.verify()
+        movies = catalogue(folder)
+        with options.store_at(address, make=True) as store:
+            store.check_removal(movies, options.MOST_REMOVED)
+            store.publish(movies, folder.fingerprint)
+        log(f"published {len(movies)} movies of model {folder.fingerprint}")
     hits = len(queries) * output.k if users else 0
     with _searched(output.exact, folder, address, hits) as (searched, count, _):
         found = Recommender(folder, searched).recommend(
@@ -124,7 +126,7 @@ def recommend(
         )
         titles = {each: title_of(folder, each) for each in query.likes + query.dislikes}
         answers = (Answer(each, each.query, titles=titles) for each in found)
-        shown = _logged(folder, answers) if users is None else answers
+        shown = _logged(answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
     if users is not None and len(queries) < len(asked):
         raise click.exceptions.Exit(1)
@@ -153,8 +155,7 @@ def similar(
         found = Recommender(folder, store).similar(movie_id, min(output.k, count), filter)
         title = store.take([movie_id]).titles[0]
     log(f"near to {title} (id {movie_id})")
-    answers = [Answer(found, movie=(movie_id, title))]
-    output.write(_logged(folder, answers), format, 1, folder)
+    output.write(_logged([Answer(found, movie=(movie_id, title))]), format, 1, folder)
 
 
 @command
@@ -182,33 +183,30 @@ def predict(
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
     vocabulary = folder.vocabulary
-    new: Catalogue | None = None
 
+    @functools.cache
     def others() -> "Catalogue | None":
-        nonlocal new
-        from recsys.milvus.client import Missing
+        if options.is_missing(address):
+            return None
+        with options.store_at(address) as store:
+            return store.movies_of(folder.fingerprint)
 
-        with suppress(Missing), options.store_at(address) as store:
-            new = published(folder, store)
-        return new
-
-    asked: list[Ids] = []
     if user is not None and movie is not None:
-        asked += [(typed_user(folder, user), typed_movie(folder, movie, others))]
-        known = asked
+        asked: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
     else:
         ids = [vocabulary.user_ids, vocabulary.movie_ids]
-        asked = listed(pairs or "-", ids, "user_id,movie_id")
-        if not vocabulary.movie_rows([movie_id for _, movie_id in asked]).all():
-            others()
-        known = known_of(vocabulary, asked, new)
+        asked = ids_in(pairs or "-", ids, "user_id,movie_id")
+    trained = bool(vocabulary.movie_rows([movie_id for _, movie_id in asked]).all())
+    new = None if trained else others()
+    known = asked if user is not None else known_of(vocabulary, asked, new)
     ratings = predicted(folder, [u for u, _ in known], [m for _, m in known], as_of, new)
     if user is not None:
         movie_id = known[0][1]
-        log(f"of user {user} for {title_of(folder, movie_id, new)} (id {movie_id})")
-    rows = [(*pair, f"{rating:.4f}") for pair, rating in zip(known, ratings, strict=True)]
-    found = csv.writer(sys.stdout, lineterminator="\n")
-    found.writerows([("user_id", "movie_id", "rating"), *rows])
+        title = new.take([movie_id]).titles[0] if new else title_of(folder, movie_id)
+        log(f"of user {user} for {title} (id {movie_id})")
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    lines.writerow(("user_id", "movie_id", "rating"))
+    lines.writerows((*pair, f"{each:.4f}") for pair, each in zip(known, ratings, strict=True))
     if len(known) < len(asked):
         raise click.exceptions.Exit(1)
 
@@ -237,14 +235,14 @@ def _searched(
         yield store.read_all() if at_once else store, opened.count, store.read_all
 
 
-def _logged(folder: "Model", answers: Iterable[Answer]) -> Iterator[Answer]:
+def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
     """Answers as they come; logs for whom, and when nothing fits."""
     for answer in answers:
         if query := answer.query:
             known = [] if query.user_id is None else [f"user {query.user_id}"]
             known += [f"{name} {value}" for name, value in query.profile().items()]
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
-                titles = [title_of(folder, movie_id) or str(movie_id) for movie_id in ids]
+                titles = [answer.titles[each] or str(each) for each in ids]
                 known += [f"{what} {', '.join(titles)}"] if titles else []
             log("for " + ("; ".join(known) or "a cold-start user without profile"))
         if not answer.found:
@@ -272,17 +270,18 @@ def typed_user(folder: "Model", text: str) -> "Id":
 
 def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) -> "Id":
     """The id of the movie that a title or id names: the model's, or another that is published."""
+    import numpy as np
+
     from recsys.data.titles import UnknownMovie, find
 
     movies = folder.movies
 
     def rated() -> list[int]:
-        counts = Counter(folder.history.indices.tolist())
-        return [counts[row] for row in folder.vocabulary.movie_rows(movies.ids).tolist()]
+        return np.bincount(folder.history.indices, minlength=len(movies) + 1)[1:].tolist()
 
     try:
-        known = " the model was trained on"
-        return find(text, movies.ids.tolist(), movies.titles, rated, known)
+        trained = " the model was trained on"
+        return find(text, movies.ids.tolist(), movies.titles, rated, trained)
     except UnknownMovie:
         more = others()
         if more is None:
@@ -290,15 +289,13 @@ def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) ->
     return find(text, more.ids.tolist(), more.titles)
 
 
-def title_of(folder: "Model", movie_id: "Id", others: "Catalogue | None" = None) -> str | None:
-    """The title of a movie that the model knows, or one of the others, None of what none is."""
+def title_of(folder: "Model", movie_id: "Id") -> str | None:
+    """The title of a movie that the model knows."""
     row = int(folder.vocabulary.movie_rows([movie_id])[0])
-    if others and not row:
-        return others.take([movie_id]).titles[0]
     return folder.movies.titles[row - 1] if row else None
 
 
-def listed(path: str, kinds: "Sequence[NDArray]", expected: str) -> "list[Ids]":
+def ids_in(path: str, kinds: "Sequence[NDArray]", expected: str) -> "list[Ids]":
     """The ids in each line of a file (- is stdin); a first line of names is passed over.
 
     Args:
@@ -318,9 +315,6 @@ def listed(path: str, kinds: "Sequence[NDArray]", expected: str) -> "list[Ids]":
                 found.append(tuple(each for each in ids if each is not None))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not text in UTF-8", "convert it, or name another") from error
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise DataError(f"{quoted(path)[1:-1]}: cannot be read ({why})", "name another") from error
     return found
 
 
@@ -328,16 +322,15 @@ def known_of(
     vocabulary: "Vocabulary", asked: "Sequence[Ids]", others: "Catalogue | None" = None
 ) -> "list[Ids]":
     """Those of users, or of pairs of a user and a movie, that are known; others are on stderr."""
-    users = vocabulary.user_rows([ids[0] for ids in asked]).tolist()
-    movies = vocabulary.movie_rows([ids[-1] for ids in asked]).tolist()
-    new = set(others.ids.tolist()) if others else set()
+    users = set(vocabulary.user_ids.tolist())
+    movies = {*vocabulary.movie_ids.tolist(), *(others.ids.tolist() if others else ())}
     known = []
-    for ids, user, movie in zip(asked, users, movies, strict=True):
-        pair = f"{ids[0]},{ids[-1]}: " * (len(ids) > 1)
-        if not user:
-            error_line(f"{pair}user {ids[0]} is not one the model was trained on")
-        elif pair and not movie and ids[-1] not in new:
-            error_line(f"{pair}movie {ids[-1]} is not one the model was trained on")
+    for user, *movie in asked:
+        pair = f"{user},{movie[0]}: " if movie else ""
+        if user not in users:
+            error_line(f"{pair}user {user} is not one the model was trained on")
+        elif movies.isdisjoint(movie) and movie:
+            error_line(f"{pair}movie {movie[0]} is not one the model was trained on")
         else:
-            known.append(ids)
+            known.append((user, *movie))
     return known

@@ -1,18 +1,27 @@
 """The commands that make: download, train, preprocess, load-movies."""
 
 import dataclasses
-import difflib
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from recsys.cli import options, prompt
-from recsys.cli.options import Source, argument, command, grouped, option, path, store_at
-from recsys.cli.prompt import KNOBS, TERMINATED, bar, log, no_bar
+from recsys.cli.options import (
+    KNOBS_WITH_OPTIONS,
+    SET,
+    Knobs,
+    Source,
+    argument,
+    command,
+    grouped,
+    option,
+    path,
+    store_at,
+)
+from recsys.cli.prompt import TERMINATED, bar, log, no_bar
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError
 from recsys.milvus.address import MilvusAddress, choose_index
@@ -25,44 +34,6 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
 
 ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is named
-MOST_REMOVED = 0.1  # of the published movies, unless --replace
-BARS = ("sent", "indexed")
-KNOBS_WITH_OPTIONS = ("epochs", "seed")
-
-
-def knob(text: str) -> tuple[str, Any]:
-    """NAME=VALUE of a knob of training, checked as an option of that name would be."""
-    name, _, value = (part.strip() for part in text.partition("="))
-    name = name.replace("-", "_")
-    if name not in KNOBS:
-        near = difflib.get_close_matches(name, KNOBS, 3)
-        hint = f", near are {', '.join(near)}" if near else ""
-        raise ValueError(f"sets no knob{hint}; recsys train --knobs lists them")
-    if name in KNOBS_WITH_OPTIONS:
-        raise ValueError(f"sets no knob; {name} is an option of its own")
-    (each,) = (each for each in fields(Options) if each.name == name)
-    try:
-        return name, options.made(name, each).type.convert(value, None, None)
-    except click.BadParameter as error:
-        raise ValueError(f"sets {name} to what it cannot be: {error.message}") from None
-
-
-def _show_knobs(context: click.Context, _: click.Parameter, on: bool) -> None:
-    if not on or context.resilient_parsing:
-        return
-    knobs = [each for each in fields(Options) if each.name not in KNOBS_WITH_OPTIONS]
-    shown = context.make_formatter()
-    with shown.section("Knobs of training, for --set NAME=VALUE"):
-        records = [options.made(each.name, each).get_help_record(context) for each in knobs]
-        shown.write_dl([(n.name, each[1]) for n, each in zip(knobs, records, strict=True) if each])
-    click.echo(shown.getvalue(), nl=False)
-    context.exit()
-
-
-Knobs = Sequence[tuple[str, Any]]  # of training, by name: what --set gives
-SET = option(
-    "A knob of training (train --knobs); repeat it.", default=(), type=knob, metavar="NAME=VALUE"
-)
 
 
 @command
@@ -102,7 +73,7 @@ def train(
         "List what --set takes, and exit.",
         default=False,
         is_eager=True,
-        callback=_show_knobs,
+        callback=options.show_knobs,
         expose_value=False,
     ),
     device: str = option("cpu, gpu or gpu:N.", default="cpu"),
@@ -161,21 +132,13 @@ def preprocess(
     click.echo(output)
 
 
-def index_of(text: str) -> str:
-    """NAME or NAME:parameter=value,... of an index."""
-    choose_index(text, 1)
-    return text
-
-
 @dataclass(frozen=True)
 class Publishing:
     """What is published, and how."""
 
     file: str | None = path(f"{ENCODED} or a raw movie file; adds to what is published.", "-f")
     keep: int = option("Earlier versions that stay for --rollback.", default=1, min=0, max=100)
-    index: str | None = option(
-        "FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.", type=index_of
-    )
+    index: str | None = option("FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.")
     shards: int = option("Parts on a cluster.", default=1, min=1, max=16)
     replicas: int = option("Copies on a cluster.", default=1, min=1, max=1024)
     resource_group: tuple[str, ...] = option("Of a cluster; may be repeated.", default=())
@@ -218,12 +181,11 @@ def load_movies(
     folder = load_model(model)
     if how.switch:
         check_place(Path(how.switch), "switch")
-    done = publish(folder, how, source, address)
-    if done:
+    if done := publish(folder, how, source, address):
         _print_published(done)
-    if done and how.switch:
-        put_model(folder, Path(how.switch))
-        log(f"{how.switch}: is the model {folder.fingerprint} now")
+        if how.switch:
+            put_model(folder, Path(how.switch))
+            log(f"{how.switch}: is the model {folder.fingerprint} now")
 
 
 def _print_published(p: "Published") -> None:
@@ -240,38 +202,32 @@ def publish(
         ModelError: the model folder is damaged.
         StoreError: Milvus failed, or too many of the published movies would go.
     """
-    from recsys.milvus.client import Missing
     from recsys.milvus.rows import check_catalogue
 
     model.verify()
-    movies = _movies_of(model, how.file, source)
-    with ExitStack() as stack:
-        store = current = None
-        with suppress(*([Missing] if how.dry_run else [])):
-            store = stack.enter_context(store_at(address, make=not how.dry_run))
-            current = store.open(None) if how.dry_run else None
-        movies = _with_published(model, movies, how, store)
-        if how.dry_run:
-            check_catalogue(movies)
-            replaced = current and f"would replace {current.count} movies of model {current.model}"
-            log(replaced or "would be the first to be published there")
-        most = 1.0 if how.replace else MOST_REMOVED
-        if gone := store.check_removal(movies, most) if store else 0:
+    given = _movies_of(model, how.file, source)
+    nothing = how.dry_run and options.is_missing(address)
+    with nullcontext() if nothing else store_at(address, make=True) as store:
+        movies = _with_published(model, given, how, store)
+        index = choose_index(how.index, len(movies))
+        most = 1.0 if how.replace else options.MOST_REMOVED
+        if store and (gone := store.check_removal(movies, most)):
             log(f"{gone} of the published movies are not among them and go")
         if how.dry_run or not store:
-            index = choose_index(how.index, len(movies))
+            check_catalogue(movies)
             click.echo(f"{len(movies)} movies, model {model.fingerprint}, index {index}: fit")
             return None
-        sent, indexed = (stack.enter_context(bar(len(movies), "movie", x)) for x in BARS)
-        layout = {name: getattr(how, name) for name in ("keep", "index", "shards", "replicas")}
-        return store.publish(
-            movies,
-            model.fingerprint,
-            resource_groups=how.resource_group,
-            progress=sent,
-            indexing=indexed,
-            **layout,
-        )
+        with bar(len(movies), "movie") as shown:
+            return store.publish(
+                movies,
+                model.fingerprint,
+                index=how.index,
+                keep=how.keep,
+                shards=how.shards,
+                replicas=how.replicas,
+                resource_groups=how.resource_group,
+                progress=shown.update,
+            )
 
 
 def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
@@ -315,23 +271,10 @@ def _with_published(
     if how.replace:
         log(f"movies: only the {len(movies)} of {how.file}, {new}")
         return movies
-    before, what = published(model, store) if store else None, "published"
-    if before is None:
-        before, what = catalogue(model), "the model was trained on"
+    published = store.movies_of(model.fingerprint) if store else None
+    what = "the model was trained on" if published is None else "published"
+    before = catalogue(model) if published is None else published
     both = before.updated(movies)
     others = f"{len(both) - len(movies)} {what}"
     log(f"movies: {len(both)}: {others} and {len(movies)} of {how.file}, {new}")
     return both
-
-
-def published(model: "Model", store: "MilvusStore") -> "Catalogue | None":
-    """The movies that are published of this very model, None where there are none, or damaged."""
-    from recsys.errors import StoreError
-    from recsys.milvus.client import Unreachable
-
-    try:
-        return store.read_all() if store.open(None).model == model.fingerprint else None
-    except Unreachable:
-        raise
-    except StoreError:  # publishing is what repairs it
-        return None

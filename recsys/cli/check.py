@@ -12,8 +12,17 @@ import click
 
 from recsys import __version__
 from recsys.cli import options
-from recsys.cli.build import SET, Knobs
-from recsys.cli.options import File, Source, argument, command, grouped, option, store_at
+from recsys.cli.options import (
+    SET,
+    File,
+    Knobs,
+    Source,
+    argument,
+    command,
+    grouped,
+    option,
+    store_at,
+)
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.errors import RecsysError, StoreError
@@ -245,7 +254,7 @@ def evaluate(
     others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(how.protocol, ("likes",))
     refuse_beside(f"--protocol {how.protocol}", *others)
     if how.uri and not how.no_index and how.protocol != SIMILAR:
-        with store_at(options.filled(MilvusAddress, uri=how.uri), make=True):
+        with store_at(MilvusAddress(how.uri), make=True):
             pass  # what cannot be opened is known before the work
     folder = options.data_folder(data)
     from recsys.evaluation import compare, similar

@@ -4,22 +4,23 @@ A parameter with the default `grouped(Source)` is a `Source`, filled from an opt
 fields that has help. Heavy imports happen in functions, so that `--help` stays instant.
 """
 
+import difflib
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys.cli.prompt import Command, log, no_bar, with_remedy
+from recsys.cli.prompt import KNOBS, Command, log, no_bar
 from recsys.data.movielens import AGE_NAMES, AGES, JOBS, MAX_AGE
 from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
-from recsys.errors import RecsysError, quoted
+from recsys.errors import quoted
 from recsys.milvus.address import MilvusAddress
 from recsys.serving import DEFAULT
 
@@ -31,13 +32,9 @@ if TYPE_CHECKING:
 DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
 MOST = 1_000_000  # movies one may ask for at once
-MOVIE_COLUMNS = (
-    "item_column",
-    "title_column",
-    "genres_column",
-    "year_column",
-    "column",
-)  # of a table of movies
+MOST_REMOVED = 0.1  # of the published movies, unless --replace
+# Options about a table of movies
+MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "year_column", "column")
 
 
 # What options take
@@ -91,8 +88,6 @@ class Parsed(click.ParamType):
             return self.parse(value)
         except ValueError as error:
             self.fail(f"{quoted(value)} {error}", param, context)
-        except RecsysError as error:
-            self.fail(str(error), param, context)
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         return [part.strip() for part in rv.split(";") if part.strip()]
@@ -218,16 +213,13 @@ def argument(**more: Any) -> Any:
     return field(metadata={"click": more})
 
 
-class Grouped(NamedTuple):
-    """A dataclass whose fields that have help are options."""
+@dataclass(frozen=True)
+class Grouped:
+    """A dataclass whose fields are options."""
 
     into: type
-    fields: "Sequence[Field[Any]]"
-    more: dict[str, Any]
-
-    def filled(self, given: dict[str, Any]) -> Any:
-        """The dataclass with values as typed, which are taken out of those given."""
-        return filled(self.into, **{each.name: given.pop(each.name) for each in self.fields})
+    names: Sequence[str]
+    options: Sequence[click.Parameter]
 
 
 def grouped(into: type, only: Sequence[str] = (), **more: Any) -> Any:
@@ -237,8 +229,8 @@ def grouped(into: type, only: Sequence[str] = (), **more: Any) -> Any:
         only: fields that are options here; the others keep their defaults.
         more: of all these options, as `click.Option` has it.
     """
-    chosen = [each for each in fields(into) if "help" in each.metadata]
-    return Grouped(into, [each for each in chosen if not only or each.name in only], more)
+    chosen = {each.name: each for each in fields(into) if not only or each.name in only}
+    return Grouped(into, [*chosen], [made(*each, **more) for each in chosen.items()])
 
 
 def command(function: Callable[..., None]) -> Command:
@@ -248,13 +240,15 @@ def command(function: Callable[..., None]) -> Command:
     for name, parameter in inspect.signature(function).parameters.items():
         if isinstance(parameter.default, Grouped):
             groups[name] = parameter.default
-            params += [made(each.name, each, **groups[name].more) for each in groups[name].fields]
+            params += groups[name].options
         else:
             params.append(made(name, parameter.default))
 
     @functools.wraps(function)
     def call(**given: Any) -> None:
-        function(**{name: each.filled(given) for name, each in groups.items()}, **given)
+        for name, group in groups.items():
+            given[name] = group.into(**{each: given.pop(each) for each in group.names})
+        function(**given)
 
     return click.command(cls=Command, params=params)(call)
 
@@ -294,13 +288,47 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
     return click.Option([*names, name], **{**standard, **more})
 
 
-def filled(into: type, **values: Any) -> Any:
-    """A dataclass with values as typed; one that it refuses is a usage error."""
-    try:
-        return into(**values)
-    except RecsysError as error:
-        raise click.UsageError(with_remedy(error, click.get_current_context())) from error
+# The knobs of training: --set NAME=VALUE
 
+KNOBS_WITH_OPTIONS = ("epochs", "seed")
+Knobs = Sequence[tuple[str, Any]]
+
+
+def knob(text: str) -> tuple[str, Any]:
+    """NAME=VALUE of a knob of training, checked as an option of that name would be."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    name = name.replace("-", "_")
+    if name in KNOBS_WITH_OPTIONS:
+        raise ValueError(f"sets no knob; {name} is an option of its own")
+    if name not in KNOBS:
+        near = difflib.get_close_matches(name, KNOBS, 3)
+        hint = f", near are {', '.join(near)}" if near else ""
+        raise ValueError(f"sets no knob{hint}; recsys train --knobs lists them")
+    try:
+        return name, made(name, KNOBS[name]).type.convert(value, None, None)
+    except click.BadParameter as error:
+        raise ValueError(f"sets {name} to what it cannot be: {error.message}") from None
+
+
+def show_knobs(context: click.Context, _: click.Parameter, on: bool) -> None:
+    """List the knobs, and exit."""
+    if not on or context.resilient_parsing:
+        return
+    shown = context.make_formatter()
+    knobs = [made(*each) for each in KNOBS.items() if each[0] not in KNOBS_WITH_OPTIONS]
+    rows = [(str(each.name), (each.get_help_record(context) or [""])[-1]) for each in knobs]
+    with shown.section("Knobs of training, for --set NAME=VALUE"):
+        shown.write_dl(rows)
+    click.echo(shown.getvalue(), nl=False)
+    context.exit()
+
+
+SET = option(
+    "A knob of training (train --knobs); repeat it.", default=(), type=knob, metavar="NAME=VALUE"
+)
+
+
+# Options of several commands
 
 DATA = path(
     f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.", show_envvar=True
@@ -404,15 +432,17 @@ def data_folder(data: str | None) -> Path:
     return found.folder
 
 
-@contextmanager
-def store_at(address: MilvusAddress, *, make: bool = False) -> Iterator["MilvusStore"]:
-    """The store at an address, closed afterwards; a file that is not there only if `make`."""
+def is_missing(address: MilvusAddress) -> bool:
+    """Whether the address is a file that nobody has made yet, in a folder that is there."""
     file = Path(address.uri)
-    if address.is_lite and file.parent.is_dir() and not file.exists() and not make:
-        from recsys.milvus.client import Missing
+    return address.is_lite and file.parent.is_dir() and not file.exists()
 
-        raise Missing(f"{file}: nothing is published there", "publish the movies", "publish")
+
+def store_at(address: MilvusAddress, *, make: bool = False) -> "MilvusStore":
+    """The store at an address, to be closed; a file that is not there only if `make`."""
+    from recsys.milvus.client import Missing
     from recsys.milvus_store import MilvusStore
 
-    with MilvusStore(address) as store:
-        yield store
+    if is_missing(address) and not make:
+        raise Missing(f"{address.uri}: nothing is published there", "publish the movies", "publish")
+    return MilvusStore(address)

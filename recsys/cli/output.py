@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
-HEADER = {"Top": "rank", "Ids": "movie_id", "Title": "title", "Genres": "genres"}
-HEADER |= {"Score": "score", "Rating": "rating"}  # of the table
+HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")  # of the table
 PROFILE = ("gender", "age", "job")  # keys of json, null where unknown; others lie under attributes
 USERS_AT_ONCE = 1_000  # whose rows are a group of a parquet file
 WIDEST = 30  # characters of a movie's own column in the table
@@ -63,21 +62,16 @@ class Output:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
         from recsys.data.files import replacing_file
 
-        def counted() -> "Iterator[Answer]":
-            with bar(count, "user") as done:
-                for answer in answers:
-                    yield answer
-                    done(1)
-
+        answers = bar(count, "user", answers)
         if not self.output:
-            write_text(counted(), format, model, sys.stdout, terminal_width())
+            write_text(answers, format, model, sys.stdout, terminal_width())
             return
         with replacing_file(self.output) as beside:
             if format == "parquet":
-                write_parquet(counted(), str(beside), model.vocabulary)
+                write_parquet(answers, str(beside), model.vocabulary)
                 return
             with open(beside, "w", encoding="utf-8") as file:
-                write_text(counted(), format, model, file)
+                write_text(answers, format, model, file)
 
 
 class Answer(NamedTuple):
@@ -108,30 +102,32 @@ class Answer(NamedTuple):
     def rows(self) -> list[dict[str, Any]]:
         """A flat record a movie, for csv and parquet: COLUMNS, then the movie's own by name."""
         user_id = self.query.user_id if self.query else None
-        found = []
+        rows = []
         for record in self.records():
             own = record.pop("columns", {})
-            flat = {"user_id": user_id, **record, **own}
-            found.append({k: "|".join(v) if isinstance(v, list) else v for k, v in flat.items()})
-        return found
+            row = {"user_id": user_id, **record, **own}
+            rows.append({k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()})
+        return rows
 
     def json(self, model: str, indent: int | None = None) -> str:
         """One object: the query, the model, and what was found; what is not known is null."""
         answer: dict[str, Any] = {}
         if self.movie:
-            answer |= dict(zip(("movie_id", "title"), self.movie, strict=True))
+            answer["movie_id"], answer["title"] = self.movie
         if query := self.query:
             attributes = query.profile()
-            user: dict[str, Any] = {
+            profile = {name: attributes.pop(name, None) for name in PROFILE}
+            if query.user_id is not None:
+                answer["user_id"] = query.user_id
+            answer["user"] = {
                 "user_id": query.user_id,
-                **{n: attributes.pop(n, None) for n in PROFILE},
+                **profile,
+                **({"attributes": attributes} if attributes else {}),
+                "likes": query.likes,
+                "dislikes": query.dislikes,
+                "liked_titles": [self.titles.get(each) for each in query.likes],
+                "disliked_titles": [self.titles.get(each) for each in query.dislikes],
             }
-            user |= {"attributes": attributes} if attributes else {}
-            user |= {"likes": list(query.likes), "dislikes": list(query.dislikes)}
-            user["liked_titles"] = [self.titles.get(each) for each in query.likes]
-            user["disliked_titles"] = [self.titles.get(each) for each in query.dislikes]
-            answer |= {"user_id": query.user_id} if query.user_id is not None else {}
-            answer["user"] = user
         answer["model"] = model
         answer["recommendations" if query else "similar"] = self.records()
         return as_json(answer, indent)
@@ -143,15 +139,14 @@ class Answer(NamedTuple):
             width: of a line at most, where titles, genres and the movies' own columns can be cut.
         """
         rated = self.query and not any(each.rating is None for each in self.found)
-        names = list(HEADER.values()) if rated else list(HEADER.values())[:-1]
         own = list(self.found[0].columns) if self.found else []
         rows = []
         for each, row in zip(self.found, self.rows(), strict=True):
-            row |= {"title": each.title + " [new]" * each.is_new, "score": each.score}
+            title, rating = each.title + " [new]" * each.is_new, [each.rating] if rated else []
             texts = ["" if row[name] is None else str(row[name]) for name in own]
-            cells = [each.rating if name == "rating" else row[name] for name in names]
+            cells = [each.rank, each.movie_id, title, row["genres"], each.score, *rating]
             rows.append([*cells, *(shortened(text, WIDEST) for text in texts)])
-        return table([*list(HEADER)[: len(names)], *own], rows, width)
+        return table([*(HEADER if rated else HEADER[:-1]), *own], rows, width)
 
 
 def terminal_width() -> int | None:
@@ -173,32 +168,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     spare = float("inf") if width is None else width - sum(widths) - 2 * (len(widths) - 1)
     while spare < 0:
-        widest = max((w, -i) for i, w in enumerate(widths) if not numeric[i])
-        if widest[0] <= NARROWEST:
+        widest, first = max((w, -i) for i, w in enumerate(widths) if not numeric[i])
+        if widest <= NARROWEST:
             break
-        widths[-widest[1]] -= 1
+        widths[-first] -= 1
         spare += 1
-    return "\n".join(
-        "  ".join(
-            cell.rjust(size) if right else _cut(cell, size).ljust(size)
-            for cell, size, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in cells
-    )
 
+    def shown(cell: str, size: int, right: bool) -> str:
+        cut = cell if right or len(cell) <= size else cell[: size - 1].rstrip() + "…"
+        return cut.rjust(size) if right else cut.ljust(size)
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+    return "\n".join("  ".join(map(shown, row, widths, numeric)).rstrip() for row in cells)
 
 
 def as_json(value: Any, indent: int | None = 2) -> str:
     """A value as json, letters as they are."""
     return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def columns_of(vocabulary: "Vocabulary") -> list[str]:
-    """The columns of csv and parquet: COLUMNS, then the movies' own."""
-    return [*COLUMNS, *(each.name for each in vocabulary.movies)]
 
 
 def write_text(
@@ -209,7 +194,8 @@ def write_text(
     width: int | None = None,
 ) -> None:
     """Answers to a file as they come, as csv, json or a table of lines of that width at most."""
-    rows = csv.DictWriter(file, columns_of(model.vocabulary), lineterminator="\n")
+    names = [*COLUMNS, *(each.name for each in model.vocabulary.movies)]
+    rows = csv.DictWriter(file, names, lineterminator="\n")
     if format == "csv":
         rows.writeheader()
     for answer in answers:
@@ -229,15 +215,14 @@ def write_parquet(answers: Iterable[Answer], path: str, vocabulary: "Vocabulary"
 
     from recsys.data.ids import is_text
 
-    whole, number, text = pa.int64(), pa.float64(), pa.string()
-    kinds = {
-        "user_id": text if is_text(vocabulary.user_ids) else whole,
-        "movie_id": text if is_text(vocabulary.movie_ids) else whole,
-        **{"rank": whole, "year": whole, "score": number, "rating": number, "new": pa.bool_()},
-        **{each.name: number for each in vocabulary.movies if each.kind == "number"},
-    }
-    schema = pa.schema([(name, kinds.get(name, text)) for name in columns_of(vocabulary)])
-    left = iter(answers)
+    integer, number, text = pa.int64(), pa.float64(), pa.string()
+    types = dict.fromkeys(COLUMNS, text)
+    types |= {"rank": integer, "year": integer, "score": number, "rating": number}
+    types["new"] = pa.bool_()
+    for name, ids in (("user_id", vocabulary.user_ids), ("movie_id", vocabulary.movie_ids)):
+        types[name] = text if is_text(ids) else integer
+    types |= {each.name: number if each.kind == "number" else text for each in vocabulary.movies}
+    schema, left = pa.schema(list(types.items())), iter(answers)
     with parquet.ParquetWriter(path, schema) as writer:
         while some := list(itertools.islice(left, USERS_AT_ONCE)):
             rows = [row for answer in some for row in answer.rows()]

@@ -9,7 +9,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -21,7 +21,7 @@ from recsys.errors import RecsysError, quoted, shortened
 from recsys.milvus.address import without_credentials
 from recsys.training.options import Options
 
-KNOBS = tuple(each.name for each in fields(Options))
+KNOBS = {each.name: each for each in fields(Options)}  # of training
 TERMINATED = 143  # the exit code of a process that SIGTERM ends, as shells count
 # What a fix is, where it is not the option of the same name: options by name, or command lines.
 FIXES: dict[str, tuple[str, ...]] = {
@@ -96,12 +96,10 @@ def _commands(context: click.Context) -> Mapping[str, click.Command]:
 def failure(error: Exception, context: click.Context) -> Failure:
     """What an error of the library, or a foreign one, is at the prompt."""
     if isinstance(error, RecsysError):
-        kind = Misuse if error.exit_code == Misuse.exit_code else Failure
-        return kind(with_remedy(error, context))
+        return (Misuse if error.exit_code == 2 else Failure)(with_remedy(error, context))
     if isinstance(error, ModuleNotFoundError):
-        return Failure(
-            f"the package {error.name} is not installed; install recsys with all it needs"
-        )
+        missing = f"the package {error.name} is not installed"
+        return Failure(f"{missing}; install recsys with all it needs")
     if isinstance(error, OSError) and error.strerror and error.filename:
         return Failure(f"{error.filename}: {error.strerror}")
     line = without_credentials(" ".join(str(error).split())) or "no more is known"
@@ -111,16 +109,14 @@ def failure(error: Exception, context: click.Context) -> Failure:
 def with_remedy(error: RecsysError, context: click.Context) -> str:
     """The cause and the remedy of an error, with the options and the command that the fix is."""
     fixes = FIXES.get(error.fix, (error.fix,))
-    options = _options(fixes, context)
+    hints, this = _options(fixes, context), context.command.name
     lines = [line.split()[1:] for line in fixes if line.startswith("recsys ")]
-    if options:
-        lines = [line for line in lines if line[0] != context.command.name]
-    hints = [options, *(_command(line, context) for line in lines)]
-    remedy = ": ".join(filter(None, [error.remedy, " or ".join(filter(None, hints))]))
+    hints += [_command(line, context) for line in lines if not hints or line[0] != this]
+    remedy = ": ".join(filter(None, [error.remedy, " or ".join(hints)]))
     return "; ".join(filter(None, [error.cause, remedy]))
 
 
-def _options(fixes: tuple[str, ...], context: click.Context) -> str:
+def _options(fixes: tuple[str, ...], context: click.Context) -> list[str]:
     """Those of the fixes that this command has as options, and the environment's name of one."""
     has = {param.name: param for param in context.command.params if isinstance(param, click.Option)}
     available = [has[name] for name in fixes if name in has]
@@ -129,7 +125,7 @@ def _options(fixes: tuple[str, ...], context: click.Context) -> str:
         names += [f"--set {name}=VALUE" for name in fixes if name in KNOBS and name not in has]
     if len(available) == 1 and available[0].show_envvar:
         names.append(str(available[0].envvar))
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return [", ".join(names[:-1]), names[-1]] if len(names) > 1 else names
 
 
 def _command(line: list[str], context: click.Context) -> str:
@@ -151,7 +147,7 @@ def _typed(context: click.Context) -> dict[str, str]:
 
 
 def refuse_beside(option: str, *others: str) -> None:
-    """Refuse others that are given too, which mean nothing beside the option."""
+    """Refuse other parameters that are given too, which mean nothing beside the option."""
     given = _typed(click.get_current_context())
     if refused := [name for each, name in given.items() if each in others]:
         raise click.UsageError(f"{option} goes without {', '.join(refused)}")
@@ -208,13 +204,11 @@ def no_bar() -> bool:
     return bool(click.get_current_context().meta.get("quiet")) or not sys.stderr.isatty()
 
 
-@contextmanager
-def bar(total: int, unit: str, doing: str = "") -> Iterator[Callable[[int], Any]]:
-    """A progress bar on stderr unless `no_bar`; yields what to call with how many more are done."""
+def bar(total: int, unit: str, over: Iterable[Any] | None = None) -> Any:
+    """A progress bar on stderr unless `no_bar`; of an iterable, as its elements are taken."""
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=unit, desc=doing, disable=no_bar() or total <= 1) as shown:
-        yield shown.update
+    return tqdm(over, total=total, unit=unit, disable=no_bar() or total <= 1)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from recsys.errors import StoreError, quoted, shortened
+from recsys.errors import AddressError, quoted, shortened
 
 CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 _COLLECTION = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)  # what every backend takes
@@ -43,7 +43,7 @@ class MilvusAddress:
     """A Milvus, how to get in, and the name the movies have there.
 
     Raises:
-        StoreError: a value that no Milvus could take.
+        AddressError: a value that no Milvus could take.
 
     >>> MilvusAddress("http://localhost:19530", token="root:Milvus").is_lite
     False
@@ -64,14 +64,14 @@ class MilvusAddress:
     def __post_init__(self) -> None:
         if not (self.uri.endswith(".db") if self.is_lite else _is_url(self.uri)):
             cause = f"{self.shown}: is neither a file ending in .db nor http(s)://host:port"
-            raise StoreError(cause, "correct the address", "uri")
+            raise AddressError(cause, "correct the address", "uri")
         if not _COLLECTION.fullmatch(self.collection):
             cause = f"{self.collection!r}: is not a name Milvus takes"
             remedy = "use at most 200 letters, digits and _, not a digit first"
-            raise StoreError(cause, remedy, "collection")
+            raise AddressError(cause, remedy, "collection")
         if self.consistency not in CONSISTENCY:
             cause = f"{self.consistency!r}: is not a consistency level"
-            raise StoreError(cause, f"choose from {', '.join(CONSISTENCY)}", "consistency")
+            raise AddressError(cause, f"choose from {', '.join(CONSISTENCY)}", "consistency")
 
     @property
     def is_lite(self) -> bool:
@@ -150,13 +150,13 @@ def choose_index(asked: str | None, movies: int) -> Index:
     """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size.
 
     Raises:
-        StoreError: a name or a parameter that is not known, or a value out of its range; the
+        AddressError: a name or a parameter that is not known, or a value out of its range; the
             message lists what may be given.
     """
     name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
     if name.upper() not in _INDEXES:
         cause = f"index {shortened(name)}: unknown"
-        raise StoreError(cause, f"choose from {', '.join(_INDEXES)}", "index")
+        raise AddressError(cause, f"choose from {', '.join(_INDEXES)}", "index")
     name = name.upper()
     values = {each: _BOUNDS[each][0] for each in _INDEXES[name]}
     for pair in filter(None, rest.split(",")):
@@ -166,7 +166,7 @@ def choose_index(asked: str | None, movies: int) -> Index:
         if key not in values or not least <= number <= most:
             known = ", ".join(f"{e} from {_BOUNDS[e][1]} to {_BOUNDS[e][2]}" for e in values)
             cause = f"index {name}: {quoted(pair)} is not a parameter with a value in its range"
-            raise StoreError(cause, f"{name} takes {known or 'none'}", "index")
+            raise AddressError(cause, f"{name} takes {known or 'none'}", "index")
         values[key] = number
     search = {each: values.pop(each) for each in _SEARCHED if each in values}
     build = values

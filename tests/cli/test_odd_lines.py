@@ -88,7 +88,7 @@ ODD = {
         *(f"inspect {n}" for n in ("NONE", "DIR", "EMPTY", "NUL", "FIFO", "LOOP")),
         *(f"train --data SAMPLE --model {n}" for n in ("FILE", "FILE/x", "LOOP", ".", "/proc/x")),
         *(f"load-movies --uri NONE.db --switch {n}" for n in ("FILE", "LOOP", "/dev/null")),
-        *(f"load-movies --uri {n}/x.db" for n in ("NONE", "FILE", "/proc")),
+        *(f"load-movies --uri {n}/x.db --timeout .5" for n in ("NONE", "FILE", "/proc")),
         *(f"download --from {n}" for n in ("NONE", "DIR", "EMPTY", "FILE", "LOOP")),
         *(f"{each} {NOWHERE}" for each in ("recommend", "similar x", "load-movies")),
         *("load-movies --rollback --uri NONE.db", "load-movies -f NONE --uri NONE.db"),

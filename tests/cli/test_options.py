@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from command_line import SAMPLE, recsys
 
 from recsys.cli.app import cli
-from recsys.cli.build import KNOBS_WITH_OPTIONS, Publishing
-from recsys.cli.options import ADDRESS, Source, Wanted, command, grouped, option
+from recsys.cli.build import Publishing
+from recsys.cli.options import ADDRESS, KNOBS_WITH_OPTIONS, Source, Wanted, command, grouped, option
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 

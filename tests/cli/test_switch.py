@@ -52,7 +52,7 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
         (("--uri", "http://127.0.0.1:1", "--timeout", "0.2"), 1, "127.0.0.1:1"),
         (("--keep", "0"), 2, "--switch needs --keep 1"),
         (("--rollback",), 2, "--rollback goes without --switch"),
-        (("--dry-run", "--uri", tmp_path / "a.db"), 0, "would be the first"),
+        (("--dry-run", "--uri", tmp_path / "a.db"), 0, "movies: the 338"),
     ):
         done = run("load-movies", "--model", next_model, "--switch", own_model, *wrong, code=code)
         assert words in done.stderr
