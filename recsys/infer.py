@@ -120,12 +120,13 @@ class Recommender:
         """
         if rank_by not in self.model.weights:
             check_rated(self.model)
+        known = self.model.vocabulary.movie_ids
         for start in range(0, len(queries), BATCH):
-            users = users_of(self.model, queries[start : start + BATCH])
-            exclude = [
-                self._excluded(query, users.asked.history.of(row)[0], include_seen)
-                for row, query in enumerate(users.queries)
-            ]
+            users, exclude = users_of(self.model, queries[start : start + BATCH]), []
+            for row, query in enumerate(users.queries):
+                named = id_array([*query.likes, *query.dislikes], is_text(known))
+                rated = known[users.asked.history.of(row)[0] - 1]
+                exclude.append(named if include_seen else np.union1d(rated, named))
             vectors = users.vectors(rank_by)
             hits = self.store.search(vectors, k, filter, exclude, with_movies=True)
             predicting = users.vectors("rating") if self.model.scale.rated else None
@@ -158,7 +159,7 @@ class Recommender:
             vectors = movies.vectors[rows]
             predicted = predicted_ratings(np.broadcast_to(user, vectors.shape), vectors)
             ratings = self.model.scale.outward(predicted).tolist()
-        found = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
+        answers = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
         return [
             Recommendation(
                 rank,
@@ -171,17 +172,8 @@ class Recommender:
                 bool(movies.is_new[n]),
                 {name: column.value(n) for name, column in movies.columns.items()},
             )
-            for rank, (n, score, rating) in enumerate(found, 1)
+            for rank, (n, score, rating) in enumerate(answers, 1)
         ]
-
-    def _excluded(
-        self, query: UserQuery, rated: NDArray[np.integer], include_seen: bool
-    ) -> NDArray:
-        known = self.model.vocabulary.movie_ids
-        named = id_array([*query.likes, *query.dislikes], is_text(known))
-        if include_seen or query.user_id is None:
-            return named
-        return np.union1d(known[rated - 1], named)
 
 
 class Users(NamedTuple):
@@ -206,21 +198,43 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     Raises:
         QueryError: a user id or an attribute the model does not know.
     """
-    rows, described = _user_rows(model, queries), model.vocabulary.users
-    sides = model.attributes[rows].astype(np.int64)  # (B, W)
-    completed = []
-    for row, query in enumerate(queries):
-        _set_profile(described, query.profile(), sides[row : row + 1])
-        known = tuple(profile(described, sides[row]).items())
-        completed.append(query._replace(attributes=known))
-    history, named = _histories(model, rows, completed), _named(model, completed)
-    asked = Asked.of(rows, sides, described, history, model.recency, named)
+    known, vocabulary = [q.user_id for q in queries if q.user_id is not None], model.vocabulary
+    rows = np.zeros(len(queries), np.int64)
+    rows[[query.user_id is not None for query in queries]] = found = vocabulary.user_rows(known)
+    if not found.all():
+        raise QueryError(
+            f"user {known[int(np.argmin(found))]} is not one of the {len(vocabulary.user_ids)} the "
+            "model was trained on",
+            "leave the id out and give a profile or likes",
+            "user",
+        )
+    sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
+    for query, row in zip(queries, sides, strict=True):
+        _set_profile(vocabulary.users, query.profile(), row[None])
+        attributes = tuple(profile(vocabulary.users, row).items())
+        completed.append(query._replace(attributes=attributes))
+
+    until = np.array([NOW if query.as_of is None else query.as_of for query in queries], np.int64)
+    history = model.history.take(rows)
+    history = history.keep(history.times <= until[history.owners])
+    rated = [
+        (n, movie, float(model.scale.inward(rating)), time)
+        for n, query in enumerate(queries)
+        for movie, rating, time in query.rated
+        if time <= until[n]
+    ]
+    likes = [(n, movie, 1.0, NOW) for n, query in enumerate(queries) for movie in query.likes]
+    dislikes = [(n, movie, -1.0, NOW) for n, q in enumerate(queries) for movie in q.dislikes]
+    history = history.updated(_interactions(model, len(queries), rated))
+    named = _interactions(model, len(queries), [*likes, *dislikes])
+
+    asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
     slices = predicting = parts.users(model.arrays, asked)
     if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
         history = history.updated(named._replace(values=values))
         history = history.keep(history.values > 0)
-        asked = Asked.of(rows, sides, described, history, model.recency, named)
+        asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
         slices = parts.users(model.arrays, asked)
     return Users(model, completed, asked, slices, predicting)
 
@@ -231,67 +245,21 @@ def _set_profile(described: Attributes, given: Mapping[str, str], rows: NDArray[
     for name, text in given.items():
         if name not in slots:
             names = ", ".join(slots) or "none"
-            raise QueryError(
-                f"the model knows no {name} of its users; attributes it knows: {names}",
-                "leave it out",
-            )
+            cause = f"the model knows no {name} of its users; attributes it knows: {names}"
+            raise QueryError(cause, "leave it out")
         attribute, slot = slots[name]
         values = attribute.rows_of(text)
         slot[0] = [*values, *[PADDING] * (attribute.width - len(values))]
 
 
-def _user_rows(model: Model, queries: Sequence[UserQuery]) -> NDArray[np.int64]:
-    """(B,) rows of the queries' users, 0 for cold-start users."""
-    known = [query.user_id for query in queries if query.user_id is not None]
-    found = model.vocabulary.user_rows(known)
-    if not found.all():
-        raise QueryError(
-            f"user {known[int(np.argmin(found))]} is not one of the "
-            f"{len(model.vocabulary.user_ids)} the model was trained on",
-            "leave the id out and give a profile or likes",
-            "user",
-        )
-    rows = np.zeros(len(queries), np.int64)
-    rows[[query.user_id is not None for query in queries]] = found
-    return rows
-
-
-def _histories(model: Model, rows: NDArray[np.int64], queries: Sequence[UserQuery]) -> Interactions:
-    """(B rows) what was rated as of each query's time; ratings of the query take precedence."""
-    history = model.history.take(rows)
-    until = np.array([NOW if query.as_of is None else query.as_of for query in queries])
-    history = history.keep(history.times <= until[history.owners])
-    inward = model.scale.inward
-    rated = [
-        {
-            movie: (float(inward(rating)), time)
-            for movie, rating, time in query.rated
-            if time <= last
-        }
-        for query, last in zip(queries, until.tolist(), strict=True)
-    ]
-    return history.updated(_interactions(model, rated))
-
-
-def _named(model: Model, queries: Sequence[UserQuery]) -> Interactions:
-    """(B rows) 1 for each like, -1 for each dislike."""
-    signs = [
-        dict.fromkeys(query.likes, (1.0, NOW)) | dict.fromkeys(query.dislikes, (-1.0, NOW))
-        for query in queries
-    ]
-    return _interactions(model, signs)
-
-
-def _interactions(model: Model, found: Sequence[Mapping[Id, tuple[float, int]]]) -> Interactions:
-    """Values and times by row and movie; without movies that the model does not know."""
-    entries = [
-        (owner, row, *entry)
-        for owner, each in enumerate(found)
-        if each
-        for row, entry in zip(model.vocabulary.movie_rows(list(each)), each.values(), strict=True)
-        if row
-    ]
-    return Interactions.build(len(found) - 1, *np.array(entries, np.float64).reshape(-1, 4).T)
+def _interactions(
+    model: Model, users: int, ratings: Sequence[tuple[int, Id, float, int]]
+) -> Interactions:
+    """Ratings (user, movie id, value, time), of a movie the last, of those that the model knows."""
+    latest = {(user, movie): (user, *values) for user, movie, *values in ratings}
+    rows = model.vocabulary.movie_rows([movie for _, movie in latest])
+    owners, *columns = np.array([*latest.values()], np.float64).reshape(-1, 3)[rows > 0].T
+    return Interactions.build(users - 1, owners, rows[rows > 0], *columns)
 
 
 def predict(
@@ -327,9 +295,9 @@ def predict(
             cause = f"movie {movies[rows == 0][new.argmin()]} is not one the model was trained on"
             raise QueryError(cause, "name another, or publish the movies with it", "publish")
         vectors[rows == 0] = published.vectors[new]
-    queries = [UserQuery(each, as_of=as_of) for each in users.tolist()]
-    asking = users_of(model, queries).vectors("rating")
-    return model.scale.outward(predicted_ratings(asking[user], vectors[movie]))
+    queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
+    ratings = predicted_ratings(queries.vectors("rating")[user], vectors[movie])
+    return model.scale.outward(ratings)
 
 
 def check_rated(model: Model) -> None:
@@ -417,13 +385,9 @@ def decoded_movies(
     known, vocabulary = model.movies, model.vocabulary
     rows = vocabulary.movie_rows(ids)
     old = np.flatnonzero(rows)
-    words, genres = (["?", *each] for each in (vocabulary.words, vocabulary.genres))
-
-    def texts(table: NDArray[np.int64]) -> list[str]:
-        return [" ".join(words[row] for row in each if row >= 0) for each in table.tolist()]
-
-    titles, expected = texts(title_rows), texts(vocabulary.title_rows(known.titles))
-    differ = sum(titles[n] != expected[rows[n] - 1] for n in old)
+    titles = [" ".join(each) for each in _values(vocabulary.words, title_rows)]
+    encoded = _values(vocabulary.words, vocabulary.title_rows(known.titles))
+    differ = sum(titles[n] != " ".join(encoded[rows[n] - 1]) for n in old)
     if differ * 2 > len(old):
         raise DataError(
             f"encoded for another model, or other movies: {differ} of {len(old)} have other "
@@ -434,6 +398,11 @@ def decoded_movies(
     titles = [re.sub(r" (\d{4})$", r" (\1)", title) for title in titles]  # the year is a word
     for n in old:
         titles[n] = known.titles[rows[n] - 1]
-    names = [tuple(genres[row] for row in each if row >= 0) for each in genre_rows.tolist()]
     columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
-    return Movies(ids, titles, names, columns)
+    return Movies(ids, titles, _values(vocabulary.genres, genre_rows), columns)
+
+
+def _values(names: Sequence[str], rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+    """What rows stand for, "?" for an unknown one."""
+    values = ["?", *names]
+    return [tuple(values[row] for row in each if row != PADDING) for each in rows.tolist()]

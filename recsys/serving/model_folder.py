@@ -32,7 +32,7 @@ from recsys.data.files import replacing_folder, standing, writable_folder
 from recsys.data.ids import id_array
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
-from recsys.data.schema import Column, Kind
+from recsys.data.schema import Column
 from recsys.errors import ModelError
 from recsys.parts import Layout, Weights
 from recsys.serving import DEFAULT as DEFAULT
@@ -80,16 +80,12 @@ class Model:
     @cached_property
     def history(self) -> Interactions:
         """Who rated what, row 0 being the unknown user's."""
-        return Interactions(*(self.table(f"history/{name}") for name in Interactions._fields))
+        return Interactions(*(self.arrays[f"history/{name}"] for name in Interactions._fields))
 
     @property
     def attributes(self) -> NDArray[np.int32]:
         """(U + 1, W) rows of the attributes of every user; of row 0 all unknown (0)."""
-        return self.table("history/attributes")
-
-    def table(self, name: str) -> NDArray:
-        """An array by PART/NAME; a query touches only those rows of the file that it needs."""
-        return self.arrays[name]
+        return self.arrays["history/attributes"]
 
     def verify(self) -> None:
         """Raises ModelError when the files are not those the fingerprint was taken of.
@@ -100,12 +96,8 @@ class Model:
         with _reading(self.path, "vocabulary.json"):
             found = fingerprint(self.path, self.config)
         if found != self.fingerprint:
-            raise ModelError(
-                f"{self.path}: damaged or edited, the files do not match their fingerprint "
-                f"{self.fingerprint}",
-                "train again",
-                "train",
-            )
+            cause = "damaged or edited, the files do not match their fingerprint"
+            raise ModelError(f"{self.path}: {cause} {self.fingerprint}", "train again", "train")
 
 
 def load_model(path: Path | str = DEFAULT) -> Model:
@@ -119,33 +111,25 @@ def load_model(path: Path | str = DEFAULT) -> Model:
     'Toy Story (1995)'
     """
 
-    def present() -> tuple[Path, int | None]:
-        folder = standing(Path(path))
-        return folder, folder.stat().st_ino if folder.exists() else None
+    model = _open(standing(Path(path)))
+    again = _config(standing(Path(path)))
+    return model if again == model.config else load_model(path)  # another took its place meanwhile
 
-    while True:
-        before = present()
-        try:
-            model = _open(before[0])
-        except ModelError:
-            if present() == before:
-                raise
-        else:
-            if present() == before:
-                return model
-        # else another model has taken the place meanwhile
+
+def _config(path: Path) -> dict[str, Any]:
+    """config.json of a folder."""
+    with _reading(path, "config.json") as file:
+        config = dict(json.loads(file.read_bytes()))
+        number = config["format"]
+    if number != FORMAT:
+        cause = f"{path}: model of format {number}, this recsys reads format {FORMAT}"
+        raise ModelError(cause, "train again", "train")
+    return config
 
 
 def _open(path: Path) -> Model:
     """All files of a folder opened."""
-    with _reading(path, "config.json") as file:
-        config = dict(json.loads(file.read_bytes()))
-        if config["format"] != FORMAT:
-            raise ModelError(
-                f"{path}: model of format {config['format']}, this recsys reads format {FORMAT}",
-                "train again",
-                "train",
-            )
+    config = _config(path)
     with _reading(path, "vocabulary.json") as file:
         vocabulary = Vocabulary.from_json(json.loads(file.read_bytes()))
     with _reading(path, "movies.json") as file:
@@ -154,9 +138,16 @@ def _open(path: Path) -> Model:
 
     def movies() -> Movies:
         with _reading(path, "movies.json"):
-            ids, titles, genres, *values = zip(*json.loads(text), strict=True)
-            each = zip(vocabulary.movies, values, strict=True)
-            columns = {a.name: _column(a.kind, listed) for a, listed in each}
+            ids, titles, genres, *cells = zip(*json.loads(text), strict=True)
+            columns = {
+                each.name: Column(
+                    each.kind,
+                    np.array(values, np.float64)  # null is nan
+                    if each.kind == "number"
+                    else [tuple(v) if each.kind == "categories" else v for v in values],
+                )
+                for each, values in zip(vocabulary.movies, cells, strict=True)
+            }
             return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
 
     with _reading(path, "config.json"):
@@ -179,19 +170,6 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
         why = text.splitlines()[0] if text else type(error).__name__
         cause = f"{path / name}: cannot be read ({why})"
         raise ModelError(cause, "train again", "train") from error
-
-
-def _column(kind: Kind, values: Sequence[Any]) -> Column:
-    """A column of movies as movies.json has it: null for an unknown number."""
-    if kind == "number":
-        return Column(kind, np.array(values, np.float64))
-    return Column(kind, [tuple(each) for each in values] if kind == "categories" else list(values))
-
-
-def _json_values(column: Column) -> list[Any]:
-    """What `_column` makes a column of."""
-    values = column.values if column.kind != "number" else column.values.tolist()
-    return [None if each != each else each for each in values]  # nan is no JSON
 
 
 def check_place(path: Path, fix: str = "model") -> None:
@@ -233,8 +211,11 @@ def write_model(
             np.save(file, array, allow_pickle=False)
         vocabulary, movies = model.vocabulary, model.movies
         _write_json(folder / "vocabulary.json", vocabulary.to_json())
-        values = [_json_values(each) for each in vocabulary.columns(movies).values()]
-        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, *values, strict=True)
+        cells = [
+            [None if each != each else each for each in column.values]  # nan is no JSON
+            for column in vocabulary.columns(movies).values()
+        ]
+        rows = zip(movies.ids.tolist(), movies.titles, movies.genres, *cells, strict=True)
         _write_json(folder / "movies.json", list(rows))
         lines = [json.dumps(line) for line in log]
         (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
@@ -268,7 +249,5 @@ def fingerprint(path: Path, config: dict[str, Any]) -> str:
     for name in [*files, "vocabulary.json", "movies.json"]:
         file = path / name
         digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-        with open(file, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        digest.update(np.memmap(file, np.uint8, "r").data)
     return digest.hexdigest()[:16]

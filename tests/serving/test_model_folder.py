@@ -64,7 +64,7 @@ def test_what_was_written_is_read(tmp_path):
     assert (model.movies.titles, model.movies.genres) == (["Word (1999)"], [("War",)])
     assert model.history.counts.tolist() == [0, 0]
     assert model.attributes.shape == (2, 3)
-    assert model.table("heads/bias").dtype == np.float32
+    assert model.arrays["heads/bias"].dtype == np.float32
     assert (model.path / "training_log.jsonl").read_text() == '{"epoch": 1}\n'
 
 
@@ -175,7 +175,7 @@ def read_everything(path: Path) -> None:
     assert model.history.of(1)
     assert model.attributes.any()
     for name in ("heads/user", "heads/bias", "ease/ease"):
-        assert model.table(name).any()
+        assert model.arrays[name].any()
 
 
 def pickled() -> bytes:
@@ -221,7 +221,7 @@ def test_an_undamaged_model_is_read_whole(folder):
     read_everything(folder.path)
     folder.verify()
     assert re.fullmatch("[0-9a-f]{16}", folder.fingerprint)
-    assert isinstance(folder.table("heads/user"), np.memmap)  # mapped, not read
+    assert isinstance(folder.arrays["heads/user"], np.memmap)  # mapped, not read
 
 
 def deciding_files(path: Path) -> list[Path]:
@@ -270,7 +270,7 @@ def test_a_model_that_was_opened_stays_what_it_is(tmp_path):
     path = tmp_path / "model"
     reader = write(path, "old")
     write(path, "new")
-    assert reader.table("heads/bias").tolist() == [0, 0, 0]
+    assert reader.arrays["heads/bias"].tolist() == [0, 0, 0]
     assert reader.movies.titles == ["Word (1999)"]
     assert reader.vocabulary.genres == ["War"]
     assert reader.config["name"] == "old"

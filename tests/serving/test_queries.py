@@ -80,7 +80,7 @@ def test_a_like_is_no_rating(folder, exact):
 def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact):
     """Nearest in taste, for every fourth movie, of a cold-start user who likes two."""
     rows = np.arange(1, MOVIES + 1, 4)
-    taste = unit(np.array(folder.table("taste/taste")[1:]))
+    taste = unit(np.array(folder.arrays["taste/taste"][1:]))
     published = catalogue(folder).vectors
     (before,) = vectors_of(folder, UserQuery(likes=(1, 2)))
     for row in rows.tolist():
@@ -99,7 +99,7 @@ def test_a_dislike_enters_no_channel_and_never_raises_what_is_near(folder, exact
 @pytest.mark.parametrize("before", [UserQuery(), UserQuery(11), UserQuery(likes=(1, 2))])
 def test_a_like_raises_its_nearest_and_a_dislike_lowers_it_and_hardly_anything_else(folder, before):
     """For every movie, nearest in taste; of predicted ratings."""
-    taste = unit(np.array(folder.table("taste/taste")[1:]))
+    taste = unit(np.array(folder.arrays["taste/taste"][1:]))
     likeness = taste @ taste.T
     np.fill_diagonal(likeness, -1)
     every, known = np.arange(MOVIES), folder.vocabulary.movie_ids.tolist()
