@@ -5,7 +5,8 @@
 A model is trained on the training part of the split as `recsys train` does it, and asked for the
 validation part; the test part is not touched. The first table is of rankings, with recency and
 without it at the moment of asking, the second one of predicted ratings, the third one of movies
-without ratings, the last one of similar movies (trained on all ratings; there is nothing to split).
+without ratings, the last one of similar movies (trained on all ratings; there is nothing to split),
+beside two neighbourhood methods.
 """
 
 import argparse
@@ -14,23 +15,26 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from common import heading
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 import recsys
 from recsys.cli.output import table
 from recsys.data.dataset import Dataset
-from recsys.data.ids import positions
-from recsys.evaluation.baselines import Problem
+from recsys.data.ids import Id, positions
+from recsys.evaluation.baselines import biases, chance
 from recsys.evaluation.compare import Comparison
-from recsys.evaluation.similar import by_scores, pairs_in, similar_mrr
-from recsys.evaluation.splits import split
+from recsys.evaluation.problem import Problem, rated
+from recsys.evaluation.similar import Neighbours, pairs_in, similar_mrr
+from recsys.evaluation.splits import Stage, split
 from recsys.infer import catalogue, predicted_ratings, users_of
-from recsys.metrics import best, ranking_metrics, rating_metrics
 from recsys.parts import RATINGS, weights_of
 from recsys.parts.part import unit
 from recsys.preprocess import read_dataset
 from recsys.train import use_all_cores
 from recsys.training.options import Options
 
+SHRINKAGE = 10  # users of both movies, of no effect, that an adjusted cosine starts from
 RANKING = ("retrieval", "rating", "ease", "taste", "popular", "recent")
 RATING = ("rating", "factors")
 WORDS = {"retrieval": "retrieval head", "rating": "rating head", "ease": "EASE part"}
@@ -47,16 +51,16 @@ def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 def ndcg(ours: Comparison, chosen: tuple[str, ...]) -> float:
     """Of lists by the weighted slices that are chosen; nan where the model has none of them."""
-    model, task = ours.model, ours.task
+    model, problem = ours.model, ours.problem
     if not set(chosen) & set(model.layout.sizes):
         return float("nan")
-    users = users_of(model, ours.queries(task.user_ids))
+    users = users_of(model, ours.queries(problem.user_ids))
     weights = weights_of(model.weights["relevance"], users.asked)
     some = {n: w if len(chosen) > 1 else 1 for n, w in weights.items() if n in chosen}
     queries = model.layout.queries(users.slices, some or dict.fromkeys(chosen, 1))
     scores = queries @ ours.movies.vectors.T
-    lists = best(task, lambda ids: scores[positions(task.user_ids, ids)])
-    return ranking_metrics(task, lists)["ndcg@10"].value
+    lists = problem.best(lambda ids: scores[positions(problem.user_ids, ids)])
+    return problem.judged(lists)["ndcg@10"].value
 
 
 def rmse(ours: Comparison, chosen: tuple[str, ...]) -> float:
@@ -64,12 +68,15 @@ def rmse(ours: Comparison, chosen: tuple[str, ...]) -> float:
     weights = {name: ours.model.weights["rating"][name] for name in chosen}
     total = sum(weight / RATINGS[name] for name, weight in weights.items())
     shares = {name: weight / total for name, weight in weights.items()}
-    users, user = np.unique(ours.test.user_ids, return_inverse=True)
-    slices = users_of(ours.model, ours.queries(users)).slices
-    queries = ours.model.layout.queries({name: slices[name] for name in chosen}, shares)
-    movies = ours.movies.vectors[positions(ours.movies.ids, ours.test.movie_ids)]
-    found = predicted_ratings(queries[user], movies)
-    return rating_metrics(ours.test.user_ids, ours.test.values, found)["rmse"].value
+
+    def predict(user_ids: NDArray[np.integer], movie_ids: NDArray[np.integer]) -> NDArray:
+        users, user = np.unique(user_ids, return_inverse=True)
+        slices = users_of(ours.model, ours.queries(users)).slices
+        queries = ours.model.layout.queries({name: slices[name] for name in chosen}, shares)
+        movies = ours.movies.vectors[positions(ours.movies.ids, movie_ids)]
+        return predicted_ratings(queries[user], movies)
+
+    return ours.problem.errors(predict)["rmse"].value
 
 
 def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dict[str, float]]:
@@ -78,10 +85,10 @@ def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dic
     with TemporaryDirectory(prefix="recsys-") as folder:
         ours = Comparison(problem, Options(seed=seed), Path(folder))
         ranked = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
-        rated = {name: rmse(ours, chosen) for name, chosen in kept(RATING).items()}
+        errors = {name: rmse(ours, chosen) for name, chosen in kept(RATING).items()}
         ours.model.recency = ours.model.recency._replace(floor=1.0)
         ranked["all, without recency"] = ndcg(ours, RANKING)
-    return {"ndcg@10": ranked, "rmse": rated}
+    return {"ndcg@10": ranked, "rmse": errors}
 
 
 def of_new_movies(dataset: Dataset, seed: int) -> dict[str, float]:
@@ -91,10 +98,8 @@ def of_new_movies(dataset: Dataset, seed: int) -> dict[str, float]:
     with TemporaryDirectory(prefix="recsys-") as folder:
         ours = Comparison(problem, Options(seed=seed), Path(folder))
         found = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
-    rng = np.random.default_rng(seed)
-    task = problem.task
-    lists = best(task, lambda ids: rng.random((len(ids), len(task.movie_ids))))
-    return found | {"without the prior: chance": ranking_metrics(task, lists)["ndcg@10"].value}
+    lists = problem.best(chance(problem))
+    return found | {"without the prior: chance": problem.judged(lists)["ndcg@10"].value}
 
 
 def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
@@ -112,11 +117,48 @@ def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
         "content alone": halves[1],
         **{WORDS[name]: parts[name] for name in ("ease", "retrieval") if name in parts},
     }
-    found = {}
-    for name, each in vectors.items():
-        cosines = unit(each) @ unit(each).T
-        found[name] = similar_mrr(by_scores(movies.ids, cosines), pairs)[0].value
-    return found
+    scores = {name: unit(each) @ unit(each).T for name, each in vectors.items()}
+    scores |= neighbourhoods(dataset, movies.ids)
+    return {
+        name: similar_mrr(by_scores(movies.ids, each), pairs)[0].value
+        for name, each in scores.items()
+    }
+
+
+def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> Neighbours:
+    """Neighbours by (M, M) likenesses, in the order of the (M,) ids; the movie itself left out."""
+
+    def neighbours(movie: Id) -> NDArray[np.integer]:
+        row = int(np.flatnonzero(movie_ids == movie)[0])
+        order = np.argsort(-scores[row], kind="stable")
+        return movie_ids[order[order != row]]
+
+    return neighbours
+
+
+def neighbourhoods(dataset: Dataset, movie_ids: NDArray[np.integer]) -> dict[str, NDArray]:
+    """(M, M) cosines of who rated movies, and of what biases leave of the ratings.
+
+    The latter are shrunk where few users rated both movies (Sarwar et al., "Item-Based
+    Collaborative Filtering Recommendation Algorithms", WWW 2001).
+    """
+    ratings, users = dataset.ratings, np.unique(dataset.ratings.user_ids)
+    nothing = ratings[np.arange(0)]
+    predict = biases(Problem(Stage(ratings, nothing, nothing), dataset), 5, 5)
+    rest = ratings.values - predict(ratings.user_ids, ratings.movie_ids)
+    raters, leftover = (rated(ratings, users, movie_ids, each) for each in (None, rest))
+    both = (raters.T @ raters).toarray()
+    return {
+        "cosine of raters": cosines(raters),
+        "adjusted cosine": cosines(leftover) * (both / (both + SHRINKAGE)),
+    }
+
+
+def cosines(x: csr_matrix) -> NDArray[np.floating]:
+    """(M, M) cosines of the columns of (U, M) ratings."""
+    products = (x.T @ x).toarray()
+    lengths = np.sqrt(np.maximum(products.diagonal(), 1e-9))
+    return products / lengths / lengths[:, None]
 
 
 def show(what: str, columns: dict[str, list[dict[str, float]]]) -> None:

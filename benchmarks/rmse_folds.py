@@ -20,8 +20,8 @@ from surprise import Dataset as SurpriseDataset
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from recsys.data.dataset import Dataset, Ratings
-from recsys.evaluation.baselines import Problem
 from recsys.evaluation.compare import Comparison
+from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import Stage
 from recsys.metrics import rating_metrics
 from recsys.preprocess import read_dataset
@@ -36,7 +36,8 @@ def ours(dataset: Dataset, seed: int) -> Predict:
     def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
         problem = Problem(Stage(train, test[np.arange(0)], test), dataset)
         with TemporaryDirectory(prefix="recsys-") as folder:
-            return Comparison(problem, Options(seed=seed), Path(folder)).predicted()
+            ours = Comparison(problem, Options(seed=seed), Path(folder))
+            return ours.predicted(test.user_ids, test.movie_ids)
 
     return predict
 

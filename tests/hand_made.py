@@ -4,7 +4,7 @@ import numpy as np
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.schema import MOVIELENS
-from recsys.evaluation.baselines import Problem
+from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import Stage
 
 MOVIES = np.array([10, 20, 30, 40])
@@ -24,12 +24,14 @@ def ratings(*rows, times=None):
 TRAIN = ratings((1, 10, 5), (2, 10, 2), (3, 10, 2), (1, 20, 4), (2, 20, 4), (1, 30, 5), (4, 40, 3))
 
 
-def dataset(rated, ages=None, genders=None, genres=None, jobs=None):
+def dataset(rated, ages=None, genders=None, genres=None, jobs=None, movies=MOVIES):
     """Attributes of the eight users by row, the first of each if not given."""
     rows = np.stack([np.ones(8) if each is None else each for each in (genders, ages, jobs)], 1)
     users = Users(np.arange(1, 9), rows.astype(np.int32), MOVIELENS)
-    movies = Movies(MOVIES, [f"Movie {n} (1999)" for n in MOVIES], genres or [("Drama",)] * 4)
-    return Dataset("hand", users, movies, rated)
+    titles = [f"Movie {n} (1999)" for n in movies]
+    return Dataset(
+        "hand", users, Movies(movies, titles, genres or [("Drama",)] * len(movies)), rated
+    )
 
 
 def problem(train=TRAIN, fold_in=None, test=None, protocol="random", **about):
@@ -39,4 +41,4 @@ def problem(train=TRAIN, fold_in=None, test=None, protocol="random", **about):
 
 def scores(fit, asked, options, users):
     """(B, M) what a baseline with some options says to users."""
-    return next(iter(fit(asked, (options,))))(np.array(users))
+    return fit(asked, *options)(np.array(users))

@@ -312,7 +312,7 @@ def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
             for row in same
         ]
         click.echo(table(("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads), cells))
-        click.echo("".join(f"{row.chosen}: {row.note}\n" for row in same if row.note))
+        click.echo()
 
 
 def _similar_table(rows: "Sequence[SimilarRow]") -> str:

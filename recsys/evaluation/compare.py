@@ -7,8 +7,9 @@ through its folder, and queries are those of `recommend`: a user it was trained 
 cold-start user by profile and likes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -21,12 +22,12 @@ from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
 from recsys.data.interactions import hold_out
 from recsys.data.schema import profile
-from recsys.errors import QueryError, quoted
 from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT
-from recsys.evaluation.baselines import Baseline, Problem, libraries, missing, simple, tune
+from recsys.evaluation.baselines import QUICK, Baseline, select, tune
+from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
-from recsys.milvus.address import Index, MilvusAddress
+from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import Model
 from recsys.train import finish, fit, save
@@ -35,31 +36,7 @@ from recsys.training.options import Options
 INDEXES = ("FLAT", "IVF_FLAT:nprobe=8", "IVF_FLAT:nprobe=32", "HNSW:ef=32", "HNSW:ef=128")
 OURS, BY_RATING, TUTORIAL = "recsys", "recsys by rating", "recsys, the tutorial's way"
 IN_MILVUS = "recsys in Milvus"
-QUICK, ALL = "quick", "all"  # baselines that need no library, all baselines
 HELD_OUT = 0.1  # of the ratings, to choose our epoch by
-
-_LINEAR = (simple.EASE, simple.EDLAE)
-_BY_TIME = (
-    simple.POPULARITY,
-    simple.RECENT_POPULARITY,
-    *_LINEAR,
-    simple.RECENT_EDLAE,
-    libraries.IALS,
-)
-_BY_PROFILE = (simple.POPULARITY, simple.GROUP_POPULARITY)
-_RANKING: dict[str, tuple[Baseline, ...]] = {
-    "random": (simple.POPULARITY, *_LINEAR, libraries.IALS),
-    "user-time": (*_BY_TIME, libraries.SASREC),
-    "fold-in": (*_BY_TIME, libraries.SASREC),
-    "temporal": _BY_TIME,  # SASRec has no list for users without a history
-    "cold-users": (*_BY_PROFILE, simple.PROFILE_KERNEL),
-    "few-likes": (*_BY_PROFILE, *_LINEAR, libraries.IALS),
-    **dict.fromkeys(MOVIES_HELD_OUT, (simple.CHANCE, simple.GENRE_PROFILE, simple.CONTENT_RIDGE)),
-}
-BASELINES = {  # by protocol, in the order of the table
-    protocol: (*ranking, simple.BIASES, libraries.SVDPP, libraries.MYFM)
-    for protocol, ranking in _RANKING.items()
-}
 
 
 class Row(NamedTuple):
@@ -75,7 +52,6 @@ class Row(NamedTuple):
     rmse_behind: Interval | None  # this one's rmse - ours, of the same ratings
     users: int  # ranked for
     left_out: int  # users who like none of their held-out movies
-    note: str = ""  # what a reader should know of the figures
 
 
 def evaluate(
@@ -127,36 +103,6 @@ def evaluate(
             yield from comparison.through(indexes, uri)
 
 
-def select(
-    protocol: str, which: str = QUICK, log: Callable[[str], None] = lambda _: None
-) -> tuple[Baseline, ...]:
-    """The baselines of a protocol: QUICK, ALL, or some by name with commas between them.
-
-    A baseline whose library is missing or broken is left out, and `log` called with a line that
-    says so.
-
-    Raises:
-        QueryError: a name is of no baseline of the protocol.
-    """
-    every = {each.name.casefold(): each for each in BASELINES.get(protocol, ())}
-    names = {name.strip().casefold() for name in which.split(",")}
-    if names == {QUICK}:
-        names = {name for name, each in every.items() if not each.library}
-    elif names == {ALL}:
-        names = set(every)
-    elif unknown := sorted(names - set(every)):
-        cause = f"no baseline {quoted(unknown[0])} for {protocol}"
-        known = ", ".join(each.name for each in every.values())
-        raise QueryError(cause, f"choose {QUICK}, {ALL} or of: {known}", "baselines")
-    chosen = []
-    for name in (name for name in every if name in names):
-        if reason := missing(every[name].library):
-            log(f"{every[name].name} {reason}")
-        else:
-            chosen.append(every[name])
-    return tuple(chosen)
-
-
 class Comparison:
     """Our model trained for a problem, and the rows of all that is judged on its test part.
 
@@ -171,18 +117,17 @@ class Comparison:
         folder: Path,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.problem, self.task, self.test = problem, problem.task, problem.stage.test
-        self.seed, self.folder, self.log = options.seed, folder, log
+        self.problem, self.seed, self.folder, self.log = problem, options.seed, folder, log
         self.model = trained(problem, options, folder / "model")
         movies = problem.dataset.movies
-        movies = movies[positions(movies.ids, self.task.movie_ids)]
-        self.movies = infer.catalogue(self.model, movies)  # in the order of the task's
+        movies = movies[positions(movies.ids, problem.movie_ids)]
+        self.movies = infer.catalogue(self.model, movies)
         self.exact = self.lists("relevance")
-        self.served = metrics.ranking_metrics(self.task, self.exact)
+        self.served = problem.judged(self.exact)
         if problem.dataset.scale.rated:
-            self.served |= self._errors(self.predicted())
+            self.served |= problem.errors(self.predicted)
 
-    def queries(self, user_ids: NDArray[np.integer]) -> list[infer.UserQuery]:
+    def queries(self, user_ids: Ids) -> list[infer.UserQuery]:
         """Users by id, or where the model does not know them by profile and likes or history."""
         known = self.model.vocabulary.user_rows(user_ids) > 0
         users = self.problem.dataset.users[self.problem.rows(user_ids)]
@@ -201,56 +146,47 @@ class Comparison:
             queries.append(query)
         return queries
 
-    def vectors(self, user_ids: NDArray[np.integer], rank_by: infer.RankBy) -> NDArray[np.float32]:
+    def vectors(self, user_ids: Ids, rank_by: infer.RankBy) -> NDArray[np.float32]:
         """(B, V) queries of different users."""
         return infer.users_of(self.model, self.queries(user_ids)).vectors(rank_by)
 
     def lists(self, rank_by: infer.RankBy) -> NDArray[np.int64]:
-        """(E, K) our movies for the users of the task, best first."""
-        users = self.vectors(self.task.user_ids, rank_by)
-        rows, movies = self.task.user_ids, self.movies.vectors.T
-        return metrics.best(self.task, lambda ids: users[positions(rows, ids)] @ movies)
+        """(E, K) our movies for the users of the problem, best first."""
+        user_ids, movies = self.problem.user_ids, self.movies.vectors.T
+        users = self.vectors(user_ids, rank_by)
+        return self.problem.best(lambda ids: users[positions(user_ids, ids)] @ movies)
 
-    def predicted(self) -> NDArray[np.float32]:
-        """(N,) our ratings of the test part, in the model's scale."""
-        user_ids, user = np.unique(self.test.user_ids, return_inverse=True)
-        movies = self.movies.vectors[positions(self.movies.ids, self.test.movie_ids)]
-        return infer.predicted_ratings(self.vectors(user_ids, "rating")[user], movies)
+    def predicted(self, user_ids: Ids, movie_ids: Ids) -> NDArray[np.float32]:
+        """(N,) our ratings of (N,) movies by (N,) users, in the model's scale."""
+        different, user = np.unique(user_ids, return_inverse=True)
+        movies = self.movies.vectors[positions(self.movies.ids, movie_ids)]
+        return infer.predicted_ratings(self.vectors(different, "rating")[user], movies)
 
     def ours(self) -> Iterator[Row]:
         """Our model as it is served, and ranked in its other ways."""
-        epoch = f"epoch {self.model.config['epoch']}"
-        row = self._row(OURS, epoch, self.exact, **self.served)
+        row = self._row(OURS, f"epoch {self.model.config['epoch']}", self.served, self.exact)
         yield row._replace(behind=None, rmse_behind=None)
         if self.problem.dataset.scale.rated:
-            yield self._row(BY_RATING, "", self.lists("rating"))
-            yield self._row(TUTORIAL, "", self.lists("tutorial"))
+            yield self._ranked(BY_RATING, "", self.lists("rating"))
+            yield self._ranked(TUTORIAL, "", self.lists("tutorial"))
 
-    def baselines(self, chosen: Sequence[Baseline], choice: Problem) -> Iterator[Row]:
+    def baselines(self, chosen: Iterable[Baseline], choice: Problem) -> Iterator[Row]:
         """Each with the options that are best on validation."""
-        count = len(self.task.movie_ids)
+        if len(self.problem.movie_ids) > LARGEST:
+            self.log(f"EASE and EDLAE rank the {LARGEST:,} most rated movies only")
         for baseline in chosen:
             if baseline.predicts and not self.problem.dataset.scale.rated:
                 continue
-            if count > baseline.most_movies:
-                most = f"{count:,} movies are more than {baseline.most_movies:,.0f}"
-                self.log(f"{baseline.name} left out: {most}")
-                continue
             self.log(baseline.name)
             options = tune(baseline, choice)
-            fitted = next(baseline.fit(self.problem, (options,)))
-            words = ", ".join(map(str, options))
+            fitted, words = baseline.fit(self.problem, *options), ", ".join(map(str, options))
             if baseline.predicts:
-                errors = self._errors(fitted(self.test.user_ids, self.test.movie_ids))
-                yield self._row(baseline.name, words, None, **errors)
+                yield self._row(baseline.name, words, self.problem.errors(fitted))
             else:
-                yield self._row(baseline.name, words, metrics.best(self.task, fitted))
+                yield self._ranked(baseline.name, words, self.problem.best(fitted))
 
     def through(self, indexes: Sequence[str], uri: str = "") -> Iterator[Row]:
         """Our model asked through Milvus user by user, as `recommend` does, by each index.
-
-        A row has a note where the index answered as one before it that is searched otherwise:
-        neither backend complains of a search parameter it ignores.
 
         Args:
             indexes: as `load-movies --index` takes them.
@@ -261,43 +197,31 @@ class Comparison:
         """
         if not indexes:
             return
-        answered: dict[tuple, Index] = {}
         file = str(self.folder / "evaluate.db")
-        queries = self.vectors(self.task.user_ids, "relevance")
+        queries = self.vectors(self.problem.user_ids, "relevance")
         with MilvusStore(MilvusAddress(uri or file, collection="recsys_evaluate")) as store:
             for index in indexes:
                 self.log(f"through {index}")
                 store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
                 used = store.open(self.model.fingerprint).index
-                lists = self._searched(store, queries)
-                overlap = metrics.overlap(self.exact, lists)
-                row = self._row(IN_MILVUS, str(used), lists, **{"overlap@10": overlap})
-                other = answered.setdefault((used.name, str(used.build), lists.tobytes()), used)
-                if other != used:
-                    note = f"the same movies as {other}: ignored by the backend, or enough already"
-                    row = row._replace(note=note)
-                yield row
+                lists = []
+                for user in (slice(row, row + 1) for row in range(len(queries))):
+                    exclude = [self.problem.movie_ids[self.problem.excluded(user)[0]]]
+                    lists.append(store.search(queries[user], DEPTH, exclude=exclude).movie_ids)
+                found = np.concatenate(lists).astype(np.int64)
+                more = {"overlap@10": metrics.overlap(self.exact, found)}
+                yield self._ranked(IN_MILVUS, str(used), found, **more)
 
-    def _searched(self, store: MilvusStore, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-        """(E, K) what a store returns to the users of the task, one after the other."""
-        lists = []
-        for row in range(len(queries)):
-            user = slice(row, row + 1)
-            exclude = [self.task.movie_ids[self.task.excluded(user)[0]]]
-            lists.append(store.search(queries[user], metrics.DEPTH, exclude=exclude).movie_ids)
-        return np.concatenate(lists).astype(np.int64)
-
-    def _errors(self, predicted: NDArray[np.floating]) -> dict[str, PerUser]:
-        """Of the test part, in the scale of the data."""
-        outward = self.problem.dataset.scale.outward
-        values = outward(self.test.values), outward(predicted)
-        return metrics.rating_metrics(self.test.user_ids, *values)
+    def _ranked(self, name: str, chosen: str, lists: NDArray[np.int64], **more: PerUser) -> Row:
+        return self._row(name, chosen, self.problem.judged(lists) | more, lists)
 
     def _row(
-        self, name: str, chosen: str, lists: NDArray[np.int64] | None = None, **more: PerUser
+        self,
+        name: str,
+        chosen: str,
+        by_user: dict[str, PerUser],
+        lists: NDArray[np.int64] | None = None,
     ) -> Row:
-        by_user = {} if lists is None else metrics.ranking_metrics(self.task, lists)
-        by_user |= more
         behind = rmse_behind = None
         if "ndcg@10" in by_user:
             behind = metrics.difference(self.served["ndcg@10"], by_user["ndcg@10"], self.seed)
@@ -309,11 +233,11 @@ class Comparison:
             name,
             chosen,
             {name: metrics.interval(metric, self.seed) for name, metric in by_user.items()},
-            None if lists is None else metrics.coverage(self.task, lists),
+            None if lists is None else self.problem.coverage(lists),
             behind,
             rmse_behind,
-            len(self.task.user_ids),
-            self.task.left_out,
+            len(self.problem.user_ids),
+            self.problem.left_out,
         )
 
 
@@ -336,31 +260,28 @@ def trained(problem: Problem, options: Options, folder: Path) -> Model:
     return save(finish(first, dataset, ratings), folder)
 
 
-def mean(rows: Sequence[Row]) -> list[Row]:
-    """A row for each name, the mean over seeds of values and of the intervals' ends; seed -1."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        index = row.chosen if row.name == IN_MILVUS else ""
-        groups.setdefault((row.name, index), []).append(row)
-    means = []
-    for same in groups.values():
-        metrics = {name: _mean([row.metrics[name] for row in same]) for name in same[0].metrics}
-        covered = [row.coverage for row in same if row.coverage is not None]
-        means.append(
-            same[0]._replace(
-                seed=-1,
-                chosen=" | ".join(dict.fromkeys(row.chosen for row in same)),
-                metrics=metrics,
-                coverage=float(np.mean(covered)) if covered else None,
-                behind=_mean([row.behind for row in same if row.behind]),
-                rmse_behind=_mean([row.rmse_behind for row in same if row.rmse_behind]),
-                users=round(np.mean([row.users for row in same])),
-                left_out=round(np.mean([row.left_out for row in same])),
-            )
+def mean(rows: Iterable[Row]) -> list[Row]:
+    """The mean over seeds, of the intervals' ends too, of each row of the table; seed -1."""
+    by_seed = [list(same) for _, same in groupby(rows, lambda row: row.seed)]
+    return [
+        same[0]._replace(
+            seed=-1,
+            chosen=" | ".join(dict.fromkeys(row.chosen for row in same)),
+            metrics={name: _mean([row.metrics[name] for row in same]) for name in same[0].metrics},
+            users=round(_mean([row.users for row in same])),
+            left_out=round(_mean([row.left_out for row in same])),
+            **{
+                name: _mean([getattr(row, name) for row in same])
+                for name in ("coverage", "behind", "rmse_behind")
+            },
         )
-    return means
+        for same in zip(*by_seed, strict=True)
+    ]
 
 
-def _mean(intervals: Sequence[Interval]) -> Any:
-    """The interval of mean value and ends; None of none."""
-    return Interval(*np.mean(intervals, axis=0).tolist()) if intervals else None
+def _mean(values: Sequence[Any]) -> Any:
+    """Of numbers or intervals; None of none."""
+    if values[0] is None:
+        return None
+    means = np.mean(values, axis=0).tolist()
+    return Interval(*means) if isinstance(means, list) else means

@@ -12,8 +12,7 @@ from recsys.errors import DataError
 from recsys.evaluation import PROTOCOLS
 
 HELD_OUT = 0.2  # of each user's ratings (random, user-time), of all (temporal, fold-in)
-HELD_OUT_TENTH = 0.1  # of the users (few-likes), of the movies (cold-, new-movies)
-COLD_FOLDS = 10  # of cold-users: that many seeds hold out every user once
+TENTH = 10  # one in so many users (cold-users, few-likes) or movies (cold-, new-movies)
 
 
 class Stage(NamedTuple):
@@ -69,27 +68,25 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
         raise DataError(f"no protocol {protocol!r}", f"choose one of {', '.join(PROTOCOLS)}")
     rng = np.random.default_rng(seed)
     ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
-    if protocol == "cold-users":  # one of COLD_FOLDS parts of the users
-        users = np.random.default_rng(seed // COLD_FOLDS).permutation(np.unique(ratings.user_ids))
-        out = np.isin(ratings.user_ids, users[seed % COLD_FOLDS :: COLD_FOLDS])
-        rest, fold_in, test = ratings[~out], ratings[np.arange(0)], ratings[out]
-    else:
-        rest, fold_in, test = _hold_out(ratings, protocol, likes, rng)
-    train, validation_fold_in, validation = _hold_out(rest, protocol, likes, rng)
-    for name, part in (("training", train), ("validation", validation), ("test", test)):
+    rest, fold_in, test = _hold_out(ratings, protocol, likes, rng, seed)
+    choice = Stage(*_hold_out(rest, protocol, likes, rng))
+    for name, part in (("training", choice.train), ("validation", choice.test), ("test", test)):
         if not len(part):
             raise DataError(
                 f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty",
                 "take more ratings or another protocol",
             )
-    choice = Stage(train, validation_fold_in, validation)
     return Split(choice, Stage(Ratings.joined(choice), fold_in, test))
 
 
 def _hold_out(
-    ratings: Ratings, protocol: str, likes: int, rng: np.random.Generator
+    ratings: Ratings, protocol: str, likes: int, rng: np.random.Generator, fold: int | None = None
 ) -> tuple[Ratings, Ratings, Ratings]:
-    """(what stays, what is folded in, what is held out)."""
+    """(what stays, what is folded in, what is held out).
+
+    Args:
+        fold: which of TENTH parts of the users cold-users holds out, if it is not a random one.
+    """
     users, movies = ratings.user_ids, ratings.movie_ids
     fold_in = np.zeros(len(ratings), bool)
     if protocol in ("random", "user-time"):
@@ -107,18 +104,22 @@ def _hold_out(
             fold_in[out] = behind > np.repeat(counts // 2, counts)
             out &= ~fold_in
     elif protocol == "cold-movies":
-        out = np.isin(movies, _tenth(np.unique(movies), rng))
+        out = np.isin(movies, _tenth(rng.permutation(np.unique(movies))))
     elif protocol == "new-movies":
         ids, rows = np.unique(movies, return_inverse=True)
         first = first_times(rows, ratings.times, len(ids))
-        latest = np.argsort(-first, kind="stable")[: max(1, round(len(ids) * HELD_OUT_TENTH))]
-        out = np.isin(rows, latest)
+        out = np.isin(rows, _tenth(np.argsort(-first, kind="stable")))
     elif protocol == "cold-users":
-        out = np.isin(users, _tenth(np.unique(users), rng))
+        every = np.unique(users)
+        if fold is None:
+            out = np.isin(users, _tenth(rng.permutation(every)))
+        else:
+            order = np.random.default_rng(fold // TENTH).permutation(every)
+            out = np.isin(users, order[fold % TENTH :: TENTH])
     else:
         liked = ratings.values >= LIKED
         fans, counts = np.unique(users[liked], return_counts=True)
-        theirs = np.isin(users, _tenth(fans[counts > likes], rng))
+        theirs = np.isin(users, _tenth(rng.permutation(fans[counts > likes])))
         fold_in[liked] = _shuffled(users[liked], rng) < likes
         fold_in &= theirs
         out = theirs & ~fold_in
@@ -130,6 +131,6 @@ def _shuffled(user_ids: NDArray[np.integer], rng: np.random.Generator) -> NDArra
     return later(user_ids, -rng.random(len(user_ids)))
 
 
-def _tenth(ids: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.integer]:
-    """The held-out tenth of some ids, at least one of them."""
-    return rng.permutation(ids)[: max(1, round(len(ids) * HELD_OUT_TENTH))]
+def _tenth(ids: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The first tenth of some ids, at least one of them."""
+    return ids[: max(1, round(len(ids) / TENTH))]

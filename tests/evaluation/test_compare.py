@@ -1,7 +1,6 @@
 """The comparison behind `recsys evaluate`, on data with two planted tastes."""
 
 import dataclasses
-import sys
 from functools import cache
 
 import numpy as np
@@ -9,11 +8,9 @@ import pytest
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.schema import MOVIELENS
-from recsys.errors import DataError
 from recsys.evaluation import PROTOCOLS
-from recsys.evaluation.baselines import Baseline, Problem, simple
+from recsys.evaluation.baselines import Baseline, genre_profile, select
 from recsys.evaluation.compare import (
-    BASELINES,
     BY_RATING,
     IN_MILVUS,
     OURS,
@@ -21,8 +18,8 @@ from recsys.evaluation.compare import (
     Comparison,
     evaluate,
     mean,
-    select,
 )
+from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval
 from recsys.training.options import Options
@@ -109,7 +106,6 @@ def test_taste_beats_popularity(random_rows):
 
 
 def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
-    """Forty movies: an ef of 32 finds what one of 128 finds, and that is pointed out."""
     exact = by_name(random_rows)[OURS]
     through = [row for row in random_rows if row.name == IN_MILVUS]
     assert through[0].chosen == "FLAT"
@@ -117,9 +113,6 @@ def test_what_milvus_returns_is_judged_like_the_exact_answer(random_rows):
     assert through[0].metrics["ndcg@10"] == exact.metrics["ndcg@10"]
     assert through[0].behind == (0, 0, 0)
     assert all(each in through[1].chosen for each in ("nlist=", "nprobe=2"))
-    assert [bool(row.note) for row in through] == [False, False, False, True]
-    assert "ef=32" in through[3].note
-    assert "ignored" in through[3].note
 
 
 def test_the_mean_over_seeds(random_rows):
@@ -148,31 +141,15 @@ def test_the_mean_over_seeds(random_rows):
 def test_a_baseline_is_reported_at_its_best_option(compared):
     """One of its options ranks upside down; validation shows it, whichever comes first."""
 
-    def upside(problem, grid):
-        for (sign,) in grid:
-            score = next(simple.genre_profile(problem, (("liked", "plain", "sum"),)))
-            yield lambda user_ids, score=score, sign=sign: score(user_ids) * sign
+    def upside(problem, sign):
+        score = genre_profile(problem, "liked", "plain", "sum")
+        return lambda user_ids: score(user_ids) * sign
 
     comparison, choice = compared("few-likes")
-    both = [Baseline("upside", grid, upside) for grid in (((-1,), (1,)), ((1,), (-1,)))]
+    both = [Baseline("upside", upside, grid) for grid in (((-1,), (1,)), ((1,), (-1,)))]
     first, second = comparison.baselines(both, choice)
     assert first.chosen == second.chosen == "1"
     assert first.metrics == second.metrics
-
-
-def test_square_matrices_of_too_many_movies_are_left_out_with_a_line(compared, monkeypatch):
-    comparison, choice = compared("few-likes")
-    lines = []
-    monkeypatch.setattr(comparison, "log", lines.append)
-    few = simple.EASE._replace(most_movies=39), simple.POPULARITY
-    assert [row.name for row in comparison.baselines(few, choice)] == ["popularity"]
-    assert lines == ["EASE left out: 40 movies are more than 39", "popularity"]
-
-
-@pytest.mark.parametrize("protocol", ["random", "user-time", "fold-in", "temporal", "few-likes"])
-def test_full_rank_ease_and_ials_stand_wherever_there_are_histories(protocol):
-    names = {each.name for each in BASELINES[protocol]}
-    assert {"EASE", "EDLAE", "iALS"} <= names
 
 
 @pytest.mark.parametrize(
@@ -182,7 +159,7 @@ def test_other_protocols_have_their_baselines_and_taste_wins(protocol, compared)
     """The profile, the likes or the genre say which of the two tastes it is."""
     comparison, choice = compared(protocol)
     rows = [*comparison.ours(), *comparison.baselines(select(protocol), choice)]
-    quick = [baseline.name for baseline in BASELINES[protocol] if not baseline.library]
+    quick = [baseline.name for baseline in select(protocol)]
     assert [row.name for row in rows] == [OURS, BY_RATING, TUTORIAL, *quick]
     assert {row.protocol for row in rows} == {protocol}
     assert rows[0].metrics["ndcg@10"].value > rows[3].metrics["ndcg@10"].value + 0.1
@@ -193,7 +170,8 @@ def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
     """Turned around, the test ratings change neither the model nor what it recommends."""
     comparison, _ = compared(protocol)
     problem = comparison.problem
-    turned = dataclasses.replace(comparison.test, values=6 - comparison.test.values)
+    test = problem.stage.test
+    turned = dataclasses.replace(test, values=6 - test.values)
     stage = problem.stage._replace(test=turned)
     known = Ratings.joined([stage.train, stage.fold_in, turned])
     data = dataclasses.replace(DATA, ratings=known)
@@ -230,28 +208,7 @@ def test_held_out_users_are_unknown_to_the_model_and_asked_for_by_profile_and_li
 @pytest.mark.slow  # trains once more
 def test_held_out_movies_are_unknown_to_the_model(compared):
     comparison, _ = compared("cold-movies")
-    held_out = np.unique(comparison.test.movie_ids)
+    held_out = np.unique(comparison.problem.stage.test.movie_ids)
     assert not np.isin(held_out, comparison.model.vocabulary.movie_ids).any()
     assert comparison.movies.ids.tolist() == held_out.tolist()
     assert comparison.movies.is_new.all()
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_baselines_are_chosen_by_name_or_as_those_that_need_no_library(protocol):
-    quick = select(protocol)
-    assert not any(each.library for each in quick)
-    assert [each.name for each in quick if each.predicts] == ["biases"]
-    assert len(quick) > 1
-    assert select(protocol, f"{quick[0].name.upper()}, biases") == (quick[0], quick[-1])
-    with pytest.raises(DataError, match=f"no baseline 'x' for {protocol}; choose quick, all or"):
-        select(protocol, "EASE,x" if protocol == "random" else "x")
-
-
-def test_a_baseline_without_its_library_is_left_out_with_a_note(monkeypatch):
-    lines = []
-    for library in ("myfm", "implicit.als", "surprise"):
-        monkeypatch.setitem(sys.modules, library, None)  # importing it fails
-    chosen = select("random", "all", lines.append)
-    assert [each.name for each in chosen] == ["popularity", "EASE", "EDLAE", "biases"]
-    assert [line.partition(" left out: ")[0] for line in lines] == ["iALS", "SVD++", "myFM"]
-    assert all(line.endswith("pip install 'recsys[bench]'") for line in lines)

@@ -4,13 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hand_made import dataset
 
 from recsys.data.dataset import Ratings
 from recsys.errors import DataError
 from recsys.evaluation import BY_TIME, PROTOCOLS
-from recsys.evaluation.baselines import Problem
-from recsys.evaluation.splits import Stage, split
+from recsys.evaluation.splits import split
 
 
 def some_ratings(users=30, movies=40, share=0.5):
@@ -108,22 +106,6 @@ def test_fold_in_keeps_equal_times_together():
     assert times(final.fold_in, 9).tolist() == [100, 101, 101]
     assert times(final.test, 9).tolist() == [102, 103, 103]
     assert 8 not in users(final.test)  # all at once: nothing is later than the cutoff
-
-
-def test_movies_first_rated_after_the_cutoff_time_are_not_available():
-    train = a_history((1, 10, 1), (2, 20, 2))
-    fold_in = a_history((5, 10, 50), (5, 20, 60), (6, 10, 90))
-    stage = Stage(train, fold_in, a_history((5, 30, 70), (6, 40, 95), (6, 30, 96)))
-    task = Problem(stage, dataset(train), "fold-in").task
-    # user 5 at 60: 30 is what is asked for, 40 comes at 95; user 6 at 90: 30 is available
-    assert task.user_ids.tolist() == [5, 6]
-    expected = [[True, True, False, True], [True, False, False, False]]
-    assert task.excluded(slice(None)).tolist() == expected
-    assert task.take(np.array([1])).excluded(slice(None)).tolist() == expected[1:]
-    always = Problem(stage, dataset(train)).task.excluded(slice(None))
-    assert always.tolist() == [[True, True, False, False], [True, False, False, False]]
-    nobody = Stage(train, a_history((5, 10, 50)), a_history((5, 30, 70)))  # rated 40
-    assert Problem(nobody, dataset(train), "fold-in").task.excluded(slice(None))[0, 3]
 
 
 @pytest.mark.parametrize("first", [0, 10])

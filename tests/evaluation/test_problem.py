@@ -1,0 +1,186 @@
+"""Ranking metrics by hand and beside trec_eval, and what is never recommended."""
+
+import numpy as np
+import pytest
+import pytrec_eval
+from hand_made import dataset, problem, ratings
+
+from recsys.data.schema import PADDING
+from recsys.errors import DataError, ModelError
+from recsys.evaluation.problem import Problem, rated
+from recsys.evaluation.splits import Stage
+
+MOVIES = np.arange(10, 40)  # ids, not columns
+
+
+def padded(*lists):
+    return np.array([[*each, *[PADDING] * (20 - len(each))] for each in lists])
+
+
+def asked(train, test, seen=None):
+    return problem(train, seen, test, movies=MOVIES)
+
+
+def values(found, *names):
+    return [found[name].value for name in names]
+
+
+@pytest.fixture
+def hand():
+    """User 1 likes 12 and 14 of the movies; user 2 likes 30; user 3 likes nothing held out."""
+    train = ratings((1, 10, 5), (2, 10, 3), (2, 11, 1), (3, 10, 4), (4, 10, 4), (4, 12, 5))
+    test = ratings((1, 12, 4), (1, 13, 3.5), (1, 14, 5), (2, 30, 4.5), (3, 31, 2))
+    return asked(train, test)
+
+
+def test_metrics_by_hand(hand):
+    lists = padded([11, 12, 13, 14], [20, 21, 22])
+    found = hand.judged(lists)
+    ideal = 1 + 1 / np.log2(3)
+    gained = 1 / np.log2(3) + 1 / np.log2(5)
+    assert found["ndcg@10"].totals == pytest.approx([gained / ideal, 0])
+    assert found["recall@10"].totals.tolist() == [1, 0]
+    assert found["mrr@20"].totals.tolist() == [0.5, 0]
+    # 11 and 12 were rated by one of four users (2 bits), the rest by none, which counts as one
+    assert values(found, "mrr@20", "novelty@10") == [0.25, 2]
+    assert hand.coverage(lists) == 7 / 30
+    assert (hand.user_ids.tolist(), hand.left_out) == ([1, 2], 1)
+
+
+def test_novelty_is_minus_log2_of_the_share_of_training_users():
+    train = ratings((1, 10, 5), (2, 10, 3), (3, 10, 1), (4, 11, 1), (3, 11, 2))
+    found = asked(train, ratings((8, 12, 5))).judged(padded([10, 11, 12]))
+    expected = (-np.log2(3 / 4) - np.log2(2 / 4) - np.log2(1 / 4)) / 3
+    assert values(found, "novelty@10") == pytest.approx([expected])
+
+
+def test_the_tenth_rank_counts_at_10_and_the_eleventh_does_not(hand):
+    tenth, eleventh = (
+        {name: each.totals[0] for name, each in hand.judged(padded(row, [30])).items()}
+        for row in ([*range(15, 24), 12], [*range(15, 25), 12])
+    )
+    assert tenth["ndcg@10"] > 0
+    assert [eleventh[name] for name in ("ndcg@10", "recall@10", "recall@20")] == [0, 0, 0.5]
+    assert eleventh["mrr@20"] == pytest.approx(1 / 11)
+
+
+def test_denominators_are_cut_at_k_and_only_candidates_are_relevant():
+    """Thirty relevant movies: ten hits of ten are everything there is to have at 10."""
+    every = asked(ratings((2, 10, 1)), ratings(*((1, movie, 4) for movie in (*MOVIES, 99))))
+    full, half = every.judged(MOVIES[None, :20]), every.judged(padded(MOVIES[:5]))
+    assert values(full, "ndcg@10", "recall@10", "recall@20") == pytest.approx([1, 1, 1])
+    assert values(half, "recall@10", "recall@20") == [5 / 10, 5 / 20]
+    one = asked(ratings(), ratings((1, 12, 5), (1, 99, 5)))
+    assert values(one.judged(padded([12])), "recall@10") == [1]
+
+
+@pytest.mark.parametrize("first", [[10], [12, 13, 12], [99]], ids=["seen", "twice", "no candidate"])
+def test_lists_that_would_flatter_are_refused(hand, first):
+    with pytest.raises(DataError, match="no candidate, was seen before, or is there twice"):
+        hand.judged(padded(first, [30]))
+
+
+def test_no_relevant_movie_at_all_is_refused():
+    with pytest.raises(DataError, match="no candidate is rated 4 or more"):
+        assert asked(ratings(), ratings((1, 12, 3.5))).user_ids
+
+
+def test_best_recommends_no_seen_movie_in_blocks_and_takes_no_score_that_is_not_a_number(
+    hand, monkeypatch
+):
+    scored = []
+
+    def score(users):
+        scored.append(users.tolist())
+        return np.tile(-np.arange(30.0), (len(users), 1))
+
+    lists = hand.best(score)
+    assert lists[:, :2].tolist() == [[11, 12], [12, 13]]
+    monkeypatch.setattr("recsys.evaluation.problem.BLOCK", 1)
+    np.testing.assert_array_equal(hand.best(score), lists)
+    assert scored == [[1, 2], [1], [2]]
+    with pytest.raises(ModelError, match="not a number"):
+        hand.best(lambda users: np.full((len(users), 30), np.nan))
+
+
+def history(*rows):
+    """(user id, movie id, time) each, all rated 5."""
+    return ratings(*((user, movie, 5) for user, movie, _ in rows), times=[row[2] for row in rows])
+
+
+def test_movies_first_rated_after_the_cutoff_time_are_not_available():
+    train = history((1, 10, 1), (2, 20, 2))
+    fold_in = history((5, 10, 50), (5, 20, 60), (6, 10, 90))
+    stage = Stage(train, fold_in, history((5, 30, 70), (6, 40, 95), (6, 30, 96)))
+    every = slice(None)
+    # user 5 at 60: 30 is what is to be found, 40 comes at 95; user 6 at 90: 30 is available
+    found = Problem(stage, dataset(train), "fold-in").excluded(every)
+    assert found.tolist() == [[True, True, False, True], [True, False, False, False]]
+    always = Problem(stage, dataset(train)).excluded(every)
+    assert always.tolist() == [[True, True, False, False], [True, False, False, False]]
+    nobody = Stage(train, history((5, 10, 50)), history((5, 30, 70)))  # rated 40
+    assert Problem(nobody, dataset(train), "fold-in").excluded(every)[0, 3]
+
+
+def test_a_matrix_has_users_and_movies_in_the_order_given():
+    some = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3), (8, 11, 0))
+    found = rated(some, np.array([7, 1, 5, 8]), np.array([13, 10, 11]), some.values)
+    assert found.toarray().tolist() == [[2, 3, 0], [0, 0, 0], [0, 0, 4], [0, 0, 0]]
+    assert found.nnz == 3  # what counts nothing is not stored
+    assert rated(some, np.array([8]), np.array([11])).toarray() == [[1]]
+
+
+def test_recent_ratings_weigh_more_at_times_that_may_run_against_the_table():
+    rows = [(2, 30, 5), (1, 10, 5), (1, 30, 5), (2, 40, 5)]
+    some = ratings(*rows, times=[1, 1, 2, 1])
+    found = problem(some).matrix(some, span=10.0).toarray()
+    assert found[0].tolist() == pytest.approx([0.1 + 0.9 * np.exp(-0.1), 0, 1, 0])
+    assert found[1].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agrees_with_trec_eval(seed):
+    rng = np.random.default_rng(seed)
+    users, movies = 60, 80
+    train_mask = rng.random((users, movies)) < 0.1
+    test_mask = (rng.random((users, movies)) < rng.random((users, 1)) * 0.4) & ~train_mask
+    rating = rng.integers(1, 6, (users, movies))
+    scores = rng.standard_normal((users, movies))
+
+    def of(mask):
+        user, movie = np.nonzero(mask)
+        return ratings(*zip(user + 1, movie + 1, rating[mask], strict=True))
+
+    ours = problem(of(train_mask), None, of(test_mask), movies=np.arange(1, movies + 1))
+    found = ours.judged(ours.best(lambda ids: scores[ids - 1]))
+    liked = test_mask & (rating >= 4)
+    truth = {str(u): {str(m): 1 for m in np.flatnonzero(liked[u])} for u in range(users)}
+    truth = {user: relevant for user, relevant in truth.items() if relevant}
+    run = {
+        user: {str(m): float(scores[int(user), m]) for m in np.flatnonzero(~train_mask[int(user)])}
+        for user in truth
+    }
+    measures = {"ndcg_cut.10", "P.10,20", "recip_rank"}
+    theirs = pytrec_eval.RelevanceEvaluator(truth, measures).evaluate(run)
+    assert ours.user_ids.tolist() == [int(user) + 1 for user in truth]
+
+    def column(name):
+        return np.array([theirs[user][name] for user in truth])
+
+    relevant = np.array([len(movies) for movies in truth.values()])
+    np.testing.assert_allclose(found["ndcg@10"].totals, column("ndcg_cut_10"), atol=1e-7)
+    for k in (10, 20):
+        hits = column(f"P_{k}") * k
+        np.testing.assert_allclose(found[f"recall@{k}"].totals, hits / np.minimum(k, relevant))
+    rank = column("recip_rank")
+    expected = np.where(rank >= 1 / 20 - 1e-9, rank, 0)
+    np.testing.assert_allclose(found["mrr@20"].totals, expected)
+
+
+def test_a_rough_problem_has_fewer_users_of_the_test_part_and_all_they_rated(monkeypatch):
+    test = ratings(*((user, movie, 5) for user in range(1, 9) for movie in (10, 20)))
+    assert len(problem(test=test).rough().stage.test) == 16
+    monkeypatch.setattr("recsys.evaluation.problem.ROUGH_USERS", 3)
+    rough = problem(test=test).rough()
+    assert (len(rough.user_ids), len(rough.stage.test)) == (3, 6)
+    assert len(rough.stage.train) == len(problem().stage.train)
