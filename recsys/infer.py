@@ -118,8 +118,6 @@ class Recommender:
             QueryError: a user id or an attribute the model does not know, or a question of ratings
                 to a model of events.
         """
-        if rank_by not in self.model.weights:
-            check_rated(self.model)
         known = self.model.vocabulary.movie_ids
         for start in range(0, len(queries), BATCH):
             users, exclude = users_of(self.model, queries[start : start + BATCH]), []
@@ -186,7 +184,15 @@ class Users(NamedTuple):
     predicting: dict[str, Array]  # the same for predicted ratings, to which a like is no rating
 
     def vectors(self, question: str) -> Array:
-        """(B, V) queries whose inner product with a movie is its score."""
+        """(B, V) queries whose inner product with a movie is its score.
+
+        Raises:
+            QueryError: the question is of ratings, and the model has none.
+        """
+        if question not in self.model.weights:
+            cause = "trained on events without ratings, so none can be predicted"
+            remedy = "ask for recommendations by relevance"
+            raise QueryError(f"{self.model.path}: {cause}", remedy)
         weights = parts.weights_of(self.model.weights[question], self.asked)
         slices = self.predicting if question == "rating" else self.slices
         return self.model.layout.queries(slices, weights)
@@ -284,7 +290,6 @@ def predict(
     >>> recsys.predict(model, np.array([42, 42]), np.array([1, 50])).shape
     (2,)
     """
-    check_rated(model)
     users, user = np.unique(id_array(user_ids), return_inverse=True)
     movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
@@ -298,18 +303,6 @@ def predict(
     queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
     ratings = predicted_ratings(queries.vectors("rating")[user], vectors[movie])
     return model.scale.outward(ratings)
-
-
-def check_rated(model: Model) -> None:
-    """
-    Raises:
-        QueryError: the model was trained on events without ratings.
-    """
-    if not model.scale.rated:
-        raise QueryError(
-            f"{model.path}: trained on events without ratings, so none can be predicted",
-            "ask for recommendations by relevance",
-        )
 
 
 def predicted_ratings(users: Array, movies: Array) -> Array:
@@ -332,7 +325,13 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     >>> len(movies), movies.is_new.any().item()
     (338, False)
     """
-    movies = _of_kind(movies, model.movies) if movies else model.movies
+    movies, known = movies or model.movies, model.vocabulary.movie_ids
+    if is_text(known):  # whole numbers will do as text
+        movies = replace(movies, ids=as_text(movies.ids))
+    elif is_text(movies.ids):
+        kinds = f"{movies.ids[0]!r} are text, the model's are whole numbers such as {known[0]}"
+        cause, remedy = f"movie ids such as {kinds}", "take a file of the model's movies"
+        raise DataError(cause, remedy, "file")
     rows = model.vocabulary.movie_rows(movies.ids)
     return Catalogue(
         ids=movies.ids,
@@ -353,20 +352,6 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
         for name, each in slices.items():
             each[rows == 0] = guessed[name]
     return model.layout.movies(slices)
-
-
-def _of_kind(movies: Movies, known: Movies) -> Movies:
-    """Movies with ids of the kind that the model's have; whole numbers will do as text."""
-    if is_text(movies.ids) == is_text(known.ids) or not len(movies):
-        return movies
-    if is_text(movies.ids):
-        raise DataError(
-            f"movie ids such as {movies.ids[0]!r} are text, the model's are whole numbers such as "
-            f"{known.ids[0]}",
-            "take a file of the model's movies",
-            "file",
-        )
-    return replace(movies, ids=as_text(movies.ids))
 
 
 def decoded_movies(

@@ -4,26 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from answers import BOTH_RANKINGS, MOVIES, USERS, ids, one, share, vectors_of
+from answers import BOTH_RANKINGS, MOVIES, ids, one, share, vectors_of
 from command_line import SAMPLE, output
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+import recsys.infer
 from recsys.data.dataset import Movies
 from recsys.errors import DataError
-from recsys.infer import (
-    Recommender,
-    UserQuery,
-    catalogue,
-    decoded_movies,
-    predict,
-    users_of,
-)
+from recsys.infer import Recommender, UserQuery, catalogue, decoded_movies, predict, users_of
 from recsys.milvus_store import MilvusStore
-from recsys.parts import Layout
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
+TOY_STORY = 1
 GIRL = {"gender": "F", "age": "under 18", "job": "K-12 student"}
 NEW = Movies(
     np.array([5001, 5002, 5003]),
@@ -59,9 +51,6 @@ def rated_by_user() -> dict[int, set[int]]:
     return rated
 
 
-# Vectors and scores
-
-
 def test_a_score_is_the_weighted_sum_of_the_parts_inner_products(folder):
     liking = UserQuery(likes=(1, 2), dislikes=(3,))
     queries = UserQuery(3), UserQuery(attributes=GIRL), UserQuery(), liking
@@ -92,20 +81,6 @@ def test_a_score_is_the_weighted_sum_of_the_parts_inner_products(folder):
         np.testing.assert_allclose(found, scores, atol=1e-4)
 
 
-@BOTH_RANKINGS
-@pytest.mark.parametrize("place", ["exact", "milvus"])
-def test_the_score_is_the_stores_and_the_inner_product(folder, request, place, rank_by):
-    recommender, query = request.getfixturevalue(place), UserQuery(9, likes=(1,))
-    answer = one(recommender, query, 20, rank_by=rank_by)
-    (vector,) = vectors_of(folder, query, rank_by=rank_by)
-    published = catalogue(folder).take(ids(answer)).vectors
-    scores = [movie.score for movie in answer]
-    np.testing.assert_allclose(scores, published @ vector, atol=1e-5)
-    hits = recommender.store.search(vector[None], MOVIES, Filter(), [np.zeros(0, np.int64)])
-    stored = dict(zip(hits.movie_ids[0].tolist(), hits.scores[0].tolist(), strict=True))
-    assert scores == pytest.approx([stored[movie_id] for movie_id in ids(answer)], abs=1e-6)
-
-
 def test_a_rating_is_the_predicted_one_whatever_the_list_is_sorted_by(folder, exact):
     by_rating = one(exact, UserQuery(9), MOVIES, rank_by="rating")
     ratings = {movie.movie_id: movie.rating for movie in by_rating}
@@ -116,9 +91,6 @@ def test_a_rating_is_the_predicted_one_whatever_the_list_is_sorted_by(folder, ex
     for movie, rating in zip(answer, predicted, strict=True):
         assert movie.rating == pytest.approx(ratings[movie.movie_id], abs=1e-6)
         assert movie.rating == pytest.approx(rating, abs=1e-5)
-
-
-# Lists
 
 
 @BOTH_RANKINGS
@@ -150,22 +122,6 @@ def test_no_seen_movie_is_ever_recommended(folder, request, rated_by_user, place
         assert len(answer) == MOVIES - len(rated)  # and nothing else is missing
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    user_id=st.integers(1, USERS),
-    k=st.integers(1, MOVIES),
-    rank_by=st.sampled_from(["relevance", "rating"]),
-    likes=st.lists(st.integers(1, 400), max_size=3),
-    genre=st.sampled_from([(), ("Drama",), ("War", "Horror")]),
-)
-def test_nor_under_any_options(exact, rated_by_user, user_id, k, rank_by, likes, genre):
-    known = tuple(each for each in likes if exact.model.vocabulary.movie_rows([each])[0])
-    query = UserQuery(user_id, likes=known)
-    answer = one(exact, query, k, rank_by=rank_by, filter=Filter(any_genre=genre))
-    assert not set(ids(answer)) & (rated_by_user[user_id] | set(known))
-    assert all(not genre or set(genre) & set(movie.genres) for movie in answer)
-
-
 @BOTH_RANKINGS
 def test_milvus_gives_the_exact_answer(folder, exact, milvus, rank_by):
     queries = [
@@ -182,10 +138,10 @@ def test_milvus_gives_the_exact_answer(folder, exact, milvus, rank_by):
             assert ids(one(milvus, query, 12, rank_by=rank_by, **options)) == ids(mine)
             for a, b in zip(mine, other, strict=True):
                 assert (a.score, a.rating) == pytest.approx((b.score, b.rating), abs=1e-5)
-                assert a._replace(score=0, rating=0) == b._replace(score=0, rating=0)
+                assert a == b._replace(score=a.score, rating=a.rating)
 
 
-def test_a_batch_is_the_same_as_one_by_one(folder, exact):
+def test_a_batch_is_the_same_as_one_by_one(folder, exact, monkeypatch):
     queries = [
         UserQuery(),
         UserQuery(7),
@@ -197,16 +153,11 @@ def test_a_batch_is_the_same_as_one_by_one(folder, exact):
     together = vectors_of(folder, *queries)
     for query, vector in zip(queries, together, strict=True):
         np.testing.assert_allclose(vectors_of(folder, query)[0], vector, atol=1e-6)
-    for query, answer in zip(queries, exact.recommend(queries, 9), strict=True):
-        assert ids(one(exact, query, 9)) == ids(answer)
-
-
-def test_more_queries_than_are_searched_for_at_a_time(folder, exact, monkeypatch):
-    monkeypatch.setattr("recsys.infer.BATCH", 7)
-    queries = every_user(folder)[:23]
-    answers = list(exact.recommend(queries, 3))
-    assert [ids(answer) for answer in answers] == [ids(one(exact, query, 3)) for query in queries]
-    assert list(exact.recommend([], 3)) == []
+    alone = [ids(one(exact, query, 9)) for query in queries]
+    for most in (recsys.infer.BATCH, 4):
+        monkeypatch.setattr("recsys.infer.BATCH", most)
+        assert [*map(ids, exact.recommend(queries, 9))] == alone
+    assert [*exact.recommend([], 9)] == []
 
 
 def test_fewer_where_fewer_fit_and_all_where_all_are_asked_for(exact):
@@ -214,9 +165,6 @@ def test_fewer_where_fewer_fit_and_all_where_all_are_asked_for(exact):
     assert one(exact, UserQuery(), 5, filter=Filter(years=(1800, 1801))) == []
     some = one(exact, UserQuery(), MOVIES, filter=Filter(any_genre=("Documentary",)))
     assert 0 < len(some) < 20
-
-
-# Predicted ratings
 
 
 def test_predict_is_pair_by_pair(folder):
@@ -231,17 +179,6 @@ def test_predict_is_pair_by_pair(folder):
     assert predict(folder, np.array([], np.int64), np.array([], np.int64)).shape == (0,)
     with pytest.raises(DataError, match="movie 5001 is not one the model was trained on"):
         predict(folder, np.array([1]), np.array([5001]))
-
-
-def test_predictions_are_better_than_the_mean(folder):
-    """On the ratings it was trained on (.81 of the standard deviation when written)."""
-    lines = (SAMPLE / "ratings.dat").read_text("latin-1").splitlines()
-    rows = np.array([line.split("::")[:3] for line in lines], np.int64)
-    predicted = predict(folder, rows[:, 0], rows[:, 1])
-    assert np.sqrt(np.mean((predicted - rows[:, 2]) ** 2)) < 0.85 * rows[:, 2].std()
-
-
-# New movies
 
 
 def test_new_movies_are_recommended_at_once_and_marked(folder):
@@ -290,18 +227,16 @@ def test_lines_encoded_with_another_vocabulary_are_refused(folder):
 
 
 def test_similar_movies(folder, exact, milvus):
-    titles = dict(zip(folder.movies.titles, folder.movies.ids.tolist(), strict=True))
-    toy_story = titles["Toy Story (1995)"]
-    answer = exact.similar(toy_story, 10)
-    assert toy_story not in ids(answer)
-    assert ids(answer) == ids(milvus.similar(toy_story, 10))
+    answer = exact.similar(TOY_STORY, 10)
+    assert TOY_STORY not in ids(answer)
+    assert ids(answer) == ids(milvus.similar(TOY_STORY, 10))
     scores = [movie.score for movie in answer]
     assert scores == sorted(scores, reverse=True)
     assert -1 <= scores[-1] <= scores[0] <= 1 + 1e-6
     assert {movie.rating for movie in answer} == {None}
     animated = np.mean(["Animation" in genres for genres in folder.movies.genres])
     assert share(answer, "Animation") > 2 * animated
-    only = exact.similar(toy_story, 10, Filter(any_genre=("War",)))
+    only = exact.similar(TOY_STORY, 10, Filter(any_genre=("War",)))
     assert all("War" in movie.genres for movie in only)
     with pytest.raises(DataError, match="movie 99999 is not published"):
         exact.similar(99999, 3)
@@ -309,31 +244,17 @@ def test_similar_movies(folder, exact, milvus):
 
 def test_by_taste_a_named_like_brings_what_is_similar(folder, exact, milvus):
     """As `similar` has it, where nothing else is known; a dislike of it takes that back."""
-    titles = dict(zip(folder.movies.titles, folder.movies.ids.tolist(), strict=True))
-    toy_story = titles["Toy Story (1995)"]
-    query = UserQuery(likes=(toy_story,))
+    query = UserQuery(likes=(TOY_STORY,))
     answer = one(exact, query, 10, rank_by="taste")
     assert ids(answer) == ids(one(milvus, query, 10, rank_by="taste"))
-    nearest = ids(exact.similar(toy_story, 3))
+    nearest = ids(exact.similar(TOY_STORY, 3))
     assert set(nearest) <= set(ids(answer))
     by_relevance = one(exact, query, MOVIES)
     places = {movie.movie_id: movie.rank for movie in by_relevance}
     without = {m.movie_id: m.rank for m in one(exact, UserQuery(), MOVIES)}
     assert places[nearest[0]] < without[nearest[0]]
-    disliked = one(exact, UserQuery(dislikes=(toy_story,)), MOVIES, rank_by="taste")
+    disliked = one(exact, UserQuery(dislikes=(TOY_STORY,)), MOVIES, rank_by="taste")
     assert set(nearest).isdisjoint(ids(disliked)[: MOVIES // 2])
-
-
-def test_predict_computes_the_vectors_of_its_own_movies_only(folder, monkeypatch):
-    counts, movies = [], Layout.movies
-
-    def counted(self, slices):
-        counts.append(len(slices["ease"]))
-        return movies(self, slices)
-
-    monkeypatch.setattr(Layout, "movies", counted)
-    predict(folder, [1, 1, 2], [9, 1, 9])
-    assert counts == [2]
 
 
 NO_SCIPY = """

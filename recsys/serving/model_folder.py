@@ -110,7 +110,6 @@ def load_model(path: Path | str = DEFAULT) -> Model:
     >>> recsys.load_model("sample.model").movies.titles[0]
     'Toy Story (1995)'
     """
-
     model = _open(standing(Path(path)))
     again = _config(standing(Path(path)))
     return model if again == model.config else load_model(path)  # another took its place meanwhile
@@ -139,15 +138,13 @@ def _open(path: Path) -> Model:
     def movies() -> Movies:
         with _reading(path, "movies.json"):
             ids, titles, genres, *cells = zip(*json.loads(text), strict=True)
-            columns = {
-                each.name: Column(
-                    each.kind,
-                    np.array(values, np.float64)  # null is nan
-                    if each.kind == "number"
-                    else [tuple(v) if each.kind == "categories" else v for v in values],
+            columns = {}
+            for each, values in zip(vocabulary.movies, cells, strict=True):
+                texts = [tuple(v) if isinstance(v, list) else v for v in values]
+                numbers = each.kind == "number"
+                columns[each.name] = Column(
+                    each.kind, np.array(values, float) if numbers else texts
                 )
-                for each, values in zip(vocabulary.movies, cells, strict=True)
-            }
             return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
 
     with _reading(path, "config.json"):
