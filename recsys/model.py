@@ -285,7 +285,7 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> dict[str, list
         tower.eval()
         paddle.jit.save(tower, str(folder / name), input_spec=inputs[name])
         tower.train()
-        specs: list[Any] = paddle.utils.flatten(inputs[name])
+        specs: Sequence[Any] = paddle.utils.flatten(inputs[name])
         described[name] = [
             [each.name, str(each.dtype).split(".")[-1].lower(), list(each.shape)] for each in specs
         ]
