@@ -38,17 +38,19 @@ from numpy.typing import NDArray
 from recsys.data.interactions import Recency, first_times
 from recsys.data.scale import MAX_RATING
 from recsys.data.schema import parts
-from recsys.parts.lowrank import leading
+from recsys.parts.lowrank import ROUNDS, leading
 from recsys.parts.part import Array, Arrays, Asked, Judge, Part, Training, means, side_effects, unit
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from recsys.training.options import Options
 
 RANKS = (32, 64, 128, 256, 512)  # that are tried
 ENOUGH = 0.995  # of the best rank's ndcg: the smallest rank with so much is taken
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
 DROPOUTS = (0.0, 0.5)
-TRIED_MOVIES, TRIED_RANK = 2000, 256  # of the search for power, dropout and ridge
+TRIED_MOVIES, TRIED_RANK, TRIED_ROUNDS = 2000, 256, 2  # while power and ridge are searched for
 CHOSEN = -1.0  # an option that held-out ratings choose; without any it is one of
 UNCHOSEN = {"ease_power": 0.5, "ease_dropout": 0.5, "ease_ridge": 2.0, "ease_rank": 128}
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
@@ -66,12 +68,18 @@ class Ease(Part):
         """Recency, then power and dropout, then the ridge, on the most rated movies, each at the
         best of the ranks; then the rank, on all: the smallest that is as good as the best.
         """
-        movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
+        tried_movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
+        shares = cache(lambda power: _shares(data, tried_movies, power))
 
         @cache
         def score(tried: "Options") -> float:
-            solution = _solved(data, movies, tried, TRIED_RANK)
-            return max(_by_rank(judge, data, tried, movies, *solution).values())
+            solution = solutions(tried.ease_power, tried.ease_dropout, tried.ease_ridge)
+            return max(_by_rank(judge, data, tried, tried_movies, *solution).values())
+
+        @cache
+        def solutions(power: float, dropout: float, ridge: float) -> tuple[Array, Array]:
+            tried = replace(options, ease_power=power, ease_dropout=dropout, ease_ridge=ridge)
+            return _solved(shares(power), tried, TRIED_RANK, TRIED_ROUNDS)
 
         powers = RIDGES if options.ease_power == CHOSEN else [options.ease_power]
         dropouts = DROPOUTS if options.ease_dropout == CHOSEN else [options.ease_dropout]
@@ -90,9 +98,10 @@ class Ease(Part):
                 best = other
         if options.ease_rank != CHOSEN:
             return best
-        solved = _most_rated(data, options.ease_movies)
-        solution = data.cache[_key(best)] = _solved(data, solved, best, max(RANKS))
-        by_rank = _by_rank(judge, data, best, solved, *solution)
+        movies = _most_rated(data, options.ease_movies)
+        largest = _solved(_shares(data, movies, best.ease_power), best, max(RANKS))
+        data.cache[_key(best)] = largest
+        by_rank = _by_rank(judge, data, best, movies, *largest)
         enough = ENOUGH * max(by_rank.values())
         rank = next(rank for rank, ndcg in by_rank.items() if ndcg >= enough)
         tried = ", ".join(f"{rank} {ndcg:.4f}" for rank, ndcg in by_rank.items())
@@ -112,7 +121,9 @@ class Ease(Part):
         options = replace(options, **unchosen)  # type: ignore[arg-type]
         counts, chosen = data.counts, _most_rated(data, options.ease_movies)
         rank = min(options.ease_rank, len(chosen))
-        found = data.cache.get(_key(options)) or _solved(data, chosen, options, rank)
+        found = data.cache.get(_key(options)) or _solved(
+            _shares(data, chosen, options.ease_power), options, rank
+        )
         source, target = np.zeros((2, len(counts), rank + 1), np.float32)
         source[chosen, :-1], target[chosen, :-1] = (each[:, :rank] for each in found)
         rest = np.setdiff1d(np.flatnonzero(counts), chosen)
@@ -177,23 +188,30 @@ def _key(options: "Options") -> tuple:
     return "ease", power, dropout, ridge, options.ease_movies
 
 
-def _solved(
-    data: Training, movies: NDArray[np.integer], options: "Options", rank: int
-) -> tuple[Array, Array]:
-    """(F, rank) source and target of the movies of F rows, the largest columns first."""
+def _shares(
+    data: Training, movies: NDArray[np.integer], power: float
+) -> tuple["csr_matrix", Array]:
+    """Y (U + 1, F) of the movies of F rows, and Y'Y."""
     history = data.history
-    share = np.maximum(history.counts, 1)[history.owners] ** -options.ease_power / MAX_RATING
-    values = (history.values * share).astype(np.float32)
-    ratings = history.matrix(len(data.counts), values)[:, movies]
-    transposed = ratings.T.tocsr()
-    products = (transposed @ ratings).toarray()
-    products[np.diag_indices(len(movies))] /= 1 - options.ease_dropout
+    share = np.maximum(history.counts, 1)[history.owners] ** -power / MAX_RATING
+    shares = history.matrix(len(data.counts), (history.values * share).astype(np.float32))
+    shares = shares[:, movies]
+    return shares, (shares.T.tocsr() @ shares).toarray()
+
+
+def _solved(
+    shares: tuple["csr_matrix", Array], options: "Options", rank: int, rounds: int = ROUNDS
+) -> tuple[Array, Array]:
+    """(F, rank) source and target of Y and Y'Y, the largest columns first."""
+    ratings, products = shares[0], shares[1].copy()
+    products[np.diag_indices(len(products))] /= 1 - options.ease_dropout
     weights = solve(products, options.ease_ridge)
     target = leading(
         lambda movies: ratings @ (weights @ movies),
-        lambda users: weights.T @ (transposed @ users),
+        lambda users: weights.T @ (ratings.T @ users),
         len(weights),
         min(rank, len(weights)),
+        rounds=rounds,
     ).right
     return weights @ target, target
 

@@ -34,6 +34,11 @@ class Lists(NamedTuple):
         """The same among some of the movies."""
         return Lists(self.seen[:, chosen], self.relevant[:, chosen])
 
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(B,) held-out likes of each user."""
+        return np.diff(self.relevant.indptr).astype(np.int64)
+
     def blocks(self) -> Sequence[slice]:
         """Users few enough for a score of every movie for each."""
         users, movies = self.relevant.shape
@@ -44,20 +49,19 @@ class Lists(NamedTuple):
         """Mean ndcg@10 of inner products, of the users whose likes are among the movies, or 0."""
         found = [np.zeros(0)]
         for block in self.blocks():
-            relevant = self.relevant[block].toarray() > 0
             scores = users[block] @ movies.T
             scores[self.seen[block].nonzero()] = -np.inf
-            found.append(ndcg(scores, relevant, relevant.sum(1))[relevant.any(1)])
-        every = np.concatenate(found)
-        return float(every.sum() / max(1, len(every)))
+            rows, columns = self.relevant[block].nonzero()
+            found.append(ndcg(scores, rows, columns, self.counts[block]))
+        return float(np.concatenate(found).sum() / max(1, np.count_nonzero(self.counts)))
 
 
 class Pool(NamedTuple):
     """P movies of each of B users, among which are the best of any weights."""
 
     scores: dict[str, Array]  # (B, P) by slice, -inf behind the last movie of a user
-    relevant: NDArray[np.bool_]  # (B, P)
-    all_relevant: NDArray[np.int64]  # (B,)
+    likes: tuple[NDArray[np.int64], NDArray[np.int64]]  # rows and columns of the held-out likes
+    counts: NDArray[np.int64]  # (B,) held-out likes of each user
 
     @classmethod
     def of(cls, lists: Lists, users: Mapping[str, Array], movies: Mapping[str, Array]) -> "Pool":
@@ -65,37 +69,35 @@ class Pool(NamedTuple):
         Args:
             users, movies: (B, D) and (M, D) by slice.
         """
-        count = np.asarray(lists.relevant.sum(1), np.int64).ravel()
-        width, used = DEEP * len(users) + int(count.max(initial=0)), 1
-        shape = len(count), min(lists.relevant.shape[1], width)
-        scores = {name: np.full(shape, -np.inf, np.float32) for name in users}
-        pooled = np.zeros(shape, bool)
+        owners, liked, values = [], [], {name: [np.zeros(0, np.float32)] for name in users}
         for block in lists.blocks():
             relevant, seen = lists.relevant[block].toarray() > 0, lists.seen[block].nonzero()
-            every = {name: each[block] @ movies[name].T for name, each in users.items()}
-            mask = relevant.copy()
-            for each in every.values():
-                each[seen] = -np.inf
-                np.put_along_axis(mask, _largest(each, DEEP), True, 1)
+            mask, every = relevant.copy(), {n: u[block] @ movies[n].T for n, u in users.items()}
+            for scores in every.values():
+                scores[seen] = -np.inf
+                mask |= scores > _largest(scores, DEEP)[:, :1]
             mask[seen] = False
-            columns = np.argsort(~mask, 1, kind="stable")[:, : shape[1]]
-            inside = np.take_along_axis(mask, columns, 1)
-            used = max(used, int(inside.sum(1).max()))
-            pooled[block] = np.take_along_axis(relevant, columns, 1)
-            for name, each in every.items():
-                found = np.take_along_axis(each, columns, 1)
-                scores[name][block] = np.where(inside, found, -np.inf)
-        return cls({n: each[:, :used] for n, each in scores.items()}, pooled[:, :used], count)
+            row, column = np.nonzero(mask)
+            owners.append(block.start + row)
+            liked.append(relevant[row, column])
+            for name, scores in every.items():
+                values[name].append(scores[row, column])
+        row = np.concatenate(owners)
+        counts = np.bincount(row, minlength=lists.relevant.shape[0])
+        column = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+        pooled = {n: np.full((len(counts), counts.max()), -np.inf, np.float32) for n in users}
+        for name, each in pooled.items():
+            each[row, column] = np.concatenate(values[name])
+        mask = np.concatenate(liked)
+        return cls(pooled, (row[mask], column[mask]), lists.counts)
 
     def ndcg(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
         """(B,) ndcg@10 of a weighted sum of the slices; 0 of no slice."""
-        if not any(weights.values()):
-            return np.zeros(len(self.relevant))
-        total = np.zeros(self.relevant.shape, np.float32)
-        for name, weight in weights.items():
-            if weight:
-                total += np.float32(weight) * self.scores[name]
-        return ndcg(total, self.relevant, self.all_relevant)
+        used = {name: weight for name, weight in weights.items() if weight}
+        if not used:
+            return np.zeros(len(self.counts))
+        total = sum(np.float32(weight) * self.scores[name] for name, weight in used.items())
+        return ndcg(total, *self.likes, self.counts)
 
     def search(
         self, start: Mapping[str, float], rounds: int = ROUNDS
@@ -121,16 +123,27 @@ class Pool(NamedTuple):
 
 
 def ndcg(
-    scores: Array, relevant: NDArray[np.bool_], count: NDArray[np.integer]
+    scores: Array,
+    rows: NDArray[np.integer],
+    columns: NDArray[np.integer],
+    counts: NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """(B,) ndcg@10 of (B, P) scores, of which `relevant` are, and of all movies `count` (B,)."""
-    top = _largest(scores, 10)
-    order = np.argsort(-np.take_along_axis(scores, top, 1), 1, kind="stable")
-    hits = np.take_along_axis(relevant, np.take_along_axis(top, order, 1), 1)
-    return metrics.ndcg(hits, count)
+    """(B,) ndcg@10 of (B, P) scores; of equal ones none is better placed than the last of them.
+
+    Args:
+        rows, columns: (E,) where the scores of relevant movies are.
+        counts: (B,) relevant movies of each user, those without a score among them.
+    """
+    best, values = _largest(scores, 10), scores[rows, columns]
+    among = values > best[rows, 0]
+    rows, values = rows[among], values[among]
+    hits = np.zeros((len(scores), 10), bool)
+    hits[rows, (best[rows, 1:] >= values[:, None]).sum(1) - 1] = True
+    return metrics.ndcg(hits, counts)
 
 
-def _largest(scores: Array, most: int) -> NDArray[np.intp]:
-    """(B, most) columns of the largest of (B, P) scores, in no order; P where there are fewer."""
-    most = min(most, scores.shape[1])
-    return np.argpartition(-scores, most - 1, 1)[:, :most]
+def _largest(scores: Array, most: int) -> Array:
+    """(B, 1 + most) the largest of (B, P) scores, before them the one that follows."""
+    missing = max(0, most + 1 - scores.shape[1])
+    filled = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+    return np.partition(filled, -most - 1, 1)[:, -most - 1 :]

@@ -32,10 +32,14 @@ def slices(judged: Lists, seed: int = 1, **helps: float) -> tuple[dict, dict]:
 
 def test_ndcg_by_hand():
     scores = np.array([[0.1, 0.9, 0.5], [3, 2, 1], [1, 2, 3]], np.float32)
-    relevant = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
-    found = ndcg(scores, relevant, np.array([1, 3, 0]))
+    found = ndcg(scores, np.array([0, 1, 1]), np.array([0, 0, 1]), np.array([1, 3, 0]))
     third = (1 + 1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2)  # of three likes two are there
     np.testing.assert_allclose(found, [1 / 2, third, 0])
+
+
+def test_what_scores_all_alike_ranks_nothing_first():
+    alike = np.zeros((1, 40), np.float32)
+    assert ndcg(alike, np.zeros(2, int), np.array([0, 1]), np.array([2])) == 0
 
 
 @pytest.mark.parametrize("weights", [{"a": 1.0}, {"b": 1.0}, {"a": 0.3, "b": 0.7}])
@@ -79,7 +83,7 @@ def test_scores_of_all_movies_are_held_for_a_few_users_at_a_time(monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 7 * MOVIES)
     blocks = Pool.of(judged, users, movies)
     assert judged.blocks()[0] == slice(0, 7)
-    np.testing.assert_array_equal(blocks.relevant, whole.relevant)
+    np.testing.assert_array_equal(blocks.likes, whole.likes)
     for name, each in whole.scores.items():
         np.testing.assert_allclose(blocks.scores[name], each, rtol=1e-5)
 
