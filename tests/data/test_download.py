@@ -106,14 +106,11 @@ def test_sources_are_tried_in_order_until_one_delivers_and_silence_is_given_up(
 def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, server):
     closed = Source("http://127.0.0.1:9/x.zip", CHECKSUM, f"{NAME}/")
     sources = [*[server.source(path) for path in ("none", "wrong.zip", "cut.zip")], closed]
-    with pytest.raises(DataError, match="no checksum, so that only https is taken"):
-        download(NAME, tmp_path / "data", sources=[server.source("good.zip", "")])
-    assert server.asked == []
     with pytest.raises(DataError) as caught:
         download(NAME, tmp_path / "data", sources=sources)
     message = str(caught.value)
     assert "\n" not in message
-    reasons = "HTTP 404", "not the published file", "100 bytes", "refused"
+    reasons = "404", "not the published file", "100 bytes", "refused"
     for source, reason in zip(sources, reasons, strict=True):
         assert reason in message.split(source.address)[1].split("http:")[0]
     assert caught.value.fix == "archive"
@@ -132,11 +129,12 @@ def test_an_archive_at_hand_needs_no_server_and_another_is_refused_with_both_che
     different = f"{len(GOOD) + 1} bytes, md5:{digest}, expected {wanted}"
     for path, cause in (
         (archive, f"not the published file: {different}"),
-        (tmp_path / "none.zip", "cannot be read"),
-        (tmp_path, "cannot be read"),
+        (tmp_path / "none.zip", "No such file or directory"),
+        (tmp_path, "Is a directory"),
     ):
-        with pytest.raises(DataError, match=f"{path}: {cause}"):
+        with pytest.raises(DataError, match=rf"{path} \({cause}") as refused:
             download(NAME, tmp_path / "other", archive=path)
+        assert refused.value.remedy == "download it again"
     assert nothing_in(tmp_path / "other")
 
 
@@ -208,7 +206,7 @@ def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server,
     assert found.folder == tmp_path / "b" / "ml-100k"
     assert "ml-1m could not be had" in found.why
     server.asked.clear()
-    assert "ml-1m, which is larger" in any_dataset(tmp_path / "b").why
+    assert any_dataset(tmp_path / "b").folder == tmp_path / "b" / "ml-100k"
     assert any_dataset(tmp_path / "a").folder == tmp_path / "a" / "ml-1m"
     assert server.asked == []
     known(ml_100k="wrong.zip")
@@ -235,9 +233,9 @@ def test_an_archive_without_a_checksum_is_taken_and_that_is_logged(tmp_path):
     logged: list[str] = []
     got = download("ml-latest-small", tmp_path, archive=archive, log=logged.append)
     assert {each.name: each.read_bytes() for each in got.iterdir()} == LATEST
-    assert "not verified" in logged[0]
+    assert "no fixed checksum" in logged[0]
     archive.write_bytes(b"<html>")
-    with pytest.raises(DataError, match="not a zip archive: 6 bytes"):
+    with pytest.raises(DataError, match="not a zip file"):
         download("ml-latest-small", tmp_path / "b", archive=archive)
     archive.write_bytes(zipped({"ml-latest-small/../../evil.csv": b"x"}))
     with pytest.raises(DataError, match="no ratings in ml-latest-small/"):
