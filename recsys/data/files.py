@@ -1,19 +1,16 @@
 """Writing beside and renaming: a reader finds all of the old file or folder, or of the new one.
 
-Both forms write to a sibling named `NAME.tmp-HOST-PID` and rename it at the end. If the block
+Both forms write to a sibling named `NAME.tmp-XXXXXXXX` and rename it at the end. If the block
 raises, the sibling is removed and the old one stays. A kill leaves the sibling behind; the next
-writer of that name removes it: at once where the process ran on this host and is no more, else
-when it is an hour old.
+writer of that name removes it when it is an hour old.
 """
 
 import errno
 import glob
 import os
-import platform
+import secrets
 import shutil
-import stat
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,10 +65,8 @@ def replacing_folder(path: Path | str, fix: str = "output") -> Iterator[Path]:
         beside.mkdir()
         yield beside
         previous = _previous(target)
-        if not target.exists() and previous.exists():  # an earlier kill between the renames
-            os.rename(previous, target)
-        _remove(previous)
         if target.exists():
+            _remove(previous)
             os.rename(target, previous)
         os.rename(beside, target)
         _remove(previous)
@@ -110,15 +105,11 @@ def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
         if kind == "folder":
             target.parent.mkdir(parents=True, exist_ok=True)
-        host = f"{zlib.crc32(platform.node().encode()):08x}"
-        ours = f"{target.name}.tmp-{host}-"
         for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
             with suppress(FileNotFoundError):  # another writer was faster
-                dead = left.name.startswith(ours) and not _runs(left.name.removeprefix(ours))
-                if dead or time.time() - left.lstat().st_mtime > STALE:
+                if time.time() - left.lstat().st_mtime > STALE:
                     _remove(left)
-        beside = target.with_name(f"{ours}{os.getpid()}")
-        _remove(beside)
+        beside = target.with_name(f"{target.name}.tmp-{secrets.token_hex(4)}")
         try:
             yield target, beside
         finally:
@@ -133,28 +124,12 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _runs(pid: str) -> bool:
-    """Whether a process of this number may run on this host."""
-    if os.name == "posix" and pid.isdecimal():
-        try:
-            os.kill(int(pid), 0)  # asks only
-        except ProcessLookupError:
-            return False
-        except OSError:  # of another user
-            pass
-    return True
-
-
 def _is_stream(path: Path) -> bool:
     """Whether something is there that a rename must not replace."""
     folder = os.path.realpath(path.parent)
     if folder == "/dev" or folder.startswith("/proc/"):  # also when it leads to a regular file
         return True
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 @contextmanager
@@ -162,11 +137,10 @@ def _system_errors(path: Path, target: Path, fix: str, kind: str) -> Iterator[No
     """Turns what the system says about the written place into one line; other errors pass."""
     try:
         yield
-    except ConnectionError:  # a reader that closed its pipe, or a server: not about this place
-        raise
     except OSError as error:
         file, ours = str(error.filename or target), str(target)
-        if not (file.startswith(ours) or ours.startswith(file)):  # beside, or a folder above
+        about = file.startswith(ours) or ours.startswith(file)  # beside, or a folder above
+        if not about or isinstance(error, ConnectionError):  # such as a reader that is gone
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
         help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}
