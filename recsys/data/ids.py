@@ -52,8 +52,8 @@ def coded(ids: NDArray, names: NDArray | None, known: NDArray) -> Coded:
             return Coded(ids.astype(np.int32, copy=False), known, None)
         names, ids = np.unique(ids, return_inverse=True)
     every = in_order(np.concatenate([names, known]))
-    codes, others = (positions(every, each) for each in (names, known))
-    return Coded(codes.astype(np.int32)[ids], others.astype(np.int64), every)
+    codes = positions(every, names).astype(np.int32)
+    return Coded(codes[ids], positions(every, known).astype(np.int64), every)
 
 
 def in_order(ids: NDArray) -> NDArray:
@@ -67,13 +67,11 @@ def in_order(ids: NDArray) -> NDArray:
     """
     if not is_text(ids):
         return np.unique(ids)
-    texts: list[str] = list(set(ids.tolist()))
-    texts.sort(key=_by_numbers)
-    return id_array(texts, text=True)
 
+    def by_numbers(text: str) -> tuple[str, str]:
+        return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), text), text
 
-def _by_numbers(text: str) -> tuple[str, str]:
-    return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), text), text
+    return id_array(sorted(set(ids.tolist()), key=by_numbers), text=True)
 
 
 def raw_ids(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
@@ -108,8 +106,8 @@ def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
         return np.full(wanted.shape, -1, np.intp)
     if is_text(ids):
         index = {each: position for position, each in enumerate(ids.tolist())}
-        texts = wanted.ravel().tolist()
-        return np.array([index.get(each, -1) for each in texts], np.intp).reshape(wanted.shape)
+        found = [index.get(each, -1) for each in wanted.ravel().tolist()]
+        return np.array(found, np.intp).reshape(wanted.shape)
     order = None if (ids[1:] > ids[:-1]).all() else np.argsort(ids)
     near = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)
     near = near if order is None else order[near]
@@ -117,10 +115,7 @@ def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
 
 
 def unique(ids: NDArray[np.integer]) -> NDArray[np.integer]:
-    """The different ids in ascending order, counted rather than sorted where they are dense.
-
-    Args:
-        ids: (N,) whole numbers from 0 on.
+    """The different ids, from 0 on, in ascending order; counted, not sorted, where they are dense.
 
     >>> unique(np.array([7, 2, 7])).tolist()
     [2, 7]

@@ -39,13 +39,12 @@ class Interactions(NamedTuple):
         values: NDArray[np.floating],
         times: NDArray[np.integer] | None = None,
     ) -> "Interactions":
-        """
+        """Of ratings in any order.
+
         Args:
             users: U; rows run from 0, the unknown user, to U.
-            user_rows: (N,) in any order.
-            movie_rows: (N,)
-            values: (N,)
-            times: (N,) all 0 if not given.
+            user_rows: (N,), like all further columns.
+            times: all 0 if not given.
         """
         rows, columns = np.asarray(user_rows, np.int64), np.asarray(movie_rows, np.int64)
         order = np.argsort(rows * (columns.max(initial=0) + 1) + columns, kind="stable")
@@ -80,8 +79,7 @@ class Interactions(NamedTuple):
         """Where the entries of B rows are, one row's after the other's.
 
         Returns:
-            (E,) positions in `indices`, `values` and `times`; (E,) whose each one is, as a
-            position in `rows`.
+            (E,) positions in `indices`, `values` and `times`; (E,) positions in `rows` of theirs.
         """
         rows = np.asarray(rows, np.int64)
         starts = self.indptr[rows]
@@ -90,37 +88,36 @@ class Interactions(NamedTuple):
         first = np.cumsum(counts) - counts  # (B,) of each row's entries among all E
         return np.arange(len(owners)) - np.repeat(first - starts, counts), owners
 
+    def _chosen(self, pointers: NDArray[np.int64], entries: NDArray) -> "Interactions":
+        columns = (self.indices[entries], self.values[entries], self.times[entries])
+        return Interactions(pointers, *columns)
+
     def take(self, rows: NDArray[np.integer]) -> "Interactions":
         """Some of the rows, copied, in the order given."""
-        entries = self.entries(rows)[0]
-        columns = (self.indices[entries], self.values[entries], self.times[entries])
-        return Interactions(_pointers(self.counts[rows]), *columns)
+        return self._chosen(_pointers(self.counts[rows]), self.entries(rows)[0])
 
     def keep(self, mask: NDArray[np.bool_]) -> "Interactions":
         """The same rows with the entries where a mask (N,) is true."""
-        before = np.concatenate([[0], np.cumsum(mask)])
-        columns = (self.indices[mask], self.values[mask], self.times[mask])
-        return Interactions(before[self.indptr], *columns)
+        return self._chosen(_pointers(mask)[self.indptr], mask)
 
     def updated(self, newer: "Interactions") -> "Interactions":
         """With newer entries in the place of those that the same rows have of the same movies."""
         if not len(newer.indices):
             return self
-        before, after = (each.owners << 32 | each.indices for each in (self, newer))
-        kept = self.keep(~np.isin(before, after))
-        return Interactions.build(
+        both = Interactions.build(
             self.rows - 1,
-            np.append(kept.owners, newer.owners),
-            np.append(kept.indices, newer.indices),
-            np.append(kept.values, newer.values),
-            np.append(kept.times, newer.times),
+            np.append(self.owners, newer.owners),
+            np.append(self.indices, newer.indices),
+            np.append(self.values, newer.values),
+            np.append(self.times, newer.times),
         )
+        pairs = both.owners << 32 | both.indices
+        return both.keep(np.append(pairs[1:] != pairs[:-1], True))  # the last of each pair
 
     def transposed(self, columns: int) -> tuple["Interactions", NDArray[np.int64]]:
         """Who rated each of `columns` movies, and (N,) the order that sorts entries by movie."""
         by_movie = self.matrix(columns, np.arange(len(self.indices))).tocsc()
-        order = by_movie.data
-        raters = by_movie.indices.astype(np.int32, copy=False)
+        order, raters = by_movie.data, by_movie.indices.astype(np.int32, copy=False)
         pointers = by_movie.indptr.astype(np.int64)
         return Interactions(pointers, raters, self.values[order], self.times[order]), order
 
@@ -134,10 +131,9 @@ class Interactions(NamedTuple):
     def dot(
         self, table: NDArray[np.floating], values: NDArray[np.floating] | float | None = None
     ) -> NDArray[np.float32]:
-        """(R, C) for each row the sum over its entries of value times row of a table.
+        """(R, C) for each row the sum over its entries of value times row of a (M + 1, C) table.
 
         Args:
-            table: (M + 1, C) by movie row.
             values: (N,) or one number, what each entry counts instead of its rating.
         """
         values = self.values if values is None else values
@@ -151,9 +147,9 @@ class Interactions(NamedTuple):
         return sums
 
 
-def _pointers(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+def _pointers(counts: NDArray) -> NDArray[np.int64]:
     """(R + 1,) where each row's entries begin, and the end."""
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return np.append(0, np.cumsum(counts, dtype=np.int64))
 
 
 def interactions_of(ratings: "Ratings", vocabulary: "Vocabulary") -> Interactions:
@@ -177,11 +173,9 @@ def attribute_rows(users: "Users", vocabulary: "Vocabulary") -> NDArray[np.int32
 def later(
     owners: NDArray[np.integer], times: NDArray[np.number], inclusive: bool = False
 ) -> NDArray[np.int64]:
-    """(N,) how many ratings of the same owner have a later time; equal times count alike.
+    """(N,) how many ratings of the same owner, in any order, are later; equal times count alike.
 
     Args:
-        owners: (N,) in any order.
-        times: (N,) likewise.
         inclusive: count those of the same time too, the rating itself among them.
 
     >>> later(np.array([1, 1, 1, 4]), np.array([20, 10, 20, 5])).tolist()
@@ -216,19 +210,14 @@ class Recency(NamedTuple):
     def by_user(
         self, owners: NDArray[np.integer], times: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """(N,) what ratings count, by (N,) their owners and times."""
+        """(N,) what ratings count, by their owners and times."""
         return self.weights(later(owners, times))
 
 
 def first_times(
     movies: NDArray[np.integer], times: NDArray[np.integer], count: int
 ) -> NDArray[np.int64]:
-    """(count,) when each of so many movies was first rated; of one never rated, the latest time.
-
-    Args:
-        movies: (N,) rows of the movies rated, from 0 on.
-        times: (N,) when each was.
-    """
+    """(count,) when each row of movies was first rated; of one never rated, the latest time."""
     first = np.full(count, times.max(initial=0), np.int64)
     np.minimum.at(first, movies, times)
     return first
