@@ -68,8 +68,8 @@ def in_order(ids: NDArray) -> NDArray:
     if not is_text(ids):
         return np.unique(ids)
 
-    def by_numbers(text: str) -> tuple[str, str]:
-        return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), text), text
+    def by_numbers(text: Id) -> tuple[str, str]:
+        return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), str(text)), str(text)
 
     return id_array(sorted(set(ids.tolist()), key=by_numbers), text=True)
 
