@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, Literal, NamedTuple, NoReturn, cast
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +83,9 @@ def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
     match condition:
         case And(parts):
             each = [mask(part, values, rows) for part in parts]
-            return np.logical_and.reduce([np.ones(rows, bool), *each])
+            return np.all([np.ones(rows, bool), *each], axis=0)
         case Or(parts):
-            each = [mask(part, values, rows) for part in parts]
-            return np.logical_or.reduce([np.zeros(rows, bool), *each])
+            return np.any([mask(part, values, rows) for part in parts], axis=0)
         case Not(part):
             return ~mask(part, values, rows)
         case Term(column, "texts", how, value):
@@ -194,7 +193,7 @@ def cut(text: str, size: int = MAX_VALUE) -> str:
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![A-Za-z_0-9.])
-  | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+  | (?P<text>"(?:[^"\\]|\\[nrt\\"'])*"|'(?:[^'\\]|\\[nrt\\"'])*')
   | (?P<sign>(?i:and|or|not\s+like|not\s+in|not|in|like|is\s+not\s+null|is\s+null)\b
            | &&|\|\||[=!<>]=|[<>!()\[\],])
   | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
@@ -205,16 +204,13 @@ _SAME = {"&&": "and", "||": "or", "!": "not"}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _TESTS = {*_TURNED, "in", "not in", "like", "not like", "is null", "is not null"}
-_SIZES = {"array_length": 1, "array_contains": 2, "array_contains_any": 2, "array_contains_all": 2}
+_CONTAINS = ("array_contains", "array_contains_any", "array_contains_all")
 
 
-class _Part(NamedTuple):
-    """A token; or a list or a function's call, which begin with one."""
-
-    kind: str  # number, text, name, end, list, length, condition; of signs and words what they mean
+class _Token(NamedTuple):
+    kind: str  # number, text, name, length (its text the column), end; of signs what they mean
     text: str
-    place: int  # from 1
-    inner: tuple[Any, ...] = ()  # parts of a list, column of a length, condition
+    position: int  # from 1
 
 
 def parse(text: str, types: Types) -> Condition:
@@ -223,34 +219,38 @@ def parse(text: str, types: Types) -> Condition:
     Raises:
         QueryError: it is none, or asks for a column that is not there or as what it is not.
 
-    >>> parse("1990 <= year", {"year": "whole"}).parts[1]
-    Term(column='year', type='whole', how='>=', value=1990)
+    >>> written(parse("1990 <= year", {"year": "whole"}))
+    '(year != 0) and (year >= 1990)'
     """
-    return _Parser(text, types).parsed()
+    parser = _Parser(text, types)
+    condition = parser.either(0)
+    parser.close("end")
+    return condition
 
 
-def _refuse(why: str, at: _Part) -> NoReturn:
-    raise QueryError(f"where: {why}, at character {at.place}", "correct it", "where")
+def _refuse(why: str, at: _Token) -> NoReturn:
+    raise QueryError(f"where: {why}, at character {at.position}", "correct it", "where")
 
 
-def _expected(what: str, at: _Part) -> NoReturn:
+def _expected(what: str, at: _Token) -> NoReturn:
     _refuse(f"expected {what}, found {at.text}", at)
 
 
-def _tokens(text: str) -> Iterator[_Part]:
+def _tokens(text: str) -> Iterator[_Token]:
     start, end = 0, len(text.rstrip())
     while start < end:
         match = _TOKEN.match(text, start)
         if not match or not match.lastgroup:
             found = text[start:].lstrip()
-            what = "a text that does not end" if found[0] in "\"'" else repr(found[0])
-            _refuse(f"found {what}", _Part("", "", len(text) - len(found) + 1))
+            quoted = r"a text that does not end, or has \ before other than n, r, t, \ and quotes"
+            what = quoted if found[0] in "\"'" else repr(found[0])
+            _refuse(f"found {what}", _Token("", "", len(text) - len(found) + 1))
         kind, found = match.lastgroup, match[match.lastgroup]
         if kind == "sign":
             kind = " ".join(found.lower().split())
-        yield _Part(_SAME.get(kind, kind), found, match.start(match.lastgroup) + 1)
+        yield _Token(_SAME.get(kind, kind), found, match.start(match.lastgroup) + 1)
         start = match.end()
-    yield _Part("end", "the end", end + 1)
+    yield _Token("end", "the end", end + 1)
 
 
 class _Parser:
@@ -260,8 +260,13 @@ class _Parser:
         self.types, self.tokens, self.at = types, list(_tokens(text)), 0
 
     @property
-    def next(self) -> _Part:
+    def next(self) -> _Token:
         return self.tokens[self.at]
+
+    def taken(self) -> _Token:
+        """The next token, which is passed."""
+        self.at += 1
+        return self.tokens[self.at - 1]
 
     def took(self, kind: str) -> bool:
         """Whether the next token is such; it is passed then."""
@@ -271,26 +276,20 @@ class _Parser:
 
     def close(self, kind: str) -> None:
         if not self.took(kind):
-            _expected("the end" if kind == "end" else kind, self.next)
+            _expected("the end" if kind == "end" else f"'{kind}'", self.next)
 
-    def parsed(self) -> Condition:
-        if self.next.kind == "end":
-            _refuse("expected a condition such as year >= 1990, found none", self.next)
-        found = self.either(0)
-        self.close("end")
-        return found
+    def joined(self, sign: str, read: Callable[[], Any]) -> tuple[Any, ...]:
+        """What is read once, and again behind each such sign."""
+        found = [read()]
+        while self.took(sign):
+            found.append(read())
+        return tuple(found)
 
     def either(self, depth: int) -> Condition:
-        parts = [self.both(depth)]
-        while self.took("or"):
-            parts.append(self.both(depth))
-        return Or(tuple(parts)) if len(parts) > 1 else parts[0]
+        return Or(self.joined("or", lambda: self.both(depth)))
 
     def both(self, depth: int) -> Condition:
-        parts = [self.negation(depth)]
-        while self.took("and"):
-            parts.append(self.negation(depth))
-        return And(tuple(parts)) if len(parts) > 1 else parts[0]
+        return And(self.joined("and", lambda: self.negation(depth)))
 
     def negation(self, depth: int) -> Condition:
         if depth > DEEPEST:
@@ -298,50 +297,54 @@ class _Parser:
         if self.took("not"):
             return Not(self.negation(depth + 1))
         if not self.took("("):
-            return self.tests()
-        found = self.either(depth + 1)
+            return self.contains() if self.calls(*_CONTAINS) else self.tests()
+        condition = self.either(depth + 1)
         self.close(")")
-        return found
+        return condition
+
+    def calls(self, *functions: str) -> bool:
+        return self.next.text.lower() in functions and self.tokens[self.at + 1].kind == "("
+
+    def contains(self) -> Condition:
+        function = self.taken().text.lower()
+        self.close("(")
+        column, one = self.several().text, function == "array_contains"
+        self.close(",")
+        values = (self.value(self.taken(), "text"),) if one else self.values("text")
+        self.close(")")
+        return Term(column, "texts", "any" if one else function[-3:], values)
 
     def tests(self) -> Condition:
+        """Tests in a row, such as 1990 <= year < 2000; or a column that is true or false."""
         left, found = self.operand(), []
         while (how := self.next.kind) in _TESTS:
             self.at += 1
-            right = left if how.endswith("null") else self.operand()
+            right = left if how.endswith(("in", "null")) else self.operand()
             found.append(self.test(left, how, right))
             left = right
         if found:
-            return And(tuple(found)) if len(found) > 1 else found[0]
-        if left.kind == "condition":
-            return cast(Condition, left.inner[0])
+            return And(tuple(found))
         if left.kind != "name" or self.column(left)[1] != "flag":
             _expected(f"a comparison of {left.text}", self.next)
         return Term(left.text, "flag", "==", True)
 
-    def operand(self, depth: int = 0) -> _Part:
-        first = self.next
-        if depth < 2 and self.took("["):
-            return first._replace(kind="list", inner=self.several("]", 2))
-        if first.kind not in ("name", "number", "text"):
-            _expected("a column or a value", first)
-        self.at += 1
-        if depth < 1 and first.kind == "name" and self.took("("):
-            return self.function(first, self.several(")", 1))
-        return first
+    def operand(self) -> _Token:
+        """A column, the length of one, or a value."""
+        if self.calls("array_length"):
+            self.at += 2
+            column = self.several()
+            self.close(")")
+            return column._replace(kind="length")
+        if self.next.kind not in ("name", "number", "text"):
+            _expected("a column or a value", self.next)
+        return self.taken()
 
-    def several(self, closing: str, depth: int) -> tuple[_Part, ...]:
-        """What stands in brackets, by commas."""
-        found: list[_Part] = []
-        while self.took(",") if found else self.next.kind != closing:
-            found.append(self.operand(depth))
-        self.close(closing)
-        return tuple(found)
-
-    def test(self, left: _Part, how: str, right: _Part) -> Condition:
+    def test(self, left: _Token, how: str, right: _Token) -> Condition:
+        """A test of what is known; the list of `in` is still to be read."""
         if left.kind in ("number", "text") and how in _TURNED:
             left, how, right = right, _TURNED[how], left
         if left.kind == "length" and how in _TURNED:
-            return Term(left.inner[0], "texts", f"length {how}", self.value(right, "whole"))
+            return Term(left.text, "texts", f"length {how}", self.value(right, "whole"))
         column, type = self.column(left)
         known = Term(column, type, "known")
         if how.endswith("null"):
@@ -351,62 +354,53 @@ class _Parser:
             _refuse(f"{column} is no text, like is for texts", left)
         if type == "flag" and positive not in ("==", "in"):
             _refuse(f"{column} is true or false, found {how}", left)
-        value = (self.values if positive == "in" else self.value)(right, type)
+        value = self.values(type) if positive == "in" else self.value(right, type)
         if positive == "like" and "\\" in value:  # Milvus Lite does not always know it
             _refuse("in a pattern nothing is escaped, _ is any character", right)
         literally = positive == "like" and not set(value) & set("%_")
         term = Term(column, type, "==" if literally else positive, value)
-        if how != positive:
-            return And((known, Not(term)))
-        return And((known, term)) if how[0] in "<>" else term
+        return And((known, term if how == positive else Not(term)))
 
-    def function(self, call: _Part, inner: tuple[_Part, ...]) -> _Part:
-        called = call.text.lower()
-        if called not in _SIZES:
-            _refuse(f"there is no {called}", call)
-        if len(inner) != _SIZES[called]:
-            _refuse(f"{called} is of a column{' and a value' * (_SIZES[called] - 1)}", call)
-        column, type = self.column(inner[0])
-        if type != "texts":
-            _refuse(f"{column} does not hold several values, {called} is for such", call)
-        if called == "array_length":
-            return call._replace(kind="length", inner=(column,))
-        one = called == "array_contains"
-        values = (self.value(inner[1], "text"),) if one else self.values(inner[1], "text")
-        term = Term(column, "texts", "any" if one else called[-3:], values)
-        return call._replace(kind="condition", inner=(term,))
+    def several(self) -> _Token:
+        """A column of several values."""
+        token = self.taken()
+        if self.column(token)[1] != "texts":
+            _refuse(f"{token.text} does not hold several values", token)
+        return token
 
-    def column(self, part: _Part) -> tuple[str, Type]:
-        if part.kind != "name":
-            _expected("a column", part)
-        if part.text not in self.types:
-            near = get_close_matches(part.text, self.types, 3)
+    def column(self, token: _Token) -> tuple[str, Type]:
+        if token.kind != "name":
+            _expected("a column", token)
+        name = token.text
+        if name not in self.types:
+            near = get_close_matches(name, self.types, 3)
             some = f"near are {', '.join(near)}" if near else f"there are {', '.join(self.types)}"
-            _refuse(f"no column {part.text}, {some}", part)
-        return part.text, self.types[part.text]
+            _refuse(f"no column {name}, {some}", token)
+        return name, self.types[name]
 
-    def values(self, part: _Part, type: Type) -> tuple[Any, ...]:
-        if part.kind != "list":
-            _expected("'['", part)
-        return tuple(self.value(each, type) for each in part.inner)
+    def values(self, type: Type) -> tuple[Any, ...]:
+        """A list in brackets."""
+        self.close("[")
+        if self.took("]"):
+            return ()
+        values = self.joined(",", lambda: self.value(self.taken(), type))
+        self.close("]")
+        return values
 
-    def value(self, part: _Part, type: Type) -> Any:
+    def value(self, token: _Token, type: Type) -> Any:
         """A value of a type; whole numbers of numbers are taken as such."""
-        text = part.text
-        if type == "text" and part.kind == "text":
-            for escaped in re.findall(r"\\(.)", text[1:-1], re.DOTALL):
-                if escaped not in "nrt\\\"'":
-                    _refuse(rf"\{escaped} means nothing, a backslash is \\", part)
+        kind, text = token.kind, token.text
+        if type == "texts":
+            _refuse("several values are asked for by array_contains", token)
+        if kind == type == "text":
             return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), text[1:-1])
-        if type == "flag" and part.kind == "name" and text.lower() in ("true", "false"):
+        if type == "flag" and text.lower() in ("true", "false"):
             return text.lower() == "true"
-        if type in ("number", "whole") and part.kind == "number":
+        if kind == "number" and type in _LARGEST:
             number = float(text)
             if abs(number) > _LARGEST[type]:
-                _refuse(f"{text} is too large", part)
+                _refuse(f"{text} is too large", token)
             if type == "number" or number.is_integer():
                 return number if type == "number" else int(number)
-        if type == "texts":
-            _refuse("several values are asked for by array_contains", part)
         what = {"text": "a text in quotes", "flag": "true or false", "whole": "a whole number"}
-        _expected(what.get(type, "a number"), part)
+        _expected(what.get(type, "a number"), token)

@@ -164,7 +164,7 @@ def test_milvus_finds_what_numpy_finds(published, text):
 def test_no_text_ends_its_string():
     hostile = '"] or movie_id >= 0 or brand in ["'
     condition = parse(f"brand == {quoted(hostile)}", TYPES)
-    assert written(condition) == f"brand == {quoted(hostile)}"
+    assert written(condition) == f'(brand != "") and (brand == {quoted(hostile)})'
     assert written(parse("brand != 'a'", TYPES)) == '(brand != "") and (not (brand == "a"))'
 
 
