@@ -2,27 +2,28 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
-from recsys.data.readers.formats import Rejects, Table
 from recsys.data.readers.roles import MISSING, THUMBS
 from recsys.data.readers.text import control_character, decoded
 from recsys.errors import DataError, quoted
 
-MAX_TIME = 2**63 - 1
-UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3))  # of times this large
+if TYPE_CHECKING:
+    from recsys.data.readers.formats import Rejects, Table
+
+UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3), (0, "s", 1))  # by size
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
 _LOOKED_AT = 10_000  # times that say which unit they are in
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
-_DAY = re.compile(r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)(?!\d)")
-_ZONED = re.compile(r"[T:].*(Z|[+-]\d\d(:?\d\d)?)$")
+_DAY = re.compile(r"(\d{4})[-/.]?(\d\d?)[-/.]?(\d\d?)(?!\d)")
 
 
 class Cells(NamedTuple):
@@ -59,7 +60,7 @@ class Cells(NamedTuple):
 class Values(NamedTuple):
     """A column as numbers."""
 
-    values: NDArray  # (N,) of ids that are text their places among `names`
+    values: NDArray  # (N,) of ids that are text their positions among `names`
     bad: NDArray[np.bool_]  # (N,)
     expected: str  # of a cell
     names: NDArray | None = None
@@ -69,20 +70,24 @@ class Values(NamedTuple):
 class Rows:
     """The rows of a file that are left; those that are refused are put down with a reason."""
 
-    def __init__(self, table: Table, rows: Sequence[int], rejects: Rejects) -> None:
+    def __init__(self, table: "Table", rows: Sequence[int], rejects: "Rejects") -> None:
         self.table, self.rows, self.rejects = table, rows, rejects
         self.left: NDArray[np.bool_] | slice = slice(None)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(N,) the rows that are left."""
+        return np.ones(len(self.rows), np.bool_) if isinstance(self.left, slice) else self.left
 
     def refuse(self, bad: NDArray[np.bool_], words: Callable[[int], str]) -> None:
         """Refuse rows that are not refused yet; the first reason is what counts."""
         if not bad.any():
             return
-        if isinstance(self.left, slice):
-            self.left = np.ones(len(self.rows), np.bool_)
-        places = np.flatnonzero(bad & self.left)
-        self.left &= ~bad
-        rows = self.numbers(places).tolist()
-        self.rejects.add(self.table.path, self.table.place, rows, lambda i: words(int(places[i])))
+        left = self.mask
+        positions = np.flatnonzero(bad & left).tolist()
+        self.left = left & ~bad
+        rows = [int(self.rows[position]) for position in positions]
+        self.rejects.add(self.table.path, self.table.place, rows, lambda i: words(positions[i]))
 
     def refuse_each(self, words: Mapping[int, str]) -> None:
         """Refuse rows, by what is wrong with them."""
@@ -93,66 +98,48 @@ class Rows:
     def check(self, cells: Cells, values: Values) -> None:
         """Refuse the rows of bad cells."""
         if values.bad.any():
-            empty = values.bad & self.mask & np.concatenate([_nulls(c) for c in cells.chunks])
+            empty = values.bad & self.mask & np.concatenate([*map(_nulls, cells.chunks)])
             self.rejects.empty_cells += int(empty.sum())
             self.refuse(values.bad, lambda i: cells.wrong(values.expected, i))
 
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(N,) the rows that are left."""
-        return np.ones(len(self.rows), np.bool_) if isinstance(self.left, slice) else self.left
-
-    def numbers(self, places: NDArray[np.integer]) -> NDArray[np.integer]:
-        """The rows of the file at some places."""
-        if isinstance(self.rows, range):
-            return places + self.rows.start
-        return np.asarray(self.rows)[places]
-
 
 def ids(cells: Cells, what: str) -> Values:
-    """Whole numbers from 0 to MAX_ID, or codes of `names` where the ids are text.
+    """Whole numbers from 0 to MAX_ID, or positions among `names` where the ids are text.
 
     They are text where most are no whole numbers, or where several are not and they are no slips
     of the pen, or any is larger; a leading zero makes a number text. Otherwise such ids are bad.
     """
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    parts = {n: _whole_numbers(c) for n, c in enumerate(cells.chunks) if _is_numeric(c)
-             and not (c.type == "uint64" and _filled(c, 0).max(initial=0) > MAX_ID)}  # fmt: skip
-    others = [n for n in range(len(cells.chunks)) if n not in parts]
-    names: NDArray | None = None
-    if others:
-        codes, texts = _distinct(cells, [cells.chunks[n] for n in others])
-        plain = [_id_text(each) for each in texts]
-        numbers = np.array([*map(_number, plain), NO_NUMBER], np.int64)
-        counts = np.bincount(np.concatenate(codes) + 1, minlength=len(plain) + 1)[1:]
-        odd = numbers[:-1] == NO_NUMBER
-        rows, words = sum(map(len, cells.chunks)), counts[odd].sum()
-        many = odd.sum() >= ODD_IDS and words > ODD_SHARE * rows
-        if many or 2 * words > rows or TOO_LARGE in numbers:
-            if parts:
-                return ids(cells._replace(chunks=[_as_text(c) for c in cells.chunks]), what)
-            expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
-            names = in_order(np.array([text for text in plain if text], object))
-            numbers = np.append(positions(names, np.array(plain, object)), NO_NUMBER)
-        parts |= {n: numbers[each] for n, each in zip(others, codes, strict=True)}
-    narrow = (np.int32, np.int16, np.int8, np.uint16, np.uint8)
-    small = all(each.dtype in narrow or each.max(initial=0) <= MAX_CODE for each in parts.values())
-    values = _joined([parts[n] for n in sorted(parts)], np.int32 if small else np.int64)
+    if (parts := _whole_numbers(cells.chunks)) is not None:
+        small = all(each.max(initial=0) <= MAX_CODE for each in parts)
+        values = _joined(parts, np.int32 if small else np.int64)
+        return Values(values, values < 0, expected)
+    names = None
+    codes, different = _distinct(cells)
+    texts = [_id_text(each) for each in different]
+    numbers = np.array([*map(_number, texts), NO_NUMBER], np.int64)
+    odd = np.append(numbers[:-1] == NO_NUMBER, False)
+    words = odd[codes].sum()
+    many = odd.sum() >= ODD_IDS and words > ODD_SHARE * len(codes)
+    if many or 2 * words > len(codes) or TOO_LARGE in numbers:
+        expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
+        names = in_order(np.array([text for text in texts if text], object))
+        numbers = np.append(positions(names, np.array(texts, object)), NO_NUMBER)
+    values = numbers.astype(np.int32 if numbers.max() <= MAX_CODE else np.int64)[codes]
     return Values(values, values < 0, expected, names)
 
 
-def _whole_numbers(chunk: Any) -> NDArray[np.signedinteger]:
-    """Ids of an array of numbers, of floats those that are whole; NO_NUMBER for others."""
-    values = _filled(chunk, 0)
-    bad = _nulls(chunk)
-    with np.errstate(invalid="ignore"):
-        if values.dtype.kind == "f":
-            bad |= ~((values >= 0) & (values <= 2**53) & (values == np.rint(values)))
-        elif values.dtype != np.uint32 and values.dtype.itemsize < 8 and not bad.any():
-            return values  # a bad one is below 0
-        else:
-            bad |= (values < 0) | (values > MAX_ID)
-        return np.where(bad, NO_NUMBER, np.where(bad, 0, values).astype(np.int64))
+def _whole_numbers(chunks: Sequence[Any]) -> list[NDArray[np.signedinteger]] | None:
+    """Arrays of whole numbers of at most 63 bits, -1 for an empty cell; None: some are not such."""
+    import pyarrow as pa
+
+    if not all(map(_is_numeric, chunks)):
+        return None
+    try:
+        wide = [chunk if chunk.type == pa.int32() else chunk.cast(pa.int64()) for chunk in chunks]
+    except pa.ArrowInvalid:
+        return None
+    return [_filled(chunk, NO_NUMBER) for chunk in wide]
 
 
 def _id_text(cell: str) -> str:
@@ -175,26 +162,16 @@ def ratings(cells: Cells) -> Values:
     Raises:
         DataError: most are no numbers.
     """
-    parts, bad = [], []
-    for chunk in cells.chunks:
-        if _is_numeric(chunk) or chunk.type == "bool":
-            parts.append(_filled(chunk, False if chunk.type == "bool" else 0))
-            bad.append(_nulls(chunk))
-        else:
-            values, wrong = _parsed(cells, chunk, _rating)
-            parts.append(values)
-            bad.append(wrong)
     with np.errstate(over="ignore"):
-        found = _joined(parts, np.float32)
-    wrong = _joined(bad, np.bool_)
-    if 2 * wrong.sum() > len(wrong) and not all(map(_is_numeric, cells.chunks)):
+        values, bad = _numbers(cells, _rating, np.float32)
+    if 2 * bad.sum() > len(bad) and not all(map(_is_numeric, cells.chunks)):
         raise cells.refuse(
-            wrong,
+            bad,
             "ratings such as {} are neither numbers nor yes and no",
             "write them as numbers, or name another column, or none",
             "rating_column",
         )
-    return Values(found, wrong, "expected a rating as a number")
+    return Values(values, bad, "expected a rating as a number")
 
 
 def _rating(text: str) -> float:
@@ -214,87 +191,44 @@ def times(cells: Cells) -> Values:
     Raises:
         DataError: most are none of these.
     """
-    numbers = [_time_numbers(cells, chunk) for chunk in cells.chunks]
-    bad = _joined([each for _, each in numbers], np.bool_)
-    dated = [_is_dated(chunk) for chunk in cells.chunks]
-    if not any(dated) and 2 * bad.sum() <= len(bad):
-        return _since_1970(cells, _joined([each for each, _ in numbers]), bad)
-    iso = [_iso(cells, chunk) for chunk in cells.chunks]
-    bad = _joined([each for _, each in iso], np.bool_)
-    if not any(dated) and 2 * bad.sum() > len(bad):
+    import pyarrow as pa
+
+    kinds = pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")
+    plain = cells._replace(chunks=[_typed(chunk, kinds) for chunk in cells.chunks])
+    dated = any(map(_is_dated, plain.chunks))
+    if not dated:
+        values, bad = _numbers(plain, _to_number)
+        step = max(1, len(values) // _LOOKED_AT)
+        some = values[::step][~bad[::step]]
+        some = some[some >= 0]
+        days = len(some) and ((some >= 18_000_101) & (some <= 21_001_231)).mean() > 0.9
+        if 2 * bad.sum() <= len(bad) and not days:  # days are as 20010115
+            return _since_1970(values, bad, some)
+    texts = [c.cast(pa.string()) if _is_numeric(c) else c for c in plain.chunks]
+    values, bad = _numbers(cells._replace(chunks=texts), _iso_seconds)
+    if 2 * bad.sum() > len(bad) and not dated:
         raise cells.refuse(
             bad,
             "times such as {} are neither numbers nor ISO 8601, others are not supported yet",
             'write them so, or give "none" for no times',
             "time_column",
         )
-    expected = "expected a time since 1970" if any(dated) else "expected a time in ISO 8601"
-    return Values(_joined([each for each, _ in iso], np.int64), bad, expected, unit="ISO 8601")
+    return Values(values, bad, "expected a time in ISO 8601, since 1970", unit="ISO 8601")
 
 
-def _time_numbers(cells: Cells, chunk: Any) -> tuple[NDArray, NDArray[np.bool_]]:
-    import pyarrow as pa
-
-    if not _is_numeric(chunk):
-        if not _is_text(chunk):
-            return np.zeros(len(chunk)), np.ones(len(chunk), np.bool_)
-        try:
-            chunk = chunk.cast(pa.string()).cast(pa.int64())
-        except pa.ArrowInvalid:
-            return _parsed(cells, chunk, _to_number)
-    return _filled(chunk, 0), _nulls(chunk)
-
-
-def _since_1970(cells: Cells, values: NDArray, bad: NDArray[np.bool_]) -> Values:
-    """Times of a column of numbers, the unit of which their median says."""
-    with np.errstate(invalid="ignore"):
-        if values.dtype.kind != "i" or values.min(initial=0) < 0:
-            bad |= ~((values >= 0) & (values < MAX_TIME))
-    step = max(1, len(values) // _LOOKED_AT)
-    some = values[::step][~bad[::step]]
+def _since_1970(values: NDArray, bad: NDArray[np.bool_], some: NDArray) -> Values:
+    """Times of a column of numbers; some that are good say of which unit all are."""
     usual = float(np.median(some)) if len(some) else 0.0
-    unit, parts = next(((u, n) for least, u, n in UNITS if usual >= least), ("s", 1))
-    with np.errstate(invalid="ignore"):  # seconds among parts of such, or the other way round
-        bad |= (values >= 1e8) & (values < 4.3e9) if parts > 1 else values >= UNITS[-1][0]
-    for low, high in ((18_000_101, 21_001_231), (25_569, 75_000)):
-        if len(some) and ((some >= low) & (some <= high)).mean() > 0.9:
-            return _days(values, bad, usual)
-    if bad.any():
-        values = np.where(bad, 0, values)
-    seconds = values.astype(np.int64, copy=False)
-    seconds = seconds // parts if parts > 1 else seconds
+    unit, parts = next((unit, parts) for least, unit, parts in UNITS if usual >= least)
+    with np.errstate(invalid="ignore"):
+        bad = bad | ~((values >= 0) & (values < MAX_ID))
+        # Seconds among parts of such, or the other way round.
+        bad |= (values >= 1e8) & (values < 4.3e9) if parts > 1 else values >= UNITS[-2][0]
+    seconds = np.where(bad, 0, values).astype(np.int64) // parts
+    if len(some) and ((some >= 25_569) & (some <= 75_000)).mean() > 0.9:
+        seconds = (seconds - 25_569) * 86_400
+        return Values(seconds, bad | (seconds < 0), "expected a day as Excel counts", unit="days")
     return Values(seconds, bad, f"expected a time in {unit} since 1970", unit=unit)
-
-
-def _days(values: NDArray, bad: NDArray[np.bool_], usual: float) -> Values:
-    """Times of days written as 20010115, or counted since the end of 1899 as Excel does."""
-    days = np.where(bad, 0, values).astype(np.int64)
-    if usual > 75_000:
-        months = (days // 10_000 - 1970) * 12 + days // 100 % 100 - 1
-        bad = bad | ~np.isin(days // 100 % 100, range(1, 13)) | ~np.isin(days % 100, range(1, 32))
-        days = months.astype("M8[M]").astype("M8[D]").astype(np.int64) + days % 100 - 1
-        return Values(days * 86_400, bad | (days < 0), "expected a day as 20010115", unit="days")
-    days = days - 25_569
-    return Values(days * 86_400, bad | (days < 0), "expected a day as Excel counts", unit="days")
-
-
-def _iso(cells: Cells, chunk: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Seconds of dates and times; of text at once where pyarrow understands all, else each."""
-    import pyarrow as pa
-
-    if _is_numeric(chunk):
-        return np.zeros(len(chunk), np.int64), np.ones(len(chunk), np.bool_)
-    try:
-        if not _is_dated(chunk):
-            chunk = chunk.cast(pa.string())
-            first = next((each.as_py() for each in chunk if each.is_valid), "")
-            chunk = chunk.cast(pa.timestamp("us", "UTC" if _ZONED.search(first) else None))
-        zone = getattr(chunk.type, "tz", None)
-        micro = chunk.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
-    except pa.ArrowInvalid:
-        return _parsed(cells, chunk, _iso_seconds)
-    seconds = _filled(micro, -1) // 10**6
-    return seconds, seconds < 0
 
 
 def _iso_seconds(text: str) -> int:
@@ -327,19 +261,17 @@ def _is_dated(chunk: Any) -> bool:
     return pa.types.is_date(chunk.type) or pa.types.is_timestamp(chunk.type)
 
 
-def _is_text(chunk: Any) -> bool:
+def _typed(chunk: Any, kinds: Sequence[Any]) -> Any:
+    """Text as the first of some types that all of it is written as, else as it is."""
     import pyarrow as pa
 
-    kind = chunk.type.value_type if pa.types.is_dictionary(chunk.type) else chunk.type
-    return str(kind).removeprefix("large_") in ("binary", "string")
-
-
-def _as_text(chunk: Any) -> Any:
-    """An array of numbers as text, one of text as it is."""
-    import pyarrow as pa
-
-    kind = chunk.type.value_type if pa.types.is_dictionary(chunk.type) else chunk.type
-    return chunk if pa.types.is_binary(kind) else chunk.cast(pa.string())
+    chunk = chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk
+    text = str(chunk.type).removeprefix("large_") in ("binary", "string")
+    for kind in kinds if text and chunk.null_count < len(chunk) else ():
+        with suppress(pa.ArrowInvalid):
+            chunk.drop_null()[:1].cast(pa.string()).cast(kind)  # it takes long to fail at each
+            return chunk.cast(pa.string()).cast(kind)
+    return chunk
 
 
 def _nulls(chunk: Any) -> NDArray[np.bool_]:
@@ -357,13 +289,11 @@ def _filled(chunk: Any, empty: float) -> NDArray:
 
 def _joined(parts: Sequence[NDArray], kind: Any = None) -> NDArray:
     """Arrays one behind the other; of numbers of several kinds those that hold all."""
-    if not parts:
-        return np.zeros(0, kind or np.int64)
-    return np.concatenate(parts, dtype=kind, casting="unsafe") if kind else np.concatenate(parts)
+    return np.concatenate([*parts, np.zeros(0, np.bool_)], dtype=kind, casting="unsafe")
 
 
-def _distinct(cells: Cells, chunks: Sequence[Any]) -> tuple[list[NDArray[np.int32]], list[str]]:
-    """The places of each chunk's cells among their different ones, -1 for an empty one; and those.
+def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
+    """(N,) positions of cells among their different texts, -1 for an empty one; and those.
 
     Raises:
         DataError: they are neither numbers nor text.
@@ -371,33 +301,49 @@ def _distinct(cells: Cells, chunks: Sequence[Any]) -> tuple[list[NDArray[np.int3
     import pyarrow as pa
 
     encoded = []
-    for chunk in chunks:
+    for chunk in cells.chunks:
         try:
-            if pa.types.is_dictionary(chunk.type) and pa.types.is_binary(chunk.type.value_type):
-                encoded.append(chunk)
-            else:
-                encoded.append(_as_text(chunk).cast(pa.binary()).dictionary_encode())
+            if not pa.types.is_dictionary(chunk.type):
+                chunk = chunk.dictionary_encode()
+            words = chunk.dictionary
+            words = words if pa.types.is_binary(words.type) else words.cast(pa.string())
         except pa.ArrowException as error:
             raise DataError(
                 f"{cells.path}: {cells.name}: a column of {str(chunk.type)[:60]}, expected numbers "
                 "or text", "name another", "file",
             ) from error  # fmt: skip
-    whole = pa.chunked_array(encoded).unify_dictionaries()
-    codes = [chunk.indices.fill_null(-1).to_numpy() for chunk in whole.chunks]
-    return codes, [decoded(each) for each in whole.chunk(0).dictionary.to_pylist()]
+        words = words.cast(pa.binary())
+        encoded.append(pa.DictionaryArray.from_arrays(chunk.indices, words, safe=False))
+    every = pa.chunked_array(encoded).unify_dictionaries()
+    codes = [chunk.indices.fill_null(-1).to_numpy() for chunk in every.chunks]
+    return np.concatenate(codes), [decoded(each) for each in every.chunk(0).dictionary.to_pylist()]
 
 
-def _parsed(
-    cells: Cells, chunk: Any, parse: Callable[[str], float]
+def _numbers(
+    cells: Cells, parse: Callable[[str], float], kind: Any = None
 ) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Text to numbers, different text by different text; bad ones are 0."""
-    codes, texts = _distinct(cells, [chunk])
-    values: list[float] = [0] * (len(texts) + 1)
-    bad = np.zeros(len(texts) + 1, np.bool_)
-    bad[-1] = True  # an empty cell
-    for place, text in enumerate(texts):
-        try:
-            values[place] = parse(text)
-        except (ValueError, OverflowError):
-            bad[place] = True
-    return np.array(values)[codes[0]], bad[codes[0]]
+    """(N,) numbers of cells, dates as seconds, and which are none; different texts are parsed."""
+    import pyarrow as pa
+
+    parts, bad = [], []
+    for chunk in cells.chunks:
+        if _is_dated(chunk):
+            seconds = chunk.cast(pa.timestamp("s", getattr(chunk.type, "tz", None)), safe=False)
+            parts.append(_filled(seconds.cast(pa.int64()), -1))
+            bad.append(parts[-1] < 0)
+        elif _is_numeric(chunk) or chunk.type == "bool":
+            parts.append(_filled(chunk, False if chunk.type == "bool" else 0))
+            bad.append(_nulls(chunk))
+        else:
+            codes, texts = _distinct(cells._replace(chunks=[chunk]))
+            numbers = [*(_parsed(parse, text) for text in texts), None]
+            parts.append(np.array([number or 0 for number in numbers])[codes])
+            bad.append(np.array([number is None for number in numbers])[codes])
+    return _joined(parts, kind), _joined(bad, np.bool_)
+
+
+def _parsed(parse: Callable[[str], float], text: str) -> float | None:
+    try:
+        return parse(text)
+    except (ValueError, OverflowError):
+        return None
