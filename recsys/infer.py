@@ -17,6 +17,7 @@ the predicted ratings they turn the factors' directions, and add or take away so
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,20 +45,16 @@ class UserQuery(NamedTuple):
 
     >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
     (42, (50, 181))
-    >>> UserQuery(attributes={"gender": "F", "job": "artist"}).profile()
-    {'gender': 'F', 'job': 'artist'}
+    >>> UserQuery(attributes={"gender": "F", "job": "artist"}).attributes["job"]
+    'artist'
     """
 
     user_id: Id | None = None
-    attributes: Mapping[str, str] | tuple[tuple[str, str], ...] = ()  # of the schema, by name
+    attributes: Mapping[str, str] = MappingProxyType({})  # of the schema; else a known user's own
     likes: tuple[Id, ...] = ()  # movie ids; what is near to them ranks higher
     dislikes: tuple[Id, ...] = ()  # what is near to them ranks lower
     rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) new to the model
     as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
-
-    def profile(self) -> dict[str, str]:
-        """The attributes that are given; a known user's own where they are not."""
-        return dict(self.attributes)
 
 
 class Recommendation(NamedTuple):
@@ -216,9 +213,8 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
         )
     sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
     for query, row in zip(queries, sides, strict=True):
-        _set_profile(vocabulary.users, query.profile(), row[None])
-        attributes = tuple(profile(vocabulary.users, row).items())
-        completed.append(query._replace(attributes=attributes))
+        _set_profile(vocabulary.users, query.attributes, row[None])
+        completed.append(query._replace(attributes=profile(vocabulary.users, row)))
 
     until = np.array([NOW if query.as_of is None else query.as_of for query in queries], np.int64)
     history = model.history.take(rows)

@@ -58,7 +58,7 @@ class Profile:
             likes=tuple(typed_movie(model, text) for text in self.like),
             dislikes=tuple(typed_movie(model, text) for text in self.dislike),
             as_of=as_of,
-            attributes=(*given, *self.user_attribute),
+            attributes=dict([*given, *self.user_attribute]),
         )
         if both := set(query.likes) & set(query.dislikes):
             titles = ", ".join(title_of(model, each) or str(each) for each in sorted(both))
@@ -240,7 +240,7 @@ def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
     for answer in answers:
         if query := answer.query:
             known = [] if query.user_id is None else [f"user {query.user_id}"]
-            known += [f"{name} {value}" for name, value in query.profile().items()]
+            known += [f"{name} {value}" for name, value in query.attributes.items()]
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
                 titles = [answer.titles[each] or str(each) for each in ids]
                 known += [f"{what} {', '.join(titles)}"] if titles else []

@@ -115,7 +115,7 @@ class Answer(NamedTuple):
         if self.movie:
             answer["movie_id"], answer["title"] = self.movie
         if query := self.query:
-            attributes = query.profile()
+            attributes = dict(query.attributes)
             profile = {name: attributes.pop(name, None) for name in PROFILE}
             if query.user_id is not None:
                 answer["user_id"] = query.user_id

@@ -137,7 +137,7 @@ class Comparison:
             rated.get(user, []).append(tuple(rating))
         queries = []
         for (user, history), in_model, rows in zip(rated.items(), known, users.rows, strict=True):
-            attributes = tuple(profile(users.attributes, rows).items())
+            attributes = profile(users.attributes, rows)
             query = infer.UserQuery(user if in_model else None, attributes=attributes)
             if self.problem.protocol == "few-likes":  # bare likes, without ratings and times
                 query = query._replace(likes=tuple(movie for movie, *_ in history))

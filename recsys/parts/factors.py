@@ -110,35 +110,25 @@ class Factors(Part):
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         """Likes and dislikes named with a query turn the factors only; the bias stays."""
         precision, mean, scale, radius = tables["noise"].tolist()
-        history = asked.history
-        features = np.hstack(
-            [
-                np.ones((history.rows, 1)),
-                *profile_features(asked.described, asked.attributes),
-                implicit_features(
-                    history.dot(tables["basis"], 1.0), history.counts, tables["centre"]
-                ),
-            ]
-        )
-        prior = features @ tables["weights"]
+        history, named, ones = asked.history, asked.named, np.ones((asked.history.rows, 1))
+        sums = history.dot(tables["basis"], 1.0)
+        implicit = implicit_features(sums, history.counts, tables["centre"])
+        profile = profile_features(asked.described, asked.attributes)
+        prior = np.hstack([ones, *profile, implicit]) @ tables["weights"]
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         found = np.empty(prior.shape)  # (B, d) posterior means [p, a]
         for rows, some in blocks(history, prior.shape[1]):
-            equations = terms.equations(some)
-            found[rows], covariances = posterior(
-                *equations, prior[rows], tables["variance"], precision
-            )
-            for row, covariance in zip(rows.tolist(), covariances, strict=True):
-                if asked.named is None or not asked.named.counts[row]:
-                    continue
-                movies, signs, _ = asked.named.of(row)
-                factors = tables["means"][movies, :-1]
-                turned = covariance[:-1, :-1] @ factors.T  # (D, N)
-                products = factors @ turned + np.eye(len(signs)) / precision
-                found[row, :-1] += turned @ np.linalg.solve(products, LIKED * signs)
-        ones = np.full((len(found), 1), scale)
-        users = np.hstack([scale * found[:, :-1], ones, mean + scale * found[:, -1:]])
+            equations, variance = terms.equations(some), tables["variance"]
+            found[rows], covariances = posterior(*equations, prior[rows], variance, precision)
+            if named is not None:
+                for row in rows[named.counts[rows] > 0]:
+                    movies, signs, _ = named.of(row)
+                    factors = tables["means"][movies, :-1]
+                    turned = covariances[row - rows[0], :-1, :-1] @ factors.T  # (D, N)
+                    products = factors @ turned + np.eye(len(signs)) / precision
+                    found[row, :-1] += turned @ np.linalg.solve(products, LIKED * signs)
+        users = np.hstack([scale * found[:, :-1], scale * ones, mean + scale * found[:, -1:]])
         return {"factors": (users * radius).astype(np.float32)}
 
 
@@ -156,7 +146,7 @@ def ones_at(rows: NDArray[np.integer], size: int) -> NDArray[np.float64]:
 
 
 def implicit_features(
-    sums: Floats, counts: NDArray[np.int64], centre: Floats
+    sums: Floats, counts: NDArray[np.int64], centre: Floats | float
 ) -> NDArray[np.float64]:
     """(B, K + 1) centred coordinates and log of the count, 0 where nothing was rated.
 
@@ -277,12 +267,13 @@ class _Side:
 
 def singular_bases(
     history: Interactions, raters: Interactions, options: "Options"
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """(U + 1, K) and (M + 1, K): rows that, summed over who rated what, give coordinates.
 
     The matrix is R^-1/2 Y C^-1/2 with Y 0/1, R and C its row and column sums; its leading
     singular vectors by subspace iteration (Halko, Martinsson & Tropp 2011). With left and right
-    vectors u, v and values s, u = R^-1/2 (Y C^-1/2 v / s): the bracket is a sum over a history.
+    vectors u, v and values s, u = R^-1/2 (Y C^-1/2 v / s): the bracket is a sum over a history,
+    whose scale is left to `_standardised`.
     """
     rows, columns = (1 / np.sqrt(np.maximum(h.counts, 1))[:, None] for h in (history, raters))
     known = min(int(np.count_nonzero(h.counts)) for h in (history, raters))
@@ -295,26 +286,21 @@ def singular_bases(
         rounds=POWER_ITERATIONS,
         seed=options.seed,
     )
-    values = found.values.astype(np.float64)
-    inverse = np.where(values > ALIKE * values.max(initial=0), 1 / np.maximum(values, 1e-9), 0)
-    # u = R^-1/2 Y C^-1/2 v / s, and v the other way round
-    return rows * found.left * inverse, columns * found.right * inverse
+    real = found.values > ALIKE * found.values.max(initial=0)
+    return rows * found.left * real, columns * found.right * real
 
 
-def _standardised(
-    history: Interactions, basis: Floats
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+def _standardised(history: Interactions, basis: Floats) -> tuple[Array, Floats, Floats]:
     """(basis, centre, features): scaled so that features spread by FEATURE_SCALE around 0."""
-    known, counts = history.counts > 0, history.counts
-    nothing = np.zeros(basis.shape[1] + 1)
-    raw = implicit_features(history.dot(basis.astype(np.float32), 1.0), counts, nothing)[known]
-    spread, size = raw[:, :-1].std(0), np.sqrt(np.square(raw[:, :-1]).mean(0))
+    known, sums = history.counts > 0, history.dot(basis.astype(np.float32), 1.0)
+    features = implicit_features(sums, history.counts, 0.0)
+    spread = features[known, :-1].std(0)
+    size = np.sqrt(np.square(features[known, :-1]).mean(0))
     alike = spread <= ALIKE * size  # of everybody: another user would be far off all of them
     scale = np.where(alike, 0, FEATURE_SCALE / np.where(alike, 1, spread))
-    scaled = (basis * scale).astype(np.float32)
-    sums = history.dot(scaled, 1.0)
-    centre = implicit_features(sums, counts, nothing)[known].mean(0)
-    return scaled, centre, implicit_features(sums, counts, centre)
+    features[:, :-1] *= scale
+    centre = features[known].mean(0)
+    return (basis * scale).astype(np.float32), centre, (features - centre) * known[:, None]
 
 
 def content_features(data: Training) -> NDArray[np.float64]:

@@ -199,7 +199,7 @@ def test_held_out_users_are_unknown_to_the_model_and_asked_for_by_profile_and_li
     assert not np.isin(stage.test.user_ids, comparison.model.vocabulary.user_ids).any()
     queries = comparison.queries(np.array([cold, known]))
     assert [query.user_id for query in queries] == [None, known]
-    assert dict(queries[0].attributes)["gender"] == "MF"[(cold - 1) % 2]
+    assert queries[0].attributes["gender"] == "MF"[(cold - 1) % 2]
     likes = stage.fold_in.movie_ids[stage.fold_in.user_ids == cold]
     assert sorted(queries[0].likes) == sorted(likes.tolist())
     assert not queries[1].likes

@@ -111,13 +111,11 @@ def test_a_like_raises_its_nearest_and_a_dislike_lowers_it_and_hardly_anything_e
 def test_a_known_users_profile_is_completed_unless_given(folder):
     own = profile(MOVIELENS, folder.attributes[3])
     turned = {"gender": "M" if own["gender"] == "F" else "female"}
-    same, plain, other = vectors_of(
-        folder, UserQuery(3, own), UserQuery(3), UserQuery(3, tuple(turned.items()))
-    )
+    same, plain, other = vectors_of(folder, UserQuery(3, own), UserQuery(3), UserQuery(3, turned))
     np.testing.assert_array_equal(same, plain)
     assert np.abs(other - plain).max() > 1e-4
     users = users_of(folder, [UserQuery(3), UserQuery(), UserQuery(attributes={"gender": "f"})])
-    assert [query.profile() for query in users.queries] == [own, {}, {"gender": "F"}]
+    assert [query.attributes for query in users.queries] == [own, {}, {"gender": "F"}]
     assert users.asked.user_rows.tolist() == [3, 0, 0]
 
 
