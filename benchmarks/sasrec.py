@@ -106,7 +106,7 @@ def main() -> None:
     heading(f"{dataset.name}, {args.protocol}, seed {args.seed}")
     stages = split(dataset.ratings, args.protocol, args.seed)
     choice, final = (Problem(stage, dataset, args.protocol) for stage in stages)
-    baseline = Baseline("SASRec", sasrec, tuple((epochs,) for epochs in EPOCHS))
+    baseline = Baseline("SASRec", (args.protocol,), sasrec, [(epochs,) for epochs in EPOCHS])
     with TemporaryDirectory(prefix="recsys-") as folder:
         comparison = Comparison(final, Options(seed=args.seed), Path(folder))
         ours, *_ = comparison.ours()

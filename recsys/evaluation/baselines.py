@@ -2,7 +2,7 @@
 
 A baseline's options are tried on the validation part; with the best it is fitted again, on training
 and validation parts together, before it is reported. A new one is a function here or in
-`libraries`, a `Baseline`, and its place under its protocols in BASELINES.
+`libraries`, and a line of BASELINES.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 
 from recsys.data.ids import positions
 from recsys.errors import QueryError, quoted
-from recsys.evaluation import MOVIES_HELD_OUT, libraries
+from recsys.evaluation import MOVIES_HELD_OUT, PROTOCOLS, libraries
 from recsys.evaluation.problem import Array, Ids, Predict, Problem, Scorer
 from recsys.parts.content import Block, Kernel
 from recsys.parts.ease import solve
@@ -33,6 +33,7 @@ class Baseline(NamedTuple):
     """
 
     name: str
+    protocols: tuple[str, ...]  # that it is compared in
     fit: Callable[..., Any]
     grid: Sequence[tuple]
     library: str = ""  # the module it is made of, where that is not our own
@@ -68,7 +69,7 @@ def select(
     Raises:
         QueryError: a name is of no baseline of the protocol.
     """
-    every = {each.name.casefold(): each for each in BASELINES.get(protocol, ())}
+    every = {each.name.casefold(): each for each in BASELINES if protocol in each.protocols}
     names = {name.strip().casefold() for name in which.split(",")}
     if names == {QUICK}:
         return [each for each in every.values() if not each.library]
@@ -274,62 +275,39 @@ def biases(problem: Problem, of_user: float, of_movie: float) -> Predict:
     return predict
 
 
-def _grid(*options: Sequence[object]) -> tuple[tuple, ...]:
-    return tuple(product(*options))
-
-
-KINDS, SPANS = ("rated", "liked", "rating/5"), (3.0, 10.0, 30.0)
-RIDGES = tuple(100.0 * 2**n for n in range(9))  # users with few likes need the large ones
-EDLAE = tuple(  # what a rating counts, the ridge, the share
+KINDS = ("rated", "liked", "rating/5")
+RIDGES = [100.0 * 2**n for n in range(9)]  # users with few likes need the large ones
+EDLAE = [  # what a rating counts, the ridge, the share
     (kind, share * prior, share)
     for kind, prior, share in product(("liked", "rating/5"), (20.0, 80.0), (0.5, 1.0, 2.0, 4.0))
-)
-PROFILE = _grid(KINDS, (0.3, 1.0), (0.3, 1.0), (10.0, 30.0, 100.0, 300.0))
-GENRES = _grid((*KINDS, "rating-3"), ("plain", "unit", "share"), ("sum", "lift"))
-IALS = _grid(("rated", "liked"), (32, 64), (2.0, 5.0, 10.0), (3.0, 10.0, 30.0))
-RATINGS = (0.5, 1, 2, 5, 10, 20)  # that a bias starts from
+]
+RECENT_EDLAE = [(*options, span) for options in EDLAE for span in (3.0, 10.0, 30.0)]
+GENRES = [*product((*KINDS, "rating-3"), ("plain", "unit", "share"), ("sum", "lift"))]
+CONTENT = [*product((0.35, 0.6, 1.0), (4.0, 8.0, 16.0, 32.0, 64.0))]
+PROFILE = [*product(KINDS, (0.3, 1.0), (0.3, 1.0), (10.0, 30.0, 100.0, 300.0))]
+IALS = [*product(("rated", "liked"), (32, 64), (2.0, 5.0, 10.0), (3.0, 10.0, 30.0))]
+BIASES = [*product((0.5, 1, 2, 5, 10, 20), repeat=2)]
 
-_POPULARITY = Baseline("popularity", popularity, _grid(KINDS, (np.inf,)))
-_LINEAR = (
-    Baseline("EASE", linear, _grid(("liked", "rating/5", "rated"), RIDGES)),
-    Baseline("EDLAE", linear, EDLAE),
-)
-_IALS = Baseline("iALS", libraries.ials, IALS, "implicit.als")
-_BY_TIME = (
-    _POPULARITY,
-    Baseline("popularity of the last days", popularity, _grid(KINDS, (7.0, 30.0, 90.0, 365.0))),
-    *_LINEAR,
+LATER = ("user-time", "fold-in", "temporal")
+BY_HISTORY = ("random", *LATER, "few-likes")
+COLD_USERS = ("cold-users",)
+BASELINES = (  # in the order of the tables
+    Baseline("chance", MOVIES_HELD_OUT, chance, [()]),
+    Baseline("genre profile", MOVIES_HELD_OUT, genre_profile, GENRES),
+    Baseline("content kernel ridge", MOVIES_HELD_OUT, content_ridge, CONTENT),
+    Baseline("popularity", BY_HISTORY + COLD_USERS, popularity, [*product(KINDS, (np.inf,))]),
     Baseline(
-        "EDLAE with recency", linear, tuple((*options, span) for options in EDLAE for span in SPANS)
+        "popularity of the last days",
+        LATER,
+        popularity,
+        [*product(KINDS, (7.0, 30.0, 90.0, 365.0))],
     ),
-    _IALS,
+    Baseline("kernel of age, gender and job", COLD_USERS, profile_kernel, PROFILE),
+    Baseline("EASE", BY_HISTORY, linear, [*product(("liked", "rating/5", "rated"), RIDGES)]),
+    Baseline("EDLAE", BY_HISTORY, linear, EDLAE),
+    Baseline("EDLAE with recency", LATER, linear, RECENT_EDLAE),
+    Baseline("iALS", BY_HISTORY, libraries.ials, IALS, "implicit.als"),
+    Baseline("biases", PROTOCOLS, biases, BIASES, predicts=True),
+    Baseline("SVD++", PROTOCOLS, libraries.svdpp, [(20, 20, 0.05)], "surprise", predicts=True),
+    Baseline("myFM", PROTOCOLS, libraries.myfm, [(10, 300)], "myfm", predicts=True),
 )
-_RANKING: dict[str, tuple[Baseline, ...]] = {
-    "random": (_POPULARITY, *_LINEAR, _IALS),
-    **dict.fromkeys(("user-time", "fold-in", "temporal"), _BY_TIME),
-    "cold-users": (
-        _POPULARITY,
-        Baseline("kernel of age, gender and job", profile_kernel, PROFILE),
-    ),
-    "few-likes": (_POPULARITY, *_LINEAR, _IALS),
-    **dict.fromkeys(
-        MOVIES_HELD_OUT,
-        (
-            Baseline("chance", chance, ((),)),
-            Baseline("genre profile", genre_profile, GENRES),
-            Baseline(
-                "content kernel ridge",
-                content_ridge,
-                _grid((0.35, 0.6, 1.0), (4.0, 8.0, 16.0, 32.0, 64.0)),
-            ),
-        ),
-    ),
-}
-_RATING = (
-    Baseline("biases", biases, _grid(RATINGS, RATINGS), predicts=True),
-    Baseline("SVD++", libraries.svdpp, ((20, 20, 0.05),), "surprise", predicts=True),
-    Baseline("myFM", libraries.myfm, ((10, 300),), "myfm", predicts=True),
-)
-BASELINES = {  # by protocol, in the order of the table
-    protocol: (*ranking, *_RATING) for protocol, ranking in _RANKING.items()
-}

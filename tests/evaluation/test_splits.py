@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import hand_made
 import numpy as np
 import pytest
 
@@ -23,13 +24,6 @@ def some_ratings(users=30, movies=40, share=0.5):
 
 
 RATINGS = some_ratings()
-
-
-def a_history(*rows):
-    """(user id, movie id, time) each, all rated 5."""
-    user_ids, movie_ids, times = np.array(rows).T
-    values = np.full(len(rows), 5, np.float32)
-    return Ratings(user_ids.astype(np.int32), movie_ids.astype(np.int32), values, times)
 
 
 def users(ratings):
@@ -65,11 +59,14 @@ def test_every_rating_is_in_one_part_which_the_seed_decides_and_the_order_does_n
     assert (first == other) == (protocol in BY_TIME)
 
 
-def test_random_holds_out_a_fifth_of_every_user():
+def test_random_holds_out_a_fifth_of_every_user_and_user_time_the_last():
     choice, final = split(RATINGS, "random", seed=0)
+    last = split(RATINGS, "user-time", seed=0).final.test
     for user in users(RATINGS):
-        total, test, validation = (len(times(p, user)) for p in (RATINGS, final.test, choice.test))
-        assert (test, validation) == (round(total / 5), round((total - test) / 5))
+        every, test, validation = (times(p, user) for p in (RATINGS, final.test, choice.test))
+        assert len(test) == round(len(every) / 5)
+        assert len(validation) == round((len(every) - len(test)) / 5)
+        assert times(last, user).tolist() == every[every >= every[-len(test)]].tolist()
 
 
 def test_temporal_tests_on_what_came_later_and_keeps_equal_times_together():
@@ -77,14 +74,6 @@ def test_temporal_tests_on_what_came_later_and_keeps_equal_times_together():
     assert choice.train.times.max() < choice.test.times.min()
     assert choice.test.times.max() < final.test.times.min()
     assert 0.19 < len(final.test) / len(RATINGS) < 0.22
-
-
-def test_user_time_holds_out_the_last_fifth_of_every_user():
-    final = split(RATINGS, "user-time", seed=0).final
-    for user in users(RATINGS):
-        every = times(RATINGS, user)
-        edge = every[-round(len(every) / 5)]  # equal times stay together
-        assert times(final.test, user).tolist() == every[every >= edge].tolist()
 
 
 def test_fold_in_cuts_all_ratings_once_and_folds_the_earlier_half_in():
@@ -99,10 +88,10 @@ def test_fold_in_cuts_all_ratings_once_and_folds_the_earlier_half_in():
 
 
 def test_fold_in_keeps_equal_times_together():
-    early = [(user, movie, movie) for user in range(1, 5) for movie in range(1, 10)]
-    late = [(9, 1, 100), (9, 2, 101), (9, 3, 101), (9, 4, 102), (9, 5, 103), (9, 6, 103)]
-    last = [(8, 1, 104), (8, 2, 104), (8, 3, 104)]
-    final = split(a_history(*early, *late, *last), "fold-in", seed=0).final
+    early = [(user, movie, 5) for user in range(1, 5) for movie in range(1, 10)]
+    late, last = [(9, movie, 5) for movie in range(1, 7)], [(8, movie, 5) for movie in range(1, 4)]
+    times_of = [*range(36), 100, 101, 101, 102, 103, 103, 104, 104, 104]
+    final = split(hand_made.ratings(*early, *late, *last, times=times_of), "fold-in", seed=0).final
     assert times(final.fold_in, 9).tolist() == [100, 101, 101]
     assert times(final.test, 9).tolist() == [102, 103, 103]
     assert 8 not in users(final.test)  # all at once: nothing is later than the cutoff
@@ -149,7 +138,7 @@ def test_few_likes_holds_out_only_users_with_a_like_left_to_find():
     """Users 7 and 10 like three movies, all others two."""
     ratings = some_ratings(users=20, movies=6, share=1)
     liked = (ratings.movie_ids < 5) | ((ratings.movie_ids == 5) & (ratings.user_ids <= 10))
-    ratings = dataclasses.replace(ratings, values=np.where(liked, 5, 1).astype(np.float32))
+    ratings = dataclasses.replace(ratings, values=np.where(liked, 5, 1))
     choice, final = split(ratings, "few-likes", seed=0, likes=2)
     assert users(final.test) | users(choice.test) == {7, 10}
 
