@@ -284,7 +284,7 @@ class Milvus:
         for term in terms(condition) if self._numbers < ALL_EXPRESSIONS else ():
             if term.how == "like" and set(term.value.removesuffix("%")) & set("%_"):
                 found = f"only how texts begin, as in like 'text%', not {term.value!r}"
-            elif re.match("length [<>]", term.how):
+            elif term.type == "texts" and term.how[0] in "<>":
                 found = "array_length only by == and !="
             else:
                 continue

@@ -60,11 +60,10 @@ class Filter:
         """All of it as one condition."""
         parts: list[Condition] = []
         if self.any_genre:
-            parts.append(Term("genres", "texts", "any", self.any_genre))
-        if self.all_genres:
-            parts.append(Term("genres", "texts", "all", self.all_genres))
+            parts.append(Term("genres", "texts", "in", self.any_genre))
+        parts += [Term("genres", "texts", "in", (each,)) for each in self.all_genres]
         if self.not_genres:
-            parts.append(Not(Term("genres", "texts", "any", self.not_genres)))
+            parts.append(Not(Term("genres", "texts", "in", self.not_genres)))
         if self.years:
             first, last = self.years
             parts += [Term("year", "whole", ">=", first), Term("year", "whole", "<=", last)]

@@ -32,18 +32,16 @@ _LARGEST = {"number": 1e300, "whole": 2**31 - 1}  # beyond are no values that a 
 class Term(NamedTuple):
     """A test of one column.
 
-    how      == < <= > >=       a comparison; two texts are compared by their UTF-8 bytes
-             in                 the value is one of a tuple
+    how      == != < <= > >=    a comparison; two texts are compared by their UTF-8 bytes, of
+                                several values their number is compared
+             in                 the value, or one of several, is one of a tuple
              like               a text fits a pattern, where % is any text and _ any character
-             any all            of several values there is one of a tuple, or every one
-             known              there is a value
-             length == (etc.)   how many values there are, compared with a number
     """
 
     column: str
     type: Type
     how: str
-    value: Any = None
+    value: Any
 
 
 class Not(NamedTuple):
@@ -63,6 +61,14 @@ class Or(NamedTuple):
 Condition = Term | Not | And | Or
 Values = Callable[[str], Any]  # a column's values by its name: an array, or a list of tuples
 _COMPARE = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def known(column: str, type: Type) -> "Condition":
+    """That a column has a value."""
+    if type == "flag":
+        return And(())
+    unknown = {"text": "", "number": UNKNOWN_NUMBER}.get(type, 0)
+    return Term(column, type, ">" if type == "number" else "!=", unknown)
 
 
 def terms(condition: Condition) -> list[Term]:
@@ -88,12 +94,10 @@ def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
             return np.any([mask(part, values, rows) for part in parts], axis=0)
         case Not(part):
             return ~mask(part, values, rows)
+        case Term(column, "texts", "in", value):
+            return np.array([not set(value).isdisjoint(each) for each in values(column)], bool)
         case Term(column, "texts", how, value):
-            return np.array([_fits_several(each, how, value) for each in values(column)], bool)
-        case Term(column, "number", "known"):
-            return np.isfinite(values(column))
-        case Term(column, type, "known"):
-            return np.asarray(values(column), object) != {"text": "", "whole": 0}.get(type)
+            return _COMPARE[how](np.array([len(each) for each in values(column)], int), value)
         case Term(column, _, "like", pattern):
             wild = {"%": ".*", "_": "."}
             fits = re.compile("".join(wild.get(c, re.escape(c)) for c in pattern), re.DOTALL)
@@ -103,14 +107,6 @@ def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
         case Term(column, type, how, value):
             return _COMPARE[how](_comparable(values(column), type), _comparable([value], type)[0])
     raise TypeError(condition)
-
-
-def _fits_several(has: Sequence[str], how: str, value: Any) -> bool:
-    if how == "known":
-        return bool(has)
-    if how == "any":
-        return not set(value).isdisjoint(has)
-    return set(value) <= set(has) if how == "all" else _COMPARE[how.split()[1]](len(has), value)
 
 
 def _comparable(values: Iterable[Any], type: Type) -> NDArray:
@@ -124,13 +120,6 @@ def _comparable(values: Iterable[Any], type: Type) -> NDArray:
 
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 NOWHERE, EVERYWHERE = (f"(is_new == true {how} is_new == false)" for how in ("and", "or"))
-_KNOWN = {
-    "texts": "array_length({}) != 0",
-    "text": '{} != ""',
-    "number": f"{{}} > {UNKNOWN_NUMBER!r}",
-    "whole": "{} != 0",
-    "flag": EVERYWHERE,
-}
 
 
 def written(condition: Condition) -> str:
@@ -138,7 +127,7 @@ def written(condition: Condition) -> str:
 
     No text can end its string: quotes, backslashes and ends of lines are escaped.
 
-    >>> written(Term("genres", "texts", "any", ("War", 'a "b"')))
+    >>> written(Term("genres", "texts", "in", ("War", 'a "b"')))
     'array_contains_any(genres, ["War", "a \\\\"b\\\\""])'
     """
     match condition:
@@ -148,14 +137,12 @@ def written(condition: Condition) -> str:
             return _joined([written(part) for part in parts], "or") or NOWHERE
         case Not(part):
             return f"not ({written(part)})"
-        case Term(column, type, "known"):
-            return _KNOWN[type].format(column)
-        case Term(_, _, "in" | "any" | "all" as how, ()):
-            return EVERYWHERE if how == "all" else NOWHERE
-        case Term(column, _, "any" | "all" as how, value):
-            return f"array_contains_{how}({column}, {listed(cut(each) for each in value)})"
+        case Term(_, _, "in", ()):
+            return NOWHERE
+        case Term(column, "texts", "in", value):
+            return f"array_contains_any({column}, {listed(cut(each) for each in value)})"
         case Term(column, "texts", how, value):
-            return f"array_length({column}) {how.split()[1]} {value}"
+            return f"array_length({column}) {how} {value}"
         case Term(column, _, "in", value):
             return f"{column} in {listed(value)}"
         case Term(column, _, how, value):
@@ -308,11 +295,14 @@ class _Parser:
     def contains(self) -> Condition:
         function = self.taken().text.lower()
         self.close("(")
-        column, one = self.several().text, function == "array_contains"
+        column = self.several().text
         self.close(",")
+        one = function == "array_contains"
         values = (self.value(self.taken(), "text"),) if one else self.values("text")
         self.close(")")
-        return Term(column, "texts", "any" if one else function[-3:], values)
+        if function == "array_contains_all":
+            return And(tuple(Term(column, "texts", "in", (each,)) for each in values))
+        return Term(column, "texts", "in", values)
 
     def tests(self) -> Condition:
         """Tests in a row, such as 1990 <= year < 2000; or a column that is true or false."""
@@ -344,11 +334,10 @@ class _Parser:
         if left.kind in ("number", "text") and how in _TURNED:
             left, how, right = right, _TURNED[how], left
         if left.kind == "length" and how in _TURNED:
-            return Term(left.text, "texts", f"length {how}", self.value(right, "whole"))
+            return Term(left.text, "texts", how, self.value(right, "whole"))
         column, type = self.column(left)
-        known = Term(column, type, "known")
         if how.endswith("null"):
-            return known if how == "is not null" else Not(known)
+            return known(column, type) if how == "is not null" else Not(known(column, type))
         positive = {"!=": "=="}.get(how, how.removeprefix("not "))
         if positive == "like" and type != "text":
             _refuse(f"{column} is no text, like is for texts", left)
@@ -359,7 +348,7 @@ class _Parser:
             _refuse("in a pattern nothing is escaped, _ is any character", right)
         literally = positive == "like" and not set(value) & set("%_")
         term = Term(column, type, "==" if literally else positive, value)
-        return And((known, term if how == positive else Not(term)))
+        return And((known(column, type), term if how == positive else Not(term)))
 
     def several(self) -> _Token:
         """A column of several values."""

@@ -133,7 +133,7 @@ def unknown_to_old_servers(filter: Filter) -> bool:
     return any(
         ({"%", "_"} & set(term.value.removesuffix("%")))
         if term.how == "like"
-        else term.how.startswith("length") and term.how[7:] not in ("==", "!=")
+        else term.type == "texts" and term.how[0] in "<>"
         for term in terms(filter.condition)
     )
 
