@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from recsys.data.dataset import Ratings, Users, Vocabulary
+    from recsys.data.dataset import Ratings
 
 FEW = 64  # rows that NumPy sums by itself, so that a query need not import scipy
 
@@ -150,24 +150,6 @@ class Interactions(NamedTuple):
 def _pointers(counts: NDArray) -> NDArray[np.int64]:
     """(R + 1,) where each row's entries begin, and the end."""
     return np.append(0, np.cumsum(counts, dtype=np.int64))
-
-
-def interactions_of(ratings: "Ratings", vocabulary: "Vocabulary") -> Interactions:
-    """Ratings by user row."""
-    return Interactions.build(
-        len(vocabulary.user_ids),
-        vocabulary.user_rows(ratings.user_ids),
-        vocabulary.movie_rows(ratings.movie_ids),
-        ratings.values,
-        ratings.times,
-    )
-
-
-def attribute_rows(users: "Users", vocabulary: "Vocabulary") -> NDArray[np.int32]:
-    """(U + 1, W) rows of the attributes by user row; of row 0, the unknown user, all unknown."""
-    rows = np.zeros((len(vocabulary.user_ids) + 1, users.rows.shape[1]), np.int32)
-    rows[vocabulary.user_rows(users.ids)] = users.rows
-    return rows
 
 
 def later(

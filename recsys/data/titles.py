@@ -99,32 +99,25 @@ def find(
         if year in (0, name_and_year(title)[1])
     ]
     words = set(wanted.split())
-    for exact, fits in (
-        (True, lambda name: name == wanted),
-        (False, lambda name: f"{name} ".startswith(f"{wanted} ")),
-        (False, lambda name: words <= set(name.split())),
+    for fits in (
+        lambda name: name == wanted,
+        lambda name: f"{name} ".startswith(f"{wanted} "),
+        lambda name: words <= set(name.split()),
     ):
-        matches = [(i, title) for i, title, names in movies if wanted and any(map(fits, names))]
+        matches = {i: title for i, title, names in movies if wanted and any(map(fits, names))}
         if len(matches) == 1:
-            return matches[0][0]
+            return next(iter(matches))
         if matches:
             counts = rated() if rated else [0] * len(movie_ids)
-            raise _ambiguous(text, matches, dict(zip(movie_ids, counts, strict=True)))
-        if exact and bare in by_text:
+            often = dict(zip(movie_ids, counts, strict=True))
+            best = sorted(matches, key=lambda movie_id: -often[movie_id])
+            listing = listed([f"{shortened(matches[i])} = {i}" for i in best])
+            remedy = f"give the year, or the id as id:{best[0]}"
+            raise AmbiguousTitle(f"{quoted(text)} may be {listing}", remedy)
+        if bare in by_text:
             return by_text[bare]
     by_name = {name: title for title in titles for name in names_of(title)}
     near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
     hint = f", near are {', '.join(map(shortened, near))}" if near else ""
     cause = f"no movie{known} is called {quoted(text)}{hint}"
     raise UnknownMovie(cause, "give its title or id")
-
-
-def _ambiguous(text: str, movies: list[tuple[Id, str]], rated: dict[Id, int]) -> AmbiguousTitle:
-    """The error for several movies; lists ten of them, the most rated first."""
-    movies = sorted(movies, key=lambda movie: -rated[movie[0]])
-    first = f"id:{movies[0][0]}"
-    remedy = f"give the year, or the id as {first}"
-    if len({title for _, title in movies}) < len(movies):
-        remedy = f"several have the same title and year: give the id as {first}"
-    names = listed([f"{shortened(title)} = {movie_id}" for movie_id, title in movies])
-    return AmbiguousTitle(f"{quoted(text)} may be {names}", remedy)

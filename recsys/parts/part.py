@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
-from recsys.data.interactions import Interactions, Recency, attribute_rows, interactions_of
+from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import Attribute, Attributes, parts
 from recsys.parts.content import Block, Kernel, movie_blocks
@@ -43,12 +43,16 @@ class Training:
     @classmethod
     def of(cls, dataset: Dataset, ratings: Ratings, seed: int = 0) -> "Training":
         """Some ratings of a dataset; all its users and movies get rows."""
-        vocabulary = Vocabulary.of(dataset.users, dataset.movies)
+        vocabulary, users = Vocabulary.of(dataset.users, dataset.movies), dataset.users
+        attributes = np.zeros((len(users) + 1, users.rows.shape[1]), np.int32)
+        attributes[vocabulary.user_rows(users.ids)] = users.rows
+        rows = vocabulary.user_rows(ratings.user_ids), vocabulary.movie_rows(ratings.movie_ids)
+        history = Interactions.build(len(users), *rows, ratings.values, ratings.times)
         return cls(
             vocabulary,
             dataset.movies.sorted(),
-            attribute_rows(dataset.users, vocabulary),
-            interactions_of(ratings, vocabulary),
+            attributes,
+            history,
             dataset.scale,
             seed,
         )

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from recsys.data.dataset import Movies, Ratings, Users, Vocabulary
-from recsys.data.interactions import attribute_rows, interactions_of
+from recsys.data.dataset import Dataset, Movies, Ratings, Users, Vocabulary
 from recsys.data.schema import GENDER, PADDING, READ_WORDS, Attribute, Column
 from recsys.data.titles import name_and_year, title_words
+from recsys.parts.part import Training
 
 MOVIES = Movies(
     np.array([7, 3, 5]),
@@ -82,14 +82,13 @@ def test_a_vocabulary_numbers_from_one():
     assert again.to_json() == vocabulary.to_json()
 
 
-def test_attributes_and_history_by_row():
-    vocabulary = Vocabulary.of(USERS, MOVIES)
-    assert attribute_rows(USERS, vocabulary).tolist() == [[0, 0, 0], [1, 0, 21], [2, 3, 0]]
-    known = interactions_of(RATINGS, vocabulary)
-    assert known.indptr.tolist() == [0, 0, 1, 3]
-    assert known.indices.tolist() == [1, 1, 3]
-    assert known.values.tolist() == [5, 0.5, 4]
-    assert known.times.tolist() == [10, 20, 30]
+def test_a_training_has_attributes_and_history_by_row():
+    data = Training.of(Dataset("x", USERS, MOVIES, RATINGS), RATINGS)
+    assert data.attributes.tolist() == [[0, 0, 0], [1, 0, 21], [2, 3, 0]]
+    assert data.history.indptr.tolist() == [0, 0, 1, 3]
+    assert data.history.indices.tolist() == [1, 1, 3]
+    assert data.history.values.tolist() == [5, 0.5, 4]
+    assert data.history.times.tolist() == [10, 20, 30]
 
 
 def test_the_towers_read_the_first_words_of_a_text():

@@ -5,10 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from recsys.data.dataset import Users, Vocabulary
-from recsys.data.interactions import Interactions, attribute_rows
+from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
-from recsys.data.schema import MOVIELENS
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 
@@ -204,12 +202,6 @@ def test_chance_is_how_often_a_movie_is_a_candidate():
 def test_a_batch_is_about_as_large_as_asked():
     sizes = [len(batch.pair_ratings) for batch in batches()]
     assert np.mean(sizes) == pytest.approx(OPTIONS.batch_size, rel=0.35)
-
-
-def test_attribute_rows_count_from_one_and_stand_at_the_users_row():
-    users = Users(np.array([7, 3, 5]), np.array([[2, 7, 21], [1, 0, 1], [0, 1, 0]]), MOVIELENS)
-    rows = attribute_rows(users, Vocabulary([3, 5, 7], [1], [], []))
-    assert rows.tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0], [2, 7, 21]]
 
 
 # Users cut at a time: what came before it is shown, what follows is the target
