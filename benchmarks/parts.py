@@ -6,7 +6,8 @@ A model is trained on the training part of the split as `recsys train` does it, 
 validation part; the test part is not touched. The first table is of rankings, with recency and
 without it at the moment of asking, the second one of predicted ratings, the third one of movies
 without ratings, the last one of similar movies (trained on all ratings; there is nothing to split),
-beside two neighbourhood methods.
+beside two neighbourhood methods. Data without stars have no second table, those without genres no
+third and fourth one.
 """
 
 import argparse
@@ -85,7 +86,8 @@ def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dic
     with TemporaryDirectory(prefix="recsys-") as folder:
         ours = Comparison(problem, Options(seed=seed), Path(folder))
         ranked = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
-        errors = {name: rmse(ours, chosen) for name, chosen in kept(RATING).items()}
+        choices = kept(RATING).items() if dataset.scale.rated else ()
+        errors = {name: rmse(ours, chosen) for name, chosen in choices}
         ours.model.recency = ours.model.recency._replace(floor=1.0)
         ranked["all, without recency"] = ndcg(ours, RANKING)
     return {"ndcg@10": ranked, "rmse": errors}
@@ -164,6 +166,8 @@ def cosines(x: csr_matrix) -> NDArray[np.floating]:
 def show(what: str, columns: dict[str, list[dict[str, float]]]) -> None:
     """A table of means over seeds, a column a protocol."""
     names = list(next(iter(columns.values()))[0])
+    if not names:
+        return
     rows = [
         (name, *(float(np.mean([one[name] for one in found])) for found in columns.values()))
         for name in names
@@ -187,8 +191,9 @@ def main() -> None:
     }
     for what in ("ndcg@10", "rmse"):
         show(what, {name: [one[what] for one in found] for name, found in known.items()})
-    show("ndcg@10", {"cold-movies": [of_new_movies(dataset, seed) for seed in seeds]})
-    show("mrr", {"similar": [of_similar_movies(dataset, seed) for seed in seeds]})
+    if any(dataset.movies.genres):
+        show("ndcg@10", {"cold-movies": [of_new_movies(dataset, seed) for seed in seeds]})
+        show("mrr", {"similar": [of_similar_movies(dataset, seed) for seed in seeds]})
 
 
 if __name__ == "__main__":
