@@ -16,16 +16,11 @@ TRAIN = ("evaluate", "train_model")  # take seconds
 NAMES = [name for name in recsys.__all__ if name not in ("__version__", "errors")]
 
 
-def test_import_is_instant():
-    code = "import sys, recsys; dir(recsys); print(*{name.split('.')[0] for name in sys.modules})"
-    assert not HEAVY & set(output("-c", code).split())
-
-
-def test_light_names_stay_light():
-    code = (
-        "import sys, recsys; recsys.Options(); recsys.MilvusAddress(); recsys.errors.RecsysError\n"
-        "print(*{name.split('.')[0] for name in sys.modules})"
-    )
+@pytest.mark.parametrize(
+    "use", ["dir(recsys)", "recsys.Options(); recsys.MilvusAddress(); recsys.errors.RecsysError"]
+)
+def test_import_and_light_names_are_instant(use):
+    code = f"import sys, recsys; {use}; print(*{{name.split('.')[0] for name in sys.modules}})"
     assert not HEAVY & set(output("-c", code).split())
 
 
@@ -52,22 +47,13 @@ def after_readme(tmp_path_factory):
         os.chdir(before)
 
 
-def test_the_readmes_example_runs(after_readme):
-    assert (after_readme / "sample.model" / "config.json").exists()
-    assert (after_readme / "sample.db").exists()
-
-
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in TRAIN else ()) for name in NAMES],
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in TRAIN else ()) for n in NAMES]
 )
 def test_every_name_has_an_example_that_runs(after_readme, name):
-    public = getattr(recsys, name)
-    tests = doctest.DocTestFinder(recurse=False).find(public, name)
-    assert tests, f"{name} has no docstring"
-    assert tests[0].examples, f"{name} has no example"
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    said: list[str] = []
-    runner.run(tests[0], out=said.append)
-    assert not runner.failures, "".join(said)
-    assert not any("SKIP" in each.source for each in tests[0].examples)
+    (test,) = doctest.DocTestFinder(recurse=False).find(getattr(recsys, name), name)
+    assert test.examples
+    assert not any("SKIP" in each.source for each in test.examples)
+    runner, printed = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
+    runner.run(test, out=printed.append)
+    assert not runner.failures, "".join(printed)
