@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.schema import PADDING
+from recsys.data.ids import PADDING
 from recsys.errors import ModelError
 
 DRAWS = 1000  # of users, for an interval

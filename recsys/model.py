@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import PADDING
 from recsys.data.scale import LIKED, NEUTRAL_RATING
-from recsys.data.schema import PADDING
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Vocabulary

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
-from recsys.data.ids import as_text, is_text
+from recsys.data.ids import PADDING, as_text, is_text
 from recsys.data.readers.describe import Side, field_name, movies_of
 from recsys.data.readers.formats import BadCell, Rejects, open_table
 from recsys.data.readers.read import noted, read_all, unusable
 from recsys.data.readers.roles import NONE, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
-from recsys.data.schema import PADDING, padded
+from recsys.data.schema import padded
 from recsys.errors import DataError, QueryError, quoted
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Vocabulary
+from recsys.data.ids import PADDING
 from recsys.data.interactions import Interactions
-from recsys.data.schema import MOVIELENS, PADDING
+from recsys.data.schema import MOVIELENS
 from recsys.model import MovieTower, TextCNN, UserTower, Windows, folded, paddle
 from recsys.parts.heads import Heads
 from recsys.parts.part import Asked

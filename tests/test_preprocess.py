@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.schema import PADDING
+from recsys.data.ids import PADDING
 from recsys.data.titles import name_and_year
 from recsys.errors import DataError, RecsysError
 from recsys.preprocess import (

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import Id, id_array, positions
+from recsys.data.ids import PADDING, Id, id_array, positions
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import (
     MOST_OF_USERS,
     MOVIELENS,
-    PADDING,
     READ_WORDS,
     Attribute,
     Attributes,

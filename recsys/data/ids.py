@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Id = int | str
 MAX_ID = 2**63 - 1
 MAX_CODE = 2**31 - 1  # ids are taken as codes up to here
+PADDING = -1  # behind the last row of a list, unlike row 0, an unknown value
 MAX_TEXT = 512  # bytes of UTF-8 of an id that is text
 _DIGITS, _LONGEST = re.compile("[0-9]+"), 20  # digits of numbers that are compared as such
 

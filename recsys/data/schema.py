@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import PADDING
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
 from recsys.errors import QueryError, listed
 
@@ -33,7 +34,6 @@ _WORD = re.compile(r"\w+")
 Kind = Literal["category", "categories", "number", "text"]
 Chosen = NDArray[np.bool_] | NDArray[np.integer]
 FrameType = TypeVar("FrameType", bound="Frame")
-PADDING = -1  # behind the last row of a list, unlike row 0, an unknown value
 BINS = 10  # of a number
 MOST_VALUES = 10_000  # of categories and words that have a row; the rarer ones are unknown
 MOST_OF_USERS = 200  # the same of users: the closed forms' regressions are over all of them

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Ratings
-from recsys.data.ids import positions
+from recsys.data.ids import PADDING, positions
 from recsys.data.interactions import Recency, first_times
 from recsys.data.scale import LIKED
-from recsys.data.schema import PADDING
 from recsys.errors import DataError, ModelError
 from recsys.evaluation import MOVIES_HELD_OUT
 from recsys.evaluation.splits import Stage

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users, Vocabulary
-from recsys.data.schema import GENDER, PADDING, READ_WORDS, Attribute, Column
+from recsys.data.ids import PADDING
+from recsys.data.schema import GENDER, READ_WORDS, Attribute, Column
 from recsys.data.titles import name_and_year, title_words
 from recsys.parts.part import Training
 

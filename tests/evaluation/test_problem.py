@@ -5,7 +5,7 @@ import pytest
 import pytrec_eval
 from hand_made import dataset, problem, ratings
 
-from recsys.data.schema import PADDING
+from recsys.data.ids import PADDING
 from recsys.errors import DataError, ModelError
 from recsys.evaluation.problem import Problem, rated
 from recsys.evaluation.splits import Stage
