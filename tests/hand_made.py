@@ -24,14 +24,13 @@ def ratings(*rows, times=None):
 TRAIN = ratings((1, 10, 5), (2, 10, 2), (3, 10, 2), (1, 20, 4), (2, 20, 4), (1, 30, 5), (4, 40, 3))
 
 
-def dataset(rated, ages=None, genders=None, genres=None, jobs=None, movies=MOVIES):
-    """Attributes of the eight users by row, the first of each if not given."""
-    rows = np.stack([np.ones(8) if each is None else each for each in (genders, ages, jobs)], 1)
-    users = Users(np.arange(1, 9), rows.astype(np.int32), MOVIELENS)
-    titles = [f"Movie {n} (1999)" for n in movies]
-    return Dataset(
-        "hand", users, Movies(movies, titles, genres or [("Drama",)] * len(movies)), rated
-    )
+def dataset(rated, *, ages=1, genders=1, jobs=1, genres=("Drama",), movies=MOVIES, users=8):
+    """Users 1, 2, ... with attributes by row, one for all or one each; genres likewise."""
+    ids, rows = np.arange(1, users + 1), np.ones((users, 3), np.int32)
+    rows.T[0], rows.T[1], rows.T[2] = genders, ages, jobs
+    genres = [genres] * len(movies) if isinstance(genres, tuple) else genres
+    described = Movies(movies, [f"Movie {n} (1999)" for n in movies], genres)
+    return Dataset("hand", Users(ids, rows, MOVIELENS), described, rated)
 
 
 def problem(train=TRAIN, fold_in=None, test=None, protocol="random", **about):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1 << 22  # scores held at a time
 FLOOR = 0.1  # what the oldest ratings count, with recency
-LARGEST = 20_000  # movies; a square matrix of more takes 4 bytes a pair, four times over
+LARGEST = 10_000  # movies; a square matrix of more takes 4 bytes a pair, and several times over
 ROUGH_MOVIES, ROUGH_USERS = 2048, 1000  # that options are chosen on, where there are more
 
 Array = NDArray[np.floating]

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hand_made import MOVIES, TRAIN, dataset, problem, ratings, scores
 
-from recsys.data.dataset import Dataset, Movies, Users
 from recsys.errors import DataError
 from recsys.evaluation import MOVIES_HELD_OUT, PROTOCOLS, baselines
 from recsys.evaluation.baselines import BASELINES, Baseline, select, tune
 from recsys.evaluation.problem import Problem
-from recsys.evaluation.splits import Stage, split
+from recsys.evaluation.splits import split
 
 NOBODY = 8  # a user without ratings
 NEW = ratings((7, 30, 4), (7, 40, 4))  # of movies to rank by themselves
@@ -101,10 +100,8 @@ def test_ease_and_edlae_are_ridge_regressions_of_each_movie_on_all_others(kind, 
     """Of EDLAE the ridge is p / (1 - p) x (diag(X'X) + prior)."""
     rng = np.random.default_rng(0)
     user, movie = np.nonzero(rng.random((users, 9)) < 0.5)
-    train = ratings(*zip(user, movie, rng.integers(1, 6, len(user)), strict=True))
-    about = Movies(np.arange(9), ["?"] * 9, [()] * 9)
-    data = Dataset("random", Users.of(np.arange(users)), about, train)
-    asked = Problem(Stage(train, ratings(), ratings()), data)
+    train = ratings(*zip(user + 1, movie, rng.integers(1, 6, len(user)), strict=True))
+    asked = problem(train, movies=np.arange(9), users=users)
     x = np.zeros((users, 9))
     x[user, movie] = {"liked": train.values >= 4, "rating/5": train.values / 5, "rated": 1}[kind]
     some = x.any(axis=1)
@@ -112,7 +109,7 @@ def test_ease_and_edlae_are_ridge_regressions_of_each_movie_on_all_others(kind, 
         ((7.0,), np.full(9, 7.0)),
         ((6.0, 3.0), 3.0 * (np.square(x).sum(0) + 2.0)),
     ):
-        found = scores(baselines.linear, asked, (kind, *options), np.arange(users))
+        found = scores(baselines.linear, asked, (kind, *options), np.arange(users) + 1)
         np.testing.assert_allclose(found[some], regressions(x, ridges)[some], atol=1e-4)
 
 
@@ -161,8 +158,7 @@ def test_rating_baselines_learn_planted_biases_and_stay_within_the_scale(name, o
     every = ratings(*zip(user + 1, MOVIES[movie], values, strict=True))
     held_out = np.arange(32) % 5 == 3
     train, test = every[~held_out], every[held_out]
-    genres = [()] * 4  # of which nothing is known
-    predict = need(name)(problem(train, test=test, genres=genres), *options)
+    predict = need(name)(problem(train, test=test, genres=()), *options)
     found = predict(test.user_ids, test.movie_ids)
     usual = np.sqrt(np.mean((train.values.mean() - test.values) ** 2))
     assert np.sqrt(np.mean((found - test.values) ** 2)) < 0.8 * usual

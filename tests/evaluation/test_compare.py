@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hand_made import dataset, ratings
 
-from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.schema import MOVIELENS
+from recsys.data.dataset import Ratings
 from recsys.evaluation import PROTOCOLS
 from recsys.evaluation.baselines import Baseline, genre_profile, select
 from recsys.evaluation.compare import (
@@ -35,21 +35,13 @@ def two_tastes(users=48, movies=40):
     same = user_taste[:, None] == movie_taste
     user, movie = np.nonzero(rng.random((users, movies)) < np.where(same, 0.7, 0.2))
     values = np.where(same[user, movie], 4, 1) + rng.integers(0, 2, len(user))
-    profile = np.stack([user_taste + 1, np.ones(users), np.ones(users)], 1).astype(np.int32)
-    return Dataset(
-        "two tastes",
-        Users(np.arange(1, users + 1), profile, MOVIELENS),
-        Movies(
-            np.arange(1, movies + 1) * 3,
-            [f"Movie {number} (1999)" for number in range(movies)],
-            [("Horror",) if taste == 0 else ("Romance",) for taste in movie_taste],
-        ),
-        Ratings(
-            (user + 1).astype(np.int32),
-            (movie * 3 + 3).astype(np.int32),
-            values.astype(np.float32),
-            rng.integers(0, 1000, len(user)),
-        ),
+    rows = zip(user + 1, movie * 3 + 3, values, strict=True)
+    return dataset(
+        ratings(*rows, times=rng.integers(0, 1000, len(user))),
+        genders=user_taste + 1,
+        genres=[("Romance",) if taste else ("Horror",) for taste in movie_taste],
+        movies=np.arange(1, movies + 1) * 3,
+        users=users,
     )
 
 

@@ -47,13 +47,6 @@ def test_metrics_by_hand(hand):
     assert (hand.user_ids.tolist(), hand.left_out) == ([1, 2], 1)
 
 
-def test_novelty_is_minus_log2_of_the_share_of_training_users():
-    train = ratings((1, 10, 5), (2, 10, 3), (3, 10, 1), (4, 11, 1), (3, 11, 2))
-    found = asked(train, ratings((8, 12, 5))).judged(padded([10, 11, 12]))
-    expected = (-np.log2(3 / 4) - np.log2(2 / 4) - np.log2(1 / 4)) / 3
-    assert values(found, "novelty@10") == pytest.approx([expected])
-
-
 def test_the_tenth_rank_counts_at_10_and_the_eleventh_does_not(hand):
     tenth, eleventh = (
         {name: each.totals[0] for name, each in hand.judged(padded(row, [30])).items()}

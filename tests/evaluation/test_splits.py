@@ -15,12 +15,8 @@ from recsys.evaluation.splits import split
 def some_ratings(users=30, movies=40, share=0.5):
     rng = np.random.default_rng(0)
     user, movie = np.nonzero(rng.random((users, movies)) < share)
-    return Ratings(
-        (user * 3 + 7).astype(np.int32),
-        (movie * 2 + 1).astype(np.int32),
-        rng.integers(1, 6, len(user)).astype(np.float32),
-        rng.integers(0, 500, len(user)),
-    )
+    rows = zip(user * 3 + 7, movie * 2 + 1, rng.integers(1, 6, len(user)), strict=True)
+    return hand_made.ratings(*rows, times=rng.integers(0, 500, len(user)))
 
 
 RATINGS = some_ratings()
