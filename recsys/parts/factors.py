@@ -85,7 +85,9 @@ class Factors(Part):
         movies = _Side(raters._replace(values=scores[order]), content, d)
         rng = np.random.default_rng(options.seed)
         movies.prior[1:, :-1] = START * rng.standard_normal((raters.rows - 1, d - 1))
-        movies.follow_prior()
+        start = posteriors(users.terms, movies.history, movies.prior, movies.variance, 0.0)
+        for rows, *posterior, _ in start:  # precision 0: the prior
+            movies.terms.put(rows, *posterior)
         squares = float(np.square(scores, dtype=np.float64).sum())
         sums = np.bincount(history.owners, scores, history.rows)
         for _ in range(options.factor_sweeps):
@@ -118,9 +120,9 @@ class Factors(Part):
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         found = np.empty(prior.shape)  # (B, d) posterior means [p, a]
-        for rows, some in blocks(history, prior.shape[1]):
-            equations, variance = terms.equations(some), tables["variance"]
-            found[rows], covariances = posterior(*equations, prior[rows], variance, precision)
+        solved = posteriors(terms, history, prior, tables["variance"], precision)
+        for rows, means, covariances, _ in solved:
+            found[rows] = means
             if named is not None:
                 for row in rows[named.counts[rows] > 0]:
                     movies, signs, _ = named.of(row)
@@ -159,29 +161,37 @@ def implicit_features(
     return np.where(counts[:, None] > 0, features, 0)
 
 
-def posterior(
-    gram: Floats, right: Floats, prior: Floats, variance: Floats, precision: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means (B, d) and covariances (B, d, d) of Gaussian linear regressions.
+def posteriors(
+    terms: "Terms", history: Interactions, prior: Floats, variance: Floats, precision: float
+) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, float]]:
+    """Gaussian linear regressions of R rows of standardised ratings, some after the others.
 
     Args:
-        gram: (B, d, d) sums of E f f'.
-        right: (B, d) sums of E f r.
-        prior: (B, d) means.
+        terms: of what was rated.
+        prior: (R, d) means.
         variance: (d,) of the prior.
         precision: of one rating.
+
+    Yields:
+        (B,) rows, few enough for their (d, d) matrices; their posterior means (B, d) and
+        covariances (B, d, d); and the sum of E (f . x)^2 - 2 r (f . x) over their ratings r.
     """
-    covariance = np.linalg.inv(precision * gram + np.diag(1 / variance))
-    pulled = prior / variance + precision * right
-    return (covariance @ pulled[:, :, None])[:, :, 0], covariance
-
-
-def blocks(history: Interactions, d: int) -> Iterator[tuple[NDArray[np.int64], Interactions]]:
-    """Rows few enough for their (d, d) matrices: which, and their entries."""
+    d = prior.shape[1]
+    up, across = np.triu_indices(d)
     step = max(1, SOLVED // (d * d))
     for first in range(0, history.rows, step):
         rows = np.arange(first, min(first + step, history.rows))
-        yield rows, history.take(rows)
+        some = history.take(rows)
+        gram = np.empty((len(rows), d, d))  # sums of E f f'
+        gram[:, up, across] = gram[:, across, up] = some.dot(terms.moments, 1.0)
+        right = some.dot(terms.means)  # sums of E f r
+        right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
+        right -= some.dot(terms.crosses, 1.0)
+        covariances = np.linalg.inv(precision * gram + np.diag(1 / variance))
+        pulled = prior[rows] / variance + precision * right
+        means = (covariances @ pulled[:, :, None])[:, :, 0]
+        second = means[:, :, None] * means[:, None, :] + covariances
+        yield rows, means, covariances, float((gram * second).sum() - 2 * (means * right).sum())
 
 
 class Terms(NamedTuple):
@@ -190,16 +200,6 @@ class Terms(NamedTuple):
     means: Floats  # (R, d) [q, b]
     moments: Floats  # (R, d (d + 1) / 2) upper triangle of E f f', f = [q, 1]
     crosses: Floats  # (R, d) E f b
-
-    def equations(self, history: Interactions) -> tuple[Floats, Floats]:
-        """Gram matrices (B, d, d) and right-hand sides (B, d) of B rows of standardised ratings."""
-        d = self.means.shape[1]
-        up, across = np.triu_indices(d)
-        gram = np.empty((history.rows, d, d))
-        gram[:, up, across] = gram[:, across, up] = history.dot(self.moments, 1.0)
-        right = history.dot(self.means)
-        right[:, -1] = np.bincount(history.owners, history.values, history.rows)  # f ends in 1
-        return gram, right - history.dot(self.crosses, 1.0)
 
     def put(self, rows: NDArray[np.integer], means: Floats, covariances: Floats) -> None:
         """Set the posteriors of some rows."""
@@ -231,11 +231,6 @@ class _Side:
         self.variance: Floats = np.full(d, VARIANCE)  # of the prior
         self.weights = np.zeros((self.features.shape[1], d))
 
-    def follow_prior(self) -> None:
-        """Set all posteriors to the prior."""
-        for rows, _ in blocks(self.history, len(self.variance)):
-            self.terms.put(rows, self.prior[rows], np.diag(self.variance)[None])
-
     def solve(self, other: Terms, precision: float, ridge: float) -> tuple[float, float]:
         """Set all posteriors from the other side's, and the prior by regression on the features.
 
@@ -244,15 +239,13 @@ class _Side:
             over ratings, and E (f . x)^2 - 2 r (f . x).
         """
         counts, spread, squares, fit = self.history.counts, 0.0, 0.0, 0.0
-        for rows, some in blocks(self.history, len(self.variance)):
-            gram, right = other.equations(some)
-            means, covariances = posterior(gram, right, self.prior[rows], self.variance, precision)
+        solved = posteriors(other, self.history, self.prior, self.variance, precision)
+        for rows, means, covariances, error in solved:
             self.terms.put(rows, means, covariances)
             variances = np.einsum("bii->bi", covariances)
             spread = spread + variances[self.known[rows]].sum(0)
             squares += float(counts[rows] @ (means[:, -1] ** 2 + variances[:, -1]))
-            second = means[:, :, None] * means[:, None, :] + covariances
-            fit += float((gram * second).sum() - 2 * (means * right).sum())
+            fit += error
         features = self.features[self.known]
         learned = self.terms.means[self.known].astype(np.float64)
         penalty = np.full(features.shape[1], ridge)
