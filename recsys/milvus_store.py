@@ -34,7 +34,7 @@ from recsys.serving.catalogue import (
     check_queries,
     no_hits,
 )
-from recsys.serving.filters import listed, literal
+from recsys.serving.filters import literal
 
 QUERIES_AT_ONCE = 1_000
 INLINE = 5_000  # excluded movies named in the expression; more are asked for and left out here
@@ -293,7 +293,7 @@ class MilvusStore:
     def _take(self, opened: Published, movie_ids: NDArray) -> Catalogue:
         distinct, rows = np.unique(movie_ids).tolist(), []
         for start in range(0, len(distinct), READ_AT_ONCE):
-            wanted = f"{KEY} in {listed(distinct[start : start + READ_AT_ONCE])}"
+            wanted = f"{KEY} in {literal(distinct[start : start + READ_AT_ONCE])}"
             rows += self._read(opened, wanted, opened.fields, self.address.consistency)
         return opened.catalogue(rows).take(movie_ids)
 

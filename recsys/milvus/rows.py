@@ -14,7 +14,7 @@ from recsys.data.ids import MAX_TEXT, Id, id_array, is_text
 from recsys.data.schema import Column, Kind
 from recsys.errors import StoreError
 from recsys.serving.catalogue import FIELDS, Catalogue, Field, Filter, fields_of
-from recsys.serving.filters import MAX_VALUE, UNKNOWN_NUMBER, And, Type, cut, listed, written
+from recsys.serving.filters import MAX_VALUE, UNKNOWN_NUMBER, And, Type, cut, literal, written
 
 FORMAT = "1"  # of the row and of a collection's properties; another is refused
 KEY, VECTOR = "movie_id", "vector"
@@ -145,5 +145,5 @@ def expression(filter: Filter, excluded: NDArray | Sequence[Id] = ()) -> str:
     """A filter and excluded ids as Milvus' expression, "" where all fit."""
     parts = [written(filter.condition)] if filter.condition != And(()) else []
     if len(excluded):
-        parts.append(f"{KEY} not in {listed(id_array(excluded).tolist())}")
+        parts.append(f"{KEY} not in {literal(id_array(excluded).tolist())}")
     return " and ".join(f"({part})" for part in parts)

@@ -8,6 +8,7 @@ A value that is not known fits no comparison, so `not` of one fits it; `is null`
 what `parse` understood is ever sent to Milvus.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -17,7 +18,6 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import Id
 from recsys.errors import QueryError
 
 Type = Literal["text", "texts", "number", "whole", "flag"]
@@ -118,7 +118,6 @@ def _comparable(values: Iterable[Any], type: Type) -> NDArray:
 
 # For Milvus.
 
-_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 NOWHERE, EVERYWHERE = (f"(is_new == true {how} is_new == false)" for how in ("and", "or"))
 
 
@@ -140,11 +139,11 @@ def written(condition: Condition) -> str:
         case Term(_, _, "in", ()):
             return NOWHERE
         case Term(column, "texts", "in", value):
-            return f"array_contains_any({column}, {listed(cut(each) for each in value)})"
+            return f"array_contains_any({column}, {literal([cut(each) for each in value])})"
         case Term(column, "texts", how, value):
             return f"array_length({column}) {how} {value}"
         case Term(column, _, "in", value):
-            return f"{column} in {listed(value)}"
+            return f"{column} in {literal(value)}"
         case Term(column, _, how, value):
             return f"{column} {how} {literal(value)}"
     raise TypeError(condition)
@@ -158,16 +157,9 @@ def _joined(parts: Sequence[str], how: str) -> str:
     return f" {how} ".join(f"({_joined(each, how)})" for each in halves)
 
 
-def listed(values: Iterable[Any]) -> str:
-    """Values as a list of an expression."""
-    return f"[{', '.join(map(literal, values))}]"
-
-
-def literal(value: Id | float) -> str:
-    """A value in an expression."""
-    if isinstance(value, str):
-        return f'"{value.translate(_ESCAPED)}"'
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+def literal(value: Any) -> str:
+    """A value, or a list of some, in an expression, where both are as in JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def cut(text: str, size: int = MAX_VALUE) -> str:
@@ -182,7 +174,7 @@ _TOKEN = re.compile(
     (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![A-Za-z_0-9.])
   | (?P<text>"(?:[^"\\]|\\[nrt\\"'])*"|'(?:[^'\\]|\\[nrt\\"'])*')
   | (?P<sign>(?i:and|or|not\s+like|not\s+in|not|in|like|is\s+not\s+null|is\s+null)\b
-           | &&|\|\||[=!<>]=|[<>!()\[\],])
+           | (?i:array_length|array_contains(?:_any|_all)?)\s*\( | &&|\|\||[=!<>]=|[<>!()\[\],])
   | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
     )""",
     re.VERBOSE | re.DOTALL,
@@ -191,7 +183,7 @@ _SAME = {"&&": "and", "||": "or", "!": "not"}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _TESTS = {*_TURNED, "in", "not in", "like", "not like", "is null", "is not null"}
-_CONTAINS = ("array_contains", "array_contains_any", "array_contains_all")
+_CONTAINS = {"array_contains(", "array_contains_any(", "array_contains_all("}
 
 
 class _Token(NamedTuple):
@@ -234,7 +226,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             _refuse(f"found {what}", _Token("", "", len(text) - len(found) + 1))
         kind, found = match.lastgroup, match[match.lastgroup]
         if kind == "sign":
-            kind = " ".join(found.lower().split())
+            kind = " ".join(found.lower().split()).replace(" (", "(")
         yield _Token(_SAME.get(kind, kind), found, match.start(match.lastgroup) + 1)
         start = match.end()
     yield _Token("end", "the end", end + 1)
@@ -284,25 +276,20 @@ class _Parser:
         if self.took("not"):
             return Not(self.negation(depth + 1))
         if not self.took("("):
-            return self.contains() if self.calls(*_CONTAINS) else self.tests()
+            return self.contains() if self.next.kind in _CONTAINS else self.tests()
         condition = self.either(depth + 1)
         self.close(")")
         return condition
 
-    def calls(self, *functions: str) -> bool:
-        return self.next.text.lower() in functions and self.tokens[self.at + 1].kind == "("
-
     def contains(self) -> Condition:
-        function = self.taken().text.lower()
-        self.close("(")
-        column = self.several().text
+        function, column = self.taken().kind, self.several()
         self.close(",")
-        one = function == "array_contains"
+        one = function == "array_contains("
         values = (self.value(self.taken(), "text"),) if one else self.values("text")
         self.close(")")
-        if function == "array_contains_all":
-            return And(tuple(Term(column, "texts", "in", (each,)) for each in values))
-        return Term(column, "texts", "in", values)
+        if function == "array_contains_all(":
+            return And(tuple(Term(column.text, "texts", "in", (each,)) for each in values))
+        return Term(column.text, "texts", "in", values)
 
     def tests(self) -> Condition:
         """Tests in a row, such as 1990 <= year < 2000; or a column that is true or false."""
@@ -320,8 +307,7 @@ class _Parser:
 
     def operand(self) -> _Token:
         """A column, the length of one, or a value."""
-        if self.calls("array_length"):
-            self.at += 2
+        if self.took("array_length("):
             column = self.several()
             self.close(")")
             return column._replace(kind="length")

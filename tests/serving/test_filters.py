@@ -151,7 +151,7 @@ def test_which_movies_fit(text, expected):
         ("array_contains(tags, 'x') > 1", "expected the end, found >"),
         ("not " * (DEEPEST + 1) + "is_new", f"more than {DEEPEST} brackets in each other"),
         ("[" * 5000, "expected a column or a value, found [, at character 1"),
-        ("array_length(" * 5000, "no column array_length"),
+        ("array_length(" * 5000, "expected a column, found array_length("),
         ("(" * 5000 + "is_new", f"more than {DEEPEST} brackets in each other"),
     ],
 )
