@@ -115,7 +115,8 @@ def download(
             except _FAILURES as error:
                 inner = error.reason if type(error) is urllib.error.URLError else error
                 reason = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-                log(f"{name}: {source.address} failed: {reason}")
+                if not archive:
+                    log(f"{name}: {source.address} failed: {reason}")
                 failed.append(f"{source.address} ({reason})")
         else:
             cause = f"{name} could not be had from {', '.join(failed)}"

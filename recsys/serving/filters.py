@@ -118,6 +118,7 @@ def _comparable(values: Iterable[Any], type: Type) -> NDArray:
 
 # For Milvus.
 
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 NOWHERE, EVERYWHERE = (f"(is_new == true {how} is_new == false)" for how in ("and", "or"))
 
 
@@ -158,8 +159,12 @@ def _joined(parts: Sequence[str], how: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """A value, or a list of some, in an expression, where both are as in JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    """A value, or a list of some, in an expression."""
+    if isinstance(value, str):
+        return f'"{value.translate(_ESCAPED)}"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    return json.dumps(value)
 
 
 def cut(text: str, size: int = MAX_VALUE) -> str:
