@@ -87,7 +87,7 @@ def evaluate(
     ('recsys', 'random')
     """
     chosen = select(protocol, compared, log)
-    for seed in seeds:
+    for seed in dict.fromkeys(seeds):
         stages = split(dataset.ratings, protocol, seed, likes)
         choice, final = (Problem(stage, dataset, protocol) for stage in stages)
 
@@ -208,9 +208,9 @@ class Comparison:
                 for user in (slice(row, row + 1) for row in range(len(queries))):
                     exclude = [self.problem.movie_ids[self.problem.excluded(user)[0]]]
                     lists.append(store.search(queries[user], DEPTH, exclude=exclude).movie_ids)
-                found = np.concatenate(lists).astype(np.int64)
-                more = {"overlap@10": metrics.overlap(self.exact, found)}
-                yield self._ranked(IN_MILVUS, str(used), found, **more)
+                returned = np.concatenate(lists).astype(np.int64)
+                more = {"overlap@10": metrics.overlap(self.exact, returned)}
+                yield self._ranked(IN_MILVUS, str(used), returned, **more)
 
     def _ranked(self, name: str, chosen: str, lists: NDArray[np.int64], **more: PerUser) -> Row:
         return self._row(name, chosen, self.problem.judged(lists) | more, lists)
