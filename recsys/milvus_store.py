@@ -21,8 +21,15 @@ from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
-from recsys.milvus.rows import KEY, check_catalogue, expression
-from recsys.milvus.versions import Published, Versions
+from recsys.milvus.rows import (
+    KEY,
+    VECTOR,
+    check_catalogue,
+    collection_schema,
+    expression,
+    rows_of,
+)
+from recsys.milvus.versions import UNFINISHED, Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
     NO_MOVIE,
@@ -36,11 +43,8 @@ from recsys.serving.catalogue import (
 )
 from recsys.serving.filters import literal
 
-QUERIES_AT_ONCE = 1_000
-INLINE = 5_000  # excluded movies named in the expression; more are asked for and left out here
-READ_AT_ONCE, PAGE = 1_000, 5_000  # movies read by their ids, and when all are
-LITE_LIMIT, LITE_HITS = 1 << 20, 20_000  # hits of a query (Lite has no bound), of a call
-SERVER_LIMIT, SERVER_HITS = 16_384, 2_000_000
+READ_AT_ONCE = 5_000  # movies
+MOST = 16_384  # hits a server gives to a query, and queries it takes; we ask for as many at once
 Rows = dict[Id, dict[str, Any]]  # of Milvus, by the movies' ids
 T = TypeVar("T")
 
@@ -88,7 +92,6 @@ class MilvusStore:
         replicas: int = 1,
         resource_groups: Sequence[str] = (),
         progress: Callable[[int], None] | None = None,
-        indexing: Callable[[int], None] | None = None,
     ) -> Published:
         """Publish the movies as a new version and make it the current one; all or nothing.
 
@@ -100,7 +103,6 @@ class MilvusStore:
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
             progress: called with the number of movies after each batch.
-            indexing: called with the number of movies by which the index grew, as a server says.
 
         Raises:
             StoreError: the movies are unfit, or Milvus failed.
@@ -111,8 +113,9 @@ class MilvusStore:
             raise StoreError(f"{model!r} is not a model's fingerprint")
         with suppress(Missing):  # nothing has the name yet, or what had it is gone
             self._versions.ours(self.alias)
+        name = f"{self.alias}_v{model}_{uuid.uuid4().hex[:8]}"
         new = Published(
-            collection=f"{self.alias}_v{model}_{uuid.uuid4().hex[:8]}",
+            collection=name + UNFINISHED,
             alias=self.alias,
             model=model,
             count=len(catalogue),
@@ -127,16 +130,74 @@ class MilvusStore:
         loading: dict[str, Any] = {"replica_number": replicas}
         if resource_groups:
             loading["_resource_groups"] = list(resource_groups)
-        self._versions.publish(
-            new,
-            catalogue,
-            keep=keep,
-            shards=shards,
-            loading=loading,
-            progress=progress,
-            indexing=indexing,
-        )
+        try:
+            self._fill(new, catalogue, shards, progress)
+            rename = MilvusClient.rename_collection
+            self._milvus.call("naming the version", rename, new.collection, name)
+            new = replace(new, collection=name)
+            self._versions.load(new, **loading)
+            self._versions.check_count(new)
+        except BaseException:
+            for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
+                with suppress(StoreError):  # else a later publish sweeps it
+                    self._versions.drop(new.collection, "dropping the broken version")
+                    break
+            raise
+        previous = self._versions.move(name)  # if that fails the alias may still move
+        with suppress(StoreError):  # the movies are published; the next publish tidies up
+            self._versions.retire(previous, keep)
         return new
+
+    def _fill(
+        self,
+        new: Published,
+        movies: Catalogue,
+        shards: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        """Make a collection with the movies and their index, and drop what others left behind."""
+        milvus, name = self._milvus, new.collection
+        milvus.call(
+            "creating a collection",
+            MilvusClient.create_collection,
+            name,
+            schema=collection_schema(movies),
+            properties=new.properties,
+            num_shards=shards,
+            consistency_level="Bounded",
+            timeout=3 * milvus.timeout,
+        )
+        self._versions.sweep(name)
+        insert, flush = MilvusClient.insert, MilvusClient.flush
+        for rows in rows_of(movies):
+            milvus.call("sending movies", insert, name, rows, timeout=3 * milvus.timeout)
+            if progress:
+                progress(len(rows))
+        milvus.call("flushing", flush, name, timeout=6 * milvus.timeout)
+        self._build(new)
+
+    def _build(self, new: Published) -> None:
+        """Build the index and wait until it answers, though a server goes on merging its parts."""
+        milvus, name, built = self._milvus, new.collection, dict(new.index.build)
+        index = MilvusClient.prepare_index_params()
+        index.add_index(
+            VECTOR,
+            index_type=new.index.name,
+            metric_type="IP",
+            index_name=VECTOR,
+            params={"params": built} if milvus.lite else built,  # flat ones are lost on Lite
+        )
+        doing, timeout = "building the index", new.patience if milvus.lite else None
+        milvus.call(doing, MilvusClient.create_index, name, index, sync=False, timeout=timeout)
+
+        def indexed() -> bool:
+            found = milvus.read(doing, MilvusClient.describe_index, name, VECTOR)
+            if found["state"] == "Failed":
+                cause = f"{name}: Milvus could not build the index"
+                raise StoreError(cause, "see the server's log")
+            return bool(found["state"] == "Finished")
+
+        milvus.wait(doing, indexed, new.patience)
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
         """How many of the published movies are not in the catalogue.
@@ -150,7 +211,7 @@ class MilvusStore:
             StoreError: more would go.
         """
         try:
-            published = id_array(self._ids(self.open(None)))
+            published = self._ids(self.open(None))
         except Unreachable:
             raise
         except StoreError:
@@ -184,8 +245,8 @@ class MilvusStore:
             StoreError: there is none, or it is damaged.
         """
         versions = self.versions()
-        current = next((one for one in versions if one.is_current), None)
-        older = [one for one in versions if current and one.when < (current.when or "9")]
+        current = next((one.when for one in versions if one.is_current), "")
+        older = [one for one in versions if one.when < current]
         if not older:
             cause = f"{self.uri}: no earlier version of {self.alias} is kept"
             raise StoreError(cause, "publish one", "publish")
@@ -245,26 +306,25 @@ class MilvusStore:
                 failed, or now holds movies of another model.
         """
 
-        def found(opened: Published) -> Hits:
-            milvus = self._milvus
-            milvus.check_condition(filter.condition)
+        def hits(opened: Published) -> Hits:
             queries = check_queries(vectors, k, opened.dimension, exclude)
-            nothing = id_array([], opened.text_ids)
-            excluded = [nothing] * len(queries) if exclude is None else list(exclude)
-            most, at_once = (LITE_LIMIT, LITE_HITS) if milvus.lite else (SERVER_LIMIT, SERVER_HITS)
-            if k > most and opened.count > most:
-                raise StoreError(f"{self.uri}: Milvus gives at most {most} movies", "ask for fewer")
+            self._milvus.check_condition(filter.condition)
+            if min(k, opened.count) > MOST and not self._milvus.lite:
+                raise StoreError(f"{self.uri}: Milvus gives at most {MOST} movies", "ask for fewer")
+            excluded = [()] * len(queries) if exclude is None else exclude
             at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
+            fields = opened.fields if at_hand else []
             answer, movies = no_hits(len(queries), k, opened.text_ids), Rows()
-            for rows, limit, inline in groups([len(ids) for ids in excluded], k, most, at_once):
-                wanted = expression(filter, excluded[rows[0]] if inline else ())
-                fields = opened.fields if at_hand and inline else []
+            for rows in groups([len(ids) for ids in excluded], k):
+                alone = len(rows) == 1  # only such a query can name the movies it excludes
+                more = 0 if alone else max(len(excluded[row]) for row in rows)
+                limit = min(k + more, opened.count)
+                wanted = expression(filter, excluded[rows[0]] if alone else ())
                 for thorough in (False, True):
-                    hits, some = self._ask(opened, queries[rows], limit, wanted, thorough, fields)
-                    movies |= some
-                    if not inline:
-                        leave_out(hits, [excluded[row] for row in rows])
-                    best = best_first(hits)
+                    some = self._ask(opened, queries[rows], limit, wanted, thorough, fields, movies)
+                    if not alone:
+                        leave_out(some, [excluded[row] for row in rows])
+                    best = best_first(some)
                     answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
                     answer.scores[rows, :limit] = best.scores[:, :k]
                     rows = rows[~answer.mask[rows].all(axis=1)]
@@ -272,12 +332,9 @@ class MilvusStore:
                         break
             if not with_movies:
                 return answer
-            ids = answer.distinct()
-            at_hand = movies.keys() >= set(ids.tolist())
-            taken = opened.catalogue([movies[each] for each in ids.tolist()]) if at_hand else None
-            return answer._replace(movies=taken or self._take(opened, ids))
+            return answer._replace(movies=self._take(opened, answer.distinct(), movies))
 
-        return self._asked(found)
+        return self._asked(hits)
 
     def _asked(self, ask: Callable[[Published], T]) -> T:
         """What the version opened answers; once more if a publish has dropped it meanwhile."""
@@ -288,14 +345,17 @@ class MilvusStore:
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        return self._asked(lambda opened: self._take(opened, id_array(movie_ids)))
+        return self._asked(lambda opened: self._take(opened, id_array(movie_ids), {}))
 
-    def _take(self, opened: Published, movie_ids: NDArray) -> Catalogue:
-        distinct, rows = np.unique(movie_ids).tolist(), []
-        for start in range(0, len(distinct), READ_AT_ONCE):
-            wanted = f"{KEY} in {literal(distinct[start : start + READ_AT_ONCE])}"
-            rows += self._read(opened, wanted, opened.fields, self.address.consistency)
-        return opened.catalogue(rows).take(movie_ids)
+    def _take(self, opened: Published, movie_ids: NDArray, at_hand: Rows) -> Catalogue:
+        """The movies, of which those at hand are not read again."""
+        parts = [opened.catalogue(list(at_hand.values()))]
+        others = sorted(set(movie_ids.tolist()) - at_hand.keys())
+        for start in range(0, len(others), READ_AT_ONCE):
+            wanted = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
+            rows = self._read(opened, wanted, opened.fields, self.address.consistency)
+            parts.append(opened.catalogue(rows))
+        return Catalogue.joined(parts).take(movie_ids)
 
     def read_all(self) -> Catalogue:
         """All movies by rising id, to search here instead of sending many queries to Milvus.
@@ -307,16 +367,7 @@ class MilvusStore:
             StoreError: Milvus failed.
         """
         self.open(self._opened.model if self._opened else None)
-        return self._asked(self._all)
-
-    def _all(self, opened: Published) -> Catalogue:
-        ids, parts = self._ids(opened), []
-        for start in range(0, len(ids), PAGE):
-            page = ids[start : start + PAGE]
-            wanted = f"{KEY} >= {literal(page[0])} and {KEY} <= {literal(page[-1])}"
-            rows = self._read(opened, wanted, opened.fields, "Bounded")
-            parts.append(opened.catalogue(rows))
-        return Catalogue.joined(parts).take(id_array(ids, opened.text_ids))
+        return self._asked(lambda opened: self._take(opened, self._ids(opened), {}))
 
     def _ask(
         self,
@@ -326,8 +377,9 @@ class MilvusStore:
         wanted: str,
         thorough: bool,
         fields: list[str],
-    ) -> tuple[Hits, Rows]:
-        """(B, limit) hits as Milvus orders them, and those fields of their movies."""
+        movies: Rows,
+    ) -> Hits:
+        """(B, limit) hits as Milvus orders them; those fields of their movies go into `movies`."""
         answers = self._milvus.read(
             "searching",
             MilvusClient.search,
@@ -340,19 +392,20 @@ class MilvusStore:
             consistency_level=self.address.consistency,
             timeout=self._milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
         )
-        hits, rows = no_hits(len(queries), limit, opened.text_ids), Rows()
+        hits = no_hits(len(queries), limit, opened.text_ids)
         for row, found in enumerate(answers):
             hits.movie_ids[row, : len(found)] = found.ids
             hits.scores[row, : len(found)] = found.distances
             if fields:
                 pairs = zip(found.ids, found, strict=True)
-                rows |= {movie_id: {**hit["entity"], KEY: movie_id} for movie_id, hit in pairs}
-        return hits, rows
+                movies |= {movie_id: {**hit["entity"], KEY: movie_id} for movie_id, hit in pairs}
+        return hits
 
-    def _ids(self, opened: Published) -> list[Id]:
+    def _ids(self, opened: Published) -> NDArray:
         """The ids of all movies of a version, rising."""
         wanted = f'{KEY} >= ""' if opened.text_ids else f"{KEY} >= 0"
-        return sorted(row[KEY] for row in self._read(opened, wanted, [KEY], "Strong"))
+        rows = self._read(opened, wanted, [KEY], "Strong")
+        return np.sort(id_array((row[KEY] for row in rows), opened.text_ids))
 
     def _read(
         self, opened: Published, wanted: str, fields: list[str], consistency: str
@@ -380,29 +433,22 @@ class MilvusStore:
         self.close()
 
 
-def groups(
-    sizes: Sequence[int], k: int, most: int, at_once: int
-) -> Iterator[tuple[NDArray[np.intp], int, bool]]:
-    """Queries to send together, how many hits to ask for, and whether to name what they exclude.
+def groups(sizes: Sequence[int], k: int) -> Iterator[NDArray[np.intp]]:
+    """The rows of queries to send together.
 
-    Only one query at a time can name its excluded movies; several ask for as many movies more as
-    the largest of them excludes, so those that exclude about as many go together.
+    As several ask for as many movies more as the largest of them excludes, those that exclude about
+    as many go together.
 
     Args:
         sizes: how many movies each query excludes.
-        most: the largest limit; at_once: how many hits may come back at once.
     """
     order = np.argsort(sizes, kind="stable")
     ordered = np.asarray(sizes, np.int64)[order]
     start = 0
     while start < len(order):
         similar = int(np.searchsorted(ordered, 2 * ordered[start] + k, "right"))
-        stop = min(similar, start + QUERIES_AT_ONCE)
-        stop = min(stop, start + max(1, at_once // (k + int(ordered[stop - 1]))))
-        limit = k + int(ordered[stop - 1])
-        inline = limit > most or (len(order) == 1 and limit - k <= INLINE)
-        stop = start + 1 if inline else stop
-        yield order[start:stop], min(k, most) if inline else limit, inline
+        stop = min(similar, start + max(1, MOST // (k + int(ordered[similar - 1]))))
+        yield order[start:stop]
         start = stop
 
 

@@ -80,18 +80,15 @@ def test_search_gives_what_comparing_movie_by_movie_gives(
             agrees(hits, row - start, oracle(MOVIES, asked[row], filter))
 
 
-@pytest.mark.parametrize(("inline", "at_once"), [(0, 100), (5000, 20_000)])
+@pytest.mark.parametrize("at_once", [100, milvus_store.MOST])
 @pytest.mark.parametrize("sizes", [(0, 1, 5, 30, 250, 300), (299, 3, 3, 0, 0, 0)])
 def test_excluded_movies_never_come_and_others_take_their_place(
     store: Store,
     sizes: tuple[int, ...],
-    inline: int,
     at_once: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(milvus_store, "INLINE", inline)
-    monkeypatch.setattr(milvus_store, "LITE_HITS", at_once)
-    monkeypatch.setattr(milvus_store, "SERVER_HITS", at_once)
+    monkeypatch.setattr(milvus_store, "MOST", at_once)
     asked, random = queries(), np.random.default_rng(2)
     exclude = [random.choice(MOVIES.ids, size, replace=False) for size in sizes]
     exclude[1] = np.append(exclude[1], [10**15, exclude[1][0] if len(exclude[1]) else 7, 10**15])

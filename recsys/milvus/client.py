@@ -79,8 +79,8 @@ no space left|errno (28|27|122)] -> the disk is full ({doing})
     free some space and try again; what was published before stands []
 errno (30|13)] -> may not be written ({doing})
     use another address [uri]
-local milvus failed -> Milvus Lite cannot open it: another process has, or it cannot be made
-    wait for that to end, or use another address [uri] Locked
+local milvus failed -> another process has this database open (Milvus Lite serves one at a time)
+    wait for it to end, or use a Milvus server [] Locked
 corrupt|parquet|not valid json|expecting value|manifest -> the database is damaged ({text})
     move it away and publish the movies [publish]
 maximum field -> a Milvus server takes at most 58 columns of your own ({text})
@@ -246,6 +246,16 @@ class Milvus:
                 time.sleep(pause)
                 pause *= 2
 
+    def wait(self, doing: str, done: Callable[[], bool], patience: float) -> None:
+        """Wait until something is done, at most so many seconds."""
+        end, pause = time.monotonic() + patience, 0.01
+        while not done():
+            if time.monotonic() > end:
+                cause = f"{self.uri}: {doing} takes more than {patience:.0f} s"
+                raise StoreError(cause, "look at the server's log and memory")
+            time.sleep(pause)
+            pause = min(1.0, 1.5 * pause)
+
     def collections(self) -> list[str]:
         """The names of all collections."""
         return list(self.read("listing collections", MilvusClient.list_collections))
@@ -281,15 +291,12 @@ class Milvus:
 
     def check_condition(self, condition: Condition) -> None:
         """Refuse what an old server takes for something else, or does not know."""
-        for term in terms(condition) if self._numbers < ALL_EXPRESSIONS else ():
-            if term.how == "like" and set(term.value.removesuffix("%")) & set("%_"):
-                found = f"only how texts begin, as in like 'text%', not {term.value!r}"
-            elif term.type == "texts" and term.how[0] in "<>":
-                found = "array_length only by == and !="
-            else:
-                continue
-            cause = f"{self.uri}: Milvus {self.version} compares {found}"
-            raise StoreError(cause, "ask so, or upgrade the server to 2.4 or newer", "where")
+        for _, type, how, value in terms(condition) if self._numbers < ALL_EXPRESSIONS else ():
+            pattern = how == "like" and {"%", "_"} & set(value.removesuffix("%"))
+            if pattern or (type == "texts" and how[0] in "<>"):
+                cause = "compares texts only by how they begin, array_length only by == and !="
+                remedy = "ask so, or upgrade the server to 2.4 or newer"
+                raise StoreError(f"{self.uri}: Milvus {self.version} {cause}", remedy, "where")
 
     @property
     def _numbers(self) -> tuple[int, int]:
@@ -313,22 +320,3 @@ def check_lite_file(path: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         cause = f"{path}: {folder} does not exist or may not be written"
         raise StoreError(cause, "use another address", "uri")
-    if str(path) not in _lite_users and _is_locked(path / "LOCK"):
-        raise Locked(
-            f"{path}: another process has this database open (Milvus Lite serves one at a time)",
-            "wait for it to end, or use a Milvus server",
-        )
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether another process holds the lock of a Milvus Lite folder."""
-    try:
-        import fcntl
-
-        with path.open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, FileNotFoundError):  # Windows: milvus-lite finds out by itself
-        return False
-    except OSError:
-        return True
-    return False

@@ -153,7 +153,7 @@ def test_milvus_finds_what_numpy_finds(published, text):
     fits = mask(filter.condition, ALL.cells, MOVIES)
     query = ALL.vectors[:1]
     if unknown_to_old_servers(filter) and not published._milvus.lite:
-        with pytest.raises(StoreError, match=r"compares (only how|array_length only)"):
+        with pytest.raises(StoreError, match="compares texts only by how they begin"):
             published.search(query, MOVIES, filter)
         return
     hits = published.search(query, MOVIES, filter)

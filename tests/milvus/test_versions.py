@@ -11,19 +11,9 @@ from recsys.milvus_store import MilvusStore
 MOVIES = movies(60)
 
 
-def test_leftovers_are_swept_and_what_is_being_filled_is_left_alone(store: MilvusStore) -> None:
+def test_leftovers_are_swept_and_what_others_made_is_left_alone(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
-    real_verify = []
-
-    def publish_meanwhile(_: int) -> None:
-        if not real_verify:
-            real_verify.append(1)
-            with MilvusStore(store.uri) as other:  # while ours is being filled
-                other.publish(movies(60, seed=1), MODEL)
-
-    store.publish(movies(60, seed=2), MODEL, progress=publish_meanwhile)
-    assert answers(store, movies(60, seed=2))
-    dead = f"recsys_movies_v{MODEL}_00000000"
+    dead = f"recsys_movies_v{MODEL}_00000000_unfinished"
     store._milvus.client.create_collection(dead, 16, properties={"recsys.alias": "recsys_movies"})
     foreign = ["recsys_movies_backup", "recsys_movies_vx", f"other_v{MODEL}_00000000"]
     for name in foreign:
@@ -33,16 +23,29 @@ def test_leftovers_are_swept_and_what_is_being_filled_is_left_alone(store: Milvu
     assert set(foreign) <= set(collections(store))
 
 
+def test_of_two_publishes_at_once_in_one_process_the_first_to_end_stands(
+    store: MilvusStore,
+) -> None:
+    def publish_meanwhile(_: int) -> None:
+        with MilvusStore(store.uri) as other:
+            other.publish(MOVIES, MODEL)
+
+    with pytest.raises(StoreError, match="publish the movies"):
+        store.publish(movies(60, seed=2), MODEL, progress=publish_meanwhile)
+    assert answers(store, MOVIES)
+    assert len(collections(store)) == 1
+
+
 def test_on_a_server_only_what_is_old_is_a_leftover(
     store: MilvusStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.publish(MOVIES, MODEL)
-    dead = f"recsys_movies_v{MODEL}_00000000"
+    dead = f"recsys_movies_v{MODEL}_00000000_unfinished"
     store._milvus.client.create_collection(dead, 16, properties={"recsys.alias": "recsys_movies"})
     monkeypatch.setattr(store._milvus, "lite", False)
     for hours, swept in [(1e9, False), (-1, True)]:
         monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", hours)
-        store._versions.sweep(store.versions()[0].collection)
+        store._versions.sweep("recsys_movies")
         assert (dead not in collections(store)) == swept
 
 
