@@ -21,14 +21,7 @@ from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
-from recsys.milvus.rows import (
-    KEY,
-    VECTOR,
-    check_catalogue,
-    collection_schema,
-    expression,
-    rows_of,
-)
+from recsys.milvus.rows import KEY, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
@@ -131,7 +124,7 @@ class MilvusStore:
         if resource_groups:
             loading["_resource_groups"] = list(resource_groups)
         try:
-            self._fill(new, catalogue, shards, progress)
+            self._versions.fill(new, catalogue, shards, progress)
             rename = MilvusClient.rename_collection
             self._milvus.call("naming the version", rename, new.collection, name)
             new = replace(new, collection=name)
@@ -147,57 +140,6 @@ class MilvusStore:
         with suppress(StoreError):  # the movies are published; the next publish tidies up
             self._versions.retire(previous, keep)
         return new
-
-    def _fill(
-        self,
-        new: Published,
-        movies: Catalogue,
-        shards: int,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        """Make a collection with the movies and their index, and drop what others left behind."""
-        milvus, name = self._milvus, new.collection
-        milvus.call(
-            "creating a collection",
-            MilvusClient.create_collection,
-            name,
-            schema=collection_schema(movies),
-            properties=new.properties,
-            num_shards=shards,
-            consistency_level="Bounded",
-            timeout=3 * milvus.timeout,
-        )
-        self._versions.sweep(name)
-        insert, flush = MilvusClient.insert, MilvusClient.flush
-        for rows in rows_of(movies):
-            milvus.call("sending movies", insert, name, rows, timeout=3 * milvus.timeout)
-            if progress:
-                progress(len(rows))
-        milvus.call("flushing", flush, name, timeout=6 * milvus.timeout)
-        self._build(new)
-
-    def _build(self, new: Published) -> None:
-        """Build the index and wait until it answers, though a server goes on merging its parts."""
-        milvus, name, built = self._milvus, new.collection, dict(new.index.build)
-        index = MilvusClient.prepare_index_params()
-        index.add_index(
-            VECTOR,
-            index_type=new.index.name,
-            metric_type="IP",
-            index_name=VECTOR,
-            params={"params": built} if milvus.lite else built,  # flat ones are lost on Lite
-        )
-        doing, timeout = "building the index", new.patience if milvus.lite else None
-        milvus.call(doing, MilvusClient.create_index, name, index, sync=False, timeout=timeout)
-
-        def indexed() -> bool:
-            found = milvus.read(doing, MilvusClient.describe_index, name, VECTOR)
-            if found["state"] == "Failed":
-                cause = f"{name}: Milvus could not build the index"
-                raise StoreError(cause, "see the server's log")
-            return bool(found["state"] == "Finished")
-
-        milvus.wait(doing, indexed, new.patience)
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
         """How many of the published movies are not in the catalogue.

@@ -1,4 +1,4 @@
-"""The versions of the movies in Milvus: listed, checked, moved to and dropped.
+"""The versions of the movies in Milvus: filled, checked, moved to, listed and dropped.
 
 Movies are published into a new collection, filled and checked before the alias NAME, which readers
 resolve, moves onto it: they see all of the old movies or all of the new ones. Until it is complete
@@ -8,7 +8,7 @@ behind by a publish that broke off; once that is certain, the next publish drops
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,15 @@ from recsys.data.schema import Kind
 from recsys.errors import StoreError
 from recsys.milvus.address import Index
 from recsys.milvus.client import Milvus, Missing, Unreachable
-from recsys.milvus.rows import FORMAT, KEY, VECTOR, catalogue_of, described
+from recsys.milvus.rows import (
+    FORMAT,
+    KEY,
+    VECTOR,
+    catalogue_of,
+    collection_schema,
+    described,
+    rows_of,
+)
 from recsys.serving.catalogue import Catalogue, fields_of
 
 UNFINISHED = "_unfinished"  # end of a collection's name
@@ -145,6 +153,57 @@ class Versions:
             cause = f"{self.milvus.uri}: {name} was not made by recsys as {self.alias}"
             raise Unreadable(cause, "publish under another name", "collection")
         return {**found, "properties": properties}
+
+    def fill(
+        self,
+        new: Published,
+        movies: Catalogue,
+        shards: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        """Make a collection with the movies and their index, and drop what others left behind."""
+        milvus, name = self.milvus, new.collection
+        milvus.call(
+            "creating a collection",
+            MilvusClient.create_collection,
+            name,
+            schema=collection_schema(movies),
+            properties=new.properties,
+            num_shards=shards,
+            consistency_level="Bounded",
+            timeout=3 * milvus.timeout,
+        )
+        self.sweep(name)
+        insert, flush = MilvusClient.insert, MilvusClient.flush
+        for rows in rows_of(movies):
+            milvus.call("sending movies", insert, name, rows, timeout=3 * milvus.timeout)
+            if progress:
+                progress(len(rows))
+        milvus.call("flushing", flush, name, timeout=6 * milvus.timeout)
+        self._build(new)
+
+    def _build(self, new: Published) -> None:
+        """Build the index and wait until it answers, though a server goes on merging its parts."""
+        milvus, name, built = self.milvus, new.collection, dict(new.index.build)
+        index = MilvusClient.prepare_index_params()
+        index.add_index(
+            VECTOR,
+            index_type=new.index.name,
+            metric_type="IP",
+            index_name=VECTOR,
+            params={"params": built} if milvus.lite else built,  # flat ones are lost on Lite
+        )
+        doing, timeout = "building the index", new.patience if milvus.lite else None
+        milvus.call(doing, MilvusClient.create_index, name, index, sync=False, timeout=timeout)
+
+        def indexed() -> bool:
+            found = milvus.read(doing, MilvusClient.describe_index, name, VECTOR)
+            if found["state"] == "Failed":
+                cause = f"{name}: Milvus could not build the index"
+                raise StoreError(cause, "see the server's log")
+            return bool(found["state"] == "Finished")
+
+        milvus.wait(doing, indexed, new.patience)
 
     def load(self, version: Published, **options: Any) -> None:
         """Bring the movies into memory; the options are those of pymilvus' load_collection."""
