@@ -13,7 +13,7 @@ from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import PADDING, as_text, is_text
 from recsys.data.readers.describe import Side, field_name, movies_of
-from recsys.data.readers.formats import BadCell, Rejects, open_table
+from recsys.data.readers.formats import Rejects, open_table
 from recsys.data.readers.read import noted, read_all, unusable
 from recsys.data.readers.roles import NONE, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
@@ -25,7 +25,6 @@ MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for 
 SkipBadLines = bool | Literal["all"]
 
 ENCODED = family("::", "item", "words", "genres")
-MAX_ROW = 2**31 - 1
 _DIGITS = re.compile(r"\s*[0-9]{1,18}\s*")
 _ENCODED = re.compile(r"[^:]+::[\d,]*::[\d,]*")
 
@@ -171,48 +170,36 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
 
 
 def read_movies_data(
-    path: Path, vocabulary: Vocabulary | None = None
+    path: Path, vocabulary: Vocabulary
 ) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
     """Read encoded movies: ids (M,), title rows (M, T) and genre rows (M, G), PADDING behind.
 
-    A comma after the last row of a list is taken, as the tutorial writes it. Rows must be of the
-    vocabulary, where one is given.
+    A comma after the last row of a list is taken, as the tutorial writes it.
 
     Raises:
-        DataError: the lines that are not of that form.
+        DataError: the lines that are not of that form, or have rows the vocabulary lacks.
     """
-    limits = {
-        "words": ("a word's row", len(vocabulary.words) if vocabulary else MAX_ROW),
-        "genres": ("a genre's row", len(vocabulary.genres) if vocabulary else MAX_ROW),
-    }
     rejects = Rejects()
-    side = Side(
-        open_table(path, ENCODED), {name: name for name in ENCODED.names}, "item", "movie", rejects
-    )
-    lists: list[list[list[int]]] = []
-    for name, limit in limits.items():
-        wrong, rows = {}, []
-        for i, cell in enumerate(side.cells[name]):
-            try:
-                rows.append(_rows(cell, *limit))
-            except BadCell as problem:
-                wrong[i] = str(problem)
-        side.rows.refuse_each(wrong)
-        lists.append(rows)
+    roles = {name: name for name in ENCODED.names}
+    side = Side(open_table(path, ENCODED), roles, "item", "movie", rejects)
+    lists = []
+    for name in ("words", "genres"):
+        largest, cells = len(getattr(vocabulary, name)), side.cells[name]
+        expected = f"expected a {name[:-1]}'s row as a whole number from 0 to {largest}, got "
+        rows = [_rows(cell or "") for cell in cells]
+        good = [all(0 <= row <= largest for row in each) for each in rows]
+        wrong = [i for i, each in enumerate(good) if not each]
+        side.rows.refuse_each({i: expected + quoted(cells[i]) for i in wrong})
+        lists.append(padded(rows))
     if rejects:
         raise rejects.error("correct the line, or encode the movies again", "preprocess")
-    ids = side.ids
-    text = vocabulary is not None and is_text(vocabulary.movie_ids)
-    return as_text(ids) if text else ids, padded(lists[0]), padded(lists[1])
+    return as_text(side.ids) if is_text(vocabulary.movie_ids) else side.ids, lists[0], lists[1]
 
 
-def _rows(text: str | None, what: str, largest: int) -> list[int]:
-    """Numbers separated by commas, of which one may stand at the end; an empty list is one."""
-    text = (text or "").strip().removesuffix(",")
-    rows = [int(each) if _DIGITS.fullmatch(each) else -1 for each in text.split(",") if text]
-    if rows and not 0 <= min(rows) <= max(rows) <= largest:
-        raise BadCell(f"expected {what} as a whole number from 0 to {largest}, got {quoted(text)}")
-    return rows
+def _rows(text: str) -> list[int]:
+    """Numbers separated by commas, of which one may stand at the end; -1 for what is none."""
+    cells = text.strip().removesuffix(",").split(",")
+    return [int(each) if _DIGITS.fullmatch(each) else -1 for each in cells] if any(cells) else []
 
 
 def is_movies_data(path: Path) -> bool:

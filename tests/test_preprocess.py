@@ -191,7 +191,7 @@ def test_the_tutorials_own_lines_are_read(tmp_path):
     path = tmp_path / "movies_data.txt"
     path.write_text("1::3,2,::1,2,\n2::1,::2,\n")
     assert is_movies_data(path)
-    assert read_movies_data(path)[1].tolist() == [[3, 2], [1, PADDING]]
+    assert read_movies_data(path, vocabulary())[1].tolist() == [[3, 2], [1, PADDING]]
 
 
 @settings(max_examples=50, deadline=None)

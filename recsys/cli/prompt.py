@@ -34,6 +34,7 @@ FIXES: dict[str, tuple[str, ...]] = {
     "resource_groups": ("resource_group",),
     "train": ("recsys train",),
     "user": ("like", "age", "gender", "job"),
+    "user_item_column": ("user_column", "item_column"),
 }
 FLAGS = {  # of every command
     ("-q", "--quiet"): "Nothing on stderr but errors.",

@@ -180,7 +180,7 @@ NAMES = [*PLAIN.split(), "Price (EUR)", "Price [EUR]", "a" * 70, "a" * 61, 'x" o
 def test_columns_of_any_name_are_published_and_asked_by_and_as_many_as_a_server_takes(uri):
     names = [*NAMES, *(f"column_{n}" for n in range(58 - len(NAMES)))]
     cells = {name: [str(n), str(n + 1), str(n), str(n + 1)] for n, name in enumerate(names)}
-    columns = described(cells, dict.fromkeys(cells, "category")).columns
+    columns, _ = described(cells, dict.fromkeys(cells, "category"))
     assert len(columns) == len(names) == 58
     one = unit(np.eye(4))
     years, new = np.zeros(4, np.int32), np.zeros(4, bool)

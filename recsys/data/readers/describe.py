@@ -18,7 +18,7 @@ from recsys.data.readers.text import control_character
 from recsys.data.readers.values import Cells, Rows, ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
-from recsys.errors import DataError, quoted
+from recsys.errors import quoted
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Rejects, Table
@@ -71,12 +71,12 @@ def movies_of(
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
         log(f"{table.path}: {many:,} different genres, are they separated as expected ('|')?")
-    others = described(side.others(), dict(given.kinds))
+    columns, understood = described(side.others(), dict(given.kinds))
     words: dict[str, str] = {role: roles[role] for role in ("title", "year") if role in roles}
     words.setdefault("title", "none, Item ID instead")
     words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else NONE
-    understood = Understood({} if table.strict else words, others.unused, others.words)
-    return Movies(side.ids, side.titles(), genres, others.columns), understood
+    movies = Movies(side.ids, side.titles(), genres, columns)
+    return movies, understood._replace(roles={} if table.strict else words)
 
 
 def users_of(
@@ -90,7 +90,7 @@ def users_of(
     profile = [each.name for each in MOVIELENS]
     roles = describing_columns(table, "user", profile, given, elsewhere)
     side = Side(table, roles, "user", "user", rejects)
-    columns: dict[str, Column] = {}
+    known: dict[str, Column] = {}
     unknown: dict[str, str] = {}
     for role in [role for role in profile if role in roles]:
         cells = side.column(roles[role])
@@ -99,18 +99,18 @@ def users_of(
         if 2 * len(odd) > sum(map(bool, cells)) and not table.strict:
             del roles[role]  # a column of the file's own
             continue
-        columns[role] = column
+        known[role] = column
         if odd:
             why = f"not understood, so unknown, such as {quoted(odd[0])}"
             unknown[f"{len(odd):,} cells of {role}"] = why
-    if {"age", "job"} <= {*columns}:
+    if {"age", "job"} <= {*known}:
         for i, cell in enumerate(side.column(roles["job"])):
-            if cell == "student" and columns["age"].values[i] < AGES[1]:
-                columns["job"].values[i] = JOBS[10]
-    words = {} if table.strict else {role: roles[role] for role in columns}
-    others = described(side.others(), dict(given.kinds), text=False)
-    users = Users.of(side.ids, columns | others.columns)
-    return users, Understood(words, unknown | others.unused, others.words)
+            if cell == "student" and known["age"].values[i] < AGES[1]:
+                known["job"].values[i] = JOBS[10]
+    words = {} if table.strict else {role: roles[role] for role in known}
+    columns, understood = described(side.others(), dict(given.kinds), text=False)
+    users = Users.of(side.ids, known | columns)
+    return users, understood._replace(roles=words, unused=unknown | understood.unused)
 
 
 def _profile(role: str, cells: Sequence[str]) -> Column:
@@ -184,43 +184,23 @@ class Side:
         return found
 
     def genres(self) -> tuple[str, list[tuple[str, ...]]]:
-        """What separates genres, in words, and those of each row.
-
-        Raises:
-            DataError: they are written as objects.
-        """
+        """What separates genres, in words, and those of each row."""
         if "genres" not in self.roles:  # each in a column of 0 and 1, as ML-100K has them
             flags = [n for n in GENRES_100K if n in self.cells and self.table.strict]
             return "", [tuple(n for n in flags if self.cells[n][i] == "1") for i in self.left]
         cells = self.fields(self.roles["genres"])
         if any(isinstance(each, list) for each in cells):
-            return LISTS, [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
-        none = ("(no genres listed)", "unknown")
-        texts = ["" if cell is None or cell.strip() in none else str(cell) for cell in cells]
+            return LISTS, [_values(each or ()) for each in cells]
+        none = (None, "(no genres listed)", "unknown")
+        texts = ["" if each in none else each for each in cells]
         separator = self.table.dialect.genres if self.table.dialect else ""
-        separator, genres = _lists(texts, "" if any("|" in each for each in texts) else separator)
-        odd = [each for each in texts if each.lstrip().startswith(("[", "{"))]
-        if odd and separator != LISTS and not self.table.strict:
-            raise DataError(
-                f"{self.table.path}: genres such as {quoted(odd[0])} are not supported yet",
-                "separate them by '|'",
-                "genres_column",
-            )
-        return separator, genres
-
-
-class Described(NamedTuple):
-    """Columns by the names they are asked by, how each was understood, and why others are not."""
-
-    columns: dict[str, Column]
-    words: dict[str, str]  # by the file's own name
-    unused: dict[str, str]  # likewise
+        return _lists(texts, "" if any("|" in each for each in texts) else separator)
 
 
 def described(
     cells: Mapping[str, Sequence[Any]], kinds: Mapping[str, str], text: bool = True
-) -> Described:
-    """What columns say, each field being text, None, or a list of texts.
+) -> tuple[dict[str, Column], Understood]:
+    """Columns by the names they are asked by, each field being text, None, or a list of texts.
 
     Args:
         cells: by the names of the file.
@@ -228,7 +208,8 @@ def described(
             asked by; "none" for not to be used.
         text: whether there may be free text: of users there may not.
     """
-    found = Described({}, {}, {})
+    columns: dict[str, Column] = {}
+    found = Understood({}, {}, {})
     for name, each in cells.items():
         column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
         if isinstance(column, Column) and column.kind == "text" and not text:
@@ -236,10 +217,10 @@ def described(
         if isinstance(column, str):
             found.unused[name] = column
             continue
-        plain = field_name(name, found.columns)
-        found.columns[plain] = column
-        found.words[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
-    return found
+        plain = field_name(name, columns)
+        columns[plain] = column
+        found.own[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
+    return columns, found
 
 
 def field_name(name: str, taken: Iterable[str] = ()) -> str:
@@ -260,8 +241,7 @@ def _column(name: str, cells: Sequence[Any], kind: str | None) -> Column | str:
     if kind == NONE:
         return "left out as asked"
     if any(isinstance(each, list | tuple) for each in cells):
-        lists = [tuple(dict.fromkeys(map(str, each or ()))) for each in cells]
-        return Column("categories", lists)
+        return Column("categories", [_values(each or ()) for each in cells])
     texts = [" ".join(str(each).split()) if each is not None else "" for each in cells]
     filled = [each for each in texts if each]
     kind = (kind or _kind(name, filled)) if filled else "empty"
@@ -316,12 +296,17 @@ def _separator(filled: Sequence[str]) -> str:
 
 
 def _literal(text: str) -> tuple[str, ...] | None:
-    """A list of texts written as JSON or Python writes it."""
+    """The values of a list written as JSON or Python writes it."""
     with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
         found = ast.literal_eval(text) if text.startswith("[") else None
-        if isinstance(found, list) and all(isinstance(v, str | int | float) for v in found):
-            return tuple(dict.fromkeys(str(value).strip() for value in found))
+        return _values(found) if isinstance(found, list) else None
     return None
+
+
+def _values(cells: Iterable[Any]) -> tuple[str, ...]:
+    """A list's different values as text, of objects their names."""
+    names = (each.get("name", each) if isinstance(each, dict) else each for each in cells)
+    return tuple(dict.fromkeys(str(name).strip() for name in names))
 
 
 def _number(text: str) -> float | None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recsys.data.readers.roles import MISSING, is_number, numbered
+from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
     LINES,
     PACKED,
@@ -26,6 +26,7 @@ from recsys.data.readers.text import (
     file_bytes,
     is_utf8,
     last_end,
+    numbered,
     readable,
     sniffed,
     suffix,
@@ -120,7 +121,7 @@ class Table(NamedTuple):
     @property
     def named(self) -> bool:
         """Whether the file names its columns."""
-        return not is_number(self.names[0])
+        return self.names[0] != numbered(1)
 
     @property
     def strict(self) -> bool:

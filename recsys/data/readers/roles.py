@@ -153,16 +153,6 @@ def contents(table: "Table") -> dict[str, Content]:
     return {name: Content(cells) for name, cells in table.beginning().items()}
 
 
-def numbered(place: int) -> str:
-    """What a column is called in a file that does not name its columns, counted from 1."""
-    return f"column {place}"
-
-
-def is_number(name: str) -> bool:
-    """Whether a column is called by its number only."""
-    return re.fullmatch(r"column [0-9]+", name) is not None
-
-
 def plain_name(name: str) -> str:
     """A column's name in small letters and digits only, without an atomic file's type.
 
@@ -193,7 +183,7 @@ def check_given(given: Columns, tables: Sequence["Table"]) -> None:
         if given.of(role) not in (None, NONE) and not there:
             table = tables[0 if role in ROLES else min(1, len(tables) - 1)]
             cause = f"no column {quoted(str(given.of(role)))}, there are"
-            raise _question(table, role, cause, table.names, "name one of them")
+            raise _question(table, cause, table.names, "name one of them", f"{role}_column")
 
 
 def by_name(
@@ -268,7 +258,8 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     ]
     if free and "rating" not in found and given.rating != NONE:  # else all rows would be likes
         several = "several columns may be" if len(free) > 1 else "no name says so, but one may be"
-        raise _question(table, "rating", f"{several} the rating:", free, "name the one, or none")
+        cause = f"{several} the rating:"
+        raise _question(table, cause, free, "name the one, or none", "rating_column")
     for name in found.values():
         if list(found.values()).count(name) > 1:
             cause = f"{table.path}: {name!r} is taken for two things"
@@ -297,7 +288,8 @@ def _by_order(
         ids and more and all(first[name].numbers for name in names + more)
     ):
         cause = f"no names of columns, and several may be the {' or the '.join(ids)}:"
-        raise _question(table, "user_item", cause, free, "give the numbers of the columns")
+        remedy = "give the numbers of the columns"
+        raise _question(table, cause, free, remedy, "user_item_column")
     if len(names) == 2 and first[names[0]].products:
         names.reverse()  # as in Amazon's ratings since 2018
     return found | dict(zip(ids, names, strict=False))
@@ -342,21 +334,21 @@ def _only(table: "Table", role: str, like: Sequence[str]) -> dict[str, str]:
         QueryError: several may be it.
     """
     if len(like) > 1:
-        raise _question(table, role, f"several columns may be the {role}:", like, "name the one")
+        cause = f"several columns may be the {role}:"
+        raise _question(table, cause, like, "name the one", f"{role}_column")
     return {role: like[0]} if like else {}
 
 
 def _missing(table: "Table", role: str) -> QueryError:
     cause = f"no {role} column found, expected a name such as {role} or {role}Id, there are"
-    return _question(table, role, cause, table.names, "name it")
+    return _question(table, cause, table.names, "name it", f"{role}_column")
 
 
 def _question(
-    table: "Table", role: str, cause: str, names: Sequence[str], remedy: str
+    table: "Table", cause: str, names: Sequence[str], remedy: str, fix: str
 ) -> QueryError:
-    """The error for columns of which none can be taken; the remedy names the role's option."""
+    """The error for columns of which none can be taken."""
     if not table.named:
         remedy = re.sub("name (the one|it)", "give its number", remedy)
-    return QueryError(
-        f"{table.path}: {cause} {listed([*map(quoted, names)], 20)}", remedy, f"{role}_column"
-    )
+    cause = f"{table.path}: {cause} {listed([*map(quoted, names)], 20)}"
+    return QueryError(cause, remedy, fix)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recsys.data.readers.roles import numbered
 from recsys.errors import DataError, quoted
 
 PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
@@ -35,6 +34,11 @@ class Dialect(NamedTuple):
     strict: bool = False  # of a family of files, whose columns are known
     fewer: bool = False  # there may be fewer columns; those behind the first are others then
     genres: str = ""  # what separates genres; "": found out
+
+
+def numbered(place: int) -> str:
+    """What a column is called in a file that does not name its columns, counted from 1."""
+    return f"column {place}"
 
 
 def suffix(path: Path) -> str:

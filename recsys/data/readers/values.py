@@ -304,6 +304,7 @@ def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
     for chunk in cells.chunks:
         try:
             if not pa.types.is_dictionary(chunk.type):
+                chunk = chunk.cast(pa.string()) if chunk.type == pa.null() else chunk
                 chunk = chunk.dictionary_encode()
             words = chunk.dictionary
             words = words if pa.types.is_binary(words.type) else words.cast(pa.string())

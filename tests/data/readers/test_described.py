@@ -8,8 +8,8 @@ from recsys.data.schema import Attribute
 
 
 def column(*cells, **options):
-    found = described({"name": list(cells)}, options)
-    return found.columns.get("name") or found.unused["name"]
+    columns, found = described({"name": list(cells)}, options)
+    return columns.get("name") or found.unused["name"]
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def test_dates_are_numbers_in_their_order(cells):
 
 
 def test_dates_are_said_in_all_their_digits():
-    found = described({"born": [f"19{n}-01-0{n % 9 + 1}" for n in range(50, 99)]}, {})
-    assert found.words == {"born": "number 19500106-19980109"}
-    born = Attribute.of("born", found.columns["born"])
+    columns, found = described({"born": [f"19{n}-01-0{n % 9 + 1}" for n in range(50, 99)]}, {})
+    assert found.own == {"born": "number 19500106-19980109"}
+    born = Attribute.of("born", columns["born"])
     assert born.value(1) == "under 19550102"
     assert born.rows_of("19550101") == [1]
     assert [born.rows_of(born.value(row)) for row in range(1, 11)] == [[n] for n in range(1, 11)]
@@ -49,6 +49,6 @@ def test_what_only_looks_like_a_date_is_none():
 
 def test_free_text_of_users_is_named():
     texts = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9)]
-    found = described({"about me": texts}, {}, text=False)
+    _, found = described({"about me": texts}, {}, text=False)
     assert found.unused == {"about me": "free text of users is not used"}
     assert column(*texts).kind == "text"

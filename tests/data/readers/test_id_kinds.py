@@ -70,6 +70,12 @@ def test_parquet_ids_of_any_type(tmp_path, kind):
     assert pairs(read_dataset(tmp_path)) == [(3, "a"), (200, "b")]
 
 
+def test_a_block_without_an_id_is_of_bad_lines(tmp_path):
+    lines = b'{"user": 1, "item": 7}\n{"user": 1, "item": 8}\n{"user": 2}'
+    with pytest.raises(DataError, match="ratings.jsonl:3: expected a movie id .* an empty field"):
+        read_dataset(put(tmp_path, {"ratings.jsonl": lines}))
+
+
 def test_numbers_in_one_file_and_text_in_the_other_fit_if_they_are_the_same(tmp_path):
     items = b"item,title\n7,Seven\nB00X,M\n8,Eight\nC,Third\nD,Fourth\n"
     read = read_dataset(write(tmp_path, table("1,7", "2,8"), items))
