@@ -52,18 +52,16 @@ class Profile:
         from recsys.infer import UserQuery
 
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
-        given = [(name, text) for name, text in profile.items() if text is not None]
-        query = UserQuery(
-            None if self.user is None else typed_user(model, self.user),
-            likes=tuple(typed_movie(model, text) for text in self.like),
-            dislikes=tuple(typed_movie(model, text) for text in self.dislike),
-            as_of=as_of,
-            attributes=dict([*given, *self.user_attribute]),
+        given = {name: text for name, text in profile.items() if text is not None}
+        likes, dislikes = (
+            tuple(typed_movie(model, text) for text in texts) for texts in (self.like, self.dislike)
         )
-        if both := set(query.likes) & set(query.dislikes):
-            titles = ", ".join(title_of(model, each) or str(each) for each in sorted(both))
+        if both := set(likes) & set(dislikes):
+            titles = ", ".join(title_of(model, each) for each in sorted(both))
             raise click.UsageError(f"--like and --dislike name the same: {titles}")
-        return query
+        user = None if self.user is None else typed_user(model, self.user)
+        given |= dict(self.user_attribute)
+        return UserQuery(user, given, likes, dislikes, as_of=as_of)
 
 
 @command
@@ -201,7 +199,7 @@ def predict(
     known = asked if user is not None else known_of(vocabulary, asked, new)
     ratings = predicted(folder, [u for u, _ in known], [m for _, m in known], as_of, new)
     if user is not None:
-        movie_id = known[0][1]
+        ((_, movie_id),) = known
         title = new.take([movie_id]).titles[0] if new else title_of(folder, movie_id)
         log(f"of user {user} for {title} (id {movie_id})")
     lines = csv.writer(sys.stdout, lineterminator="\n")
@@ -242,8 +240,8 @@ def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
             known = [] if query.user_id is None else [f"user {query.user_id}"]
             known += [f"{name} {value}" for name, value in query.attributes.items()]
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
-                titles = [answer.titles[each] or str(each) for each in ids]
-                known += [f"{what} {', '.join(titles)}"] if titles else []
+                titles = ", ".join(answer.titles[each] or str(each) for each in ids)
+                known += [f"{what} {titles}"] if titles else []
             log("for " + ("; ".join(known) or "a cold-start user without profile"))
         if not answer.found:
             log("no movie fits")
@@ -289,10 +287,9 @@ def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) ->
     return find(text, more.ids.tolist(), more.titles)
 
 
-def title_of(folder: "Model", movie_id: "Id") -> str | None:
-    """The title of a movie that the model knows."""
-    row = int(folder.vocabulary.movie_rows([movie_id])[0])
-    return folder.movies.titles[row - 1] if row else None
+def title_of(folder: "Model", movie_id: "Id") -> str:
+    """The title of a movie that the model was trained on."""
+    return folder.movies.titles[int(folder.vocabulary.movie_rows([movie_id])[0]) - 1]
 
 
 def ids_in(path: str, kinds: "Sequence[NDArray]", expected: str) -> "list[Ids]":

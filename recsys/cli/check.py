@@ -12,17 +12,7 @@ import click
 
 from recsys import __version__
 from recsys.cli import options
-from recsys.cli.options import (
-    SET,
-    File,
-    Knobs,
-    Source,
-    argument,
-    command,
-    grouped,
-    option,
-    store_at,
-)
+from recsys.cli.options import File, Source, argument, command, grouped, option, store_at
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.errors import RecsysError, StoreError
@@ -32,19 +22,16 @@ from recsys.training.options import Options
 
 if TYPE_CHECKING:
     from recsys.evaluation.compare import Row
-    from recsys.evaluation.similar import SimilarRow
     from recsys.metrics import Interval
     from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
 
 WIDTH = 40  # characters of the longest bar of inspect
+NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
 LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
 TRAINING = "paddlepaddle"  # queries do without
 SPAN, LEAD = "{1:.3f}-{2:.3f}", "{0:+.4f} [{1:+.4f}, {2:+.4f}]"  # an interval, as printed
 KEPT = ("fingerprint", "created", "data", "seed", "epoch", "validation", "versions")  # of a config
-
-
-NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
 
 
 @command
@@ -70,25 +57,24 @@ def inspect(
 def _summary(found: dict[str, Any]) -> str:
     """The summary as lines to read."""
     missing = [f"{name} {count:,}" for name, count in found["missing"].items()]
-    rated = f"{found['users_who_rated']:,} users of {found['movies_rated']:,} movies"
-    share = f"{found['top_movies_share']:.1%} of the ratings are of the top 1 % of movies"
-    facts = {
-        "known": f"{found['users']:,} users, {found['movies']:,} movies",
-        "density": f"{found['density']:.2%}, {found['ratings_per_user_median']:g} ratings a user "
-        "(median)",
-        "times": f"{found['first']} to {found['last']}" if found["first"] else "no times",
-        "long tail": f"{share} ({found['top_movies']:,})",
-        "duplicates": f"{found['duplicates']:,}",
-        "missing": ", ".join([*missing, f"empty fields {found['empty_fields']:,}"]),
-        "bad lines": f"{found['bad_lines']:,}",
-    }
+    lacking = ", ".join([*missing, f"empty fields {found['empty_fields']:,}"])
+    lines = [
+        "{name}: {ratings:,} ratings by {users_who_rated:,} users of {movies_rated:,} movies",
+        "known        {users:,} users, {movies:,} movies",
+        "density      {density:.2%}, {ratings_per_user_median:g} ratings a user (median)",
+        "times        {first} to {last}" if found["first"] else "times        no times",
+        "long tail    {top_movies_share:.1%} of the ratings are of the top 1 % of movies "
+        "({top_movies:,})",
+        "duplicates   {duplicates:,}",
+        "missing      {lacking}",
+        "bad lines    {bad_lines:,}",
+    ]
     most = max(found["histogram"].values(), default=1)
     bars = [
         f"rating {value:>3} {count:>12,}  {'#' * round(WIDTH * count / most)}".rstrip()
         for value, count in found["histogram"].items()
     ]
-    first = f"{found['name']}: {found['ratings']:,} ratings by {rated}"
-    return "\n".join([first, *(f"{name:<12} {words}" for name, words in facts.items()), *bars])
+    return "\n".join([*(line.format(**found, lacking=lacking) for line in lines), *bars])
 
 
 @command
@@ -116,20 +102,19 @@ def doctor(
         with look("data") as facts:
             read = read_dataset(data)
             counts = {name: len(getattr(read, name)) for name in ("ratings", "movies", "users")}
-            facts |= {"folder": data, **counts}
             words = ", ".join(f"{count} {name}" for name, count in counts.items())
-            facts["found"] = f"{Path(data)}: {words}"
+            facts |= {"folder": data, **counts, "found": f"{Path(data)}: {words}"}
     folder = None
     with look("model") as facts:
         loaded = load_model(model)
         loaded.verify()
-        folder = loaded
-        facts |= {"folder": str(folder.path), **{name: folder.config.get(name) for name in KEPT}}
-        metrics = ", ".join(f"{k} {v:.4f}" for k, v in folder.config["validation"].items())
+        folder, config = loaded, loaded.config
+        facts |= {"folder": str(folder.path), **{name: config.get(name) for name in KEPT}}
+        metrics = ", ".join(f"{k} {v:.4f}" for k, v in config["validation"].items())
         facts["found"] = f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}"
     with look("milvus") as facts, store_at(address) as store:
-        facts |= {"uri": store.uri, "version": store.version}
-        facts["found"] = f"{store.uri}, {store.version}"
+        uri, version = store.uri, store.version
+        facts |= {"uri": uri, "version": version, "found": f"{uri}, {version}"}
         with look("published") as facts:
             _check_published(facts, store, folder)
         if folder and found["published"]["well"]:
@@ -152,28 +137,27 @@ def _look(found: dict[str, dict[str, Any]], name: str) -> Iterator[dict[str, Any
     try:
         yield facts
     except RecsysError as error:
-        words = with_remedy(error, click.get_current_context())
-        facts |= {"well": False, "found": words}
+        facts |= {"well": False, "found": with_remedy(error, click.get_current_context())}
 
 
 def _check_libraries(facts: dict[str, Any]) -> None:
-    found = {"recsys": __version__}
+    versions, missing = {"recsys": __version__}, []
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "missing"
-    missing = {name for name, each in found.items() if each == "missing"}
-    words = ", ".join(f"{name} {each}" for name, each in found.items())
+            versions[name] = "missing"
+            missing.append(name)
+    words = ", ".join(f"{name} {each}" for name, each in versions.items())
     words += f"; {TRAINING} is for train and evaluate" * (TRAINING in missing)
-    facts |= {"well": missing <= {TRAINING}, "found": words, "versions": found}
+    facts |= {"well": {*missing} <= {TRAINING}, "found": words, "versions": versions}
 
 
 def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model | None") -> None:
-    found = store.open(None)
+    found, versions = store.open(None), len(store.versions())
     facts |= {name: getattr(found, name) for name in ("alias", "collection", "model")}
     facts |= {"movies": found.count, "dimension": found.dimension, "index": str(found.index)}
-    facts |= {"when": found.when, "versions": len(store.versions())}
+    facts |= {"when": found.when, "versions": versions}
     if folder and not store.open(folder.fingerprint).is_current:
         raise StoreError(
             f"{store.uri}: the movies of another model are published; this one, "
@@ -182,7 +166,7 @@ def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model
             "publish",
         )
     words = f"{found.collection}: {found.count} movies of model {found.model}, {found.index}"
-    facts["found"] = f"{words}, {facts['versions']} versions"
+    facts["found"] = f"{words}, {versions} versions"
 
 
 def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model") -> None:
@@ -196,9 +180,9 @@ def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model")
     )
     if not found or found[0].score < best[0].score - 1e-4:
         raise StoreError("Milvus answers worse than an exact search", "publish again", "publish")
-    facts["same"] = len({m.movie_id for m in best} & {m.movie_id for m in found}) / len(best)
-    whose = f"a cold-start user's {k} best movies are those of an exact search"
-    facts["found"] = f"{facts['same']:.0%} of {whose}"
+    same = len({m.movie_id for m in best} & {m.movie_id for m in found}) / len(best)
+    words = f"{same:.0%} of a cold-start user's {k} best movies are those of an exact search"
+    facts |= {"same": same, "found": words}
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
@@ -241,7 +225,7 @@ def evaluate(
     data: str | None = options.DATA,
     how: Evaluation = grouped(Evaluation),
     knobs: Options = grouped(Options, only=["epochs"]),
-    set: Knobs = SET,
+    set: options.Knobs = options.SET,
     source: Source = grouped(Source),
 ) -> None:
     """Compare recsys with its baselines: one table, everything on the same split in the same run.
@@ -284,16 +268,22 @@ def evaluate(
         click.echo(as_json([_plain(row) for row in rows]))
     elif how.protocol == SIMILAR:
         click.echo(f"{dataset.name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
-        click.echo(_similar_table(rows))
+        cells = [
+            (row.name, "" if row.seed is None else str(row.seed), f"{row.mrr.value:.4f}",
+             SPAN.format(*row.mrr), f"{row.median_rank:g}")
+            for row in rows
+        ]  # fmt: skip
+        click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
     else:
         _print_evaluation(dataset.name, rows, len(how.seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
-    """A table for each seed, and for the mean of several.
+    """A table for each seed, and for the mean of several: metrics, and our lead over each row."""
 
-    Metrics by column, the widest interval of ndcg in brackets, our lead over each row.
-    """
+    def shown(interval: "Interval | None", form: str) -> str:
+        return form.format(*interval) if interval else ""
+
     for seed in dict.fromkeys(row.seed for row in rows):
         same = [row for row in rows if row.seed == seed]
         counts = f"{same[0].users} users ranked for, {same[0].left_out} left out for liking nothing"
@@ -304,30 +294,15 @@ def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
         cells = [
             (
                 *(row.name, row.chosen),
-                *(f"{row.metrics[n].value:.4f}" if n in row.metrics else "" for n in names),
-                _written(row.metrics.get("ndcg@10"), SPAN),
+                *(shown(row.metrics.get(each), "{0:.4f}") for each in names),
+                shown(row.metrics.get("ndcg@10"), SPAN),
                 f"{row.coverage:.3f}" if row.coverage is not None else "",
-                *(_written(each, LEAD) for each in (row.behind, row.rmse_behind)),
+                *(shown(each, LEAD) for each in (row.behind, row.rmse_behind)),
             )
             for row in same
         ]
         click.echo(table(("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads), cells))
         click.echo()
-
-
-def _similar_table(rows: "Sequence[SimilarRow]") -> str:
-    cells = [
-        (
-            *(each.name, "" if each.seed is None else str(each.seed)),
-            *(f"{each.mrr.value:.4f}", _written(each.mrr, SPAN), f"{each.median_rank:g}"),
-        )
-        for each in rows
-    ]
-    return table(("", "seed", "mrr", "mrr 95%", "median rank"), cells)
-
-
-def _written(interval: "Interval | None", form: str) -> str:
-    return form.format(*interval) if interval else ""
 
 
 def _plain(value: Any) -> Any:

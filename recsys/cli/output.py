@@ -79,8 +79,8 @@ class Answer(NamedTuple):
 
     found: "Sequence[Recommendation]"
     query: "UserQuery | None" = None  # the user; None for movies near to one
-    movie: "tuple[Id, str | None] | None" = None  # that movie's id and title
-    titles: "Mapping[Id, str | None]" = MappingProxyType({})  # of likes and dislikes
+    movie: "tuple[Id, str] | None" = None  # that movie's id and title
+    titles: "Mapping[Id, str]" = MappingProxyType({})  # of likes and dislikes
 
     def records(self) -> list[dict[str, Any]]:
         """A movie each, under the keys of json."""
