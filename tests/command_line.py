@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,44 +16,53 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 for _name, _value in (("KMP_BLOCKTIME", "0"), ("OMP_NUM_THREADS", "1")):
     os.environ.setdefault(_name, _value)  # tests side by side have a core each
-os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: tables would be cut
+for _name in [each for each in os.environ if each == "COLUMNS" or each.startswith("RECSYS_")]:
+    del os.environ[_name]  # a user's settings; pytest-xdist sets COLUMNS: tables would be cut
 EPOCHS, DIMENSION = 3, 16  # enough to find the plant again, and quick
 SMALL = ("--data", str(SAMPLE), "--epochs", str(EPOCHS), "--set", f"dimension={DIMENSION}")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without a user's settings of recsys."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
+    """This process's environment, in which Python finds recsys."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
 def recsys(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """The real command line, in a process of its own."""
+    return _done([sys.executable, "-m", "recsys", *args], cwd, **more)
+
+
+def output(*command: str | Path, cwd: Path | None = None, **more: str) -> str:
+    """What a command prints that must not fail; `-c` and what follows is for Python."""
+    done = _done([sys.executable, *command] if command[0] == "-c" else [*command], cwd, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _done(
+    line: Sequence[str | Path], cwd: Path | None, **more: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "recsys", *args],
+        line,
         cwd=cwd,
         env=environment(**more),
         capture_output=True,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
-
-
-def output(*command: str | Path, cwd: Path | None = None, **more: str) -> str:
-    """What a command prints that must not fail; `-c` and what follows is for Python."""
-    done = subprocess.run(
-        [sys.executable, *command] if command[0] == "-c" else command,
-        cwd=cwd,
-        env=environment(**more),
-        capture_output=True,
-        text=True,
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Within, the folder is the current one."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def here(*args: object, input: str | None = None, code: int = 0) -> Result:

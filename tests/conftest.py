@@ -1,4 +1,4 @@
-"""One model, trained on the sample by the real command line, for every test that needs one."""
+"""Models that the real command line trains once in a run, for every test that needs one."""
 
 import json
 import os
@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pytest
 import shop
 from click.testing import Result
-from command_line import SAMPLE, SMALL, alone, here, recsys
+from command_line import SAMPLE, SMALL, alone, here, inside, recsys
+from families import DAT, put
 
 from recsys.infer import Recommender, catalogue
 from recsys.milvus_store import MilvusStore
@@ -21,7 +22,7 @@ from recsys.serving.model_folder import DEFAULT, Model, load_model
 
 
 class Trained(NamedTuple):
-    """A place where train, preprocess and load-movies have run, and what they printed."""
+    """A folder in which train, preprocess and load-movies have run, and what they printed."""
 
     place: Path  # with the model folder, movies_data.txt and recsys.db
     train: subprocess.CompletedProcess[str]
@@ -38,12 +39,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    whole = shared / f"{name}-original"
+    original = shared / f"{name}-original"
     with alone(shared / f"{name}.lock"):
-        if not whole.exists():
+        if not original.exists():
             make(made := Path(tempfile.mkdtemp(dir=shared)))
-            made.rename(whole)
-    return Path(shutil.copytree(whole, factory.mktemp(name), dirs_exist_ok=True))
+            made.rename(original)
+    return Path(shutil.copytree(original, factory.mktemp(name), dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +54,39 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     def make(place: Path) -> None:
         commands = ("train", *SMALL), ("preprocess", "-f", f"{SAMPLE}/movies.dat"), ("load-movies",)
         done = [recsys(*command, cwd=place) for command in commands]
-        for each in done:
-            assert each.returncode == 0, each.stderr
+        assert not any(each.returncode for each in done), done
         (place / "printed.json").write_text(json.dumps([vars(each) for each in done]))
 
     place = made_once(tmp_path_factory, "trained", make)
     printed = json.loads((place / "printed.json").read_text())
     return Trained(place, *(subprocess.CompletedProcess(**each) for each in printed))
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the shop's data, model and store; and what train said on stderr."""
+
+    def make(place: Path) -> None:
+        with inside(place):
+            log = here("train", "--data", shop.make(place), *shop.SMALL).stderr
+            here("load-movies")
+        (place / "log").write_text(log)
+
+    place = made_once(tmp_path_factory, "shop", make)
+    return place, (place / "log").read_text()
+
+
+@pytest.fixture(scope="session")
+def another_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two movies have one title and one year, a title is another's id; nothing is published."""
+
+    def make(place: Path) -> None:
+        more = b"8::Heat (1995)::Drama\n20::1984 (1984)::Drama\n1984::Friday (1980)::Horror\n"
+        put(place, {**DAT, "movies.dat": DAT["movies.dat"] + more})
+        quick = ("--epochs", 1, "--set", "dimension=4", "--validation", 0)
+        here("train", "--data", place, "--model", place / "model", *quick)
+
+    return made_once(tmp_path_factory, "another", make) / "model"
 
 
 def group_of(nodeid: str) -> str:
@@ -93,20 +120,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 @pytest.fixture(scope="session")
-def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A place with the shop's data, model and store; and what train said on stderr."""
-
-    def make(place: Path) -> None:
-        train = recsys("train", "--data", str(shop.make(place)), *shop.SMALL, cwd=place)
-        load = recsys("load-movies", cwd=place)
-        assert train.returncode == load.returncode == 0, train.stderr + load.stderr
-        (place / "said").write_text(train.stderr)
-
-    place = made_once(tmp_path_factory, "shop", make)
-    return place, (place / "said").read_text()
-
-
-@pytest.fixture(scope="session")
 def folder(trained: Trained) -> Model:
     return load_model(trained.model)
 
@@ -125,10 +138,8 @@ def own_model(trained: Trained, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command line in this process, at the trained place; quick."""
+    """The command line in this process, in the trained model's folder; quick."""
     monkeypatch.chdir(trained.place)
-    for name in [name for name in os.environ if name.startswith("RECSYS_")]:
-        monkeypatch.delenv(name)
     return here
 
 

@@ -4,22 +4,10 @@ import json
 
 import pytest
 from command_line import SAMPLE
-from families import DAT, put
 
 from recsys.serving.model_folder import load_model
 
 LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow"}
-
-
-@pytest.fixture(scope="session")
-def another_model(trained, tmp_path_factory):
-    from recsys import Options, train_model
-
-    data = tmp_path_factory.mktemp("tiny")
-    put(data, DAT)
-    model = data / "another"
-    train_model(data, model, Options(epochs=1, dimension=4), validation=0)
-    return model
 
 
 def doctor(run, *args, code=0) -> dict:
@@ -37,20 +25,13 @@ def test_all_is_well(run, folder):
     assert model["fingerprint"] == published["model"] == folder.fingerprint
     assert model["data"] == {"name": "sample", "ratings": 15610, "users": 308}
     assert set(model["validation"]) == {"ndcg@10", "rmse", "mae"}
-    assert published["movies"] == 338
-    assert published["versions"] == 1
+    assert (published["movies"], published["versions"]) == (338, 1)
     assert published["collection"].startswith("recsys_movies_v")
     assert found["milvus"]["uri"] == "recsys.db"
-
-
-def test_all_is_well_in_lines(run, folder):
-    lines = run("doctor").stdout.splitlines()
-    assert [line.split()[:2] for line in lines] == [
-        ["ok", name] for name in ("libraries", "model", "milvus", "published", "answers")
-    ]
-    text = "\n".join(lines)
+    lines = run("doctor", "--data", SAMPLE).stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [["ok", name] for name in found]
     for part in (folder.fingerprint, "338 movies", "recsys_movies", "rmse", "pymilvus"):
-        assert part in text
+        assert any(part in line for line in lines)
 
 
 def test_movies_of_another_model_do_not_fit(run, another_model, folder):
@@ -64,29 +45,15 @@ def test_movies_of_another_model_do_not_fit(run, another_model, folder):
 
 
 def test_no_model_and_nothing_published(run, tmp_path):
-    none = ("--model", tmp_path / "none", "--uri", tmp_path / "none.db")
-    found = doctor(run, *none, code=1)
+    none = f"--model {tmp_path}/none --uri {tmp_path}/none.db"
+    found = doctor(run, *none.split(), code=1)
     assert f"recsys train --model {tmp_path}/none" in found["model"]["found"]
-    assert (
-        f"recsys load-movies --model {tmp_path}/none --uri {tmp_path}/none.db"
-        in (found["milvus"]["found"])
-    )
+    assert f"recsys load-movies {none}" in found["milvus"]["found"]
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("arrays/heads/user.npy", b"\0"),
-        ("vocabulary.json", None),
-        ("config.json", b"{"),
-    ],
-)
-def test_a_damaged_model_is_found(run, own_model, name, content):
-    if content is None:
-        (own_model / name).unlink()
-    else:
-        (own_model / name).write_bytes(content)
+def test_a_damaged_model_is_found(run, own_model):
+    (own_model / "arrays/heads/user.npy").write_bytes(b"\0")
     found = doctor(run, "--model", own_model, code=1)
     assert found["model"]["well"] is False
     assert f"recsys train --model {own_model}" in found["model"]["found"]
@@ -101,25 +68,25 @@ def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
     ratings = [f"{u}::{m}::{1 + 4 * ((u + m // 3) % 2)}::{u + m}\n"
                for u in range(1, 21) for m in range(1, 5)]  # fmt: skip
     (tmp_path / "ratings.dat").write_text("".join(ratings))
-    asked = ("evaluate", "--data", tmp_path, "--protocol", "similar", "--epochs", 1)
-    title, header, *rows = run(*asked, "--set", "dimension=4").stdout.splitlines()
+    line = ("evaluate", "--data", tmp_path, "--protocol", "similar", "--epochs", 1)
+    title, header, *rows = run(*line, "--set", "dimension=4").stdout.splitlines()
     assert title == f"{tmp_path.name}, similar: 1 pairs of movies"
     assert header.split("  ")[-1] == "median rank"
     assert [row.split("  ")[0] for row in rows] == ["recsys"]
-    found = json.loads(run(*asked, "--set", "dimension=4", "--format", "json").stdout)
+    found = json.loads(run(*line, "--set", "dimension=4", "--format", "json").stdout)
     assert [(row["name"], row["seed"], row["pairs"]) for row in found] == [("recsys", 0, 1)]
     assert all(0 <= row["mrr"]["value"] <= 1 for row in found)
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "line",
     ["recommend --exact", "similar 1 --exact", "predict -u 1 -m 1", "load-movies", "preprocess"],
 )
-def test_a_model_folder_of_an_older_version_is_named_as_such(run, own_model, asked):
+def test_a_model_folder_of_an_older_version_is_named_as_such(run, own_model, line):
     config = json.loads((own_model / "config.json").read_text())
     (own_model / "config.json").write_text(json.dumps({**config, "format": 3}))
-    file = ("-f", SAMPLE / "movies.dat") if asked == "preprocess" else ()
-    done = run(*asked.split(), *file, "--model", own_model, code=1)
+    file = ("-f", SAMPLE / "movies.dat") if line == "preprocess" else ()
+    done = run(*line.split(), *file, "--model", own_model, code=1)
     assert done.stderr == (
         f"recsys: {own_model}: model of format 3, this recsys reads format 5; "
         f"train again: recsys train --model {own_model}\n"

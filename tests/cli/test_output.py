@@ -6,10 +6,8 @@ import json
 import os
 import stat
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
-import click
 import pytest
 from command_line import SAMPLE
 from pyarrow import parquet
@@ -55,14 +53,14 @@ def test_a_table_fits_where_it_is_shown():
 
 
 def test_json_of_a_known_user():
-    whole = json.loads(USER.json("f00d"))
-    assert list(whole) == ["user_id", "user", "model", "recommendations"]
-    assert whole["user_id"] == 7
-    assert whole["user"] == {
+    found = json.loads(USER.json("f00d"))
+    assert list(found) == ["user_id", "user", "model", "recommendations"]
+    assert found["user_id"] == 7
+    assert found["user"] == {
         "user_id": 7, "gender": "F", "age": "under 18", "job": "K-12 student",
         "likes": [3], "dislikes": [], "liked_titles": [None], "disliked_titles": [],
     }  # fmt: skip
-    assert whole["recommendations"] == [
+    assert found["recommendations"] == [
         {"rank": 1, "movie_id": 6, "title": 'Heat, "The" (1995)', "genres": ["Action", "Crime"],
          "year": 1995, "score": 0.512346, "rating": 4.2, "new": False},
         {"rank": 2, "movie_id": 5001, "title": "Élan", "genres": [],
@@ -72,21 +70,18 @@ def test_json_of_a_known_user():
 
 
 def test_json_of_a_cold_start_user_has_nulls_and_no_id_at_the_top():
-    whole = json.loads(Answer([], UserQuery()).json("f00d"))
-    assert list(whole) == ["user", "model", "recommendations"]
-    assert [whole["user"][key] for key in ("user_id", "gender", "age", "job")] == [None] * 4
+    found = json.loads(Answer([], UserQuery()).json("f00d"))
+    assert list(found) == ["user", "model", "recommendations"]
+    assert [found["user"][key] for key in ("user_id", "gender", "age", "job")] == [None] * 4
 
 
-def test_json_of_similar_movies_has_the_movie_and_the_keys_of_recommend_without_a_rating():
-    whole = json.loads(NEAR.json("f00d"))
-    assert list(whole) == ["movie_id", "title", "model", "similar"]
-    assert (whole["movie_id"], whole["title"]) == (3, "Ronin (1998)")
-    assert list(whole["similar"][0]) == list(json.loads(USER.json("f00d"))["recommendations"][0])
-    assert whole["similar"][0]["score"] == pytest.approx(0.512346)
-    assert whole["similar"][0]["rating"] is None
-
-
-def test_a_table_of_similar_movies_has_no_rating():
+def test_similar_movies_have_the_movie_and_the_keys_of_recommend_without_a_rating():
+    found = json.loads(NEAR.json("f00d"))
+    assert list(found) == ["movie_id", "title", "model", "similar"]
+    assert (found["movie_id"], found["title"]) == (3, "Ronin (1998)")
+    assert list(found["similar"][0]) == list(json.loads(USER.json("f00d"))["recommendations"][0])
+    assert found["similar"][0]["score"] == pytest.approx(0.512346)
+    assert found["similar"][0]["rating"] is None
     assert NEAR.table().splitlines()[0].split() == ["Top", "Ids", "Title", "Genres", "Score"]
 
 
@@ -132,47 +127,32 @@ WRITING = {
     "similar": ("similar", "heat", "--exact", "--format", "json"),
     "preprocess": ("preprocess", "-f", SAMPLE / "movies.dat"),
 }
-asked = pytest.mark.parametrize("asked", WRITING.values(), ids=WRITING)
-
-
-@pytest.fixture
-def written(run, tmp_path):
-    """What a command writes to a file of its own."""
-
-    def bytes_of(asked) -> bytes:
-        run(*asked, "-o", tmp_path / "plain")
-        return (tmp_path / "plain").read_bytes()
-
-    return bytes_of
 
 
 def test_every_command_with_an_output_is_here():
-    has = [name for name, command in cli.commands.items() if "-o" in _options(command)]
-    assert sorted(has) == sorted(WRITING)
+    takes = {name: {opt for each in command.params for opt in each.opts}
+             for name, command in cli.commands.items()}  # fmt: skip
+    assert {name for name, options in takes.items() if "-o" in options} == {*WRITING}
 
 
-def _options(command: click.Command) -> set[str]:
-    return {name for param in command.params for name in param.opts}
-
-
-@asked
-def test_a_link_is_followed_and_its_targets_mode_kept(run, tmp_path, written, asked):
-    (tmp_path / "target").write_text("old")
-    (tmp_path / "target").chmod(0o640)
-    (tmp_path / "link").symlink_to("target")
-    run(*asked, "-o", tmp_path / "link")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "target").read_bytes() == written(asked)
-    assert stat.S_IMODE((tmp_path / "target").stat().st_mode) == 0o640
-
-
-@asked
-def test_a_pipe_is_written_to_and_stays_one(run, tmp_path, written, asked):
-    pipe, read = tmp_path / "pipe", []
+@pytest.mark.parametrize("line", WRITING.values(), ids=WRITING)
+def test_a_link_is_followed_and_a_pipe_written_to(run, tmp_path, line):
+    """The target of a link keeps its mode; a pipe stays one."""
+    run(*line, "-o", tmp_path / "plain")
+    expected = (tmp_path / "plain").read_bytes()
+    link, target, pipe = (tmp_path / name for name in ("link", "target", "pipe"))
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to("target")
+    run(*line, "-o", link)
+    assert link.is_symlink()
+    assert target.read_bytes() == expected
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
     os.mkfifo(pipe)
-    reader = threading.Thread(target=lambda: read.append(Path(pipe).read_bytes()), daemon=True)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
-    run(*asked, "-o", pipe)
+    run(*line, "-o", pipe)
     reader.join(10)
-    assert read == [written(asked)]
+    assert read == [expected]
     assert stat.S_ISFIFO(pipe.stat().st_mode)

@@ -40,13 +40,10 @@ def test_wrong_values_list_the_right_ones(run, name, wrong, why):
     assert why in run("recommend", f"--{name}={wrong}", "--exact", code=2).stderr
 
 
-def test_a_cold_start_user_without_profile_is_answered(run):
+def test_who_is_recommended_to_is_logged_in_words(run):
     done = run("recommend")
     assert done.stderr == "for a cold-start user without profile\n"
     assert len(done.stdout.splitlines()) == 6
-
-
-def test_a_known_user_is_echoed_in_words(run):
     lines = (SAMPLE / "users.dat").read_text("latin-1").splitlines()
     user_id, gender, _, job, _ = lines[41].split("::")
     done = run("recommend", "-u", user_id, "--exact")
@@ -61,5 +58,5 @@ def test_an_unknown_user_is_an_error(run):
     huge = str(10**30)
     assert "is not a user id" in run("recommend", "-u", huge, "--exact", code=2).stderr
     assert "-:1: found" in run("predict", input=f"{huge},1\n", code=1).stderr
-    asked = run("recommend", "--users", "-", "--exact", input=f"{huge}\n", code=1)
-    assert "-:1: found" in asked.stderr
+    done = run("recommend", "--users", "-", "--exact", input=f"{huge}\n", code=1)
+    assert "-:1: found" in done.stderr
