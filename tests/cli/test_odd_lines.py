@@ -145,7 +145,7 @@ def test_an_odd_line_is_refused_in_one_line(run, place, monkeypatch, trained, co
     assert len(last) < 700
     assert "99" * 45 not in last
     assert "x" * 81 not in last
-    assert set(os.listdir(place)) - set(before) <= {"NONE.db"}
+    assert set(os.listdir(place)) - set(before) <= {"NONE.db", "data"}
     assert (place / "LOOP").is_symlink()
 
 
