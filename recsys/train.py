@@ -190,11 +190,12 @@ def fit(
     closed = parts.fit(data, options)
     if validate:
         validate.prepare(closed, options)
-        base = validate.score(validate({}))
+        if not data.scale.rated:  # else the towers are needed
+            base = validate.score(validate({}))
 
     def useless(progress: Progress) -> bool:
-        """Whether the towers have given nothing; they are needed where ratings are predicted."""
-        return base is not None and not data.scale.rated and progress.best_score < base + WORTH
+        """Whether the towers have given nothing."""
+        return base is not None and progress.best_score < base + WORTH
 
     step, progress = TrainStep(data, options), Progress()
     saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
@@ -232,7 +233,9 @@ def fit(
         log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
         if useless(progress):
             log("the towers rank no better than the other parts alone: left out")
-        questions = validate.weights({} if useless(progress) else step.arrays())
+        relevance = validate.relevance({} if useless(progress) else step.arrays())
+        best = progress.log[progress.best_epoch - 1]["weights"]
+        questions = {**questions, **best, "relevance": relevance}
     return Trained(dataset, data, options, step, closed, progress, questions, interrupted)
 
 

@@ -83,13 +83,13 @@ def scores(monkeypatch, *ndcg: float) -> None:
             pass
 
         def __call__(self, trained) -> dict[str, float]:
-            return {"ndcg@10": next(found) if trained else 0.0, "rmse": 0.0, "mae": 0.0}
+            return {"ndcg@10": next(found), "rmse": 0.0, "mae": 0.0, "weights": {}}
 
         def score(self, metrics: dict[str, float]) -> float:
             return metrics["ndcg@10"]
 
-        def weights(self, trained) -> dict[str, Weights]:
-            return QUESTIONS
+        def relevance(self, trained) -> Weights:
+            return QUESTIONS["relevance"]
 
     monkeypatch.setattr("recsys.train.Validation", validation)
 

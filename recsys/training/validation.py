@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from recsys import parts
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
-from recsys.data.interactions import Interactions, Recency, later
+from recsys.data.interactions import Recency, later
 from recsys.data.scale import LIKED, MAX_RATING, MIN_RATING
 from recsys.metrics import rating_metrics
 from recsys.parts import EVIDENCE, HISTORY, LIKES, Weights
@@ -47,16 +48,12 @@ class Validation:
         liking = np.random.default_rng(data.seed).permutation(np.unique(user[liked]))
         self._ranked = np.sort(liking[:RANKED])
         self.ranks = len(liking) > 0  # else there is nothing to rank well
-        columns = len(data.movies) + 1
-        likes = Interactions.build(
-            len(users) - 1, user[liked], self._pairs[1][liked] + 1, np.ones(liked.sum())
-        )
-        seen = self._asked.history.take(self._ranked)
-        ones = np.ones(len(seen.indices), np.float32)
-        self._lists = Lists(
-            seen.matrix(columns, ones)[:, 1:], likes.take(self._ranked).matrix(columns)[:, 1:]
-        )
+        shape = len(users), len(data.movies)
+        likes = csr_matrix((np.ones(liked.sum()), [each[liked] for each in self._pairs]), shape)
+        seen = history.matrix(shape[1] + 1, np.ones_like(history.values))[:, 1:]
+        self._lists = Lists(seen[self._ranked], likes[self._ranked])
         self._questions = parts.questions(self.scale.rated)
+        self._ranking = {n: w for n, w in self._questions["relevance"].items() if "." not in n}
 
     def asked(self, recency: Recency) -> Asked:
         """The users with held-out likes, RANKED of them at most, their histories weighed."""
@@ -77,8 +74,6 @@ class Validation:
         self._closed, self._recency = closed, Recency(options.recency_floor, options.recency_span)
         self._asked = self._known(np.arange(len(self._asked.user_rows)), self._recency)
         self._fixed = parts.users(closed, self._asked)
-        self._movies = {name: each[1:] for name, each in parts.movies(closed).items()}
-        self._predicted = self._predictions(self._fixed, self._movies)
 
     def __call__(self, trained: Arrays) -> dict[str, Any]:
         """ndcg@10 of the score; if there are ratings, rmse and mae of the predicted ones, and the
@@ -87,51 +82,50 @@ class Validation:
         Args:
             trained: the arrays of the parts that the epoch has changed; none before the first.
         """
-        users = parts.users(trained, self._asked)
-        movies = {name: each[1:] for name, each in parts.movies(trained).items()}
+        users = self._fixed | parts.users(trained, self._asked)
+        movies = self._movies(trained)
         metrics: dict[str, Any] = {"weights": {}}
         if self.scale.rated:
-            weights, ratings = self._blend(self._predicted | self._predictions(users, movies))
+            weights, ratings = self._blend(users, movies)
             true, outward = self._held_out.values, self.scale.outward
             ratings = outward(np.clip(ratings, MIN_RATING, MAX_RATING))
             found = rating_metrics(self._held_out.user_ids, outward(true), ratings)
             metrics |= {name: each.value for name, each in found.items()}
             metrics["weights"]["rating"] = {**self._questions["rating"], **weights}
         if self.ranks:
-            pool = self._pool(self._fixed | users, self._movies | movies, self._ranked)
-            _, metrics["ndcg@10"] = pool.search(self._questions["relevance"], rounds=1)
+            ranked = {name: each[self._ranked] for name, each in users.items()}
+            _, metrics["ndcg@10"] = self._pool(ranked, movies).search(self._ranking, rounds=1)
         return metrics
 
     def score(self, metrics: dict[str, Any]) -> float:
         """What epochs are compared by: ndcg@10 - rmse."""
         return metrics.get("ndcg@10", 0.0) - metrics.get("rmse", 0.0) / self.scale.unit
 
-    def weights(self, trained: Arrays) -> dict[str, Weights]:
-        """What slices weigh in every question, by what is known of a user; logs what each gives."""
-        questions = dict(self._questions)
-        if self.scale.rated:
-            questions["rating"] = self(trained)["weights"]["rating"]
+    def relevance(self, trained: Arrays) -> Weights:
+        """What slices weigh in the ranking, by what is known of a user; logs what each gives."""
+        question = self._questions["relevance"]
         if not self.ranks:
-            return questions
-        arrays = {**self._closed, **trained}
-        movies = {name: each[1:] for name, each in parts.movies(arrays).items()}
-        start, chosen = self._questions["relevance"], {}
+            return question
+        arrays = parts.without({**self._closed, **trained}, {*self._ranking})
+        movies, chosen = self._movies(trained), {}
         for kind in EVIDENCE:
-            asked = self._knowing(kind)
-            pool = self._pool(parts.users(arrays, asked), movies, np.arange(len(self._ranked)))
-            weights, ndcg = pool.search(start)
+            pool = self._pool(parts.users(arrays, self._knowing(kind)), movies)
+            weights, ndcg = pool.search(self._ranking)
             alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}).mean():.4f}" for n in pool.scores)
             taken = ", ".join(f"{n} {weight:.2f}" for n, weight in weights.items() if weight)
             self.log(f"by {kind}: ndcg@10 {ndcg:.4f} of {taken}; alone {alone}")
-            named = {n: w for n, w in self._questions["relevance"].items() if "." in n}
+            named = {n: w for n, w in question.items() if n not in self._ranking}
             chosen[kind] = {**{n: w for n, w in weights.items() if w}, **named}
-        return {**questions, "relevance": chosen}
+        return chosen
 
-    def _pool(self, users: Slices, movies: Slices, rows: NDArray[np.integer]) -> Pool:
-        """Of the slices that rank; what a query names is weighed by itself."""
-        names = [n for n in self._questions["relevance"] if n in users and "." not in n]
-        ranking = {n: users[n][rows] for n in names}
-        return Pool.of(self._lists, {n: e for n, e in ranking.items() if e.any()}, movies)
+    def _movies(self, trained: Arrays) -> Slices:
+        """(M, D) of each slice."""
+        return {n: each[1:] for n, each in parts.movies({**self._closed, **trained}).items()}
+
+    def _pool(self, users: Slices, movies: Slices) -> Pool:
+        """Of the slices that rank and say anything of the ranked users."""
+        ranking = {n: users[n] for n in self._ranking if n in users and users[n].any()}
+        return Pool.of(self._lists, ranking, movies)
 
     def _known(self, rows: NDArray[np.integer], recency: Recency) -> Asked:
         """Some of the users with held-out ratings, with their histories."""
@@ -156,32 +150,28 @@ class Validation:
         nobody = np.zeros_like(asked.user_rows)
         return Asked.of(nobody, asked.attributes, asked.described, named)
 
-    def _blend(self, predictions: Slices) -> tuple[Weights, Array]:
+    def _blend(self, users: Slices, movies: Slices) -> tuple[Weights, Array]:
         """Weights of slices in the predicted rating, by damped least squares; and the ratings.
 
         The shares of the slices' own predictions are from 0 to 1 and add up to 1.
         """
-        ours = {name: predictions[name] for name in parts.RATINGS if name in predictions}
-        *others, rest = ours.values()
-        apart = np.array([each - rest for each in others]).reshape(len(others), len(rest))
-        start = [self._questions["rating"][name] / parts.RATINGS[name] for name in ours][:-1]
+        names = [name for name in parts.RATINGS if name in users]
+        each = np.stack([self._predicted(name, users, movies) for name in names])
+        apart, rest = each[:-1] - each[-1], each[-1]
+        start = [self._questions["rating"][name] / parts.RATINGS[name] for name in names[:-1]]
         products = apart @ apart.T + DAMPING * np.eye(len(start))
         missed = apart @ (self._held_out.values - rest) + DAMPING * np.array(start)
         shares = np.clip(np.linalg.solve(products, missed), 0, 1)
         shares /= max(1.0, shares.sum())
-        each = zip(ours, [*shares.tolist(), 1 - float(shares.sum())], strict=True)
-        weights = {name: share * parts.RATINGS[name] for name, share in each}
+        of_names = zip(names, [*shares.tolist(), 1 - float(shares.sum())], strict=True)
+        weights = {name: share * parts.RATINGS[name] for name, share in of_names}
         return weights, rest + shares.astype(np.float32) @ apart
 
-    def _predictions(self, users: Slices, movies: Slices) -> Slices:
-        """(N,) ratings of the held-out pairs as each slice predicts them."""
-        found = {}
+    def _predicted(self, name: str, users: Slices, movies: Slices) -> Array:
+        """(N,) ratings of the held-out pairs as a slice predicts them."""
         user, movie = self._pairs
-        for name in (name for name in parts.RATINGS if name in users):
-            found[name] = np.empty(len(user), np.float32)
-            for start in range(0, len(user), PAIRS):
-                part = slice(start, start + PAIRS)
-                pairs = users[name][user[part]], movies[name][movie[part]]
-                found[name][part] = np.einsum("nd,nd->n", *pairs)
-            found[name] *= np.float32(parts.RATINGS[name])
-        return found
+        found = np.empty(len(user), np.float32)
+        for start in range(0, len(user), PAIRS):
+            part = slice(start, start + PAIRS)
+            found[part] = np.einsum("nd,nd->n", users[name][user[part]], movies[name][movie[part]])
+        return found * np.float32(parts.RATINGS[name])

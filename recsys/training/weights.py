@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from recsys import metrics
 from recsys.parts.part import Array
 
-DEEP = 100  # best movies of each slice in the pool
+DEEP = 50  # best movies of each slice in the pool
 FACTORS = (0.0, 0.25, 0.5, 0.7, 1.4, 2.0, 4.0)  # of a weight
 SHARES = (1 / 32, 1 / 8, 1 / 2)  # of all weights, for one that is 0
 SURE = 1.0  # standard errors of a gain, as Breiman's rule has it
@@ -144,6 +144,7 @@ def ndcg(
 
 def _largest(scores: Array, most: int) -> Array:
     """(B, 1 + most) the largest of (B, P) scores, before them the one that follows."""
-    missing = max(0, most + 1 - scores.shape[1])
-    filled = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-    return np.partition(filled, -most - 1, 1)[:, -most - 1 :]
+    if scores.shape[1] <= most:
+        missing = (0, 0), (0, most + 1 - scores.shape[1])
+        scores = np.pad(scores, missing, constant_values=-np.inf)
+    return np.partition(scores, -most - 1, 1)[:, -most - 1 :]

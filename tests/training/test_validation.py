@@ -108,8 +108,7 @@ def test_without_a_like_held_out_only_ratings_are_judged(trained):
     found = judge(trained.step.arrays())
     assert set(found) == {"rmse", "mae", "weights"}
     assert judge.choose(OPTIONS) == OPTIONS
-    questions = judge.weights(trained.step.arrays())
-    assert questions == {**parts.QUESTIONS, "rating": found["weights"]["rating"]}
+    assert judge.relevance(trained.step.arrays()) == parts.QUESTIONS["relevance"]
 
 
 def test_users_and_pairs_are_judged_in_blocks(trained, monkeypatch):
@@ -123,11 +122,10 @@ def test_users_and_pairs_are_judged_in_blocks(trained, monkeypatch):
 
 def test_weights_are_chosen_by_what_is_known_of_a_user_and_said(trained):
     lines = []
-    found = validation(trained, HELD_OUT, lines.append).weights(trained.step.arrays())
-    assert set(found) == set(parts.QUESTIONS)
-    assert set(found["relevance"]) == {"history", "likes", "profile"}
-    for kind, line in zip(found["relevance"], lines, strict=True):
-        chosen = dict(found["relevance"][kind])
+    found = validation(trained, HELD_OUT, lines.append).relevance(trained.step.arrays())
+    assert set(found) == {"history", "likes", "profile"}
+    for kind, line in zip(found, lines, strict=True):
+        chosen = dict(found[kind])
         assert chosen.pop("taste.named") == parts.QUESTIONS["relevance"]["taste.named"]
         assert sum(chosen.values()) == pytest.approx(1)
         assert min(chosen.values()) > 0
