@@ -22,11 +22,11 @@ from scipy.sparse import csr_matrix
 import recsys
 from recsys.cli.output import table
 from recsys.data.dataset import Dataset
-from recsys.data.ids import Id, positions
+from recsys.data.ids import positions
 from recsys.evaluation.baselines import biases, chance
 from recsys.evaluation.compare import Comparison
 from recsys.evaluation.problem import Problem, rated
-from recsys.evaluation.similar import Neighbours, pairs_in, similar_mrr
+from recsys.evaluation.similar import pairs_in, similar_mrr
 from recsys.evaluation.splits import Stage, split
 from recsys.infer import catalogue, predicted_ratings, users_of
 from recsys.parts import RATINGS, weights_of
@@ -121,21 +121,14 @@ def of_similar_movies(dataset: Dataset, seed: int) -> dict[str, float]:
     }
     scores = {name: unit(each) @ unit(each).T for name, each in vectors.items()}
     scores |= neighbourhoods(dataset, movies.ids)
-    return {
-        name: similar_mrr(by_scores(movies.ids, each), pairs)[0].value
-        for name, each in scores.items()
-    }
-
-
-def by_scores(movie_ids: NDArray[np.integer], scores: NDArray[np.floating]) -> Neighbours:
-    """Neighbours by (M, M) likenesses, in the order of the (M,) ids; the movie itself left out."""
-
-    def neighbours(movie: Id) -> NDArray[np.integer]:
-        row = int(np.flatnonzero(movie_ids == movie)[0])
-        order = np.argsort(-scores[row], kind="stable")
-        return movie_ids[order[order != row]]
-
-    return neighbours
+    rows = positions(movies.ids, np.array(pairs))
+    partners = rows[:, 1].tolist()
+    found = {}
+    for name, each in scores.items():
+        np.fill_diagonal(each, -np.inf)  # the movie itself comes last
+        lists = np.argsort(-each[rows[:, 0]], kind="stable").tolist()
+        found[name] = similar_mrr(lists, partners)[0].value
+    return found
 
 
 def neighbourhoods(dataset: Dataset, movie_ids: NDArray[np.integer]) -> dict[str, NDArray]:

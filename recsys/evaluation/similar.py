@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies
 from recsys.data.ids import Id
@@ -20,14 +19,10 @@ from recsys.data.titles import name_and_year, plain
 from recsys.errors import DataError
 from recsys.infer import Recommender, catalogue
 from recsys.metrics import Interval, PerUser, interval
-from recsys.serving.model_folder import Model
 from recsys.train import train_model
 from recsys.training.options import Options
 
 PAIRS = Path(__file__).with_name("similar_pairs.csv")
-
-Neighbours = Callable[[int], Sequence[Id] | NDArray[np.integer]]
-"""A movie id -> the ids of other movies, the most similar first."""
 
 
 class SimilarRow(NamedTuple):
@@ -52,34 +47,30 @@ def evaluate_similar(
         DataError: no pair is in the dataset. ModelError: as it comes.
     """
     dataset = dataset.coded
-    pairs = pairs_in(dataset.movies)
+    pairs, others = pairs_in(dataset.movies), len(dataset.movies) - 1
     for seed in seeds:
         log(f"similar, seed {seed}: training")
         with TemporaryDirectory(prefix="recsys-") as folder:
             chosen = replace(options, seed=seed)
             model = train_model(dataset, Path(folder) / "model", chosen, log=log)
-            mrr, median = similar_mrr(by_model(model), pairs)
+            movies = Recommender(model, catalogue(model))
+            lists = [[each.movie_id for each in movies.similar(id, others)] for id, _ in pairs]
+        mrr, median = similar_mrr(lists, [partner for _, partner in pairs])
         yield SimilarRow("recsys", seed, mrr, median, len(pairs))
 
 
-def by_model(model: Model) -> Neighbours:
-    """Neighbours as `recsys similar --exact` lists them."""
-    recommender, others = Recommender(model, catalogue(model)), len(model.vocabulary.movie_ids) - 1
-    return lambda movie: [each.movie_id for each in recommender.similar(movie, others)]
+def similar_mrr(lists: Sequence[list[Id]], partners: Sequence[Id]) -> tuple[Interval, float]:
+    """The mean reciprocal rank of partners, with its bootstrap interval, and the median rank.
 
+    Args:
+        lists: of each partner's movie the ids of the others, the most similar first.
 
-def similar_mrr(neighbours: Neighbours, pairs: Sequence[tuple[int, int]]) -> tuple[Interval, float]:
-    """The mean reciprocal rank over pairs, with its bootstrap interval, and the median rank.
-
-    >>> mrr, median = similar_mrr(lambda movie: [2, 3, 4], [(1, 2), (1, 3), (1, 9)])
+    >>> mrr, median = similar_mrr([[2, 3, 4]] * 3, [2, 3, 9])
     >>> mrr.value, median
     (0.5, 2.0)
     """
-    ranks = np.full(len(pairs), np.inf)
-    for row, (movie, partner) in enumerate(pairs):
-        position = np.flatnonzero(np.asarray(neighbours(movie)) == partner)
-        if len(position):
-            ranks[row] = 1 + position[0]
+    pairs = zip(lists, partners, strict=True)
+    ranks = np.array([1 + ids.index(id) if id in ids else np.inf for ids, id in pairs])
     return interval(PerUser.mean(1 / ranks), 0), float(np.median(ranks))
 
 

@@ -29,8 +29,7 @@ def test_pairs_are_found_by_name_and_year_however_articles_stand():
 
 
 def test_reciprocal_ranks_by_hand():
-    lists = {1: [5, 2, 3], 2: [3, 1], 3: [1, 2]}
-    mrr, median = similar_mrr(lists.get, [(1, 2), (2, 3), (3, 9)])
+    mrr, median = similar_mrr([[5, 2, 3], [3, 1], [1, 2]], [2, 3, 9])
     assert mrr.value == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert mrr.low <= mrr.value <= mrr.high
     assert median == 2
