@@ -1,7 +1,5 @@
 """The rating factors: closed-form fit and fold-in, and the one inner product they are asked by."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from learned_from import asked, training
@@ -87,15 +85,8 @@ def test_any_scale_of_ratings_gives_the_same_predictions(world, tables):
     np.testing.assert_allclose(again, (predicted(world, tables) - 1) * 25, atol=0.05)
 
 
-class Exact(NamedTuple):
-    """A user's Gaussian posterior of [p, a]."""
-
-    mean: np.ndarray  # (d,)
-    precision: np.ndarray  # (d, d)
-
-
-def posterior(world: World, tables, row: int) -> Exact:
-    """All terms written out from full covariances."""
+def posterior(world: World, tables, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """(d,) mean and (d, d) precision of a user's [p, a], all terms written out."""
     precision, mean, scale, _ = tables["noise"]
     d = OPTIONS.factor_dimension + 1
     movies, ratings, _ = world.data.history.of(row)
@@ -107,12 +98,12 @@ def posterior(world: World, tables, row: int) -> Exact:
         matrix = matrix + precision * full[movie]
         f = np.append(tables["means"][movie, :-1], 1)
         right = right + precision * (f * (rating - mean) / scale - tables["crosses"][movie])
-    profile = [0.3 * (code == np.arange(1, a.size + 1)) for a, code in
-               zip(DESCRIBED, world.data.attributes[row], strict=True)]  # fmt: skip
+    sides = zip(DESCRIBED, world.data.attributes[row], strict=True)
+    profile = [0.3 * (code == np.arange(1, a.size + 1)) for a, code in sides]
     coordinates = tables["basis"][movies].sum(0) / np.sqrt(len(movies))
     implicit = np.append(coordinates, 0.3 * np.log(len(movies))) - tables["centre"]
     prior = np.concatenate([[1], *profile, implicit]) @ tables["weights"]
-    return Exact(np.linalg.solve(matrix, prior / tables["variance"] + right), matrix)
+    return np.linalg.solve(matrix, prior / tables["variance"] + right), matrix
 
 
 def ratings_of(tables, user: np.ndarray) -> np.ndarray:
@@ -122,26 +113,18 @@ def ratings_of(tables, user: np.ndarray) -> np.ndarray:
     return mean + scale * (movies[:, :-1] @ user[:-1] + movies[:, -1] + user[-1])
 
 
-def test_the_posterior_is_what_plain_algebra_gives(world, tables):
-    """The inner product is the rating."""
-    user = users_of(world, tables, [9])[0]
-    expected = ratings_of(tables, posterior(world, tables, 9).mean)
-    np.testing.assert_allclose((tables["factors"] @ user)[1:], expected, atol=1e-3)
-    np.testing.assert_allclose(tables["factors"][1:, -1], 1 / tables["noise"][3], rtol=1e-6)
-
-
-def test_a_like_or_dislike_turns_the_factors_and_leaves_the_bias(world, tables):
-    """Each is a rating one standard deviation off what was expected, of unknown level."""
-    before = posterior(world, tables, 9)
+def test_the_posterior_is_what_plain_algebra_gives_and_a_like_turns_the_factors_only(world, tables):
+    """A like or dislike is a rating one deviation off what was expected, of unknown level."""
+    mean, precision = posterior(world, tables, 9)
     named = Interactions.build(1, [1, 1], [4, 7], [1, -1])
     factors = tables["means"][[4, 7], :-1].astype(float)
-    moments = np.linalg.inv(np.linalg.inv(before.precision)[:-1, :-1])
+    moments = np.linalg.inv(np.linalg.inv(precision)[:-1, :-1])
     moments += tables["noise"][0] * factors.T @ factors
     turned = np.linalg.solve(moments, tables["noise"][0] * factors.T @ [1, -1])
-    expected = ratings_of(tables, before.mean + np.append(turned, 0))
-    plain, user = users_of(world, tables, [8, 9], named=named)
-    np.testing.assert_allclose((tables["factors"] @ user)[1:], expected, atol=1e-3)
-    np.testing.assert_allclose(plain, users_of(world, tables, [8])[0], atol=1e-4)
+    plain, user = users_of(world, tables, [9, 9], named=named)
+    for found, expected in ((plain, mean), (user, mean + np.append(turned, 0))):
+        ratings = ratings_of(tables, expected)
+        np.testing.assert_allclose((tables["factors"] @ found)[1:], ratings, atol=1e-3)
 
 
 def test_the_same_is_learned_again_and_nearly_the_same_in_small_blocks(world, tables, monkeypatch):
