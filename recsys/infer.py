@@ -1,7 +1,6 @@
 """A query to a vector, a vector to ranked movies. NumPy only: a query does not load Paddle.
 
-One collection answers every question (`recsys.parts`); a question is what the slices of a user's
-vector weigh in the inner product, which is the score:
+A question is what the slices of a user's vector weigh in the inner product, which is the score:
 
     relevance  the weighted mean of the slices, as held-out likes chose it; likes and dislikes that
                the query names weigh beside it
@@ -148,13 +147,12 @@ class Recommender:
     def _listed(self, hits: Hits, row: int = 0, user: Array | None = None) -> list[Recommendation]:
         """The movies of a query, with ratings as a (V,) user's vector predicts them, if any."""
         movies, mask = hits.movies, hits.mask[row]
-        rows, scores = positions(movies.ids, hits.movie_ids[row, mask]), hits.scores[row, mask]
+        rows = positions(movies.ids, hits.movie_ids[row, mask])
         ratings: list[float | None] = [None] * len(rows)
         if user is not None:
-            vectors = movies.vectors[rows]
-            predicted = predicted_ratings(np.broadcast_to(user, vectors.shape), vectors)
+            predicted = predicted_ratings(user[None], movies.vectors[rows])
             ratings = self.model.scale.outward(predicted).tolist()
-        answers = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
+        answers = zip(rows.tolist(), hits.scores[row, mask].tolist(), ratings, strict=True)
         return [
             Recommendation(
                 rank,
@@ -302,7 +300,7 @@ def predict(
 
 
 def predicted_ratings(users: Array, movies: Array) -> Array:
-    """(N,) inner products of (N, V) users ranked by rating and movies, within the scale."""
+    """(N,) inner products of (N, V) users (or one) and movies, within the scale."""
     return np.clip(np.einsum("nv,nv->n", users, movies), MIN_RATING, MAX_RATING)
 
 
@@ -342,7 +340,7 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
 
 def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
     """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
-    slices = {name: np.array(each[rows]) for name, each in parts.movies(model.arrays).items()}
+    slices = {name: each[rows] for name, each in parts.movies(model.arrays).items()}
     if new is not None and len(new):
         guessed = parts.new_movies(model.arrays, model.layout, new, model.vocabulary)
         for name, each in slices.items():
@@ -351,10 +349,7 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
 
 
 def decoded_movies(
-    model: Model,
-    ids: NDArray,
-    title_rows: NDArray[np.int64],
-    genre_rows: NDArray[np.int64],
+    model: Model, ids: NDArray, title_rows: NDArray[np.int64], genre_rows: NDArray[np.int64]
 ) -> Movies:
     """Movies of a `movies_data.txt`, which has no titles: words of new movies.
 
@@ -366,9 +361,9 @@ def decoded_movies(
     known, vocabulary = model.movies, model.vocabulary
     rows = vocabulary.movie_rows(ids)
     old = np.flatnonzero(rows)
-    titles = [" ".join(each) for each in _values(vocabulary.words, title_rows)]
+    words = _values(vocabulary.words, title_rows)
     encoded = _values(vocabulary.words, vocabulary.title_rows(known.titles))
-    differ = sum(titles[n] != " ".join(encoded[rows[n] - 1]) for n in old)
+    differ = sum(words[n] != encoded[rows[n] - 1] for n in old)
     if differ * 2 > len(old):
         raise DataError(
             f"encoded for another model, or other movies: {differ} of {len(old)} have other "
@@ -376,7 +371,7 @@ def decoded_movies(
             "encode a file of the model's movies",
             "preprocess",
         )
-    titles = [re.sub(r" (\d{4})$", r" (\1)", title) for title in titles]  # the year is a word
+    titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year
     for n in old:
         titles[n] = known.titles[rows[n] - 1]
     columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
