@@ -3,20 +3,17 @@
 `MilvusStore.search` and `Catalogue.search` (NumPy, exact) keep one contract; see catalogue.py.
 """
 
-import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pymilvus import MilvusClient
 
-from recsys import __version__
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress, choose_index
@@ -68,11 +65,7 @@ class MilvusStore:
         self._milvus = Milvus(self.address)
         self._versions = Versions(self._milvus, self.alias)
         self._opened: Published | None = None
-
-    @property
-    def version(self) -> str:
-        """The version of the Milvus that answers."""
-        return self._milvus.version
+        self.version = self._milvus.version  # of the Milvus that answers
 
     def publish(
         self,
@@ -102,8 +95,6 @@ class MilvusStore:
         """
         chosen = choose_index(index, len(catalogue))
         check_catalogue(catalogue)
-        if not re.fullmatch(r"[0-9A-Za-z]{1,32}", model):
-            raise StoreError(f"{model!r} is not a model's fingerprint")
         with suppress(Missing):  # nothing has the name yet, or what had it is gone
             self._versions.ours(self.alias)
         name = f"{self.alias}_v{model}_{uuid.uuid4().hex[:8]}"
@@ -117,7 +108,6 @@ class MilvusStore:
             columns=catalogue.kinds,
             index=chosen,
             when=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            software=f"recsys {__version__}, pymilvus {version('pymilvus')}, Milvus {self.version}",
             is_current=True,
         )
         loading: dict[str, Any] = {"replica_number": replicas}

@@ -111,7 +111,7 @@ def elsewhere(work: Callable[..., Any], *args: Any) -> int:
 
 
 def collections(store: MilvusStore) -> list[str]:
-    return sorted(store._milvus.collections())
+    return sorted(store._milvus.client.list_collections())
 
 
 def answers(store: MilvusStore, catalogue: Catalogue) -> bool:

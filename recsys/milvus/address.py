@@ -1,6 +1,5 @@
 """Where movies are published, and under which index. The command line imports it: nothing heavy."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,21 +14,14 @@ _CREDENTIALS = re.compile(r"(?<=//)\S*@")
 
 EXACT_UP_TO = 100_000  # movies compared one by one without an index; see benchmarks/store.py
 MAX_EF = 32_768  # Milvus' own bound
-_INDEXES = {
-    "FLAT": (),
-    "IVF_FLAT": ("nlist", "nprobe"),
-    "HNSW": ("M", "efConstruction", "ef"),
-    "AUTOINDEX": ("ef",),
-}
 _SEARCHED = ("nprobe", "ef")  # parameters of a search, the others are those of building
 # Of parameters the default (0: by the number of movies), the least and the most: Milvus' own
 # bounds, which Milvus Lite does not check: outside them it crashes. efConstruction has none.
-_BOUNDS = {
-    "nlist": (0, 1, 65_536),
-    "nprobe": (0, 1, 65_536),
-    "M": (16, 2, 2_048),
-    "efConstruction": (200, 1, 65_536),
-    "ef": (256, 1, MAX_EF),
+_INDEXES = {
+    "FLAT": {},
+    "IVF_FLAT": {"nlist": (0, 1, 65_536), "nprobe": (0, 1, 65_536)},
+    "HNSW": {"M": (16, 2, 2_048), "efConstruction": (200, 1, 65_536), "ef": (256, 1, MAX_EF)},
+    "AUTOINDEX": {"ef": (256, 1, MAX_EF)},
 }
 
 
@@ -86,11 +78,7 @@ class MilvusAddress:
     @property
     def secrets(self) -> list[str]:
         """What no message may repeat."""
-        try:
-            password = urlsplit(self.uri).password or ""
-        except ValueError:
-            password = ""
-        parts = [self.token, *self.token.split(":")[1:], password]
+        parts = [self.token, *self.token.split(":")[1:], urlsplit(self.uri).password or ""]
         return [part for part in parts if len(part) > 3]
 
 
@@ -137,14 +125,6 @@ class Index(NamedTuple):
         given = ",".join(f"{name}={value}" for name, value in values.items())
         return ":".join(filter(None, (self.name, given)))
 
-    def to_json(self) -> str:
-        """The index as a collection property."""
-        return json.dumps([self.name, dict(self.build), dict(self.search)])
-
-    @classmethod
-    def from_json(cls, text: str) -> "Index":
-        return cls(*json.loads(text))
-
 
 def choose_index(asked: str | None, movies: int) -> Index:
     """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size.
@@ -158,13 +138,14 @@ def choose_index(asked: str | None, movies: int) -> Index:
         cause = f"index {shortened(name)}: unknown"
         raise AddressError(cause, f"choose from {', '.join(_INDEXES)}", "index")
     name = name.upper()
-    values = {each: _BOUNDS[each][0] for each in _INDEXES[name]}
+    bounds = _INDEXES[name]
+    values = {each: default for each, (default, _, _) in bounds.items()}
     for pair in filter(None, rest.split(",")):
         key, _, value = pair.partition("=")
-        _, least, most = _BOUNDS.get(key, (0, 0, -1))
+        _, least, most = bounds.get(key, (0, 0, -1))
         number = int(value) if re.fullmatch("[0-9]{1,18}", value) else -1
-        if key not in values or not least <= number <= most:
-            known = ", ".join(f"{e} from {_BOUNDS[e][1]} to {_BOUNDS[e][2]}" for e in values)
+        if not least <= number <= most:
+            known = ", ".join(f"{each} from {a} to {b}" for each, (_, a, b) in bounds.items())
             cause = f"index {name}: {quoted(pair)} is not a parameter with a value in its range"
             raise AddressError(cause, f"{name} takes {known or 'none'}", "index")
         values[key] = number

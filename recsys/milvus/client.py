@@ -177,8 +177,7 @@ class Milvus:
         else:
             self._connect(address.uri, **({"server_pem_path": address.ca} if address.ca else {}))
         try:
-            version = self.read("asking for the version", MilvusClient.get_server_version)
-            self.version = str(version)
+            self.version: str = self.read("asking for the version", MilvusClient.get_server_version)
             self._check_server()
         except StoreError:
             self.close()
@@ -255,10 +254,6 @@ class Milvus:
                 raise StoreError(cause, "look at the server's log and memory")
             time.sleep(pause)
             pause = min(1.0, 1.5 * pause)
-
-    def collections(self) -> list[str]:
-        """The names of all collections."""
-        return list(self.read("listing collections", MilvusClient.list_collections))
 
     def close(self) -> None:
         """Close the connection; the last one in this process unlocks a Lite file."""

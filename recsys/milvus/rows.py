@@ -71,7 +71,6 @@ def check_catalogue(catalogue: Catalogue) -> None:
         raise StoreError("there is no movie to publish", "give movies, or train again", "train")
     again = np.ones(len(catalogue), np.bool_)
     again[np.unique(catalogue.ids, return_index=True)[1]] = False
-    finite = np.isfinite(catalogue.vectors).all(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
         norms = np.linalg.norm(catalogue.vectors, axis=1)
     several = [each.name for each in fields_of(catalogue.kinds) if each.type == "texts"]
@@ -79,7 +78,6 @@ def check_catalogue(catalogue: Catalogue) -> None:
     for wrong, what in [
         (again, "is there twice"),
         (_unfit_ids(catalogue.ids), "has a negative id, or an empty or too long one"),
-        (~finite, "has a vector with a value that is not finite"),
         (~(np.abs(norms - 1) <= 1e-3), "has a vector that is not of unit length"),
         *((each > MAX_VALUES, f"has more than {MAX_VALUES} {n}") for n, each in counts.items()),
     ]:

@@ -7,6 +7,7 @@ may forget a change of one when it is restarted.) An unfinished one is being fil
 behind by a publish that broke off; once that is certain, the next publish drops it.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
+from recsys import __version__
 from recsys.data.schema import Kind
 from recsys.errors import StoreError
 from recsys.milvus.address import Index
@@ -51,7 +53,6 @@ class Published:
     columns: dict[str, Kind]  # of the schema, as far as Milvus says
     index: Index
     when: str  # publishing began, UTC, ISO 8601; "" where an older recsys did not keep it
-    software: str  # what it was published with
     is_current: bool
 
     @property
@@ -67,9 +68,9 @@ class Published:
             "recsys.alias": self.alias,
             "recsys.model": self.model,
             "recsys.count": str(self.count),
-            "recsys.index": self.index.to_json(),
+            "recsys.index": json.dumps(self.index),
             "recsys.published": self.when,
-            "recsys.software": self.software,
+            "recsys.software": f"recsys {__version__}",
         }
 
     @property
@@ -91,7 +92,7 @@ class Versions:
     def names(self, end: str = "") -> list[str]:
         """The names of the versions, or with the end UNFINISHED of those that are not complete."""
         pattern = rf"{re.escape(self.alias)}_v[0-9A-Za-z]{{1,32}}_[0-9a-f]{{8}}{end}"
-        found = self.milvus.collections()
+        found = self.milvus.read("listing collections", MilvusClient.list_collections)
         return sorted(name for name in found if re.fullmatch(pattern, name, re.ASCII))
 
     def current_name(self) -> str | None:
@@ -136,9 +137,8 @@ class Versions:
                 dimension=dimension,
                 text_ids=text_ids,
                 columns=columns,
-                index=Index.from_json(properties["recsys.index"]),
+                index=Index(*json.loads(properties["recsys.index"])),
                 when=properties.get("recsys.published", ""),
-                software=properties["recsys.software"],
                 is_current=is_current,
             )
         except (KeyError, ValueError, TypeError) as error:

@@ -40,7 +40,7 @@ def look(path: str, report: str) -> None:
         found = {
             "model": model,
             "right": bool(right.all()),
-            "collections": len(store._milvus.collections()),
+            "collections": len(store._milvus.client.list_collections()),
             "versions": len(store.versions()),
         }
     Path(report).write_text(json.dumps(found))
@@ -125,7 +125,7 @@ def on_a_small_disk(path: str, report: str) -> None:
         found = store.search(QUERIES, 20).movie_ids.tolist()
         assert found == OLD.search(QUERIES, 20).movie_ids.tolist()
         store.publish(NEW, OTHER)
-        assert len(store.versions()) == len(store._milvus.collections()) == 2
+        assert len(store.versions()) == len(store._milvus.client.list_collections()) == 2
 
 
 @pytest.mark.slow

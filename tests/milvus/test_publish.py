@@ -25,8 +25,7 @@ def test_publishing_says_what_is_published(store: MilvusStore) -> None:
     assert published.is_current
     opened = store.open(MODEL)
     assert opened.collection == published.collection
-    assert opened.software == published.software
-    assert "pymilvus" in opened.software
+    assert opened == published
     assert opened.when.endswith("+00:00")
 
 
@@ -100,8 +99,8 @@ def test_the_index_fits_the_number_of_movies() -> None:
     [
         ({"ids": 11}, "is there twice"),
         ({"ids": -5}, "has a negative id"),
-        ({"vectors": np.full(16, np.nan)}, "not finite"),
-        ({"vectors": np.full(16, np.inf)}, "not finite"),
+        ({"vectors": np.full(16, np.nan)}, "not of unit length"),
+        ({"vectors": np.full(16, np.inf)}, "not of unit length"),
         ({"vectors": np.full(16, 0.5)}, "not of unit length"),
         ({"vectors": np.zeros(16)}, "not of unit length"),
         ({"genres": tuple(str(i) for i in range(300))}, "more than 256 genres"),

@@ -56,7 +56,7 @@ def right(store: MilvusStore) -> bool:
 
 
 def names(store: MilvusStore) -> list[str]:
-    found = store._milvus.collections()
+    found = store._milvus.client.list_collections()
     return [one for one in found if one.startswith(store.alias + "_v")]
 
 
