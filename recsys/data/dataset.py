@@ -108,12 +108,7 @@ class Movies(Frame):
 
 @dataclass(frozen=True)
 class Ratings(Frame):
-    """N ratings, columns of one length.
-
-    >>> ratings = Ratings(*np.array([[1, 1, 2], [10, 30, 10], [4, 5, 3], [0, 0, 0]]))
-    >>> ratings[ratings.values >= 4].movie_ids.tolist()
-    [10, 30]
-    """
+    """N ratings."""
 
     user_ids: NDArray[np.int32]  # (N,)
     movie_ids: NDArray[np.int32]  # (N,)
@@ -148,13 +143,10 @@ class Dataset:
 class Vocabulary:
     """Raw ids, words and genres to table rows, the same for training, export and serving.
 
-    Built once from the data a model is trained on and kept as JSON in its folder.
     Words and genres are numbered as they first appear, so that movies added at the end of the
     list leave earlier rows as they are.
 
     >>> vocabulary = Vocabulary([5, 9], [1, 3], ["toy", "story"], ["Comedy"])
-    >>> vocabulary.movie_rows([3, 4]).tolist()
-    [2, 0]
     >>> vocabulary.title_rows(["Toy Story", "Story of O"]).tolist()
     [[1, 2, -1], [2, 0, 0]]
     """
@@ -231,9 +223,9 @@ class Vocabulary:
         Of a text they are those of its first READ_WORDS words.
         """
         columns = self.columns(movies)
+        widths = [READ_WORDS if each.kind == "text" else None for each in self.movies]
         rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
-        texts = [each.kind == "text" for each in self.movies]
-        return [r[:, :READ_WORDS] if text else r for r, text in zip(rows, texts, strict=True)]
+        return [each[:, :width] for each, width in zip(rows, widths, strict=True)]
 
 
 def _rows(values: Sequence[str], lists: Iterable[Iterable[str]]) -> NDArray[np.int64]:

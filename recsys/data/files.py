@@ -34,9 +34,6 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
     Raises:
         RecsysError: the place cannot be written: found before the block is entered where that is
             possible, so that no work is lost.
-
-    >>> with replacing_file("answers.txt") as beside:  # doctest: +SKIP
-    ...     beside.write_text("all of them")
     """
     path = Path(path)
     if _is_stream(path):

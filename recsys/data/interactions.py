@@ -19,8 +19,6 @@ class Interactions(NamedTuple):
     Rows are users, row 0 being the unknown user, who rated nothing; arrays may be memory-mapped.
 
     >>> known = Interactions.build(2, [2, 1, 2], [7, 3, 1], [5, 4, 3], [10, 20, 30])
-    >>> known.of(2)[0].tolist(), known.counts.tolist()
-    ([1, 7], [0, 1, 2])
     >>> known.matrix(8).toarray()[2].tolist()
     [0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0]
     """

@@ -118,9 +118,6 @@ def not_rated_of(different: NDArray, counts: NDArray[np.int64]) -> float | None:
 
     So is -1 where none is below 0; and 0 where the others begin farther from it than from each
     other, or are 1 to 5 or to 10 and the lowest of them is rarer.
-
-    >>> not_rated_of(np.array([-1.0, 6, 7, 8]), np.array([9, 1, 1, 1]))
-    -1.0
     """
     if len(different) < 4 or counts[0] <= SLIPS or different[0] not in (-1, 0) or different[1] < 0:
         return None
@@ -142,11 +139,7 @@ def far_off(different: NDArray, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def strengths(counts: NDArray) -> NDArray[np.float32]:
-    """Events as ratings of the model: 4 for one, 5 for sixteen and more of the same.
-
-    >>> strengths(np.array([1, 4, 100])).tolist()
-    [4.0, 4.5, 5.0]
-    """
+    """Events as ratings of the model: 4 for one, 5 for sixteen and more of the same."""
     return (LIKED + np.minimum(np.log2(counts) / 4, MAX_RATING - LIKED)).astype(np.float32)
 
 

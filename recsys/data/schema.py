@@ -108,11 +108,7 @@ class Column:
         return int(value) if value == int(value) else float(value)
 
     def at(self, rows: NDArray[np.integer]) -> "Column":
-        """The cells of some rows, an unknown one for -1.
-
-        >>> Column("category", ["Oslo", "Seoul"]).at(np.array([1, -1])).values
-        ['Seoul', '']
-        """
+        """The cells of some rows, an unknown one for -1."""
         return _joined([self, Column.unknown(self.kind, 1)])[rows]
 
     @classmethod

@@ -218,14 +218,13 @@ def check_queries(
         ValueError: the shape, a value, k or the number of exclusions is wrong.
     """
     queries = np.ascontiguousarray(vectors, np.float32)
-    if queries.ndim != 2 or queries.shape[1] != dimension:
-        raise ValueError(f"queries must be (B, {dimension}), got {queries.shape}")
-    if not np.isfinite(queries).all():
-        raise ValueError("a query holds a value that is not a finite number")
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
-    if exclude is not None and len(exclude) != len(queries):
-        raise ValueError(f"{len(queries)} queries, but exclusions for {len(exclude)}")
+    count = len(queries if exclude is None else exclude)
+    fits = queries.ndim == 2 and queries.shape[1] == dimension and np.isfinite(queries).all()
+    if not fits or k < 1 or count != len(queries):
+        raise ValueError(
+            f"expected queries of shape (B, {dimension}) and finite, exclusions of B and k from 1 "
+            f"on, got queries of shape {queries.shape}, exclusions of {count} and k {k}"
+        )
     return queries
 
 
