@@ -15,22 +15,14 @@ KNOWN = Interactions.build(
 )
 
 
-def test_rows_are_sorted_by_user_and_then_by_movie():
+def test_rows_are_sorted_by_user_and_then_by_movie_and_taken_in_any_order():
     assert KNOWN.indptr.tolist() == [0, 0, 2, 2, 5]
     assert KNOWN.indices.tolist() == [2, 5, 1, 2, 9]
     assert KNOWN.values.tolist() == [4, 3, 5, 1, 2.5]
     assert KNOWN.times.tolist() == [20, 50, 10, 21, 90]
     assert [column.dtype for column in KNOWN] == [np.int64, np.int32, np.float32, np.int64]
-    assert (KNOWN.rows, KNOWN.counts.tolist()) == (4, [0, 2, 0, 3])
     assert KNOWN.owners.tolist() == [1, 1, 3, 3, 3]
-
-
-def test_rows_are_views_and_copies_in_the_order_given():
-    rows, values, times = KNOWN.of(3)
-    assert (rows.tolist(), times.tolist()) == ([1, 2, 9], [10, 21, 90])
-    assert values.tolist() == [5, 1, 2.5]
-    assert np.shares_memory(rows, KNOWN.indices)
-    assert [len(column) for column in KNOWN.of(0)] == [0, 0, 0]
+    assert np.shares_memory(KNOWN.of(3)[0], KNOWN.indices)
     taken = KNOWN.take(np.array([3, 0, 1, 3]))
     assert taken.indptr.tolist() == [0, 3, 3, 5, 8]
     assert taken.indices.tolist() == [1, 2, 9, 2, 5, 1, 2, 9]
@@ -39,7 +31,15 @@ def test_rows_are_views_and_copies_in_the_order_given():
     high = KNOWN.keep(KNOWN.values >= 3)
     assert high.indptr.tolist() == [0, 0, 2, 2, 3]
     assert high.indices.tolist() == [2, 5, 1]
-    assert high.owners.tolist() == [1, 1, 3]
+
+
+def test_newer_ratings_replace_older_ones_of_the_same_movie():
+    newer = Interactions.build(3, [3, 2, 3], [2, 9, 4], [4, 5, 3], [95, 96, 97])
+    both = KNOWN.updated(newer)
+    assert both.indptr.tolist() == [0, 0, 2, 3, 7]
+    assert both.indices.tolist() == [2, 5, 9, 1, 2, 4, 9]
+    assert both.values.tolist() == [4, 3, 5, 5, 4, 3, 2.5]
+    assert both.times.tolist() == [20, 50, 96, 10, 95, 97, 90]
 
 
 def test_transposed_is_who_rated_each_movie():
@@ -50,20 +50,11 @@ def test_transposed_is_who_rated_each_movie():
     assert [column.dtype for column in raters] == [column.dtype for column in KNOWN]
 
 
-def test_a_matrix_has_the_entries_zeros_among_them():
-    dense = KNOWN.matrix(10).toarray()
-    assert dense[1].tolist() == [0, 0, 4, 0, 0, 3, 0, 0, 0, 0]
-    assert dense[3].tolist() == [0, 5, 1, 0, 0, 0, 0, 0, 0, 2.5]
-    assert not dense[[0, 2]].any()
-    zeros = KNOWN.matrix(10, np.zeros(5))
-    assert (zeros.nnz, zeros.sum()) == (5, 0)
-
-
 def test_without_ratings_or_times():
     empty = Interactions.build(2, [], [], [])
-    assert empty.indptr.tolist() == [0, 0, 0, 0]
     assert empty.dot(np.ones((5, 2), np.float32)).tolist() == [[0, 0]] * 3
     assert empty.transposed(4)[0].indptr.tolist() == [0] * 5
+    assert empty.updated(empty).indptr.tolist() == [0] * 4
     assert Interactions.build(1, [1], [1], [5]).times.tolist() == [0]
 
 
