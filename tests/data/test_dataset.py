@@ -31,20 +31,18 @@ RATINGS = Ratings(
 )
 
 
-def test_movies_by_id_and_in_any_order():
+def test_movies_users_and_ratings_are_chosen_in_any_order():
     assert MOVIES.years.tolist() == [1995, 1995, 0]
     ordered = MOVIES.sorted()
     assert ordered.ids.tolist() == [3, 5, 7]
     assert ordered.titles == ["Toy Story (1995)", "M", "Heat (1995)"]
     assert ordered.genres == [("Comedy",), (), ("Action", "Crime")]
     assert MOVIES[np.array([2, 0, 2])].titles == ["M", "Heat (1995)", "M"]
-
-
-def test_users_chosen_and_without_attributes():
     assert USERS[np.array([False, True])].column("job").tolist() == [21]
-    plain = Users.of(np.array([2, 8], np.int32))
-    assert (plain.ids.dtype, plain.rows.shape) == (np.int64, (2, 0))
-    assert plain.column("job").tolist() == [0, 0]
+    both = Ratings.joined([RATINGS[RATINGS.values >= 4], RATINGS[np.array([2])]])
+    assert both.user_ids.tolist() == [9, 4, 9]
+    assert both.values.tolist() == [4, 5, 0.5]
+    assert [column.dtype for column in vars(both).values()] == ["i4", "i4", "f4", "i8"]
 
 
 def test_users_are_described_by_attributes_of_movielens_and_learned():
@@ -55,13 +53,9 @@ def test_users_are_described_by_attributes_of_movielens_and_learned():
     users = Users.of([1, 2, 3], columns)
     assert users.attributes == (GENDER, Attribute("hobby", "categories", ("golf", "chess"), (), 2))
     assert users.rows.tolist() == [[1, 1, -1], [0, 0, -1], [2, 2, 1]]
-
-
-def test_ratings_chosen_and_concatenated():
-    both = Ratings.joined([RATINGS[RATINGS.values >= 4], RATINGS[np.array([2])]])
-    assert both.user_ids.tolist() == [9, 4, 9]
-    assert both.values.tolist() == [4, 5, 0.5]
-    assert [column.dtype for column in vars(both).values()] == ["i4", "i4", "f4", "i8"]
+    plain = Users.of(np.array([2, 8], np.int32))
+    assert (plain.ids.dtype, plain.rows.shape) == (np.int64, (2, 0))
+    assert plain.column("job").tolist() == [0, 0]
 
 
 def test_titles():
@@ -98,8 +92,6 @@ def test_the_towers_read_the_first_words_of_a_text():
     movies = Movies(np.arange(4), ["a"] * 4, [()] * 4, {"about": texts})
     about = replace(Attribute.of("about", texts), values=tuple(words))
     (rows,) = Vocabulary([1], movies.ids, [], [], (), (about,)).side_rows(movies)
-    assert rows.shape == (4, READ_WORDS)
     assert rows[0].tolist() == list(range(1, READ_WORDS + 1))
     assert rows[1].tolist() == list(range(40, 40 - READ_WORDS, -1))
-    assert rows[2].tolist() == [4] + [PADDING] * (READ_WORDS - 1)
-    assert rows[3].tolist() == [0] + [PADDING] * (READ_WORDS - 1)
+    assert rows[2:].tolist() == [[row] + [PADDING] * (READ_WORDS - 1) for row in (4, 0)]

@@ -36,20 +36,19 @@ CHECKSUM = "md5:" + hashlib.md5(GOOD).hexdigest()
 @pytest.fixture
 def server(monkeypatch):
     """Serves GOOD at /good.zip and several kinds of failures; lists what was asked for."""
-    size = {"Content-Length": str(len(GOOD))}
-    answers = {"/good.zip": (200, size, GOOD), "/wrong.zip": (200, size, b"?" * len(GOOD))}
-    answers |= {path: (200, size, GOOD[:100]) for path in ("/cut.zip", "/slow.zip")}
-    answers["/moved"] = (302, {"Location": "good.zip"}, b"")
+    bodies = {"/good.zip": GOOD, "/wrong.zip": b"?" * len(GOOD)}
+    bodies |= dict.fromkeys(("/cut.zip", "/slow.zip"), GOOD[:100])
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             web.asked.append(self.path)
-            status, headers, body = answers.get(self.path, (404, {}, b""))
-            self.send_response(status)
-            for header in headers.items():
-                self.send_header(*header)
+            self.send_response(
+                302 if self.path == "/moved" else 200 if self.path in bodies else 404
+            )
+            self.send_header("Location", "good.zip")
+            self.send_header("Content-Length", str(len(GOOD) if self.path in bodies else 0))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(bodies.get(self.path, b""))
             if self.path == "/slow.zip":
                 self.wfile.flush()
                 released.wait(30)
@@ -94,13 +93,10 @@ def test_sources_are_tried_in_order_until_one_delivers_and_silence_is_given_up(
 ):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     logged: list[str] = []
-    paths = "none", "wrong.zip", "slow.zip", "good.zip", "cut.zip"
-    sources = [server.source(path) for path in paths]
+    sources = [*map(server.source, ("none", "wrong.zip", "slow.zip", "good.zip", "cut.zip"))]
     assert has_ratings(download(NAME, tmp_path, sources=sources, log=logged.append))
     assert server.asked == ["/none", "/wrong.zip", "/slow.zip", "/good.zip"]
-    assert len(logged) == 7
-    assert "404" in logged[1]
-    assert "timed out" in logged[5]
+    assert ["404" in logged[1], "timed out" in logged[5], len(logged)] == [True, True, 7]
 
 
 def test_when_all_fail_each_is_named_with_its_reason_and_the_way_out(tmp_path, server):
