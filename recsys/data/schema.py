@@ -163,6 +163,8 @@ class Attribute:
         if self.kind == "number":
             bins = np.searchsorted(np.array(self.edges), column.values, "right") + 1
             return np.where(np.isfinite(column.values), bins, 0).astype(np.int32)[:, None]
+        if self.kind == "category":
+            return np.array([*map(self._row, column.values)], np.int32).reshape(-1, 1)
         lists = [[self._row(value) for value in each] for each in _several(column)]
         if self.kind == "text":  # of words nobody has learned anything
             lists = [[row for row in each if row] for each in lists]
