@@ -11,8 +11,9 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,17 +29,16 @@ from recsys.serving.filters import Condition, terms
 OLDEST = (2, 3)  # version of a server whose calls we know
 ALL_EXPRESSIONS = (2, 4)  # from this on all of `recsys.serving.filters` is known
 LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it works
-LOCK_PAUSE = 0.1  # seconds between two looks at a locked file of Milvus Lite
 NEVER = 2**31 - 1  # milliseconds, as gRPC writes it
 _FOREIGN = (MilvusException, grpc.RpcError, ValueError, TypeError, OSError)
 _LOGGERS = ("pymilvus", "milvus_lite", "grpc", "faiss")  # log tracebacks of errors we explain
 _lite_lock = threading.Lock()  # milvus-lite opens a file twice when two threads ask at once
-_lite_users: dict[str, int] = {}
+_lite_users: Counter[str] = Counter()  # open connections by file
 T = TypeVar("T")
 
 
 class Unreachable(StoreError):
-    """No answer from the server; asking again may help."""
+    """No answer from the server, or its file is in use; asking again may help."""
 
 
 class Missing(StoreError):
@@ -47,10 +47,6 @@ class Missing(StoreError):
 
 class Denied(StoreError):
     """The user may not do that."""
-
-
-class Locked(StoreError):
-    """Another process has the file of Milvus Lite open."""
 
 
 # What errors mean, the first that fits: signs (a regular expression of <code>, <STATUS>, words in
@@ -80,7 +76,7 @@ no space left|errno (28|27|122)] -> the disk is full ({doing})
 errno (30|13)] -> may not be written ({doing})
     use another address [uri]
 local milvus failed -> another process has this database open (Milvus Lite serves one at a time)
-    wait for it to end, or use a Milvus server [] Locked
+    wait for it to end, or use a Milvus server [] Unreachable
 corrupt|parquet|not valid json|expecting value|manifest -> the database is damaged ({text})
     move it away and publish the movies [publish]
 maximum field -> a Milvus server takes at most 58 columns of your own ({text})
@@ -108,7 +104,7 @@ socket closed -> the connection was closed while {doing}
  Unreachable
 """,
 )
-_KINDS = {each.__name__: each for each in (Unreachable, Missing, Denied, Locked)}
+_KINDS = {each.__name__: each for each in (Unreachable, Missing, Denied)}
 
 
 def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: float) -> StoreError:
@@ -173,9 +169,9 @@ class Milvus:
             raise StoreError(cause, "give a certificate in PEM format", "ca")
         if self.lite:
             self.uri = str(Path(address.uri).expanduser().absolute())
-            self._connect_lite()
+            repeated(self._connect, address.timeout)  # another process may have the file open
         else:
-            self._connect(address.uri, **({"server_pem_path": address.ca} if address.ca else {}))
+            self._connect()
         try:
             self.version: str = self.read("asking for the version", MilvusClient.get_server_version)
             self._check_server()
@@ -183,32 +179,24 @@ class Milvus:
             self.close()
             raise
 
-    def _connect(self, uri: str, **options: Any) -> None:
-        with self.errors("connecting", self.timeout):
+    def _connect(self) -> None:
+        options: dict[str, Any] = {"server_pem_path": self.address.ca} if self.address.ca else {}
+        if self.lite:
+            check_lite_file(Path(self.uri))
+            # Milvus Lite closes the connection of who asks every 10 s whether it is alive,
+            # amid a call; pymilvus would then make the call again, beside the first.
+            options = {"grpc_options": {"grpc.keepalive_time_ms": NEVER}}
+        lock = _lite_lock if self.lite else nullcontext()
+        with lock, self.errors("connecting", self.timeout):
             self.client = MilvusClient(
-                uri,
+                self.uri if self.lite else self.address.uri,
                 token=self.address.token,
                 db_name=self.address.db,
                 timeout=self.timeout,
                 dedicated=True,  # the shared connections of pymilvus outlive a dead server
                 **options,
             )
-
-    def _connect_lite(self) -> None:
-        """Open the file of Milvus Lite, after waiting for another process that has it open."""
-        end = time.monotonic() + self.address.timeout
-        while self.client is None:
-            try:
-                with _lite_lock:
-                    check_lite_file(Path(self.uri))
-                    # Milvus Lite closes the connection of who asks every 10 s whether it is alive,
-                    # amid a call; pymilvus would then make the call again, beside the first.
-                    self._connect(self.uri, grpc_options={"grpc.keepalive_time_ms": NEVER})
-                    _lite_users[self.uri] = _lite_users.get(self.uri, 0) + 1
-            except Locked:
-                if time.monotonic() + LOCK_PAUSE >= end:
-                    raise
-                time.sleep(LOCK_PAUSE)
+            _lite_users[self.uri] += self.lite
 
     @contextmanager
     def errors(self, doing: str, timeout: float) -> Iterator[None]:
@@ -235,15 +223,7 @@ class Milvus:
 
     def read(self, doing: str, method: Callable[..., T], *args: Any, **options: Any) -> T:
         """`call` of what may be repeated: again while the server is away."""
-        end, pause = time.monotonic() + self.timeout, 0.1
-        while True:
-            try:
-                return self.call(doing, method, *args, **options)
-            except Unreachable:
-                if time.monotonic() + pause >= end:
-                    raise
-                time.sleep(pause)
-                pause *= 2
+        return repeated(lambda: self.call(doing, method, *args, **options), self.timeout)
 
     def wait(self, doing: str, done: Callable[[], bool], patience: float) -> None:
         """Wait until something is done, at most so many seconds."""
@@ -265,12 +245,13 @@ class Milvus:
             with _lite_lock:
                 _lite_users[self.uri] -= 1
                 if not _lite_users[self.uri]:
-                    del _lite_users[self.uri]
                     from milvus_lite.server_manager import server_manager_instance
 
                     server_manager_instance.release_server(self.uri)
 
     def _check_server(self) -> None:
+        numbers = re.match(r"v?(\d+)\.(\d+)", "" if self.lite else self.version)
+        self._numbers = tuple(map(int, numbers.groups())) if numbers else ALL_EXPRESSIONS
         if self._numbers < OLDEST:
             raise StoreError(
                 f"{self.uri}: Milvus {self.version} is too old for this recsys",
@@ -293,13 +274,18 @@ class Milvus:
                 remedy = "ask so, or upgrade the server to 2.4 or newer"
                 raise StoreError(f"{self.uri}: Milvus {self.version} {cause}", remedy, "where")
 
-    @property
-    def _numbers(self) -> tuple[int, int]:
-        """The first two numbers of a server's version; of Lite, and of an odd one, the newest."""
-        numbers = re.match(r"v?(\d+)\.(\d+)", self.version)
-        if self.lite or not numbers:
-            return ALL_EXPRESSIONS
-        return int(numbers[1]), int(numbers[2])
+
+def repeated(act: Callable[[], T], seconds: float) -> T:
+    """What an act returns, which is tried again while nothing answers there."""
+    end, pause = time.monotonic() + seconds, 0.1
+    while True:
+        try:
+            return act()
+        except Unreachable:
+            if time.monotonic() + pause >= end:
+                raise
+            time.sleep(pause)
+            pause = min(1.0, 2 * pause)
 
 
 def check_lite_file(path: Path) -> None:

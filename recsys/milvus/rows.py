@@ -71,13 +71,18 @@ def check_catalogue(catalogue: Catalogue) -> None:
         raise StoreError("there is no movie to publish", "give movies, or train again", "train")
     again = np.ones(len(catalogue), np.bool_)
     again[np.unique(catalogue.ids, return_index=True)[1]] = False
+    unfit = (
+        catalogue.ids < 0
+        if not is_text(catalogue.ids)
+        else np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in catalogue.ids])
+    )
     with np.errstate(invalid="ignore", over="ignore"):
         norms = np.linalg.norm(catalogue.vectors, axis=1)
     several = [each.name for each in fields_of(catalogue.kinds) if each.type == "texts"]
     counts = {name: np.array([len(cell) for cell in catalogue.cells(name)]) for name in several}
     for wrong, what in [
         (again, "is there twice"),
-        (_unfit_ids(catalogue.ids), "has a negative id, or an empty or too long one"),
+        (unfit, "has a negative id, or an empty or too long one"),
         (~(np.abs(norms - 1) <= 1e-3), "has a vector that is not of unit length"),
         *((each > MAX_VALUES, f"has more than {MAX_VALUES} {n}") for n, each in counts.items()),
     ]:
@@ -87,12 +92,6 @@ def check_catalogue(catalogue: Catalogue) -> None:
                 "correct the movies or train again",
                 "train",
             )
-
-
-def _unfit_ids(ids: NDArray) -> NDArray[np.bool_]:
-    if not is_text(ids):
-        return ids < 0
-    return np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in ids.tolist()], np.bool_)
 
 
 def rows_of(movies: Catalogue) -> Iterator[list[dict[str, Any]]]:
