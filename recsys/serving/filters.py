@@ -10,7 +10,7 @@ what `parse` understood is ever sent to Milvus.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -32,8 +32,8 @@ _LARGEST = {"number": 1e300, "whole": 2**31 - 1}  # beyond are no values that a 
 class Term(NamedTuple):
     """A test of one column.
 
-    how      == != < <= > >=    a comparison; two texts are compared by their UTF-8 bytes, of
-                                several values their number is compared
+    how      == != < <= > >=    a comparison, of texts by their characters' codes as of UTF-8 by
+                                its bytes; of several values their number is compared
              in                 the value, or one of several, is one of a tuple
              like               a text fits a pattern, where % is any text and _ any character
     """
@@ -102,18 +102,12 @@ def mask(condition: Condition, values: Values, rows: int) -> NDArray[np.bool_]:
             wild = {"%": ".*", "_": "."}
             fits = re.compile("".join(wild.get(c, re.escape(c)) for c in pattern), re.DOTALL)
             return np.array([bool(fits.fullmatch(each)) for each in values(column)], bool)
-        case Term(column, type, "in", value):
-            return np.isin(_comparable(values(column), type), _comparable(value, type))
         case Term(column, type, how, value):
-            return _COMPARE[how](_comparable(values(column), type), _comparable([value], type)[0])
+            cells = np.asarray(values(column), object if type == "text" else None)
+            if how == "in":
+                return np.isin(cells, np.array(value, cells.dtype))
+            return _COMPARE[how](cells, value)
     raise TypeError(condition)
-
-
-def _comparable(values: Iterable[Any], type: Type) -> NDArray:
-    """Values as they are compared: texts as bytes, so that both sides order them alike."""
-    if type != "text":
-        return np.asarray(values)
-    return np.array([each.encode("utf-8", "replace") for each in values], object)
 
 
 # For Milvus.

@@ -3,10 +3,7 @@
 import hashlib
 import io
 import os
-import subprocess
-import sys
 import threading
-import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -143,26 +140,6 @@ def test_unknown_names_and_places_that_cannot_be(tmp_path, server):
     (tmp_path / NAME).mkdir()
     with pytest.raises(DataError, match="holds no ratings"):
         download(NAME, tmp_path, sources=[server.source("good.zip")])
-
-
-def test_a_killed_download_leaves_nothing_that_looks_complete(tmp_path, server):
-    address = server.source("slow.zip").address
-    script = (
-        "from pathlib import Path; from recsys.data.download import download; "
-        "from recsys.data.movielens import Source; "
-        f"download({NAME!r}, Path({str(tmp_path)!r}), "
-        f"sources=[Source({address!r}, {CHECKSUM!r}, 'ml-1m/')])"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script])
-    while not list(tmp_path.glob("*/.fetched/archive")) or not server.asked:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    assert not has_ratings(tmp_path / NAME)
-    (leftover,) = tmp_path.iterdir()
-    download(NAME, tmp_path, sources=[server.source("good.zip")])
-    assert {each.name for each in tmp_path.iterdir()} == {NAME, leftover.name}
 
 
 @pytest.mark.slow  # runs pip twice
