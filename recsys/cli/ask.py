@@ -3,7 +3,7 @@
 import csv
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
@@ -103,13 +103,12 @@ def recommend(
     format = output.format_of(many=users is not None)
     folder = load_model(model)
     query, filter = profile.query(folder, as_of), wanted.filter(folder.vocabulary)
-    asked: list[Ids] = []
-    queries = [query]
-    if users is not None:
-        ids = folder.vocabulary.user_ids
-        every = users == "all"
-        asked = [(each,) for each in ids.tolist()] if every else ids_in(users, [ids], "a user id")
-        queries = [query._replace(user_id=each) for (each,) in known_of(folder.vocabulary, asked)]
+    queries, unknown = [query], 0
+    if users == "all":
+        queries = [query._replace(user_id=each) for each in folder.vocabulary.user_ids.tolist()]
+    elif users:
+        known, unknown = known_ids(users, folder.vocabulary)
+        queries = [query._replace(user_id=each) for (each,) in known]
     if load_first:
         folder.verify()
         movies = catalogue(folder)
@@ -126,7 +125,7 @@ def recommend(
         answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
-    if users is not None and len(queries) < len(asked):
+    if unknown:
         raise click.exceptions.Exit(1)
 
 
@@ -180,7 +179,6 @@ def predict(
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
-    vocabulary = folder.vocabulary
 
     @functools.cache
     def others() -> "Catalogue | None":
@@ -190,22 +188,20 @@ def predict(
             return store.movies_of(folder.fingerprint)
 
     if user is not None and movie is not None:
-        asked: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
+        known: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
+        unknown = 0
     else:
-        ids = [vocabulary.user_ids, vocabulary.movie_ids]
-        asked = ids_in(pairs or "-", ids, "user_id,movie_id")
-    trained = bool(vocabulary.movie_rows([movie_id for _, movie_id in asked]).all())
-    new = None if trained else others()
-    known = asked if user is not None else known_of(vocabulary, asked, new)
-    ratings = predicted(folder, [u for u, _ in known], [m for _, m in known], as_of, new)
+        known, unknown = known_ids(pairs or "-", folder.vocabulary, others)
+    user_ids, movie_ids = [ids[0] for ids in known], [ids[1] for ids in known]
+    new = None if folder.vocabulary.movie_rows(movie_ids).all() else others()
+    ratings = predicted(folder, user_ids, movie_ids, as_of, new)
     if user is not None:
-        ((_, movie_id),) = known
-        title = new.take([movie_id]).titles[0] if new else title_of(folder, movie_id)
-        log(f"of user {user} for {title} (id {movie_id})")
+        title = new.take(movie_ids).titles[0] if new else title_of(folder, movie_ids[0])
+        log(f"of user {user} for {title} (id {movie_ids[0]})")
     lines = csv.writer(sys.stdout, lineterminator="\n")
     lines.writerow(("user_id", "movie_id", "rating"))
     lines.writerows((*pair, f"{each:.4f}") for pair, each in zip(known, ratings, strict=True))
-    if len(known) < len(asked):
+    if unknown:
         raise click.exceptions.Exit(1)
 
 
@@ -292,42 +288,44 @@ def title_of(folder: "Model", movie_id: "Id") -> str:
     return folder.movies.titles[int(folder.vocabulary.movie_rows([movie_id])[0]) - 1]
 
 
-def ids_in(path: str, kinds: "Sequence[NDArray]", expected: str) -> "list[Ids]":
-    """The ids in each line of a file (- is stdin); a first line of names is passed over.
+def known_ids(
+    path: str, vocabulary: "Vocabulary", others: "ReadAll | None" = None
+) -> "tuple[list[Ids], int]":
+    """The known users in the lines of a file (- is stdin), and how many are not: those are logged.
+
+    A first line of names is passed over.
 
     Args:
-        kinds: known ids like those in a line, which has commas between several.
+        others: given where lines are pairs, user_id,movie_id; reads the movies that are published,
+            in case there are some that the model was not trained on.
     """
-    found = []
+    kinds = [vocabulary.user_ids, *([vocabulary.movie_ids] if others else [])]
+    expected = "user_id,movie_id" if others else "a user id"
+    asked: list[Ids] = []
     try:
         with click.open_file(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(map(str.strip, file), 1):
                 if number == 1 and line.partition(",")[0] == "user_id":
                     continue
-                cells = next(csv.reader([line]), []) if len(kinds) > 1 else [line]
-                ids = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
-                if len(cells) != len(kinds) or None in ids:
+                cells = next(csv.reader([line]), []) if others else [line]
+                typed = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
+                ids = tuple(each for each in typed if each is not None)
+                if not len(ids) == len(cells) == len(kinds):
                     cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
                     raise DataError(cause, "fix the line")
-                found.append(tuple(each for each in ids if each is not None))
+                asked.append(ids)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not text in UTF-8", "convert it, or name another") from error
-    return found
-
-
-def known_of(
-    vocabulary: "Vocabulary", asked: "Sequence[Ids]", others: "Catalogue | None" = None
-) -> "list[Ids]":
-    """Those of users, or of pairs of a user and a movie, that are known; others are on stderr."""
-    users = set(vocabulary.user_ids.tolist())
-    movies = {*vocabulary.movie_ids.tolist(), *(others.ids.tolist() if others else ())}
+    users, movies = set(vocabulary.user_ids.tolist()), set(vocabulary.movie_ids.tolist())
+    if others and not movies.issuperset(ids[-1] for ids in asked) and (more := others()):
+        movies.update(more.ids.tolist())
     known = []
-    for user, *movie in asked:
-        pair = f"{user},{movie[0]}: " if movie else ""
-        if user not in users:
-            error_line(f"{pair}user {user} is not one the model was trained on")
-        elif movies.isdisjoint(movie) and movie:
-            error_line(f"{pair}movie {movie[0]} is not one the model was trained on")
+    for ids in asked:
+        pair = f"{ids[0]},{ids[1]}: " if others else ""
+        if ids[0] not in users:
+            error_line(f"{pair}user {ids[0]} is not one the model was trained on")
+        elif others and ids[1] not in movies:
+            error_line(f"{pair}movie {ids[1]} is not one the model was trained on")
         else:
-            known.append((user, *movie))
-    return known
+            known.append(ids)
+    return known, len(asked) - len(known)

@@ -82,10 +82,8 @@ class Parsed(click.ParamType):
         self.name = parse.__name__.removesuffix("_of").replace("_and_", "=")
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
-        if not isinstance(value, str):  # a default
-            return value
         try:
-            return self.parse(value)
+            return self.parse(value) if isinstance(value, str) else value  # a default
         except ValueError as error:
             self.fail(f"{quoted(value)} {error}", param, context)
 
@@ -260,10 +258,8 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
         return click.Argument([name], **more)
     low, high = about.metadata.get("min"), about.metadata.get("max")
     kind: Any = str
-    if inspect.isfunction(more.get("type")):
-        kind = Parsed(more.pop("type"))
-    elif default == ():
-        kind = Parsed(text_of)
+    if inspect.isfunction(more.get("type")) or default == ():
+        kind = Parsed(more.pop("type", text_of))
     elif about.metadata.get("choices"):
         kind = click.Choice(about.metadata["choices"], case_sensitive=False)
     elif isinstance(default, bool):
@@ -275,13 +271,11 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
     standard = {
         "type": kind,
         "is_flag": kind is bool,
-        "default": default,
         "show_default": default not in (None, "", ()) and default is not False,
         "multiple": default == (),
         "help": about.metadata["help"],
+        **({} if more.get("required") else {"default": default}),
     }
-    if more.get("required"):
-        del standard["default"]
     names = [*about.metadata.get("names", ())]
     if len(name) > 1 and not any(each.startswith("--") for each in names):
         names.append(f"--{name.replace('_', '-')}")
@@ -438,7 +432,7 @@ def is_missing(address: MilvusAddress) -> bool:
     return address.is_lite and file.parent.is_dir() and not file.exists()
 
 
-def store_at(address: MilvusAddress, *, make: bool = False) -> "MilvusStore":
+def store_at(address: MilvusAddress, make: bool = False) -> "MilvusStore":
     """The store at an address, to be closed; a file that is not there only if `make`."""
     from recsys.milvus.client import Missing
     from recsys.milvus_store import MilvusStore

@@ -101,7 +101,7 @@ def failure(error: Exception, context: click.Context) -> Failure:
         missing = f"the package {error.name} is not installed"
         return Failure(f"{missing}; install recsys with all it needs")
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return Failure(f"{error.filename}: {error.strerror}")
+        return Failure(f"{error.filename}: {error.strerror}; name another")
     line = without_credentials(" ".join(str(error).split())) or "no more is known"
     return Failure(f"{type(error).__name__}: {line}; --debug shows where")
 

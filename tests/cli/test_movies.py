@@ -128,8 +128,8 @@ def test_a_title_names_a_movie_and_of_several_the_id_chooses(run, another_model,
         done = ask(title, 2)
         assert done.stdout == ""
         assert done.stderr == (
-            f"recsys: '{title}' may be Heat (1995) = 7, Heat (1995) = 8; several have the same "
-            "title and year: give the id as id:7\n"
+            f"recsys: '{title}' may be Heat (1995) = 7, Heat (1995) = 8; give the year, or the id "
+            "as id:7\n"
         )
     first, second = ask("id:7"), ask("id:8")
     assert first.stderr.count("Heat (1995)") == second.stderr.count("Heat (1995)") == 1
