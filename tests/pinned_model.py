@@ -69,15 +69,16 @@ def differences(
     one: dict[str, list[list[float]]], other: dict[str, list[list[float]]]
 ) -> list[str]:
     """The queries that are answered otherwise, beyond rounding."""
-    return sorted(
+    return [
         name
-        for name in {*one, *other}
+        for name in sorted({*one, *other})
         if np.shape(one.get(name)) != np.shape(other.get(name))
         or not np.allclose(one[name], other[name], rtol=0, atol=1e-4)
-    )
+    ]
 
 
-def _train(folder: Path) -> Path:
+def train(folder: Path) -> Path:
+    """The model folder of a few users and movies of the sample, without the towers for Paddle."""
     from recsys.preprocess import read_dataset
     from recsys.train import train_model
     from recsys.training.options import Options
@@ -86,29 +87,22 @@ def _train(folder: Path) -> Path:
     users, movies = data.users[data.users.ids <= USERS], data.movies[data.movies.ids <= MOVIES]
     few = (data.ratings.user_ids <= USERS) & (data.ratings.movie_ids <= MOVIES)
     small = replace(data, users=users, movies=movies, ratings=data.ratings[few])
-    return train_model(small, folder / "model", Options(**SMALL)).path
-
-
-def _write(model: Path) -> None:
-    for tower in model.glob("*_tower.*"):  # for plain Paddle, never read by recsys
+    model = train_model(small, folder / "model", Options(**SMALL)).path
+    for tower in model.glob("*_tower.*"):
         tower.unlink()
-    with zipfile.ZipFile(MODEL, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        for file in sorted(file for file in model.rglob("*") if file.is_file()):
-            packed.write(file, file.relative_to(model))
-    stored = {"format": FORMAT, "answers": answers(load_model(model))}
-    text = json.dumps(stored, indent=0).replace(",\n", ", ").replace("[\n", "[")
-    ANSWERS.write_text(text.replace("\n]", "]").replace('], "', '],\n"') + "\n")
+    return model
 
 
 def main() -> None:
+    if ANSWERS.exists() and json.loads(ANSWERS.read_text())["format"] == FORMAT:
+        sys.exit("raise FORMAT first: there is a model of this one")
     with tempfile.TemporaryDirectory() as place:
-        if ANSWERS.exists() and (before := json.loads(ANSWERS.read_text()))["format"] == FORMAT:
-            model = unpacked(Path(place, "before"))
-            if changed := differences(before["answers"], answers(model)):
-                sys.exit(f"raise FORMAT first, other answers to: {', '.join(changed)}")
-            sys.exit("nothing to do: the answers are those of this format")
-        _write(_train(Path(place)))
-        print(f"{MODEL.stat().st_size} bytes, format {FORMAT}")
+        model = train(Path(place))
+        with zipfile.ZipFile(MODEL, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+            for file in sorted(file for file in model.rglob("*") if file.is_file()):
+                packed.write(file, file.relative_to(model))
+        stored = {"format": FORMAT, "answers": answers(load_model(model))}
+    ANSWERS.write_text(json.dumps(stored) + "\n")
 
 
 if __name__ == "__main__":
