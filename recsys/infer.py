@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from recsys import parts
 from recsys.data.dataset import Movies
 from recsys.data.ids import PADDING, Id, as_text, id_array, is_text, positions
+from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING, MIN_RATING
 from recsys.data.schema import Attributes, profile
-from recsys.data.schema import parts as attribute_parts
 from recsys.errors import DataError, QueryError
 from recsys.parts.part import Array, Asked, unit
 from recsys.serving import RankBy as RankBy

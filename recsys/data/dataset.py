@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import PADDING, Id, id_array, positions
+from recsys.data.ids import PADDING, Id, id_array, parts, positions
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import (
     MOST_OF_USERS,
@@ -22,7 +22,6 @@ from recsys.data.schema import (
     Column,
     Frame,
     padded,
-    parts,
 )
 from recsys.data.titles import name_and_year, title_words
 
@@ -131,6 +130,11 @@ class Dataset:
     user_names: NDArray | None = None  # raw ids by code, `in_order`; None: codes are the ids
     movie_names: NDArray | None = None
     scale: Scale = FIVE_STARS  # of the file's ratings; those here are the model's
+
+    @property
+    def vocabulary(self) -> "Vocabulary":
+        """Rows for all users and movies."""
+        return Vocabulary.of(self.users, self.movies)
 
     @property
     def coded(self) -> "Dataset":

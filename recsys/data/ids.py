@@ -4,11 +4,14 @@ Ids of a kind are an array of int64, or of Python's str (dtype object, so that n
 """
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from recsys.data.schema import Attribute
 
 Id = int | str
 MAX_ID = 2**63 - 1
@@ -113,3 +116,13 @@ def unique(ids: NDArray[np.integer]) -> NDArray[np.integer]:
     seen = np.zeros(int(ids.max()) + 1, np.bool_)
     seen[ids] = True
     return np.flatnonzero(seen).astype(ids.dtype)
+
+
+def parts(
+    attributes: Sequence["Attribute"], rows: NDArray
+) -> Iterator[tuple["Attribute", NDArray]]:
+    """Each attribute with its (B, width) of users' (B, W) rows side by side."""
+    start = 0
+    for each in attributes:
+        yield each, rows[:, start : start + each.width]
+        start += each.width

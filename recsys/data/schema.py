@@ -14,7 +14,7 @@ values; every movie has genres, a title and a year besides.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import PADDING
+from recsys.data.ids import PADDING, parts
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
 from recsys.errors import QueryError, listed
 
@@ -259,14 +259,6 @@ GENDER = Attribute("gender", "category", GENDERS, synonyms=(("male", "M"), ("fem
 AGE = Attribute("age", "number", AGE_NAMES, edges=tuple(map(float, AGES[1:])))  # in years
 JOB = Attribute("job", "category", JOBS, synonyms=tuple(OCCUPATIONS.items()))
 MOVIELENS: Attributes = (GENDER, AGE, JOB)  # of users
-
-
-def parts(attributes: Sequence[Attribute], rows: NDArray) -> Iterator[tuple[Attribute, NDArray]]:
-    """Each attribute with its (B, width) of users' (B, W) rows side by side."""
-    start = 0
-    for each in attributes:
-        yield each, rows[:, start : start + each.width]
-        start += each.width
 
 
 def profile(attributes: Sequence[Attribute], rows: NDArray) -> dict[str, str]:

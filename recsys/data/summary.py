@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from recsys.data.dataset import Dataset
+from recsys.data.ids import parts
 from recsys.data.scale import LIKED, counted
-from recsys.data.schema import parts
 
 MOST_BARS, BINS = 20, 10  # different ratings that are shown one by one; spans of more
 TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how long the tail is

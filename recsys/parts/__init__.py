@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.scale import MAX_RATING
 from recsys.parts.content import fit_content, movie_blocks, predict
 from recsys.parts.ease import Ease
@@ -35,6 +34,7 @@ from recsys.parts.popular import Popular
 from recsys.parts.taste import Taste
 
 if TYPE_CHECKING:
+    from recsys.data.dataset import Movies, Vocabulary
     from recsys.training.options import Options
 
 PARTS: tuple[Part, ...] = (Heads(), Ease(), Factors(), Taste(), Popular())
@@ -227,7 +227,7 @@ def complete(data: Training, arrays: Arrays, options: "Options") -> dict[str, ND
 
 
 def new_movies(
-    arrays: Arrays, layout: Layout, new: Movies, vocabulary: Vocabulary
+    arrays: Arrays, layout: Layout, new: "Movies", vocabulary: "Vocabulary"
 ) -> dict[str, Array]:
     """(N, size) slices of movies that the model was not trained on, by their content."""
     return layout.cut(predict(tables_of(arrays, "content"), movie_blocks(new, vocabulary)))

@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import parts
 from recsys.data.interactions import Recency, first_times
 from recsys.data.scale import MAX_RATING
-from recsys.data.schema import parts
 from recsys.parts.lowrank import ROUNDS, leading
 from recsys.parts.part import Array, Arrays, Asked, Judge, Part, Training, means, side_effects, unit
 

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import parts
 from recsys.data.interactions import Interactions
-from recsys.data.schema import Attributes, parts
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training
 
 if TYPE_CHECKING:
+    from recsys.data.schema import Attributes
     from recsys.training.options import Options
 
 Floats = NDArray[np.floating]
@@ -134,7 +135,7 @@ class Factors(Part):
         return {"factors": (users * radius).astype(np.float32)}
 
 
-def profile_features(described: Attributes, rows: NDArray[np.integer]) -> list[Floats]:
+def profile_features(described: "Attributes", rows: NDArray[np.integer]) -> list[Floats]:
     """(B, size) of each attribute FEATURE_SCALE at the rows that a user has, 0 elsewhere."""
     return [FEATURE_SCALE * ones_at(each, a.size) for a, each in parts(described, rows)]
 

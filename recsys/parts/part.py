@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+from recsys.data.ids import parts
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import FIVE_STARS, Scale
-from recsys.data.schema import Attribute, Attributes, parts
 from recsys.parts.content import Block, Kernel, movie_blocks
 
 if TYPE_CHECKING:
+    from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
+    from recsys.data.schema import Attribute, Attributes
     from recsys.training.options import Options
 
 NO_RECENCY = Recency()
@@ -32,8 +33,8 @@ Arrays = Mapping[str, NDArray]  # by name
 class Training:
     """What parts learn from: U users, M movies and who rated what."""
 
-    vocabulary: Vocabulary
-    movies: Movies  # in the order of their rows
+    vocabulary: "Vocabulary"
+    movies: "Movies"  # in the order of their rows
     attributes: NDArray[np.int32]  # (U + 1, W) rows of the users' attributes; row 0 unknown
     history: Interactions  # U + 1 rows, row 0 empty
     scale: Scale = FIVE_STARS
@@ -41,9 +42,9 @@ class Training:
     cache: dict[tuple, Any] = field(default_factory=dict)  # what `choose` leaves for `fit`
 
     @classmethod
-    def of(cls, dataset: Dataset, ratings: Ratings, seed: int = 0) -> "Training":
+    def of(cls, dataset: "Dataset", ratings: "Ratings", seed: int = 0) -> "Training":
         """Some ratings of a dataset; all its users and movies get rows."""
-        vocabulary, users = Vocabulary.of(dataset.users, dataset.movies), dataset.users
+        vocabulary, users = dataset.vocabulary, dataset.users
         attributes = np.zeros((len(users) + 1, users.rows.shape[1]), np.int32)
         attributes[vocabulary.user_rows(users.ids)] = users.rows
         rows = vocabulary.user_rows(ratings.user_ids), vocabulary.movie_rows(ratings.movie_ids)
@@ -84,7 +85,7 @@ class Asked(NamedTuple):
 
     user_rows: NDArray[np.int64]  # (B,) 0 for cold-start users
     attributes: NDArray[np.int64]  # (B, W) rows of the attributes, 0 for unknown
-    described: Attributes  # whose rows `attributes` are
+    described: "Attributes"  # whose rows `attributes` are
     history: Interactions  # B rows, in the order of the users
     recency: Recency
     recent: Array  # (N,) weights of the history by recency
@@ -95,7 +96,7 @@ class Asked(NamedTuple):
         cls,
         user_rows: NDArray[np.int64],
         attributes: NDArray[np.integer],
-        described: Attributes,
+        described: "Attributes",
         history: Interactions,
         recency: Recency = NO_RECENCY,
         named: Interactions | None = None,
@@ -105,7 +106,7 @@ class Asked(NamedTuple):
         sides = attributes.astype(np.int64, copy=False)
         return cls(user_rows, sides, described, history, recency, recent, named)
 
-    def sides(self) -> list[tuple[Attribute, NDArray[np.int64]]]:
+    def sides(self) -> list[tuple["Attribute", NDArray[np.int64]]]:
         """Each attribute with the users' (B, width) rows of it."""
         return list(parts(self.described, self.attributes))
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
-from recsys.data.schema import parts
 from recsys.model import MovieTower, UserTower, Windows, folded, paddle, unit_heads
 from recsys.parts.heads import CHANNELS, Heads, channel_values
 from recsys.parts.part import Training
