@@ -90,17 +90,13 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     recency = np.array([[0, 0, 0], [0.4, 0.1, 1], [0.7, 0, 0], [1, 0.2, 0]], np.float32)
 
     def towers(recency):
-        inputs = map(paddle.to_tensor, (rows, history, ratings, recency))
-        user, *rest = inputs
-        return joined(tower_pair[0](user, list(paddle.to_tensor(attributes.T.copy())), *rest))
+        user, *rest = map(paddle.to_tensor, (rows, history, ratings, recency))
+        return joined(tower_pair[0](user, [*paddle.to_tensor(attributes.T.copy())], *rest))
 
-    there = history > 0
-    users = np.nonzero(there)[0]
-    rated = Interactions.build(3, users, history[there], ratings[there])
-    recent = recency[there]
-    asked = Asked.of(rows, attributes, MOVIELENS, rated)._replace(recent=recent)
-    parts = Heads().users(folded(tower_pair[0]), asked)
-    ours = np.hstack([parts["retrieval"], parts["rating"]])
+    mask = history > 0
+    rated = Interactions.build(3, np.nonzero(mask)[0], history[mask], ratings[mask])
+    asked = Asked.of(rows, attributes, MOVIELENS, rated)._replace(recent=recency[mask])
+    ours = np.hstack([*Heads().users(folded(tower_pair[0]), asked).values()])
     np.testing.assert_allclose(ours, towers(recency), atol=1e-5)
     alike = towers(np.ones_like(recency))
     np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)
@@ -108,14 +104,12 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
 
 
 def test_config_names_the_inputs_of_the_exported_towers(folder):
-    inputs = folder.config["inputs"]
-    lists = [-1, -1]
+    inputs, lists = folder.config["inputs"], [-1, -1]
     assert inputs["user_tower"] == [
         *([name, "int64", [-1]] for name in ("user", "gender", "age", "job")),
         ["history", "int64", lists],
-        *([name, "float32", lists] for name in ("ratings", "recency")),
+        ["ratings", "float32", lists],
+        ["recency", "float32", lists],
     ]
-    assert inputs["movie_tower"] == [
-        ["movie", "int64", [-1]],
-        *([name, "int64", lists] for name in ("genres", "title")),
-    ]
+    movie = ["movie", "int64", [-1]]
+    assert inputs["movie_tower"] == [movie, ["genres", "int64", lists], ["title", "int64", lists]]

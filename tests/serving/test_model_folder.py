@@ -46,10 +46,6 @@ def name_of(path: Path) -> str:
     return load_model(path).config["name"]
 
 
-def names(folder: Path) -> set[str]:
-    return {each.name for each in folder.iterdir()}
-
-
 def test_what_was_written_is_read(tmp_path):
     model = write(tmp_path / "model", "first")
     model.verify()
@@ -62,31 +58,6 @@ def test_what_was_written_is_read(tmp_path):
     assert model.attributes.shape == (2, 3)
     assert model.arrays["heads/bias"].dtype == np.float32
     assert (model.path / "training_log.jsonl").read_text() == '{"epoch": 1}\n'
-
-
-def test_a_model_is_replaced_whole(tmp_path):
-    path = tmp_path / "model"
-    write(path, "old")
-    (path / "left over").write_text("")
-    write(path, "new")
-    assert name_of(path) == "new"
-    assert not (path / "left over").exists()
-    assert names(tmp_path) == {"model"}
-
-
-def test_an_error_while_writing_leaves_the_old_model(tmp_path):
-    path = tmp_path / "model"
-    write(path, "old")
-    for error in (KeyboardInterrupt(), OSError(28, "No space left")):
-
-        def fail(folder: Path, error=error) -> None:
-            assert (folder / "arrays" / "heads" / "bias.npy").exists()
-            raise error
-
-        with pytest.raises(RecsysError if isinstance(error, OSError) else KeyboardInterrupt):
-            write(path, "new", fail)
-        assert name_of(path) == "old"
-        assert names(tmp_path) == {"model"}
 
 
 def killed_write(path: Path, step: int) -> int:
