@@ -84,7 +84,7 @@ def select(
                 import_module(baseline.library)
             chosen.append(baseline)
         except Exception as error:  # a library built for another NumPy raises whatever it likes
-            cause = str(error).partition("\n")[0]
+            cause = str(error).partition("\n")[0] or type(error).__name__
             log(f"{baseline.name} left out: {cause}; pip install 'recsys[bench]'")
     return chosen
 
@@ -308,6 +308,6 @@ BASELINES = (  # in the order of the tables
     Baseline("EDLAE with recency", LATER, linear, RECENT_EDLAE),
     Baseline("iALS", BY_HISTORY, libraries.ials, IALS, "implicit.als"),
     Baseline("biases", PROTOCOLS, biases, BIASES, predicts=True),
-    Baseline("SVD++", PROTOCOLS, libraries.svdpp, [(20, 20, 0.05)], "surprise", predicts=True),
+    Baseline("SVD++", PROTOCOLS, libraries.svdpp, [(20, 20, 0.02)], "surprise", predicts=True),
     Baseline("myFM", PROTOCOLS, libraries.myfm, [(10, 300)], "myfm", predicts=True),
 )
