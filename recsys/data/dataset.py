@@ -133,8 +133,16 @@ class Dataset:
 
     @property
     def vocabulary(self) -> "Vocabulary":
-        """Rows for all users and movies."""
-        return Vocabulary.of(self.users, self.movies)
+        """Rows for all users and movies, and for what is known of them."""
+        titles, genres, columns = self.movies.titles, self.movies.genres, self.movies.columns
+        return Vocabulary(
+            np.sort(self.users.ids),
+            np.sort(self.movies.ids),
+            list(dict.fromkeys(word for title in titles for word in title_words(title))),
+            list(dict.fromkeys(genre for each in genres for genre in each)),
+            self.users.attributes,
+            tuple(Attribute.of(name, column) for name, column in columns.items()),
+        )
 
     @property
     def coded(self) -> "Dataset":
@@ -165,15 +173,6 @@ class Vocabulary:
     def __post_init__(self) -> None:
         for name in ("user_ids", "movie_ids"):
             object.__setattr__(self, name, id_array(getattr(self, name)))
-
-    @classmethod
-    def of(cls, users: Users, movies: Movies) -> "Vocabulary":
-        """Of the users and movies that a model is trained on."""
-        words = dict.fromkeys(word for title in movies.titles for word in title_words(title))
-        genres = dict.fromkeys(genre for each in movies.genres for genre in each)
-        described = tuple(Attribute.of(name, column) for name, column in movies.columns.items())
-        ids = np.sort(users.ids), np.sort(movies.ids)
-        return cls(*ids, list(words), list(genres), users.attributes, described)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -66,7 +66,7 @@ def test_titles():
 
 
 def test_a_vocabulary_numbers_from_one():
-    vocabulary = Vocabulary.of(USERS, MOVIES)
+    vocabulary = Dataset("x", USERS, MOVIES, RATINGS).vocabulary
     assert vocabulary.user_rows([4, 9, 5]).tolist() == [1, 2, 0]
     assert vocabulary.movie_rows(np.array([7, 3, 1])).tolist() == [3, 1, 0]
     assert vocabulary.words == ["heat", "1995", "toy", "story", "m"]
