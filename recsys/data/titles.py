@@ -39,10 +39,6 @@ class UnknownMovie(QueryError):
     """No movie has such a title or id."""
 
 
-class AmbiguousTitle(QueryError):
-    """A title that is several movies'; the message lists them."""
-
-
 def plain(title: str) -> str:
     """A title without year, case, accents, punctuation and leading article.
 
@@ -82,7 +78,7 @@ def find(
         known: what the movies are, as the error for none says it.
 
     Raises:
-        AmbiguousTitle: several movies match equally well.
+        QueryError: several movies match equally well.
         UnknownMovie: none does; the nearest titles are named.
 
     >>> find("lion king", [1, 2], ["Toy Story (1995)", "Lion King, The (1994)"])
@@ -113,7 +109,7 @@ def find(
             best = sorted(matches, key=lambda movie_id: -often[movie_id])
             listing = listed([f"{shortened(matches[i])} = {i}" for i in best])
             remedy = f"give the year, or the id as id:{best[0]}"
-            raise AmbiguousTitle(f"{quoted(text)} may be {listing}", remedy)
+            raise QueryError(f"{quoted(text)} may be {listing}", remedy)
         if bare in by_text:
             return by_text[bare]
     by_name = {name: title for title in titles for name in names_of(title)}

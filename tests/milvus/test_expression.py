@@ -92,8 +92,6 @@ middles = st.one_of(middles, st.sampled_from(["A_", "%b%", "back_s", "_", "%k%",
 ends = st.sampled_from(["", "%"])
 pattern = st.tuples(ends, middles, ends).map("".join).map(quoted)
 negations = st.sampled_from(["", "not "])
-
-
 lengths = st.sampled_from(["-1", "0", "1", "2", "255", "256", "300"])
 
 
