@@ -46,6 +46,9 @@ class Options:
     side_size: int = _knob(32, "Numbers of the embedding of an attribute, genre or word.", 1, 4096)
     filters: int = _knob(64, "Filters of the text CNN, each over three words.", 1, 4096)
     ease_rank: int = _knob(-1, "Numbers of the EASE part; -1: held-out ratings choose.", -1, 4096)
+    ease_exponent: float = _knob(
+        -1.0, "Power of the ratings, the highest being 1, in the EASE part; -1: chosen.", -1
+    )
     ease_power: float = _knob(
         -1.0, "Power of the number of a user's ratings that divides them; -1: chosen.", -1, 1
     )

@@ -12,7 +12,7 @@ from recsys.parts.ease import Ease
 from recsys.parts.part import Training
 from recsys.training.options import Options
 
-OPTIONS = Options(**ease.UNCHOSEN)
+OPTIONS = Options(ease_exponent=1, ease_power=0.5, ease_dropout=0.5, ease_ridge=2, ease_rank=128)
 TIMED = Recency(0.1, 10)
 
 
@@ -184,10 +184,38 @@ def test_the_smallest_rank_within_half_a_per_cent_of_the_best_is_chosen_and_said
 def test_options_that_are_given_are_kept():
     data, _ = two_tastes(100, 40, 0.3)
     given = {"ease_power": 0.3, "ease_dropout": 0.2, "ease_ridge": 7.0, "ease_rank": 5}
-    options = Options(recency_floor=1, **given)
+    options = Options(recency_floor=1, ease_exponent=2, **given)
     assert Ease().choose(data, options, Judge(data, {32: 0.1, 40: 0.2})) == options
     free = Ease().choose(data, replace(options, ease_ridge=-1), Judge(data, {32: 0.1, 40: 0.2}))
     assert free == replace(options, ease_ridge=free.ease_ridge)
+
+
+class TasteJudge(Judge):
+    """Counts how many of ten listed movies that a user does not have are of the user's taste."""
+
+    def __init__(self, data: Training, likes: np.ndarray, rated: np.ndarray) -> None:
+        super().__init__(data, {})
+        self.likes, self.rated = likes, rated
+
+    def ndcg(self, users, movies, rows):
+        scores = np.where(self.rated, -np.inf, users @ movies.T)
+        listed = np.argsort(-scores, 1)[:, :10]
+        return np.take_along_axis(self.likes, listed, 1).mean()
+
+
+@pytest.mark.parametrize("strong_is_taste", [True, False])
+def test_held_out_ratings_choose_how_much_the_strength_of_an_event_counts(strong_is_taste):
+    rng = np.random.default_rng(0)
+    likes = rng.integers(0, 2, 1000)[:, None] == np.arange(100) % 2
+    rated = rng.random((1000, 100)) < np.where(likes, 0.12, 0.08)
+    rated[:, 0] |= ~rated.any(1)
+    strong = likes if strong_is_taste else rng.random(likes.shape) < 0.5
+    users, movies = np.nonzero(rated)
+    values = np.where(strong, 5, 4)[users, movies]
+    data = training(Interactions.build(1000, users + 1, movies + 1, values), 100)
+    options = Options(ease_power=0.5, ease_dropout=0.5, ease_ridge=2, recency_floor=1)
+    chosen = Ease().choose(data, options, TasteJudge(data, likes, rated))
+    assert (chosen.ease_exponent > 2) == strong_is_taste
 
 
 def test_columns_of_a_smaller_rank_are_the_first_of_a_larger():
