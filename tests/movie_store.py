@@ -43,35 +43,32 @@ def oracle(
     query: NDArray[np.float32],
     filter: Filter = EVERYTHING,
     exclude: Sequence[int] | NDArray[np.int64] = (),
-) -> list[tuple[int, float]]:
-    """The ids and scores of the movies a query may get, best first, compared one by one."""
-    left_out = set(np.asarray(exclude, np.int64).tolist())
-    found = []
-    for i, movie_id in enumerate(catalogue.ids.tolist()):
-        has = set(catalogue.genres[i])
-        if movie_id in left_out:
-            continue
-        if filter.any_genre and not has & set(filter.any_genre):
-            continue
-        if not has >= set(filter.all_genres) or has & set(filter.not_genres):
-            continue
-        if filter.years and not filter.years[0] <= catalogue.years[i] <= filter.years[1]:
-            continue
-        score = float(catalogue.vectors[i].astype(np.float64) @ query.astype(np.float64))
-        found.append((movie_id, score))
-    return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+) -> dict[int, float]:
+    """The scores of the movies a query may get, best first, compared one by one."""
+    first, last = filter.years or (-1, 9999)
+    scores = {}
+    for movie_id, genres, year, vector in zip(
+        catalogue.ids.tolist(), catalogue.genres, catalogue.years, catalogue.vectors, strict=True
+    ):
+        has = set(genres)
+        if (
+            movie_id not in exclude
+            and (has & set(filter.any_genre) or not filter.any_genre)
+            and has >= set(filter.all_genres)
+            and not has & set(filter.not_genres)
+            and first <= year <= last
+        ):
+            scores[movie_id] = float(vector.astype(np.float64) @ query.astype(np.float64))
+    return dict(sorted(scores.items(), key=lambda hit: (-hit[1], hit[0])))
 
 
-def agrees(hits: Hits, row: int, wanted: list[tuple[int, float]]) -> None:
+def agrees(hits: Hits, row: int, right: dict[int, float]) -> None:
     """The hits of a row are the best of what `oracle` found, in any order of equal scores."""
-    k = hits.movie_ids.shape[1]
     ids, scores = hits.movie_ids[row], hits.scores[row]
-    count = min(k, len(wanted))
-    np.testing.assert_allclose(scores[:count], [score for _, score in wanted[:count]], atol=1e-5)
+    count = min(len(ids), len(right))
+    np.testing.assert_allclose(scores[:count], [*right.values()][:count], atol=1e-5)
+    np.testing.assert_allclose(scores[:count], [right[i] for i in ids[:count].tolist()], atol=1e-5)
     assert len(set(ids[:count].tolist())) == count
-    right = dict(wanted)
-    own = [right[movie_id] for movie_id in ids[:count].tolist()]
-    np.testing.assert_allclose(scores[:count], own, atol=1e-5)
     assert (np.diff(scores[:count]) <= 0).all()
     assert (ids[count:] == NO_MOVIE).all()
     assert (scores[count:] == -np.inf).all()
@@ -111,15 +108,16 @@ def elsewhere(work: Callable[..., Any], *args: Any) -> int:
 
 
 def collections(store: MilvusStore) -> list[str]:
-    return sorted(store._milvus.client.list_collections())
+    """The collections of the store's name."""
+    found = store._milvus.client.list_collections()
+    return sorted(each for each in found if each.startswith(store.alias))
 
 
 def answers(store: MilvusStore, catalogue: Catalogue) -> bool:
-    """Whether the store answers as the catalogue does."""
+    """Whether the store, opened for any model, answers as the catalogue does."""
     store.open(None)
     queries = unit(np.random.default_rng(3).normal(size=(3, catalogue.vectors.shape[1])))
-    found, wanted = store.search(queries, 20), catalogue.search(queries, 20)
-    return found.movie_ids.tolist() == wanted.movie_ids.tolist()
+    return bool((store.search(queries, 20).movie_ids == catalogue.search(queries, 20)[0]).all())
 
 
 def answer_during(
@@ -136,8 +134,7 @@ def answer_during(
         while not stop.is_set():
             try:
                 with MilvusStore(address) as reader:
-                    for _ in range(5):
-                        models.add(right(reader))
+                    models.update(right(reader) for _ in range(5))
             except Exception as error:
                 errors.append(error)
 
@@ -156,10 +153,7 @@ def answer_during(
 
 def changed(catalogue: Catalogue, row: int, **parts: object) -> Catalogue:
     """The catalogue with one movie's title, genres, year or vector changed."""
-    columns = {}
+    columns = {name: getattr(catalogue, name).copy() for name in parts}
     for name, value in parts.items():
-        column = list(getattr(catalogue, name))
-        column[row] = value
-        old = getattr(catalogue, name)
-        columns[name] = np.array(column, old.dtype) if isinstance(old, np.ndarray) else column
+        columns[name][row] = value
     return replace(catalogue, **columns)

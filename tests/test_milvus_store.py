@@ -1,7 +1,6 @@
 """Opening and searching, on Milvus Lite: never the answer of another model."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,81 +23,59 @@ from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 
-MOVIES = movies(60)
+MOVIES, OTHERS = movies(60), movies(60, seed=1)
 
 
 def test_a_model_answers_while_its_version_is_kept(store: MilvusStore) -> None:
-    others = movies(60, seed=1)
+    for ask in (functools.partial(store.open, MODEL), store.read_all):
+        with pytest.raises(StoreError, match=r"no movies are published.*publish the movies"):
+            ask()
     store.publish(MOVIES, MODEL)
-    store.publish(others, OTHER)
+    store.publish(OTHERS, OTHER)
     opened = store.open(MODEL)
     assert (opened.model, opened.is_current) == (MODEL, False)
     assert store.search(MOVIES.vectors[:1], 1).movie_ids[0, 0] == MOVIES.ids[0]
     assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
     assert store.open(OTHER).is_current
-    assert answers(store, others)
-    store.publish(others, OTHER)  # keeps one version, which is of this model too
+    assert answers(store, OTHERS)
+    store.publish(OTHERS, OTHER)  # keeps one version, which is of this model too
     with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
         store.open(MODEL)
 
 
-def test_nothing_published_yet(store: MilvusStore) -> None:
-    with pytest.raises(StoreError, match=r"no movies are published.*publish the movies"):
-        store.open(MODEL)
-    with pytest.raises(StoreError, match="publish the movies"):
-        store.search(MOVIES.vectors[:1], 3)
-
-
-def test_a_store_survives_the_publishes_of_others(store: MilvusStore) -> None:
+def test_a_store_survives_the_publishes_of_others_of_its_model_alone(store: MilvusStore) -> None:
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
     with MilvusStore(store.uri) as other:
-        for seed in (1, 2):
-            other.publish(movies(60, seed=seed), MODEL, keep=0)
-    wanted = movies(60, seed=2).search(MOVIES.vectors[:2], 9)
-    assert store.search(MOVIES.vectors[:2], 9).movie_ids.tolist() == wanted.movie_ids.tolist()
-    assert len(store.take(wanted.movie_ids[0])) == 9
-
-
-def test_hits_and_their_movies_are_of_one_version(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Although a publish drops the version between the search and the reading of the movies."""
-    others = movies(60, seed=1)
-    store.publish(MOVIES, MODEL)
-    store.open(MODEL)
-
-    def publish(*_: object) -> None:
-        monkeypatch.undo()
-        with MilvusStore(store.uri) as other:
-            other.publish(others, MODEL, keep=0)
-
-    monkeypatch.setattr(MilvusClient, "query", first(publish, "query"))
-    hits = store.search(MOVIES.vectors[:2], 9, with_movies=True)
-    assert hits.movie_ids.tolist() == others.search(MOVIES.vectors[:2], 9).movie_ids.tolist()
-    assert hits.movies.titles == others.take(hits.movies.ids).titles
-
-
-def test_a_store_never_answers_from_another_model(store: MilvusStore) -> None:
-    store.publish(MOVIES, MODEL)
-    store.open(MODEL)
-    with MilvusStore(store.uri) as other:
-        other.publish(movies(60, seed=1), OTHER, keep=0)
+        for catalogue in (changed(MOVIES, 3, titles="Another (1999)"), OTHERS):
+            other.publish(catalogue, MODEL, keep=0)
+            wanted = catalogue.search(MOVIES.vectors[:2], 9).movie_ids
+            assert store.search(MOVIES.vectors[:2], 9).movie_ids.tolist() == wanted.tolist()
+            assert len(store.take(wanted[0])) == 9
+            assert store.read_all().titles == catalogue.take(np.sort(catalogue.ids)).titles
+        other.publish(OTHERS, OTHER, keep=0)
     search = functools.partial(store.search, MOVIES.vectors[:1], 3)
     for ask in (search, functools.partial(store.take, [1]), store.read_all):
         with pytest.raises(StoreError, match=f"of model {OTHER}, the query is of {MODEL}"):
             ask()
 
 
-def test_read_all_gives_the_movies_as_they_are_now(store: MilvusStore) -> None:
+def test_hits_and_their_movies_are_of_one_version(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although a publish drops the version between the search and the reading of the movies."""
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
-    assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
-    store.publish(changed(MOVIES, 3, titles="Another (1999)"), MODEL)
-    assert "Another (1999)" in store.read_all().titles
-    with MilvusStore(store.uri) as other:
-        other.publish(movies(60, seed=1), MODEL, keep=0)
-    assert store.read_all().ids.tolist() == sorted(movies(60, seed=1).ids.tolist())
+
+    def publish(*_: object) -> None:
+        monkeypatch.undo()
+        with MilvusStore(store.uri) as other:
+            other.publish(OTHERS, MODEL, keep=0)
+
+    monkeypatch.setattr(MilvusClient, "query", first(publish, "query"))
+    hits = store.search(MOVIES.vectors[:2], 9, with_movies=True)
+    assert hits.movie_ids.tolist() == OTHERS.search(MOVIES.vectors[:2], 9).movie_ids.tolist()
+    assert hits.movies.titles == OTHERS.take(hits.movies.ids).titles
 
 
 def test_one_list_takes_five_calls(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,26 +83,14 @@ def test_one_list_takes_five_calls(store: MilvusStore, monkeypatch: pytest.Monke
     called: list[str] = []
     for name, method in vars(MilvusClient).items():
         if callable(method) and not name.startswith("_") and name != "close":
-            monkeypatch.setattr(MilvusClient, name, counted(method, name, called))
+            counted = first(lambda *_, name=name: called.append(name), name)
+            monkeypatch.setattr(MilvusClient, name, counted)
     with MilvusStore(store.uri) as other:
         other.open(MODEL)
         hits = other.search(MOVIES.vectors[:1], 9, exclude=[MOVIES.ids[:2]], with_movies=True)
     assert hits.movies.ids.tolist() == sorted(hits.movie_ids[0].tolist())
-    assert called == [
-        "get_server_version",
-        "describe_collection",
-        "get_load_state",
-        "query",
-        "search",
-    ]
-
-
-def counted(method: Callable[..., Any], name: str, called: list[str]) -> Callable[..., Any]:
-    def call(*args: Any, **options: Any) -> Any:
-        called.append(name)
-        return method(*args, **options)
-
-    return call
+    asked = ["get_server_version", "describe_collection", "get_load_state", "query", "search"]
+    assert called == asked
 
 
 class Nothing(list):
@@ -174,10 +139,9 @@ def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore)
 
 @pytest.mark.slow
 def test_readers_see_one_version_or_the_other_during_twenty_switches(store: MilvusStore) -> None:
-    versions = {MODEL: movies(60, seed=0), OTHER: movies(60, seed=1)}
+    versions = {MODEL: MOVIES, OTHER: OTHERS}
     queries = unit(np.random.default_rng(3).normal(size=(2, 16)))
-    wanted = {m: c.search(queries, 9).movie_ids.tolist() for m, c in versions.items()}
-    store.publish(versions[MODEL], MODEL)
+    store.publish(MOVIES, MODEL)
 
     def publish() -> None:
         for turn in range(20):
@@ -186,10 +150,11 @@ def test_readers_see_one_version_or_the_other_during_twenty_switches(store: Milv
 
     def right(reader: MilvusStore) -> str:
         model = reader.open(None).model
+        wanted = versions[model].search(queries, 9).movie_ids.tolist()
         try:
             got = [reader.search(queries[i : i + 1], 9).movie_ids[0].tolist() for i in range(2)]
         except StoreError as error:
             return model if "the query is of" in str(error) else str(error)  # refused, and rightly
-        return model if got == wanted[model] else "wrong"
+        return model if got == wanted else "wrong"
 
     answer_during(publish, store.uri, right)
