@@ -22,11 +22,8 @@ def pairs(read: Dataset) -> list[tuple]:
     return list(zip(*(each.tolist() for each in ids), strict=True))
 
 
-def table(*rows: str) -> bytes:
-    return ("user,item,rating,time\n" + "".join(row + RATING for row in rows)).encode()
-
-
-def write(folder, ratings: bytes, items: bytes = b"", users: bytes = b""):
+def write(folder, rows: list[str], items: bytes = b"", users: bytes = b""):
+    ratings = ("user,item,rating,time\n" + "".join(row + RATING for row in rows)).encode()
     files = {"ratings.csv": ratings, "items.csv": items, "users.csv": users}
     return put(folder, {name: data for name, data in files.items() if data})
 
@@ -37,15 +34,14 @@ def write(folder, ratings: bytes, items: bytes = b"", users: bytes = b""):
         (["ann,7", "bob,7", "ann,30"], [("ann", 7), ("bob", 7), ("ann", 30)]),
         (["001,B00X", "002,B00X"], [("001", "B00X"), ("002", "B00X")]),
         (["1,é", "2,日本", "2,a b"], [(1, "é"), (2, "日本"), (2, "a b")]),
-        ([f"1,{MAX_ID}", "2,0"], [(1, MAX_ID), (2, 0)]),
-        (["1,9", f"{2**31},9"], [(1, 9), (2**31, 9)]),
+        ([f"{2**31},{MAX_ID}", "2,0"], [(2**31, MAX_ID), (2, 0)]),
         ([f"{MAX_ID + 1},9", "2,9"], [(str(MAX_ID + 1), 9), ("2", 9)]),
         (["1.0,9", "2.0,9"], [(1, 9), (2, 9)]),
         (['"a,b",9', '"c""d",9'], [("a,b", 9), ('c"d', 9)]),
     ],
 )
 def test_ids_of_any_kind(tmp_path, rows, wanted):
-    read = read_dataset(write(tmp_path, table(*rows)))
+    read = read_dataset(write(tmp_path, rows))
     assert pairs(read) == wanted
     assert read.ratings.user_ids.dtype == read.ratings.movie_ids.dtype == np.int32
 
@@ -53,7 +49,7 @@ def test_ids_of_any_kind(tmp_path, rows, wanted):
 def test_titles_and_users_are_found_by_text(tmp_path):
     items = b"item,title\nzz,Heat (1995)\nB00X,M (1931)\n"
     users = b"user,gender,age\nbob,M,30\nann,F,20\n"
-    read = read_dataset(write(tmp_path, table("ann,zz", "bob,B00X"), items, users))
+    read = read_dataset(write(tmp_path, ["ann,zz", "bob,B00X"], items, users))
     assert pairs(read) == [("ann", "zz"), ("bob", "B00X")]
     assert read.movies.titles == ["Heat (1995)", "M (1931)"]
     assert read.movie_names[read.movies.ids].tolist() == ["zz", "B00X"]
@@ -78,7 +74,7 @@ def test_a_block_without_an_id_is_of_bad_lines(tmp_path):
 
 def test_numbers_in_one_file_and_text_in_the_other_fit_if_they_are_the_same(tmp_path):
     items = b"item,title\n7,Seven\nB00X,M\n8,Eight\nC,Third\nD,Fourth\n"
-    read = read_dataset(write(tmp_path, table("1,7", "2,8"), items))
+    read = read_dataset(write(tmp_path, ["1,7", "2,8"], items))
     assert pairs(read) == [(1, "7"), (2, "8")]
     assert is_text(read.movie_names)
 
@@ -88,10 +84,8 @@ def test_numbers_in_one_file_and_text_in_the_other_fit_if_they_are_the_same(tmp_
     [
         (["1,001", "2,002"], b"item,title\n1,A\n2,B\n",
          "movie ids such as '001', in {0}/items.csv such as 1: whole numbers in one, text in "),
-        (["1,1", "2,2"], b"item,title\n001,A\n002,B\n", "movie ids such as 1, in "),
         (["1,7", ",7", "1,8"], b"", "ratings.csv:3: expected a user id as a whole number"),
         (["1,7", "2,", "1,8"], b"", "ratings.csv:3: expected a movie id as a whole number"),
-        (["1,7", "NaN,7", "1,8"], b"", "ratings.csv:3: expected a user id"),
         (["a,7", "b,7", "NaN,7"], b"", "ratings.csv:4: expected a user id"),
         (["1,7", "-2,7", "1,8"], b"", "ratings.csv:3: expected a user id"),
         (["1,7", "02,7", "1,8"], b"", "ratings.csv:3: expected a user id"),
@@ -100,7 +94,7 @@ def test_numbers_in_one_file_and_text_in_the_other_fit_if_they_are_the_same(tmp_
 )  # fmt: skip
 def test_ids_that_will_not_do(tmp_path, rows, items, words):
     with pytest.raises(DataError) as caught:
-        read_dataset(write(tmp_path, table(*rows), items))
+        read_dataset(write(tmp_path, rows, items))
     assert words.format(tmp_path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -109,8 +103,8 @@ def test_a_few_words_among_numbers_are_slips_and_many_are_ids(tmp_path):
     rows = [f"{i},7" for i in range(300)]
     rows[10:13] = ["x1,7", "x2,7", "x3,7"]
     with pytest.raises(DataError, match=r"ratings.csv:12: .* got 'x1'"):
-        read_dataset(write(tmp_path, table(*rows)))
+        read_dataset(write(tmp_path, rows))
     rows[10:60] = [f"x{i},7" for i in range(50)]
     logged: list[str] = []
-    assert pairs(read_dataset(write(tmp_path, table(*rows)), log=logged.append))[12] == ("x2", 7)
+    assert pairs(read_dataset(write(tmp_path, rows), log=logged.append))[12] == ("x2", 7)
     assert "user: user (300, text), item: item (1)" in logged[0]

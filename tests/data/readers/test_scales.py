@@ -11,18 +11,18 @@ from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
 
-def table(values, times=None, pairs=None) -> bytes:
+def read(folder, values, times=None, pairs=None, **more) -> tuple[Dataset, list[str]]:
     pairs = pairs or [(i % 3, i) for i in range(len(values))]
-    times = times or [9] * len(values)
-    rows = zip(pairs, values, times, strict=True)
+    rows = zip(pairs, values, times or [9] * len(values), strict=True)
     lines = [f"{u},{m},{value},{time}" for (u, m), value, time in rows]
-    return "\n".join(["user,item,rating,time", *lines]).encode()
-
-
-def read(folder, values, **more) -> tuple[Dataset, list[str]]:
+    put(folder, {"ratings.csv": "\n".join(["user,item,rating,time", *lines]).encode()})
     logged: list[str] = []
-    put(folder, {"ratings.csv": table(values, more.pop("times", None), more.pop("pairs", None))})
     return read_dataset(folder, log=logged.append, **more), logged
+
+
+def dat(folder, *rows, start=b"") -> Dataset:
+    lines = "".join(f"{u}::{m}::{r}::9\n" for u, m, r in rows).encode()
+    return read_dataset(put(folder, {**DAT, "ratings.dat": start + lines}))
 
 
 def own(dataset: Dataset) -> list[float]:
@@ -47,14 +47,12 @@ def test_thumbs(tmp_path, up, down):
 
 
 def test_few_thumbs_down_are_no_slips(tmp_path):
-    found, _ = read(tmp_path, [1] * 99 + [0])
-    assert own(found)[-1] == 0
+    assert own(read(tmp_path, [1] * 99 + [0])[0])[-1] == 0
 
 
 def test_booleans_of_parquet(tmp_path):
-    columns = {"user": [1, 2], "item": [3, 3], "liked": [True, False]}
-    parquet.write_table(pa.table(columns).rename_columns(["user", "item", "rating"]),
-                        tmp_path / "ratings.parquet")  # fmt: skip
+    columns = {"user": [1, 2], "item": [3, 3], "rating": [True, False]}
+    parquet.write_table(pa.table(columns), tmp_path / "ratings.parquet")
     assert read_dataset(tmp_path).ratings.values.tolist() == [5, 0.5]
 
 
@@ -68,24 +66,16 @@ def test_what_is_liked_is_said(tmp_path):
 
 
 def test_events_without_ratings(tmp_path):
-    put(tmp_path, {"events.csv": b"user_id,item_id,ts\na,x,5\nb,x,6\na,x,7\na,y,8\n"})
+    put(tmp_path, {"events.csv": b"user_id,item_id,ts,quantity\na,x,5,2\nb,x,6,1\na,x,7,1\n"})
     logged: list[str] = []
     found = read_dataset(tmp_path, log=logged.append)
     assert not found.scale.rated
-    assert found.ratings.values.tolist() == [4, 4.25, 4]
-    assert found.ratings.times.tolist() == [6, 7, 8]
+    assert found.ratings.values.tolist() == [4, 4.25]
+    assert found.ratings.times.tolist() == [6, 7]
     assert "rating: none" in logged[0]
+    assert "not used: quantity of events.csv" in logged[1]
     assert "1 repeated events of a user and an item: they are counted" in logged
     assert "no ratings: every event is a like, and no rating is predicted" in logged
-
-
-def test_a_column_of_ones_is_events_and_other_columns_are_named(tmp_path):
-    found, _ = read(tmp_path, [1, 1, 1, 1])
-    assert not found.scale.rated
-    put(tmp_path, {"ratings.csv": b"user,item,quantity\n1,2,3\n1,3,1\n2,2,5\n"})
-    logged: list[str] = []
-    assert not read_dataset(tmp_path, log=logged.append).scale.rated
-    assert any("quantity" in line and "not used" in line for line in logged)
 
 
 PAIRS = [(1, 1), (1, 2), (1, 1), (1, 1)]
@@ -98,28 +88,19 @@ def test_repeated_ratings(tmp_path, how, values):
     found, logged = read(tmp_path, [4, 2, 5, 1], times=[1, 1, 3, 2], pairs=PAIRS, repeats=how)
     assert found.ratings.movie_ids.tolist() == [2, 1]
     assert found.ratings.times.tolist() == [1, 3]
-    said = {"sum": "they are summed", "count": "they are counted"}.get(how, "the last one holds")
-    assert f"2 repeated events of a user and an item: {said}" in logged
-    if values:
-        assert own(found) == values
-    else:
-        assert not found.scale.rated
+    words = {"sum": "they are summed", "count": "they are counted"}.get(how, "the last one holds")
+    assert f"2 repeated events of a user and an item: {words}" in logged
+    assert own(found) == values if values else not found.scale.rated
 
 
 def test_of_equal_times_the_last_line_holds(tmp_path):
-    found, _ = read(tmp_path, [4, 2, 5, 3], times=[1, 1, 1, 1], pairs=PAIRS)
-    assert own(found) == [2, 3]
+    assert own(read(tmp_path, [4, 2, 5, 3], times=[1, 1, 1, 1], pairs=PAIRS)[0]) == [2, 3]
 
 
 def test_ratings_dat_on_another_scale_and_repeated(tmp_path):
     rows = [(1, 1, 10), (1, 3, 7), (2, 1, 2), (2, 7, 9), (5, 3, 1)]
-    lines = "".join(f"{u}::{m}::{r}::9\n" for u, m, r in rows)
-    put(tmp_path, {**DAT, "ratings.dat": lines.encode()})
-    logged: list[str] = []
-    assert own(read_dataset(tmp_path, log=logged.append)) == [10, 7, 2, 9, 1]
-    assert logged == ["ratings: liked from 9, 1 to 10 learned as 0.5 to 5"]
-    put(tmp_path, {"ratings.dat": (lines + "5::3::8::9\n").encode()})
-    assert own(read_dataset(tmp_path)) == [10, 7, 2, 9, 8]
+    assert own(dat(tmp_path, *rows)) == [10, 7, 2, 9, 1]
+    assert own(dat(tmp_path, *rows, (5, 3, 8))) == [10, 7, 2, 9, 8]
 
 
 @pytest.mark.parametrize(("how", "first"), [("last", 4), ("sum", 4.25), ("count", 4.25)])
@@ -132,17 +113,14 @@ def test_events_are_taken_alike_whatever_their_one_value(tmp_path, value, how, f
 
 @pytest.mark.parametrize("value", [1, 6])
 def test_ratings_dat_of_one_value_alone_are_events(tmp_path, value):
-    lines = "".join(f"{u}::{m}::{value}::9\n" for u, m in [(1, 1), (2, 1), (2, 7)])
-    put(tmp_path, {**DAT, "ratings.dat": lines.encode()})
-    found = read_dataset(tmp_path)
+    found = dat(tmp_path, (1, 1, value), (2, 1, value), (2, 7, value))
     assert not found.scale.rated
     assert found.ratings.values.tolist() == [4, 4, 4]  # whatever the value, an event of each
-    put(tmp_path, {"ratings.dat": DAT["ratings.dat"] + f"5::1::{value}::9\n".encode()})
     if value == 1:
-        assert read_dataset(tmp_path).scale.rated
+        assert dat(tmp_path, (5, 1, value), start=DAT["ratings.dat"]).scale.rated
     else:
         with pytest.raises(DataError, match=f"ratings.dat:7: rating {value}, expected 0.5 to 5"):
-            read_dataset(tmp_path)
+            dat(tmp_path, (5, 1, value), start=DAT["ratings.dat"])
 
 
 def test_a_slip_in_five_stars_is_a_bad_line(tmp_path):
