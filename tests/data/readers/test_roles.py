@@ -4,10 +4,8 @@ import json
 from itertools import product
 
 import pytest
-from click.testing import CliRunner, Result
+from command_line import here
 from families import put
-
-from recsys.cli.app import cli
 
 USERS, ITEMS, STARS = range(8), range(10), (3, 5, 1, 4, 2)
 PAIRS = [(u, i) for u, i in product(USERS, ITEMS) if (u + i) % 4]
@@ -48,14 +46,8 @@ def day(form):
     return lambda u, i, n: form.format(1 + n % 9)
 
 
-@pytest.fixture
-def run():
-    def invoke(*args, code=0) -> Result:
-        done = CliRunner().invoke(cli, [*map(str, args)])
-        assert done.exit_code == code, (done.output, done.exception)
-        return done
-
-    return invoke
+def seen(place, *told) -> dict:
+    return json.loads(here("inspect", "--json", place, *told).stdout)
 
 
 NONE, ASK = "none", "--rating-column"
@@ -73,8 +65,7 @@ ROWS = [
     ("user,item,food_rating,room_rating", (user, item, five, five), "'food_rating', 'room_rating'"),
     ("user,item,fun", (user, item, five),
      f"may be the rating: 'fun'; name the one, or none: {ASK}"),
-    ("user,item,fun,joy", (user, item, five, five), f"the rating: 'fun', 'joy'; name the one, or "
-     f"none: {ASK}"),
+    ("user,item,fun,joy", (user, item, five, five), "the rating: 'fun', 'joy'; name the"),
     ("user,item,mood", (user, item, values("positive", "neutral", "negative")), "rating: 'mood'"),
     ("user,item,rating", (user, item, values(0)), "so nothing is liked; name another column"),
     ("", (user, item, values("play"), five), "rating: 'column 4'; give its number, or none"),
@@ -89,6 +80,7 @@ ROWS = [
     ("user,stars,item,rated_on", (user, five, item, time), {"time": "rated_on (s)"}),
     ("user,stars,item,date_added", (user, five, item, day("2017/8/{}")),
      {"time": "date_added (ISO 8601)"}),
+    ("user,item,played", (user, item, day("2020-01-{:02}")), {"time": "played (ISO 8601)"}),
     ("user,item,rating,watched_at,updated_at", (user, item, five, time, time), "the time: "),
     ("user,item,rating,unixReviewTime,reviewTime", (user, item, five, time, values("02 28 2014")),
      {"time": "unixReviewTime (s)"}),
@@ -103,13 +95,13 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("head", "cells", "found"), ROWS)
-def test_what_a_column_is(run, tmp_path, head, cells, found):
+def test_what_a_column_is(tmp_path, head, cells, found):
     path = put(tmp_path, {"r.csv": table(head, *cells)}) / "r.csv"
     if isinstance(found, str):
-        (line,) = run("inspect", "-q", path, code=2).stderr.splitlines()
+        (line,) = here("inspect", "-q", path, code=2).stderr.splitlines()
         assert found in line
     else:
-        read = json.loads(run("inspect", "--json", path).stdout)
+        read = seen(path)
         assert found.items() <= read["columns"].items()
         assert read["ratings"] == len(PAIRS)
 
@@ -126,9 +118,9 @@ def test_what_a_column_is(run, tmp_path, head, cells, found):
         (values(1, 2, 3, 4, 9), 4, ("--not-rated", "9")),
     ],
 )
-def test_what_stands_for_not_rated_is_said_and_left_out(run, tmp_path, rating, left, told):
+def test_what_stands_for_not_rated_is_said_and_left_out(tmp_path, rating, left, told):
     path = put(tmp_path, {"r.csv": table("user,item,rating", user, item, rating)}) / "r.csv"
-    done = run("inspect", "--json", path, *told)
+    done = here("inspect", "--json", path, *told)
     assert len(json.loads(done.stdout)["histogram"]) == left
     every = len({rating(0, 0, n) for n in range(99)})
     assert ("taken for not rated: they are left out" in done.stderr) is (left < every)
@@ -143,24 +135,28 @@ def test_what_stands_for_not_rated_is_said_and_left_out(run, tmp_path, rating, l
         (day("2017/8/{}"), "2017-08-01"),
     ],
 )
-def test_days_are_days(run, tmp_path, cells, first):
+def test_days_are_days(tmp_path, cells, first):
     path = put(tmp_path, {"r.csv": table("user,item,rating,date", user, item, five, cells)})
-    assert json.loads(run("inspect", "--json", path / "r.csv").stdout)["first"] == first
+    assert seen(path / "r.csv")["first"] == first
 
 
-def test_seconds_among_milliseconds_are_bad_lines(run, tmp_path):
-    times = values(T * 1000, T * 1000 + 1, T)
-    path = put(tmp_path, {"r.csv": table("user,item,rating,time", user, item, five, times)})
-    found = json.loads(run("inspect", "--json", path / "r.csv").stdout)
-    assert found["bad_lines"] == len(PAIRS) // 3
-    assert "expected a time in ms since 1970" in found["first_bad_lines"][0]
-
-
-def test_one_rating_far_off_is_a_bad_line(run, tmp_path):
-    data = table("user,item,rating", user, item, values(*range(11))).replace(b",7\n", b",93\n", 1)
-    found = json.loads(run("inspect", "--json", put(tmp_path, {"r.csv": data}) / "r.csv").stdout)
-    assert found["columns"]["rating"] == "rating 0-93"
-    assert "rating 93, expected 0 to 10 as the others are" in found["first_bad_lines"][0]
+@pytest.mark.parametrize(
+    ("column", "cells", "bad", "words"),
+    [
+        ("time", values(T * 1000, T * 1000 + 1, T), len(PAIRS) // 3,
+         "expected a time in ms since 1970"),
+        ("rating", values(*range(11), *range(11), *range(7), 93), 2,
+         "rating 93, expected 0 to 10 as the others are"),
+    ],
+)  # fmt: skip
+def test_what_is_far_off_is_a_bad_line(tmp_path, column, cells, bad, words):
+    head, rating = (
+        f"user,item{',rating' * (column == 'time')},{column}",
+        [five] * (column == "time"),
+    )
+    found = seen(put(tmp_path, {"r.csv": table(head, user, item, *rating, cells)}) / "r.csv")
+    assert found["bad_lines"] == bad
+    assert words in found["first_bad_lines"][0]
 
 
 RATINGS = table("user_id,item_id,rating", user, item, five)
@@ -175,42 +171,41 @@ RATINGS = table("user_id,item_id,rating", user, item, five)
         ("ITEM_ID,YEAR", "199{}", {"year": "YEAR", "title": "none, Item ID instead"}),
         ("isbn,Book-Title,Year-Of-Publication", "Boat {},1990", {"year": "Year-Of-Publication"}),
         ("id,title,release_date", "Boat {},1990-01-02", {"year": "release_date"}),
+        ("id,genres", "\"[{{'id': 1, 'name': 'Crime'}}]\"", {"genres": "genres (lists)"}),
     ],
 )
-def test_titles_and_years_of_items(run, tmp_path, head, cells, words):
+def test_titles_years_and_genres_of_items(tmp_path, head, cells, words):
     rows = [f"{i + 50},{cells.format(i)}" for i in ITEMS]
     put(tmp_path, {"ratings.csv": RATINGS, "items.csv": "\n".join([head, *rows]).encode()})
-    found = json.loads(run("inspect", "--json", tmp_path).stdout)
+    found = seen(tmp_path)
     assert words.items() <= found["columns"].items()
     assert found["missing"]["year"] == (0 if "year" in words else len(ITEMS))
+    assert found["missing"]["genres"] == (0 if "genres" in words else len(ITEMS))
 
 
-def test_what_is_missing_is_unknown_in_columns_that_describe(run, tmp_path):
+def test_what_is_missing_is_unknown_in_columns_that_describe(tmp_path):
     ages = ["NULL", "NA", "0", "239", r"\N", "?", "31", "20"]
     rows = [f"{u},{age},{'None' if u % 2 else 'Oslo'}" for u, age in zip(USERS, ages, strict=True)]
     put(tmp_path, {"ratings.csv": RATINGS, "users.csv": "\n".join(["id,age,city", *rows]).encode()})
-    done = run("inspect", "--json", tmp_path)
-    found = json.loads(done.stdout)
+    found = seen(tmp_path)
     assert (found["users"], found["bad_lines"], found["columns"]["age"]) == (8, 0, "age")
-    assert "not used: 2 cells of age of users.csv (not understood, so unknown, such as '0')" in (
-        done.stderr
-    )
-    assert "city of users.csv (always 'Oslo')" in done.stderr
+    assert found["unused"] == {
+        "2 cells of age of users.csv": "not understood, so unknown, such as '0'",
+        "city of users.csv": "always 'Oslo'",
+    }
 
 
-def test_a_name_counts_where_it_is_and_tables_go_by_their_names(run, tmp_path):
+def test_a_name_counts_where_it_is_and_tables_go_by_their_names(tmp_path):
     books = "Book_ID,ISBN,Book-Title\n" + "".join(f"{i + 50},9{i},Boat {i}\n" for i in ITEMS)
     put(tmp_path, {"a_rating.csv": RATINGS, "my_books.csv": books.encode()})
-    asked = run("inspect", tmp_path, code=2).stderr
-    assert "'Book_ID', 'ISBN'; name the one: --item-column" in asked
-    found = json.loads(run("inspect", "--json", tmp_path, "--item-column", "Book_ID").stdout)
-    assert found["columns"]["title"] == "Book-Title"
-    place = tmp_path / "b"
-    place.mkdir()
+    line = here("inspect", tmp_path, code=2).stderr
+    assert "'Book_ID', 'ISBN'; name the one: --item-column" in line
+    assert seen(tmp_path, "--item-column", "Book_ID")["columns"]["title"] == "Book-Title"
+    (tmp_path / "my_books.csv").unlink()
     other = "item_id,label\n" + "".join(f"{i + 50},Boat {i}\n" for i in ITEMS)
-    put(place, {"my_rating.csv": RATINGS, "with_id.csv": other.encode()})
-    assert json.loads(run("inspect", "--json", place).stdout)["movies"] == len(ITEMS)
-    assert json.loads(run("inspect", "--json", place).stdout)["unused"]
+    found = seen(put(tmp_path, {"with_id.csv": other.encode()}))
+    assert found["movies"] == len(ITEMS)
+    assert found["unused"]
 
 
 @pytest.mark.parametrize(
@@ -220,19 +215,12 @@ def test_a_name_counts_where_it_is_and_tables_go_by_their_names(run, tmp_path):
         ("r.txt", b"0 1 2 3\n1 2\n2 5 6 7 8\n3 9 8\n", "LightGCN"),
     ],
 )
-def test_what_is_no_table_of_ratings_is_said(run, tmp_path, name, data, words):
+def test_what_is_no_table_of_ratings_is_said(tmp_path, name, data, words):
     path = put(tmp_path, {name: data}) / name
-    assert words in run("inspect", path, code=2 if "titles" in name else 1).stderr
+    assert words in here("inspect", path, code=2 if "titles" in name else 1).stderr
 
 
-def test_lines_as_python_writes_them(run, tmp_path):
+def test_lines_as_python_writes_them(tmp_path):
     lines = "\n".join(str({"username": f"u{u}", "product_id": i, "stars": 4}) for u, i in PAIRS)
-    put(tmp_path, {"r.json": lines.encode()})
-    found = json.loads(run("inspect", "--json", tmp_path).stdout)
+    found = seen(put(tmp_path, {"r.json": lines.encode()}))
     assert found["columns"]["user"] == "username (8, text)"
-
-
-def test_dates_of_playing_are_times_not_plays(run, tmp_path):
-    days = values(*(f"2020-01-{each}" for each in range(10, 30)))
-    path = put(tmp_path, {"r.csv": table("user,item,played", user, item, days)}) / "r.csv"
-    assert json.loads(run("inspect", "--json", path).stdout)["columns"]["time"].startswith("played")
