@@ -93,8 +93,7 @@ def test_a_query_of_few_users_does_not_import_scipy():
 
 
 def test_later_ratings_of_the_same_user_are_counted_and_equal_times_alike():
-    owners = np.array([1, 1, 1, 1, 3])
-    times = np.array([20, 10, 20, 30, 5])
+    owners, times = np.array([1, 1, 1, 1, 3]), np.array([20, 10, 20, 30, 5])
     assert later(owners, times).tolist() == [1, 3, 1, 0, 0]
     assert later(owners, times, inclusive=True).tolist() == [3, 4, 3, 1, 1]
     assert later(owners[:0], times[:0]).tolist() == []
@@ -104,7 +103,7 @@ def test_the_latest_rating_weighs_1_and_the_oldest_the_floor():
     weights = Recency(0.1, 10).weights(np.array([0, 10, 10_000]))
     np.testing.assert_allclose(weights, [1, 0.1 + 0.9 / np.e, 0.1], rtol=1e-6)
     assert weights.dtype == np.float32
-    assert (Recency(1.0, 3.0).by_user(np.zeros(9, int), np.arange(9)) == 1).all()
+    assert (Recency().by_user(np.zeros(9, int), np.arange(9)) == 1).all()
     weights = Recency(0.0, 1.0).by_user(np.array([2, 0, 2, 0]), np.array([9, 7, 9, 8]))
     np.testing.assert_allclose(weights, [1, np.exp(-1), 1, 1], rtol=1e-6)
 

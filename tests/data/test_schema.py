@@ -14,12 +14,9 @@ HOBBY = Attribute.of("hobby", Column("categories", [("golf", "chess"), ("golf",)
 INCOME = Attribute.of("income", Column("number", np.arange(100.0)))
 
 
-def test_movielens_attributes_have_a_row_for_each_value():
+def test_ages_are_years_and_movielens_codes_of_ages_are_years_too():
     assert [each.size for each in MOVIELENS] == [len(GENDERS), len(AGES), len(JOBS)]
     assert [AGE.value(row) for row in range(8)] == ["", *AGE_NAMES]
-
-
-def test_ages_are_years_and_movielens_codes_of_ages_are_years_too():
     years = Column("number", np.array([1, 17, 18, 24, 25, 34, 35, 44, 45, 49, 50, 55, 56, np.nan]))
     assert AGE.rows(years)[:, 0].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 0]
     assert AGE.rows(Column("number", np.array(AGES)))[:, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
