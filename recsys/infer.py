@@ -199,16 +199,14 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     Raises:
         QueryError: a user id or an attribute the model does not know.
     """
-    known, vocabulary = [q.user_id for q in queries if q.user_id is not None], model.vocabulary
+    vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
+    user_ids = [query.user_id for query in queries if query.user_id is not None]
     rows = np.zeros(len(queries), np.int64)
-    rows[[query.user_id is not None for query in queries]] = found = vocabulary.user_rows(known)
-    if not found.all():
-        raise QueryError(
-            f"user {known[int(np.argmin(found))]} is not one of the {len(vocabulary.user_ids)} the "
-            "model was trained on",
-            "leave the id out and give a profile or likes",
-            "user",
-        )
+    rows[has_id] = vocabulary.user_rows(user_ids)
+    if not rows[has_id].all():
+        unknown, count = user_ids[int(np.argmin(rows[has_id]))], len(vocabulary.user_ids)
+        cause = f"user {unknown} is not one of the {count} the model was trained on"
+        raise QueryError(cause, "leave the id out and give a profile or likes", "user")
     sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
     for query, row in zip(queries, sides, strict=True):
         _set_profile(vocabulary.users, query.attributes, row[None])
@@ -288,12 +286,12 @@ def predict(
     movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
     vectors = _vectors(model, rows)
-    if not rows.all():
-        new = positions(published.ids, movies[rows == 0]) if published else np.array([-1])
-        if published is None or new.min() < 0:
-            cause = f"movie {movies[rows == 0][new.argmin()]} is not one the model was trained on"
+    if len(new := movies[rows == 0]):
+        published_rows = positions(published.ids, new) if published else np.full(len(new), -1)
+        if published is None or published_rows.min() < 0:
+            cause = f"movie {new[published_rows.argmin()]} is not one the model was trained on"
             raise QueryError(cause, "name another, or publish the movies with it", "publish")
-        vectors[rows == 0] = published.vectors[new]
+        vectors[rows == 0] = published.vectors[published_rows]
     queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
     ratings = predicted_ratings(queries.vectors("rating")[user], vectors[movie])
     return model.scale.outward(ratings)

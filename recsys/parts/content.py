@@ -72,19 +72,19 @@ class Block(NamedTuple):
         """(N, size) 1 of each token below a size that a movie has."""
         from scipy.sparse import csr_array
 
-        movies, places = np.nonzero((self.values > 0) & (self.values < size))
-        entries = movies, self.values[movies, places]
-        found = csr_array((np.ones(len(movies)), entries), (len(self.values), size))
-        found.data[:] = 1  # of a token that is there twice
-        return found
+        movies, columns = np.nonzero((self.values > 0) & (self.values < size))
+        entries = movies, self.values[movies, columns]
+        matrix = csr_array((np.ones(len(movies)), entries), (len(self.values), size))
+        matrix.data[:] = 1  # of a token that is there twice
+        return matrix
 
     def _unit(self, idf: NDArray[np.float64]) -> "csr_array":
         """(N, W + 1) the idf of the tokens, of length 1 a movie."""
-        found = self._ones(len(idf))
-        found.data = idf[found.indices]
-        lengths = np.sqrt(found.power(2).sum(1))
-        found.data /= np.repeat(np.maximum(lengths, 1e-9), np.diff(found.indptr))
-        return found.astype(np.float32)
+        matrix = self._ones(len(idf))
+        matrix.data = idf[matrix.indices]
+        lengths = np.sqrt(matrix.power(2).sum(1))
+        matrix.data /= np.repeat(np.maximum(lengths, 1e-9), np.diff(matrix.indptr))
+        return matrix.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,10 @@ def predict(tables: Mapping[str, NDArray], blocks: Sequence[Block]) -> Array:
     """(N, K) the numbers of movies known by their content only, by what `fit_content` returned."""
     landmarks = [block._replace(values=tables[f"landmark_{n}"]) for n, block in enumerate(blocks)]
     kernel = Kernel(landmarks, [tables[f"spread_{n}"] for n in range(len(blocks))])
-    found = np.empty((len(blocks[0].values), len(tables["mean"])), np.float32)
+    numbers = np.empty((len(blocks[0].values), len(tables["mean"])), np.float32)
     for rows, some in batches(blocks):
-        found[rows] = tables["mean"] + kernel.products(some) @ tables["weights"]
-    return found
+        numbers[rows] = tables["mean"] + kernel.products(some) @ tables["weights"]
+    return numbers
 
 
 def movie_blocks(movies: "Movies", vocabulary: "Vocabulary") -> list[Block]:

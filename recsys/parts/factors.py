@@ -7,9 +7,7 @@ or not, is one (D + 1) x (D + 1) solve over the movies of the history.
 
 One sweep of the training solves all users, then all movies, each side from the posteriors of the
 other; the prior of a side is a ridge regression of its means on features: profile or content, and
-which movies the user rated (whose users rated the movie), as coordinates on the leading singular
-vectors of the 0/1 matrix divided by the roots of its row and column sums. Only tables of one row
-a user and a movie are held, and blocks of histories; nothing of the size users x movies.
+coordinates of which movies the user rated (which users rated the movie).
 
 Source: Lim & Teh 2007, "Variational Bayesian approach to movie rating prediction"; the
 regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
@@ -120,18 +118,18 @@ class Factors(Part):
         prior = np.hstack([ones, *profile, implicit]) @ tables["weights"]
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
-        found = np.empty(prior.shape)  # (B, d) posterior means [p, a]
-        solved = posteriors(terms, history, prior, tables["variance"], precision)
-        for rows, means, covariances, _ in solved:
-            found[rows] = means
+        solved = np.empty(prior.shape)  # (B, d) posterior means [p, a]
+        regressions = posteriors(terms, history, prior, tables["variance"], precision)
+        for rows, means, covariances, _ in regressions:
+            solved[rows] = means
             if named is not None:
                 for row in rows[named.counts[rows] > 0]:
                     movies, signs, _ = named.of(row)
                     factors = tables["means"][movies, :-1]
                     turned = covariances[row - rows[0], :-1, :-1] @ factors.T  # (D, N)
                     products = factors @ turned + np.eye(len(signs)) / precision
-                    found[row, :-1] += turned @ np.linalg.solve(products, LIKED * signs)
-        users = np.hstack([scale * found[:, :-1], scale * ones, mean + scale * found[:, -1:]])
+                    solved[row, :-1] += turned @ np.linalg.solve(products, LIKED * signs)
+        users = np.hstack([scale * solved[:, :-1], scale * ones, mean + scale * solved[:, -1:]])
         return {"factors": (users * radius).astype(np.float32)}
 
 
@@ -142,10 +140,10 @@ def profile_features(described: "Attributes", rows: NDArray[np.integer]) -> list
 
 def ones_at(rows: NDArray[np.integer], size: int) -> NDArray[np.float64]:
     """(N, size) 1 in the columns of (N, W) rows from 1 to the size, 0 elsewhere."""
-    found = np.zeros((len(rows), size))
-    row, place = np.nonzero((rows > 0) & (rows <= size))
-    found[row, rows[row, place] - 1] = 1
-    return found
+    ones = np.zeros((len(rows), size))
+    row, column = np.nonzero((rows > 0) & (rows <= size))
+    ones[row, rows[row, column] - 1] = 1
+    return ones
 
 
 def implicit_features(
@@ -271,7 +269,7 @@ def singular_bases(
     """
     rows, columns = (1 / np.sqrt(np.maximum(h.counts, 1))[:, None] for h in (history, raters))
     known = min(int(np.count_nonzero(h.counts)) for h in (history, raters))
-    found = leading(
+    largest = leading(
         lambda right: rows * history.dot((columns * right).astype(np.float32), 1.0),
         lambda left: columns * raters.dot((rows * left).astype(np.float32), 1.0),
         raters.rows,
@@ -280,8 +278,8 @@ def singular_bases(
         rounds=POWER_ITERATIONS,
         seed=options.seed,
     )
-    real = found.values > ALIKE * found.values.max(initial=0)
-    return rows * found.left * real, columns * found.right * real
+    real = largest.values > ALIKE * largest.values.max(initial=0)
+    return rows * largest.left * real, columns * largest.right * real
 
 
 def _standardised(history: Interactions, basis: Floats) -> tuple[Array, Floats, Floats]:

@@ -38,7 +38,7 @@ class Heads(Part):
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
-        history, found = asked.history, {}
+        history, heads = asked.history, {}
         weights_of = (asked.recent, np.ones_like(asked.recent))
         halves = zip(self.slices, np.split(total, 2, axis=1), weights_of, strict=True)
         for number, (name, half, weights) in enumerate(halves):
@@ -46,8 +46,8 @@ class Heads(Part):
             scaled = channel_values(history.values, weights, history.owners, history.rows)
             for channel, values in zip(CHANNELS, scaled, strict=True):
                 half = half + history.dot(tables[channel][:, columns], values)
-            found[name] = unit(half)
-        return found
+            heads[name] = unit(half)
+        return heads
 
 
 def channel_values(

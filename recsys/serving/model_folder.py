@@ -63,8 +63,8 @@ class Model:
             arrays: by PART/NAME, and `history/...`.
             path: the folder that it was opened from.
         """
-        self.config, self.arrays, self.path = config, arrays, path
-        self.vocabulary, self._movies = vocabulary, movies
+        self.config, self.vocabulary, self._movies = config, vocabulary, movies
+        self.arrays, self.path = arrays, path
         # 16 hexadecimal digits that change with anything that decides a vector; "" in memory
         self.fingerprint: str = config.get("fingerprint", "")
         self.layout = Layout(config["layout"])  # how many numbers each slice of a vector has
@@ -94,8 +94,8 @@ class Model:
         them, does not do it; what publishes does, and `recsys doctor`.
         """
         with _reading(self.path, "vocabulary.json"):
-            found = fingerprint(self.path, self.config)
-        if found != self.fingerprint:
+            digits = fingerprint(self.path, self.config)
+        if digits != self.fingerprint:
             cause = "damaged or edited, the files do not match their fingerprint"
             raise ModelError(f"{self.path}: {cause} {self.fingerprint}", "train again", "train")
 
