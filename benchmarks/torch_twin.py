@@ -80,9 +80,11 @@ class TorchTwin:
             weighed = logits + torch.log(torch.from_numpy(counts))  # -inf: left out
             below = torch.logsumexp(weighed, 1, keepdim=True)
             retrieval = (targets * (below - logits)).sum() / len(logits)
-        pairs = torch.from_numpy(batch.pair_users * len(batch.candidates) + batch.pair_columns)
+        cells = (batch.owners * len(batch.candidates) + batch.columns)[batch.predicted]
+        pairs = torch.from_numpy(cells)
         cosine = (user_rating @ movie_rating.T).flatten().index_select(0, pairs)
-        return retrieval, F.mse_loss(MAX_RATING * cosine, torch.from_numpy(batch.pair_ratings))
+        ratings = batch.ratings[batch.predicted]
+        return retrieval, F.mse_loss(MAX_RATING * cosine, torch.from_numpy(ratings))
 
     def _profile(self, batch: Batch) -> Tensor:
         w = self.weights

@@ -88,7 +88,7 @@ def steps_of(name: str, args: argparse.Namespace) -> Callable[[], int]:
     def batch_step() -> int:
         batch = next(given)
         trained(batch, rng)
-        return len(batch.pair_ratings)
+        return int(batch.predicted.sum())
 
     return batch_step
 
@@ -146,7 +146,7 @@ def profile(args: argparse.Namespace) -> dict[str, Any]:
         part("backward", (step.options.retrieval_weight * retrieval + rating).backward)
         part("optimiser", step.optimizer.step)
         step.optimizer.clear_grad()
-        pairs.append(len(batch.pair_ratings))
+        pairs.append(int(batch.predicted.sum()))
     parameters = sum(int(p.size) for tower in step.towers for p in tower.parameters())
     return {
         "parts": {

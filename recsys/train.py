@@ -27,8 +27,9 @@ from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
 TRIAL, WORTH = 2, 0.0005  # epochs after which towers end that gave less than so much
-RECENT = 50  # steps whose mean loss the progress bar shows
+STOPPED = "stopped by Ctrl-C: keeping the best so far, of epoch {}"
 METRICS = ("ndcg@10", "rmse", "mae")
+SHOWN = (*METRICS, "retrieval_loss", "rating_loss")
 
 Log = Callable[[str], None]
 
@@ -78,30 +79,18 @@ def train_model(
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
     held, how = hold_out(ratings, validation, options.seed)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
-    done = fit(
-        dataset,
-        ratings[~held],
-        options,
-        ratings[held] if held.any() else None,
-        checkpoint=checkpoint,
-        resume=resume,
-        quiet=quiet,
-        log=log,
-    )
-    stopped = f"stopped by Ctrl-C: keeping the best so far, of epoch {done.progress.best_epoch}"
-    if done.interrupted:
-        log(stopped)
-    about: dict[str, Any] = {
-        "data": {"name": dataset.name, "ratings": len(ratings), "users": users},
-        "seed": options.seed,
-    }
+    keep = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
+    held_out = ratings[held] if held.any() else None
+    done = fit(dataset, ratings[~held], options, held_out, **keep)  # type: ignore[arg-type]
+    data_read = {"name": dataset.name, "ratings": len(ratings), "users": users}
+    about: dict[str, Any] = {"data": data_read, "seed": options.seed}
     if held.any():
         about["held_out"] = {"ratings": int(held.sum()), "how": how}
         log(f"metrics are of {held.sum()} held-out ratings, {how}; the model now learns from all")
         try:
             done = finish(done, dataset, ratings)
         except KeyboardInterrupt:
-            log(stopped)
+            log(STOPPED.format(done.progress.best_epoch))
             done = finish(replace(done, interrupted=True), dataset, ratings)
     folder = save(done, model, about)
     checkpoint.unlink(missing_ok=True)
@@ -183,7 +172,7 @@ def fit(
         log("no times that differ: recency is off")
         options = replace(options, recency_floor=1.0)
     data = Training.of(dataset, known, options.seed)
-    validate = base = None
+    validate, worth = None, -np.inf
     if validation is not None:
         validate = Validation(data, validation, log)
         options = validate.choose(options)
@@ -191,11 +180,7 @@ def fit(
     if validate:
         validate.prepare(closed, options)
         if not data.scale.rated:  # else the towers are needed
-            base = validate.score(validate({}))
-
-    def useless(progress: Progress) -> bool:
-        """Whether the towers have given nothing."""
-        return base is not None and progress.best_score < base + WORTH
+            worth = validate.score(validate({})) + WORTH
 
     step, progress = TrainStep(data, options), Progress()
     saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
@@ -210,7 +195,7 @@ def fit(
         for epoch in range(len(progress.log), options.epochs):
             if epoch - progress.best_epoch >= options.patience:
                 break
-            if epoch == TRIAL and useless(progress):
+            if epoch == TRIAL and progress.best_score < worth:
                 break
             try:
                 line = _epoch(step, epoch, progress, validate, bar)
@@ -222,6 +207,7 @@ def fit(
                 if not progress.best_weights:
                     raise
                 interrupted = True
+                log(STOPPED.format(progress.best_epoch))
                 break
     if not progress.best_weights:
         _check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
@@ -231,11 +217,12 @@ def fit(
     questions = parts.questions(data.scale.rated)
     if validate:
         log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
-        if useless(progress):
+        useless = progress.best_score < worth
+        if useless:
             log("the towers rank no better than the other parts alone: left out")
-        relevance = validate.relevance({} if useless(progress) else step.arrays())
-        best = progress.log[progress.best_epoch - 1]["weights"]
-        questions = {**questions, **best, "relevance": relevance}
+        relevance = validate.relevance({} if useless else step.arrays())
+        best_line = progress.log[progress.best_epoch - 1]
+        questions = {**questions, **best_line["weights"], "relevance": relevance}
     return Trained(dataset, data, options, step, closed, progress, questions, interrupted)
 
 
@@ -249,8 +236,6 @@ def _epoch(
         losses.append(step(batch, rng))
         _check_finite(losses[-1], f"the loss of step {len(losses)}", epoch, step.options)
         bar.update()
-        if len(losses) % 10 == 0:
-            bar.set_postfix(_postfix(losses, progress))
     retrieval, rating = np.mean(losses, 0).tolist()
     line = {"epoch": epoch + 1, "retrieval_loss": retrieval, "rating_loss": rating}
     score = float(epoch)
@@ -259,7 +244,7 @@ def _epoch(
         score = validate.score(line)
     line["seconds"] = round(time.monotonic() - started, 2)
     progress.note(line, score, step)
-    bar.set_postfix(_postfix(losses, progress))
+    bar.set_postfix({name: f"{line[name]:.4f}" for name in SHOWN if name in line})
     return line
 
 
@@ -318,15 +303,5 @@ def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
 
 def _summary(line: dict[str, Any], options: Options) -> str:
     """A line of the training log for people."""
-    shown = (*METRICS, "retrieval_loss", "rating_loss")
-    metrics = [f"{name.replace('_', ' ')} {line[name]:.4f}" for name in shown if name in line]
+    metrics = [f"{name.replace('_', ' ')} {line[name]:.4f}" for name in SHOWN if name in line]
     return f"epoch {line['epoch']} of {options.epochs}: {', '.join(metrics)}; {line['seconds']} s"
-
-
-def _postfix(losses: list[tuple[float, float]], progress: Progress) -> dict[str, str]:
-    """What the progress bar shows: recent losses, and the metrics of the last epoch."""
-    retrieval, rating = np.mean(losses[-RECENT:], 0)
-    last = progress.log[-1] if progress.log else {}
-    shown = {"retrieval": retrieval, "rating": rating}
-    shown |= {name: last[name] for name in METRICS if name in last}
-    return {name: f"{value:.4f}" for name, value in shown.items()}

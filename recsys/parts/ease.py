@@ -39,18 +39,19 @@ from recsys.data.ids import parts
 from recsys.data.interactions import Recency, first_times
 from recsys.data.scale import MAX_RATING
 from recsys.parts.lowrank import ROUNDS, leading
-from recsys.parts.part import Array, Arrays, Asked, Judge, Part, Training, means, side_effects, unit
+from recsys.parts.part import Array, Arrays, Asked, Part, Training, means, side_effects, unit
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from recsys.training.options import Options
+    from recsys.training.validation import Validation
 
 RANKS = (32, 64, 128, 256, 512)  # that are tried
 ENOUGH = 0.995  # of the best ndcg: the smallest rank, or the plain exponent, with so much is taken
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
 DROPOUTS = (0.0, 0.5)
-TRIED_MOVIES, TRIED_RANK, TRIED_ROUNDS = 2000, 256, 2  # while power and ridge are searched for
+TRIED_MOVIES, TRIED_RANK, TRIED_ROUNDS = 2000, 128, 2  # while power and ridge are searched for
 CHOSEN = -1.0  # an option that held-out ratings choose
 UNCHOSEN_RANK = 128  # without any
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
@@ -79,7 +80,7 @@ class Ease(Part):
     slices: tuple[str, ...] = ("ease",)
     by_ratings = False
 
-    def choose(self, data: Training, options: "Options", judge: Judge) -> "Options":
+    def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
         """Recency, power and dropout, ridge, exponent: on the most rated movies, each at the best
         of the ranks; then the rank, on all: the smallest that is as good as the best.
         """
@@ -128,7 +129,8 @@ class Ease(Part):
         if options.ease_rank != CHOSEN:
             return options
         movies = _most_rated(data, options.ease_movies)
-        largest = _solved(_shares(data, movies, best.exponent, best.power), best, max(RANKS))
+        on_all = _shares(data, movies, best.exponent, best.power)
+        largest = _solved(on_all, best, max(RANKS), TRIED_ROUNDS)
         data.cache[best, options.ease_movies] = largest
         recency = Recency(floor, options.recency_span)
         by_rank = _by_rank(judge, data, best, recency, movies, *largest)
@@ -249,7 +251,7 @@ def _solved(
 
 
 def _by_rank(
-    judge: Judge,
+    judge: "Validation",
     data: Training,
     found: Regression,
     recency: Recency,

@@ -5,7 +5,7 @@ user's side from those arrays, the same for users of the training and for new on
 validation, in serving and in evaluation. NumPy only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
     from recsys.data.schema import Attribute, Attributes
     from recsys.training.options import Options
+    from recsys.training.validation import Validation
 
 NO_RECENCY = Recency()
 
@@ -49,14 +50,8 @@ class Training:
         attributes[vocabulary.user_rows(users.ids)] = users.rows
         rows = vocabulary.user_rows(ratings.user_ids), vocabulary.movie_rows(ratings.movie_ids)
         history = Interactions.build(len(users), *rows, ratings.values, ratings.times)
-        return cls(
-            vocabulary,
-            dataset.movies.sorted(),
-            attributes,
-            history,
-            dataset.scale,
-            seed,
-        )
+        movies, scale = dataset.movies.sorted(), dataset.scale
+        return cls(vocabulary, movies, attributes, history, scale, seed)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -111,20 +106,6 @@ class Asked(NamedTuple):
         return list(parts(self.described, self.attributes))
 
 
-class Judge(Protocol):
-    """Held-out ratings, by which a part chooses its options."""
-
-    log: Callable[[str], None]
-
-    def asked(self, recency: Recency) -> Asked:
-        """The users with held-out likes, their histories weighed by recency."""
-        ...
-
-    def ndcg(self, users: Array, movies: Array, rows: NDArray[np.integer]) -> float:
-        """ndcg@10 of the inner products of (B, D) those users and (F, D) the movies of F rows."""
-        ...
-
-
 class Part(Protocol):
     """A part of the vector: one or more slices, each asked by an inner product."""
 
@@ -132,7 +113,7 @@ class Part(Protocol):
     slices: tuple[str, ...]  # names of its pieces of the vector
     by_ratings: bool  # for movies without ratings a movie counts by its ratings; else all alike
 
-    def choose(self, data: Training, options: "Options", judge: Judge) -> "Options":
+    def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
         """The options with those of the part that rank held-out ratings best."""
         return options
 

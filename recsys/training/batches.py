@@ -24,7 +24,7 @@ BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an 
 
 
 class Batch(NamedTuple):
-    """B users of one step, all E of their ratings, and P of these to predict; C candidates."""
+    """B users of one step and all E of their ratings; C candidates."""
 
     user_rows: NDArray[np.int64]  # (B,) 0 where the id is hidden
     attributes: NDArray[np.int64]  # (B, W) 0 where hidden
@@ -37,9 +37,7 @@ class Batch(NamedTuple):
     candidates: NDArray[np.int64]  # (C,) movie rows, ascending
     chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all movies are
     available: NDArray[np.bool_] | None  # (B, C) first rated before a user's last rating; None: all
-    pair_users: NDArray[np.int64]  # (P,) positions in the batch
-    pair_columns: NDArray[np.int64]  # (P,) positions among the candidates
-    pair_ratings: NDArray[np.float32]  # (P,) to predict; none of them is shown
+    predicted: NDArray[np.bool_]  # (E,) to be predicted by the rating head; none of them is shown
 
     def scattered(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """(B, C) of (E,) values of the ratings, 0 elsewhere."""
@@ -144,9 +142,7 @@ class BatchSampler:
             candidates,
             chance,
             available,
-            owners[predicted],
-            columns[predicted],
-            ratings[predicted],
+            predicted,
         )
 
     def _cut(

@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from recsys.errors import ModelError
 from recsys.parts import tables_of
 from recsys.parts.part import Training
 from recsys.training.options import Options
-from recsys.training.step import TrainStep
+
+if TYPE_CHECKING:
+    from recsys.training.step import TrainStep
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Progress:
     best_score: float = -np.inf
     best_epoch: int = 0  # from 1; 0 before the first
 
-    def note(self, line: dict[str, Any], score: float, step: TrainStep) -> None:
+    def note(self, line: dict[str, Any], score: float, step: "TrainStep") -> None:
         """Add an epoch; remember its weights if it is the best."""
         self.log.append(line)
         if score > self.best_score:
@@ -42,7 +44,7 @@ class Checkpoint:
     path: Path
     identity: str  # changes with the options and with the ratings learned from
 
-    def save(self, step: TrainStep, progress: Progress) -> None:
+    def save(self, step: "TrainStep", progress: Progress) -> None:
         """Write all that the rest of the training depends on, beside, then renamed."""
         arrays = {f"weights/{k}": v for k, v in step.weights().items()}
         arrays |= {f"optimizer/{k}": v for k, v in step.optimizer_state().items()}
@@ -57,7 +59,7 @@ class Checkpoint:
         with replacing_file(self.path, "model") as beside, open(beside, "wb") as file:
             np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
 
-    def load(self, step: TrainStep) -> Progress:
+    def load(self, step: "TrainStep") -> Progress:
         """Bring `step` back to where it was; a new progress if there is no file.
 
         Raises:

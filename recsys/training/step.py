@@ -156,9 +156,11 @@ class TrainStep:
             self.options.temperature,
         )
         cosines = paddle.matmul(user_rating, movie_rating, transpose_y=True).flatten()  # (B C,)
-        pairs = paddle.to_tensor(batch.pair_users * len(batch.candidates) + batch.pair_columns)
-        error = MAX_RATING * paddle.gather(cosines, pairs) - paddle.to_tensor(batch.pair_ratings)
-        return retrieval, paddle.square(error).sum() / max(len(batch.pair_ratings), 1)
+        cells = (batch.owners * len(batch.candidates) + batch.columns)[batch.predicted]
+        ratings = batch.ratings[batch.predicted]
+        predicted = MAX_RATING * paddle.gather(cosines, paddle.to_tensor(cells))
+        error = paddle.square(predicted - paddle.to_tensor(ratings))
+        return retrieval, error.sum() / max(len(ratings), 1)
 
     def _sides(self, batch: Batch) -> list[paddle.Tensor]:
         """A batch's attributes as the user tower takes them."""
@@ -183,18 +185,11 @@ class TrainStep:
         if rng:
             drop = self.options.drop_side
             candidates = candidates * (rng.random(len(candidates)) >= self.options.drop_movie)
-            genres = _unknown_genres(genres, drop, rng)
+            known = genres * (rng.random(genres.shape) >= drop)
+            known[:, 0] += (genres - known).sum(1)  # column 0 is the unknown genre
+            genres = known
             shown = paddle.to_tensor(rng.random(len(windows.rows)) >= drop)
             windows = windows._replace(rows=windows.rows * paddle.cast(shown, "int64"))
             sides = [np.where((s > 0) & (rng.random(s.shape) < drop), 0, s) for s in sides]
         inputs = paddle.to_tensor(candidates), paddle.to_tensor(genres), windows
         return self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])
-
-
-def _unknown_genres(
-    genres: NDArray[np.float32], drop: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Some genres moved to column 0, the unknown one."""
-    shown = genres * (rng.random(genres.shape) >= drop)
-    shown[:, 0] += (genres - shown).sum(1)
-    return shown

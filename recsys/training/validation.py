@@ -27,7 +27,7 @@ Slices = dict[str, Array]
 
 
 class Validation:
-    """Held-out ratings, and what a model in training makes of them; a `Judge` for its parts.
+    """Held-out ratings, and what a model in training makes of them; the judge of its parts.
 
     Args:
         data: what the model learns from.

@@ -57,9 +57,10 @@ def test_every_rating_is_predicted_once_an_epoch(options):
     predicted = np.zeros((USERS + 1, MOVIES + 1), np.float32)
     counts = np.zeros(predicted.shape, int)
     for batch in batches(options):
-        users, movies = batch.user_rows[batch.pair_users], batch.candidates[batch.pair_columns]
-        np.add.at(counts, (users, movies), 1)
-        predicted[users, movies] = batch.pair_ratings
+        users, movies = batch.user_rows[batch.owners], batch.candidates[batch.columns]
+        now = users[batch.predicted], movies[batch.predicted]
+        np.add.at(counts, now, 1)
+        predicted[now] = batch.ratings[batch.predicted]
     np.testing.assert_array_equal(predicted, rating_matrix())
     np.testing.assert_array_equal(counts, rating_matrix() > 0)
 
@@ -90,10 +91,7 @@ def test_a_batch_has_all_of_its_users(options):
 @BOTH
 def test_the_history_shown_is_of_the_ratings_but_those_to_predict(options):
     for batch in batches(replace(options, history_keep_rate=1.0)):
-        pairs = batch.pair_users, batch.pair_columns
-        np.testing.assert_array_equal(rated_in(batch)[pairs], batch.pair_ratings)
-        expected = rated_in(batch).copy()
-        expected[pairs] = 0
+        expected = batch.scattered(np.where(batch.predicted, 0, batch.ratings))
         np.testing.assert_array_equal(history_in(batch), expected)
 
 
@@ -113,11 +111,11 @@ def test_history_is_shown_at_the_rates_of_the_options(keep_rate, cold_rate):
     rated, shown, bare, users = 0, 0, 0, 0
     for seed in range(12):
         for batch in batches(options, seed):
-            predicted = np.bincount(batch.pair_users, minlength=len(rated_in(batch)))
-            many = (rated_in(batch) > 0).sum(1) - predicted >= 6  # bare by chance: .3^6 at most
+            left = np.bincount(batch.owners, ~batch.predicted, len(batch.user_rows))
+            many = left >= 6  # bare by chance: .3^6 at most
             users += many.sum()
             bare += (~(history_in(batch) > 0).any(1) & many).sum()
-            rated += (rated_in(batch) > 0).sum() - len(batch.pair_ratings)
+            rated += left.sum()
             shown += (history_in(batch) > 0).sum()
     assert shown / rated == pytest.approx(keep_rate * (1 - cold_rate), abs=0.03)
     if keep_rate:
@@ -200,7 +198,7 @@ def test_chance_is_how_often_a_movie_is_a_candidate():
 
 
 def test_a_batch_is_about_as_large_as_asked():
-    sizes = [len(batch.pair_ratings) for batch in batches()]
+    sizes = [batch.predicted.sum() for batch in batches()]
     assert np.mean(sizes) == pytest.approx(OPTIONS.batch_size, rel=0.35)
 
 

@@ -117,10 +117,11 @@ def squared_error(step: TrainStep, batch: Batch) -> float:
     """The rating loss, one rating at a time."""
     d = step.options.dimension
     users, movies = folded_vectors(step, batch)
-    pairs = zip(batch.pair_users, batch.pair_columns, batch.pair_ratings, strict=True)
+    pairs = zip(batch.owners, batch.columns, batch.ratings, batch.predicted, strict=True)
     errors = [
         MAX_RATING * float(users[user, d : 2 * d] @ movies[column, d : 2 * d]) - rating
-        for user, column, rating in pairs
+        for user, column, rating, predicted in pairs
+        if predicted
     ]
     return float(np.square(errors).mean())
 
@@ -142,7 +143,7 @@ def test_losses_are_those_of_the_folded_towers(keep_rate):
     step, sampler = small(replace(PLAIN, history_keep_rate=keep_rate))
     rng = np.random.default_rng(1)
     for batch in batches_of(sampler, 2):
-        assert len(batch.pair_ratings) > 5
+        assert batch.predicted.sum() > 5
         expected = full_softmax(step, batch), squared_error(step, batch)
         assert step(batch, rng) == pytest.approx(expected, rel=2e-4)
 
@@ -153,7 +154,6 @@ def with_all_movies(batch: Batch, movies: int) -> Batch:
         columns=batch.candidates[batch.columns] - 1,
         candidates=np.arange(1, movies + 1),
         chance=None,
-        pair_columns=batch.candidates[batch.pair_columns] - 1,
     )
 
 
@@ -236,7 +236,7 @@ def test_what_is_dropped_is_learned_from_as_unknown():
 
 def test_a_batch_without_a_rating_to_predict_trains_the_retrieval_head_alone():
     step, sampler = small(replace(PLAIN, batch_size=1))
-    batch = next(each for each in batches_of(sampler, 0) if not len(each.pair_ratings))
+    batch = next(each for each in batches_of(sampler, 0) if not each.predicted.any())
     retrieval, rating = step(batch, np.random.default_rng(0))
     assert rating == 0
     assert np.isfinite(retrieval)
