@@ -109,11 +109,16 @@ def ids(cells: Cells, what: str) -> Values:
     They are text where most are no whole numbers, or where several are not and they are no slips
     of the pen, or any is larger; a leading zero makes a number text. Otherwise such ids are bad.
     """
+    import pyarrow as pa
+
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    if (parts := _whole_numbers(cells.chunks)) is not None:
-        small = all(each.max(initial=0) <= MAX_CODE for each in parts)
-        values = _joined(parts, np.int32 if small else np.int64)
-        return Values(values, values < 0, expected)
+    with suppress(pa.ArrowInvalid):  # none has a fraction, or more than 63 bits
+        if all(map(_is_numeric, cells.chunks)):
+            whole = [c if c.type == pa.int32() else c.cast(pa.int64()) for c in cells.chunks]
+            parts = [_filled(chunk, NO_NUMBER) for chunk in whole]
+            small = all(each.max(initial=0) <= MAX_CODE for each in parts)
+            values = _joined(parts, np.int32 if small else np.int64)
+            return Values(values, values < 0, expected)
     names = None
     codes, different = _distinct(cells)
     texts = [_id_text(each) for each in different]
@@ -127,19 +132,6 @@ def ids(cells: Cells, what: str) -> Values:
         numbers = np.append(positions(names, np.array(texts, object)), NO_NUMBER)
     values = numbers.astype(np.int32 if numbers.max() <= MAX_CODE else np.int64)[codes]
     return Values(values, values < 0, expected, names)
-
-
-def _whole_numbers(chunks: Sequence[Any]) -> list[NDArray[np.signedinteger]] | None:
-    """Arrays of whole numbers of at most 63 bits, -1 for an empty cell; None: some are not such."""
-    import pyarrow as pa
-
-    if not all(map(_is_numeric, chunks)):
-        return None
-    try:
-        wide = [chunk if chunk.type == pa.int32() else chunk.cast(pa.int64()) for chunk in chunks]
-    except pa.ArrowInvalid:
-        return None
-    return [_filled(chunk, NO_NUMBER) for chunk in wide]
 
 
 def _id_text(cell: str) -> str:
