@@ -88,16 +88,11 @@ def test_events_are_recommended_and_not_predicted(plays):
     assert recsys(place, *query, "--format", "csv").stdout.splitlines()[1].endswith(",,False")
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        ("predict", "-u", "u1", "-m", "t3"),
-        ("recommend", "-u", "u1", "--exact", "--rank-by", "rating"),
-        ("recommend", "-u", "u1", "--exact", "--rank-by", "tutorial"),
-    ],
-)
-def test_what_needs_ratings_says_so_and_exits_with_2(plays, asked):
-    done = recsys(plays[0], *asked, code=2)
+@pytest.mark.parametrize("question", ["rating", "tutorial", "predict"])
+def test_what_needs_ratings_says_so_and_exits_with_2(plays, question):
+    ranked = ("recommend", "-u", "u1", "--exact", "--rank-by", question)
+    predicted = ("predict", "-u", "u1", "-m", "t3")
+    done = recsys(plays[0], *(predicted if question == "predict" else ranked), code=2)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "trained on events without ratings, so none can be predicted" in line
