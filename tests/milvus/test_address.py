@@ -19,11 +19,9 @@ from recsys.milvus.address import MilvusAddress
     ],
 )
 def test_an_address_that_is_none(uri: str) -> None:
-    with pytest.raises(
-        StoreError, match=r"nor http\(s\)://host:port.*correct the address"
-    ) as caught:
+    words = r"nor http\(s\)://host:port.*correct the address"
+    with pytest.raises(StoreError, match=words) as caught:
         MilvusAddress(uri, "root:hunter2")
-    assert "hunter2" not in str(caught.value)
     assert "ter2" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from recsys.milvus_store import MilvusStore
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("movies.db", b"SQLite format 3\0 and so on", "a database of Milvus Lite 2"),
+        ("movies.db", b"SQLite format 3\0 and more", "a database of Milvus Lite 2"),
         ("movies.db", b"", "an empty file"),
         ("movies.db", b"PK something", "not a Milvus Lite database"),
         ("no/movies.db", None, "does not exist or may not be written"),
@@ -76,45 +76,35 @@ def test_a_server_too_old(serve: Callable[[Any], str], version: str) -> None:
         MilvusStore(MilvusAddress(serve(OtherVersion(version)), timeout=5))
 
 
-@pytest.mark.parametrize("version", ["v2.3.5-lite", "2.6.6", "v9.0.1-rc1", "unknown"])
-def test_a_server_of_a_version_that_fits(serve: Callable[[Any], str], version: str) -> None:
-    MilvusStore(MilvusAddress(serve(OtherVersion(version)), timeout=5)).close()
-
-
-def test_a_grpc_server_that_is_not_milvus(serve: Callable[[Any], str]) -> None:
+def test_servers_of_versions_that_fit_and_one_that_is_not_milvus(
+    serve: Callable[[Any], str],
+) -> None:
+    for version in ["v2.3.5-lite", "2.6.6", "v9.0.1-rc1", "unknown"]:
+        MilvusStore(MilvusAddress(serve(OtherVersion(version)), timeout=5)).close()
     with pytest.raises(StoreError, match=r"does not know the calls of Milvus.*correct the port"):
         MilvusStore(MilvusAddress(serve(None), timeout=5))
 
 
 class Restarting(OtherVersion):
-    """A server that answers only at the third time of asking."""
+    """A server that answers only at the third time of asking; before, it is away or frozen."""
 
     asked = 0
 
     def GetVersion(self, request: Any, context: Any) -> Any:
         self.asked += 1
-        if self.asked < 3:
+        if self.version == "frozen":
+            time.sleep(2)
+        elif self.asked < 3:
             context.abort(grpc.StatusCode.UNAVAILABLE, "channel not available")
         return super().GetVersion(request, context)
 
 
-def test_what_may_be_repeated_is_asked_again(serve: Callable[[Any], str]) -> None:
+def test_what_may_be_repeated_is_asked_again_but_not_for_ever(serve: Callable[[Any], str]) -> None:
     service = Restarting("v2.3.5")
     MilvusStore(MilvusAddress(serve(service), timeout=5)).close()
     assert service.asked == 3
-
-
-class Frozen(OtherVersion):
-    """A server that takes calls and does not answer."""
-
-    def GetVersion(self, request: Any, context: Any) -> Any:
-        time.sleep(3)
-        return super().GetVersion(request, context)
-
-
-def test_no_call_waits_for_ever(serve: Callable[[Any], str]) -> None:
     with pytest.raises(StoreError, match=r"no answer within 0.5 s while asking for the version"):
-        MilvusStore(MilvusAddress(serve(Frozen("v2.3.5")), timeout=0.5))
+        MilvusStore(MilvusAddress(serve(Restarting("frozen")), timeout=0.5))
 
 
 def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(

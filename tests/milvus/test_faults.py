@@ -74,39 +74,30 @@ def hold(path: str, ready: Any, done: Any) -> None:
         done.wait(60)
 
 
-def test_a_database_another_process_has_open(tmp_path: Path) -> None:
-    path = str(tmp_path / "movies.db")
-    ready, done = processes.Event(), processes.Event()
-    process = processes.Process(target=hold, args=(path, ready, done))
-    process.start()
-    try:
-        assert ready.wait(30)
-        with pytest.raises(StoreError, match=r"another process has this database open.*wait"):
-            MilvusStore(MilvusAddress(path, timeout=1))
-        threading.Timer(1, done.set).start()
-        MilvusStore(path).close()  # waits
-    finally:
-        done.set()
-        process.join(30)
-    MilvusStore(path).close()
-
-
-def test_closing_lets_go_of_the_database(tmp_path: Path) -> None:
+def test_one_process_at_a_time_has_the_database_until_it_closes_its_last_store(
+    tmp_path: Path,
+) -> None:
     path = str(tmp_path / "movies.db")
     first, second = MilvusStore(path), MilvusStore(path)
     first.publish(OLD, MODEL)
     first.close()
     assert second.open(MODEL).count == 60
     second.close()
+    with pytest.raises(StoreError, match="the connection is closed"):
+        second.versions()
     ready, done = processes.Event(), processes.Event()
     process = processes.Process(target=hold, args=(path, ready, done))
     process.start()
-    assert ready.wait(30)
-    done.set()
-    process.join(30)
+    try:
+        assert ready.wait(30)
+        with pytest.raises(StoreError, match=r"another process has this database open.*wait"):
+            MilvusStore(MilvusAddress(path, timeout=0.3))
+        threading.Timer(0.3, done.set).start()
+        MilvusStore(path).close()  # waits
+    finally:
+        done.set()
+        process.join(30)
     assert process.exitcode == 0
-    with pytest.raises(StoreError, match="the connection is closed"):
-        second.versions()
 
 
 def on_a_small_disk(path: str, report: str) -> None:
@@ -150,11 +141,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ("**/*.parquet", "junk", "the database is damaged.*move it away"),
         ("**/*.parquet", "half", "the database is damaged"),
-        (
-            "**/*.parquet",
-            "gone",
-            "should hold 60 movies, Milvus counts 0; publish the movies",
-        ),
+        ("**/*.parquet", "gone", "should hold 60 movies, Milvus counts 0; publish the movies"),
         ("**/manifest.json*", "junk", "the database is damaged"),
         ("**/manifest.json*", "gone", "should hold 60 movies, Milvus counts 0"),
         ("**/schema.json", "junk", "the database is damaged"),

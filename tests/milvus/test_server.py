@@ -10,7 +10,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from milvus_server import TLS, Server, shared
-from movie_store import MODEL, OTHER, answer_during, elsewhere, first, movies, publish_and_die, unit
+from movie_store import (
+    MODEL,
+    OTHER,
+    answer_during,
+    answers,
+    collections,
+    elsewhere,
+    first,
+    movies,
+    publish_and_die,
+    unit,
+)
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
@@ -50,14 +61,7 @@ def server() -> Iterator[Server]:
 
 def right(store: MilvusStore) -> bool:
     """Whether the store answers as the movies of the model it says they are of."""
-    catalogue = {MODEL: MOVIES, OTHER: OTHERS}[store.open(None).model]
-    found, wanted = store.search(QUERIES, 20), catalogue.search(QUERIES, 20)
-    return found.movie_ids.tolist() == wanted.movie_ids.tolist()
-
-
-def names(store: MilvusStore) -> list[str]:
-    found = store._milvus.client.list_collections()
-    return [one for one in found if one.startswith(store.alias + "_v")]
+    return answers(store, {MODEL: MOVIES, OTHER: OTHERS}[store.open(None).model])
 
 
 def test_publish_roll_back_and_readers_who_see_one_version_or_the_other(
@@ -72,7 +76,7 @@ def test_publish_roll_back_and_readers_who_see_one_version_or_the_other(
         assert right(store)
         assert store.rollback().model == MODEL
         assert right(store)
-        assert len(names(store)) == len(store.versions()) == 2
+        assert len(collections(store)) == len(store.versions()) == 2
 
         def switch() -> None:
             for turn in range(30):
@@ -97,10 +101,10 @@ def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(address: MilvusAd
             assert elsewhere(publish_and_die, address, step, 0.001) == -signal.SIGKILL
             assert right(store)
             assert step == "alter_alias" or store.open(None).model == MODEL
-            assert len(names(store)) == count
+            assert len(collections(store)) == count
         store.publish(OTHERS, OTHER)
         assert right(store)
-        assert len(names(store)) == len(store.versions()) == 2
+        assert len(collections(store)) == len(store.versions()) == 2
 
 
 def test_what_a_server_can_not_give_is_said(address: MilvusAddress) -> None:
@@ -112,7 +116,7 @@ def test_what_a_server_can_not_give_is_said(address: MilvusAddress) -> None:
         ]:
             with pytest.raises(StoreError, match=words):
                 store.publish(MOVIES.take(MOVIES.ids[:9]), MODEL, **options)
-        assert names(store) == []
+        assert collections(store) == []
         with pytest.raises(StoreError, match="no movies are published"):
             store.open(MODEL)
         with pytest.raises(StoreError, match="no database nowhere, only default"):
@@ -157,7 +161,7 @@ def test_a_frozen_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
         assert right(store)  # of whichever: the alias may have moved after the thaw
         store.publish(MOVIES, MODEL)
         assert right(store)
-        assert len(names(store)) == len(store.versions()) <= 2
+        assert len(collections(store)) == len(store.versions()) <= 2
 
 
 def test_a_server_killed_during_a_publish_and_back_during_a_batch(
@@ -180,7 +184,9 @@ def test_a_server_killed_during_a_publish_and_back_during_a_batch(
         assert reader.open(None).model == model
         reader.publish(OTHERS, OTHER)
         assert right(reader)
-        assert len(names(reader)) == len(reader.versions()) == 2
+        assert len(collections(reader)) == len(reader.versions()) == 2
+        assert reader.rollback().model == model  # a version is kept over the server's end
+        assert right(reader)
 
 
 def test_user_password_rights_and_tls() -> None:
