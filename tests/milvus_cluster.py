@@ -13,11 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import milvus_server
-from milvus_server import PATIENCE, Server, binaries, free_ports, healthy, install, kill, launch
+from milvus_server import Server, binaries, free_ports, healthy, install, kill, launch, wait_for
 
 ROLES = ("rootcoord", "datacoord", "querycoord", "datanode", "indexnode", "proxy")
 BROKER = """
@@ -46,6 +45,8 @@ class Cluster:
         environment = {**os.environ, "PYTHONPATH": str(install("kafka", "confluent-kafka>=2.6"))}
         command = [sys.executable, "-c", BROKER, str(self.folder / "broker")]
         self._kafka = launch(self.folder, "kafka", command, environment)
+        file = self.folder / "broker"
+        broker = wait_for(lambda: file.exists() and file.read_text(), self.folder, self._kafka)
         roles = [*ROLES, *(f"querynode{number}" for number in range(query_nodes))]
         internal, *free = free_ports(1 + 2 * len(roles))
         ports = dict(zip(roles, free, strict=False))
@@ -59,7 +60,7 @@ class Cluster:
             "ETCD_ROOTPATH": "cluster",
             "ETCD_USE_EMBED": "false",
             "MQ_TYPE": "kafka",
-            "KAFKA_BROKERLIST": self._broker(),
+            "KAFKA_BROKERLIST": broker.strip(),
             "COMMON_STORAGETYPE": "local",
             "LOCALSTORAGE_PATH": str(self.folder / "data"),
             **{f"{role.upper()}_IP": "127.0.0.1" for role in [*ROLES, "querynode"]},
@@ -75,27 +76,13 @@ class Cluster:
             command = [str(binaries() / "milvus"), "run", role.rstrip("0123456789")]
             process = launch(self.folder, role, command, {**environment, **own})
             self._roles[role] = process, (metrics[role], ports[role])
-        self._wait()
-
-    def _broker(self) -> str:
-        """The address of the Kafka broker, once it has written it down."""
-        end, file = time.monotonic() + PATIENCE, self.folder / "broker"
-        while not (file.exists() and (address := file.read_text())):
-            if time.monotonic() > end or self._kafka.poll() is not None:
-                log = (self.folder / "kafka.log").read_text()
-                self.remove()
-                raise RuntimeError(f"the Kafka broker does not start: {log}")
-            time.sleep(0.1)
-        return address.strip()
-
-    def _wait(self) -> None:
-        """Wait until every role says it is well."""
-        end = time.monotonic() + PATIENCE
-        while waiting := [role for role, (_, at) in self._roles.items() if not healthy(*at)]:
-            if time.monotonic() > end:
-                self.remove()
-                raise TimeoutError(f"{', '.join(waiting)} of the cluster do not start")
-            time.sleep(0.1)
+        processes = [process for process, _ in self._roles.values()]
+        wait_for(
+            lambda: all(healthy(*ports) for _, ports in self._roles.values()),
+            self.folder,
+            *processes,
+            self._kafka,
+        )
 
     def kill(self, role: str) -> None:
         """End the process of a role with no time to tidy up."""

@@ -17,9 +17,11 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from command_line import alone
 
@@ -35,6 +37,7 @@ FASTER = {  # milliseconds, and a second, between two looks: a publish takes 4.5
     "QUERYCOORD_DISTPULLINTERVAL": "50",
     "QUERYCOORD_UPDATENEXTTARGETINTERVAL": "1",
 }
+T = TypeVar("T")
 PATIENCE = 120  # seconds a start may take; on used data the last run's session has to end first
 
 
@@ -111,6 +114,18 @@ def healthy(metrics: int, port: int) -> bool:
         return False
 
 
+def wait_for(ready: Callable[[], T], folder: Path, *processes: "subprocess.Popen[bytes]") -> T:
+    """What `ready` returns, once that is something; if a process ends before, so do all."""
+    end = time.monotonic() + PATIENCE
+    while not (value := ready()):
+        if time.monotonic() > end or any(each.poll() is not None for each in processes):
+            for each in processes:
+                kill(each)
+            raise RuntimeError(f"Milvus does not start: see the logs in {folder}")
+        time.sleep(0.1)
+    return value
+
+
 class Server:
     """A running server in a process group of its own, with data of its own.
 
@@ -166,18 +181,7 @@ class Server:
         command = [str(self._binaries / "milvus"), "run", "standalone"]
         self._process = launch(self.folder, "milvus", command, self.environment)
         if wait:
-            self.wait()
-
-    def wait(self) -> None:
-        """Wait until the server says it is well."""
-        end = time.monotonic() + PATIENCE
-        while not healthy(self._metrics, self._port):
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the server ended: see {self.folder / 'milvus.log'}")
-            if time.monotonic() > end:
-                self.kill()
-                raise TimeoutError(f"the server does not start: see {self.folder / 'milvus.log'}")
-            time.sleep(0.1)
+            wait_for(lambda: healthy(self._metrics, self._port), self.folder, self._process)
 
     def freeze(self) -> None:
         """Stop the server in its tracks; its sockets stay open."""
