@@ -201,7 +201,6 @@ def test_encoded_movies_read_as_they_were_written(tmp_path_factory, movies):
         ("2::4::1", "0 to 3"),
         ("2::1::3", "genre's row .* 0 to 2"),
         ("1::1::1", "movie 1 again"),
-        ("", "blank line"),
     ],
 )
 def test_a_bad_encoded_line_is_named(tmp_path, line, word):

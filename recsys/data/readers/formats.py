@@ -1,8 +1,8 @@
 """Files of any format to blocks of columns, the row of each cell, and rows that are none.
 
-Cells are numbers where all of a block's column plainly are, else text as bytes, or what Parquet and
-JSON have. A format is a function in `FORMATS` from a path to a `Table`; how text is separated and
-what its columns are called is a `Dialect`: sniffed, or given, as that of `ratings.dat` is.
+Cells are numbers where all of a block's column plainly are, else text, or what Parquet and JSON
+have. A format is a function in `FORMATS` from a path to a `Table`; how text is separated and what
+its columns are called is a `Dialect`: sniffed, or given, as that of `ratings.dat` is.
 
 pyarrow and NumPy are imported inside functions, so that this module is there at once.
 """
@@ -11,8 +11,8 @@ import ast
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +20,10 @@ from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
     LINES,
     PACKED,
+    STAND_IN,
     Dialect,
     beginning,
-    decoded,
     file_bytes,
-    is_utf8,
-    last_end,
     numbered,
     readable,
     sniffed,
@@ -36,10 +34,6 @@ from recsys.errors import DataError, quoted
 
 SAMPLE = 1000  # rows of Parquet that are looked at
 LISTED = 10  # bad rows that are listed in words; the others are counted
-_STAND_IN = b"\x1f"  # for "::": pyarrow knows separators of one character
-_BLANK = "blank line, expected none"
-# What a column of separated text is read as: where all of a block is so, and else.
-_TYPES = {"id": ("int32", "codes"), "rating": ("float", "codes"), "time": ("int64", "binary")}
 
 
 class BadCell(ValueError):
@@ -106,7 +100,6 @@ class Block(NamedTuple):
     columns: dict[str, Any]  # cells by the names of the columns, arrays of pyarrow
     size: int  # rows of the file
     rejected: Sequence[tuple[int, str]] = ()  # rows that are none, counted from 0, and why
-    blank: Sequence[int] = ()  # rows that are left out besides
 
 
 class Table(NamedTuple):
@@ -125,39 +118,45 @@ class Table(NamedTuple):
 
     @property
     def strict(self) -> bool:
-        """Whether it is of a family whose files have no blank lines and no second ratings."""
+        """Whether it is of a family of files, whose columns are known."""
         return self.dialect is not None and self.dialect.strict
 
     def read(self, holds: Mapping[str, str], rejects: Rejects) -> tuple[dict[str, list[Any]], Any]:
-        """Columns as lists of arrays, and the row of each cell; blank rows are left out.
+        """Columns as lists of arrays, and the row of each cell; empty rows are left out.
 
         Args:
             holds: "id", "rating", "time" or "text", by the names of the columns.
         """
         import numpy as np
+        import pyarrow as pa
 
         columns: dict[str, list[Any]] = {name: [] for name in holds}
-        first, missing = 0, []
+        size, missing = 0, []
         with readable(self.path):
             for block in self.blocks(holds, False):
-                rows = [first + row for row, _ in block.rejected]
+                rows = [size + row for row, _ in block.rejected]
                 reasons = [words for _, words in block.rejected]
                 rejects.add(self.path, self.place, rows, reasons.__getitem__)
-                for name, each in block.columns.items():
+                cells = list(block.columns.values())
+                if cells and all(each.null_count for each in cells):
+                    nulls = [each.is_null().to_numpy(zero_copy_only=False) for each in cells]
+                    empty = np.logical_and.reduce(nulls)
+                    cells = [each.filter(pa.array(~empty)) for each in cells]
+                    left = np.delete(np.arange(block.size), [row for row, _ in block.rejected])
+                    rows = [*rows, *(size + left[empty]).tolist()]
+                for name, each in zip(block.columns, cells, strict=True):
                     columns[name].append(each)
-                missing += [*rows, *(first + row for row in block.blank)]
-                first += block.size
-        there = np.ones(first, np.bool_)
-        there[missing] = False
-        return columns, np.flatnonzero(there) if missing else range(first)
+                missing += rows
+                size += block.size
+        return columns, np.delete(np.arange(size), missing) if missing else range(size)
 
     def beginning(self) -> dict[str, list[Any]]:
         """All columns of the first rows: text, or what else they hold; None for an empty cell."""
         cells: dict[str, list[Any]] = {name: [] for name in self.names}
         with readable(self.path):
-            for block in self.blocks(dict.fromkeys(self.names, "sample"), True):
+            for block in self.blocks(dict.fromkeys(self.names, "text"), True):
                 for name, column in block.columns.items():
-                    cells[name] += map(decoded, column.to_pylist())
+                    cells[name] += column.to_pylist()
         return cells
 
 
@@ -170,7 +169,7 @@ def open_table(path: Path, dialect: Dialect | None = None) -> Table:
     Raises:
         DataError: it cannot be read, names no columns, or is written in a way not supported.
     """
-    file_bytes(path, 16)
+    file_bytes(path, 1)
     if dialect:
         return separated(path, dialect)
     table = FORMATS.get(suffix(path), separated)(path)
@@ -183,65 +182,41 @@ def open_table(path: Path, dialect: Dialect | None = None) -> Table:
 
 def separated(path: Path, dialect: Dialect | None = None) -> Table:
     """Text in which a character or two separate the cells: CSV, TSV, `.dat`, `u.*`, `.inter`."""
-    start = beginning(path, named=dialect is not None)
+    start = beginning(path, quotes=dialect is None or dialect.quotes)
     if dialect is None:
+        if b"\0" in start:
+            raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
         dialect = sniffed(path, start)
     elif dialect.fewer or not dialect.names:
-        first = decoded(start.split(b"\n")[0].rstrip(b"\r")).split(dialect.separator)
+        first = start.split(b"\n")[0].rstrip(b"\r").decode().split(dialect.separator)
         if not dialect.names:
             dialect = dialect._replace(names=tuple(first))
         elif len(first) < len(dialect.names) - 1:
             others = map(numbered, range(2, len(first) + 1))
             dialect = dialect._replace(names=(dialect.names[0], *others))
-    several = [dialect.quotes and b'"' in start]  # lines a row may have
+    in_quotes = dialect.quotes and b'"' in start  # then a row may have several lines
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        several[0] |= dialect.quotes and b'"' in start
-        parse = partial(_parsed, dialect, holds, [0 if {*holds.values()} & {*_TYPES} else LINES])
-        source = iter([start[: last_end(start) or None]]) if sample else text_blocks(path, several)
+        nonlocal in_quotes
+        source = [start] if sample else text_blocks(path, dialect.quotes)
         with ThreadPoolExecutor(2) as pool:
-            waiting: deque[Any] = deque()
-            header = int(dialect.header)
-            for each in source:
-                waiting.append(pool.submit(parse, each, header))
-                header = 0
+            waiting: deque[Future[Block]] = deque()
+            for number, block in enumerate(source):
+                in_quotes |= dialect.quotes and b'"' in block
+                header = dialect.header and number == 0
+                waiting.append(pool.submit(_parsed, dialect, holds, block, header))
                 if len(waiting) > 2:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from (each.result() for each in waiting)
 
     def place(row: int) -> str:
-        return f": row {row + 1}" if several[0] else f":{row + 1 + dialect.header}"
+        return f": row {row + 1}" if in_quotes else f":{row + 1 + dialect.header}"
 
     return Table(path, dialect.names, blocks, place, dialect)
 
 
-def _parsed(
-    dialect: Dialect, holds: Mapping[str, str], failed: list[int], data: bytes, header: int
-) -> Block:
-    """A block of separated text, as numbers unless that has failed too often."""
-    import pyarrow as pa
-
-    if dialect.separator == "::":
-        data = data.replace(b"::", _STAND_IN)
-    if not (data.isascii() or is_utf8(data)):  # pyarrow can tell of bad rows in UTF-8 only
-        block = _parsed_as(dialect, holds, 1, data.decode("latin-1").encode(), header)
-        return block._replace(columns={n: _latin(each) for n, each in block.columns.items()})
-    if failed[0] < 3:
-        try:
-            block = _parsed_as(dialect, holds, 0, data, header)
-            if "id" not in holds.values() or not _leading_zero(data, dialect.separator):
-                return block
-        except pa.ArrowInvalid:
-            pass
-        failed[0] += 1
-    return _parsed_as(dialect, holds, 1, data, header)
-
-
-def _parsed_as(
-    dialect: Dialect, holds: Mapping[str, str], plan: int, data: bytes, header: int
-) -> Block:
-    import numpy as np
+def _parsed(dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bool) -> Block:
+    """A block of separated text; rows of another number of cells are rejected."""
     import pyarrow as pa
     from pyarrow import csv as reader
 
@@ -250,88 +225,59 @@ def _parsed_as(
     def leave_out(row: Any) -> str:
         expected = (f"expected {row.expected_columns} fields separated by {dialect.separator!r}, "
                     f"got {row.actual_columns}")  # fmt: skip
-        blank = dialect.strict and not row.text.strip()
-        bad.append((row.number - 1 - header, _BLANK if blank else expected))
+        bad.append((row.number - 1 - header, expected))
         return "skip"
 
-    own = {name: f"c{place}" for place, name in enumerate(dialect.names)}  # of any encoding
-    kinds = {
-        own[name]: _TYPES.get(each, ("binary", "binary"))[plan] for name, each in holds.items()
-    }
-    codes = pa.dictionary(pa.int32(), pa.binary())
-    two = dialect.separator == "::"
+    separator = dialect.separator
+    if separator == "::":
+        separator, block = STAND_IN, block.replace(b"::", STAND_IN.encode())
+    quotes = dialect.quotes and separator != STAND_IN
     table = reader.read_csv(
-        pa.BufferReader(data),
+        pa.BufferReader(block),
         reader.ReadOptions(
-            column_names=list(own.values()),
-            skip_rows=header,
+            column_names=dialect.names,
+            skip_rows=int(header),
             use_threads=False,  # else bad rows have no number
-            block_size=max(1, len(data)),
+            block_size=len(block),
         ),
         reader.ParseOptions(
-            delimiter=_STAND_IN.decode() if two else dialect.separator,
-            quote_char='"' if dialect.quotes and not two else False,
-            newlines_in_values=dialect.quotes and b'"' in data,
+            delimiter=separator,
+            quote_char='"' if quotes else False,
+            newlines_in_values=quotes and b'"' in block,
             ignore_empty_lines=False,
             invalid_row_handler=leave_out,
         ),
         reader.ConvertOptions(
-            include_columns=list(kinds),
-            column_types={
-                name: codes if each == "codes" else pa.type_for_alias(each)
-                for name, each in kinds.items()
-            },
-            null_values=[""] if dialect.strict or "text" in holds.values() else list(MISSING),
+            check_utf8=False,  # it is
+            include_columns=list(holds),
+            column_types=dict.fromkeys(holds, pa.string()),
+            null_values=[""] if "text" in holds.values() else list(MISSING),
             strings_can_be_null=True,
         ),
     )
-    columns = {name: _one(each) for name, each in zip(holds, table.columns, strict=True)}
-    size, blank = len(table) + len(bad), []
-    if columns and all(each.null_count for each in columns.values()):
-        empty = [each.is_null().to_numpy(zero_copy_only=False) for each in columns.values()]
-        left = ~np.logical_and.reduce(empty)
-        rows = np.setdiff1d(np.arange(size), [row for row, _ in bad])
-        blank = rows[~left].tolist()
-        columns = {name: each.filter(pa.array(left)) for name, each in columns.items()}
-    if dialect.strict:
-        bad, blank = sorted([*bad, *((row, _BLANK) for row in blank)]), []
-    return Block(columns, size, bad, blank)
+    cells = map(_one, table.columns)
+    columns = {n: _numbers(c, holds[n]) for n, c in zip(holds, cells, strict=True)}
+    return Block(columns, len(table) + len(bad), bad)
 
 
-def _latin(column: Any) -> Any:
-    """A column of cells as they were before their bytes were taken for characters."""
+def _numbers(texts: Any, holds: str) -> Any:
+    """A column of text as one of numbers where all are such; else as it is, ids each but once."""
     import pyarrow as pa
+    from pyarrow import compute
 
-    if pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(column.indices, _latin(column.dictionary))
-    cells = [cell and cell.decode().encode("latin-1") for cell in column.to_pylist()]
-    return pa.array(cells, pa.binary())
+    kinds = {"id": pa.int32(), "rating": pa.float32(), "time": pa.int64()}
+    if holds not in kinds:
+        return texts
+    zero = texts.filter(compute.starts_with(texts, "0")) if holds == "id" else texts[:0]
+    if not compute.any(compute.greater(compute.binary_length(zero), 1)).as_py():  # as of 007
+        with suppress(pa.ArrowInvalid):
+            return texts.cast(kinds[holds])
+    return texts if holds == "time" else texts.dictionary_encode()
 
 
 def _one(column: Any) -> Any:
     """A column of a block as one array."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return column.unify_dictionaries().combine_chunks()
-
-
-def _leading_zero(data: bytes, separator: str) -> bool:
-    """Whether a number begins as in 007, which pyarrow takes for 7."""
-    import numpy as np
-
-    characters, step = np.frombuffer(data, np.uint8), 2**17
-    zero, ten = np.uint8(ord("0")), np.uint8(10)
-    for start in range(0, len(characters), step):  # in parts that a processor's cache holds
-        part = characters[start : start + step + 2]
-        before = part[:-2]
-        found = before < np.uint8(ord("-"))  # a comma, quote, tab, space or line end
-        if separator in "|;":
-            found |= before == np.uint8(ord(separator))
-        found &= part[1:-1] == zero
-        found &= part[2:] - zero < ten
-        if found.any():
-            return True
-    return data[:1] == b"0" and data[1:2].isdigit()
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def json_lines(path: Path) -> Table:
@@ -350,8 +296,7 @@ def json_lines(path: Path) -> Table:
         raise DataError(f"{path}:1: expected a JSON object a line", "name another", "file")
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        source = iter([start[: last_end(start) or None]]) if sample else text_blocks(path)
-        return (_objects(block, list(holds)) for block in source)
+        return (_objects(each, list(holds)) for each in ([start] if sample else text_blocks(path)))
 
     return Table(path, tuple(names), blocks, lambda row: f":{row + 1}")
 
@@ -361,26 +306,22 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
     from pyarrow import json as reader
 
     lines = block.removesuffix(b"\n").split(b"\n")
-    try:
+    with suppress(pa.ArrowException):
         options = reader.ReadOptions(block_size=len(block) + 1)
         table = reader.read_json(pa.BufferReader(block), options)
-        table.validate(full=True)  # text must be UTF-8
         if len(table) == len(lines):
             none = pa.chunked_array([pa.nulls(len(table))])
-            found = {name: table.column(name) for name in table.column_names}
+            found = dict(zip(table.column_names, table.columns, strict=True))
             return Block({name: _one(found.get(name, none)) for name in names}, len(lines))
-    except pa.ArrowException:
-        pass
     objects: list[dict[str, Any]] = []
     bad: list[tuple[int, str]] = []
     for row, line in enumerate(lines):
         try:
-            objects += [_object(line)] if line.strip() else []
+            objects.append(_object(line) if line.strip() else {})
         except BadCell as problem:
             bad.append((row, str(problem)))
     columns = {name: _array([each.get(name) for each in objects]) for name in names}
-    blank = [row for row, line in enumerate(lines) if not line.strip()]
-    return Block(columns, len(lines), bad, blank)
+    return Block(columns, len(lines), bad)
 
 
 def _array(cells: list[Any]) -> Any:
@@ -395,13 +336,12 @@ def _array(cells: list[Any]) -> Any:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    try:
-        text = decoded(line)
+    text = line.decode().strip()
+    found = None
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         found = ast.literal_eval(text) if text.startswith(("{'", "{u'")) else json.loads(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise BadCell(f"expected a JSON object, found {quoted(decoded(line.strip()))}") from None
     if not isinstance(found, dict):
-        raise BadCell(f"expected a JSON object, found {quoted(str(found))}")
+        raise BadCell(f"expected a JSON object, found {quoted(text)}")
     return found
 
 
@@ -424,7 +364,9 @@ def parquet(path: Path) -> Table:
         for batch in file.iter_batches(SAMPLE if sample else 2**17, columns=list(holds)):
             batch.validate(full=True)
             columns = {name: batch.column(name) for name in holds}
-            yield Block(columns, len(batch))
+            texts = {name: each.cast(pa.string()) for name, each in columns.items()
+                     if pa.types.is_binary(each.type)}  # fmt: skip
+            yield Block(columns | texts, len(batch))
             if sample:
                 break
 

@@ -1,15 +1,16 @@
-"""Bytes of files to text: where it begins, in what encoding and dialect, in blocks of whole lines.
+"""Bytes of files to text: in what encoding it is, how its cells are separated, blocks of rows.
 
 pyarrow is imported inside functions, so that this module is there at once.
 """
 
 import csv
+import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from recsys.errors import DataError, quoted
 
@@ -18,8 +19,9 @@ DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of thes
 LINES = 100  # looked at for how a file is written, at most
 START = 2**16  # bytes looked at, likewise
 BLOCK = 2**22  # bytes read at a time
-LONGEST = 2**26  # bytes in which quotes must end
+LONGEST = 10_000  # lines of one row at most, in quotes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
 
@@ -49,32 +51,15 @@ def suffix(path: Path) -> str:
     return parts[-1] if parts else ""
 
 
-def beginning(path: Path, named: bool = False) -> bytes:
-    """The beginning of a text file, unpacked and in UTF-8 where it is UTF-16.
-
-    Args:
-        named: its name says that it is text.
-
-    Raises:
-        DataError: it is empty, or no text.
-    """
-    with readable(path), _stream(path) as stream:
-        start = stream.read(START).removeprefix(BOM)
-    _check_filled(path, start)
-    if b"\0" in start and not named:
-        raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
-    return start
-
-
 def file_bytes(path: Path, size: int) -> bytes:
     """The first bytes of a file.
 
     Raises:
-        DataError: it is not there, is a directory, cannot be read or is empty.
+        DataError: it is not there, is a directory or cannot be read.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(size)
+            return file.read(size)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file", "copy it there or name another", "file") from error
     except IsADirectoryError as error:
@@ -83,58 +68,58 @@ def file_bytes(path: Path, size: int) -> bytes:
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{path}: cannot be read ({reason})", "name another", "file") from error
-    _check_filled(path, data)
-    return data
 
 
-def _check_filled(path: Path, start: bytes) -> None:
-    if not start.removeprefix(BOM).strip():
+def beginning(path: Path, quotes: bool = False) -> bytes:
+    """The first rows of a text file, as `text_blocks` has them.
+
+    Raises:
+        DataError: it is empty, or cannot be read.
+    """
+    with readable(path):
+        start = next(text_blocks(path, quotes, START), b"")
+    if not start.strip():
         raise DataError(f"{path}:1: the file is empty", "copy it again or name another", "file")
+    return start
 
 
-@contextmanager
-def _stream(path: Path) -> Iterator[Any]:
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as stream:
-        start = stream.read(2)
-    with pa.input_stream(str(path), compression="detect") as stream:
-        wide = start in UTF16
-        yield pa.transcoding_input_stream(stream, "utf-16", "utf-8") if wide else stream
-
-
-def text_blocks(path: Path, several: list[bool] | None = None) -> Iterator[bytes]:
-    """A text file in blocks of whole lines.
+def text_blocks(path: Path, quotes: bool = False, size: int = BLOCK) -> Iterator[bytes]:
+    """A text file in blocks of rows, unpacked and in UTF-8; lines in neither UTF are latin-1.
 
     Args:
-        several: a row may have several lines, in quotes; set where there are quotes.
+        quotes: a row may have several lines, in quotes.
+        size: bytes of a block; the rest of its last row comes on top.
     """
-    with _stream(path) as stream:
-        left = stream.read(len(BOM)).removeprefix(BOM)
-        while data := stream.read(BLOCK):
-            if several is not None and (b'"' in left or b'"' in data):
-                data, left = left + data, b""
-            if end := last_end(data, several):
-                yield b"".join((left, memoryview(data)[:end]))
-                left = data[end:]
-            else:
-                left += data
-        if left:
-            yield left
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as file:
+        stream = io.BufferedReader(file)
+        if stream.peek(2)[:2] in UTF16:
+            recoded = pa.transcoding_input_stream(pa.PythonFile(stream), "utf-16", "utf-8")
+            stream = io.BufferedReader(recoded)
+        while block := stream.read(size):
+            block = block.removeprefix(BOM) + stream.readline()
+            if quotes and b'"' in block and block.count(b'"') % 2:
+                for line in itertools.islice(stream, LONGEST):
+                    block += line
+                    if line.count(b'"') % 2:
+                        break
+            yield _in_utf8(block)
 
 
-def last_end(block: bytes, several: list[bool] | None = None) -> int:
-    """Where the last line of a block ends that is not within quotes."""
-    end = block.rfind(b"\n") + 1
-    if several is None or b'"' not in block or len(block) > LONGEST:
-        return end
-    several[0] = True
-    odd = block.count(b'"', 0, end) % 2
-    while odd and end:
-        before = block.rfind(b"\n", 0, end - 1) + 1
-        odd = (odd + block.count(b'"', before, end)) % 2
-        end = before
-    return end
+def _in_utf8(block: bytes) -> bytes:
+    if block.isascii() or _is_utf8(block):
+        return block
+    lines = block.split(b"\n")
+    return b"\n".join(each if _is_utf8(each) else each.decode("latin-1").encode() for each in lines)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def sniffed(path: Path, start: bytes) -> Dialect:
@@ -143,17 +128,18 @@ def sniffed(path: Path, start: bytes) -> Dialect:
     Raises:
         DataError: there is but one column.
     """
-    lines = [line.decode("latin-1") for line in start.splitlines(True)[:LINES]]
+    lines = [line.decode() for line in start.splitlines(True)[:LINES]]
     separator = _delimiter(lines)
-    one = "\x1f" if separator == "::" else separator  # csv knows delimiters of one character
-    plain = [line.replace(separator, one) for line in lines]
-    mark = None if separator == "::" else '"'
-    rows = list(csv.reader(plain, delimiter=one, quotechar=mark, quoting=0 if mark else 3))
-    first = [decoded(name.encode("latin-1")).strip() for name in rows[0]] if rows else []
+    if separator == "::":
+        plain = [line.replace(separator, STAND_IN) for line in lines]
+        rows = list(csv.reader(plain, delimiter=STAND_IN, quoting=csv.QUOTE_NONE))
+    else:
+        rows = list(csv.reader(lines, delimiter=separator))
+    first = [name.strip() for name in rows[0]] if rows else []
     if len(first) < 2:
         raise DataError(
             f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "
-            f"found {quoted(decoded(lines[0].strip().encode('latin-1')))}",
+            f"found {quoted(lines[0].strip())}",
             "correct the first line",
             "file",
         )
@@ -167,10 +153,10 @@ def sniffed(path: Path, start: bytes) -> Dialect:
             """awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'""",
             "file",
         )
-    counted = [str(place) for place in range(len(first))]  # pandas writes them in place of names
+    counted = [str(position) for position in range(len(first))]  # pandas has them for names
     numbers = (first == counted and len(first) > 3) or first == ["", *counted[:-1]]
     named = not numbers and _names_columns(rows)
-    names = first if named else [numbered(place) for place in range(1, len(first) + 1)]
+    names = first if named else [numbered(position) for position in range(1, len(first) + 1)]
     return Dialect(separator, tuple(names), header=named or numbers)
 
 
@@ -193,22 +179,6 @@ def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
         return False
     columns = [{row[n].strip() for row in rows[1:] if n < len(row)} for n in range(len(first))]
     return not any(field and field in columns[n] for n, field in enumerate(first))
-
-
-def decoded(cell: Any) -> Any:
-    """Bytes as text in UTF-8, or else latin-1; anything else as it is."""
-    if not isinstance(cell, bytes):
-        return cell
-    return cell.decode("utf-8" if is_utf8(cell) else "latin-1")
-
-
-def is_utf8(raw: bytes) -> bool:
-    """Whether bytes are text in UTF-8."""
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def control_character(text: str) -> str:

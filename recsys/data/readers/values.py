@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
 from recsys.data.readers.roles import MISSING, THUMBS
-from recsys.data.readers.text import control_character, decoded
+from recsys.data.readers.text import control_character
 from recsys.errors import DataError, quoted
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Cells(NamedTuple):
         """One cell, None where it is empty."""
         for chunk in self.chunks:
             if row < len(chunk):
-                return decoded(chunk[row].as_py())
+                return chunk[row].as_py()
             row -= len(chunk)
         raise IndexError(row)
 
@@ -213,10 +213,12 @@ def _since_1970(values: NDArray, bad: NDArray[np.bool_], some: NDArray) -> Value
     usual = float(np.median(some)) if len(some) else 0.0
     unit, parts = next((unit, parts) for least, unit, parts in UNITS if usual >= least)
     with np.errstate(invalid="ignore"):
-        bad = bad | ~((values >= 0) & (values < MAX_ID))
+        if values.dtype.kind != "i" or values.min(initial=0) < 0:
+            bad = bad | ~((values >= 0) & (values < MAX_ID))
         # Seconds among parts of such, or the other way round.
         bad |= (values >= 1e8) & (values < 4.3e9) if parts > 1 else values >= UNITS[-2][0]
-    seconds = np.where(bad, 0, values).astype(np.int64) // parts
+    seconds = (np.where(bad, 0, values) if bad.any() else values).astype(np.int64, copy=False)
+    seconds = seconds // parts if parts > 1 else seconds
     if len(some) and ((some >= 25_569) & (some <= 75_000)).mean() > 0.9:
         seconds = (seconds - 25_569) * 86_400
         return Values(seconds, bad | (seconds < 0), "expected a day as Excel counts", unit="days")
@@ -236,8 +238,8 @@ def _iso_seconds(text: str) -> int:
 
 
 def texts(cells: Cells) -> list[Any]:
-    """Cells as text, of any encoding; None for an empty one, lists of texts as they are."""
-    found = [decoded(cell) for chunk in cells.chunks for cell in chunk.to_pylist()]
+    """Cells as text; None for an empty one, lists of texts as they are."""
+    found = [cell for chunk in cells.chunks for cell in chunk.to_pylist()]
     return [cell if cell is None or isinstance(cell, list) else str(cell) for cell in found]
 
 
@@ -258,7 +260,7 @@ def _typed(chunk: Any, kinds: Sequence[Any]) -> Any:
     import pyarrow as pa
 
     chunk = chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk
-    text = str(chunk.type).removeprefix("large_") in ("binary", "string")
+    text = str(chunk.type).removeprefix("large_") == "string"
     for kind in kinds if text and chunk.null_count < len(chunk) else ():
         with suppress(pa.ArrowInvalid):
             chunk.drop_null()[:1].cast(pa.string()).cast(kind)  # it takes long to fail at each
@@ -298,18 +300,16 @@ def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
             if not pa.types.is_dictionary(chunk.type):
                 chunk = chunk.cast(pa.string()) if chunk.type == pa.null() else chunk
                 chunk = chunk.dictionary_encode()
-            words = chunk.dictionary
-            words = words if pa.types.is_binary(words.type) else words.cast(pa.string())
+            words = chunk.dictionary.cast(pa.string())
         except pa.ArrowException as error:
             raise DataError(
                 f"{cells.path}: {cells.name}: a column of {str(chunk.type)[:60]}, expected numbers "
                 "or text", "name another", "file",
             ) from error  # fmt: skip
-        words = words.cast(pa.binary())
         encoded.append(pa.DictionaryArray.from_arrays(chunk.indices, words, safe=False))
     every = pa.chunked_array(encoded).unify_dictionaries()
     codes = [chunk.indices.fill_null(-1).to_numpy() for chunk in every.chunks]
-    return np.concatenate(codes), [decoded(each) for each in every.chunk(0).dictionary.to_pylist()]
+    return np.concatenate(codes), every.chunk(0).dictionary.to_pylist()
 
 
 def _numbers(
