@@ -240,11 +240,13 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     """
     given, first = given.placed(table.names), contents(table)
     sure = by_name(table, ROLES, given, first)
-    found = sure if table.named else _by_order(table, sure, given, first)
-    if table.named and not table.strict:
-        if "time" not in found and given.time != NONE:
-            when = [name for name in _free(table, found) if first[name].times]
-            found = found | _only(table, "time", [n for n in when if not _matches(_NO_TIME, n)])
+    found = sure
+    if not table.strict and "time" not in found and given.time != NONE:
+        when = [name for name in _free(table, found) if first[name].times]
+        found = found | _only(table, "time", [n for n in when if not _matches(_NO_TIME, n)])
+    if not table.named:
+        found = _by_order(table, found, given, first)
+    elif not table.strict:
         lacking = [role for role in ("user", "item") if role not in found]
         if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
             ids = [name for name in _free(table, found) if first[name].ids]
@@ -253,9 +255,8 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     for role in ("user", "item"):
         if role not in found:
             raise _missing(table, role)
-    free = [
-        name for name in _free(table, found) if not no_rating(name) and first[name].maybe_ratings
-    ]
+    free = [name for name in _free(table, found) if first[name].maybe_ratings]
+    free = [name for name in free if not no_rating(name)]
     if free and "rating" not in found and given.rating != NONE:  # else all rows would be likes
         several = "several columns may be" if len(free) > 1 else "no name says so, but one may be"
         cause = f"{several} the rating:"
@@ -271,11 +272,8 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
 def _by_order(
     table: "Table", found: dict[str, str], given: Columns, first: Mapping[str, Content]
 ) -> dict[str, str]:
-    """Columns without names: a time by what it holds, the others in the usual order if they fit."""
+    """Columns without names but a time: in the usual order if they fit."""
     free = _free(table, found)
-    if "time" not in found and given.time != NONE:
-        found = found | _only(table, "time", [name for name in free if first[name].times])
-        free = _free(table, found)
     ids = [role for role in ("user", "item") if role not in found]
     if ids and len(free) > len(ids) + 1 and first[free[0]].counts:
         free = free[1:]
