@@ -37,7 +37,9 @@ from recsys.errors import ModelError
 from recsys.parts import Layout, Weights
 from recsys.serving import DEFAULT as DEFAULT
 
-FORMAT = 5  # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes; 4: tables by name
+# 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes; 4: tables by name; 5: no
+# exponent of the EASE part
+FORMAT = 6
 DECIDING = ("layout", "weights", "recency", "arrays")  # of config.json: what decides a vector
 
 

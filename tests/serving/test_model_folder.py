@@ -128,7 +128,7 @@ def pickled() -> bytes:
     return stream.getvalue()
 
 
-JSON_DAMAGE = (b"", b"{", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 5}', None)
+JSON_DAMAGE = (b"", b"{", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 6}', None)
 ARRAY_DAMAGE = (b"", b"no array", "half", pickled(), None)
 
 
