@@ -14,12 +14,12 @@ from families import DAT, put
 
 from recsys.data.dataset import Dataset
 from recsys.errors import DataError, ModelError, QueryError, RecsysError
-from recsys.infer import Recommender, UserQuery, catalogue, users_of
+from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.parts import QUESTIONS, RATINGS, Weights
 from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
-from recsys.train import Trained, finish, fit, save, train_model
+from recsys.train import Trained, finish, fit, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -102,8 +102,8 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(six, monkeyp
     scores(monkeypatch, 0.1, 0.3, 0.2, 0.3, 0.9)
     options = replace(TINY, epochs=9, patience=2)
     fitted = fit(dataset, ratings, options, held_out)
-    assert [line["ndcg@10"] for line in fitted.progress.log] == [0.1, 0.3, 0.2, 0.3]
-    assert [line["epoch"] for line in fitted.progress.log] == [1, 2, 3, 4]
+    log = [(line["epoch"], line["ndcg@10"]) for line in fitted.progress.log]
+    assert log == [(1, 0.1), (2, 0.3), (3, 0.2), (4, 0.3)]
     assert fitted.progress.best_epoch == 2
     scores(monkeypatch, 0.1, 0.5, 0.4)
     same = fit(dataset, ratings, replace(options, patience=1), held_out)
@@ -296,36 +296,20 @@ def test_what_ships_has_learned_from_held_out_ratings_too(six):
     np.testing.assert_array_equal(still.model().arrays["heads/bias"], before["heads/bias"])
 
 
-def test_a_model_in_memory_answers_like_its_folder(trained_once, tmp_path):
-    model, folder = trained_once.model(), save(trained_once, tmp_path / "model")
-    assert model.layout == folder.layout
-    for one in ([UserQuery()], [UserQuery(1)]):
-        vectors = [users_of(each, one).vectors("relevance") for each in (model, folder)]
-        np.testing.assert_array_equal(*vectors)
-
-
 # What is refused
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        ("ratings.dat", b""),
-        ("ratings.dat", b"1::1::5\n"),
-        ("ratings.dat", b"1::1::7::1\n"),
         ("ratings.dat", b"1::1::five::1\n"),
-        ("ratings.dat", b"1::99::5::1\n"),
         ("users.dat", b"1::X::1::10::0\n"),
-        ("movies.dat", None),
-        ("ratings.dat", None),
+        ("ratings.dat", b""),
     ],
 )
 def test_bad_data_trains_nothing_and_leaves_the_old_model(own_model, tiny, damage):
     name, content = damage
-    if content is None:
-        (tiny / name).unlink()
-    else:
-        (tiny / name).write_bytes(content)
+    (tiny / name).write_bytes(content)
     before = load_model(own_model).fingerprint
     with pytest.raises(DataError):
         train_model(tiny, own_model, TINY)

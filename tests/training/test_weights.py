@@ -1,7 +1,5 @@
 """Weights of the slices, searched among the best movies of each."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -86,19 +84,3 @@ def test_scores_of_all_movies_are_held_for_a_few_users_at_a_time(monkeypatch):
     np.testing.assert_array_equal(blocks.likes, whole.likes)
     for name, each in whole.scores.items():
         np.testing.assert_allclose(blocks.scores[name], each, rtol=1e-5)
-
-
-@pytest.mark.slow  # memory is traced
-def test_memory_does_not_grow_with_users_times_movies(monkeypatch):
-    users, movies = 2000, 20_000
-    relevant = csr_matrix((np.ones(users), (np.arange(users), np.arange(users))), (users, movies))
-    judged = Lists(csr_matrix((users, movies)), relevant)
-    rng = np.random.default_rng(0)
-    one, other = (rng.standard_normal((n, 2)).astype(np.float32) for n in (users, movies))
-    monkeypatch.setattr(module, "BLOCK", 1 << 20)
-    tracemalloc.start()
-    try:
-        Pool.of(judged, {"a": one}, {"a": other})
-        assert tracemalloc.get_traced_memory()[1] < users * movies
-    finally:
-        tracemalloc.stop()
