@@ -79,9 +79,9 @@ def train_model(
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
     held, how = hold_out(ratings, validation, options.seed)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
-    keep = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
+    keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
     held_out = ratings[held] if held.any() else None
-    done = fit(dataset, ratings[~held], options, held_out, **keep)  # type: ignore[arg-type]
+    done = fit(dataset, ratings[~held], options, held_out, **keep)
     data_read = {"name": dataset.name, "ratings": len(ratings), "users": users}
     about: dict[str, Any] = {"data": data_read, "seed": options.seed}
     if held.any():
@@ -186,10 +186,9 @@ def fit(
     saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
     if saved and resume:
         progress = saved.load(step)
-        done = f"{checkpoint} has {len(progress.log)} of {options.epochs} epochs"
+        done = f"{len(progress.log)} of {options.epochs} epochs, the best is {progress.best_epoch}"
         nothing = f"nothing to resume, there is no {checkpoint}: training from the first epoch"
-        best = f"resuming: {done}, the best is {progress.best_epoch}"
-        log(best if progress.log else nothing)
+        log(f"resuming: {checkpoint} has {done}" if progress.log else nothing)
     interrupted = False
     with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
         for epoch in range(len(progress.log), options.epochs):

@@ -49,13 +49,8 @@ class Checkpoint:
         arrays = {f"weights/{k}": v for k, v in step.weights().items()}
         arrays |= {f"optimizer/{k}": v for k, v in step.optimizer_state().items()}
         arrays |= {f"best/{k}": v for k, v in progress.best_weights.items()}
-        about = {
-            "identity": self.identity,
-            "step": step.number,
-            "log": progress.log,
-            "best_epoch": progress.best_epoch,
-            "best_score": progress.best_score,
-        }
+        best = {"best_epoch": progress.best_epoch, "best_score": progress.best_score}
+        about = {"identity": self.identity, "step": step.number, "log": progress.log, **best}
         with replacing_file(self.path, "model") as beside, open(beside, "wb") as file:
             np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
 
