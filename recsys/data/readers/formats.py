@@ -351,12 +351,12 @@ def parquet(path: Path) -> Table:
     import pyarrow as pa
     from pyarrow import parquet as reader
 
-    source: Any = str(path)
+    source: Any = path
     with readable(path):
         if path.suffix.lower() in PACKED:
             with pa.input_stream(str(path), compression="detect") as stream:
-                source = pa.py_buffer(stream.read())
-        file = reader.ParquetFile(source if isinstance(source, str) else pa.BufferReader(source))
+                source = pa.BufferReader(stream.read())
+        file = reader.ParquetFile(source)
     groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     ends = np.cumsum(groups)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -213,20 +214,20 @@ class _Raw(NamedTuple):
 
 
 _HOLDS = {"user": "id", "item": "id", "rating": "rating", "time": "time"}
-_READ: dict[str, Callable[[Cells], Values]] = {
-    "user": lambda cells: ids(cells, "user"),
-    "item": lambda cells: ids(cells, "movie"),
-    "rating": rating_values,
-    "time": time_values,
-}
 
 
 def _ratings_of(rows: Rows, columns: dict[str, list[Any]], roles: Mapping[str, str]) -> _Raw:
     """Columns of cells to columns of numbers; rows with a bad cell are refused."""
+    numbers: dict[str, Callable[[Cells], Values]] = {
+        "user": partial(ids, what="user"),
+        "item": partial(ids, what="movie"),
+        "rating": rating_values,
+        "time": time_values,
+    }
     found: dict[str, Values] = {}
     for role in roles:
         cells = Cells(rows.table.path, roles[role], columns.pop(roles[role]))
-        found[role] = _READ[role](cells)
+        found[role] = numbers[role](cells)
         rows.check(cells, found[role])
     user, item, size = found["user"], found["item"], len(rows.rows)
     values = found["rating"].values if "rating" in found else np.ones(size, np.float32)
@@ -291,16 +292,12 @@ def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Any) -> C
 
 def _check_known(rows: Rows, what: str, codes: Coded) -> None:
     """Refuse ratings of movies, or by users, that the table of such lacks."""
-    unknown = ~np.isin(codes.codes, codes.known)
-    rows.refuse(
-        unknown,
-        lambda i: f"unknown {what} {_shown(codes, i)}, expected one that the {what}s file has",
-    )
 
+    def words(row: int) -> str:
+        key = raw_ids(codes.codes[row : row + 1], codes.names)[0]
+        return f"unknown {what} {key}, expected one that the {what}s file has"
 
-def _shown(codes: Coded, row: int) -> str:
-    code = codes.codes[row]
-    return str(code if codes.names is None else codes.names[code])
+    rows.refuse(~np.isin(codes.codes, codes.known), words)
 
 
 def _once(
