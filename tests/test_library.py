@@ -57,3 +57,11 @@ def test_every_name_has_an_example_that_runs(after_readme, name):
     runner, printed = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
     runner.run(test, out=printed.append)
     assert not runner.failures, "".join(printed)
+
+
+def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(run, capsys):
+    page = (ROOT / "docs" / "milvus.md").read_text("utf-8")
+    exec("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), {})
+    nearest, *others = capsys.readouterr().out.splitlines()
+    assert nearest.endswith(" Heat (1995)")
+    assert len(others) == 2
