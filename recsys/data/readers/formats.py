@@ -36,10 +36,6 @@ SAMPLE = 1000  # rows of Parquet that are looked at
 LISTED = 10  # bad rows that are listed in words; the others are counted
 
 
-class BadCell(ValueError):
-    """What was found in a cell and what was expected."""
-
-
 class Rejects:
     """The bad rows of the files being read: all counted, the first ten of each file in words.
 
@@ -288,10 +284,7 @@ def json_lines(path: Path) -> Table:
         raise DataError(cause, "write it as JSON lines", "file")
     names: dict[str, None] = {}
     for line in start.splitlines()[: 2 * LINES]:
-        try:
-            names.update(dict.fromkeys(_object(line)))
-        except BadCell:
-            continue
+        names.update(dict.fromkeys(_object(line) or ()))
     if not names:
         raise DataError(f"{path}:1: expected a JSON object a line", "name another", "file")
 
@@ -311,15 +304,16 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
         table = reader.read_json(pa.BufferReader(block), options)
         if len(table) == len(lines):
             none = pa.chunked_array([pa.nulls(len(table))])
-            found = dict(zip(table.column_names, table.columns, strict=True))
-            return Block({name: _one(found.get(name, none)) for name in names}, len(lines))
+            cells = dict(zip(table.column_names, table.columns, strict=True))
+            return Block({name: _one(cells.get(name, none)) for name in names}, len(lines))
     objects: list[dict[str, Any]] = []
     bad: list[tuple[int, str]] = []
     for row, line in enumerate(lines):
-        try:
-            objects.append(_object(line) if line.strip() else {})
-        except BadCell as problem:
-            bad.append((row, str(problem)))
+        found = _object(line) if line.strip() else {}
+        if found is None:
+            bad.append((row, f"expected a JSON object, found {quoted(line.decode().strip())}"))
+        else:
+            objects.append(found)
     columns = {name: _array([each.get(name) for each in objects]) for name in names}
     return Block(columns, len(lines), bad)
 
@@ -335,14 +329,12 @@ def _array(cells: list[Any]) -> Any:
                          for each in cells], pa.string())  # fmt: skip
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    text = line.decode().strip()
-    found = None
+def _object(line: bytes) -> dict[str, Any] | None:
+    """What a line has, as JSON or Python writes it; None if that is no object."""
+    text, found = line.decode().strip(), None
     with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         found = ast.literal_eval(text) if text.startswith(("{'", "{u'")) else json.loads(text)
-    if not isinstance(found, dict):
-        raise BadCell(f"expected a JSON object, found {quoted(text)}")
-    return found
+    return found if isinstance(found, dict) else None
 
 
 def parquet(path: Path) -> Table:

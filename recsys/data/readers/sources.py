@@ -99,14 +99,14 @@ def files_of(data: Path, items: Path | str | None, users: Path | str | None) -> 
     found |= {kind: path for kind, path in beside.items() if path}
     others = [path for path in tables if kind_of(path) != "items"]
     found["ratings"] = found["ratings"] or (others[0] if len(others) == 1 == len(tables) else None)
+    if not tables and not found["ratings"]:
+        raise DataError(
+            f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and "
+            "u.item, or *.inter and *.item, or a table such as ratings.csv",
+            "name another folder or download a dataset",
+            "data",
+        )
     if not found["ratings"]:
-        if not tables:
-            raise DataError(
-                f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and "
-                "u.item, or *.inter and *.item, or a table such as ratings.csv",
-                "name another folder or download a dataset",
-                "data",
-            )
         raise QueryError(
             f"{data}: which table has the ratings? expected ratings.csv or the like, there are "
             f"{', '.join(each.name for each in tables)}",
