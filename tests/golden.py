@@ -1,7 +1,7 @@
 """What the command line answers, to see that a change changes nothing but what it says it does.
 
-    python tests/golden.py record FOLDER     # before it: runs each command, a text file a section
-    python tests/golden.py compare FOLDER    # after it: runs them again, and prints what differs
+    python tests/golden.py record FILE     # before it: runs each command, and keeps what it prints
+    python tests/golden.py compare FILE    # after it: runs them again, and prints what differs
     ... --data data/ml-100k                  # on other data than the sample: no odd files
 
 Text must be equal; numbers with a decimal point may differ by a thousandth or one of their last
@@ -10,13 +10,13 @@ digit. Fingerprints, versions and times are masked. Set OMP_NUM_THREADS=1 for eq
 
 import argparse
 import difflib
+import json
 import os
 import re
 import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -83,23 +83,19 @@ def files(place: Path, sample: Path) -> None:
     })  # fmt: skip
 
 
-def sections(sample: bool) -> dict[str, list[str]]:
-    """Command lines by section; those of asking need those of training in the same run."""
+def lines(sample: bool) -> list[str]:
+    """Command lines; those of asking need those of training before them."""
     small = " --epochs 2 --set dimension=16" if sample else " --epochs 3"
     compared = " --protocol user-time --epochs 1 --set dimension=8 --no-index"
-    found = {
-        "training": [f"train --data data{small}", "doctor", "load-movies"],
-        "asking": ANSWERS,
-        "evaluating": [f"evaluate --data data{compared}"],
-    }
+    found = [f"train --data data{small}", "doctor", "load-movies", *ANSWERS]
+    found.append(f"evaluate --data data{compared}")
     if sample:
         read = ["data", "dat", "u", "atomic", *map(shlex.quote, GOOD)]
-        told = [f"{shlex.quote(n)} {shlex.join(rest[0])}" for n, (_, _, *rest) in TOLD.items()]
-        bad = [f"'bad {name}'" for name in BAD] + [f"'line {n}'" for n in range(len(LINES))]
-        found["reading"] = [f"inspect {each}" for each in (*read, *told, *bad)]
-        found["reading"] += [f"inspect {each} --json" for each in ("data", "u", "plain")]
-        lines = [line for lines in ODD.values() for line in lines]
-        found["refusing"] = [line.replace("SAMPLE", "data") for line in lines]
+        read += [f"{shlex.quote(n)} {shlex.join(rest[0])}" for n, (_, _, *rest) in TOLD.items()]
+        read += [f"'bad {name}'" for name in BAD] + [f"'line {n}'" for n in range(len(LINES))]
+        read += [f"{each} --json" for each in ("data", "u", "plain")]
+        found += [f"inspect {each}" for each in read]
+        found += [line.replace("SAMPLE", "data") for odd in ODD.values() for line in odd]
     return found
 
 
@@ -110,8 +106,8 @@ MASKS = (
 )
 
 
-def printed(line: str, place: Path) -> str:
-    """What a command prints, says on stderr, and exits with."""
+def printed(line: str, place: Path) -> list[str]:
+    """The lines a command prints, those on stderr, and what it exits with."""
     done = CliRunner(env={"COLUMNS": "200"}).invoke(cli, shlex.split(line))
     text = done.stdout + "".join(f"! {each}\n" for each in done.stderr.splitlines())
     if done.exception and not isinstance(done.exception, SystemExit):
@@ -119,7 +115,7 @@ def printed(line: str, place: Path) -> str:
     text = f"{text}exit code {done.exit_code}\n".replace(str(place), "")
     for pattern, by in MASKS:
         text = re.sub(pattern, by, text)
-    return text
+    return text.splitlines()
 
 
 NUMBER = re.compile(r"(-?\d+\.\d+)")
@@ -137,47 +133,37 @@ def alike(one: str, other: str) -> bool:
     )
 
 
-def blocks(text: str) -> dict[str, list[str]]:
-    """What was printed, by the number of the command and the command."""
-    parts = (part.splitlines() for part in re.split(r"(?m)^\$ ", text)[1:])
-    return {f"{number}: {line}": lines for number, (line, *lines) in enumerate(parts)}
-
-
-def differences(before: str, after: str) -> Iterator[str]:
-    """The commands that print something else, each with the lines that differ."""
-    old, new = blocks(before), blocks(after)
-    for line in dict.fromkeys([*old, *new]):
-        ours, theirs = old.get(line, ["not run"]), new.get(line, ["not run"])
-        if len(ours) != len(theirs) or not all(map(alike, ours, theirs)):
-            pairs = difflib.unified_diff(ours, theirs, lineterm="", n=0)
-            shown = [each for each in pairs if not each.startswith(("---", "+++", "@@"))]
-            yield "\n    ".join([line, *shown])
+def differences(old: list[str], new: list[str]) -> list[str]:
+    """The lines that differ, before and after."""
+    if len(old) == len(new) and all(map(alike, old, new)):
+        return []
+    pairs = difflib.unified_diff(old, new, lineterm="", n=0)
+    return [each for each in pairs if not each.startswith(("---", "+++", "@@"))]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("record", "compare"))
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("file", type=Path)
     parser.add_argument("--data", type=Path)
     args = parser.parse_args()
-    folder = args.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    sample = (args.data or HERE.parent / "data" / "sample").resolve()
-    changed: list[str] = []
+    file, sample = args.file.resolve(), args.data or HERE.parent / "data" / "sample"
     with tempfile.TemporaryDirectory() as place:
-        files(Path(place), sample)
+        files(Path(place), sample.resolve())
         os.chdir(place)
-        for name, lines in sections(args.data is None).items():
-            found = "".join(f"$ {line}\n{printed(line, Path(place))}" for line in lines)
-            file = folder / f"{name}.txt"
-            if args.what == "record":
-                file.write_text(found, "utf-8")
-            else:
-                changed += differences(file.read_text("utf-8"), found)
+        numbered = enumerate(lines(args.data is None))
+        found = {f"{number}: {line}": printed(line, Path(place)) for number, line in numbered}
         os.chdir(HERE)
-    if args.what == "compare":
-        print(*changed, f"{len(changed)} commands differ", sep="\n")
-        sys.exit(bool(changed))
+    if args.what == "record":
+        file.write_text(json.dumps(found, indent=0, ensure_ascii=False), "utf-8")
+        return
+    before, changed = json.loads(file.read_text("utf-8")), 0
+    for line in dict.fromkeys([*before, *found]):
+        if differ := differences(before.get(line, ["not run"]), found.get(line, ["not run"])):
+            changed += 1
+            print(line, *differ, sep="\n    ")
+    print(f"{changed} commands differ")
+    sys.exit(bool(changed))
 
 
 if __name__ == "__main__":

@@ -9,18 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recsys.cli import options, prompt
-from recsys.cli.options import (
-    KNOBS_WITH_OPTIONS,
-    SET,
-    Knobs,
-    Source,
-    argument,
-    command,
-    grouped,
-    option,
-    path,
-    store_at,
-)
+from recsys.cli.options import Source, argument, command, grouped, option, path, store_at
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError
@@ -40,10 +29,7 @@ ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is na
 def download(
     name: str = argument(type=click.Choice(list(SOURCES)), default="ml-1m"),
     archive: str | None = path(
-        "A zip you have; nothing is fetched.",
-        "--from",
-        envvar="RECSYS_DOWNLOAD_FROM",
-        show_envvar=True,
+        "A zip you have; nothing is fetched.", "--from", envvar="RECSYS_DOWNLOAD_FROM"
     ),
     to: str = path("The folder datasets live in.", default=options.DATA_HOME),
 ) -> None:
@@ -61,21 +47,15 @@ def download(
 def train(
     data: str | None = options.DATA,
     model: str = options.MODEL,
-    chosen: Options = grouped(Options, only=KNOBS_WITH_OPTIONS),
+    chosen: Options = grouped(Options, only=options.KNOBS_WITH_OPTIONS),
     validation: float = option(
         "Held out: the best epoch has the largest ndcg@10 - rmse.",
         default=0.1,
         min=0,
         max=0.9,
     ),
-    set: Knobs = SET,
-    knobs: bool = option(
-        "List what --set takes, and exit.",
-        default=False,
-        is_eager=True,
-        callback=options.show_knobs,
-        expose_value=False,
-    ),
+    set: options.Knobs = options.SET,
+    knobs: bool = option("List what --set takes, and exit.", default=False),
     device: str = option("cpu, gpu or gpu:N.", default="cpu"),
     resume: bool = option("Go on from MODEL.checkpoint.npz.", default=False),
     source: Source = grouped(Source),
@@ -84,6 +64,9 @@ def train(
 
     Example: recsys train --data data/ml-100k --epochs 5
     """
+    if knobs:
+        options.show_knobs()
+        return
     dataset = source.read(options.data_folder(data))
     from recsys.train import train_model  # loads Paddle, which installs signal handlers
 
@@ -275,6 +258,8 @@ def _with_published(
     what = "the model was trained on" if published is None else "published"
     before = catalogue(model) if published is None else published
     both = before.updated(movies)
-    others = f"{len(both) - len(movies)} {what}"
-    log(f"movies: {len(both)}: {others} and {len(movies)} of {how.file}, {new}")
+    log(
+        f"movies: {len(both)}: {len(both) - len(movies)} {what} and {len(movies)} of {how.file}, "
+        f"{new}"
+    )
     return both

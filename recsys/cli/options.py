@@ -304,17 +304,15 @@ def knob(text: str) -> tuple[str, Any]:
         raise ValueError(f"sets {name} to what it cannot be: {error.message}") from None
 
 
-def show_knobs(context: click.Context, _: click.Parameter, on: bool) -> None:
-    """List the knobs, and exit."""
-    if not on or context.resilient_parsing:
-        return
+def show_knobs() -> None:
+    """List the knobs."""
+    context = click.get_current_context()
     shown = context.make_formatter()
     knobs = [made(*each) for each in KNOBS.items() if each[0] not in KNOBS_WITH_OPTIONS]
     rows = [(str(each.name), (each.get_help_record(context) or [""])[-1]) for each in knobs]
     with shown.section("Knobs of training, for --set NAME=VALUE"):
         shown.write_dl(rows)
     click.echo(shown.getvalue(), nl=False)
-    context.exit()
 
 
 SET = option(

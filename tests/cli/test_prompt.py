@@ -32,7 +32,7 @@ def words(fix: str, *line: str, remedy: str = "do it") -> str:
         ("uri", "recommend", "it failed; do it: --uri or RECSYS_URI"),
         ("index", "load-movies", "it failed; do it: --index"),
         ("skip_bad_lines", "train", "it failed; do it: --skip-bad-lines"),
-        ("archive", "download", "it failed; do it: --from or RECSYS_DOWNLOAD_FROM"),
+        ("archive", "download", "it failed; do it: --from"),
         ("output", "download", "it failed; do it: --to"),
         ("user", "recommend", "it failed; do it: --like, --age, --gender or --job"),
         ("learning_rate", "train", "it failed; do it: --set learning_rate=VALUE"),
