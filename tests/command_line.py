@@ -15,7 +15,7 @@ from recsys.cli.app import cli
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 for _name, _value in (("KMP_BLOCKTIME", "0"), ("OMP_NUM_THREADS", "1")):
-    os.environ.setdefault(_name, _value)  # tests side by side have a core each
+    os.environ.setdefault(_name, _value)  # a core each, if set before NumPy is imported
 for _name in [each for each in os.environ if each == "COLUMNS" or each.startswith("RECSYS_")]:
     del os.environ[_name]  # a user's settings; pytest-xdist sets COLUMNS: tables would be cut
 EPOCHS, DIMENSION = 3, 16  # enough to find the plant again, and quick

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import shop
 from click.testing import Result
 from command_line import SAMPLE, SMALL, alone, here, inside, recsys
 from families import DAT, put
+from shop import SMALL as SHOP_OPTIONS
+from shop import make as make_shop
 
 from recsys.infer import Recommender, catalogue
 from recsys.milvus_store import MilvusStore
@@ -68,7 +69,7 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
     def make(place: Path) -> None:
         with inside(place):
-            log = here("train", "--data", shop.make(place), *shop.SMALL).stderr
+            log = here("train", "--data", make_shop(place), *SHOP_OPTIONS).stderr
             here("load-movies")
         (place / "log").write_text(log)
 

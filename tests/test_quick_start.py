@@ -16,19 +16,13 @@ EXPORTED = dict(re.findall(r"(RECSYS_\w+)=(\S+)", SECTION))
 
 
 @pytest.fixture
-def fetched(tmp_path, run, monkeypatch):
-    """A checkout in which `make.py demo` has published other movies; trains quickly."""
-    for name in ("sample", "ml-1m"):
-        shutil.copytree(SAMPLE, tmp_path / "data" / name)
-    movies = tmp_path / "data" / "ml-1m" / "movies.dat"
-    lines = movies.read_text("latin-1").splitlines()
-    ids, rest = zip(*(line.split("::", 1) for line in lines), strict=True)
-    movies.write_text("\n".join(map("::".join, zip(ids, rest[::-1], strict=True))), "latin-1")
+def fetched(trained, tmp_path, run, monkeypatch):
+    """A checkout in which `make.py demo` has published another model; trains quickly."""
+    shutil.copytree(trained.place, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(SAMPLE, tmp_path / "data" / "sample")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECSYS_TRAIN_EPOCHS", "1")
     monkeypatch.setenv("RECSYS_TRAIN_SET", "dimension=4")
-    for line in (["train"], ["load-movies"]):
-        run(*line)
     return tmp_path
 
 
@@ -52,7 +46,13 @@ def test_the_four_commands_run_as_they_stand(run, fetched, monkeypatch):
 @pytest.mark.slow  # trains once more
 def test_other_movies_under_the_same_ids_are_refused(run, fetched):
     """The sample's movies, after a demo on other data."""
-    run(*COMMANDS[1])
+    other = shutil.copytree(SAMPLE, fetched / "data" / "ml-1m")
+    lines = (other / "movies.dat").read_text("latin-1").splitlines()
+    ids, rest = zip(*(line.split("::", 1) for line in lines), strict=True)
+    movies = "\n".join(map("::".join, zip(ids, rest[::-1], strict=True)))
+    (other / "movies.dat").write_text(movies, "latin-1")
+    for line in (["train"], ["load-movies", "--replace"], COMMANDS[1]):
+        run(*line)
     refused = run("load-movies", "-f", "movies_data.txt", code=1).stderr
     assert "or other movies: 33" in refused
     assert "encode a file of the model's movies: recsys preprocess -f FILE" in refused
