@@ -75,8 +75,9 @@ no space left|errno (28|27|122)] -> the disk is full ({doing})
     free some space and try again; what was published before stands []
 errno (30|13)] -> may not be written ({doing})
     use another address [uri]
-local milvus failed -> another process has this database open (Milvus Lite serves one at a time)
-    wait for it to end, or use a Milvus server [] Unreachable
+local milvus failed -> another process has this database open (Milvus Lite serves one at a time),\
+ or it cannot be made
+    wait for that to end, or use another address [uri] Unreachable
 corrupt|parquet|not valid json|expecting value|manifest -> the database is damaged ({text})
     move it away and publish the movies [publish]
 maximum field -> a Milvus server takes at most 58 columns of your own ({text})
