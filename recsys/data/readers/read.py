@@ -190,7 +190,7 @@ def read_all(
 
 def _with_items(files: Files, ratings: Table) -> Files:
     """The same with the one table as that of movies that has a row for each id of the ratings."""
-    if files.items or files.ratings[1]:
+    if files.items or files.ratings[1] or not files.unused:
         return files
     item = by_name(ratings, ROLES, Columns(), contents(ratings)).get("item")
     tables = [open_table(ratings.path.parent / name) for name in files.unused]
