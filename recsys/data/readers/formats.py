@@ -133,7 +133,7 @@ class Table(NamedTuple):
                 rows = [size + row for row, _ in block.rejected]
                 reasons = [words for _, words in block.rejected]
                 rejects.add(self.path, self.place, rows, reasons.__getitem__)
-                cells = list(block.columns.values())
+                cells = list(map(_readable, block.columns.values()))
                 if cells and all(each.null_count for each in cells):
                     nulls = [each.is_null().to_numpy(zero_copy_only=False) for each in cells]
                     empty = np.logical_and.reduce(nulls)
@@ -152,8 +152,21 @@ class Table(NamedTuple):
         with readable(self.path):
             for block in self.blocks(dict.fromkeys(self.names, "text"), True):
                 for name, column in block.columns.items():
-                    cells[name] += column.to_pylist()
+                    cells[name] += _readable(column).to_pylist()
         return cells
+
+
+def _readable(cells: Any) -> Any:
+    """A column that Python can read: of dates outside the years 1 to 9999 as text."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
+        try:
+            compute.min_max(cells).as_py()
+        except (OverflowError, ValueError):
+            return cells.cast(pa.string())
+    return cells
 
 
 def open_table(path: Path, dialect: Dialect | None = None) -> Table:
@@ -182,7 +195,8 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
     if dialect is None:
         if b"\0" in start:
             raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
-        dialect = sniffed(path, start)
+        with readable(path):
+            dialect = sniffed(path, start)
     elif dialect.fewer or not dialect.names:
         first = start.split(b"\n")[0].rstrip(b"\r").decode().split(dialect.separator)
         if not dialect.names:
@@ -319,14 +333,15 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
 
 
 def _array(cells: list[Any]) -> Any:
-    """Cells as an array; of several types as text."""
+    """Cells as an array; of several types as text, half a pair of surrogates as U+FFFD."""
     import pyarrow as pa
 
     try:
         return pa.array(cells)
-    except (pa.ArrowException, OverflowError):
-        return pa.array([each if each is None or isinstance(each, str) else json.dumps(each)
-                         for each in cells], pa.string())  # fmt: skip
+    except (pa.ArrowException, OverflowError, UnicodeError):
+        texts = [c if c is None or isinstance(c, str) else json.dumps(c) for c in cells]
+        raw = [text and text.encode("utf-16", "surrogatepass") for text in texts]
+        return pa.array([each and each.decode("utf-16", "replace") for each in raw], pa.string())
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

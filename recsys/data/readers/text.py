@@ -194,12 +194,12 @@ def control_character(text: str) -> str:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turns what pyarrow says of a file that it cannot read into one line."""
+    """Turns what pyarrow or csv says of a file that it cannot read into one line."""
     import pyarrow as pa
 
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         cause = f"{path}: cannot be read ({words[:120]})"
         raise DataError(cause, "name another", "file") from error

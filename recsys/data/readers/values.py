@@ -138,6 +138,7 @@ def _id_text(cell: str) -> str:
     """An id without space around it; "" for what is no id."""
     text = cell.strip()
     good = len(text.encode()) <= MAX_TEXT and text.isprintable() and text not in MISSING
+    good = good and "\ufffd" not in text  # for what was no character
     return text if good else ""
 
 

@@ -1,9 +1,12 @@
 """Damaged input: every kind gives one line that says where, what was found and what to do."""
 
+import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from families import ATOMIC, DAT, U, put
+from pyarrow import parquet
 
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset, read_movies
@@ -179,3 +182,59 @@ def test_a_movie_file_alone_is_checked_too(tmp_path):
     logged: list[str] = []
     assert len(read_movies(path, skip_bad_lines=True, log=logged.append)) == 3
     assert len(logged) == 1
+
+
+FINE = [{"user": i % 9, "item": i % 7, "rating": i % 5 + 1, "time": 10**9} for i in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        ({"time": "0000-01-01"}, "a time in"),
+        ({"time": 10**30}, "a time in s since 1970"),
+        ({"user": 10**30}, "a user id as a whole number"),
+        ({"item": "half a character \ud83d"}, "wrong encoding"),
+        ({"rating": [3]}, "a rating as a number"),
+        (b'{"\xff": 1, "user": \xff}', "a JSON object"),
+    ],
+)
+def test_a_json_line_that_no_type_holds_is_named(tmp_path, odd, says):
+    line = odd if isinstance(odd, bytes) else json.dumps({**FINE[0], **odd}).encode()
+    lines = [json.dumps(each).encode() for each in FINE]
+    complaint(
+        put(tmp_path, {"ratings.jsonl": b"\n".join([*lines, line])}), "ratings.jsonl:51", says
+    )
+
+
+@pytest.mark.parametrize(("unit", "time"), [("s", 10**12), ("us", 9 * 10**18), ("s", -(10**12))])
+def test_a_date_that_python_has_not_is_named(tmp_path, unit, time):
+    times = pa.array([time] + [0] * 49, pa.timestamp(unit))
+    table = pa.Table.from_pylist(FINE).set_column(3, "time", times)
+    parquet.write_table(table, tmp_path / "ratings.parquet")
+    complaint(tmp_path, "ratings.parquet: row group 1, row 1", "a time in ISO 8601")
+    movies = pa.table({"item": range(7), "title": list("abcdefg"), "released": times[:7]})
+    parquet.write_table(movies, tmp_path / "movies.parquet")
+    assert len(read_movies(tmp_path / "movies.parquet")) == 7
+
+
+def test_lists_where_texts_are_expected(tmp_path):
+    users = [{"user": i, "age": [25], "gender": ["F"], "job": {"a": 1}} for i in range(9)]
+    movies = [{"item": i, "title": [f"T{i}"], "year": [1990]} for i in range(7)]
+    for name, rows in (("ratings", FINE), ("users", users), ("movies", movies)):
+        lines = "\n".join(map(json.dumps, rows))
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    read = read_dataset(tmp_path)
+    assert read.movies.titles[0].endswith("(1990)")
+    assert len(read.users) == 9
+
+
+def test_rows_of_too_many_latin_1_cells_are_only_named(tmp_path, capfd):
+    lines = [b"\xe9%d,%d,3\n" % (i % 9, i % 7) for i in range(50)]
+    put(tmp_path, {"ratings.csv": b"user,item,rating\n" + b"".join([*lines, b"\xe9,1,2,\xe9\n"])})
+    complaint(tmp_path, "ratings.csv:52", "got 4")
+    assert capfd.readouterr() == ("", "")  # no traceback of what pyarrow calls
+
+
+def test_a_cell_that_csv_does_not_read_is_one_line(tmp_path):
+    put(tmp_path, {"ratings.csv": b'user,item,rating\n"' + b"x" * 200_000 + b'",1,2\n'})
+    complaint(tmp_path, "ratings.csv", "field larger than field limit")
