@@ -61,6 +61,10 @@ class MilvusAddress:
             cause = f"{self.collection!r}: is not a name Milvus takes"
             remedy = "use at most 200 letters, digits and _, not a digit first"
             raise AddressError(cause, remedy, "collection")
+        names = self.db + urlsplit(self.uri).path * (not self.is_lite)  # sent as a header's text
+        if not (names.isascii() and names.isprintable()):
+            cause = f"{quoted(self.db or self.shown)}: no database has such a name"
+            raise AddressError(cause, "use letters, digits and _", "db")
         if self.consistency not in CONSISTENCY:
             cause = f"{self.consistency!r}: is not a consistency level"
             raise AddressError(cause, f"choose from {', '.join(CONSISTENCY)}", "consistency")
@@ -69,6 +73,12 @@ class MilvusAddress:
     def is_lite(self) -> bool:
         """Whether the address is a file, which Milvus Lite serves."""
         return "://" not in self.uri
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, where no proxy leads."""
+        host = urlsplit(self.uri).hostname or ""
+        return self.is_lite or bool(re.fullmatch(r"localhost|127\.[0-9.]+|::1", host))
 
     @property
     def shown(self) -> str:

@@ -181,12 +181,13 @@ class Milvus:
             raise
 
     def _connect(self) -> None:
+        channel: dict[str, int] = {"grpc.enable_http_proxy": 0} if self.address.is_local else {}
         options: dict[str, Any] = {"server_pem_path": self.address.ca} if self.address.ca else {}
         if self.lite:
             check_lite_file(Path(self.uri))
             # Milvus Lite closes the connection of who asks every 10 s whether it is alive,
             # amid a call; pymilvus would then make the call again, beside the first.
-            options = {"grpc_options": {"grpc.keepalive_time_ms": NEVER}}
+            channel["grpc.keepalive_time_ms"] = NEVER
         lock = _lite_lock if self.lite else nullcontext()
         with lock, self.errors("connecting", self.timeout):
             self.client = MilvusClient(
@@ -195,6 +196,7 @@ class Milvus:
                 db_name=self.address.db,
                 timeout=self.timeout,
                 dedicated=True,  # the shared connections of pymilvus outlive a dead server
+                grpc_options=channel,
                 **options,
             )
             _lite_users[self.uri] += self.lite

@@ -32,6 +32,23 @@ def test_a_name_milvus_does_not_take(name: str) -> None:
     assert caught.value.fix == "collection"
 
 
+@pytest.mark.parametrize("name", ["é", "\u202edesrever", "a\nb", "\ud83d"])
+def test_a_database_whose_name_cannot_be_sent(name: str) -> None:
+    """The name is text of a header: gRPC refuses it, and pymilvus tries again for minutes."""
+    for address in ({"db": name}, {"uri": f"http://127.0.0.1:1/é{name}"}):
+        with pytest.raises(StoreError, match="no database has such a name") as caught:
+            MilvusAddress(**address)
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "uri", ["x.db", "http://localhost:1", "http://127.0.0.1:1", "https://[::1]"]
+)
+def test_no_proxy_leads_to_this_machine(uri: str) -> None:
+    assert MilvusAddress(uri).is_local
+    assert not MilvusAddress("http://127.example.org").is_local
+
+
 def test_an_unknown_consistency() -> None:
     with pytest.raises(StoreError, match=r"'Weak'.*choose from Strong") as caught:
         MilvusAddress(consistency="Weak")
