@@ -126,7 +126,7 @@ def _sent(values: Any, field: Field) -> list[Any]:
     if field.type == "texts":
         return [list(map(cut, each)) for each in values]
     if field.type == "number":
-        values = np.where(np.isfinite(values), values, UNKNOWN_NUMBER)
+        values = np.where(np.isfinite(values), values, UNKNOWN_NUMBER) + 0.0  # no -0
     return list(values.tolist())
 
 

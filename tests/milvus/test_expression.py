@@ -19,7 +19,7 @@ from recsys.serving.catalogue import Catalogue, Filter, types
 from recsys.serving.filters import DEEPEST, mask, parse, terms, written
 
 WORDS = ("Aki", "Akibono", 'a "quoted" one', "back\\slash", "x\n] or true", "Ünï", "100%", "a_b")
-NUMBERS = (-2.5, 0.0, 1.0, 3.5, 7.0, 1e9)
+NUMBERS = (-2.5, 0.0, -0.0, 1.0, 3.5, 7.0, 1e9)
 YEARS = (0, 1931, 1979, 1995, 2001)
 MOVIES = 80
 
@@ -140,6 +140,7 @@ def unknown_to_old_servers(filter: Filter) -> bool:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(conditions)
+@example("price in [-0] or price in [-0.0]")
 @example("array_length(tags) < 128 or array_length(tags) > 129")
 @example(" or ".join(f"year == {year}" for year in range(1900, 2100)))
 @example("not (" * (DEEPEST // 2 - 1) + "price != 1" + ")" * (DEEPEST // 2 - 1))
