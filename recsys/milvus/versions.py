@@ -126,7 +126,7 @@ class Versions:
         properties = found["properties"]
         if (written := properties.get("recsys.format")) != FORMAT:
             cause = f"{name}: published in format {written}, this recsys reads {FORMAT}"
-            raise Unreadable(cause, "publish the movies with the recsys you use", "publish")
+            raise Unreadable(cause, "upgrade recsys, or publish with this one", "publish")
         try:
             dimension, text_ids, columns = described(found)
             return Published(

@@ -124,6 +124,8 @@ def _config(path: Path) -> dict[str, Any]:
         number = config["format"]
     if number != FORMAT:
         cause = f"{path}: model of format {number}, this recsys reads format {FORMAT}"
+        if isinstance(number, int) and number > FORMAT:
+            raise ModelError(cause, "upgrade recsys")
         raise ModelError(cause, "train again", "train")
     return config
 

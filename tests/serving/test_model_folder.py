@@ -157,7 +157,10 @@ def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damages):
 
 def test_a_model_of_another_format_is_refused(own_model):
     (own_model / "config.json").write_text('{"format": 99}')
-    with pytest.raises(ModelError, match="model of format 99, this recsys reads format"):
+    with pytest.raises(ModelError, match=r"format 99, this recsys reads format .; upgrade recsys"):
+        load_model(own_model)
+    (own_model / "config.json").write_text('{"format": 2}')
+    with pytest.raises(ModelError, match=r"model of format 2, .*; train again"):
         load_model(own_model)
 
 
