@@ -61,6 +61,9 @@ class Number(click.FloatRange):
                 return super().convert(number, param, context)
         self.fail(f"{quoted(str(value))} is not a number.", param, context)
 
+    def _describe_range(self) -> str:  # of click, which has "x<=None" where there are no bounds
+        return "" if self.min is self.max is None else super()._describe_range()
+
 
 class File(click.Path):
     """A path; an empty one is refused, as an unset variable of a shell leaves it."""
