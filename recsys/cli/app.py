@@ -6,7 +6,7 @@ import click
 
 from recsys import __version__
 from recsys.cli import ask, build, check
-from recsys.cli.prompt import Commands
+from recsys.cli.prompt import Commands, standard_streams
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
 
@@ -42,4 +42,5 @@ for command in (
 
 
 def main() -> None:
-    cli.main(prog_name="recsys")
+    with standard_streams():
+        cli.main(prog_name="recsys")

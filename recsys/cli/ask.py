@@ -201,6 +201,7 @@ def predict(
     lines = csv.writer(sys.stdout, lineterminator="\n")
     lines.writerow(("user_id", "movie_id", "rating"))
     lines.writerows((*pair, f"{each:.4f}") for pair, each in zip(known, ratings, strict=True))
+    sys.stdout.flush()
     if unknown:
         raise click.exceptions.Exit(1)
 
@@ -316,6 +317,9 @@ def known_ids(
                 asked.append(ids)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not text in UTF-8", "convert it, or name another") from error
+    except OSError as error:
+        cause = f"{'stdin' if path == '-' else path}: {error.strerror}"
+        raise DataError(cause, "name another") from error
     users, movies = set(vocabulary.user_ids.tolist()), set(vocabulary.movie_ids.tolist())
     if others and not movies.issuperset(ids[-1] for ids in asked) and (more := others()):
         movies.update(more.ids.tolist())

@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
@@ -22,6 +22,7 @@ from recsys.milvus.address import without_credentials
 from recsys.training.options import Options
 
 KNOBS = {each.name: each for each in fields(Options)}  # of training
+UNWRITABLE = "stdout: cannot be written"
 TERMINATED = 143  # the exit code of a process that SIGTERM ends, as shells count
 # What a fix is, where it is not the option of the same name: options by name, or command lines.
 FIXES: dict[str, tuple[str, ...]] = {
@@ -100,8 +101,9 @@ def failure(error: Exception, context: click.Context) -> Failure:
     if isinstance(error, ModuleNotFoundError):
         missing = f"the package {error.name} is not installed"
         return Failure(f"{missing}; install recsys with all it needs")
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return Failure(f"{error.filename}: {error.strerror}; name another")
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: {error.strerror}; name another"
+        return Failure(named if error.filename else f"{UNWRITABLE} ({error.strerror})")
     line = without_credentials(" ".join(str(error).split())) or "no more is known"
     return Failure(f"{type(error).__name__}: {line}; --debug shows where")
 
@@ -186,17 +188,48 @@ def _in_one_line() -> Iterator[None]:
         raise Misuse(message) from error
 
 
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Within, there are stdin, stdout and stderr, whatever a process was started with.
+
+    One that is closed refuses to be read and written, for else a file that is opened would take its
+    place. What is no terminal gets UTF-8, as files do; stdout that cannot be written is an error.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_WRONLY)  # as `number`
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+    encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+    sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        yield
+    except OSError as error:
+        error_line(f"{UNWRITABLE} ({error.strerror})")
+        sys.exit(1)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # which has been said; Python would say it again, and exit with 120
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def error_line(message: str) -> None:
     """An error on stderr, even with -q; not all of a long value in quotes or a long name in it."""
     message = re.sub(r"'([^'\n]{81,})'", lambda found: quoted(found[1]), message)
     message = re.sub(r"\S{256,}[^\s:;]", lambda found: shortened(found[0]), message)
-    click.echo(f"recsys: {message}", err=True)
+    _say(f"recsys: {message}")
 
 
 def log(message: str) -> None:
     """A line on stderr, unless -q."""
     if not click.get_current_context().meta.get("quiet"):
-        click.echo(message, err=True)
+        _say(message)
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # no one listens, which is no reason to stop
+        click.echo(line, err=True)
 
 
 def no_bar() -> bool:
