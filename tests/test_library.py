@@ -59,9 +59,9 @@ def test_every_name_has_an_example_that_runs(after_readme, name):
     assert not runner.failures, "".join(printed)
 
 
-def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(run, capsys):
+def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(trained):
     page = (ROOT / "docs" / "milvus.md").read_text("utf-8")
-    exec("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), {})
-    nearest, *others = capsys.readouterr().out.splitlines()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    nearest, *others = output("-c", code, cwd=trained.place).splitlines()
     assert nearest.endswith(" Heat (1995)")
     assert len(others) == 2
