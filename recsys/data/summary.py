@@ -20,7 +20,8 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     ratings that the most rated hundredth of the movies (at least one) has.
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
-    by_movie, by_user = (np.sort(counted(ids)[1]) for ids in (r.movie_ids, r.user_ids))
+    counts = map(np.bincount, (r.movie_ids, r.user_ids))
+    by_movie, by_user = (np.sort(each[each > 0]) for each in counts)
     top = max(1, round(TOP_SHARE * len(by_movie)))
     timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
     described = parts(users.attributes, users.rows)

@@ -32,7 +32,7 @@ from recsys.data.readers.text import (
 )
 from recsys.errors import DataError, quoted
 
-SAMPLE = 1000  # rows of Parquet that are looked at
+SAMPLE = 1000  # rows that are looked at
 LISTED = 10  # bad rows that are listed in words; the others are counted
 
 
@@ -152,7 +152,7 @@ class Table(NamedTuple):
         with readable(self.path):
             for block in self.blocks(dict.fromkeys(self.names, "text"), True):
                 for name, column in block.columns.items():
-                    cells[name] += _readable(column).to_pylist()
+                    cells[name] += _readable(column[:SAMPLE]).to_pylist()
         return cells
 
 
@@ -260,29 +260,30 @@ def _parsed(dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bo
         reader.ConvertOptions(
             check_utf8=False,  # it is
             include_columns=list(holds),
-            column_types=dict.fromkeys(holds, pa.string()),
+            column_types={n: pa.string() for n, each in holds.items() if each in ("id", "text")},
+            true_values=[],  # yes and no are text
+            false_values=[],
             null_values=[""] if "text" in holds.values() else list(MISSING),
             strings_can_be_null=True,
         ),
     )
-    cells = map(_one, table.columns)
-    columns = {n: _numbers(c, holds[n]) for n, c in zip(holds, cells, strict=True)}
+    columns = {n: _typed(_one(c), holds[n]) for n, c in zip(holds, table.columns, strict=True)}
     return Block(columns, len(table) + len(bad), bad)
 
 
-def _numbers(texts: Any, holds: str) -> Any:
-    """A column of text as one of numbers where all are such; else as it is, ids each but once."""
+def _typed(cells: Any, holds: str) -> Any:
+    """Ids and ratings as numbers where all of a block are such, else as texts, each but once."""
     import pyarrow as pa
     from pyarrow import compute
 
-    kinds = {"id": pa.int32(), "rating": pa.float32(), "time": pa.int64()}
+    kinds = {"id": pa.int32(), "rating": pa.float32()}
     if holds not in kinds:
-        return texts
-    zero = texts.filter(compute.starts_with(texts, "0")) if holds == "id" else texts[:0]
-    if not compute.any(compute.greater(compute.binary_length(zero), 1)).as_py():  # as of 007
-        with suppress(pa.ArrowInvalid):
-            return texts.cast(kinds[holds])
-    return texts if holds == "time" else texts.dictionary_encode()
+        return cells  # times are what pyarrow takes them for
+    zero = cells.filter(compute.starts_with(cells, "0")) if holds == "id" else cells[:0]
+    with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        if not zero or compute.max(compute.binary_length(zero)).as_py() == 1:  # none is as 007
+            return cells.cast(kinds[holds])
+    return cells.cast(pa.string()).dictionary_encode()
 
 
 def _one(column: Any) -> Any:
