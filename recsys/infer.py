@@ -36,6 +36,7 @@ from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
 from recsys.serving.model_folder import Model
 
 BATCH = 1_000  # users asked for at a time
+RATINGS: tuple[RankBy, ...] = ("rating", "tutorial")  # questions whose scores are ratings
 NOW = 2**62  # the time of likes and dislikes named with a query
 
 
@@ -68,7 +69,7 @@ class Recommendation(NamedTuple):
     title: str
     genres: tuple[str, ...]
     year: int  # 0 where unknown
-    score: float  # what the list is sorted by: the inner product of query and movie
+    score: float  # what the list is sorted by: an inner product, or a rating as the next
     rating: float | None  # predicted, on the scale of the data; None where none is
     is_new: bool  # the model was not trained on this movie
     columns: dict[str, Any] = {}  # noqa: RUF012 - of the schema, None where unknown
@@ -126,7 +127,7 @@ class Recommender:
             predicting = users.vectors("rating") if self.model.scale.rated else None
             for row, query in enumerate(users.queries):
                 user = None if predicting is None else predicting[row]
-                yield Answer(query, self._listed(hits, row, user))
+                yield Answer(query, self._listed(hits, row, user, rank_by in RATINGS))
 
     def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
         """The k movies nearest to one in taste; the score is a cosine, no rating is predicted.
@@ -144,15 +145,24 @@ class Recommender:
         exclude = [id_array([movie_id])]
         return self._listed(self.store.search(query, k, filter, exclude, with_movies=True))
 
-    def _listed(self, hits: Hits, row: int = 0, user: Array | None = None) -> list[Recommendation]:
-        """The movies of a query, with ratings as a (V,) user's vector predicts them, if any."""
+    def _listed(
+        self, hits: Hits, row: int = 0, user: Array | None = None, by_rating: bool = False
+    ) -> list[Recommendation]:
+        """The movies of a query, with ratings as a (V,) user's vector predicts them, if any.
+
+        Args:
+            by_rating: the scores are ratings too, and come on the scale of the data.
+        """
         movies, mask = hits.movies, hits.mask[row]
         rows = positions(movies.ids, hits.movie_ids[row, mask])
         ratings: list[float | None] = [None] * len(rows)
         if user is not None:
             predicted = predicted_ratings(user[None], movies.vectors[rows])
             ratings = self.model.scale.outward(predicted).tolist()
-        answers = zip(rows.tolist(), hits.scores[row, mask].tolist(), ratings, strict=True)
+        scores = hits.scores[row, mask]
+        if by_rating:
+            scores = self.model.scale.outward(np.clip(scores, MIN_RATING, MAX_RATING))
+        answers = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
         return [
             Recommendation(
                 rank,

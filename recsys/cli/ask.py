@@ -14,6 +14,7 @@ from recsys.cli import options
 from recsys.cli.options import Wanted, argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import error_line, log, refuse_beside
+from recsys.data.readers.roles import places_of
 from recsys.errors import DataError, quoted
 from recsys.serving import RankBy
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     Ids = tuple[Id, ...]  # of a user, or of a user and a movie
     ReadAll = Callable[[], Catalogue | None]  # the movies that are published
+
+IN_PART = 3  # the exit code where some lines of a file are answered and others are unknown
+MOST_NAMED = 10  # of those
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,7 @@ def recommend(
         answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
-    if unknown:
-        raise click.exceptions.Exit(1)
+    left_out(unknown, len(queries) + unknown)
 
 
 @command
@@ -202,8 +205,7 @@ def predict(
     lines.writerow(("user_id", "movie_id", "rating"))
     lines.writerows((*pair, f"{each:.4f}") for pair, each in zip(known, ratings, strict=True))
     sys.stdout.flush()
-    if unknown:
-        raise click.exceptions.Exit(1)
+    left_out(unknown, len(known) + unknown)
 
 
 @contextmanager
@@ -237,7 +239,7 @@ def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
             known = [] if query.user_id is None else [f"user {query.user_id}"]
             known += [f"{name} {value}" for name, value in query.attributes.items()]
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
-                titles = ", ".join(answer.titles[each] or str(each) for each in ids)
+                titles = ", ".join(f"{answer.titles[each]} (id {each})".strip() for each in ids)
                 known += [f"{what} {titles}"] if titles else []
             log("for " + ("; ".join(known) or "a cold-start user without profile"))
         if not answer.found:
@@ -269,19 +271,19 @@ def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) ->
 
     from recsys.data.titles import UnknownMovie, find
 
-    movies = folder.movies
+    movies, ids = folder.movies, folder.movies.ids.tolist()
 
-    def rated() -> list[int]:
-        return np.bincount(folder.history.indices, minlength=len(movies) + 1)[1:].tolist()
+    def rated() -> "dict[Id, int]":
+        counts = np.bincount(folder.history.indices, minlength=len(ids) + 1)[1:]
+        return dict(zip(ids, counts.tolist(), strict=True))
 
     try:
-        trained = " the model was trained on"
-        return find(text, movies.ids.tolist(), movies.titles, rated, trained)
+        return find(text, ids, movies.titles, rated, " the model was trained on")
     except UnknownMovie:
         more = others()
         if more is None:
             raise
-    return find(text, more.ids.tolist(), more.titles)
+    return find(text, more.ids.tolist(), more.titles, rated)
 
 
 def title_of(folder: "Model", movie_id: "Id") -> str:
@@ -294,7 +296,7 @@ def known_ids(
 ) -> "tuple[list[Ids], int]":
     """The known users in the lines of a file (- is stdin), and how many are not: those are logged.
 
-    A first line of names is passed over.
+    A first line that names the columns says where ids are among others.
 
     Args:
         others: given where lines are pairs, user_id,movie_id; reads the movies that are published,
@@ -303,12 +305,17 @@ def known_ids(
     kinds = [vocabulary.user_ids, *([vocabulary.movie_ids] if others else [])]
     expected = "user_id,movie_id" if others else "a user id"
     asked: list[Ids] = []
+    places = None
     try:
         with click.open_file(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(map(str.strip, file), 1):
-                if number == 1 and line.partition(",")[0] == "user_id":
+                cells = next(csv.reader([line]), [])
+                if number == 1 and (places := places_of(("user", "item")[: len(kinds)], cells)):
                     continue
-                cells = next(csv.reader([line]), []) if others else [line]
+                if places:
+                    cells = [cells[place] for place in places if place < len(cells)]
+                elif not others:
+                    cells = [line]
                 typed = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
                 ids = tuple(each for each in typed if each is not None)
                 if not len(ids) == len(cells) == len(kinds):
@@ -323,13 +330,21 @@ def known_ids(
     users, movies = set(vocabulary.user_ids.tolist()), set(vocabulary.movie_ids.tolist())
     if others and not movies.issuperset(ids[-1] for ids in asked) and (more := others()):
         movies.update(more.ids.tolist())
-    known = []
+    known, unknown = [], 0
     for ids in asked:
-        pair = f"{ids[0]},{ids[1]}: " if others else ""
-        if ids[0] not in users:
-            error_line(f"{pair}user {ids[0]} is not one the model was trained on")
-        elif others and ids[1] not in movies:
-            error_line(f"{pair}movie {ids[1]} is not one the model was trained on")
-        else:
+        if ids[0] in users and (not others or ids[1] in movies):
             known.append(ids)
-    return known, len(asked) - len(known)
+            continue
+        unknown += 1
+        if unknown <= MOST_NAMED:
+            what = f"movie {ids[1]}" if ids[0] in users else f"user {ids[0]}"
+            pair = f"{ids[0]},{ids[1]}: " if others else ""
+            error_line(f"{pair}{what} is not one the model was trained on")
+    return known, unknown
+
+
+def left_out(unknown: int, count: int) -> None:
+    """Say how many of a file's lines are not answered, if any, and end with a code that says so."""
+    if unknown:
+        error_line(f"{unknown} of {count} left out, as unknown")
+        raise click.exceptions.Exit(IN_PART if unknown < count else 1)

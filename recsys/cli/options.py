@@ -8,6 +8,7 @@ import difflib
 import functools
 import inspect
 import math
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys.cli.prompt import KNOBS, Command, log, no_bar
+from recsys.cli.prompt import KNOBS, Command, Once, log, no_bar
 from recsys.data.movielens import AGE_NAMES, AGES, JOBS, MAX_AGE
 from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
 from recsys.errors import quoted
@@ -33,7 +34,6 @@ DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
 MOST = 1_000_000  # movies one may ask for at once
 MOST_REMOVED = 0.1  # of the published movies, unless --replace
-# Options about a table of movies
 MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "year_column", "column")
 
 
@@ -141,14 +141,24 @@ def job_of(text: str) -> str:
 
 
 def years_of(text: str) -> tuple[int, int]:
-    """A year or a span of years; both ends are included."""
-    first, dash, last = text.partition("-")
-    low, high = whole_number(first), whole_number(last if dash else first)
-    if low is None or high is None or max(low, high) > LATEST_YEAR:
-        raise ValueError("is not a year or a span like 1990-1999.")
+    """A year, a decade, or a span from one to another or open at an end; ends are included."""
+    first, dash, last = (part.strip().casefold() for part in text.partition("-"))
+    low = 1 if dash and last and not first else _years(first)[0]
+    high = LATEST_YEAR if dash and not last else _years(last or first)[1]
     if low > high:
         raise ValueError("ends before it begins.")
     return low, high
+
+
+def _years(text: str) -> tuple[int, int]:
+    """The first and the last year of a year or decade."""
+    decade = re.fullmatch("'?([0-9]{2})?([0-9]0)'?s", text)
+    if decade and not decade[1] and decade[2] < "30":
+        raise ValueError(f"may be 19{decade[2]}s or 20{decade[2]}s.")
+    year = int(f"{decade[1] or 19}{decade[2]}") if decade else whole_number(text)
+    if year is None or year > LATEST_YEAR:
+        raise ValueError("is not a year, a decade like 1980s or a span like 1990-1999 or 1990-.")
+    return year, year + 9 * bool(decade)
 
 
 def time_of(text: str) -> int:
@@ -282,7 +292,7 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
     names = [*about.metadata.get("names", ())]
     if len(name) > 1 and not any(each.startswith("--") for each in names):
         names.append(f"--{name.replace('_', '-')}")
-    return click.Option([*names, name], **{**standard, **more})
+    return Once([*names, name], **{**standard, **more})
 
 
 # The knobs of training: --set NAME=VALUE
@@ -318,16 +328,12 @@ def show_knobs() -> None:
     click.echo(shown.getvalue(), nl=False)
 
 
-SET = option(
-    "A knob of training (train --knobs); repeat it.", default=(), type=knob, metavar="NAME=VALUE"
-)
+SET = option("A knob (train --knobs); repeat it.", default=(), type=knob, metavar="NAME=VALUE")
 
 
 # Options of several commands
 
-DATA = path(
-    f"Ratings, a folder or table; else one in {DATA_HOME}/, fetched if none.", show_envvar=True
-)
+DATA = path(f"Ratings, a folder or table; else one in {DATA_HOME}/, or fetched.", show_envvar=True)
 MODEL = path("The model folder.", default=DEFAULT, show_envvar=True)
 ADDRESS = grouped(MilvusAddress, show_envvar=True)
 AS_OF = option("Ratings later than this date or time are not known yet (UTC).", type=time_of)
@@ -387,7 +393,7 @@ class Wanted:
     genre: tuple[str, ...] = option("Movies that have one of these; repeat it.", default=())
     all_genres: bool = option("Every --genre must be there, not just one.", default=False)
     not_genre: tuple[str, ...] = option("Movies without it; may be repeated.", default=())
-    year: tuple[int, int] | None = option("Their years: 1994 or 1990-1999.", type=years_of)
+    year: tuple[int, int] | None = option("Years: 1994, 1990-1999, 1990-, 80s.", type=years_of)
     where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
 
     def filter(self, vocabulary: "Vocabulary") -> "Filter":

@@ -90,6 +90,25 @@ class Command(click.Command):
             raise failure(error, context) from error
 
 
+class Once(click.Option):
+    """An option that is refused where two values are given for one, of which click takes one."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        if self.is_flag or self.multiple:
+            super().add_to_parser(parser, ctx)
+        else:
+            parser.add_option(self, opts=self.opts, dest=self.name, action="append", nargs=1)
+
+    def handle_parse_result(self, ctx: click.Context, opts: Any, args: Any) -> Any:
+        given = opts.get(self.name)
+        if isinstance(given, list) and not self.multiple:
+            if len({*given}) > 1:
+                name = max(self.opts, key=len)
+                raise click.UsageError(f"{name} is given twice, and takes one value", ctx)
+            opts = {**opts, str(self.name): given[0]}
+        return super().handle_parse_result(ctx, opts, args)
+
+
 def _commands(context: click.Context) -> Mapping[str, click.Command]:
     return getattr(context.find_root().command, "commands", {})
 

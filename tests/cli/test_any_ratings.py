@@ -52,6 +52,14 @@ def test_errors_and_predictions_are_on_the_files_own_scale(ten):
     found = json.loads(recsys(place, "recommend", "-u", "1", "--exact", "--format", "json").stdout)
     ratings = {each["movie_id"]: each["rating"] for each in found["recommendations"]}
     assert max(ratings.values()) > 5
+    for question in ("rating", "tutorial"):  # of which the score is a rating too
+        ask = ("recommend", "-u", "1", "--exact", "--format", "json", "--rank-by", question)
+        movies = json.loads(recsys(place, *ask).stdout)["recommendations"]
+        scores = [each["score"] for each in movies]
+        assert 10 >= scores[0] > 5
+        assert scores == sorted(scores, reverse=True)
+        if question == "rating":
+            assert scores == pytest.approx([each["rating"] for each in movies], abs=1e-4)
     movie = next(iter(ratings))
     pair = recsys(place, "predict", "-u", "1", "-m", f"id:{movie}").stdout.splitlines()[1]
     assert float(pair.split(",")[2]) == pytest.approx(ratings[movie], abs=1e-4)

@@ -95,16 +95,19 @@ def test_a_new_movie_is_found_and_its_ratings_predicted_once_it_is_published(run
     by_title = run("predict", "-u", 7, "-m", "the wishing star", *uri)
     assert by_title.stderr == "of user 7 for Wishing Star, The (2023) (id 9001)\n"
     assert by_title.stdout == f"user_id,movie_id,rating\n7,9001,{rating:.4f}\n"
-    pairs = run("predict", *uri, input="7,9001\n7,1\n7,9003\n", code=1)
+    pairs = run("predict", *uri, input="7,9001\n7,1\n7,9003\n", code=3)
     assert pairs.stdout.splitlines()[:2] == by_title.stdout.splitlines()
     assert pairs.stdout.splitlines()[2:] == run("predict", input="7,1\n").stdout.splitlines()[1:]
-    assert pairs.stderr == "recsys: 7,9003: movie 9003 is not one the model was trained on\n"
+    assert pairs.stderr == (
+        "recsys: 7,9003: movie 9003 is not one the model was trained on\n"
+        "recsys: 1 of 3 left out, as unknown\n"
+    )
 
 
 def test_without_published_movies_a_new_one_is_unknown(run, tmp_path):
     nowhere = tmp_path / "none.db"
-    done = run("predict", "--uri", nowhere, input="7,9001\n7,1\n", code=1)
-    assert done.stderr == "recsys: 7,9001: movie 9001 is not one the model was trained on\n"
+    done = run("predict", "--uri", nowhere, input="7,9001\n7,1\n", code=3)
+    assert "recsys: 7,9001: movie 9001 is not one the model was trained on\n" in done.stderr
     assert len(done.stdout.splitlines()) == 2
     done = run("predict", "-u", 7, "-m", "9001", "--uri", nowhere, code=2)
     assert "no movie the model was trained on is called '9001'" in done.stderr
@@ -128,12 +131,13 @@ def test_a_title_names_a_movie_and_of_several_the_id_chooses(run, another_model,
         done = ask(title, 2)
         assert done.stdout == ""
         assert done.stderr == (
-            f"recsys: '{title}' may be Heat (1995) = 7, Heat (1995) = 8; give the year, or the id "
-            "as id:7\n"
+            f"recsys: '{title}' may be Heat (1995) = 7, Heat (1995) = 8; give title and year, or "
+            "the id as id:7\n"
         )
     first, second = ask("id:7"), ask("id:8")
     assert first.stderr.count("Heat (1995)") == second.stderr.count("Heat (1995)") == 1
     assert first.stdout != second.stdout
-    assert "1984 (1984)" in ask("1984").stderr  # a title that is a number is a title first
+    assert "may be 1984 (1984) = 20, Friday (1980) = 1984;" in ask("1984", 2).stderr
+    assert "1984 (1984)" in ask("1984 (1984)").stderr
     assert "Friday (1980)" in ask("id:1984").stderr
     assert "Misérables, Les (1995)" in ask("3").stderr  # no title is that

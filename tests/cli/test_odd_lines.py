@@ -16,8 +16,9 @@ ODD = {
         *(f"recommend {each}" for each in (
             "-k 0", "-k -1", "-k 1.5", "-k ٣", "-k ''", "-k 1000000000", "-k DIGITS", "-u", "-u ''",
             "-u -1", "-u 1e3", "-u ٣", "-u 9223372036854775808", "-u DIGITS", "-u 99999", "-a nan",
-            "-a ''", "-g ''", "-j ²", "--year ''", "--year -5", "--year 1990-", "--year ٣",
+            "-a ''", "-g ''", "-j ²", "--year ''", "--year -", "--year 10s", "--year ٣",
             "--year 1990-1999-2000", "--year 3000000000", "--year DIGITS", "--as-of ''",
+            "-u 1 -u 2", "-k 1 -k 2",
             "--as-of tomorrow", "--user-attribute =x", "--user-attribute x=", "--users all -u 1",
             "--users ''", "-o ''", "--users all --format table", "--format parquet", "--format x",
             "--format DIGITS", "--uri ''", "--uri x", "--uri http://", "--uri http://h:99999",
@@ -27,7 +28,7 @@ ODD = {
         *(f"recommend --exact {each}" for each in (
             "--like ''", "--like '!!!'", "--like id:", "--like 🎬", "--like DIGITS", "--like LONG",
             "--like 'no such movie'", "--like 'lord of the rings'", "--dislike '(1995)'",
-            "--genre ''", "--genre 'Drama|Comedy'", "--genre LONG", "--where 'year == 1e400'",
+            "--genre ''", "--genre 'Drama|Comedi'", "--genre LONG", "--where 'year == 1e400'",
             "--where 'year >'", "--where 'title == 5'")),
         *("similar", "similar '' --exact", "similar a b", "similar the --exact", "similar DIGITS"),
         *("similar 'toy story (9999)' --exact", "similar 'toy story' --format parquet"),
@@ -54,7 +55,7 @@ ODD = {
     ],
     1: [
         *(f"recommend --users {n} --exact" for n in ("NONE", "DIR", "NUL", "UTF16", "LOOP")),
-        *(f"predict --pairs {n}" for n in ("NONE", "UTF16", "LOOP", "SWAPPED", "LONG")),
+        *(f"predict --pairs {n}" for n in ("NONE", "UTF16", "LOOP", "OTHERS", "LONG")),
         *(f"preprocess -f {n}" for n in ("NONE", "DIR", "EMPTY", "NUL", "LOOP", "/dev/null")),
         *(f"load-movies --uri NONE.db -f {n}" for n in ("NONE", "DIR", "NUL", "LONG")),
         *(f"recommend --exact -o {n}" for n in ("DIR/", "FILE/x", "NONE/x", "LOOP", "/", "LONG")),
@@ -86,7 +87,7 @@ def odd_place(folder: Path) -> Path:
         "EMPTY": b"",
         "NUL": bytes(100),
         "UTF16": "1\n2\n".encode("utf-16"),
-        "SWAPPED": b"movie_id,user_id\n1,2\n",
+        "OTHERS": b"when,user_id\n1,2\n",
     }.items():
         (folder / name).write_bytes(content)
     return folder

@@ -184,7 +184,7 @@ def test_load_has_the_variables_of_load_movies(run, monkeypatch, tmp_path):
 def test_a_variable_has_several_values(run, monkeypatch):
     more = ("--genre", "Drama", "--genre", "film-noir", "--exact")
     typed = run("recommend", "--like", "toy story", "--like", "heat", *more)
-    assert "likes Toy Story (1995), Heat (1995)" in typed.stderr
+    assert "likes Toy Story (1995) (id 1), Heat (1995) (id 282)" in typed.stderr
     for name, value in (("LIKE", "toy story; heat"), ("GENRE", "Drama; Film-Noir"), ("EXACT", "1")):
         monkeypatch.setenv(f"RECSYS_RECOMMEND_{name}", value)
     by_variable = run("recommend")

@@ -36,7 +36,7 @@ def test_predict_one_pair_or_many_from_stdin_or_a_file(run, tmp_path):
     assert [row[:2] for row in cells] == [["7", "1"], ["3", "12"], ["7", "1"], ["300", "4"]]
     assert all(0.5 <= float(row[2]) <= 5 for row in cells)
     for line, (user, movie, _) in zip(rows, cells, strict=True):
-        assert run("predict", "-u", user, "-m", movie).stdout == f"{header}\n{line}\n"
+        assert run("predict", "-u", user, "-m", f"id:{movie}").stdout == f"{header}\n{line}\n"
     by_title = run("predict", "-u", 7, "-m", "Toy Story")
     assert by_title.stdout == f"{header}\n{rows[0]}\n"
     assert by_title.stderr == "of user 7 for Toy Story (1995) (id 1)\n"
@@ -44,6 +44,8 @@ def test_predict_one_pair_or_many_from_stdin_or_a_file(run, tmp_path):
     assert run("predict", "--pairs", tmp_path / "pairs.csv").stdout == done.stdout
     assert run("predict", "--pairs", "-", input=pairs).stdout == done.stdout
     assert run("predict", input="").stdout == f"{header}\n"
+    for named in ("movieId,n,userId\n1,a,7\n12,b,3\n1,,7\n4,,300", pairs.replace("_id", "Id")):
+        assert run("predict", input=named).stdout == done.stdout
 
 
 def test_predict_as_of_a_time_knows_no_later_rating(run, folder):
@@ -68,11 +70,13 @@ def test_a_bad_pair_is_named_by_its_line(run, tmp_path, line):
 
 
 def test_predict_of_an_unknown_user_or_movie(run):
-    done = run("predict", input="999,1\n7,1\n1,9999\n", code=1)
+    done = run("predict", input="999,1\n7,1\n1,9999\n", code=3)
     assert done.stdout.splitlines()[1:] == run("predict", input="7,1\n").stdout.splitlines()[1:]
     assert done.stderr.splitlines() == [
         "recsys: 999,1: user 999 is not one the model was trained on",
         "recsys: 1,9999: movie 9999 is not one the model was trained on",
+        "recsys: 2 of 3 left out, as unknown",
     ]
+    assert run("predict", input="999,1\n", code=1).stdout == "user_id,movie_id,rating\n"
     assert "no movie is called '9999'" in run("predict", "-u", 1, "-m", "9999", code=2).stderr
     assert "user 999 is not one" in run("predict", "-u", 999, "-m", 1, code=2).stderr

@@ -151,7 +151,7 @@ def test_likes_by_title_or_id(run):
     by_title = run(*ask, "--like", "toy story", "--dislike", "die hard")
     found = json.loads(by_title.stdout)
     (liked,), (disliked,) = found["user"]["likes"], found["user"]["dislikes"]
-    assert "likes Toy Story (1995); dislikes Die Hard (1988)" in by_title.stderr
+    assert "likes Toy Story (1995) (id 1); dislikes Die Hard (1988) (id " in by_title.stderr
     assert found["user"]["liked_titles"] == ["Toy Story (1995)"]
     assert found["user"]["disliked_titles"] == ["Die Hard (1988)"]
     by_id = run(*ask, "--like", liked, "--dislike", disliked)
@@ -162,13 +162,19 @@ def test_likes_by_title_or_id(run):
 
 
 def test_an_unknown_user_of_many_is_named_and_the_others_are_answered(run, tmp_path):
-    (tmp_path / "ids").write_text("1\n99999\n2\n")
+    ids = "\n".join(map(str, range(99_001, 99_012)))
+    (tmp_path / "ids").write_text(f"1\n{ids}\n2\n")
     ask = ("recommend", "--users", tmp_path / "ids", "--exact")
-    done = run(*ask, code=1)
+    done = run(*ask, code=3)
     assert [json.loads(line)["user_id"] for line in done.stdout.splitlines()] == [1, 2]
-    assert done.stderr == "recsys: user 99999 is not one the model was trained on\n"
-    run(*ask, "-o", tmp_path / "out", code=1)
+    first, *_, last = done.stderr.splitlines()
+    assert first == "recsys: user 99001 is not one the model was trained on"
+    assert last == "recsys: 11 of 13 left out, as unknown"
+    assert len(done.stderr.splitlines()) == 11
+    run(*ask, "-o", tmp_path / "out", code=3)
     assert (tmp_path / "out").read_text() == done.stdout
+    (tmp_path / "ids").write_text("age,userId\n20,1\n30,2\n")
+    assert run(*ask).stdout == done.stdout
 
 
 FILTERS = [
@@ -178,6 +184,11 @@ FILTERS = [
     ("--not-genre Drama", lambda movie: "Drama" not in movie["genres"]),
     ("--year 1994", lambda movie: movie["year"] == 1994),
     ("--year 1980-1989", lambda movie: 1980 <= movie["year"] <= 1989),
+    ("--year 1980s", lambda movie: 1980 <= movie["year"] <= 1989),
+    ("--year 80s", lambda movie: 1980 <= movie["year"] <= 1989),
+    ("--year 1995-", lambda movie: movie["year"] >= 1995),
+    ("--year -1950", lambda movie: 0 < movie["year"] <= 1950),
+    ("--year 80s-1991", lambda movie: 1980 <= movie["year"] <= 1991),
 ]
 
 
@@ -190,6 +201,8 @@ def test_filters(run):
         assert [movie["movie_id"] for movie in found] == expected != [], options
     assert "Film-Noir" in run("recommend", "--genre", "noir", "--exact", code=2).stderr
     assert "1999-1990" in run("recommend", "--year", "1999-1990", "--exact", code=2).stderr
+    done = run("recommend", "--year", "20s", "--exact", code=2)
+    assert "'20s' may be 1920s or 2020s" in done.stderr
 
 
 def test_dash_i_publishes_first(trained, run, tmp_path):

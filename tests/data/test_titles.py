@@ -1,5 +1,7 @@
 """Movies by what is typed."""
 
+import re
+
 import pytest
 from command_line import SAMPLE
 from hypothesis import given, settings
@@ -27,6 +29,21 @@ HAND_MADE = {
     1995: "Seven (a.k.a. Se7en) (1995)",
     300: "1917 (2019)",
     1917: "Intolerance (1916)",
+    400: "E.T. the Extra-Terrestrial (1982)",
+    410: "Ma vie en rose (My Life in Pink) (1997)",
+    420: "Jules et Jim (1962)",
+    430: "Twelve Monkeys (1995)",
+    440: "12 Angry Men (1957)",
+    450: "Secrets & Lies (1996)",
+    460: "Schindler's List (1993)",
+    470: "Godfather, The (1972)",
+    480: "Godfather: Part II, The (1974)",
+    490: "One Flew Over the Cuckoo's Nest (1975)",
+    500: "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb (1963)",
+    510: "Star Wars (1977)",
+    520: "Heat (1995)",
+    530: "Apollo 13 (1995)",
+    540: "Die Hard (1988)",
 }
 
 
@@ -62,17 +79,31 @@ def test_titles_as_they_are_typed(typed, title):
         ("10", 10),  # an id, where there is such a movie
         ("ID:300", 300),
         ("id:301", None),
-        ("300", 30),  # but a title goes before an id
-        ("1917", 300),
+        ("30", 30),
+        ("300 (2006)", 30),
         ("id:1917", 1917),
         ("alien", 70),  # a full name goes before the beginning of another
         ("blade", 60),
-        ("batman and robin", None),
+        ("batman and robin", 90),
+        ("starwars", 510),
+        ("heat 1995", 520),
+        ("the heat", None),  # another
+        ("hamlet 1996", 10),
+        ("hamlet 2000", None),
+        ("secrets and lies", 450),
+        ("schindlers list", 460),
+        ("12 monkeys", 430),
+        ("godfather", 470),
+        ("godfather, the", 470),
+        ("doctor strangelove", 500),
+        ("one flew over", 490),
+        ("la vie en rose", None),
+        ("die hard", 540),
         ("an american in paris", 100),
         ("hamlet (1990)", 20),
         ("hamlet (2000)", None),
-        ("vengeance", 120),
         ("seven", 1995),
+        ("se7en", 1995),
         ("   ", None),
         ("(1990)", None),
         ("!!!", None),
@@ -97,18 +128,42 @@ def test_an_ambiguous_title_lists_the_movies_with_their_ids_the_most_rated_first
     with pytest.raises(DataError) as refused:
         in_hand_made("hamlet")
     assert "Hamlet (1996) = 10, Hamlet (1990) = 20" in str(refused.value)
-    assert str(refused.value).endswith("give the year, or the id as id:10")
-    rated = [40 if movie_id == 20 else 3 for movie_id in HAND_MADE]
+    assert str(refused.value).endswith("give title and year, or the id as id:10")
+    rated = {movie_id: 40 if movie_id == 20 else 3 for movie_id in HAND_MADE}
     with pytest.raises(DataError, match=r"Hamlet \(1990\) = 20, Hamlet \(1996\) = 10"):
         find("hamlet", list(HAND_MADE), list(HAND_MADE.values()), lambda: rated)
     titles = [f"Police Academy {n} (19{80 + n})" for n in range(14)]
-    with pytest.raises(DataError, match=r"and 4 more; give the year, or the id as id:100"):
+    with pytest.raises(DataError, match=r"and 4 more; give title and year, or the id as id:100"):
         find("police academy", list(range(100, 114)), titles)
 
 
-@pytest.mark.parametrize("typed", ["toy storie", "Toy Story (1996)"])
-def test_near_misses_are_named(typed):
-    with pytest.raises(DataError, match=r"near are Toy Story \(1995\)"):
+@pytest.mark.parametrize(
+    ("typed", "listed"),
+    [
+        ("300", "300 (2006) = 30, 1917 (2019) = 300"),  # a title, and an id
+        ("ET", "E.T. the Extra-Terrestrial (1982) = 400, Jules et Jim (1962) = 420"),
+        ("12", "Twelve Monkeys (1995) = 430, 12 Angry Men (1957) = 440"),
+        ("godfather 2", "Godfather: Part II, The (1974) = 480"),
+        ("cuckoos nest", "One Flew Over the Cuckoo's Nest (1975) = 490"),
+        ("vengeance", "Die Hard: With a Vengeance (1995) = 120"),
+        ("apollo", "Apollo 13 (1995) = 530"),
+        ("hard", "Die Hard: With a Vengeance (1995) = 120, Die Hard (1988) = 540"),
+    ],
+)
+def test_what_may_be_another_movie_is_a_question(typed, listed):
+    with pytest.raises(DataError, match=re.escape(f"{typed!r} may be {listed}; give")):
+        in_hand_made(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        *(("toy storie", "Toy Story (1995)"), ("Toy Story (1996)", "Toy Story (1995)")),
+        ("godfathr", "Godfather, The (1972)"),
+    ],
+)
+def test_near_misses_are_named(typed, near):
+    with pytest.raises(DataError, match=rf"near are .*{re.escape(near)}"):
         in_sample(typed)
 
 

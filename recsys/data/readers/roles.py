@@ -167,6 +167,16 @@ def no_rating(name: str) -> bool:
     return _matches(_NO_RATING, name)
 
 
+def places_of(roles: Sequence[str], header: Sequence[str]) -> list[int]:
+    """Where roles are among the names of a header; none where it is not one of them all.
+
+    >>> places_of(("user", "item"), ["movieId", "rating", "userId"])
+    [2, 0]
+    """
+    names = [[name for name in header if _matches(NAMES[role][0], name)] for role in roles]
+    return [header.index(each[0]) for each in names] if all(names) else []
+
+
 def _matches(pattern: str, name: str) -> bool:
     return re.fullmatch(pattern, plain_name(name)) is not None
 
