@@ -13,8 +13,9 @@ Likes and dislikes named with a query say what a user is fond of, not how high t
 the predicted ratings they turn the factors' directions, and add or take away some of their taste.
 """
 
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING, MIN_RATING
 from recsys.data.schema import Attributes, profile
-from recsys.errors import DataError, QueryError
+from recsys.errors import DataError, QueryError, RecsysError
 from recsys.parts.part import Array, Asked, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
@@ -203,6 +204,31 @@ class Users(NamedTuple):
         return self.model.layout.queries(slices, weights)
 
 
+def _naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a model which, where it fails or finds no numbers, names a damaged file.
+
+    A query reads some rows of the arrays, so their digests are looked at only then.
+    """
+
+    @functools.wraps(compute)
+    def call(model: Model, *args: Any, **more: Any) -> Any:
+        try:
+            with np.errstate(all="ignore"):  # a warning would not say which file
+                found = compute(model, *args, **more)
+        except RecsysError:
+            raise
+        except Exception:
+            model.verify()
+            raise
+        numbers = found.slices.values() if isinstance(found, Users) else [found]
+        if not all(np.isfinite(each).all() for each in numbers):
+            model.verify()
+        return found
+
+    return call
+
+
+@_naming_damage
 def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     """Queries completed with what the model knows of the users, and their slices.
 
@@ -346,6 +372,7 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     )
 
 
+@_naming_damage
 def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
     """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
     slices = {name: each[rows] for name, each in parts.movies(model.arrays).items()}

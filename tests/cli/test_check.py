@@ -88,6 +88,6 @@ def test_a_model_folder_of_an_older_version_is_named_as_such(run, own_model, lin
     file = ("-f", SAMPLE / "movies.dat") if line == "preprocess" else ()
     done = run(*line.split(), *file, "--model", own_model, code=1)
     assert done.stderr == (
-        f"recsys: {own_model}: model of format 3, this recsys reads format 6; "
+        f"recsys: {own_model}: model of format 3, this recsys reads format 7; "
         f"train again: recsys train --model {own_model}\n"
     )

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import os
 import re
 import shutil
@@ -128,7 +129,7 @@ def pickled() -> bytes:
     return stream.getvalue()
 
 
-JSON_DAMAGE = (b"", b"{", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 6}', None)
+JSON_DAMAGE = (b"", b"{", b"[1, 2]", b"{}", b"null", b"\xff\xfe", b'{"format": 7}', None)
 ARRAY_DAMAGE = (b"", b"no array", "half", pickled(), None)
 
 
@@ -164,29 +165,65 @@ def test_a_model_of_another_format_is_refused(own_model):
         load_model(own_model)
 
 
-def test_the_fingerprint_changes_with_everything_that_decides_a_vector(own_model):
+def test_every_file_is_checked_and_what_decides_a_vector_is_in_the_fingerprint(own_model):
     model = read_everything(own_model)
     model.verify()
     assert re.fullmatch("[0-9a-f]{16}", model.fingerprint)
     assert isinstance(model.arrays["heads/user"], np.memmap)  # mapped, not read
-    files = [own_model / f"arrays/{name}.npy" for name in model.arrays]
-    files += [own_model / "vocabulary.json", own_model / "movies.json"]
-    assert len(files) >= 14 + 5 + 2
+    files = {file for file in own_model.rglob("*") if file.is_file()} - {own_model / "config.json"}
+    assert len(files) >= 14 + 5 + 2 + 4
+    deciding = [own_model / f"arrays/{name}.npy" for name in model.arrays]
+    deciding += [own_model / "vocabulary.json", own_model / "movies.json"]
     seen = {model.fingerprint}
-    for file in files:
-        before = file.read_bytes()
+    for file in sorted(files):
+        before, name = file.read_bytes(), file.relative_to(own_model).as_posix()
         file.write_bytes(before[:-3] + bytes([before[-3] ^ 1]) + before[-2:])
-        seen.add(fingerprint(own_model, model.config))
-        with pytest.raises(ModelError, match="do not match their fingerprint"):
+        with pytest.raises(ModelError, match=rf"{name}: .*\(damaged or edited"):
             model.verify()
+        other = {**model.config, "files": {**model.config["files"], name: "x"}}
+        seen.add(fingerprint(other))
+        assert (fingerprint(other) != model.fingerprint) == (file in deciding)
         file.write_bytes(before)
-    assert len(seen) == len(files) + 1
+    assert len(seen) == len(deciding) + 1
     model.config["weights"]["rating"]["rating"] += 0.5
-    with pytest.raises(ModelError, match="do not match their fingerprint"):
-        model.verify()
+    assert fingerprint(model.config) not in seen
     (own_model / "vocabulary.json").unlink()
     with pytest.raises(ModelError, match=r"no vocabulary\.json"):
         model.verify()
+
+
+@pytest.mark.parametrize("part", ["scale", "weights", "recency", "layout", "fingerprint", "files"])
+def test_an_edited_config_is_refused(run, own_model, part):
+    file = own_model / "config.json"
+    config = json.loads(file.read_text())
+    config[part] = {"scale": {**config["scale"], "high": 100}}.get(part, 1)
+    file.write_text(json.dumps(config))
+    for line in ("predict -u 42 -m 50", "doctor"):
+        done = run(*line.split(), "--model", own_model, code=1)
+        assert "config.json: cannot be read (damaged or edited" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "damage"),
+    [
+        ("heads/bias", 10, b"{'descr': '<f4', ((((((("),  # TokenError
+        ("heads/bias", 8, b"\xff\xff"),  # a header longer than the file
+        ("heads/user", 10, b"{'descr': '<f4', 'fortran_order': False, 'shape': (9" + b"9" * 17),
+        ("heads/rating", 128, np.full(40_000, np.nan, np.float32).tobytes()),
+        ("taste/taste", 128, np.full(40_000, np.inf, np.float32).tobytes()),
+        ("history/indices", 128, np.full(40_000, 2**30, np.int32).tobytes()),
+        ("history/indptr", 128, (np.arange(400) << 34).tobytes()),  # MemoryError
+    ],
+)
+def test_a_damaged_array_is_named_by_the_query_that_meets_it(run, own_model, name, at, damage):
+    file = own_model / "arrays" / f"{name}.npy"
+    data = file.read_bytes()
+    damage = damage[: len(data) - at]
+    file.write_bytes(data[:at] + damage + data[at + len(damage) :])
+    for line in ("recommend -u 42 --exact", "predict -u 42 -m 50", "doctor"):
+        done = run(*line.split(), "--model", own_model, code=1)
+        assert f"{name}.npy: cannot be read (" in done.stdout + done.stderr
+        assert done.stderr.count("\n") <= 1
 
 
 def test_a_model_that_was_opened_stays_what_it_is(tmp_path):
