@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +18,15 @@ from tqdm import tqdm
 
 from recsys.data.files import replacing_folder
 from recsys.data.movielens import SOURCES, Source
-from recsys.errors import DataError, QueryError
+from recsys.errors import DataError, QueryError, quoted
 
 TIMEOUT = 10  # seconds for a connection and for each piece to come
 PIP_TIMEOUT = 120  # seconds for pip as a whole
 _RATINGS = ("ratings.dat", "u.data", "*.inter", "ratings.csv")
 _FAILURES = (
     *(OSError, http.client.HTTPException, subprocess.SubprocessError),
-    *(ValueError, zipfile.BadZipFile),
+    *(ValueError, EOFError, zipfile.BadZipFile, zlib.error),
+    RuntimeError,  # of zipfile: encrypted, or packed in a way that it does not know
 )
 
 Log = Callable[[str], None]
@@ -167,8 +169,11 @@ def _unpacked(file: Path, source: Source, into: Path) -> Path:
         if checksum != source.checksum:
             wrong = f"{len(data)} bytes, {checksum}, expected {source.checksum}"
             raise ValueError(f"not the published file: {wrong}")
-    with zipfile.ZipFile(file) as zipped:  # which leaves out what leads out of a folder
+    with zipfile.ZipFile(file) as zipped:
         inside = [each for each in zipped.namelist() if each.startswith(source.inside)]
+        for name in inside:
+            if name.removeprefix(source.inside).startswith("/") or ".." in name.split("/"):
+                raise ValueError(f"{quoted(name)} leads out of its folder")
         zipped.extractall(into / "unpacked", inside)
     folder = into / "unpacked" / source.inside
     if not has_ratings(folder):

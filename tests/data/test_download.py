@@ -3,11 +3,13 @@
 import hashlib
 import io
 import os
+import re
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from command_line import here
 from families import DAT
 
 from recsys.data import download as module
@@ -208,7 +210,35 @@ def test_an_archive_without_a_checksum_is_taken_and_that_is_logged(tmp_path):
     archive.write_bytes(b"<html>")
     with pytest.raises(DataError, match="not a zip file"):
         download("ml-latest-small", tmp_path / "b", archive=archive)
-    archive.write_bytes(zipped({"ml-latest-small/../../evil.csv": b"x"}))
-    with pytest.raises(DataError, match="no ratings in ml-latest-small/"):
-        download("ml-latest-small", tmp_path / "b", archive=archive)
-    assert not (tmp_path / "evil.csv").exists()
+
+
+def spoiled(at: int, value: int) -> bytes:
+    """An archive of which a byte of the directory's entry is another, or (at < 0) of the data."""
+    data = bytearray(zipped({"ml-latest-small/ratings.csv": 99 * LATEST["ratings.csv"]}))
+    data[data.index(b"PK\x01\x02") + at] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (zipped({"ml-latest-small/../../evil": b"x"}), "'ml-latest-small/../../evil' leads out"),
+        (zipped({"ml-latest-small//PLACE/evil": b"x"}), "PLACE/evil' leads out of its folder"),
+        (zipped({"/PLACE/evil": b"x"}), "no ratings in ml-latest-small/"),
+        (spoiled(8, 1), "is encrypted"),
+        (spoiled(10, 77), "compression method is not supported"),
+        (spoiled(-9, 255), "CRC|[Ii]nvalid|incomplete|incorrect"),
+        (spoiled(0, 0), "[Bb]ad magic number"),
+    ],
+)
+def test_an_archive_that_is_foul_or_damaged_is_one_line_and_nothing_is_written(
+    tmp_path, content, why
+):
+    archive = tmp_path / "mine.zip"
+    archive.write_bytes(content)
+    line = ("download", "ml-latest-small", "--from", archive, "--to", tmp_path / "b")
+    done = here(*line, code=1)
+    (error,) = [each for each in done.stderr.splitlines() if each.startswith("recsys: ")]
+    assert re.search(rf"mine\.zip \(.*{why}", error)
+    assert [each.name for each in tmp_path.iterdir() if each.name != "b"] == ["mine.zip"]
+    assert nothing_in(tmp_path / "b")
