@@ -1,8 +1,37 @@
 """Errors with a cause and a remedy apart; the command line words the remedy as its own options."""
 
+import re
 from collections.abc import Sequence
 
 QUOTED = 80  # characters of a found value that a message repeats at most
+# What steers a terminal: controls, ends of lines, directions of writing; and bytes that are no text
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CREDENTIALS = re.compile(
+    r"""(\b[a-z][\w+.-]{0,20}:/+).*@|(?<![^\s'"(=,/])[^\s'"(=,/:]*:\S*@""", re.I | re.S
+)
+
+
+def escaped(text: str) -> str:
+    """A found text for people to read: in one line, and nothing in it that steers a terminal.
+
+    >>> print(escaped("Heat\\n\\x1b[31mred"))
+    Heat\\n\\x1b[31mred
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def without_credentials(text: str) -> str:
+    """A text without users and passwords: what is before the last @ of anything like an address.
+
+    >>> without_credentials("http://root:Milvus@localhost:19530")
+    'http://localhost:19530'
+    """
+    return _CREDENTIALS.sub(r"\1", text) if "@" in text else text
+
+
+def printable(text: str) -> str:
+    """What a message says of found texts: in one line, without passwords."""
+    return without_credentials(escaped(text))
 
 
 def shortened(text: str, most: int = QUOTED) -> str:
@@ -16,7 +45,7 @@ def quoted(text: str) -> str:
     >>> quoted("x" * 5000)[-9:]
     "xxxxx...'"
     """
-    return repr(shortened(text))
+    return repr(shortened(without_credentials(text[:1000])))
 
 
 def listed(texts: Sequence[str], most: int = 10) -> str:
@@ -29,7 +58,7 @@ class RecsysError(Exception):
     """Anything recsys refuses to do.
 
     Args:
-        cause: what is wrong and where, in one line (or a line for each of several places).
+        cause: what is wrong and where, in one line, or a line for each of several places.
         remedy: what to do about it, in words that hold for the library and the command line alike.
         fix: the parameter or action that the remedy is about, such as "uri", "model" or "publish";
             the command line turns it into an option or a command.
@@ -43,9 +72,10 @@ class RecsysError(Exception):
 
     exit_code = 1
 
-    def __init__(self, cause: str, remedy: str = "", fix: str = "") -> None:
-        super().__init__(f"{cause}; {remedy}" if remedy else cause)
-        self.cause, self.remedy, self.fix = cause, remedy, fix
+    def __init__(self, cause: str | Sequence[str], remedy: str = "", fix: str = "") -> None:
+        self.cause = "\n".join(map(printable, [cause] if isinstance(cause, str) else cause))
+        self.remedy, self.fix = printable(remedy), fix
+        super().__init__("; ".join(filter(None, [self.cause, self.remedy])))
 
 
 class DataError(RecsysError):

@@ -12,7 +12,7 @@ from recsys.cli import options, prompt
 from recsys.cli.options import Source, argument, command, grouped, option, path, store_at
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
 from recsys.data.movielens import SOURCES
-from recsys.errors import DataError
+from recsys.errors import DataError, printable
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.training.options import Options
 
@@ -40,7 +40,8 @@ def download(
     from recsys.data.download import download as fetch
 
     given = Path(archive) if archive else None
-    click.echo(fetch(name, Path(to), archive=given, progress=not no_bar(), log=log))
+    done = fetch(name, Path(to), archive=given, progress=not no_bar(), log=log)
+    click.echo(printable(str(done)))
 
 
 @command
@@ -82,7 +83,7 @@ def train(
             log=lambda line: log(line.replace("Ctrl-C", "SIGTERM") if terminated else line),
         )
     metrics = ", ".join(f"{name} {each:.4f}" for name, each in done.config["validation"].items())
-    click.echo(f"{model}\t{done.fingerprint}\t{metrics}".rstrip())
+    click.echo(f"{printable(model)}\t{done.fingerprint}\t{metrics}".rstrip())
     if terminated:
         raise click.exceptions.Exit(TERMINATED)
 
@@ -112,7 +113,7 @@ def preprocess(
     )
     if movies.columns:
         log(f"{output}: has titles and genres only, not {', '.join(movies.columns)}")
-    click.echo(output)
+    click.echo(printable(output))
 
 
 @dataclass(frozen=True)

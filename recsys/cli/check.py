@@ -15,7 +15,7 @@ from recsys.cli import options
 from recsys.cli.options import File, Source, argument, command, grouped, option, store_at
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
-from recsys.errors import RecsysError, StoreError
+from recsys.errors import RecsysError, StoreError, escaped, printable
 from recsys.evaluation import PROTOCOLS, SIMILAR
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
@@ -74,7 +74,7 @@ def _summary(found: dict[str, Any]) -> str:
         f"rating {value:>3} {count:>12,}  {'#' * round(WIDTH * count / most)}".rstrip()
         for value, count in found["histogram"].items()
     ]
-    return "\n".join([*(line.format(**found, lacking=lacking) for line in lines), *bars])
+    return "\n".join([*(escaped(line.format(**found, lacking=lacking)) for line in lines), *bars])
 
 
 @command
@@ -125,7 +125,8 @@ def doctor(
         click.echo(as_json({"well": well, **found}))
     else:
         for name, facts in found.items():
-            click.echo(f"{'ok' if facts['well'] else 'WRONG':<6} {name:<12} {facts['found']}")
+            well_or_not = "ok" if facts["well"] else "WRONG"
+            click.echo(f"{well_or_not:<6} {name:<12} {printable(facts['found'])}")
     if not well:
         raise click.exceptions.Exit(1)
 
@@ -267,7 +268,7 @@ def evaluate(
     if how.format == "json":
         click.echo(as_json([_plain(row) for row in rows]))
     elif how.protocol == SIMILAR:
-        click.echo(f"{dataset.name}, {SIMILAR}: {rows[0].pairs} pairs of movies")
+        click.echo(f"{escaped(dataset.name)}, {SIMILAR}: {rows[0].pairs} pairs of movies")
         cells = [
             (row.name, "" if row.seed is None else str(row.seed), f"{row.mrr.value:.4f}",
              SPAN.format(*row.mrr), f"{row.median_rank:g}")
@@ -275,7 +276,7 @@ def evaluate(
         ]  # fmt: skip
         click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
     else:
-        _print_evaluation(dataset.name, rows, len(how.seeds))
+        _print_evaluation(escaped(dataset.name), rows, len(how.seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:

@@ -10,6 +10,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ import click
 
 from recsys.cli.options import MOST, option, path
 from recsys.cli.prompt import bar
-from recsys.errors import shortened
+from recsys.errors import escaped, shortened
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Vocabulary
@@ -162,8 +163,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
     Args:
         width: of a line at most; columns of text are cut, with an ellipsis, as far as is needed.
     """
-    cells = [[f"{v:.4f}" if isinstance(v, float) else str(v) for v in row] for row in rows]
-    cells.insert(0, list(header))
+    cells = [[f"{v:.4f}" if isinstance(v, float) else escaped(str(v)) for v in row] for row in rows]
+    cells.insert(0, [*map(escaped, header)])
     numeric = [isinstance(value, int | float) for value in next(iter(rows), header)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     spare = float("inf") if width is None else width - sum(widths) - 2 * (len(widths) - 1)
@@ -182,8 +183,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
 
 
 def as_json(value: Any, indent: int | None = 2) -> str:
-    """A value as json, letters as they are."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    """A value as json, letters as they are, bytes that are no text by their codes."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write_text(

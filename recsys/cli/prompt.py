@@ -17,8 +17,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from recsys.errors import RecsysError, quoted, shortened
-from recsys.milvus.address import without_credentials
+from recsys.errors import RecsysError, escaped, printable, quoted, shortened
 from recsys.training.options import Options
 
 KNOBS = {each.name: each for each in fields(Options)}  # of training
@@ -121,9 +120,9 @@ def failure(error: Exception, context: click.Context) -> Failure:
         missing = f"the package {error.name} is not installed"
         return Failure(f"{missing}; install recsys with all it needs")
     if isinstance(error, OSError) and error.strerror:
-        named = f"{error.filename}: {error.strerror}; name another"
+        named = printable(f"{error.filename}: {error.strerror}; name another")
         return Failure(named if error.filename else f"{UNWRITABLE} ({error.strerror})")
-    line = without_credentials(" ".join(str(error).split())) or "no more is known"
+    line = printable(" ".join(str(error).split())) or "no more is known"
     return Failure(f"{type(error).__name__}: {line}; --debug shows where")
 
 
@@ -155,7 +154,7 @@ def _command(line: list[str], context: click.Context) -> str:
     takes = {param.name for param in target.params} if target else set()
     for option in SHARED:
         if option in takes and option in _typed(context):
-            value = without_credentials(str(context.params.get(option)))
+            value = printable(str(context.params.get(option)))
             line = [*line, f"--{option}", "USER:PASSWORD" if option == "token" else value]
     return f"recsys {shlex.join(line)}"
 
@@ -196,7 +195,7 @@ def _in_one_line() -> Iterator[None]:
         yield
     except click.NoSuchOption as error:
         near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
-        raise Misuse(f"no option {error.option_name}{near}") from error
+        raise Misuse(f"no option {printable(error.option_name)}{near}") from error
     except click.UsageError as error:
         if type(error).show is not click.UsageError.show:  # the help, where no command is given
             raise
@@ -204,7 +203,7 @@ def _in_one_line() -> Iterator[None]:
         if isinstance(option, click.Option) and error.ctx and not option.show_envvar:
             source = error.ctx.get_parameter_source(str(option.name))
             message += f" (from {option.envvar})" * (source is ParameterSource.ENVIRONMENT)
-        raise Misuse(message) from error
+        raise Misuse(printable(message)) from error
 
 
 @contextmanager
@@ -235,6 +234,7 @@ def standard_streams() -> Iterator[None]:
 
 def error_line(message: str) -> None:
     """An error on stderr, even with -q; not all of a long value in quotes or a long name in it."""
+    message = "\n".join(map(escaped, message.split("\n")))
     message = re.sub(r"'([^'\n]{81,})'", lambda found: quoted(found[1]), message)
     message = re.sub(r"\S{256,}[^\s:;]", lambda found: shortened(found[0]), message)
     _say(f"recsys: {message}")
@@ -243,7 +243,7 @@ def error_line(message: str) -> None:
 def log(message: str) -> None:
     """A line on stderr, unless -q."""
     if not click.get_current_context().meta.get("quiet"):
-        _say(message)
+        _say(printable(message))
 
 
 def _say(line: str) -> None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from recsys.errors import AddressError, quoted, shortened
+from recsys.errors import AddressError, quoted, without_credentials
 
 CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 _COLLECTION = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)  # what every backend takes
-_CREDENTIALS = re.compile(r"(?<=//)\S*@")
 
 EXACT_UP_TO = 100_000  # movies compared one by one without an index; see benchmarks/store.py
 MAX_EF = 32_768  # Milvus' own bound
@@ -83,22 +82,14 @@ class MilvusAddress:
     @property
     def shown(self) -> str:
         """The uri without the user and password that may be written in it."""
-        return without_credentials(self.uri)
+        user, _, host = self.uri.rpartition("@")
+        return host if ":" in user and "://" not in user else without_credentials(self.uri)
 
     @property
     def secrets(self) -> list[str]:
         """What no message may repeat."""
         parts = [self.token, *self.token.split(":")[1:], urlsplit(self.uri).password or ""]
         return [part for part in parts if len(part) > 3]
-
-
-def without_credentials(uri: str) -> str:
-    """An address without the user and password that may be written in it.
-
-    >>> without_credentials("http://root:Milvus@localhost:19530")
-    'http://localhost:19530'
-    """
-    return _CREDENTIALS.sub("", uri)
 
 
 def _is_url(uri: str) -> bool:
@@ -145,7 +136,7 @@ def choose_index(asked: str | None, movies: int) -> Index:
     """
     name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
     if name.upper() not in _INDEXES:
-        cause = f"index {shortened(name)}: unknown"
+        cause = f"index {quoted(name)}: unknown"
         raise AddressError(cause, f"choose from {', '.join(_INDEXES)}", "index")
     name = name.upper()
     bounds = _INDEXES[name]

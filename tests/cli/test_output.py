@@ -52,6 +52,16 @@ def test_a_table_fits_where_it_is_shown():
     assert wide.table(70).splitlines()[1].endswith("x…")
 
 
+def test_a_table_and_json_of_texts_that_steer_a_terminal():
+    odd = HEAT._replace(title="Heat\n\x1b[31m\u202e\ud83d", columns={"a\rb": "=1\x9b"})
+    lines = Answer([odd], GIRL).table().splitlines()
+    assert lines[0].endswith(r"a\rb")
+    assert r"Heat\n\x1b[31m\u202e\ud83d" in lines[1]
+    assert lines[1].endswith(r"=1\x9b")
+    text = Answer([odd], GIRL).json("f00d")
+    assert json.loads(text.encode())["recommendations"][0]["title"] == odd.title
+
+
 def test_json_of_a_known_user():
     found = json.loads(USER.json("f00d"))
     assert list(found) == ["user_id", "user", "model", "recommendations"]

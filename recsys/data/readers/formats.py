@@ -82,7 +82,7 @@ class Rejects:
         listed = self.listed()
         rest = len(self) - len(listed)
         more = [f"... and {rest} more bad lines"] if rest else []
-        return DataError("\n".join([*listed, *more]), remedy, fix)
+        return DataError([*listed, *more], remedy, fix)
 
     def summary(self) -> str:
         """What was dropped, in one line."""
