@@ -10,6 +10,8 @@ MIN_RATING, MAX_RATING = 0.5, 5.0
 LIKED = 4.0  # from this rating on a movie counts as liked
 NEUTRAL_RATING = 3.5  # neither liked nor disliked
 LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the scale
+NO_SCALE, MOST_STARS = 20, 10  # above so many medians, and above that, values are no scale
+OTHER_SCALE = 3  # so many ratings on another scale are no slips of the pen
 SLIPS, FAR_SHARE, FEW = 2, 0.01, 20  # ratings, or of FEW and more a share, may be far off the rest
 _BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like
 
@@ -138,9 +140,40 @@ def far_off(different: NDArray, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     return ~near & (gaps > high - low) & bool(high > low)
 
 
-def strengths(counts: NDArray) -> NDArray[np.float32]:
-    """Events as ratings of the model: 4 for one, 5 for sixteen and more of the same."""
-    return (LIKED + np.minimum(np.log2(counts) / 4, MAX_RATING - LIKED)).astype(np.float32)
+def are_events(different: NDArray, counts: NDArray[np.int64]) -> bool:
+    """Whether values say nothing but that there was an event: all are 1, or any other one.
+
+    Of a value that MovieLens' scale does not have, fewer than OTHER_SCALE are slips.
+    """
+    if len(different) != 1:
+        return False
+    if MIN_RATING <= different[0] <= MAX_RATING:
+        return bool(different[0] == 1)
+    return bool(counts[0] >= OTHER_SCALE)
 
 
-FIVE_STARS, EVENTS = Scale(), Scale(rated=False)
+def are_strengths(different: NDArray, counts: NDArray[np.int64]) -> bool:
+    """Whether values are no scale, as counts and hours are none: few are far above the usual.
+
+    Few ratings that are slips say nothing of the others.
+    """
+    if not len(different) or different[0] < 0 or different[-1] <= MOST_STARS:
+        return False
+    some = ~far_off(different, counts) & (different > 0)
+    ends, largest = np.cumsum(counts[some]), different[some][-1]
+    usual = different[some][np.searchsorted(ends, ends[-1] / 2)]
+    return bool(largest > max(NO_SCALE * usual, MOST_STARS))
+
+
+def strengths(values: NDArray) -> NDArray[np.float32]:
+    """How strong events were as ratings of the model: 4 to 5, by the logarithm."""
+    found, some = np.full(len(values), LIKED, np.float32), values[values > 0]
+    if not len(some) or some.min() == some.max():
+        return found
+    low, high = np.percentile(some, (1, 99))
+    low, high = (low, high) if low < high else (some.min(), some.max())
+    share = np.log(np.clip(values, low, high) / low) / np.log(high / low)
+    return found + share.astype(np.float32)
+
+
+FIVE_STARS = Scale()

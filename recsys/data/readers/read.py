@@ -20,6 +20,7 @@ from recsys.data.readers.roles import (
     by_name,
     check_given,
     contents,
+    is_strength,
     no_rating,
     rating_columns,
 )
@@ -28,11 +29,13 @@ from recsys.data.readers.values import Cells, Rows, Values, ids
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
 from recsys.data.scale import (
-    EVENTS,
     FIVE_STARS,
     MAX_RATING,
     MIN_RATING,
+    OTHER_SCALE,
     Scale,
+    are_events,
+    are_strengths,
     counted,
     far_off,
     not_rated_of,
@@ -42,8 +45,10 @@ from recsys.data.scale import (
 from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError, quoted
 
-OTHER_SCALE, OTHER_SHARE = 3, 0.05  # more ratings, and a larger share, are no slips of the pen
+OTHER_SHARE = 0.05  # of ratings on another scale, and OTHER_SCALE, are no slips of the pen
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
+NOT_RATED = "which is taken for not rated: they are left out; --not-rated none keeps them"
+STRONG = "taken for how strong events are, not for ratings; --liked-from N makes them ratings"
 
 Log = Callable[[str], None]
 
@@ -141,9 +146,8 @@ def read_all(
     why = ("beside the ratings, but not named" if data.is_file()
            else "only ratings, movies and users are read")  # fmt: skip
     understood, unused = noted(parts, columns, dict.fromkeys(files.unused, why), log)
-    if guessed:
-        log(f"guessed, as no name says it: {', '.join(f'{r} {roles[r]}' for r in guessed)}; "
-            "name the columns if that is wrong")  # fmt: skip
+    if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
+        log(f"guessed, as no name says it: {', '.join(told)}")
 
     if known_movies is None:
         movie_ids = raw_ids(found.different[1], found.movies.names)
@@ -159,20 +163,19 @@ def read_all(
     for what, codes, file in (("movie", of_movies, files.items), ("user", of_users, files.users)):
         if file and settled:
             _check_known(rows, what, codes)
+    rated = wide = False
     if "rating" in roles:
-        _leave_out(rows, found.values, not_rated, log)
-    rated = "rating" in roles and not _are_events(found.values[rows.left])
-    if "rating" in roles and not rated and found.values[rows.left][0] <= 0:
-        cause = f"{table.path}: {roles['rating']}: no rating is more than 0, so nothing is liked"
-        raise QueryError(cause, "name another column, or none", "rating_column")
+        rated, wide = _meaning(rows, roles["rating"], found.values, not_rated, liked_from, log)
+    strong = wide and liked_from is None
     values = found.values if rated else np.ones(len(found.values), np.float32)
-    how = repeats or ("last" if rated else "count")
+    how = repeats or ("sum" if strong else "last" if rated else "count")
     duplicates = 0
     if settled:
         values, duplicates = _once(rows, of_users, of_movies, values, found.times, how)
     if duplicates:
         log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
-    values, scale = _scaled(rows, values, rated and how != "count", liked_from, how == "sum")
+    rated = rated and not strong and how != "count"
+    values, scale = _scaled(rows, values, rated, liked_from, wide or how == "sum")
     if scale != FIVE_STARS or not table.strict:
         log(scale.in_words())
     left = rows.left
@@ -340,56 +343,59 @@ def _repeats(users: NDArray[np.int32], movies: NDArray[np.int32]) -> bool:
     return bool((pairs[1:] == pairs[:-1]).any())
 
 
-def _are_events(values: NDArray[np.floating]) -> bool:
-    """Whether (N,) values say nothing but that there was an event: all are 1, or any other one.
+def _meaning(
+    rows: Rows, name: str, values: NDArray, not_rated: Any, liked: float | None, log: Log
+) -> tuple[bool, bool]:
+    """Whether values are more than events; and whether they are counts or hours, which say how
+    strong those were. Rows whose value says "not rated", as is given or inferred, are left out.
 
-    Of a value that MovieLens' scale does not have, fewer than OTHER_SCALE are slips.
+    Raises:
+        QueryError: none is more than 0.
     """
-    if not len(values) or not (values == values[0]).all():
-        return False
-    if MIN_RATING <= values[0] <= MAX_RATING:
-        return bool(values[0] == 1)
-    return len(values) >= OTHER_SCALE
-
-
-def _leave_out(
-    rows: Rows, values: NDArray[np.float32], given: float | str | None, log: Log
-) -> None:
-    """Leave rows out whose value says that there is no rating: what is given, or is inferred."""
-    value = not_rated_of(*counted(values[rows.left])) if given is None else given
-    if value in (None, NONE):
-        return
-    rated = values != float(value)
-    number = int((rows.mask & ~rated).sum())
-    rows.left = rows.mask & rated
-    log(f"{number:,} ratings are {value:g}, which is taken for not rated: they are left out")
+    different, counts = counted(values[rows.left])
+    wide = is_strength(name) or are_strengths(different, counts)
+    value = not_rated_of(different, counts) if not_rated is None else not_rated
+    if value not in (None, NONE) and not (wide and not_rated is None and value == 0):
+        rated, others = values != float(value), different != float(value)
+        rows.left, number = rows.mask & rated, int((rows.mask & ~rated).sum())
+        different, counts = different[others], counts[others]
+        log(f"{number:,} ratings are {value:g}, {NOT_RATED}")
+    rated = not are_events(different, counts)
+    if len(different) and different[-1] <= 0 and (wide or not rated):
+        cause = f"{rows.table.path}: {name}: nothing is more than 0, so nothing is liked"
+        raise QueryError(cause, "name another column, or none", "rating_column")
+    if wide := wide and rated and len(different) > 0:
+        rows.refuse(values < 0, lambda i: f"rating {values[i]:g}, expected 0 or more")
+    if wide and liked is None:
+        log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
+    return rated, wide
 
 
 def _scaled(
-    rows: Rows, values: NDArray, rated: bool, liked: float | None, summed: bool
+    rows: Rows, values: NDArray, rated: bool, liked: float | None, wide: bool
 ) -> tuple[NDArray[np.float32], Scale]:
     """The ratings that are left as the model has them, and their scale; or strengths of events.
 
     MovieLens' scale is 0.5 to 5 in half steps; the few ratings that are none of these are bad
-    lines. Where many are not, or ratings were summed, the scale is what the ratings span, but for
-    slips far off it.
+    lines. Where many are not, or values are `wide` as sums and counts are, the scale is what the
+    ratings span, but for slips far off it.
 
     Raises:
         DataError: nothing, or everything, would be liked.
     """
     left = values[rows.left]
     if not rated:
-        return strengths(left), EVENTS
+        return strengths(left), Scale(rated=False)
     different, counts = counted(left)
     fits = (different >= MIN_RATING) & (different <= MAX_RATING)
     fits &= np.rint(2 * different) == 2 * different
     others, words = int(counts[~fits].sum()), "expected 0.5 to 5 in steps of a half"
     if (others >= OTHER_SCALE and others > OTHER_SHARE * len(left)) or (
-        others and (summed or different[0] < different[-1] <= 1)
+        others and (wide or different[0] < different[-1] <= 1)
     ):
         words = "expected a finite number"
         fits = np.ones(len(different), np.bool_)
-        if not summed and len(different) > 1 and (far := far_off(different, counts)).any():
+        if not wide and len(different) > 1 and (far := far_off(different, counts)).any():
             fits, span = ~far, different[~far]
             words = f"expected {span[0]:g} to {span[-1]:g} as the others are"
     if counts[fits].sum() < len(left):

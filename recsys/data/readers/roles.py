@@ -47,11 +47,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     "age": ("age",),
     "job": ("occupation|job|profession",),
 }
-# No ratings, whatever they hold: codes, counts, amounts, other things about a user or an item.
+# No ratings, whatever they hold: how strong an event was, or other things about a user or an item.
+_STRENGTH = (
+    r".*(counts?|quantity|qty|plays|listens|clicks|views|weight|duration|hours|minutes|seconds"
+    r"|playtime|episodes)|hours.*|.*played"
+)
 _NO_RATING = (
     r"|.*(id|no|type|code|channel|category|price|cost|amount|age|year|month|hour|day|week|index)"
-    r"|.*(counts?|quantity|qty|plays|listens|clicks|views|weight|duration|hours|minutes|seconds"
-    r"|playtime|session|episodes|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*|hours.*|.*played"
+    r"|.*(session|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*"
+    rf"|{_STRENGTH}"
 )
 _NO_TIME = ".*(id|no|code|price|cost|amount)"
 THUMBS = {
@@ -175,6 +179,11 @@ def places_of(roles: Sequence[str], header: Sequence[str]) -> list[int]:
     """
     names = [[name for name in header if _matches(NAMES[role][0], name)] for role in roles]
     return [header.index(each[0]) for each in names] if all(names) else []
+
+
+def is_strength(name: str) -> bool:
+    """Whether a column says by its name how strong an event was: a count, or a time it took."""
+    return _matches(_STRENGTH, name)
 
 
 def _matches(pattern: str, name: str) -> bool:

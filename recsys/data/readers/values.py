@@ -164,7 +164,7 @@ def ratings(cells: Cells) -> Values:
             "write them as numbers, or name another column, or none",
             "rating_column",
         )
-    return Values(values, bad, "expected a rating as a number")
+    return Values(values, bad | ~np.isfinite(values), "expected a rating as a number")
 
 
 def _rating(text: str) -> float:

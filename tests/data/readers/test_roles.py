@@ -67,7 +67,7 @@ ROWS = [
      f"may be the rating: 'fun'; name the one, or none: {ASK}"),
     ("user,item,fun,joy", (user, item, five, five), "the rating: 'fun', 'joy'; name the"),
     ("user,item,mood", (user, item, values("positive", "neutral", "negative")), "rating: 'mood'"),
-    ("user,item,rating", (user, item, values(0)), "so nothing is liked; name another column"),
+    ("user,item,rating", (user, item, values(0)), "nothing is liked; name another column"),
     ("", (user, item, values("play"), five), "rating: 'column 4'; give its number, or none"),
     ("user,item,like_it", (user, item, values("yes", "no")), "may be the rating: 'like_it'"),
     ("user,item,bought", (user, item, values(1)), {"rating": NONE}),

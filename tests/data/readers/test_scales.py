@@ -7,6 +7,7 @@ from families import DAT, put
 from pyarrow import parquet
 
 from recsys.data.dataset import Dataset
+from recsys.data.readers.roles import Columns
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
@@ -70,7 +71,7 @@ def test_events_without_ratings(tmp_path):
     logged: list[str] = []
     found = read_dataset(tmp_path, log=logged.append)
     assert not found.scale.rated
-    assert found.ratings.values.tolist() == [4, 4.25]
+    assert found.ratings.values.tolist() == [4, 5]
     assert found.ratings.times.tolist() == [6, 7]
     assert "rating: none" in logged[0]
     assert "not used: quantity of events.csv" in logged[1]
@@ -103,7 +104,7 @@ def test_ratings_dat_on_another_scale_and_repeated(tmp_path):
     assert own(dat(tmp_path, *rows, (5, 3, 8))) == [10, 7, 2, 9, 8]
 
 
-@pytest.mark.parametrize(("how", "first"), [("last", 4), ("sum", 4.25), ("count", 4.25)])
+@pytest.mark.parametrize(("how", "first"), [("last", 4), ("sum", 5), ("count", 5)])
 @pytest.mark.parametrize("value", [1, 10])
 def test_events_are_taken_alike_whatever_their_one_value(tmp_path, value, how, first):
     found, _ = read(tmp_path, [value] * 4, pairs=[(1, 1), (1, 1), (1, 2), (2, 1)], repeats=how)
@@ -126,5 +127,36 @@ def test_ratings_dat_of_one_value_alone_are_events(tmp_path, value):
 def test_a_slip_in_five_stars_is_a_bad_line(tmp_path):
     with pytest.raises(DataError, match=r"ratings.csv:3: rating 7, expected 0.5 to 5 in steps"):
         read(tmp_path, [4, 7, *[3, 5] * 30])
-    with pytest.raises(DataError, match=r"ratings.csv:3: rating inf, expected a finite number"):
+    with pytest.raises(DataError, match=r"ratings.csv:3: expected a rating as a number, got 'inf'"):
         read(tmp_path, [9, "inf", 10, *range(20)])
+
+
+HOURS = [0.1, 0.1, 0, *[1, 4, 300] * 9, 273, 11754]
+
+
+@pytest.mark.parametrize("head", ["hours", "rating"])
+def test_counts_and_hours_say_how_strong_events_are(tmp_path, head):
+    rows = [f"{n % 3},{n},{value}" for n, value in enumerate(HOURS)]
+    path = put(tmp_path, {"r.csv": "\n".join([f"user,item,{head}", *rows]).encode()}) / "r.csv"
+    logged: list[str] = []
+    found = read_dataset(path, columns=Columns(rating=head), log=logged.append)
+    assert not found.scale.rated
+    strong = found.ratings.values[np.argsort(found.ratings.movie_ids)]
+    assert (strong[0], strong[2], strong[-1]) == (4, 4, 5)
+    assert (np.diff(strong[3:6]) > 0.1).all()
+    assert (f"{head}: 0 to 11754, taken for how strong events are, not for ratings; "
+            "--liked-from N makes them ratings") in logged  # fmt: skip
+    assert read_dataset(path, columns=Columns(rating=head), liked_from=30).scale.rated
+
+
+def test_a_typo_is_no_strength_and_repeated_strengths_are_summed(tmp_path):
+    stars = [*range(1, 11)] * 12
+    with pytest.raises(DataError, match=r"rating 930, expected 1 to 10 as the others are"):
+        read(tmp_path, [*stars, 930])
+    pairs = [(1, 1), (1, 1), (1, 2), (1, 3)]
+    found, logged = read(tmp_path, [1, 99, 3, 4], pairs=pairs)
+    assert found.ratings.values.tolist()[0] == 5
+    assert "1 repeated events of a user and an item: they are summed" in logged
+    put(tmp_path, {"ratings.csv": b"user,item,qty\n1,1,2\n1,2,5\n1,3,-3\n"})
+    with pytest.raises(DataError, match=r"ratings.csv:4: rating -3, expected 0 or more"):
+        read_dataset(tmp_path, columns=Columns(rating="qty"))
