@@ -6,7 +6,7 @@ from learned_from import asked, training
 
 from recsys.data.dataset import Ratings
 from recsys.data.interactions import Interactions
-from recsys.data.scale import EVENTS
+from recsys.data.scale import Scale
 from recsys.data.schema import Attribute
 from recsys.parts.factors import Factors
 from recsys.training.options import Options
@@ -137,7 +137,7 @@ def test_the_same_is_learned_again_and_nearly_the_same_in_small_blocks(world, ta
 
 def test_one_rating_is_predicted_and_events_have_no_factors():
     history = Interactions.build(1, [1], [1], [4])
-    assert Factors().fit(training(history, 1, scale=EVENTS), OPTIONS) == {}
+    assert Factors().fit(training(history, 1, scale=Scale(rated=False)), OPTIONS) == {}
     data = training(history, 1)
     tables = Factors().fit(data, OPTIONS)
     user = Factors().users(tables, asked(data, np.array([1])))["factors"][0]
