@@ -24,7 +24,7 @@ from recsys.data.readers.roles import (
     no_rating,
     rating_columns,
 )
-from recsys.data.readers.sources import Files, files_of, kind_of, no_table, stem
+from recsys.data.readers.sources import STEMS, files_of, kind_of, no_table, stem
 from recsys.data.readers.values import Cells, Rows, Values, ids
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
@@ -109,43 +109,46 @@ def read_all(
         repeats: what becomes of several ratings of a movie by a user: "last", "sum" or "count". By
             default the last one holds, and events are counted.
         not_rated: what stands for "not rated", or "none"; by default -1 or 0 apart from the rest.
-        complete: check ratings against movies and users although some of those are bad.
+        complete: check ratings although some movies or users are bad.
 
     Raises:
         DataError: a file is missing or unreadable, or is of a kind that is not supported.
     """
     data = Path(data)
-    files = files_of(data, items, users)
-    if files.ratings[1] and any(columns[:-1]):
+    files, unused_files = files_of(data, items, users)
+    if files["ratings"][1] and any(columns[:-1]):
         raise no_table(data, "ratings")
     rejects = Rejects()
-    table = open_table(*files.ratings)
-    files = _with_items(files, table)
-    beside = [open_table(*each) if each else None for each in (files.items, files.users)]
+    tables = {kind: open_table(*file) for kind, file in files.items()}
+    table = tables["ratings"]
+    if "items" not in tables and (found_items := _items_of(table, unused_files)):
+        tables["items"] = found_items
+        unused_files.remove(found_items.path)
     if not table.named and kind_of(table.path) == "items":
         cause = f"{table.path}: no table of ratings by its name, and its columns have no names"
         raise QueryError(cause, "name another file, or this one otherwise", "ratings")
-    check_given(columns, [table, *filter(None, beside)])
+    check_given(columns, [tables[kind] for kind in STEMS if kind in tables])
     roles, guessed = rating_columns(table, columns)
     ids = {role: name for role in ("user", "item") if (name := columns.of(role))}
     numbers: Any = dict.fromkeys([role for role, name in ids.items() if name.isdecimal()])
     of_others = columns._replace(**numbers)  # they were those of the ratings
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
-    if beside[0]:
-        known_movies, part = movies_of(beside[0], of_others, rejects, log, roles["item"])
-        parts.append((beside[0].path, part))
-    if beside[1]:
-        known_users, part = users_of(beside[1], of_others, rejects, roles["user"])
-        parts.append((beside[1].path, part))
+    if movies := tables.get("items"):
+        known_movies, part = movies_of(movies, of_others, rejects, log, roles["item"])
+        parts.append((movies.path, part))
+    if people := tables.get("users"):
+        known_users, part = users_of(people, of_others, rejects, roles["user"])
+        parts.append((people.path, part))
+    if rejects and not complete:  # all ratings of a bad movie would be bad
+        raise rejects.error()
     cells, at = table.read({roles[role]: _HOLDS[role] for role in roles}, rejects)
     rows = Rows(table, at, rejects)
     found = _ratings_of(rows, cells, roles)
-    settled = complete or not rejects  # else a bad movie would make all its ratings bad
     parts.insert(0, (table.path, _understood(table, roles, found, rows)))
     why = ("beside the ratings, but not named" if data.is_file()
            else "only ratings, movies and users are read")  # fmt: skip
-    understood, unused = noted(parts, columns, dict.fromkeys(files.unused, why), log)
+    understood, unused = noted(parts, columns, {each.name: why for each in unused_files}, log)
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
 
@@ -158,20 +161,19 @@ def read_all(
         user_ids = raw_ids(found.different[0], found.users.names)
         known_users = Users.of(user_ids)
         log(f"{data}: no users file, so only ratings are known of users")
-    of_users = _coded("user", found.users, table.path, known_users.ids, files.users)
-    of_movies = _coded("movie", found.movies, table.path, known_movies.ids, files.items)
-    for what, codes, file in (("movie", of_movies, files.items), ("user", of_users, files.users)):
-        if file and settled:
-            _check_known(rows, what, codes)
+    of_users = _coded("user", found.users, table.path, known_users.ids, people)
+    of_movies = _coded("movie", found.movies, table.path, known_movies.ids, movies)
+    if movies:
+        _check_known(rows, "movie", of_movies)
+    if people:
+        _check_known(rows, "user", of_users)
     rated = wide = False
     if "rating" in roles:
         rated, wide = _meaning(rows, roles["rating"], found.values, not_rated, liked_from, log)
     strong = wide and liked_from is None
     values = found.values if rated else np.ones(len(found.values), np.float32)
     how = repeats or ("sum" if strong else "last" if rated else "count")
-    duplicates = 0
-    if settled:
-        values, duplicates = _once(rows, of_users, of_movies, values, found.times, how)
+    values, duplicates = _once(rows, of_users, of_movies, values, found.times, how)
     if duplicates:
         log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
     rated = rated and not strong and how != "count"
@@ -191,18 +193,14 @@ def read_all(
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
 
 
-def _with_items(files: Files, ratings: Table) -> Files:
-    """The same with the one table as that of movies that has a row for each id of the ratings."""
-    if files.items or files.ratings[1] or not files.unused:
-        return files
+def _items_of(ratings: Table, paths: Sequence[Path]) -> Table | None:
+    """The one table that has a row for each id of the ratings, where no name says which it is."""
+    if ratings.strict or not paths:
+        return None
     item = by_name(ratings, ROLES, Columns(), contents(ratings)).get("item")
-    tables = [open_table(ratings.path.parent / name) for name in files.unused]
-    tables = [each for each in tables if item in each.names and contents(each)[item].differs]
-    if len(tables) != 1:
-        return files
-    path = tables[0].path
-    unused = tuple(name for name in files.unused if name != path.name)
-    return files._replace(items=(path, None), unused=unused)
+    tables = [each for each in map(open_table, paths) if item in each.names]
+    tables = [each for each in tables if contents(each)[str(item)].differs]
+    return tables[0] if len(tables) == 1 else None
 
 
 class _Raw(NamedTuple):
@@ -262,7 +260,7 @@ def _understood(table: Table, roles: Mapping[str, str], raw: _Raw, rows: Rows) -
     })  # fmt: skip
 
 
-def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Any) -> Coded:
+def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Table | None) -> Coded:
     """Ids of the ratings and of the table beside them as codes of one list of names.
 
     Raises:
@@ -278,9 +276,9 @@ def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Any) -> C
         if names is None:
             names, codes = np.unique(codes, return_inverse=True)
         words, others = as_text(names), as_text(known)
-        if 2 * np.isin(words, others).sum() < len(words):
+        if beside and 2 * np.isin(words, others).sum() < len(words):
             raise DataError(
-                f"{path}: {what} ids such as {names.tolist()[0]!r}, in {beside[0]} such as "
+                f"{path}: {what} ids such as {names.tolist()[0]!r}, in {beside.path} such as "
                 f"{known.tolist()[0]!r}: whole numbers in one, text in the other",
                 "write them alike in both",
                 "file",

@@ -4,9 +4,9 @@ A family is a line of `FAMILIES`; other files are tables, found by the names in 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from recsys.data.movielens import GENRES_100K
 from recsys.data.readers.formats import FORMATS
@@ -52,28 +52,29 @@ FAMILIES: tuple[dict[str, tuple[str, Dialect]], ...] = (
 )
 
 
-class Files(NamedTuple):
-    """The files of a dataset, each with how it is written unless that is to be found out."""
-
-    ratings: tuple[Path, Dialect | None]
-    items: tuple[Path, Dialect | None] | None
-    users: tuple[Path, Dialect | None] | None
-    unused: tuple[str, ...] = ()  # tables beside them
+File = tuple[Path, Dialect | None]  # and how it is written, unless that is to be found out
 
 
-def files_of(data: Path, items: Path | str | None, users: Path | str | None) -> Files:
-    """The files of a folder, or a file of ratings and what is given beside it.
+def files_of(
+    data: Path, items: Path | str | None, users: Path | str | None
+) -> tuple[dict[str, File], list[Path]]:
+    """The files of a folder by what they hold, or a file of ratings and those given beside it.
 
     Args:
         items: a table, or "none" to take none; users likewise.
+
+    Returns:
+        Those of "ratings", "items" and "users" that there are, and tables that are not used.
 
     Raises:
         DataError: none has the ratings, or several may.
     """
     given = {"items": items, "users": users}
-    beside = {kind: Path(each) if each and each != NONE else None for kind, each in given.items()}
+    files: dict[str, File] = {k: (Path(e), None) for k, e in given.items() if e and e != NONE}
+    kinds = [kind for kind in STEMS if given.get(kind) != NONE]
+    folder = data.parent if data.is_file() else data
     try:
-        names = sorted(each.name for each in (data.parent if data.is_file() else data).iterdir())
+        names = sorted(each.name for each in folder.iterdir())
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
@@ -81,44 +82,41 @@ def files_of(data: Path, items: Path | str | None, users: Path | str | None) -> 
             "name another or download a dataset",
             "data",
         ) from error
-    if data.is_file():
-        left = [name for name in names if is_table(path := data.parent / name) and kind_of(path)
-                in ("items", "users") and path not in (data, *beside.values())]  # fmt: skip
-        return _files({"ratings": data, **beside}, left)
-    for each in FAMILIES:
-        if any(_in_family(name, each[kind][0]) for name in names for kind in ("ratings", "items")):
-            if any(beside.values()):
-                raise no_table(data, "ratings")
-            parts: list[Any] = [_of_family(data, names, kind, *each[kind])
-                                if given.get(kind) != NONE else None for kind in STEMS]  # fmt: skip
-            return Files(*parts)
     called = {name for each in STEMS.values() for name in each}
-    tables = [path for name in names if (path := data / name).is_file() and
+    tables = [path for name in names if (path := folder / name).is_file() and
               (is_table(path) or (suffix(path) in _FOREIGN and stem(path) in called))]  # fmt: skip
-    found = {kind: None if given.get(kind) == NONE else _one(data, kind, tables) for kind in STEMS}
-    found |= {kind: path for kind, path in beside.items() if path}
-    others = [path for path in tables if kind_of(path) != "items"]
-    found["ratings"] = found["ratings"] or (others[0] if len(others) == 1 == len(tables) else None)
-    if not tables and not found["ratings"]:
+    if data.is_file():
+        files["ratings"] = data, None
+        tables = [each for each in tables if is_table(each) and kind_of(each) in given]
+    for family in FAMILIES if data.is_dir() else ():
+        if any(
+            _in_family(name, family[kind][0]) for name in names for kind in ("ratings", "items")
+        ):
+            if files:
+                raise no_table(data, "ratings")
+            every = {kind: _of_family(data, names, kind, *family[kind]) for kind in kinds}
+            return {kind: file for kind, file in every.items() if file}, []
+    for kind in kinds if data.is_dir() else ():
+        if kind not in files and (one := _one(data, kind, tables)):
+            files[kind] = one, None
+    if "ratings" not in files and len(tables) == 1 and kind_of(tables[0]) != "items":
+        files["ratings"] = tables[0], None
+    if "ratings" not in files and not tables:
         raise DataError(
             f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and "
             "u.item, or *.inter and *.item, or a table such as ratings.csv",
             "name another folder or download a dataset",
             "data",
         )
-    if not found["ratings"]:
+    if "ratings" not in files:
         raise QueryError(
             f"{data}: which table has the ratings? expected ratings.csv or the like, there are "
             f"{', '.join(each.name for each in tables)}",
             "name the file itself",
             "ratings",
         )
-    return _files(found, [each.name for each in tables if each not in found.values()])
-
-
-def _files(found: Mapping[str, Path | None], unused: Sequence[str]) -> Files:
-    one, other, third = ((each, None) if (each := found[kind]) else None for kind in STEMS)
-    return Files(one, other, third, tuple(unused))  # type: ignore[arg-type]
+    used = [path for path, _ in files.values()]
+    return files, [path for path in tables if path not in used]
 
 
 def kind_of(path: Path) -> str:
@@ -136,7 +134,9 @@ def _in_family(name: str, ending: str) -> bool:
     return name.endswith(ending) if ending.startswith(".") else name == ending
 
 
-def _of_family(folder: Path, names: Sequence[str], kind: str, ending: str, how: Dialect) -> Any:
+def _of_family(
+    folder: Path, names: Sequence[str], kind: str, ending: str, dialect: Dialect
+) -> File | None:
     """The file of a family, None where users have none."""
     found = [name for name in names if _in_family(name, ending)]
     if ending.startswith(".") and (len(found) > 1 or not (found or kind == "users")):
@@ -145,9 +145,7 @@ def _of_family(folder: Path, names: Sequence[str], kind: str, ending: str, how: 
             "keep one dataset in a folder",
             "ratings",
         )
-    if kind == "users" and not found:
-        return None
-    return folder / (found or [ending])[0], how
+    return None if kind == "users" and not found else (folder / [*found, ending][0], dialect)
 
 
 def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:

@@ -158,14 +158,16 @@ def test_ten_bad_lines_are_listed_and_the_rest_counted(tmp_path):
     assert caught.value.fix == "skip_bad_lines"
 
 
-def test_bad_lines_of_several_files_and_kinds_come_in_order(tmp_path):
+def test_bad_lines_of_users_come_before_those_of_ratings(tmp_path):
     ratings = DAT["ratings.dat"].replace(b"1::3::3", b"1::3::9").replace(b"2::7::2", b"2::7")
     users = DAT["users.dat"].replace(b"2::M", b"x::M")
     put(tmp_path, {**DAT, "ratings.dat": ratings + b"8::1::1::1\n", "users.dat": users})
-    with pytest.raises(DataError) as caught:
-        read_dataset(tmp_path)
-    places = [line.split(": ")[0].split("/")[-1] for line in str(caught.value).split("\n")]
-    assert places == ["users.dat:2", "ratings.dat:2", "ratings.dat:4"]  # not the users' ratings
+    for name, lines in (("users", [2]), ("ratings", [2, 4, 7])):
+        with pytest.raises(DataError) as caught:
+            read_dataset(tmp_path)
+        places = [line.split(": ")[0].split("/")[-1] for line in str(caught.value).split("\n")]
+        assert places == [f"{name}.dat:{line}" for line in lines]
+        (tmp_path / "users.dat").write_bytes(DAT["users.dat"])
 
 
 def test_control_characters_of_a_bad_line_do_not_reach_the_terminal(tmp_path):
