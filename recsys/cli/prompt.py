@@ -212,6 +212,8 @@ def standard_streams() -> Iterator[None]:
 
     One that is closed refuses to be read and written, for else a file that is opened would take its
     place. What is no terminal gets UTF-8, as files do; stdout that cannot be written is an error.
+    The process ends with it: Python would wait for threads, such as one in which Milvus Lite builds
+    an index for a call that Ctrl-C has cut off.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -219,17 +221,19 @@ def standard_streams() -> Iterator[None]:
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
     encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
     sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")  # type: ignore[union-attr]
+    code: Any = 1
     try:
         yield
+    except SystemExit as ended:
+        code = ended.code
     except OSError as error:
+        if error.filename:  # as --debug has it
+            raise
         error_line(f"{UNWRITABLE} ({error.strerror})")
-        sys.exit(1)
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except OSError:  # which has been said; Python would say it again, and exit with 120
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # that has been said
+            stream.flush()
+    os._exit(code or 0)
 
 
 def error_line(message: str) -> None:

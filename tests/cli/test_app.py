@@ -41,8 +41,8 @@ def test_commands_load_nothing_heavy_that_they_do_not_need(trained, args, never)
         "import sys, atexit\n"
         "atexit.register(lambda: print('\\nMODULES', *sys.modules))\n"
         f"sys.argv = ['recsys', *{list(args)!r}]\n"
-        "from recsys.cli.app import main\n"
-        "main()\n"
+        "from recsys.cli.app import cli\n"
+        "cli()\n"
     )
     loaded = output("-c", code, cwd=trained.place).rsplit("MODULES", 1)[1].split()
     assert not never & {*loaded}

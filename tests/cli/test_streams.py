@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import SAMPLE, environment
+from command_line import SAMPLE, environment, output
 
 FULL = "recsys: stdout: cannot be written (No space left on device)"
 CLOSED = "recsys: stdout: cannot be written (Bad file descriptor)"
@@ -62,3 +62,14 @@ def test_what_is_printed_is_utf_8_whatever_the_encoding(trained, encoding):
     assert other.returncode == 0
     assert other.stdout == plain.stdout
     assert not plain.stdout.isascii()
+
+
+def test_the_end_does_not_wait_for_a_thread():
+    """As one in which Milvus Lite works for a call that Ctrl-C has cut off."""
+    code = """
+import sys, threading, time
+threading.Thread(target=time.sleep, args=(300,)).start()
+sys.argv = ["recsys", "--version"]
+from recsys.cli.app import main
+main()"""
+    assert output("-c", code).startswith("recsys, version")

@@ -123,3 +123,11 @@ def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(
     MilvusStore(str(tmp_path / "movies.db")).close()
     assert opened
     assert all(options["grpc.keepalive_time_ms"] > 86_400_000 for options in opened)
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
+    serve: Callable[[Any], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    for uri in (serve(OtherVersion("v2.3.5")), str(tmp_path / "movies.db")):
+        MilvusStore(MilvusAddress(uri, timeout=5)).close()
