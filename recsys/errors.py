@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any
 
 QUOTED = 80  # characters of a found value that a message repeats at most
 # What steers a terminal: controls, ends of lines, directions of writing; and bytes that are no text
@@ -83,9 +86,42 @@ class DataError(RecsysError):
 
 
 class QueryError(DataError):
-    """What is asked for or named is not there: a user, movie, column, baseline or device."""
+    """What is asked for or named is not there, or cannot be: a user, column, device or option."""
 
     exit_code = 2
+
+
+def check_choice(what: str, given: Any, known: Sequence[Any]) -> None:
+    """Raises a QueryError unless what is given is one of the known."""
+    if given not in known:
+        cause = f"{what}: there is no {quoted(str(given))}"
+        raise QueryError(cause, f"choose from {', '.join(map(str, known))}", what)
+
+
+def described(into: type) -> str:
+    """What a docstring says of a dataclass's fields, whose metadata has "help"."""
+    lines = [f"        {each.name}: {each.metadata['help']}" for each in fields(into)]
+    return "\n".join(["    Args:", *lines, ""])
+
+
+_KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text")}
+_BOUNDS = {"min": " from {}", "max": " to {}", "choices": " of {}"}  # in a field's metadata
+
+
+def check_fields(given: Any, refuse: type[RecsysError] = QueryError) -> None:
+    """Refuse a dataclass with a value of another type than its default, or out of its bounds."""
+    for each in fields(given):
+        value, (kind, words) = getattr(given, each.name), _KINDS[type(each.default)]
+        about = {name: bound for name, bound in each.metadata.items() if bound is not None}
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        if fits and kind is not str:
+            fits = about.get("min", -1e308) <= value <= about.get("max", 1e308)
+        if not fits or value not in about.get("choices", [value]):
+            words += "".join(text.format(about[n]) for n, text in _BOUNDS.items() if n in about)
+            hidden = kind is str and not isinstance(value, str)  # it may be a password
+            shown = type(value).__name__ if hidden else quoted(str(value))
+            raise refuse(f"{each.name} {shown}: expected {words}", "give such a value", each.name)
+        object.__setattr__(given, each.name, type(each.default)(value))  # type: ignore[misc]
 
 
 class ModelError(RecsysError):

@@ -126,9 +126,10 @@ def test_without_validation_the_last_epoch_is_kept(six, tmp_path):
     assert recommends(model.path)
 
 
-def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(six, shipped):
+def test_a_loss_that_is_no_number_stops_and_leaves_the_old_model(six, shipped, monkeypatch):
+    monkeypatch.setattr(TrainStep, "__call__", lambda self, batch, rng: (np.nan, np.nan))
     with pytest.raises(ModelError, match=r"epoch \d+: the loss of step \d+ is not") as refused:
-        train_model(six, shipped.path, replace(TINY, learning_rate=1e30, epochs=50))
+        train_model(six, shipped.path, TINY)
     assert refused.value.fix == "learning_rate"
     assert load_model(shipped.path).fingerprint == shipped.fingerprint
     assert recommends(shipped.path)

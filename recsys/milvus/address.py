@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from recsys.errors import AddressError, quoted, without_credentials
+from recsys.errors import AddressError, check_fields, described, quoted, without_credentials
 
 CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 _COLLECTION = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)  # what every backend takes
@@ -53,6 +53,7 @@ class MilvusAddress:
     timeout: float = _part(20.0, "Seconds the server may take for an answer.", min=1e-3, max=1e6)
 
     def __post_init__(self) -> None:
+        check_fields(self, AddressError)
         if not (self.uri.endswith(".db") if self.is_lite else _is_url(self.uri)):
             cause = f"{self.shown}: is neither a file ending in .db nor http(s)://host:port"
             raise AddressError(cause, "correct the address", "uri")
@@ -64,9 +65,6 @@ class MilvusAddress:
         if not (names.isascii() and names.isprintable()):
             cause = f"{quoted(self.db or self.shown)}: no database has such a name"
             raise AddressError(cause, "use letters, digits and _", "db")
-        if self.consistency not in CONSISTENCY:
-            cause = f"{self.consistency!r}: is not a consistency level"
-            raise AddressError(cause, f"choose from {', '.join(CONSISTENCY)}", "consistency")
 
     @property
     def is_lite(self) -> bool:
@@ -90,6 +88,9 @@ class MilvusAddress:
         """What no message may repeat."""
         parts = [self.token, *self.token.split(":")[1:], urlsplit(self.uri).password or ""]
         return [part for part in parts if len(part) > 3]
+
+
+MilvusAddress.__doc__ = f"{MilvusAddress.__doc__}\n{described(MilvusAddress)}"
 
 
 def _is_url(uri: str) -> bool:

@@ -6,6 +6,8 @@ Nothing heavy is imported, so that `--help` can show the defaults.
 from dataclasses import dataclass, field
 from typing import Any
 
+from recsys.errors import check_fields, described
+
 
 def _knob(default: Any, help: str, low: float | None = None, high: float | None = None) -> Any:
     """A field of `Options`: its default, what it is, and the range it may take."""
@@ -15,6 +17,9 @@ def _knob(default: Any, help: str, low: float | None = None, high: float | None 
 @dataclass(frozen=True)
 class Options:
     """Every knob of training; the defaults were chosen on validation data.
+
+    Raises:
+        QueryError: a value of another type, or out of its range.
 
     >>> Options(epochs=3).epochs
     3
@@ -86,3 +91,9 @@ class Options:
     finish_rate: float = _knob(0.1, "Share of the learning rate that they start from.", 0, 1)
     patience: int = _knob(3, "Epochs without a better validation before training stops.", 1)
     seed: int = _knob(0, "Seed of everything random.", 0, 2**32 - 1)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+Options.__doc__ = f"{Options.__doc__}\n{described(Options)}"
