@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recsys import errors as errors
+    from recsys.data.readers.roles import Columns as Columns
     from recsys.evaluation.compare import evaluate as evaluate
     from recsys.infer import Recommendation as Recommendation
     from recsys.infer import Recommender as Recommender
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 _NAMES = {
+    "recsys.data.readers.roles": ("Columns",),
     "recsys.evaluation.compare": ("evaluate",),
     "recsys.infer": ("Recommendation", "Recommender", "UserQuery", "catalogue", "predict"),
     "recsys.milvus.address": ("MilvusAddress",),

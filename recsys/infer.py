@@ -14,23 +14,22 @@ the predicted ratings they turn the factors' directions, and add or take away so
 """
 
 import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys import parts
 from recsys.data.dataset import Movies
-from recsys.data.ids import PADDING, Id, as_text, id_array, is_text, positions
+from recsys.data.ids import PADDING, Id, as_text, checked_ids, id_array, is_text, positions
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING, MIN_RATING
 from recsys.data.schema import Attributes, profile
-from recsys.errors import DataError, QueryError, RecsysError
+from recsys.errors import DataError, QueryError, RecsysError, check_choice, listed, shortened
 from recsys.parts.part import Array, Asked, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
@@ -44,36 +43,57 @@ NOW = 2**62  # the time of likes and dislikes named with a query
 class UserQuery(NamedTuple):
     """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
 
+    Args:
+        user_id: one of the users that the model was trained on.
+        attributes: what else is known of the user, by the schema's names, as text or numbers; of a
+            known user what differs. MovieLens': gender, age (years) and job.
+        likes: ids of movies; what is near to them ranks higher.
+        dislikes: the same; what is near to them ranks lower.
+        rated: (movie id, rating, time) of ratings that are new to the model, on the scale of the
+            data; to a model of events each of them is an event.
+        as_of: seconds since 1970; later ratings are not known yet. None: now.
+
     >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
     (42, (50, 181))
-    >>> UserQuery(attributes={"gender": "F", "job": "artist"}).attributes["job"]
-    'artist'
+    >>> UserQuery(attributes={"gender": "F", "age": 25, "job": "artist"}).attributes["age"]
+    25
     """
 
     user_id: Id | None = None
-    attributes: Mapping[str, str] = MappingProxyType({})  # of the schema; else a known user's own
-    likes: tuple[Id, ...] = ()  # movie ids; what is near to them ranks higher
-    dislikes: tuple[Id, ...] = ()  # what is near to them ranks lower
-    rated: tuple[tuple[Id, float, int], ...] = ()  # (movie id, rating, time) new to the model
-    as_of: int | None = None  # seconds since 1970: later ratings are not known yet; None: now
+    attributes: Mapping[str, str | float] = MappingProxyType({})
+    likes: Sequence[Id] = ()
+    dislikes: Sequence[Id] = ()
+    rated: Sequence[tuple[Id, float, int]] = ()
+    as_of: int | None = None
 
 
 class Recommendation(NamedTuple):
     """One movie of an answer.
 
+    Args:
+        rank: from 1.
+        movie_id: as the data has it.
+        title: with the year at its end.
+        genres: their names.
+        year: 0 where unknown.
+        score: what the list is sorted by: an inner product, or a rating as the next.
+        rating: predicted, on the scale of the data; None where none is.
+        is_new: the model was not trained on this movie.
+        columns: values of the movie's own columns by name, None where unknown.
+
     >>> Recommendation(1, 50, "Star Wars (1977)", ("Sci-Fi",), 1977, 0.54, 4.4, False).title
     'Star Wars (1977)'
     """
 
-    rank: int  # from 1
+    rank: int
     movie_id: Id
     title: str
     genres: tuple[str, ...]
-    year: int  # 0 where unknown
-    score: float  # what the list is sorted by: an inner product, or a rating as the next
-    rating: float | None  # predicted, on the scale of the data; None where none is
-    is_new: bool  # the model was not trained on this movie
-    columns: dict[str, Any] = {}  # noqa: RUF012 - of the schema, None where unknown
+    year: int
+    score: float
+    rating: float | None
+    is_new: bool
+    columns: dict[str, Any] = {}  # noqa: RUF012
 
 
 class Answer(list[Recommendation]):
@@ -83,9 +103,18 @@ class Answer(list[Recommendation]):
         super().__init__(movies)
         self.query = query  # with all attributes that the model knows of the user
 
+    def __repr__(self) -> str:
+        given = {name: each for name, each in self.query._asdict().items() if each}
+        whom = shortened(", ".join(f"{name} {each}" for name, each in given.items()) or "anybody")
+        return f"<{len(self)} movies for {whom}: {listed([each.title for each in self], 3)}>"
+
 
 class Recommender:
     """Answers queries out of a store that holds this model's movies.
+
+    Args:
+        model: as `load_model` or `train_model` has it.
+        store: a `MilvusStore`, or a `catalogue` to search in memory.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
@@ -112,10 +141,19 @@ class Recommender:
 
         Movies rated before are left out unless `include_seen`; named likes and dislikes always are.
 
+        Args:
+            queries: the users; each gets an answer, when the iterator comes to it.
+            k: movies, from 1 on.
+            rank_by: what the score is: "relevance", "rating", "tutorial" or "taste".
+            filter: which movies may answer.
+            include_seen: rated ones may, too.
+
         Raises:
-            QueryError: a user id or an attribute the model does not know, or a question of ratings
-                to a model of events.
+            QueryError: what a query names is not there: a user, an attribute or its value, a movie,
+                a genre, a column, a rating off the scale; or a model of events has no ratings.
         """
+        check_choice("rank_by", rank_by, get_args(RankBy))
+        filter = filter.checked(self.model.vocabulary)
         known = self.model.vocabulary.movie_ids
         for start in range(0, len(queries), BATCH):
             users, exclude = users_of(self.model, queries[start : start + BATCH]), []
@@ -134,8 +172,11 @@ class Recommender:
         """The k movies nearest to one in taste; the score is a cosine, no rating is predicted.
 
         Raises:
-            DataError: the movie is not published.
+            DataError: the movie is not published. QueryError: a genre or column is not there.
         """
+        filter = filter.checked(self.model.vocabulary)
+        known_ids = self.model.vocabulary.movie_ids
+        exclude = [checked_ids([movie_id], known_ids, "movie")]
         layout, weights = self.model.layout, self.model.weights["similar"]
         try:
             slices = layout.split(self.store.take([movie_id]).vectors)
@@ -143,7 +184,6 @@ class Recommender:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
         query = layout.queries({name: unit(slices[name]) for name in weights}, weights)
-        exclude = [id_array([movie_id])]
         return self._listed(self.store.search(query, k, filter, exclude, with_movies=True))
 
     def _listed(
@@ -233,10 +273,11 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     """Queries completed with what the model knows of the users, and their slices.
 
     Raises:
-        QueryError: a user id or an attribute the model does not know.
+        QueryError: a query names what the model does not know, or contradicts itself.
     """
     vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
-    user_ids = [query.user_id for query in queries if query.user_id is not None]
+    known = [query.user_id for query in queries if query.user_id is not None]
+    user_ids = checked_ids(known, vocabulary.user_ids, "user")
     rows = np.zeros(len(queries), np.int64)
     rows[has_id] = vocabulary.user_rows(user_ids)
     if not rows[has_id].all():
@@ -248,11 +289,11 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
         _set_profile(vocabulary.users, query.attributes, row[None])
         completed.append(query._replace(attributes=profile(vocabulary.users, row)))
 
-    until = np.array([NOW if query.as_of is None else query.as_of for query in queries], np.int64)
+    until = np.array([_moment(query.as_of) for query in queries], np.int64)
     history = model.history.take(rows)
     history = history.keep(history.times <= until[history.owners])
     rated = [
-        (n, movie, float(model.scale.inward(rating)), time)
+        (n, movie, model.scale.learned(rating), time)
         for n, query in enumerate(queries)
         for movie, rating, time in query.rated
         if time <= until[n]
@@ -261,6 +302,10 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     dislikes = [(n, movie, -1.0, NOW) for n, q in enumerate(queries) for movie in q.dislikes]
     history = history.updated(_interactions(model, len(queries), rated))
     named = _interactions(model, len(queries), [*likes, *dislikes])
+    for query in queries:
+        if both := {*query.likes} & {*query.dislikes}:
+            title = model.movies.titles[int(vocabulary.movie_rows([*both])[0]) - 1]
+            raise QueryError(f"{title} is both liked and disliked", "name it once")
 
     asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
     slices = predicting = parts.users(model.arrays, asked)
@@ -273,27 +318,48 @@ def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
     return Users(model, completed, asked, slices, predicting)
 
 
-def _set_profile(described: Attributes, given: Mapping[str, str], rows: NDArray[np.int64]) -> None:
+def _moment(as_of: int | None) -> int:
+    if not isinstance(as_of, int | np.integer | None):
+        raise QueryError(f"as_of {as_of!r}: no time", "give seconds since 1970", "as_of")
+    return NOW if as_of is None else int(as_of)
+
+
+def _set_profile(
+    described: Attributes, given: Mapping[str, str | float], rows: NDArray[np.int64]
+) -> None:
     """Put what a query says of a user into the user's (1, W) rows."""
     slots = {each.name: (each, slot) for each, slot in attribute_parts(described, rows)}
-    for name, text in given.items():
+    for name, value in given.items():
         if name not in slots:
             names = ", ".join(slots) or "none"
             cause = f"the model knows no {name} of its users; attributes it knows: {names}"
             raise QueryError(cause, "leave it out")
         attribute, slot = slots[name]
-        values = attribute.rows_of(text)
+        values = attribute.rows_of(value)
         slot[0] = [*values, *[PADDING] * (attribute.width - len(values))]
 
 
 def _interactions(
     model: Model, users: int, ratings: Sequence[tuple[int, Id, float, int]]
 ) -> Interactions:
-    """Ratings (user, movie id, value, time), of a movie the last, of those that the model knows."""
+    """Ratings (user, movie id, value, time), of a movie the last.
+
+    Raises:
+        QueryError: a movie that the model does not know.
+    """
     latest = {(user, movie): (user, *values) for user, movie, *values in ratings}
-    rows = model.vocabulary.movie_rows([movie for _, movie in latest])
-    owners, *columns = np.array([*latest.values()], np.float64).reshape(-1, 3)[rows > 0].T
-    return Interactions.build(users - 1, owners, rows[rows > 0], *columns)
+    known = model.vocabulary.movie_ids
+    movies = checked_ids([movie for _, movie in latest], known, "movie")
+    rows = model.vocabulary.movie_rows(movies)
+    if not rows.all():
+        raise _unknown_movie(movies[rows.argmin()])
+    owners, *columns = np.array([*latest.values()], np.float64).reshape(-1, 3).T
+    return Interactions.build(users - 1, owners, rows, *columns)
+
+
+def _unknown_movie(movie_id: Id) -> QueryError:
+    cause = f"movie {movie_id} is not one the model was trained on"
+    return QueryError(cause, "name another, or publish the movies with it", "publish")
 
 
 def predict(
@@ -306,6 +372,9 @@ def predict(
     """(N,) predicted ratings of (N,) pairs of known users and movies, on the scale of the data.
 
     Args:
+        model: as `load_model` has it.
+        user_ids: (N,) of its users.
+        movie_ids: (N,) of movies, one for each of these.
         as_of: as `UserQuery` has it.
         published: of this model, as `MilvusStore.read_all` gives them; for those movies among
             the pairs that the model was not trained on.
@@ -318,15 +387,18 @@ def predict(
     >>> recsys.predict(model, np.array([42, 42]), np.array([1, 50])).shape
     (2,)
     """
-    users, user = np.unique(id_array(user_ids), return_inverse=True)
-    movies, movie = np.unique(id_array(movie_ids), return_inverse=True)
+    known = model.vocabulary
+    if len(user_ids) != len(movie_ids):
+        cause = f"{len(user_ids)} users and {len(movie_ids)} movies are no pairs"
+        raise QueryError(cause, "give as many movies as users")
+    users, user = np.unique(checked_ids(user_ids, known.user_ids, "user"), return_inverse=True)
+    movies, movie = np.unique(checked_ids(movie_ids, known.movie_ids, "movie"), return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
     vectors = _vectors(model, rows)
     if len(new := movies[rows == 0]):
         published_rows = positions(published.ids, new) if published else np.full(len(new), -1)
         if published is None or published_rows.min() < 0:
-            cause = f"movie {new[published_rows.argmin()]} is not one the model was trained on"
-            raise QueryError(cause, "name another, or publish the movies with it", "publish")
+            raise _unknown_movie(new[published_rows.argmin()])
         vectors[rows == 0] = published.vectors[published_rows]
     queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
     ratings = predicted_ratings(queries.vectors("rating")[user], vectors[movie])
@@ -342,6 +414,7 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     """Movies with their vectors, ready to be published or searched.
 
     Args:
+        model: whose vectors they are.
         movies: those the model was trained on if not given. Movies it does not know get their
             vectors from what movies of like genres, year and title words have.
 
@@ -381,39 +454,3 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
         for name, each in slices.items():
             each[rows == 0] = guessed[name]
     return model.layout.movies(slices)
-
-
-def decoded_movies(
-    model: Model, ids: NDArray, title_rows: NDArray[np.int64], genre_rows: NDArray[np.int64]
-) -> Movies:
-    """Movies of a `movies_data.txt`, which has no titles: words of new movies.
-
-    What the file cannot hold, the titles and columns of their own, is as the model knows it.
-
-    Raises:
-        DataError: the lines were encoded with the vocabulary of another model.
-    """
-    known, vocabulary = model.movies, model.vocabulary
-    rows = vocabulary.movie_rows(ids)
-    old = np.flatnonzero(rows)
-    words = _values(vocabulary.words, title_rows)
-    encoded = _values(vocabulary.words, vocabulary.title_rows(known.titles))
-    differ = sum(words[n] != encoded[rows[n] - 1] for n in old)
-    if differ * 2 > len(old):
-        raise DataError(
-            f"encoded for another model, or other movies: {differ} of {len(old)} have other "
-            "words than the model's movies of the same ids",
-            "encode a file of the model's movies",
-            "preprocess",
-        )
-    titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year
-    for n in old:
-        titles[n] = known.titles[rows[n] - 1]
-    columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
-    return Movies(ids, titles, _values(vocabulary.genres, genre_rows), columns)
-
-
-def _values(names: Sequence[str], rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
-    """What rows stand for, "?" for an unknown one."""
-    values = ["?", *names]
-    return [tuple(values[row] for row in each if row != PADDING) for each in rows.tolist()]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,7 +44,7 @@ class MilvusStore:
     """Movies published under one name in Milvus Lite (a file) or on a Milvus server.
 
     Args:
-        address: where; a text is its uri.
+        address: where; a text or a path is its uri.
 
     Raises:
         StoreError: nothing answers there, or it does not let us in.
@@ -59,8 +60,10 @@ class MilvusStore:
     (338, (2, 10))
     """
 
-    def __init__(self, address: MilvusAddress | str = MilvusAddress()) -> None:
-        self.address = MilvusAddress(address) if isinstance(address, str) else address
+    def __init__(self, address: MilvusAddress | Path | str = MilvusAddress()) -> None:
+        if not isinstance(address, MilvusAddress):
+            address = MilvusAddress(str(address))
+        self.address = address
         self.uri, self.alias = self.address.shown, self.address.collection
         self._milvus = Milvus(self.address)
         self._versions = Versions(self._milvus, self.alias)
@@ -240,7 +243,8 @@ class MilvusStore:
 
         def hits(opened: Published) -> Hits:
             queries = check_queries(vectors, k, opened.dimension, exclude)
-            self._milvus.check_condition(filter.condition)
+            fitting = filter.parsed(opened.columns)
+            self._milvus.check_condition(fitting.condition)
             if min(k, opened.count) > MOST and not self._milvus.lite:
                 raise StoreError(f"{self.uri}: Milvus gives at most {MOST} movies", "ask for fewer")
             excluded = [()] * len(queries) if exclude is None else exclude
@@ -251,7 +255,7 @@ class MilvusStore:
                 alone = len(rows) == 1  # only such a query can name the movies it excludes
                 more = 0 if alone else max(len(excluded[row]) for row in rows)
                 limit = min(k + more, opened.count)
-                wanted = expression(filter, excluded[rows[0]] if alone else ())
+                wanted = expression(fitting, excluded[rows[0]] if alone else ())
                 for thorough in (False, True):
                     some = self._ask(opened, queries[rows], limit, wanted, thorough, fields, movies)
                     if not alone:

@@ -1,7 +1,7 @@
 """Raw files to a checked `Dataset`, and raw movie files to encoded lines (`movies_data.txt`)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -13,13 +13,13 @@ from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import PADDING, as_text, is_text
 from recsys.data.readers.describe import Side, field_name, movies_of
-from recsys.data.readers.formats import Rejects, open_table
+from recsys.data.readers.formats import Arrow, Rejects, Table, open_table, source_of
 from recsys.data.readers.read import noted, read_all, unusable
-from recsys.data.readers.roles import NONE, Columns, check_given
+from recsys.data.readers.roles import NONE, REPEATS, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
 from recsys.data.schema import padded
-from recsys.errors import DataError, QueryError, quoted
+from recsys.errors import DataError, QueryError, check_choice, quoted
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
@@ -30,10 +30,10 @@ _ENCODED = re.compile(r"[^:]+::[\d,]*::[\d,]*")
 
 
 def read_dataset(
-    data: Path | str,
+    data: Path | str | Arrow,
     *,
-    items: Path | str | None = None,
-    users: Path | str | None = None,
+    items: Path | str | Arrow | None = None,
+    users: Path | str | Arrow | None = None,
     columns: Columns = Columns(),
     liked_from: float | None = None,
     repeats: str | None = None,
@@ -43,11 +43,14 @@ def read_dataset(
 ) -> Dataset:
     """Read and check ratings: a folder of any family, or tables (CSV, JSON lines, Parquet).
 
+    A table may be a file, or in memory: a DataFrame of pandas or polars, or what else has Arrow's
+    interface.
+
     Args:
         data: a folder with ratings, movies and, where there are any, users; or a table of ratings.
         items: a table of movies, if it is not in that folder.
         users: a table of users, likewise.
-        columns: names of a table's columns that are not to be inferred.
+        columns: `recsys.Columns` of a table that are not to be inferred.
         liked_from: from what on a rating is a like; by default as the scale says, 4 of 5.
         repeats: "last", "sum" or "count" several ratings of a movie by a user; by default the last
             one holds, and events without ratings are counted.
@@ -65,6 +68,10 @@ def read_dataset(
     >>> len(dataset.movies), len(dataset.users), len(dataset.ratings)
     (338, 308, 15610)
     """
+    check_choice("repeats", repeats, (None, *REPEATS))
+    check_choice("skip_bad_lines", skip_bad_lines, (False, True, "all"))
+    if isinstance(not_rated, str):
+        check_choice("not_rated", not_rated, (NONE,))
     read = read_all(
         *(data, items, users, columns),
         liked_from=liked_from,
@@ -78,7 +85,7 @@ def read_dataset(
 
 
 def read_movies(
-    path: Path | str,
+    path: Path | str | Arrow,
     *,
     columns: Columns = Columns(),
     kinds: Mapping[str, str] = MappingProxyType({}),
@@ -88,8 +95,11 @@ def read_movies(
     """Read and check a raw movie file: `movies.dat` or any like it, `u.item`, `*.item`, a table.
 
     Args:
+        path: the file, or a DataFrame as `read_dataset` takes it.
         columns: what is not to be inferred of the columns.
         kinds: what a model takes columns for, where the file has such.
+        skip_bad_lines: as for `read_dataset`.
+        log: likewise.
 
     Raises:
         DataError: as for `read_dataset`, or `columns` and `kinds` do not agree.
@@ -97,18 +107,19 @@ def read_movies(
     >>> read_movies("data/sample/movies.dat").titles[0]
     'Toy Story (1995)'
     """
-    path = Path(path)
-    rejects = Rejects()
+    found, dialect, rejects = source_of(path, "items"), None, Rejects()
+    path = found.path if isinstance(found, Table) else found
     for name, kind in columns.kinds:
         known = kinds.get(field_name(name), kind)
         if kind not in (NONE, known):
             cause = f"{path}: {name} cannot be {kind}, the model takes it for {known}"
             raise QueryError(cause, "leave it as it is, or out", "column")
     whole = columns._replace(kinds=tuple({**kinds, **dict(columns.kinds)}.items()))
-    dialect = dialect_of_items(path, file_bytes(path, 2**16).split(b"\n")[0])
+    if found is path:
+        dialect = dialect_of_items(path, file_bytes(path, 2**16).split(b"\n")[0])
     if dialect and any(columns[:-1]):
         raise no_table(path, "file")
-    table = open_table(path, dialect)
+    table = open_table(found, dialect)
     check_given(columns, [table])
     movies, understood = movies_of(table, whole, rejects, log)
     noted([(path, understood)], columns, {}, log)
@@ -194,6 +205,48 @@ def read_movies_data(
     if rejects:
         raise rejects.error("correct the line, or encode the movies again", "preprocess")
     return as_text(side.ids) if is_text(vocabulary.movie_ids) else side.ids, lists[0], lists[1]
+
+
+def decoded_movies(
+    known: Movies,
+    vocabulary: Vocabulary,
+    ids: NDArray,
+    title_rows: NDArray[np.int64],
+    genre_rows: NDArray[np.int64],
+) -> Movies:
+    """Movies of a `movies_data.txt`, which has no titles: words of new movies.
+
+    What the file cannot hold, the titles and columns of their own, is as in the known movies.
+
+    Args:
+        known: the movies of the model, in the order of the vocabulary.
+
+    Raises:
+        DataError: the lines were encoded with the vocabulary of another model.
+    """
+    rows = vocabulary.movie_rows(ids)
+    old = np.flatnonzero(rows)
+    words = _values(vocabulary.words, title_rows)
+    encoded = _values(vocabulary.words, vocabulary.title_rows(known.titles))
+    differ = sum(words[n] != encoded[rows[n] - 1] for n in old)
+    if differ * 2 > len(old):
+        raise DataError(
+            f"encoded for another model, or other movies: {differ} of {len(old)} have other "
+            "words than the model's movies of the same ids",
+            "encode a file of the model's movies",
+            "preprocess",
+        )
+    titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year
+    for n in old:
+        titles[n] = known.titles[rows[n] - 1]
+    columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
+    return Movies(ids, titles, _values(vocabulary.genres, genre_rows), columns)
+
+
+def _values(names: Sequence[str], rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+    """What rows stand for, "?" for an unknown one."""
+    values = ["?", *names]
+    return [tuple(values[row] for row in each if row != PADDING) for each in rows.tolist()]
 
 
 def _rows(text: str) -> list[int]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from recsys import __version__, parts
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.interactions import hold_out
+from recsys.data.readers.formats import Arrow
 from recsys.errors import ModelError, QueryError, quoted
 from recsys.model import export, paddle
 from recsys.parts.heads import Heads
@@ -28,6 +29,7 @@ from recsys.training.validation import Validation
 
 TRIAL, WORTH = 2, 0.0005  # epochs after which towers end that gave less than so much
 STOPPED = "stopped by Ctrl-C: keeping the best so far, of epoch {}"
+MOST_HELD_OUT = 0.9  # of the ratings
 METRICS = ("ndcg@10", "rmse", "mae")
 SHOWN = (*METRICS, "retrieval_loss", "rating_loss")
 
@@ -35,7 +37,7 @@ Log = Callable[[str], None]
 
 
 def train_model(
-    data: Path | str | Dataset,
+    data: Path | str | Arrow | Dataset,
     model: Path | str = DEFAULT,
     options: Options = Options(),
     *,
@@ -48,9 +50,10 @@ def train_model(
     """Learn a model from ratings and write its folder.
 
     Args:
-        data: a dataset that was read, or a folder (or file) of ratings that has no bad lines.
+        data: a dataset that was read, or what `read_dataset` takes, without bad lines.
         model: the folder to write.
         validation: share of the ratings held out to choose the best epoch by, 0 for none.
+        options: the knobs.
         device: as Paddle names it.
         resume: go on after the last epoch of a broken training, from `MODEL.checkpoint.npz`.
         quiet: no progress bar on stderr.
@@ -58,7 +61,7 @@ def train_model(
 
     Raises:
         DataError: the data is missing or bad.
-        QueryError: Paddle has no device of this name.
+        QueryError: Paddle has no device of this name, or `validation` is no such share.
         ModelError: training or writing failed; a model that was there still stands.
 
     >>> import recsys
@@ -66,6 +69,9 @@ def train_model(
     >>> recsys.train_model("data/sample", "tiny.model", options).config["epoch"]
     1
     """
+    if not 0 <= validation <= MOST_HELD_OUT:
+        cause = f"validation {validation:g}: expected a share from 0 to {MOST_HELD_OUT}"
+        raise QueryError(cause, "give such a share", "validation")
     try:
         paddle.set_device(device)
     except ValueError as error:
@@ -74,7 +80,7 @@ def train_model(
     model = Path(model)
     check_place(model)
     use_all_cores()
-    dataset = data if isinstance(data, Dataset) else read_dataset(Path(data), log=log)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
     ratings, users = dataset.ratings, len(dataset.users)
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
     held, how = hold_out(ratings, validation, options.seed)
@@ -256,7 +262,7 @@ def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
     options = trained.options
     data = Training.of(dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
-    last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=rate)
+    last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
     step = TrainStep(data, last)
     step.set_weights(trained.progress.best_weights)
     idle = trained.interrupted or not parts.used_slices(trained.questions) & {*Heads.slices}

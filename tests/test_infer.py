@@ -8,9 +8,9 @@ from command_line import SAMPLE, output
 import recsys.infer
 from recsys.data.dataset import Movies
 from recsys.errors import DataError
-from recsys.infer import Recommender, UserQuery, catalogue, decoded_movies, predict, users_of
+from recsys.infer import Recommender, UserQuery, catalogue, predict, users_of
 from recsys.milvus_store import MilvusStore
-from recsys.preprocess import read_movies_data, write_movies_data
+from recsys.preprocess import decoded_movies, read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
 TOY_STORY = 1
@@ -130,7 +130,7 @@ def test_a_batch_is_the_same_as_one_by_one(folder, exact, monkeypatch):
         UserQuery(7),
         UserQuery(attributes={"gender": "F"}),
         UserQuery(7, {"age": "56 and over"}, likes=(1,)),
-        UserQuery(likes=(4, 4, 9), dislikes=(9, 2)),
+        UserQuery(likes=(4, 4, 9), dislikes=(5, 2)),
         UserQuery(308, dislikes=(1, 2, 3)),
     ]
     together = vectors_of(folder, *queries)
@@ -176,7 +176,8 @@ def test_movies_of_an_encoded_file_are_the_same_movies(folder, tmp_path):
     movies, path = with_new(folder.movies), tmp_path / "movies_data.txt"
     write_movies_data(path, movies, folder.vocabulary)
     numbers, titles, genres = read_movies_data(path, folder.vocabulary)
-    again = catalogue(folder, decoded_movies(folder, numbers, titles, genres))
+    known = folder.movies, folder.vocabulary
+    again = catalogue(folder, decoded_movies(*known, numbers, titles, genres))
     direct = catalogue(folder, movies)
     np.testing.assert_allclose(again.vectors[:MOVIES], direct.vectors[:MOVIES], atol=1e-7)
     # Of new movies, years and words that the vocabulary has not are lost on the way.
@@ -186,7 +187,7 @@ def test_movies_of_an_encoded_file_are_the_same_movies(folder, tmp_path):
     assert again.is_new.tolist() == direct.is_new.tolist()
     other = np.where(titles > 0, titles % len(folder.vocabulary.words) + 1, titles)
     with pytest.raises(DataError, match="encoded for another model") as refused:
-        decoded_movies(folder, numbers, other, genres)
+        decoded_movies(*known, numbers, other, genres)
     assert refused.value.fix == "preprocess"
 
 

@@ -1,6 +1,7 @@
 """The library's face: names that load when they are used, and examples that run."""
 
 import doctest
+import inspect
 import os
 import re
 from pathlib import Path
@@ -57,6 +58,13 @@ def test_every_name_has_an_example_that_runs(after_readme, name):
     runner, printed = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
     runner.run(test, out=printed.append)
     assert not runner.failures, "".join(printed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_every_parameter_is(name):
+    value = getattr(recsys, name)
+    said = re.findall(r"^    +(\w+): ", inspect.getdoc(value), re.MULTILINE)
+    assert [each for each in inspect.signature(value).parameters if each not in said] == []
 
 
 def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(trained):

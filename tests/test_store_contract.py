@@ -10,6 +10,7 @@ from milvus_cluster import address
 from movie_store import GENRES, MODEL, agrees, movies, oracle, unit
 
 from recsys import milvus_store
+from recsys.errors import QueryError
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving.catalogue import EVERYTHING, FIELDS, Catalogue, Filter, Store
@@ -155,7 +156,7 @@ def test_no_genre_breaks_out_of_the_filter(store: Store, genres: list[str], part
 def test_a_senseless_query_is_refused_and_none_has_no_answers(
     store: Store, shape, value, k, exclude
 ) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(QueryError, match="expected"):
         store.search(np.full(shape, value, np.float32), k, EVERYTHING, exclude)
     hits = store.search(np.zeros((0, 16), np.float32), 3)
     assert hits.movie_ids.shape == hits.scores.shape == (0, 3)

@@ -40,9 +40,9 @@ class Profile:
     """Who asks, as typed."""
 
     user: str | None = option("A user of the training data.", "-u", metavar="ID")
-    age: str | None = option("Years, or a bracket such as 25-34.", "-a", type=options.age_of)
-    gender: str | None = option("F or M.", "-g", type=options.gender_of)
-    job: str | None = option("0 to 20, or its name.", "-j", type=options.job_of)
+    age: str | None = option("Years, or a bracket such as 25-34.", "-a")
+    gender: str | None = option("F or M.", "-g")
+    job: str | None = option("0 to 20, or its name.", "-j")
     user_attribute: tuple[tuple[str, str], ...] = option(
         "What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
         default=(),
@@ -60,9 +60,6 @@ class Profile:
         likes, dislikes = (
             tuple(typed_movie(model, text) for text in texts) for texts in (self.like, self.dislike)
         )
-        if both := set(likes) & set(dislikes):
-            titles = ", ".join(title_of(model, each) for each in sorted(both))
-            raise click.UsageError(f"--like and --dislike name the same: {titles}")
         user = None if self.user is None else typed_user(model, self.user)
         given |= dict(self.user_attribute)
         return UserQuery(user, given, likes, dislikes, as_of=as_of)
@@ -125,7 +122,7 @@ def recommend(
         found = Recommender(folder, searched).recommend(
             queries, min(output.k, count), rank_by=rank_by, filter=filter, include_seen=include_seen
         )
-        titles = {each: title_of(folder, each) for each in query.likes + query.dislikes}
+        titles = {each: title_of(folder, each) for each in (*query.likes, *query.dislikes)}
         answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(answers) if users is None else answers
         output.write(shown, format, len(queries), folder)

@@ -219,8 +219,8 @@ def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
 
     What the columns of a raw file are is what they were in training.
     """
-    from recsys.infer import catalogue, decoded_movies
-    from recsys.preprocess import is_movies_data, read_movies, read_movies_data
+    from recsys.infer import catalogue
+    from recsys.preprocess import decoded_movies, is_movies_data, read_movies, read_movies_data
 
     if not file:
         return catalogue(model)
@@ -228,7 +228,7 @@ def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
         if any(source.columns):
             raise DataError(f"{file}: encoded movies have no columns", "name the raw file", "file")
         encoded = read_movies_data(Path(file), model.vocabulary)
-        return catalogue(model, decoded_movies(model, *encoded))
+        return catalogue(model, decoded_movies(model.movies, model.vocabulary, *encoded))
     kinds: dict[str, str] = {each.name: each.kind for each in model.vocabulary.movies}
     movies = read_movies(file, columns=source.columns, kinds=kinds, log=log)
     if others := [name for name in movies.columns if name not in kinds]:

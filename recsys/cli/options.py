@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys.cli.prompt import KNOBS, Command, Once, log, no_bar
-from recsys.data.movielens import AGE_NAMES, AGES, JOBS, MAX_AGE
 from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
 from recsys.errors import quoted
 from recsys.milvus.address import MilvusAddress
@@ -109,40 +108,6 @@ def whole_number(text: str) -> int | None:
     digits = text.strip()
     fits = digits.isascii() and digits.isdecimal() and len(digits) <= 19
     return int(digits) if fits and int(digits) < 2**63 else None
-
-
-def gender_of(text: str) -> str:
-    """M or F, as a letter, a word or the tutorial's code."""
-    words = {"m": "M", "male": "M", "0": "M", "f": "F", "female": "F", "1": "F"}
-    if text.strip().casefold() not in words:
-        raise ValueError("is not one of F, M (or 1, 0).")
-    return words[text.strip().casefold()]
-
-
-def age_of(text: str) -> str:
-    """A bracket by its name, or years in it; MovieLens' codes are the first years of theirs."""
-    name = " ".join(text.casefold().replace("+", " and over").split())
-    if name in AGE_NAMES:
-        return name
-    years = whole_number(name)
-    if years is None or not AGES[0] <= years <= MAX_AGE:
-        known = ", ".join(AGE_NAMES)
-        raise ValueError(f"is neither years (1 to {MAX_AGE}) nor one of {known}.")
-    return AGE_NAMES[sum(years >= bound for bound in AGES) - 1]
-
-
-def job_of(text: str) -> str:
-    """A job by its code, its name, or the beginning of one part of a name that no other has."""
-    wanted, names = text.strip().casefold(), [name.casefold() for name in JOBS]
-    code = names.index(wanted) if wanted in names else whole_number(wanted)
-    if code is not None and code < len(JOBS):
-        return JOBS[code]
-    parts = [[name, *name.replace("/", " ").split()] for name in names]
-    near = [i for i, each in enumerate(parts) if wanted and any(p.startswith(wanted) for p in each)]
-    if len(near) == 1:
-        return JOBS[near[0]]
-    known = ", ".join(f"{code} {JOBS[code]}" for code in near or range(len(JOBS)))
-    raise ValueError(f"{'may be' if near else 'is not one of'} {known}.")
 
 
 def years_of(text: str) -> tuple[int, int]:
@@ -403,25 +368,10 @@ class Wanted:
 
     def filter(self, vocabulary: "Vocabulary") -> "Filter":
         """The filter in the spelling of a model's genres."""
-        from recsys.serving.catalogue import Filter, types
-        from recsys.serving.filters import parse
+        from recsys.serving.catalogue import Filter
 
-        kinds = {each.name: each.kind for each in vocabulary.movies}
-        condition = None if self.where is None else parse(self.where, types(kinds))
-        having, without = (
-            _spelled(names, vocabulary.genres) for names in (self.genre, self.not_genre)
-        )
-        some, every = ((), having) if self.all_genres else (having, ())
-        return Filter(some, every, without, self.year, condition)
-
-
-def _spelled(names: Sequence[str], genres: Sequence[str]) -> tuple[str, ...]:
-    spelling = {genre.casefold(): genre for genre in genres}
-    for name in names:
-        if name.casefold() not in spelling:
-            known = ", ".join(sorted(genres))
-            raise click.UsageError(f"no genre {quoted(name)}; there are {known}")
-    return tuple(spelling[name.casefold()] for name in names)
+        some, every = ((), self.genre) if self.all_genres else (self.genre, ())
+        return Filter(some, every, self.not_genre, self.year, self.where).checked(vocabulary)
 
 
 # What options name, opened

@@ -26,7 +26,7 @@ from recsys.data.schema import (
 from recsys.data.titles import name_and_year, title_words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Users:
     """U users: raw ids, and rows of what is known of them.
 
@@ -63,6 +63,9 @@ class Users:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"<Users: {len(self):,}>"
+
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Users":
         return Users(self.ids[chosen], self.rows[chosen], self.attributes)
 
@@ -72,7 +75,7 @@ class Users:
         return slots[name][:, 0] if name in slots else np.zeros(len(self), np.int32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Movies(Frame):
     """M movies as their file names them: raw ids, titles with the year at the end, genres, more.
 
@@ -105,7 +108,7 @@ class Movies(Frame):
         return self[np.argsort(self.ids)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ratings(Frame):
     """N ratings."""
 
@@ -115,7 +118,7 @@ class Ratings(Frame):
     times: NDArray[np.int64]  # (N,) seconds since 1970
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Users, movies and ratings that fit together: every rating's user and movie exist.
 
@@ -130,6 +133,10 @@ class Dataset:
     user_names: NDArray | None = None  # raw ids by code, `in_order`; None: codes are the ids
     movie_names: NDArray | None = None
     scale: Scale = FIVE_STARS  # of the file's ratings; those here are the model's
+
+    def __repr__(self) -> str:
+        counts = [f"{len(each):,}" for each in (self.ratings, self.movies, self.users)]
+        return "<Dataset {}: {} ratings of {} movies by {} users>".format(self.name, *counts)
 
     @property
     def vocabulary(self) -> "Vocabulary":
@@ -151,7 +158,7 @@ class Dataset:
         return replace(self, user_names=None, movie_names=None, scale=scale)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """Raw ids, words and genres to table rows, the same for training, export and serving.
 

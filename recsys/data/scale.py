@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recsys.errors import QueryError
+
 MIN_RATING, MAX_RATING = 0.5, 5.0
 LIKED = 4.0  # from this rating on a movie counts as liked
 NEUTRAL_RATING = 3.5  # neither liked nor disliked
@@ -43,6 +45,18 @@ class Scale:
             return ratings.astype(np.float32, copy=False)
         ours = np.interp(ratings, *self._knots).astype(np.float32)
         return np.where(ratings >= self.liked, np.maximum(ours, LIKED), np.minimum(ours, _BELOW))
+
+    def learned(self, rating: float) -> float:
+        """A rating that a query gives, as the model has it; of events, that there was one.
+
+        Raises:
+            QueryError: it is not on the scale.
+        """
+        span = f"{self.low:g} to {self.high:g}" if self.rated else "more than 0"
+        low, high = (self.low, self.high) if self.rated else (1e-300, np.inf)
+        if not isinstance(rating, int | float | np.number) or not low <= rating <= high:
+            raise QueryError(f"rating {rating}: the model's are {span}", "give one of that scale")
+        return float(self.inward(rating) if self.rated else np.clip(rating, LIKED, MAX_RATING))
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
         """Ratings of the model as the file would have them."""

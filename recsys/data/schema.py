@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import PADDING, parts
-from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS
-from recsys.errors import QueryError, listed
+from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS, SAID
+from recsys.errors import QueryError, listed, quoted
 
 _WORD = re.compile(r"\w+")
 
@@ -56,6 +56,9 @@ class Frame:
         """At least one, one after the other, with what further columns the first has."""
         names = [each.name for each in fields(cls)]
         return cls(*(_joined([getattr(each, name) for each in frames]) for name in names))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self):,}>"
 
 
 def _chosen(values: Any, chosen: Chosen) -> Any:
@@ -126,8 +129,8 @@ class Attribute:
     >>> city = Attribute.of("city", Column("category", ["Oslo", "", "Seoul", "Oslo"]))
     >>> city.values, city.rows(Column("category", ["Seoul", "Rome"])).tolist()
     (('Oslo', 'Seoul'), [[2], [0]])
-    >>> AGE.rows_of("25"), AGE.value(3), GENDER.rows_of("female")
-    ([3], '25-34', [2])
+    >>> AGE.rows_of(25), AGE.value(3), GENDER.rows_of("female"), JOB.rows_of("wri")
+    ([3], '25-34', [2], [21])
     """
 
     name: str
@@ -192,27 +195,42 @@ class Attribute:
         less = "or more" if np.isinf(high) else f"to {in_digits(high)}"
         return f"{in_digits(low)} {less}"
 
-    def rows_of(self, text: str) -> list[int]:
+    def rows_of(self, value: str | float) -> list[int]:
         """The rows of a value as a query names it: what `value` says, a number, or a|b of several.
+
+        MovieLens' genders, ages and jobs may be given in the words and codes of SAID.
 
         Raises:
             QueryError: training had no such value, near ones are named; or nobody so many.
         """
+        text = f"{value:.15g}" if isinstance(value, float) else str(value)
         words = text.split("|") if self.kind == "categories" else [text]
-        rows = [self._row(word) or self._bin(word) for word in map(str.strip, words)]
+        find = self._said if self in MOVIELENS else self._known
+        rows = [find(word) for word in map(str.strip, words)]
         if len(rows) > self.width:
-            cause = f"{text!r} is {len(rows)} values, no user has more than {self.width}"
+            cause = f"{quoted(text)} is {len(rows)} values, no user has more than {self.width}"
             raise QueryError(f"{self.name}: {cause}", "name fewer", "user_attribute")
         return rows
 
-    def _bin(self, text: str) -> int:
-        """The row of a number; QueryError where it is none."""
+    def _said(self, text: str) -> int:
+        """The row of a gender, an age or a job; QueryError where it is none."""
+        try:
+            return self._row(SAID[self.name](text))
+        except ValueError as error:
+            cause = f"{self.name}: {quoted(text)} {error}"
+            raise QueryError(cause, "name one of them", self.name) from None
+
+    def _known(self, text: str) -> int:
+        """The row of a value, or of a number's bin; QueryError where there is none."""
+        if row := self._row(text):
+            return row
         if self.kind == "number":
             with suppress(ValueError):
-                return int(self.rows(Column("number", np.array([float(text)])))[0, 0])
+                if row := int(self.rows(Column("number", np.array([float(text)])))[0, 0]):
+                    return row
         near = [self._rows[each] for each in get_close_matches(text.casefold(), self._rows, 5)]
         some = listed([*map(self.value, dict.fromkeys(near or range(1, self.size + 1)))])
-        cause = f"{self.name}: no user is {text!r}, {'near' if near else 'there'} are {some}"
+        cause = f"{self.name}: no user is {quoted(text)}, {'near' if near else 'there'} are {some}"
         remedy = "name one of them or a number" if self.kind == "number" else "name one of them"
         raise QueryError(cause, remedy, "user_attribute")
 

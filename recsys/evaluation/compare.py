@@ -69,8 +69,11 @@ def evaluate(
     """The rows of a protocol, seed by seed: ours, the baselines, ours through each index.
 
     Args:
-        protocol: one of PROTOCOLS; likes is the N of few-likes.
+        dataset: is divided as the protocol says.
+        protocol: one of PROTOCOLS.
         seeds: of the splits, the training and the intervals; one table each.
+        options: of our model's training.
+        likes: the N of few-likes.
         indexes: as `load-movies --index` takes them; none to leave Milvus out.
         uri: a Milvus server, or a file; a temporary file if not given.
         compared: which baselines, as `select` takes them.

@@ -5,21 +5,24 @@ answer a query and one test holds for both.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.dataset import Vocabulary
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.data.schema import Column, Frame, Kind
+from recsys.errors import QueryError, quoted
 from recsys.metrics import top_k
-from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask
+from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask, parse
 
 # What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
 NO_MOVIE, NO_TEXT = -1, ""
 _BLOCK = 1 << 24  # scores held at a time
+GENRES = ("any_genre", "all_genres", "not_genres")  # the parts of a filter that are such
 
 
 class Hits(NamedTuple):
@@ -46,18 +49,58 @@ class Hits(NamedTuple):
 class Filter:
     """Which movies may answer; an empty part asks nothing.
 
-    >>> comedies_of_the_nineties = Filter(any_genre=("Comedy",), years=(1990, 1999))
+    Args:
+        any_genre: has at least one of these, or this one.
+        all_genres: has every one of these.
+        not_genres: has none of these.
+        years: the first and the last year, both included, or one year.
+        where: a condition on columns; see recsys.serving.filters.
+
+    >>> Filter(any_genre="Comedy", years=(1990, 1999), where="year != 1995").any_genre
+    ('Comedy',)
     """
 
-    any_genre: tuple[str, ...] = ()  # has at least one of these
-    all_genres: tuple[str, ...] = ()  # has every one of these
-    not_genres: tuple[str, ...] = ()  # has none of these
-    years: tuple[int, int] | None = None  # first and last year, both included
-    where: Condition | None = None  # see recsys.serving.filters.parse
+    any_genre: Sequence[str] = ()
+    all_genres: Sequence[str] = ()
+    not_genres: Sequence[str] = ()
+    years: tuple[int, int] | int | None = None
+    where: Condition | str | None = None
+
+    def __post_init__(self) -> None:
+        for name in GENRES:
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        years = (self.years, self.years) if isinstance(self.years, int) else self.years
+        object.__setattr__(self, "years", years)
+        if years and years[0] > years[1]:
+            cause = f"years {years[0]} to {years[1]} end before they begin"
+            raise QueryError(cause, "turn them round", "year")
+
+    def checked(self, vocabulary: Vocabulary) -> "Filter":
+        """The same with the genres as a model spells them, and the condition parsed.
+
+        Raises:
+            QueryError: the model knows no such genre or column, or the condition is none.
+        """
+        spelling = {each.casefold(): each for each in vocabulary.genres}
+        genres: dict[str, Any] = {}
+        for group in GENRES:
+            for name in getattr(self, group):
+                if name.casefold() not in spelling:
+                    known = ", ".join(sorted(vocabulary.genres))
+                    raise QueryError(f"no genre {quoted(name)}; there are {known}")
+            genres[group] = tuple(spelling[name.casefold()] for name in getattr(self, group))
+        return replace(self, **genres).parsed({each.name: each.kind for each in vocabulary.movies})
+
+    def parsed(self, kinds: Mapping[str, Kind]) -> "Filter":
+        """The same with the condition parsed, if that is text, for movies with those columns."""
+        if not isinstance(self.where, str):
+            return self
+        return replace(self, where=parse(self.where, types(kinds)))
 
     @property
     def condition(self) -> Condition:
-        """All of it as one condition."""
+        """All of it as one condition, where that is parsed."""
         parts: list[Condition] = []
         if self.any_genre:
             parts.append(Term("genres", "texts", "in", self.any_genre))
@@ -65,9 +108,11 @@ class Filter:
         if self.not_genres:
             parts.append(Not(Term("genres", "texts", "in", self.not_genres)))
         if self.years:
-            first, last = self.years
+            first, last = self.years  # type: ignore[misc]
             parts += [Term("year", "whole", ">=", first), Term("year", "whole", "<=", last)]
-        return And((*parts, *([self.where] if self.where else [])))
+        if self.where:
+            parts.append(self.where)  # type: ignore[arg-type]
+        return And(tuple(parts))
 
 
 EVERYTHING = Filter()
@@ -105,7 +150,7 @@ def types(kinds: Mapping[str, Kind]) -> Types:
     return {each.name: each.type for each in fields_of(kinds)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalogue(Frame):
     """M movies ready to be published: unit vectors, and what is shown of a movie."""
 
@@ -160,7 +205,7 @@ class Catalogue(Frame):
         """
         queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
-        misfits = ~mask(filter.condition, self.cells, len(self))[order]
+        misfits = ~mask(filter.parsed(self.kinds).condition, self.cells, len(self))[order]
         hits = no_hits(len(queries), k, is_text(self.ids))
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
@@ -215,15 +260,17 @@ def check_queries(
     """The queries as a contiguous (B, V) float32 array.
 
     Raises:
-        ValueError: the shape, a value, k or the number of exclusions is wrong.
+        QueryError: k, the shape, a value or the number of exclusions is wrong.
     """
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise QueryError(f"k {k!r}: expected a whole number from 1 on", "give such a number", "k")
     queries = np.ascontiguousarray(vectors, np.float32)
     count = len(queries if exclude is None else exclude)
     fits = queries.ndim == 2 and queries.shape[1] == dimension and np.isfinite(queries).all()
-    if not fits or k < 1 or count != len(queries):
-        raise ValueError(
-            f"expected queries of shape (B, {dimension}) and finite, exclusions of B and k from 1 "
-            f"on, got queries of shape {queries.shape}, exclusions of {count} and k {k}"
+    if not fits or count != len(queries):
+        raise QueryError(
+            f"expected queries of shape (B, {dimension}) and finite, and exclusions of B, "
+            f"got queries of shape {queries.shape} and exclusions of {count}"
         )
     return queries
 

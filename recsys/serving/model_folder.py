@@ -75,6 +75,10 @@ class Model:
         self.recency = Recency(**config["recency"])  # what the ratings of a history weigh
         self.scale = Scale(**config["scale"])  # of the ratings it was trained on
 
+    def __repr__(self) -> str:
+        movies, users = len(self.vocabulary.movie_ids), len(self.vocabulary.user_ids)
+        return f"<Model {self.path} {self.fingerprint}: {movies:,} movies, {users:,} users>"
+
     @cached_property
     def movies(self) -> Movies:
         """The movies trained on, in the order of their rows."""
@@ -104,6 +108,9 @@ class Model:
 
 def load_model(path: Path | str = DEFAULT) -> Model:
     """A trained model as it lies on disk.
+
+    Args:
+        path: its folder.
 
     Raises:
         ModelError: there is none, or one of another format.

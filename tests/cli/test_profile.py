@@ -2,8 +2,7 @@
 
 from command_line import SAMPLE
 
-from recsys.cli.options import age_of, gender_of, job_of
-from recsys.data.movielens import AGE_NAMES, JOBS
+from recsys.data.movielens import AGE_NAMES, JOBS, age_of, gender_of, job_of
 
 AGES = ("1,17,under 18", "18,24", "25,34,25-34", "35", "45", "50,55", "56,99,56+,56 and over")
 GENDERS = {"F": "F,f,1,female", "M": "M,0,Male"}
@@ -25,7 +24,10 @@ def test_what_is_known_of_a_user_is_written_in_many_ways():
 WRONG = {
     "--age": (("0", "-3", "121", "abc", "25-35"), ", ".join(AGE_NAMES)),
     "--job": (("21", "-1", "wizard", ""), "is not one of 0 other, 1 academic/educator"),
-    "-j": (("student",), "may be 4 college/grad student, 10 K-12 student.\n"),
+    "-j": (
+        ("student",),
+        "may be 4 college/grad student, 10 K-12 student; name one of them: --job\n",
+    ),
     "--gender": (("x",), "F, M"),
 }
 

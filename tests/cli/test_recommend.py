@@ -158,7 +158,7 @@ def test_likes_by_title_or_id(run):
     assert json.loads(by_id.stdout) == found
     assert not {liked, disliked} & {movie["movie_id"] for movie in found["recommendations"]}
     done = run(*ask, "--like", "Toy Story", "--dislike", "id:1", code=2)
-    assert "--like and --dislike name the same: Toy Story (1995)" in done.stderr
+    assert "Toy Story (1995) is both liked and disliked; name it once" in done.stderr
 
 
 def test_an_unknown_user_of_many_is_named_and_the_others_are_answered(run, tmp_path):

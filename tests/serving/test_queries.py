@@ -98,7 +98,10 @@ def test_a_like_raises_its_nearest_and_a_dislike_lowers_it_and_hardly_anything_e
     others = ~np.isin(known, before.likes)
     named = [
         [before._replace(likes=(*before.likes, each)) for each in known],
-        [before._replace(dislikes=(each,)) for each in known],
+        [
+            UserQuery(before.user_id, likes={*before.likes} - {each}, dislikes=(each,))
+            for each in known
+        ],
     ]
     movies = catalogue(folder).vectors.T
     (level,) = users_of(folder, [before]).vectors("rating") @ movies

@@ -9,12 +9,13 @@ pyarrow and NumPy are imported inside functions, so that this module is there at
 
 import ast
 import json
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
@@ -169,7 +170,13 @@ def _readable(cells: Any) -> Any:
     return cells
 
 
-def open_table(path: Path, dialect: Dialect | None = None) -> Table:
+class Arrow(Protocol):
+    """A DataFrame of pandas or polars, or anything else with Arrow's interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+def open_table(path: Path | Table, dialect: Dialect | None = None) -> Table:
     """Find out how a file is written and what its columns are called.
 
     Args:
@@ -178,13 +185,16 @@ def open_table(path: Path, dialect: Dialect | None = None) -> Table:
     Raises:
         DataError: it cannot be read, names no columns, or is written in a way not supported.
     """
-    file_bytes(path, 1)
-    if dialect:
-        return separated(path, dialect)
-    table = FORMATS.get(suffix(path), separated)(path)
+    if isinstance(path, Path):
+        file_bytes(path, 1)
+        if dialect:
+            return separated(path, dialect)
+        table = FORMATS.get(suffix(path), separated)(path)
+    else:
+        table = path
     twice = [name for name in dict.fromkeys(table.names) if name and table.names.count(name) > 1]
     if twice:
-        cause = f"{path}: two columns are called {quoted(twice[0])}"
+        cause = f"{table.path}: two columns are called {quoted(twice[0])}"
         raise DataError(cause, "rename one of them", "file")
     return table
 
@@ -371,10 +381,7 @@ def parquet(path: Path) -> Table:
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
         for batch in file.iter_batches(SAMPLE if sample else 2**17, columns=list(holds)):
             batch.validate(full=True)
-            columns = {name: batch.column(name) for name in holds}
-            texts = {name: each.cast(pa.string()) for name, each in columns.items()
-                     if pa.types.is_binary(each.type)}  # fmt: skip
-            yield Block(columns | texts, len(batch))
+            yield _of_batch(batch, holds)
             if sample:
                 break
 
@@ -383,6 +390,44 @@ def parquet(path: Path) -> Table:
         return f": row group {group + 1}, row {row - int(ends[group]) + groups[group] + 1}"
 
     return Table(path, tuple(file.schema_arrow.names), blocks, place)
+
+
+def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
+    """A path as such; a DataFrame as a table.
+
+    Raises:
+        DataError: it is neither.
+    """
+    import pyarrow as pa
+
+    if isinstance(data, str | os.PathLike):
+        return Path(data)
+    path = Path(f"DataFrame of {what}")
+    try:
+        table = pa.table(data)
+    except (TypeError, ValueError) as error:
+        cause = f"{path}: {' '.join(str(error).split())[:120]}"
+        raise DataError(cause, "give a path or a DataFrame", what) from error
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    table = table.select(names)
+    if names == [*map(str, range(len(names)))]:  # of pandas, where none is named
+        table = table.rename_columns([*map(numbered, range(1, len(names) + 1))])
+
+    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
+        for batch in (table[:SAMPLE] if sample else table).to_batches(2**17):
+            yield _of_batch(batch, holds)
+
+    return Table(path, tuple(table.column_names), blocks, lambda row: f": row {row + 1}")
+
+
+def _of_batch(batch: Any, holds: Mapping[str, str]) -> Block:
+    import pyarrow as pa
+
+    columns = {name: batch.column(name) for name in holds}
+    other = ("binary", "large_binary", "string_view")
+    texts = {name: each.cast(pa.string()) for name, each in columns.items()
+             if str(each.type).startswith(other)}  # fmt: skip
+    return Block(columns | texts, len(batch))
 
 
 FORMATS: dict[str, Callable[[Path], Table]] = {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import Coded, as_text, coded, is_text, raw_ids, unique
 from recsys.data.readers.describe import Understood, movies_of, users_of
-from recsys.data.readers.formats import Rejects, Table, open_table
+from recsys.data.readers.formats import Arrow, Rejects, Table, open_table, source_of
 from recsys.data.readers.roles import (
     NONE,
     ROLES,
@@ -91,9 +91,9 @@ def unusable(path: Path, rejects: Rejects) -> DataError:
 
 
 def read_all(
-    data: Path | str,
-    items: Path | str | None = None,
-    users: Path | str | None = None,
+    data: Path | str | Arrow,
+    items: Path | str | Arrow | None = None,
+    users: Path | str | Arrow | None = None,
     columns: Columns = Columns(),
     *,
     liked_from: float | None = None,
@@ -114,8 +114,9 @@ def read_all(
     Raises:
         DataError: a file is missing or unreadable, or is of a kind that is not supported.
     """
-    data = Path(data)
-    files, unused_files = files_of(data, items, users)
+    place = source_of(data, "ratings")
+    files, unused_files = files_of(place, items, users)
+    data = place.path if isinstance(place, Table) else place
     if files["ratings"][1] and any(columns[:-1]):
         raise no_table(data, "ratings")
     rejects = Rejects()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recsys.errors import QueryError, listed, quoted
+from recsys.errors import QueryError, check_choice, listed, quoted
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Table
@@ -75,6 +75,17 @@ _DATED = re.compile(
 class Columns(NamedTuple):
     """Names of columns that are given rather than inferred; None is inferred, "none" no column.
 
+    Args:
+        user: ids of users, in ratings and in a table of users; a name, or "3" for the third column.
+        item: ids of movies, in ratings and in a table of movies.
+        rating: "none" for events without.
+        time: of a rating.
+        title: of a movie; so are the next two.
+        genres: in one column, separated.
+        year: or a date.
+        kinds: pairs of a column that describes movies or users, and what it is: category,
+            categories, number, text or "none" for not to be used.
+
     >>> Columns(user="who").of("user")
     'who'
     """
@@ -86,7 +97,7 @@ class Columns(NamedTuple):
     title: str | None = None
     genres: str | None = None
     year: str | None = None
-    kinds: tuple[tuple[str, str], ...] = ()  # of columns that describe movies and users
+    kinds: tuple[tuple[str, str], ...] = ()
 
     def of(self, role: str) -> str | None:
         return getattr(self, role, None)
@@ -196,6 +207,8 @@ def check_given(given: Columns, tables: Sequence["Table"]) -> None:
     Raises:
         QueryError: naming the first, and the columns there are.
     """
+    for name, kind in given.kinds:
+        check_choice(f"column {name}", kind, (*KINDS, NONE))
     for role in Columns._fields[:-1]:
         names = [given.placed(table.names).of(role) for table in tables]
         there = any(name in table.names for name, table in zip(names, tables, strict=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.data.movielens import GENRES_100K
-from recsys.data.readers.formats import FORMATS
+from recsys.data.readers.formats import FORMATS, Arrow, Table, source_of
 from recsys.data.readers.roles import NONE, ROLES
 from recsys.data.readers.text import PACKED, Dialect, suffix
 from recsys.errors import DataError, QueryError
@@ -52,11 +52,11 @@ FAMILIES: tuple[dict[str, tuple[str, Dialect]], ...] = (
 )
 
 
-File = tuple[Path, Dialect | None]  # and how it is written, unless that is to be found out
+File = tuple[Path | Table, Dialect | None]  # and how it is written, unless that is to be found out
 
 
 def files_of(
-    data: Path, items: Path | str | None, users: Path | str | None
+    data: Path | Table, items: Path | str | Arrow | None, users: Path | str | Arrow | None
 ) -> tuple[dict[str, File], list[Path]]:
     """The files of a folder by what they hold, or a file of ratings and those given beside it.
 
@@ -69,9 +69,13 @@ def files_of(
     Raises:
         DataError: none has the ratings, or several may.
     """
-    given = {"items": items, "users": users}
-    files: dict[str, File] = {k: (Path(e), None) for k, e in given.items() if e and e != NONE}
-    kinds = [kind for kind in STEMS if given.get(kind) != NONE]
+    given: dict[str, Any] = {"items": items, "users": users}
+    said = {kind: each for kind, each in given.items() if isinstance(each, str | None)}
+    files: dict[str, File] = {kind: (source_of(each, kind), None) for kind, each in given.items()
+                              if said.get(kind, kind) not in (None, "", NONE)}  # fmt: skip
+    kinds = [kind for kind in STEMS if said.get(kind) != NONE]
+    if isinstance(data, Table):
+        return {**files, "ratings": (data, None)}, []
     folder = data.parent if data.is_file() else data
     try:
         names = sorted(each.name for each in folder.iterdir())

@@ -1,0 +1,268 @@
+"""What the library refuses as the command line does: a RecsysError that names what is wrong."""
+
+import dataclasses
+
+import numpy as np
+import pandas
+import pyarrow
+import pytest
+from answers import MOVIES, ids, one
+from command_line import SAMPLE
+
+import recsys
+from recsys import Columns, Filter, Options, UserQuery
+from recsys.data.schema import profile
+from recsys.errors import QueryError, RecsysError
+from recsys.infer import users_of
+
+ABSENT = 99999
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (UserQuery("42"), "user '42': ids are whole numbers here; give one such as .1."),
+        (UserQuery(42.0), "user 42.0: ids are whole numbers here"),
+        (UserQuery(10**30), "user 1000.*: ids are whole numbers here"),
+        (UserQuery(likes=(1, ABSENT)), "movie 99999 is not one the model was trained on"),
+        (UserQuery(dislikes=(ABSENT,)), "movie 99999 is not one the model was trained on"),
+        (UserQuery(rated=((ABSENT, 4, 0),)), "movie 99999 is not one the model was trained on"),
+        (UserQuery(likes=("Heat",)), "movie 'Heat': ids are whole numbers here"),
+        (UserQuery(rated=((1, 9, 0),)), "rating 9: the model's are 0.5 to 5; give one of that"),
+        (UserQuery(rated=((1, NAN, 0),)), "rating nan: the model's are 0.5 to 5"),
+        (UserQuery(rated=((1, "4", 0),)), "rating 4: the model's are 0.5 to 5"),
+        (UserQuery(likes=(2, 1), dislikes=(1,)), "Toy Story .1995. is both liked and disliked"),
+        (UserQuery(as_of="1998-04-01"), "as_of '1998-04-01': no time"),
+        (UserQuery(attributes={"age": 0}), "age: '0' is neither years .1 to 120. nor one of"),
+        (UserQuery(attributes={"gender": "x"}), "gender: 'x' is not one of F, M"),
+        (UserQuery(attributes={"job": "student"}), "job: 'student' may be 4 .*, 10 K-12 student"),
+        (UserQuery(attributes={"city": "Oslo"}), "no city of its users; .* gender, age, job"),
+    ],
+)
+def test_a_query_that_cannot_be_meant(exact, query, says):
+    with pytest.raises(QueryError, match=says):
+        one(exact, query)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"k": 0}, "k 0: expected a whole number from 1 on"),
+        ({"k": 2.5}, "k 2.5: expected a whole number from 1 on"),
+        ({"rank_by": "ratings"}, "no 'ratings'; choose from relevance, rating, tutorial, taste"),
+        ({"filter": Filter(any_genre="Comedie")}, "no genre 'Comedie'; there are .*Comedy"),
+        ({"filter": Filter(not_genres=["War", "Waar"])}, "no genre 'Waar'"),
+        ({"filter": Filter(where="yaer > 3")}, "where: no column yaer, near are year"),
+    ],
+)
+def test_a_question_that_cannot_be_meant(exact, milvus, asked, says):
+    for recommender in (exact, milvus):
+        with pytest.raises(QueryError, match=says):
+            one(recommender, UserQuery(3), **{"k": 5, **asked})
+        if "rank_by" not in asked:
+            with pytest.raises(QueryError, match=says):
+                recommender.similar(1, **{"k": 5, **asked})
+
+
+@pytest.fixture(scope="module")
+def milvus(folder, trained):
+    with recsys.MilvusStore(trained.place / "recsys.db") as store:  # a path will do
+        yield recsys.Recommender(folder, store)
+
+
+def test_filters_are_understood_as_typed(exact, milvus, folder):
+    plain = Filter(any_genre=("Comedy", "War"), years=(1990, 1990))
+    typed = Filter(any_genre=["comedy", "WAR"], years=1990)
+    text = Filter(any_genre="Comedy", where="year >= 1990")
+    for recommender in (exact, milvus):
+        answers = [one(recommender, UserQuery(), 9, filter=each) for each in (plain, typed)]
+        assert ids(answers[0]) == ids(answers[1]) != []
+        found = one(recommender, UserQuery(), 9, filter=text)
+        assert found
+        assert all("Comedy" in each.genres and each.year >= 1990 for each in found)
+        vector = users_of(folder, [UserQuery()]).vectors("relevance")
+        hits = recommender.store.search(vector, 9, text)
+        assert hits.movie_ids[0].tolist() == ids(found)
+        assert recommender.similar(1, 5, Filter(any_genre="war"))
+    with pytest.raises(QueryError, match="years 1999 to 1990 end before they begin"):
+        Filter(years=(1999, 1990))
+
+
+def test_a_profile_is_in_the_command_lines_words_and_numbers(folder):
+    words = {"gender": "F", "age": "25-34", "job": "writer"}
+    for given in (
+        {"gender": "female", "age": 25, "job": 20},
+        {"gender": 1, "age": "34", "job": "wri"},
+        {"gender": "f", "age": np.float64(27), "job": "20"},
+    ):
+        (row,) = users_of(folder, [UserQuery(attributes=given)]).asked.attributes
+        assert profile(folder.vocabulary.users, row) == words
+
+
+def test_what_a_new_user_has_rated_is_not_recommended(exact):
+    rated = ((1, 5.0, 100), (2, 1.5, 200))
+    answer = one(exact, UserQuery(rated=rated), MOVIES)
+    assert not {1, 2} & {*ids(answer)}
+    assert len(answer) == MOVIES - 2
+    assert 1 in ids(one(exact, UserQuery(rated=rated), MOVIES, include_seen=True))
+    assert {each.rating for each in exact.similar(1, 3)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("users", "movies", "says"),
+    [
+        ([1, 2], [1], "2 users and 1 movies are no pairs"),
+        (["1"], [1], "user '1': ids are whole numbers here"),
+        ([1.5], [1], "user 1.5: ids are whole numbers here"),
+        ([1], np.array([NAN]), "movie nan: ids are whole numbers here"),
+        ([1], [ABSENT], "movie 99999 is not one the model was trained on"),
+        ([ABSENT], [1], "user 99999 is not one of the 308"),
+    ],
+)
+def test_pairs_that_are_none(folder, users, movies, says):
+    with pytest.raises(QueryError, match=says):
+        recsys.predict(folder, users, movies)
+
+
+def test_to_a_model_of_text_numbers_are_no_ids(tmp_path):
+    rows = [(f"u{user}", f"m{user * n % 7}", n % 5 + 1) for user in range(1, 9) for n in (1, 2, 3)]
+    frame = pandas.DataFrame(rows, columns=["user", "item", "rating"])
+    options = Options(epochs=1, dimension=2, ease_rank=2, taste_rank=2)
+    model = recsys.train_model(frame, tmp_path / "model", options, validation=0)
+    assert recsys.predict(model, ["u1"], ["m1"]).shape == (1,)
+    with pytest.raises(QueryError, match="user 1: ids are text here; give one"):
+        recsys.predict(model, [1], ["m1"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"epochs": 0}, "epochs '0': expected a whole number from 1"),
+        ({"epochs": 2.5}, "epochs '2.5': expected a whole number from 1"),
+        ({"epochs": True}, "epochs 'True': expected a whole number"),
+        ({"dimension": -3}, "dimension '-3': expected a whole number from 1 to 4096"),
+        ({"drop_user": 1.2}, "drop_user '1.2': expected a number from 0 to 1"),
+        ({"learning_rate": NAN}, "learning_rate 'nan': expected a number from"),
+        ({"few_likes": float("inf")}, "few_likes 'inf': expected a number from 0"),
+        ({"weight_decay": "1"}, "weight_decay '1': expected a number"),
+    ],
+)
+def test_options_out_of_their_range(given, says):
+    with pytest.raises(QueryError, match=says):
+        Options(**given)
+    with pytest.raises(QueryError, match=says):
+        dataclasses.replace(Options(), **given)
+
+
+def test_numbers_of_numpy_are_options_too():
+    assert Options(epochs=np.int64(3), few_likes=2) == Options(epochs=3, few_likes=2.0)
+    assert type(Options(epochs=np.int64(3)).epochs) is int
+    with pytest.raises(RecsysError, match=r"timeout '0': expected a number from 0\.001"):
+        recsys.MilvusAddress(timeout=0)
+    with pytest.raises(RecsysError, match="token bytes: expected a text") as refused:
+        recsys.MilvusAddress(token=b"hunter2")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(QueryError, match=r"validation 1\.5: expected a share"):
+        recsys.train_model(SAMPLE, validation=1.5)
+
+
+CSV = "user_id,item_id,rating,timestamp,note\n" + "".join(
+    f"u{user},{10 * item},{(user * item) % 5 + 1},{978301000 + user},x\n"
+    for user in range(1, 9)
+    for item in range(1, 6)
+)
+ITEMS = "item_id,title,genres,price\n" + "".join(
+    f"{10 * item},Thing {item} (199{item}),{'A|B' if item % 2 else 'B'},{item}.5\n"
+    for item in range(1, 6)
+)
+
+
+class Stream:
+    """What polars and others have."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def viewed(table: pyarrow.Table) -> Stream:
+    """Texts as polars gives them."""
+    fields = [
+        (f.name, pyarrow.string_view() if f.type == "string" else f.type) for f in table.schema
+    ]
+    return Stream(table.cast(pyarrow.schema(fields)))
+
+
+@pytest.mark.parametrize("as_frame", [lambda t: t.to_pandas(), lambda t: t, Stream, viewed])
+def test_dataframes_are_read_as_files_are(tmp_path, as_frame):
+    from pyarrow import csv
+
+    paths = [tmp_path / name for name in ("ratings.csv", "items.csv")]
+    for path, text in zip(paths, (CSV, ITEMS), strict=True):
+        path.write_text(text)
+    read = recsys.read_dataset(tmp_path)
+    frames = [as_frame(csv.read_csv(path)) for path in paths]
+    log = []
+    found = recsys.read_dataset(frames[0], items=frames[1], log=log.append)
+    for name in ("ratings", "movies", "users"):
+        for column in dataclasses.fields(getattr(read, name)):
+            mine, other = (getattr(getattr(each, name), column.name) for each in (found, read))
+            assert np.array_equal(mine, other) if isinstance(mine, np.ndarray) else True
+    assert found.movies.titles == read.movies.titles
+    assert found.user_names.tolist() == read.user_names.tolist()
+    assert found.movies.columns["price"].value(0) == 1.5
+    assert any(line.startswith("user: user_id (8, text)") for line in log)
+    assert recsys.read_movies(frames[1]).titles == recsys.read_movies(paths[1]).titles
+
+
+def test_a_pandas_table_of_any_kind():
+    frame = pandas.DataFrame(np.array([[1, 10, 4, 100], [2, 10, 5, 101], [2, 20, 3, 102]]))
+    found = recsys.read_dataset(frame, columns=Columns(user="1", item="2", rating="3", time="4"))
+    assert found.ratings.values.tolist() == [4, 5, 3]
+    named = frame.set_axis(["user", "item", "rating", "time"], axis=1)
+    chosen = named.iloc[[2, 0]].astype({"user": "category", "rating": "Int64"})
+    assert recsys.read_dataset(chosen).ratings.values.tolist() == [3, 4]
+    indexed = named.set_index(["user", "item"])
+    assert recsys.read_dataset(indexed).ratings.values.tolist() == [4, 5, 3]
+
+
+BAD = pandas.DataFrame({"user": [1, 2, None], "item": [1, 2, 3], "rating": [4.0, 3.0, 5.0]})
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "says"),
+    [
+        (BAD, {}, "DataFrame of ratings: row 3: expected a user id .*, found an empty field"),
+        (BAD, {"columns": Columns(user="who")}, "DataFrame of ratings: no column 'who', there are"),
+        (BAD, {"items": 3}, "DataFrame of items: .*give a path or a DataFrame"),
+        (42, {}, "DataFrame of ratings: .*give a path or a DataFrame"),
+        (BAD[["user", "user"]], {}, "two columns are called 'user'|Duplicate column names"),
+        (
+            SAMPLE,
+            {"repeats": "mean"},
+            "repeats: there is no 'mean'; choose from .*last, sum, count",
+        ),
+        (SAMPLE, {"not_rated": "zero"}, "not_rated: there is no 'zero'; choose from none"),
+        (SAMPLE, {"skip_bad_lines": "some"}, "skip_bad_lines: there is no 'some'"),
+        (BAD, {"columns": Columns(kinds=(("price", "money"),))}, "column price: there is no 'mon"),
+    ],
+)
+def test_data_that_cannot_be_read(data, more, says):
+    with pytest.raises(RecsysError, match=says):
+        recsys.read_dataset(data, **more)
+
+
+def test_a_repr_is_a_line(folder, exact):
+    dataset = recsys.read_dataset(SAMPLE)
+    answer = one(exact, UserQuery(7, {"gender": "F"}, likes=(1,)))
+    assert repr(dataset) == "<Dataset sample: 15,610 ratings of 338 movies by 308 users>"
+    assert repr(folder).endswith(f"{folder.fingerprint}: 338 movies, 308 users>")
+    assert repr(answer).startswith("<10 movies for user_id 7, attributes {'gender': 'F', ")
+    assert answer[0].title in repr(answer)
+    parts = dataset.users, dataset.movies, dataset.ratings, dataset.vocabulary
+    for each in (dataset, folder, answer, *parts, recsys.catalogue(folder), answer[0]):
+        assert "\n" not in repr(each)
+        assert len(repr(each)) < 250
