@@ -142,11 +142,7 @@ class Recommender:
         Movies rated before are left out unless `include_seen`; named likes and dislikes always are.
 
         Args:
-            queries: the users; each gets an answer, when the iterator comes to it.
-            k: movies, from 1 on.
             rank_by: what the score is: "relevance", "rating", "tutorial" or "taste".
-            filter: which movies may answer.
-            include_seen: rated ones may, too.
 
         Raises:
             QueryError: what a query names is not there: a user, an attribute or its value, a movie,
@@ -175,8 +171,7 @@ class Recommender:
             DataError: the movie is not published. QueryError: a genre or column is not there.
         """
         filter = filter.checked(self.model.vocabulary)
-        known_ids = self.model.vocabulary.movie_ids
-        exclude = [checked_ids([movie_id], known_ids, "movie")]
+        exclude = [checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")]
         layout, weights = self.model.layout, self.model.weights["similar"]
         try:
             slices = layout.split(self.store.take([movie_id]).vectors)
@@ -324,9 +319,7 @@ def _moment(as_of: int | None) -> int:
     return NOW if as_of is None else int(as_of)
 
 
-def _set_profile(
-    described: Attributes, given: Mapping[str, str | float], rows: NDArray[np.int64]
-) -> None:
+def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
     """Put what a query says of a user into the user's (1, W) rows."""
     slots = {each.name: (each, slot) for each, slot in attribute_parts(described, rows)}
     for name, value in given.items():

@@ -105,10 +105,7 @@ def read_all(
     """Read and check everything; bad lines are left out and put down.
 
     Args:
-        liked_from: from what on a rating is a like; by default as `scale_of` has it.
-        repeats: what becomes of several ratings of a movie by a user: "last", "sum" or "count". By
-            default the last one holds, and events are counted.
-        not_rated: what stands for "not rated", or "none"; by default -1 or 0 apart from the rest.
+        liked_from: as `recsys.read_dataset` has it, and what is beside.
         complete: check ratings although some movies or users are bad.
 
     Raises:
