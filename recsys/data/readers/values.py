@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
 from recsys.data.readers.roles import MISSING, THUMBS
 from recsys.data.readers.text import control_character
-from recsys.errors import DataError, quoted
+from recsys.errors import DataError, QueryError, quoted
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Rejects, Table
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3), (0, "s", 1))  # by size
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
+_SINCE_1973 = 10**8  # seconds; smaller numbers may be no seconds since 1970
+_GUESSED = "guessed; --time-column none if they are not"
+EXCEL, EARLY = f"days as Excel counts, {_GUESSED}", f"s since 1970, {_GUESSED}"
+_REMEDY = 'write them as year-month-day, or give "none" for no times'
 _LOOKED_AT = 10_000  # times that say which unit they are in
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
+_DAY_AND_MONTH = re.compile(r"(\d\d?)[-/. ](\d\d?),?[-/. ](\d{4})(?!\d)")  # or the other way round
 _DAY = re.compile(r"(\d{4})[-/.]?(\d\d?)[-/.]?(\d\d?)(?!\d)")
 
 
@@ -50,11 +56,11 @@ class Cells(NamedTuple):
             f"{expected}, {'found an empty field' if cell is None else f'got {quoted(str(cell))}'}"
         )
 
-    def refuse(self, bad: NDArray[np.bool_], words: str, remedy: str, fix: str) -> DataError:
-        """The error when most cells are bad; `words` has {} for the first of them."""
+    def refuse(self, bad: NDArray[np.bool_], words: str, remedy: str, fix: str) -> QueryError:
+        """The question what a column is; `words` has {} for the first bad cell."""
         cell = self.at(int(np.flatnonzero(bad)[0]))
         example = "found an empty field" if cell is None else quoted(str(cell))
-        return DataError(f"{self.path}: {self.name}: {words.format(example)}", remedy, fix)
+        return QueryError(f"{self.path}: {self.name}: {words.format(example)}", remedy, fix)
 
 
 class Values(NamedTuple):
@@ -182,7 +188,7 @@ def times(cells: Cells) -> Values:
     """Times in seconds since 1970, from numbers (their unit by their size), dates or ISO 8601.
 
     Raises:
-        DataError: most are none of these.
+        QueryError: most are none of these, or it is doubtful which.
     """
     import pyarrow as pa
 
@@ -196,38 +202,66 @@ def times(cells: Cells) -> Values:
         some = some[some >= 0]
         days = len(some) and ((some >= 18_000_101) & (some <= 21_001_231)).mean() > 0.9
         if 2 * bad.sum() <= len(bad) and not days:  # days are as 20010115
-            return _since_1970(values, bad, some)
+            return _since_1970(cells, values, bad, some)
     texts = [c.cast(pa.string()) if _is_numeric(c) else c for c in plain.chunks]
-    values, bad = _numbers(cells._replace(chunks=texts), _iso_seconds)
+    cells_of_text = cells._replace(chunks=texts)
+    parse = _iso_seconds if dated else partial(_iso_seconds, order=_order(cells_of_text))
+    values, bad = _numbers(cells_of_text, parse)
     if 2 * bad.sum() > len(bad) and not dated:
         raise cells.refuse(
             bad,
             "times such as {} are neither numbers nor ISO 8601, others are not supported yet",
-            'write them so, or give "none" for no times',
+            _REMEDY,
             "time_column",
         )
     return Values(values, bad, "expected a time in ISO 8601, since 1970", unit="ISO 8601")
 
 
-def _since_1970(values: NDArray, bad: NDArray[np.bool_], some: NDArray) -> Values:
+def _order(cells: Cells) -> Sequence[int]:
+    """Where year, month and day are in dates that end with the year, by a day above 12."""
+    texts = [text.strip() for text in _distinct(cells)[1]]
+    dates = [found for text in texts if (found := _DAY_AND_MONTH.match(text))]
+    first, second = (any(int(each[i]) > 12 for each in dates) for i in (1, 2))
+    if 2 * len(dates) > len(texts) and first == second:
+        words = f"{quoted(dates[0][0])} may begin with the day or with the month"
+        raise QueryError(f"{cells.path}: {cells.name}: {words}", _REMEDY, "time_column")
+    return (3, 2, 1) if first else (3, 1, 2)
+
+
+def _since_1970(cells: Cells, values: NDArray, bad: NDArray[np.bool_], some: NDArray) -> Values:
     """Times of a column of numbers; some that are good say of which unit all are."""
     usual = float(np.median(some)) if len(some) else 0.0
-    unit, parts = next((unit, parts) for least, unit, parts in UNITS if usual >= least)
+    least, unit, parts = next(each for each in UNITS if usual >= each[0])
+    others = (some >= _SINCE_1973) & ((some < least) | (some >= 1000 * (least or _SINCE_1973)))
+    if others.sum() >= ODD_IDS and others.mean() > ODD_SHARE:
+        words = f"times in {unit}, but {some[others][0]:.0f} and others are in another unit"
+        raise QueryError(f"{cells.path}: {cells.name}: {words}", _REMEDY, "time_column")
     with np.errstate(invalid="ignore"):
         if values.dtype.kind != "i" or values.min(initial=0) < 0:
             bad = bad | ~((values >= 0) & (values < MAX_ID))
         # Seconds among parts of such, or the other way round.
-        bad |= (values >= 1e8) & (values < 4.3e9) if parts > 1 else values >= UNITS[-2][0]
+        bad |= values >= 1000 * (least or _SINCE_1973)
+        bad |= (values >= _SINCE_1973) & (values < least) if parts > 1 else False
     seconds = (np.where(bad, 0, values) if bad.any() else values).astype(np.int64, copy=False)
     seconds = seconds // parts if parts > 1 else seconds
     if len(some) and ((some >= 25_569) & (some <= 75_000)).mean() > 0.9:
         seconds = (seconds - 25_569) * 86_400
-        return Values(seconds, bad | (seconds < 0), "expected a day as Excel counts", unit="days")
-    return Values(seconds, bad, f"expected a time in {unit} since 1970", unit=unit)
+        return Values(seconds, bad | (seconds < 0), "expected a day as Excel counts", unit=EXCEL)
+    early = usual < _SINCE_1973 and some.min(initial=usual) < some.max(initial=usual)
+    return Values(
+        seconds, bad, f"expected a time in {unit} since 1970", unit=EARLY if early else unit
+    )
 
 
-def _iso_seconds(text: str) -> int:
-    """Seconds since 1970 of a date and time in ISO 8601, in UTC where it has no zone."""
+def _iso_seconds(text: str, order: Sequence[int] = ()) -> int:
+    """Seconds since 1970 of a date and time in ISO 8601, in UTC where it has no zone.
+
+    Args:
+        order: where year, month and day are in a date that ends with the year.
+    """
+    if order and (found := _DAY_AND_MONTH.match(text.strip())):
+        rest = re.sub(r"^ (\d:)", r" 0\1", text.strip()[found.end() :])
+        text = "-".join(found[place].zfill(2) for place in order) + rest
     text = text.strip().replace(" UTC", "Z").replace("Z", "+00:00")
     if day := _DAY.match(text):
         text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]

@@ -3,9 +3,11 @@
 import json
 from itertools import product
 
+import pyarrow as pa
 import pytest
 from command_line import here
 from families import put
+from pyarrow import parquet
 
 USERS, ITEMS, STARS = range(8), range(10), (3, 5, 1, 4, 2)
 PAIRS = [(u, i) for u, i in product(USERS, ITEMS) if (u + i) % 4]
@@ -133,6 +135,8 @@ def test_what_stands_for_not_rated_is_said_and_left_out(tmp_path, rating, left, 
         (values(36906), "2001-01-15"),
         (values("2019-11-01 00:00:00 UTC"), "2019-11-01"),
         (day("2017/8/{}"), "2017-08-01"),
+        (values("13/8/2017 9:30", "1/8/2017 9:30"), "2017-08-01"),
+        (values('"08 13, 2017"', '"08 01, 2017"'), "2017-08-01"),
     ],
 )
 def test_days_are_days(tmp_path, cells, first):
@@ -141,9 +145,57 @@ def test_days_are_days(tmp_path, cells, first):
 
 
 @pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (values(T, T * 1000), "times in ms, but 1500000000 and others are in another unit"),
+        (values("1/2/2017", "2/3/2017"), "'1/2/2017' may begin with the day or with the month"),
+        (values("1/13/2017", "13/1/2017"), "may begin with the day or with the month"),
+        (values("soon"), "times such as 'soon' are neither numbers nor ISO 8601"),
+    ],
+)
+def test_a_doubt_about_times_is_a_question(tmp_path, cells, words):
+    path = put(tmp_path, {"r.csv": table("user,item,rating,date", user, item, five, cells)})
+    (line,) = here("inspect", "-q", path / "r.csv", code=2).stderr.splitlines()
+    assert words in line
+    assert 'give "none" for no times: --time-column' in line
+    here("inspect", path / "r.csv", "--time-column", "none")
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "words"),
+    [
+        ("user,item,rating,date", (user, item, five, values(36906, 36907)),
+         "time: date (days as Excel counts, guessed; --time-column none if they are not)"),
+        ("user,item,rating,date", (user, item, five, row), "date (s since 1970, guessed; --time-"),
+        ("user,item,rating,x", (user, item, five, time), "as no name says it: time x (--time-col"),
+        ("", (user, item, five), "user column 1 (--user-column), item column 2 (--item-column), "),
+        ("user,item,rating", (user, item, values(-1, 4, 9, 7)), "out; --not-rated none keeps"),
+    ],
+)  # fmt: skip
+def test_a_guess_names_what_changes_it(tmp_path, head, cells, words):
+    path = put(tmp_path, {"r.csv": table(head, *cells)}) / "r.csv"
+    assert words in here("inspect", path).stderr
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
+def test_ids_that_say_they_are_missing_are_bad_lines_in_every_format(tmp_path, name):
+    missing = ["NA", "NULL", "null", "None", "nan", r"\N", "a", "b", "c", "d", "e"]
+    rows = [{"user": user, "item": f"i{n}", "stars": n % 5 + 1} for n, user in enumerate(missing)]
+    if name == "r.parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    else:
+        lines = map(json.dumps, rows) if name == "r.jsonl" else [
+            ",".join(map(str, each)) for each in [rows[0], *map(dict.values, rows)]
+        ]  # fmt: skip
+        put(tmp_path, {name: "\n".join(lines).encode()})
+    found = seen(tmp_path / name)
+    assert (found["users"], found["bad_lines"]) == (5, 6)
+
+
+@pytest.mark.parametrize(
     ("column", "cells", "bad", "words"),
     [
-        ("time", values(T * 1000, T * 1000 + 1, T), len(PAIRS) // 3,
+        ("time", lambda u, i, n: T * (1000 if n else 1), 1,
          "expected a time in ms since 1970"),
         ("rating", values(*range(11), *range(11), *range(7), 93), 2,
          "rating 93, expected 0 to 10 as the others are"),
