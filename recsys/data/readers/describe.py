@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from recsys.data.readers.text import control_character
 from recsys.data.readers.values import Cells, Rows, ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
-from recsys.errors import quoted
+from recsys.errors import QueryError, quoted
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Rejects, Table
@@ -123,6 +124,42 @@ def _profile(role: str, cells: Sequence[str]) -> Column:
     jobs = {str(code): job for code, job in enumerate(JOBS)} if role == "job" else {}
     rows = attribute.rows(Column("category", [jobs.get(cell, cell) for cell in cells]))
     return Column("category", [attribute.value(row) for row in rows[:, 0].tolist()])
+
+
+def noted(
+    parts: Sequence[tuple[Path, Understood]],
+    columns: Columns,
+    unused: dict[str, str],
+    log: Callable[[str], None],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Log how files were read, and what is not used; both by role or column.
+
+    Raises:
+        DataError: a column that a kind is given of is not there.
+    """
+    names = [name for _, each in parts for name in (*each.own, *each.unused)]
+    if lacking := [name for name, _ in columns.kinds if name not in names]:
+        raise QueryError(
+            f"no column {quoted(lacking[0])} describes movies or users; there are "
+            f"{', '.join(names) or 'none'}",
+            "name one of them",
+            "column",
+        )
+    understood: dict[str, str] = {}
+    for _, part in parts:
+        understood |= part.roles
+    if understood:
+        log(", ".join(f"{role}: {words}" for role, words in understood.items()))
+    for path, part in parts:
+        unused = {f"{name or 'a column without a name'} of {path.name}": why
+                  for name, why in part.unused.items()} | unused  # fmt: skip
+        if part.own:
+            own = {f"{path.name} {name}": words for name, words in part.own.items()}
+            log(f"{path.name}: {', '.join(f'{n} {words}' for n, words in part.own.items())}")
+            understood |= own
+    for reason in dict.fromkeys(unused.values()):
+        log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
+    return understood, unused
 
 
 class Side:

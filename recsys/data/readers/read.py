@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import Coded, as_text, coded, is_text, raw_ids, unique
-from recsys.data.readers.describe import Understood, movies_of, users_of
+from recsys.data.readers.describe import Understood, movies_of, noted, users_of
 from recsys.data.readers.formats import Arrow, Rejects, Table, open_table, source_of
 from recsys.data.readers.roles import (
     NONE,
@@ -43,7 +43,7 @@ from recsys.data.scale import (
     strengths,
 )
 from recsys.data.summary import summary
-from recsys.errors import DataError, QueryError, quoted
+from recsys.errors import DataError, QueryError
 
 OTHER_SHARE = 0.05  # of ratings on another scale, and OTHER_SCALE, are no slips of the pen
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
@@ -140,10 +140,15 @@ def read_all(
         parts.append((people.path, part))
     if rejects and not complete:  # all ratings of a bad movie would be bad
         raise rejects.error()
-    cells, at = table.read({roles[role]: _HOLDS[role] for role in roles}, rejects)
+    columns_read, at = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, rejects)
     rows = Rows(table, at, rejects)
-    found = _ratings_of(rows, cells, roles)
-    parts.insert(0, (table.path, _understood(table, roles, found, rows)))
+    found: dict[str, Values] = {}
+    for role, name in roles.items():
+        cells = Cells(table.path, name, columns_read.pop(name))
+        found[role] = _NUMBERS[role][1](cells)
+        rows.check(cells, found[role])
+    different = {role: unique(found[role].values[rows.left]) for role in ("user", "item")}
+    parts.insert(0, (table.path, _understood(rows, roles, found, different)))
     why = ("beside the ratings, but not named" if data.is_file()
            else "only ratings, movies and users are read")  # fmt: skip
     understood, unused = noted(parts, columns, {each.name: why for each in unused_files}, log)
@@ -151,27 +156,29 @@ def read_all(
         log(f"guessed, as no name says it: {', '.join(told)}")
 
     if known_movies is None:
-        movie_ids = raw_ids(found.different[1], found.movies.names)
+        movie_ids = raw_ids(different["item"], found["item"].names)
         titles = [f"Item {i}" for i in movie_ids.tolist()]
         known_movies = Movies(movie_ids, titles, [()] * len(movie_ids))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if known_users is None:
-        user_ids = raw_ids(found.different[0], found.users.names)
-        known_users = Users.of(user_ids)
+        known_users = Users.of(raw_ids(different["user"], found["user"].names))
         log(f"{data}: no users file, so only ratings are known of users")
-    of_users = _coded("user", found.users, table.path, known_users.ids, people)
-    of_movies = _coded("movie", found.movies, table.path, known_movies.ids, movies)
+    of_users = _coded("user", found["user"], table.path, known_users.ids, people)
+    of_movies = _coded("movie", found["item"], table.path, known_movies.ids, movies)
     if movies:
         _check_known(rows, "movie", of_movies)
     if people:
         _check_known(rows, "user", of_users)
     rated = wide = False
+    values, times = np.ones(len(at), np.float32), np.zeros(len(at), np.int64)
+    times = found["time"].values if "time" in found else times
     if "rating" in roles:
-        rated, wide = _meaning(rows, roles["rating"], found.values, not_rated, liked_from, log)
+        ratings = found["rating"].values
+        rated, wide = _meaning(rows, roles["rating"], ratings, not_rated, liked_from, log)
     strong = wide and liked_from is None
-    values = found.values if rated else np.ones(len(found.values), np.float32)
+    values = ratings if rated else values
     how = repeats or ("sum" if strong else "last" if rated else "count")
-    values, duplicates = _once(rows, of_users, of_movies, values, found.times, how)
+    values, duplicates = _once(rows, of_users, of_movies, values, times, how)
     if duplicates:
         log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
     rated = rated and not strong and how != "count"
@@ -183,7 +190,7 @@ def read_all(
         data.resolve().name if data.is_dir() else stem(data),
         replace(known_users, ids=of_users.known),
         replace(known_movies, ids=of_movies.known),
-        Ratings(of_users.codes[left], of_movies.codes[left], values, found.times[left]),
+        Ratings(of_users.codes[left], of_movies.codes[left], values, times[left]),
         of_users.names,
         of_movies.names,
         scale,
@@ -201,55 +208,33 @@ def _items_of(ratings: Table, paths: Sequence[Path]) -> Table | None:
     return tables[0] if len(tables) == 1 else None
 
 
-class _Raw(NamedTuple):
-    """The columns of a file of ratings; 1 for a rating and 0 for a time that it has none of."""
-
-    users: Values
-    movies: Values
-    values: NDArray[np.float32]
-    times: NDArray[np.int64]
-    unit: str  # of the times
-    different: tuple[NDArray, NDArray]  # users and movies
+_NUMBERS: dict[str, tuple[str, Callable[[Cells], Values]]] = {  # what cells hold, and are read by
+    "user": ("id", partial(ids, what="user")),
+    "item": ("id", partial(ids, what="movie")),
+    "rating": ("rating", rating_values),
+    "time": ("time", time_values),
+}
 
 
-_HOLDS = {"user": "id", "item": "id", "rating": "rating", "time": "time"}
-
-
-def _ratings_of(rows: Rows, columns: dict[str, list[Any]], roles: Mapping[str, str]) -> _Raw:
-    """Columns of cells to columns of numbers; rows with a bad cell are refused."""
-    numbers: dict[str, Callable[[Cells], Values]] = {
-        "user": partial(ids, what="user"),
-        "item": partial(ids, what="movie"),
-        "rating": rating_values,
-        "time": time_values,
-    }
-    found: dict[str, Values] = {}
-    for role in roles:
-        cells = Cells(rows.table.path, roles[role], columns.pop(roles[role]))
-        found[role] = numbers[role](cells)
-        rows.check(cells, found[role])
-    user, item, size = found["user"], found["item"], len(rows.rows)
-    values = found["rating"].values if "rating" in found else np.ones(size, np.float32)
-    time = found.get("time")
-    times, unit = (time.values, time.unit) if time else (np.zeros(size, np.int64), "")
-    different = unique(user.values[rows.left]), unique(item.values[rows.left])
-    return _Raw(user, item, values, times, unit, different)
-
-
-def _understood(table: Table, roles: Mapping[str, str], raw: _Raw, rows: Rows) -> Understood:
+def _understood(
+    rows: Rows,
+    roles: Mapping[str, str],
+    found: Mapping[str, Values],
+    different: Mapping[str, NDArray],
+) -> Understood:
     """What the log says of a table of ratings; nothing of a family, where all is known."""
+    table, left = rows.table, rows.left
     if table.strict:
         return Understood({}, {})
     words = {role: roles.get(role, NONE) for role in ROLES}
-    if rows.mask.any():
-        words = {role: roles.get(role, "none") for role in ROLES}
-        for role, column, ids in zip(ROLES, raw[:2], raw.different, strict=False):
-            text = ", text" if column.names is not None else ""
-            words[role] = f"{roles[role]} ({len(ids):,}{text})"
-        words["time"] += f" ({raw.unit})" if raw.unit else ""
-        if "rating" in roles:
-            left = raw.values[rows.left]
-            words["rating"] += f" {np.fmin.reduce(left):g}-{np.fmax.reduce(left):g}"  # but nan
+    for role, (values, _, _, names, unit) in found.items() if rows.mask.any() else ():
+        if role == "rating":
+            words[role] += f" {np.fmin.reduce(values[left]):g}-{np.fmax.reduce(values[left]):g}"
+        elif role == "time":
+            words[role] += f" ({unit})"
+        else:
+            text = ", text" if names is not None else ""
+            words[role] += f" ({len(different[role]):,}{text})"
     others = [name for name in table.names if name not in roles.values()]
     return Understood(words, {
         name: "taken for ratings if named so"
@@ -411,36 +396,3 @@ def _scaled(
             "liked_from",
         )
     return scale.inward(left), scale
-
-
-def noted(
-    parts: Sequence[tuple[Path, Understood]], columns: Columns, unused: dict[str, str], log: Log
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Log how files were read, and what is not used; both by role or column.
-
-    Raises:
-        DataError: a column that a kind is given of is not there.
-    """
-    names = [name for _, each in parts for name in (*each.own, *each.unused)]
-    if lacking := [name for name, _ in columns.kinds if name not in names]:
-        raise QueryError(
-            f"no column {quoted(lacking[0])} describes movies or users; there are "
-            f"{', '.join(names) or 'none'}",
-            "name one of them",
-            "column",
-        )
-    understood: dict[str, str] = {}
-    for _, part in parts:
-        understood |= part.roles
-    if understood:
-        log(", ".join(f"{role}: {words}" for role, words in understood.items()))
-    for path, part in parts:
-        unused = {f"{name or 'a column without a name'} of {path.name}": why
-                  for name, why in part.unused.items()} | unused  # fmt: skip
-        if part.own:
-            own = {f"{path.name} {name}": words for name, words in part.own.items()}
-            log(f"{path.name}: {', '.join(f'{n} {words}' for n, words in part.own.items())}")
-            understood |= own
-    for reason in dict.fromkeys(unused.values()):
-        log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
-    return understood, unused
