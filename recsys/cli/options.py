@@ -8,7 +8,6 @@ import difflib
 import functools
 import inspect
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -66,15 +65,11 @@ class Number(click.FloatRange):
 
 
 class File(click.Path):
-    """A path; refused are an empty one, as an unset variable of a shell leaves it, and no text."""
+    """A path; an empty one is refused, as an unset variable of a shell leaves it."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         if not str(value):
             self.fail("it is empty.", param, context)
-        try:
-            os.fsencode(value)
-        except UnicodeEncodeError:
-            self.fail(f"{quoted(str(value))} cannot be the name of a file.", param, context)
         return super().convert(value, param, context)
 
 

@@ -83,6 +83,8 @@ class Command(click.Command):
             return super().invoke(context)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except UnicodeEncodeError:  # which options raise as well, before there is a command
+            raise
         except Exception as error:
             if debug:
                 raise
@@ -193,6 +195,8 @@ def _in_one_line() -> Iterator[None]:
     """Usage errors without click's lines on usage, and with the variable a value comes from."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise Misuse(f"{quoted(error.object)} is no text that can be written") from error
     except click.NoSuchOption as error:
         near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
         raise Misuse(f"no option {printable(error.option_name)}{near}") from error
