@@ -124,7 +124,11 @@ def failure(error: Exception, context: click.Context) -> Failure:
     if isinstance(error, OSError) and error.strerror:
         named = printable(f"{error.filename}: {error.strerror}; name another")
         return Failure(named if error.filename else f"{UNWRITABLE} ({error.strerror})")
-    line = printable(" ".join(str(error).split())) or "no more is known"
+    root = error.__cause__ if isinstance(error, ImportError) and error.__cause__ else error
+    line = printable(" ".join(str(root).split())) or "no more is known"
+    if isinstance(root, ImportError | MemoryError) or "start new thread" in line:
+        short = "a package cannot be loaded" if isinstance(root, ImportError) else "out of memory"
+        return Failure(f"{short} ({line}); allow more memory (ulimit -v), or install recsys again")
     return Failure(f"{type(error).__name__}: {line}; --debug shows where")
 
 

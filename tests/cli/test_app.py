@@ -126,3 +126,23 @@ def test_training_without_paddle_names_the_missing_package(tmp_path):
     assert done.stderr == (
         "recsys: the package paddle is not installed; install recsys with all it needs\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "out of memory (no more is known); allow more memory"),
+        (RuntimeError("can't start new thread"), "out of memory (can't start new thread); allow"),
+        (ImportError("a.so: failed to map segment"), "a package cannot be loaded (a.so: failed to"),
+    ],
+)
+def test_too_little_memory_is_one_line(run, monkeypatch, error, words):
+    """Also where numpy raises an essay on how it may have been installed."""
+
+    def broken(*_, **__):
+        if not isinstance(error, ImportError):
+            raise error
+        raise ImportError("IMPORTANT: PLEASE READ THIS\n" * 50) from error
+
+    monkeypatch.setattr("recsys.infer.Recommender.recommend", broken)
+    assert run(*ASK, "--exact", "-q", code=1).stderr.startswith(f"recsys: {words}")

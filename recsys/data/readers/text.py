@@ -199,6 +199,8 @@ def readable(path: Path) -> Iterator[None]:
 
     try:
         yield
+    except MemoryError:  # one of pyarrow, too; the file is not to blame
+        raise
     except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         cause = f"{path}: cannot be read ({words[:120]})"
