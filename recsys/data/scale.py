@@ -136,12 +136,19 @@ def counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
 
 
 def not_rated_of(different: NDArray, counts: NDArray[np.int64]) -> float | None:
-    """The value that stands for "not rated", -1 or 0, if it is apart from all others.
+    """The value that stands for "not rated", -1, 0 or such as 99, if it is apart from all others.
 
     So is -1 where none is below 0; and 0 where the others begin farther from it than from each
-    other, or are 1 to 5 or to 10 and the lowest of them is rarer.
+    other, or are 1 to 5 or to 10 and the lowest of them is rarer; and what is farther from the
+    others than they span, but too often there for a slip.
     """
-    if len(different) < 4 or counts[0] <= SLIPS or different[0] not in (-1, 0) or different[1] < 0:
+    if len(different) < 4:
+        return None
+    for end, others in ((-1, different[:-1]), (0, different[1:])):
+        far = np.abs(different[end] - others).min() > np.ptp(others)
+        if far and counts[end] > max(SLIPS, FAR_SHARE * counts.sum()):
+            return float(different[end])
+    if counts[0] <= SLIPS or different[0] not in (-1, 0) or different[1] < 0:
         return None
     usual = different[1] in (0.5, 1) and different[-1] in (5, 10) and counts[0] > counts[1]
     apart = different[1] > 1.5 * np.median(np.diff(different[1:]))

@@ -121,6 +121,7 @@ def read_all(
     table = tables["ratings"]
     if "items" not in tables and (found_items := _items_of(table, unused_files)):
         tables["items"] = found_items
+        log(f"guessed, as its ids say it: movies are of {found_items.path.name} (--items)")
         unused_files.remove(found_items.path)
     if not table.named and kind_of(table.path) == "items":
         cause = f"{table.path}: no table of ratings by its name, and its columns have no names"
@@ -334,10 +335,11 @@ def _meaning(
         QueryError: none is more than 0.
     """
     different, counts = counted(values[rows.left])
-    wide = is_strength(name) or are_strengths(different, counts)
-    value = not_rated_of(different, counts) if not_rated is None else not_rated
-    if value not in (None, NONE) and not (wide and not_rated is None and value == 0):
-        rated, others = values != float(value), different != float(value)
+    value: Any = not_rated_of(different, counts) if not_rated is None else not_rated
+    others = different != (np.nan if value in (None, NONE) else float(value))
+    wide = is_strength(name) or are_strengths(different[others], counts[others])
+    if not others.all() and not (wide and not_rated is None and value >= 0):
+        rated = values != float(value)
         rows.left, number = rows.mask & rated, int((rows.mask & ~rated).sum())
         different, counts = different[others], counts[others]
         log(f"{number:,} ratings are {value:g}, {NOT_RATED}")

@@ -68,8 +68,9 @@ STEPS = 11  # different ratings of a column without a name
 PLAIN = 0.95  # of texts that are ids have no space
 _PRODUCT = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
 _DATED = re.compile(
-    r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/. ]\d\d?,?[-/. ]\d{4})"
+    r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/. ]\d\d?,?[-/. ]\d\d(\d\d)?)"
     r"([ T]\d\d?(:\d\d)?(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"
+    r"|.*\b(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)\b.*\d.*"  # not read, but asked
 )
 
 

@@ -136,6 +136,13 @@ def sniffed(path: Path, start: bytes) -> Dialect:
     else:
         rows = list(csv.reader(lines, delimiter=separator))
     first = [name.strip() for name in rows[0]] if rows else []
+    if re.fullmatch(r"\d+:\s*", lines[0] if lines else ""):
+        raise DataError(
+            f"{path}:1: rows of users below a line of their movie (as Netflix has them)",
+            "write the movie into each row: "
+            """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'""",
+            "file",
+        )
     if len(first) < 2:
         raise DataError(
             f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "

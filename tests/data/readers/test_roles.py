@@ -114,6 +114,8 @@ def test_what_a_column_is(tmp_path, head, cells, found):
         (values(-1, 4, 9, 7, 10), 4, ()),
         (values(0, 6, 8, 0, 7, 9), 4, ()),
         (values(0, 1, 2), 3, ()),
+        (values(99, -9, 3.5, 4, 9.5), 4, ()),  # as Jester has it
+        (values(-999, 3, 4, 9), 3, ()),
         (values(*range(11)), 11, ()),
         (values(1, -1), 2, ()),
         (values(-1, 4, 9, 7, 10), 5, ("--not-rated", "none")),
@@ -150,6 +152,7 @@ def test_days_are_days(tmp_path, cells, first):
         (values(T, T * 1000), "times in ms, but 1500000000 and others are in another unit"),
         (values("1/2/2017", "2/3/2017"), "'1/2/2017' may begin with the day or with the month"),
         (values("1/13/2017", "13/1/2017"), "may begin with the day or with the month"),
+        (values("Jan 7 2017", "12-Mar-05"), "times such as 'Jan 7 2017' are neither"),
         (values("soon"), "times such as 'soon' are neither numbers nor ISO 8601"),
     ],
 )
@@ -258,12 +261,18 @@ def test_a_name_counts_where_it_is_and_tables_go_by_their_names(tmp_path):
     found = seen(put(tmp_path, {"with_id.csv": other.encode()}))
     assert found["movies"] == len(ITEMS)
     assert found["unused"]
+    assert "movies are of with_id.csv (--items)" in here("inspect", tmp_path).stderr
 
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
         ("movie_titles.csv", b"1,1990,Boat\n2,1991,Cloud\n", "no table of ratings by its name"),
+        (
+            "r.txt",
+            b"1:\n7,5,2005-09-11\n2:\n7,4,2005-09-12\n",
+            "(as Netflix has them); write the mo",
+        ),
         ("r.txt", b"0 1 2 3\n1 2\n2 5 6 7 8\n3 9 8\n", "LightGCN"),
     ],
 )
