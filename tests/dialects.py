@@ -58,7 +58,6 @@ def parquet_of(columns: dict[str, list], **how) -> bytes:
 
 
 TABLE = dict(zip(NAMES, map(list, zip(*ROWS, strict=True)), strict=True))
-ROWS_AND_TEXTS = [(*ROWS[0], "a"), (*ROWS[1], "b"), (*ROWS[2], '"c\nd"'), (*ROWS[3], "e")]
 SHUFFLED = [(t, r, m, u) for u, m, r, t in ROWS]
 GOOD = {
     "plain": ("ratings.csv", csv()),
@@ -77,7 +76,6 @@ GOOD = {
     "bzip2": ("ratings.csv.bz2", bz2.compress(csv())),
     "zstd": ("ratings.csv.zst", pa.compress(csv(), "zstd", asbytes=True)),
     "shuffled": ("ratings.csv", csv(NAMES[::-1], SHUFFLED)),
-    "other names": ("ratings.csv", csv(("user_id", "product_id", "stars", "ts"))),
     "capitals": ("ratings.csv", csv(("USER ID", "Item-Id", "Rating", "Date"))),
     "typed names": ("ratings.csv", csv(("user_id:token", "item_id:token", "rating:float", "ts"))),
     "an index": ("ratings.csv", csv(("", *NAMES), [(i, *row) for i, row in enumerate(ROWS)])),
@@ -85,7 +83,6 @@ GOOD = {
                          .decode().encode("latin-1")),
     "a latin-1 name": ("ratings.csv", csv((*NAMES, "böse"), [(*r, 1) for r in ROWS])
                        .decode().encode("latin-1")),
-    "line ends in a field": ("ratings.csv", csv((*NAMES, "text"), [(*r, '"a\nb"') for r in ROWS])),
     "ids as 1.0": ("ratings.csv", other(userId=[f"{row[0]}.0" for row in ROWS])),
     "milliseconds": ("ratings.csv", other(timestamp=[964982703123, 964981247123, 1064981247123,
                                                      9123])),
@@ -96,7 +93,6 @@ GOOD = {
         "1970-01-01T00:00:09.5Z"])),
     "JSON lines": ("ratings.jsonl", jsonl()),
     "JSON lines, gzip": ("ratings.jsonl.gz", gzip.compress(jsonl())),
-    "JSON lines, zstd": ("ratings.jsonl.zst", pa.compress(jsonl(), "zstd", asbytes=True)),
     "JSON lines of several types": ("ratings.jsonl", jsonl(rows=[
         (str(u), m, str(r), t) for u, m, r, t in ROWS[:2]] + ROWS[2:])),
     "JSON lines, blank ones between": ("ratings.jsonl", jsonl().replace(b"\n", b"\n\n")),
@@ -105,20 +101,14 @@ GOOD = {
     "spaces": ("ratings.txt", csv(delimiter=" ")),
     "quotes, delimiters, line ends": ("ratings.csv", csv((*NAMES, "text"), [
         (*row, '"so ""good"", \n really"') for row in ROWS])),
-    "a line end in quotes late": ("ratings.csv", csv((*NAMES, "text"), ROWS_AND_TEXTS)),
     "decimal commas in quotes": ("ratings.csv", other(rating=['"4,0"', '"3,5"', '"0,5"', '"5,0"'])),
     "no names": ("ratings.csv", headless()),
-    "no names, as u.data": ("ratings.tsv", headless(delimiter="\t")),
     "no names, any suffix": ("ratings.data", headless(delimiter="\t")),
     "no names, no suffix": ("ratings", headless(delimiter="\t")),
     "no names, as ratings.dat": ("ratings.txt", headless(delimiter="::")),
-    "no names, spaces": ("ratings.txt", headless(delimiter=" ")),
-    "no names, decimal commas": ("ratings.csv", headless(delimiter=";").replace(b".", b",")),
     "no names, time first": ("ratings.csv", headless([(t, u, m, r) for u, m, r, t in ROWS])),
     "no names, an index": ("ratings.csv", headless([(i, *r) for i, r in enumerate(ROWS)])),
-    "no names, gzip": ("ratings.csv.gz", gzip.compress(headless())),
     "no names, BOM, CRLF": ("ratings.csv", b"\xef\xbb\xbf" + headless().replace(b"\n", b"\r\n")),
-    "numbers for names": ("ratings.csv", csv(("0", "1", "2", "3"))),
     "Parquet": ("ratings.parquet", parquet_of(TABLE)),
     "Parquet, gzip": ("ratings.parquet.gz", gzip.compress(parquet_of(TABLE))),
     "Parquet, zstd": (
@@ -144,9 +134,6 @@ TOLD = {
 BAD = {
     "words": (other(rating=["good", "bad", "good", "bad"]), "ratings such as 'good' are neither"),
     "two users": (csv(("userId", "user_id", "rating", "item")), "may be the user: 'userId', "),
-    "two times": (csv(("userId", "time", "rating", "date")), "may be the time: 'time', 'date'"),
-    "two ratings by content": (csv(("user", "item", "a", "b"), [(1, 2, 3, 4)]),
-                               "may be the rating: 'a', 'b'"),
     "no user": (csv(("a", "movieId", "rating", "b"), [(1, 2, 3, 4), (2, 3, 3, 5)]),
                 "the user: 'a'"),
     "one name twice": (csv(("userId", "rating", "rating", "movieId")), "two columns are called"),
@@ -158,7 +145,6 @@ BAD = {
                             "'column 1', 'column 2', 'column 3'; give the numbers"),
     "no names, two times": (headless([(*row, row[3]) for row in ROWS]),
                             "may be the time: 'column 4', 'column 5'; give its number"),
-    "one column of numbers": (b"1\n2\n", "expected columns separated by"),
     "no text": (bytes(range(1, 256)) * 3, "ratings.csv"),
     "a BOM only": (b"\xef\xbb\xbf", "empty"),
     "names only": (csv(rows=[]), "no usable line is left"),

@@ -27,27 +27,15 @@ def complaint(folder: Path, where: str, *words: str) -> None:
 # file, what is replaced, by what, line, words of the complaint
 LINES = [
     ("ratings.dat", b"2::1::4::978301968", b"2::1::4", 3, "expected 4 fields", "got 3"),
-    ("ratings.dat", b"2::1::4::978301968", b"2::1::4::978301968::9", 3, "got 5"),
     ("ratings.dat", b"2::1::4::978301968", b"2,1,4,978301968", 3, "separated by '::'"),
-    (
-        "ratings.dat",
-        b"2::1::4::978301968",
-        b"2::1::::978301968",
-        3,
-        "a rating as a number",
-        "empty",
-    ),
-    ("ratings.dat", b"2::1::4::978301968", b"2::1::four::978301968", 3, "'four'"),
+    ("ratings.dat", b"2::1::4::978301968", b"2::1::::978301968", 3, "rating as a number", "empty"),
     ("ratings.dat", b"2::1::4::978301968", b"2::1::nan::978301968", 3, "found an empty field"),
     ("ratings.dat", b"2::1::4::978301968", b"2::1::0::978301968", 3, "rating 0, expected 0.5 to 5"),
-    ("ratings.dat", b"2::1::4::978301968", b"2::1::-3::978301968", 3, "rating -3"),
     ("ratings.dat", b"2::1::4::978301968", b"2::1::3.7::978301968", 3, "rating 3.7", "half"),
     ("ratings.dat", b"2::1::4::978301968", b"2::1::1_0::978301968", 3, "'1_0'"),
     ("ratings.dat", b"2::1::4::978301968", b"2::1::4::yesterday", 3, "'yesterday'", "1970"),
-    ("ratings.dat", b"2::1::4::978301968", b"2::1::4::-5", 3, "'-5'"),
     ("ratings.dat", b"2::1::4::978301968", b"two::1::4::978301968", 3, "user id", "'two'"),
     ("ratings.dat", b"2::1::4::978301968", b"2.5::1::4::978301968", 3, "whole number", "'2.5'"),
-    ("ratings.dat", b"2::1::4::978301968", b"4294967298::1::4::978301968", 3, "user 4294967298"),
     ("ratings.dat", b"2::1::4::978301968", b"9::1::4::978301968", 3, "unknown user 9"),
     ("ratings.dat", b"2::1::4::978301968", b"2::999999999::4::1", 3, "unknown movie 999999999"),
     ("ratings.dat", b"2::1::4::978301968", b"   ", 3, "expected 4 fields", "got 1"),
@@ -56,27 +44,16 @@ LINES = [
     ("ratings.dat", b"5::7::4::978302268\n", b"5::7", 6, "got 2"),  # cut off
     ("ratings.dat", b"1::1::5::978300760", b"user::movie::rating::time", 1, "'user'"),
     ("movies.dat", b"3::Mis\xe9rables, Les (1995)::Drama", b"3::Heat (1995)", 2, "got 2"),
-    (
-        "movies.dat",
-        b"3::Mis\xe9rables, Les",
-        b"three::Mis\xe9rables, Les",
-        2,
-        "movie id",
-        "'three'",
-    ),
+    ("movies.dat", b"3::Mis", b"three::Mis", 2, "movie id", "'three'"),
     ("movies.dat", b"7::Heat (1995)", b"3::Heat (1995)", 3, "movie 3 again"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\x8erables", 2, "wrong encoding", "\\x8e", "iconv"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\xef\xbf\xbdrables", 2, "wrong encoding"),
     ("users.dat", b"2::M::56::16::70072", b"2::M::56::16", 2, "expected 5 fields", "got 4"),
-    ("users.dat", b"2::M::56", b"x::M::56", 2, "user id", "'x'"),
     ("users.dat", b"2::M::56", b"1::M::56", 2, "user 1 again"),
     ("u.item", b"|0\n", b"\n", 1, "expected 24 fields", "got 23"),
     ("u.data", b"1\t1\t3\t", b"1 1 3 ", 1, "expected 4 fields separated by '\\t'", "got 1"),
-    ("u.data", b"1\t1\t3\t", b"1\t1\t\t", 1, "a rating as a number"),
-    ("x.item", b"3\tHeat\t", b"3\t", 3, "expected 4 fields", "got 3"),
     ("x.item", b"3\tHeat\t", b"tt3\tHeat\t", 3, "movie id", "'tt3'"),
     ("x.inter", b"2\t3\t4\t", b"2\t3\t4", 3, "got 3"),
-    ("x.inter", b"2\t3\t4\t", b"2\t3\t9\t", 3, "rating 9"),
 ]
 
 
@@ -93,13 +70,9 @@ def test_a_bad_line_is_named(tmp_path, file, old, new, line, words):
 WHOLE = [
     ("movies.dat", None, "movies.dat", "no such file"),
     ("ratings.dat", None, "ratings.dat", "no such file"),
-    ("movies.dat", b"", "movies.dat:1", "empty"),
     ("ratings.dat", b"", "ratings.dat:1", "empty"),
-    ("users.dat", b"", "users.dat:1", "empty"),
     ("ratings.dat", b"\n \n", "ratings.dat:1", "empty"),
     ("movies.dat", "directory", "movies.dat", "a directory, expected a file"),
-    ("ratings.dat", "directory", "ratings.dat", "a directory, expected a file"),
-    ("users.dat", "directory", "users.dat", "a directory, expected a file"),
 ]
 
 

@@ -19,15 +19,8 @@ SAMPLE = Path(__file__).parents[3] / "data" / "sample"
 LINES = {
     "x,30,3.5,9": f"expected a user id as a whole number from 0 to {MAX_ID}, got 'x'",
     ",30,3.5,9": f"expected a user id as a whole number from 0 to {MAX_ID}, found an empty field",
-    "-1,30,3.5,9": "got '-1'",
-    "1.5,30,3.5,9": "got '1.5'",
-    "1,30,four,9": "expected a rating as a number, got 'four'",
-    "1,30,,9": "expected a rating as a number, found an empty field",
     "1,30,7,9": "rating 7, expected 0.5 to 5 in steps of a half",
-    "1,30,3.7,9": "rating 3.7",
-    "1,30,3.5": "expected 4 fields separated by ',', got 3",
     "1,30,3.5,9,9": "expected 4 fields separated by ',', got 5",
-    "1,30,3.5,yesterday": "'yesterday'",
     "1,30,3.5,-9": "-9",
     "1,31,3.5,9": "unknown movie 31",
 }
@@ -62,16 +55,6 @@ def test_a_second_row_of_an_id_is_named(tmp_path, name, data, says):
     assert str(caught.value).startswith(f"{tmp_path / name}: {says}")
 
 
-def test_lines_behind_several_bad_ones_are_still_right(tmp_path):
-    good = [f"1,{i},4,9" for i in range(2, 60)]
-    good[10], good[20], good[30] = "1,2", "1,x,4,9", "1,2,3,4,5"
-    put(tmp_path, {"ratings.csv": "\n".join(["userId,movieId,rating,ts", *good]).encode()})
-    with pytest.raises(DataError) as caught:
-        read_dataset(tmp_path)
-    lines = str(caught.value).splitlines()
-    assert [line.split(": ")[0].rsplit(":", 1)[1] for line in lines] == ["12", "22", "32"]
-
-
 def test_a_bad_row_of_parquet_is_named(tmp_path):
     table = pa.table({"user": [1, None, 2], "item": [1, 2, 3], "stars": [4.0, 5.0, 3.7]})
     parquet.write_table(table, tmp_path / "r.parquet", row_group_size=2)
@@ -96,9 +79,8 @@ def test_many_bad_lines_need_an_explicit_word(tmp_path):
 
 
 def test_movies_as_grouplens_writes_them(tmp_path):
-    put(
-        tmp_path, {"ratings.csv": csv(), "movies.csv": MOVIES.encode(), "tags.csv": b"userId,tag\n"}
-    )
+    tags = {"tags.csv": b"userId,tag\n"}
+    put(tmp_path, {"ratings.csv": csv(), "movies.csv": MOVIES.encode(), **tags})
     logged: list[str] = []
     read = read_dataset(tmp_path, log=logged.append)
     assert read.movies.titles[1] == 'American President, The "x" (1995)'
