@@ -21,6 +21,7 @@ from recsys.data.schema import (
     Attributes,
     Column,
     Frame,
+    movielens_attribute,
     padded,
 )
 from recsys.data.titles import name_and_year, title_words
@@ -48,9 +49,8 @@ class Users:
         MovieLens' attributes have the values they always have, others those of their column.
         """
         columns = columns or {}
-        known = {(each.name, each.kind): each for each in MOVIELENS}
         attributes = tuple(
-            known.get((name, column.kind)) or Attribute.of(name, column, MOST_OF_USERS)
+            movielens_attribute(name, column) or Attribute.of(name, column, MOST_OF_USERS)
             for name, column in columns.items()
         )
         rows = np.full((len(ids), sum(each.width for each in attributes)), PADDING, np.int32)

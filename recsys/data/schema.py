@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import PADDING, parts
-from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, OCCUPATIONS, SAID
+from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS, SAID
 from recsys.errors import QueryError, listed, quoted
 
 _WORD = re.compile(r"\w+")
@@ -277,6 +277,19 @@ GENDER = Attribute("gender", "category", GENDERS, synonyms=(("male", "M"), ("fem
 AGE = Attribute("age", "number", AGE_NAMES, edges=tuple(map(float, AGES[1:])))  # in years
 JOB = Attribute("job", "category", JOBS, synonyms=tuple(OCCUPATIONS.items()))
 MOVIELENS: Attributes = (GENDER, AGE, JOB)  # of users
+
+
+def movielens_attribute(name: str, column: Column) -> Attribute | None:
+    """MovieLens' attribute of the name and kind, where most of a column's values are its values."""
+    for each in MOVIELENS:
+        if (each.name, each.kind) == (name, column.kind):
+            known = np.isfinite(column.values) if name == "age" else [*map(bool, column.values)]
+            values = np.asarray(column.values)[known]
+            good = each.rows(Column(column.kind, values))[:, 0] > 0
+            if name == "age":
+                good = (values >= AGES[0]) & (values <= MAX_AGE)
+            return each if 2 * good.sum() >= len(values) else None
+    return None
 
 
 def profile(attributes: Sequence[Attribute], rows: NDArray) -> dict[str, str]:
