@@ -189,6 +189,8 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
     except Exception as error:
         text = (isinstance(error, OSError) and error.strerror) or str(error)
         why = text.splitlines()[0] if text else type(error).__name__
+        if isinstance(error, MemoryError):
+            why = "out of memory, or damaged"
         cause = f"{path / name}: cannot be read ({why})"
         raise ModelError(cause, "train again", "train") from error
 

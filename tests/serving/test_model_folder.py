@@ -165,6 +165,12 @@ def test_a_model_of_another_format_is_refused(own_model):
         load_model(own_model)
 
 
+def test_too_little_memory_is_not_taken_for_damage_alone(own_model, monkeypatch):
+    monkeypatch.setattr(np, "load", lambda *_, **__: bytes(2**60))
+    with pytest.raises(ModelError, match=r"npy: cannot be read \(out of memory, or damaged\)"):
+        load_model(own_model)
+
+
 def test_every_file_is_checked_and_what_decides_a_vector_is_in_the_fingerprint(own_model):
     model = read_everything(own_model)
     model.verify()
