@@ -18,7 +18,7 @@ PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
 DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of these does
 LINES = 100  # looked at for how a file is written, at most
 START = 2**16  # bytes looked at, likewise
-BLOCK = 2**22  # bytes read at a time
+BLOCK = 2**20  # bytes read at a time: larger ones take the system more time for their memory
 LONGEST = 10_000  # lines of one row at most, in quotes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
@@ -83,12 +83,12 @@ def beginning(path: Path, quotes: bool = False) -> bytes:
     return start
 
 
-def text_blocks(path: Path, quotes: bool = False, size: int = BLOCK) -> Iterator[bytes]:
+def text_blocks(path: Path, quotes: bool = False, size: int = 0) -> Iterator[bytes]:
     """A text file in blocks of rows, unpacked and in UTF-8; lines in neither UTF are latin-1.
 
     Args:
         quotes: a row may have several lines, in quotes.
-        size: bytes of a block; the rest of its last row comes on top.
+        size: bytes of a block, by default BLOCK; the rest of its last row comes on top.
     """
     import pyarrow as pa
 
@@ -97,7 +97,7 @@ def text_blocks(path: Path, quotes: bool = False, size: int = BLOCK) -> Iterator
         if stream.peek(2)[:2] in UTF16:
             recoded = pa.transcoding_input_stream(pa.PythonFile(stream), "utf-16", "utf-8")
             stream = io.BufferedReader(recoded)
-        while block := stream.read(size):
+        while block := stream.read(size or BLOCK):
             block = block.removeprefix(BOM) + stream.readline()
             if quotes and b'"' in block and block.count(b'"') % 2:
                 for line in itertools.islice(stream, LONGEST):
