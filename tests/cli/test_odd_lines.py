@@ -51,6 +51,7 @@ ODD = {
             "--uri nonsense", "--data SAMPLE --baselines x --no-index")),
         *(f"evaluate --seeds={each}" for each in ("''", "x", "1-", "0,,1", "-3", "3-1", "DIGITS")),
         *("inspect", "inspect ''", "inspect a b", "doctor extra", "doctor --uri x", "download x"),
+        *("doctor --db é", "recommend --db \u202edesrever"),
         *("download --from ''", "download --to ''", "nonsense", "--nonsense", "LONG", "''"),
     ],
     1: [

@@ -201,3 +201,8 @@ def test_two_processes_and_one_database(trained, tmp_path):
     assert done.returncode == 1
     assert "another process has this database open" in done.stderr
     assert recsys("recommend", cwd=trained.place).returncode == 0
+
+
+@pytest.mark.parametrize("command", cli.commands)
+def test_no_help_has_a_bound_that_is_none(command):
+    assert "=None" not in CliRunner().invoke(cli, [command, "--help"]).output
