@@ -29,7 +29,7 @@ def _part(default: Any, help: str, **more: Any) -> Any:
     return field(default=default, metadata={"help": help, **more})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MilvusAddress:
     """A Milvus, how to get in, and the name the movies have there.
 
@@ -65,6 +65,9 @@ class MilvusAddress:
         if not (names.isascii() and names.isprintable()):
             cause = f"{quoted(self.db or self.shown)}: no database has such a name"
             raise AddressError(cause, "use letters, digits and _", "db")
+
+    def __repr__(self) -> str:
+        return f"<MilvusAddress {self.shown}, {self.collection}>"
 
     @property
     def is_lite(self) -> bool:

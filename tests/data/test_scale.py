@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.data.scale import FIVE_STARS, LIKED, Scale, scale_of, strengths
+from recsys.errors import QueryError
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,11 @@ def test_five_stars_liked_from_three_and_strengths_are_likes():
     liked = strengths(np.arange(1, 100))
     assert (liked[0], liked[-1]) == (LIKED, 5)
     assert (np.diff(liked) >= 0).all()
+
+
+def test_a_rating_of_a_query_is_on_the_scale_and_an_event_is_an_event():
+    assert Scale(1, 10, 8).learned(8) == 4
+    assert [Scale(rated=False).learned(count) for count in (1, 4.5, 30)] == [4, 4.5, 5]
+    for scale, rating in ((Scale(1, 10, 8), 11), (Scale(rated=False), 0), (Scale(), None)):
+        with pytest.raises(QueryError, match=f"rating {rating}: the model's are"):
+            scale.learned(rating)

@@ -58,6 +58,7 @@ def test_an_unknown_consistency() -> None:
 def test_what_is_shown_and_what_is_secret() -> None:
     address = MilvusAddress("http://root:hunter2@host:19530", token="root:hunter3")
     assert address.shown == "http://host:19530"
+    assert repr(address) == "<MilvusAddress http://host:19530, recsys_movies>"
     assert set(address.secrets) == {"root:hunter3", "hunter3", "hunter2"}
     assert not address.is_lite
     assert MilvusAddress().is_lite
