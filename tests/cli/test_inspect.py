@@ -104,7 +104,7 @@ def test_what_a_column_is_taken_for(run, tmp_path, data, columns):
 
 def test_a_count_is_no_rating_unless_it_is_named(run, tmp_path):
     put(tmp_path, {"r.csv": b"user,item,plays\nann,a,100\nbob,b,3\nbob,c,1\n"})
-    assert seen(run, tmp_path)["unused"] == {"plays of r.csv": "taken for ratings if named so"}
+    assert seen(run, tmp_path)["unused"] == {"plays of r.csv": "of use if --rating-column names it"}
     found = seen(run, tmp_path, "--rating-column", "plays")
     assert (found["columns"]["rating"], found["unused"]) == ("plays 1-100", {})
 

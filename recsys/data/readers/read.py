@@ -238,7 +238,7 @@ def _understood(
             words[role] += f" ({len(different[role]):,}{text})"
     others = [name for name in table.names if name not in roles.values()]
     return Understood(words, {
-        name: "taken for ratings if named so"
+        name: "of use if --rating-column names it"
         if name and "rating" not in roles and no_rating(name) else "not about a rating"
         for name in others
     })  # fmt: skip
