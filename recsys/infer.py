@@ -13,10 +13,8 @@ Likes and dislikes named with a query say what a user is fond of, not how high t
 the predicted ratings they turn the factors' directions, and add or take away some of their taste.
 """
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -24,47 +22,19 @@ from numpy.typing import NDArray
 
 from recsys import parts
 from recsys.data.dataset import Movies
-from recsys.data.ids import PADDING, Id, as_text, checked_ids, id_array, is_text, positions
-from recsys.data.ids import parts as attribute_parts
-from recsys.data.interactions import Interactions
+from recsys.data.ids import Id, as_text, checked_ids, id_array, is_text, positions
 from recsys.data.scale import MAX_RATING, MIN_RATING
-from recsys.data.schema import Attributes, profile
-from recsys.errors import DataError, QueryError, RecsysError, check_choice, listed, shortened
-from recsys.parts.part import Array, Asked, unit
+from recsys.errors import DataError, QueryError, check_choice, listed, shortened
+from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
 from recsys.serving.model_folder import Model
+from recsys.serving.users import UserQuery as UserQuery
+from recsys.serving.users import naming_damage, unknown_movie
+from recsys.serving.users import users_of as users_of
 
 BATCH = 1_000  # users asked for at a time
 RATINGS: tuple[RankBy, ...] = ("rating", "tutorial")  # questions whose scores are ratings
-NOW = 2**62  # the time of likes and dislikes named with a query
-
-
-class UserQuery(NamedTuple):
-    """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
-
-    Args:
-        user_id: one of the users that the model was trained on.
-        attributes: what else is known of the user, by the schema's names, as text or numbers; of a
-            known user what differs. MovieLens': gender, age (years) and job.
-        likes: ids of movies; what is near to them ranks higher.
-        dislikes: the same; what is near to them ranks lower.
-        rated: (movie id, rating, time) of ratings that are new to the model, on the scale of the
-            data; to a model of events each of them is an event.
-        as_of: seconds since 1970; later ratings are not known yet. None: now.
-
-    >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
-    (42, (50, 181))
-    >>> UserQuery(attributes={"gender": "F", "age": 25, "job": "artist"}).attributes["age"]
-    25
-    """
-
-    user_id: Id | None = None
-    attributes: Mapping[str, str | float] = MappingProxyType({})
-    likes: Sequence[Id] = ()
-    dislikes: Sequence[Id] = ()
-    rated: Sequence[tuple[Id, float, int]] = ()
-    as_of: int | None = None
 
 
 class Recommendation(NamedTuple):
@@ -152,16 +122,18 @@ class Recommender:
         filter = filter.checked(self.model.vocabulary)
         known = self.model.vocabulary.movie_ids
         for start in range(0, len(queries), BATCH):
-            users, exclude = users_of(self.model, queries[start : start + BATCH]), []
-            for row, query in enumerate(users.queries):
+            some = queries[start : start + BATCH]
+            users, exclude = users_of(self.model, self._known(some)), []
+            for row, query in enumerate(some):
                 named = id_array([*query.likes, *query.dislikes], is_text(known))
-                rated = known[users.asked.history.of(row)[0] - 1]
+                rated = known[users.rated.of(row)[0] - 1]
                 exclude.append(named if include_seen else np.union1d(rated, named))
             vectors = users.vectors(rank_by)
             hits = self.store.search(vectors, k, filter, exclude, with_movies=True)
             predicting = users.vectors("rating") if self.model.scale.rated else None
             for row, query in enumerate(users.queries):
                 user = None if predicting is None else predicting[row]
+                query = query._replace(likes=some[row].likes, dislikes=some[row].dislikes)
                 yield Answer(query, self._listed(hits, row, user, rank_by in RATINGS))
 
     def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
@@ -172,14 +144,42 @@ class Recommender:
         """
         filter = filter.checked(self.model.vocabulary)
         exclude = [checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")]
-        layout, weights = self.model.layout, self.model.weights["similar"]
         try:
-            slices = layout.split(self.store.take([movie_id]).vectors)
+            query = self._near(self.store.take([movie_id]))
         except KeyError as error:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
-        query = layout.queries({name: unit(slices[name]) for name in weights}, weights)
         return self._listed(self.store.search(query, k, filter, exclude, with_movies=True))
+
+    def _near(self, movies: Catalogue) -> Array:
+        """(N, V) queries for what is near to N movies in taste."""
+        layout, weights = self.model.layout, self.model.weights["similar"]
+        slices = layout.split(movies.vectors)
+        return layout.queries({name: unit(slices[name]) for name in weights}, weights)
+
+    def _known(self, queries: Sequence[UserQuery]) -> list[UserQuery]:
+        """Queries with, for likes and dislikes that are only published, the nearest known movies.
+
+        Raises:
+            QueryError: one is not published either.
+        """
+        vocabulary = self.model.vocabulary
+        every = [each for query in queries for each in (*query.likes, *query.dislikes)]
+        named = checked_ids([*dict.fromkeys(every)], vocabulary.movie_ids, "movie")
+        new = named[vocabulary.movie_rows(named) == 0]
+        if not len(new):
+            return list(queries)
+        try:
+            near = self._near(self.store.take(new))
+        except KeyError as error:
+            raise unknown_movie(error.args[0]) from error
+        found = catalogue(self.model).search(near, 1).movie_ids[:, 0]
+        instead = dict(zip(new.tolist(), found.tolist(), strict=True))
+
+        def known(ids: Sequence[Id]) -> list[Id]:
+            return [instead.get(each, each) for each in ids]
+
+        return [q._replace(likes=known(q.likes), dislikes=known(q.dislikes)) for q in queries]
 
     def _listed(
         self, hits: Hits, row: int = 0, user: Array | None = None, by_rating: bool = False
@@ -213,146 +213,6 @@ class Recommender:
             )
             for rank, (n, score, rating) in enumerate(answers, 1)
         ]
-
-
-class Users(NamedTuple):
-    """B queries with all that is known of their users, and the users' slices of a vector."""
-
-    model: Model
-    queries: list[UserQuery]  # completed with what the model knows
-    asked: Asked
-    slices: dict[str, Array]  # (B, size) each, not weighted yet
-    predicting: dict[str, Array]  # the same for predicted ratings, to which a like is no rating
-
-    def vectors(self, question: str) -> Array:
-        """(B, V) queries whose inner product with a movie is its score.
-
-        Raises:
-            QueryError: the question is of ratings, and the model has none.
-        """
-        if question not in self.model.weights:
-            cause = "trained on events without ratings, so none can be predicted"
-            remedy = "ask for recommendations by relevance"
-            raise QueryError(f"{self.model.path}: {cause}", remedy)
-        weights = parts.weights_of(self.model.weights[question], self.asked)
-        slices = self.predicting if question == "rating" else self.slices
-        return self.model.layout.queries(slices, weights)
-
-
-def _naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of a model which, where it fails or finds no numbers, names a damaged file.
-
-    A query reads some rows of the arrays, so their digests are looked at only then.
-    """
-
-    @functools.wraps(compute)
-    def call(model: Model, *args: Any, **more: Any) -> Any:
-        try:
-            with np.errstate(all="ignore"):  # a warning would not say which file
-                found = compute(model, *args, **more)
-        except RecsysError:
-            raise
-        except Exception:
-            model.verify()
-            raise
-        numbers = found.slices.values() if isinstance(found, Users) else [found]
-        if not all(np.isfinite(each).all() for each in numbers):
-            model.verify()
-        return found
-
-    return call
-
-
-@_naming_damage
-def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
-    """Queries completed with what the model knows of the users, and their slices.
-
-    Raises:
-        QueryError: a query names what the model does not know, or contradicts itself.
-    """
-    vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
-    known = [query.user_id for query in queries if query.user_id is not None]
-    user_ids = checked_ids(known, vocabulary.user_ids, "user")
-    rows = np.zeros(len(queries), np.int64)
-    rows[has_id] = vocabulary.user_rows(user_ids)
-    if not rows[has_id].all():
-        unknown, count = user_ids[int(np.argmin(rows[has_id]))], len(vocabulary.user_ids)
-        cause = f"user {unknown} is not one of the {count} the model was trained on"
-        raise QueryError(cause, "leave the id out and give a profile or likes", "user")
-    sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
-    for query, row in zip(queries, sides, strict=True):
-        _set_profile(vocabulary.users, query.attributes, row[None])
-        completed.append(query._replace(attributes=profile(vocabulary.users, row)))
-
-    until = np.array([_moment(query.as_of) for query in queries], np.int64)
-    history = model.history.take(rows)
-    history = history.keep(history.times <= until[history.owners])
-    rated = [
-        (n, movie, model.scale.learned(rating), time)
-        for n, query in enumerate(queries)
-        for movie, rating, time in query.rated
-        if time <= until[n]
-    ]
-    likes = [(n, movie, 1.0, NOW) for n, query in enumerate(queries) for movie in query.likes]
-    dislikes = [(n, movie, -1.0, NOW) for n, q in enumerate(queries) for movie in q.dislikes]
-    history = history.updated(_interactions(model, len(queries), rated))
-    named = _interactions(model, len(queries), [*likes, *dislikes])
-    for query in queries:
-        if both := {*query.likes} & {*query.dislikes}:
-            title = model.movies.titles[int(vocabulary.movie_rows([*both])[0]) - 1]
-            raise QueryError(f"{title} is both liked and disliked", "name it once")
-
-    asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
-    slices = predicting = parts.users(model.arrays, asked)
-    if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
-        values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
-        history = history.updated(named._replace(values=values))
-        history = history.keep(history.values > 0)
-        asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
-        slices = parts.users(model.arrays, asked)
-    return Users(model, completed, asked, slices, predicting)
-
-
-def _moment(as_of: int | None) -> int:
-    if not isinstance(as_of, int | np.integer | None):
-        raise QueryError(f"as_of {as_of!r}: no time", "give seconds since 1970", "as_of")
-    return NOW if as_of is None else int(as_of)
-
-
-def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
-    """Put what a query says of a user into the user's (1, W) rows."""
-    slots = {each.name: (each, slot) for each, slot in attribute_parts(described, rows)}
-    for name, value in given.items():
-        if name not in slots:
-            names = ", ".join(slots) or "none"
-            cause = f"the model knows no {name} of its users; attributes it knows: {names}"
-            raise QueryError(cause, "leave it out")
-        attribute, slot = slots[name]
-        values = attribute.rows_of(value)
-        slot[0] = [*values, *[PADDING] * (attribute.width - len(values))]
-
-
-def _interactions(
-    model: Model, users: int, ratings: Sequence[tuple[int, Id, float, int]]
-) -> Interactions:
-    """Ratings (user, movie id, value, time), of a movie the last.
-
-    Raises:
-        QueryError: a movie that the model does not know.
-    """
-    latest = {(user, movie): (user, *values) for user, movie, *values in ratings}
-    known = model.vocabulary.movie_ids
-    movies = checked_ids([movie for _, movie in latest], known, "movie")
-    rows = model.vocabulary.movie_rows(movies)
-    if not rows.all():
-        raise _unknown_movie(movies[rows.argmin()])
-    owners, *columns = np.array([*latest.values()], np.float64).reshape(-1, 3).T
-    return Interactions.build(users - 1, owners, rows, *columns)
-
-
-def _unknown_movie(movie_id: Id) -> QueryError:
-    cause = f"movie {movie_id} is not one the model was trained on"
-    return QueryError(cause, "name another, or publish the movies with it", "publish")
 
 
 def predict(
@@ -391,7 +251,7 @@ def predict(
     if len(new := movies[rows == 0]):
         published_rows = positions(published.ids, new) if published else np.full(len(new), -1)
         if published is None or published_rows.min() < 0:
-            raise _unknown_movie(new[published_rows.argmin()])
+            raise unknown_movie(new[published_rows.argmin()])
         vectors[rows == 0] = published.vectors[published_rows]
     queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
     ratings = predicted_ratings(queries.vectors("rating")[user], vectors[movie])
@@ -438,7 +298,7 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     )
 
 
-@_naming_damage
+@naming_damage
 def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
     """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
     slices = {name: each[rows] for name, each in parts.movies(model.arrays).items()}

@@ -14,6 +14,7 @@ from recsys.cli import options
 from recsys.cli.options import Wanted, argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import error_line, log, refuse_beside
+from recsys.data.movielens import tutorial_age
 from recsys.data.readers.roles import places_of
 from recsys.errors import DataError, quoted
 from recsys.serving import RankBy
@@ -51,14 +52,17 @@ class Profile:
     like: tuple[str, ...] = option("A movie the user likes, by title or id; repeat it.", default=())
     dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
 
-    def query(self, model: "Model", as_of: int | None) -> "UserQuery":
-        """The query, with ids of users and movies that the model knows."""
+    def query(self, model: "Model", as_of: int | None, others: "ReadAll") -> "UserQuery":
+        """The query, with ids of users and movies that are known."""
         from recsys.infer import UserQuery
 
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
         given = {name: text for name, text in profile.items() if text is not None}
+        if self.age and self.age in [*"123456"]:
+            log(f"age {self.age} is in years; {tutorial_age(int(self.age))}")
         likes, dislikes = (
-            tuple(typed_movie(model, text) for text in texts) for texts in (self.like, self.dislike)
+            tuple(typed_movie(model, text, others) for text in texts)
+            for texts in (self.like, self.dislike)
         )
         user = None if self.user is None else typed_user(model, self.user)
         given |= dict(self.user_attribute)
@@ -103,7 +107,8 @@ def recommend(
         raise click.UsageError(f"--users goes without {given}")
     format = output.format_of(many=users is not None)
     folder = load_model(model)
-    query, filter = profile.query(folder, as_of), wanted.filter(folder.vocabulary)
+    others = published(folder, None if output.exact else address)
+    query, filter = profile.query(folder, as_of, others), wanted.filter(folder.vocabulary)
     queries, unknown = [query], 0
     if users == "all":
         queries = [query._replace(user_id=each) for each in folder.vocabulary.user_ids.tolist()]
@@ -122,7 +127,8 @@ def recommend(
         found = Recommender(folder, searched).recommend(
             queries, min(output.k, count), rank_by=rank_by, filter=filter, include_seen=include_seen
         )
-        titles = {each: title_of(folder, each) for each in (*query.likes, *query.dislikes)}
+        named = (*query.likes, *query.dislikes)
+        titles = {each: title_of(folder, each, others) for each in named}
         answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
@@ -179,14 +185,7 @@ def predict(
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
-
-    @functools.cache
-    def others() -> "Catalogue | None":
-        if options.is_missing(address):
-            return None
-        with options.store_at(address) as store:
-            return store.movies_of(folder.fingerprint)
-
+    others = published(folder, address)
     if user is not None and movie is not None:
         known: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
         unknown = 0
@@ -196,7 +195,7 @@ def predict(
     new = None if folder.vocabulary.movie_rows(movie_ids).all() else others()
     ratings = predicted(folder, user_ids, movie_ids, as_of, new)
     if user is not None:
-        title = new.take(movie_ids).titles[0] if new else title_of(folder, movie_ids[0])
+        title = title_of(folder, movie_ids[0], others)
         log(f"of user {user} for {title} (id {movie_ids[0]})")
     lines = csv.writer(sys.stdout, lineterminator="\n")
     lines.writerow(("user_id", "movie_id", "rating"))
@@ -283,9 +282,25 @@ def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) ->
     return find(text, more.ids.tolist(), more.titles, rated)
 
 
-def title_of(folder: "Model", movie_id: "Id") -> str:
-    """The title of a movie that the model was trained on."""
-    return folder.movies.titles[int(folder.vocabulary.movie_rows([movie_id])[0]) - 1]
+def title_of(folder: "Model", movie_id: "Id", others: "ReadAll") -> str:
+    """The title of a movie that the model was trained on, or of another that is published."""
+    if row := int(folder.vocabulary.movie_rows([movie_id])[0]):
+        return folder.movies.titles[row - 1]
+    more = others()
+    return more.take([movie_id]).titles[0] if more else ""
+
+
+def published(folder: "Model", address: "MilvusAddress | None") -> "ReadAll":
+    """What reads, once, the movies that are published of a model; without an address none."""
+
+    @functools.cache
+    def read() -> "Catalogue | None":
+        if address is None or options.is_missing(address):
+            return None
+        with options.store_at(address) as store:
+            return store.movies_of(folder.fingerprint)
+
+    return read
 
 
 def known_ids(

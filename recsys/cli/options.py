@@ -355,7 +355,7 @@ class Source:
 class Wanted:
     """Which movies may answer, as typed: genres are not yet those of a model."""
 
-    genre: tuple[str, ...] = option("Movies that have one of these; repeat it.", default=())
+    genre: tuple[str, ...] = option("Movies that have one of these: war,western.", default=())
     all_genres: bool = option("Every --genre must be there, not just one.", default=False)
     not_genre: tuple[str, ...] = option("Movies without it; may be repeated.", default=())
     year: tuple[int, int] | None = option("Years: 1994, 1990-1999, 1990-, 80s.", type=years_of)

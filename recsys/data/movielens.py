@@ -53,8 +53,14 @@ def age_of(text: str) -> str:
     years = _whole(name)
     if not AGES[0] <= years <= MAX_AGE:
         known = ", ".join(AGE_NAMES)
-        raise ValueError(f"is neither years (1 to {MAX_AGE}) nor one of {known}")
+        code = f"; {tutorial_age(0)}" * (years == 0)
+        raise ValueError(f"is neither years (1 to {MAX_AGE}) nor one of {known}{code}")
     return AGE_NAMES[sum(years >= bound for bound in AGES) - 1]
+
+
+def tutorial_age(code: int) -> str:
+    """What a code of the tutorial's -a is here."""
+    return f"code {code} of the tutorial is age {AGES[code]} ({AGE_NAMES[code]})"
 
 
 def job_of(text: str) -> str:

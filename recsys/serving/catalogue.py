@@ -4,6 +4,7 @@
 answer a query and one test holds for both.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -82,14 +83,19 @@ class Filter:
         Raises:
             QueryError: the model knows no such genre or column, or the condition is none.
         """
-        spelling = {each.casefold(): each for each in vocabulary.genres}
+        every = vocabulary.genres
+        spelling = {_letters(each): each for each in every} | {each: each for each in every}
         genres: dict[str, Any] = {}
         for group in GENRES:
-            for name in getattr(self, group):
-                if name.casefold() not in spelling:
-                    known = ", ".join(sorted(vocabulary.genres))
-                    raise QueryError(f"no genre {quoted(name)}; there are {known}")
-            genres[group] = tuple(spelling[name.casefold()] for name in getattr(self, group))
+            found = []
+            for text in getattr(self, group):
+                several = [text] if _letters(text) in spelling else re.split("[,|]", text)
+                for name in several:
+                    if _letters(name) not in spelling:
+                        known = ", ".join(sorted(every))
+                        raise QueryError(f"no genre {quoted(name)}; there are {known}")
+                    found.append(spelling.get(name) or spelling[_letters(name)])
+            genres[group] = tuple(found)
         return replace(self, **genres).parsed({each.name: each.kind for each in vocabulary.movies})
 
     def parsed(self, kinds: Mapping[str, Kind]) -> "Filter":
@@ -113,6 +119,11 @@ class Filter:
         if self.where:
             parts.append(self.where)  # type: ignore[arg-type]
         return And(tuple(parts))
+
+
+def _letters(name: str) -> str:
+    """A genre in letters and digits alone, in lower case; as it is where it has none."""
+    return re.sub(r"[\W_]", "", name).casefold() or name
 
 
 EVERYTHING = Filter()

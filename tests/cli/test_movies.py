@@ -86,9 +86,18 @@ def test_a_new_movie_is_found_and_its_ratings_predicted_once_it_is_published(run
     assert run("similar", "the wishing star", *uri).stdout == by_id.stdout
     done = run("similar", "wishing moon", *uri, code=2)
     assert "no movie is called 'wishing moon'" in done.stderr
-    for option in ("--like", "--dislike"):
-        done = run("recommend", option, "id:9001", *uri, code=2)
-        assert "no movie the model was trained on is called 'id:9001'" in done.stderr
+    done = run("recommend", "--exact", "--like", "id:9001", *uri, code=2)
+    assert "no movie the model was trained on is called 'id:9001'" in done.stderr
+    asked = ("recommend", *uri, "-k", 400, "--format", "json", "--like")
+    liked, anybody = run(*asked, "wishing star"), run(*asked[:-1])
+    assert liked.stderr == "for likes Wishing Star, The (2023) (id 9001)\n"
+    assert run(*asked, "9001").stdout == liked.stdout != anybody.stdout
+    listed = [each["movie_id"] for each in json.loads(liked.stdout)["recommendations"]]
+    assert len(listed) == 338  # the movie that stands in for it is among them
+    assert 9001 not in listed
+    disliked = run(*asked[:-1], "--dislike", "9001")
+    assert "dislikes Wishing Star, The (2023) (id 9001)" in disliked.stderr
+    assert json.loads(disliked.stdout)["user"]["dislikes"] == [9001]
     ask = ("recommend", "-u", 7, "--rank-by", "rating", "-k", 400, "--format", "json")
     found = json.loads(run(*ask, *uri).stdout)["recommendations"]
     (rating,) = (movie["rating"] for movie in found if movie["movie_id"] == 9001)

@@ -58,3 +58,15 @@ def test_an_unknown_user_is_an_error(run):
     assert "-:1: found" in run("predict", input=f"{huge},1\n", code=1).stderr
     done = run("recommend", "--users", "-", "--exact", input=f"{huge}\n", code=1)
     assert "-:1: found" in done.stderr
+
+
+def test_codes_of_the_tutorial_are_answered_with_what_they_are_here(run):
+    done = run("recommend", "-a", 0, "--exact", code=2)
+    assert "code 0 of the tutorial is age 1 (under 18)" in done.stderr
+    for code, meant in (("1", "18 (18-24)"), ("3", "35 (35-44)"), ("6", "56 (56 and over)")):
+        first, second = run("recommend", "-a", code, "--exact").stderr.splitlines()
+        assert first == f"age {code} is in years; code {code} of the tutorial is age {meant}"
+        assert second == "for age under 18"
+    assert (
+        run("recommend", "-a", "7", "-g", "1", "--exact").stderr == "for gender F; age under 18\n"
+    )

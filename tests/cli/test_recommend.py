@@ -180,6 +180,8 @@ def test_an_unknown_user_of_many_is_named_and_the_others_are_answered(run, tmp_p
 FILTERS = [
     ("--genre horror", lambda movie: "Horror" in movie["genres"]),
     ("--genre War --genre Western", lambda movie: {"War", "Western"} & {*movie["genres"]}),
+    ("--genre war,western", lambda movie: {"War", "Western"} & {*movie["genres"]}),
+    ("--genre scifi", lambda movie: "Sci-Fi" in movie["genres"]),
     ("--genre Drama --genre War --all-genres", lambda m: {"War", "Drama"} <= {*m["genres"]}),
     ("--not-genre Drama", lambda movie: "Drama" not in movie["genres"]),
     ("--year 1994", lambda movie: movie["year"] == 1994),
