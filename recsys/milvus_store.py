@@ -77,6 +77,7 @@ class MilvusStore:
         *,
         index: str | None = None,
         keep: int = 1,
+        in_use: Sequence[str] = (),
         shards: int = 1,
         replicas: int = 1,
         resource_groups: Sequence[str] = (),
@@ -91,6 +92,7 @@ class MilvusStore:
             model: the fingerprint of the model the vectors come from.
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
+            in_use: fingerprints of models whose versions stay besides.
             progress: called with the number of movies after each batch.
 
         Raises:
@@ -131,7 +133,7 @@ class MilvusStore:
             raise
         previous = self._versions.move(name)  # if that fails the alias may still move
         with suppress(StoreError):  # the movies are published; the next publish tidies up
-            self._versions.retire(previous, keep)
+            self._versions.retire(previous, keep, in_use)
         return new
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
@@ -173,8 +175,11 @@ class MilvusStore:
         except StoreError:
             return None
 
-    def rollback(self) -> Published:
+    def rollback(self, prepare: Callable[[Published], None] = lambda version: None) -> Published:
         """Make the version published before the current one the current one.
+
+        Args:
+            prepare: called with that version just before, as its model should be the one that asks.
 
         Raises:
             StoreError: there is none, or it is damaged.
@@ -187,6 +192,7 @@ class MilvusStore:
             raise StoreError(cause, "publish one", "publish")
         self._versions.load(older[0])
         self._versions.check_count(older[0])
+        prepare(older[0])
         self._versions.move(older[0].collection)
         return replace(older[0], is_current=True)
 

@@ -1,7 +1,8 @@
 """The commands that make: download, train, preprocess, load-movies."""
 
 import dataclasses
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from recsys.cli import options, prompt
 from recsys.cli.options import Source, argument, command, grouped, option, path, store_at
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
 from recsys.data.movielens import SOURCES
-from recsys.errors import DataError, printable
+from recsys.errors import DataError, ModelError, printable
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.training.options import Options
 
@@ -156,20 +157,39 @@ def load_movies(
             "--rollback", *(each.name for each in fields(how) if each.name != "rollback")
         )
         with store_at(address) as store:
-            _print_published(store.rollback())
+            _print_published(store.rollback(lambda version: restore_model(Path(model), version)))
         return
     if how.switch and not how.keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
     from recsys.serving.model_folder import check_place, load_model, put_model
 
     folder = load_model(model)
+    in_use = []
     if how.switch:
         check_place(Path(how.switch), "switch")
-    if done := publish(folder, how, source, address):
+        with suppress(ModelError):  # there is none, or it answers no longer
+            in_use = [load_model(how.switch).fingerprint]
+    if done := publish(folder, how, source, address, in_use):
         _print_published(done)
         if how.switch:
             put_model(folder, Path(how.switch))
             log(f"{how.switch}: is the model {folder.fingerprint} now")
+
+
+def restore_model(model: Path, version: "Published") -> None:
+    """Bring back the model of a version that queries go back to, or say what is to be done."""
+    from recsys.data.files import previous_of
+    from recsys.serving.model_folder import load_model, put_model
+
+    for folder in (model, previous_of(model)):
+        with suppress(ModelError):
+            found = load_model(folder)
+            if found.fingerprint == version.model:
+                if folder != model:
+                    put_model(found, model)
+                    log(f"{model}: is the model {version.model} again")
+                return
+    log(f"{model}: is not the model {version.model} of this version: ask that one by --model")
 
 
 def _print_published(p: "Published") -> None:
@@ -177,9 +197,16 @@ def _print_published(p: "Published") -> None:
 
 
 def publish(
-    model: "Model", how: Publishing, source: Source, address: MilvusAddress
+    model: "Model",
+    how: Publishing,
+    source: Source,
+    address: MilvusAddress,
+    in_use: Sequence[str] = (),
 ) -> "Published | None":
     """Publish movies, all or none; a dry run checks what a publish does, and says what it would.
+
+    Args:
+        in_use: fingerprints of models that answer until the end, whose versions stay.
 
     Raises:
         DataError: the file cannot be read, was encoded for another model, or has no such columns.
@@ -207,6 +234,7 @@ def publish(
                 model.fingerprint,
                 index=how.index,
                 keep=how.keep,
+                in_use=in_use,
                 shards=how.shards,
                 replicas=how.replicas,
                 resource_groups=how.resource_group,

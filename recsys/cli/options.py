@@ -8,6 +8,7 @@ import difflib
 import functools
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -222,11 +223,24 @@ def command(function: Callable[..., None]) -> Command:
 
     @functools.wraps(function)
     def call(**given: Any) -> None:
+        refuse_own_input(params, given)
         for name, group in groups.items():
             given[name] = group.into(**{each: given.pop(each) for each in group.names})
         function(**given)
 
     return click.command(cls=Command, params=params)(call)
+
+
+def refuse_own_input(params: Sequence[click.Parameter], given: dict[str, Any]) -> None:
+    """Refuse to write over a file that the command reads."""
+    output = given.get("output")
+    for each in params:
+        read = given[each.name or ""] if isinstance(each.type, File) else None
+        if not output or not read or each.name == "output":
+            continue
+        with suppress(OSError):  # one of them is not there
+            if os.path.isfile(read) and os.path.samefile(output, read):
+                raise click.UsageError(f"{output} is what {each.opts[0]} reads: name another by -o")
 
 
 def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:

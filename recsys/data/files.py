@@ -1,13 +1,14 @@
 """Writing beside and renaming: a reader finds all of the old file or folder, or of the new one.
 
-Both forms write to a sibling named `NAME.tmp-XXXXXXXX` and rename it at the end. If the block
-raises, the sibling is removed and the old one stays. A kill leaves the sibling behind; the next
-writer of that name removes it when it is an hour old.
+Both forms write into a sibling folder `NAME.tmp-XXXXXXXX`, which nobody else can enter, and move
+what was written out of it at the end. If the block raises, the sibling is removed and the old one
+stays. A kill leaves it behind; the next writer of that name removes it when it is an hour old.
 """
 
 import errno
 import glob
 import os
+import re
 import secrets
 import shutil
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from recsys.errors import RecsysError
 
 STALE = 3600  # seconds after which an unfinished sibling is taken for a killed process's
+MARK = "unfinished by recsys"  # a file in each of ours; without it a folder is somebody else's
 
 
 @contextmanager
@@ -40,7 +42,8 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
         with _system_errors(path, path, fix, "file"):
             yield path
         return
-    with _sibling(path, fix, "file") as (target, beside):
+    with _sibling(path, fix, "file") as (target, folder):
+        beside = folder / target.name
         beside.touch()
         if target.exists():
             shutil.copymode(target, beside)
@@ -49,24 +52,31 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path | str, fix: str = "output") -> Iterator[Path]:
+def replacing_folder(path: Path | str, fix: str = "output", keep: bool = False) -> Iterator[Path]:
     """An empty folder beside `path` that takes its place when the block ends.
 
     Two renames do it, for which the old folder waits as `NAME.previous`; `standing` finds it there
     if a kill falls between them. Whether what is there may be replaced is for the caller to check.
 
+    Args:
+        keep: let the old folder stay there; else what was there before comes back.
+
     Raises:
         RecsysError: the place cannot be written, or a file is there.
     """
-    with _sibling(Path(path), fix, "folder") as (target, beside):
+    with _sibling(Path(path), fix, "folder") as (target, folder):
+        beside, before, previous = folder / target.name, folder / "before", previous_of(target)
         beside.mkdir()
         yield beside
-        previous = _previous(target)
         if target.exists():
-            _remove(previous)
+            if previous.exists():
+                os.rename(previous, before)
             os.rename(target, previous)
         os.rename(beside, target)
-        _remove(previous)
+        if not keep and previous.exists():
+            os.rename(previous, folder / "replaced")
+            if before.exists():
+                os.rename(before, previous)
 
 
 def writable_folder(path: Path | str, fix: str = "output") -> None:
@@ -75,23 +85,25 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
     Raises:
         RecsysError: it cannot, or `path` is a file.
     """
-    with _sibling(Path(path), fix, "folder") as (_, beside):
-        beside.mkdir()
+    with _sibling(Path(path), fix, "folder"):
+        pass
 
 
 def standing(path: Path | str) -> Path:
     """`path`, or the folder it was about to replace when a kill fell between the two renames."""
-    previous = _previous(Path(os.path.realpath(path)))
+    previous = previous_of(path)
     return Path(path) if os.path.exists(path) or not previous.exists() else previous
 
 
-def _previous(target: Path) -> Path:
+def previous_of(path: Path | str) -> Path:
+    """Where the folder that was at `path` before waits, or is kept."""
+    target = Path(os.path.realpath(path))
     return target.with_name(f"{target.name}.previous")
 
 
 @contextmanager
 def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
-    """Where a path really leads, and what is to be written beside it, which goes at the end."""
+    """Where a path really leads, and a new folder beside it to write in, which goes at the end."""
     target = Path(os.path.realpath(path))
     with _system_errors(path, target, fix, kind):
         if target.exists() and target.is_dir() != (kind == "folder"):
@@ -103,22 +115,25 @@ def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
         if kind == "folder":
             target.parent.mkdir(parents=True, exist_ok=True)
         for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
-            with suppress(FileNotFoundError):  # another writer was faster
-                if time.time() - left.lstat().st_mtime > STALE:
-                    _remove(left)
+            with suppress(OSError):  # another writer was faster
+                if re.fullmatch(r"[0-9a-f]{8}", left.name[len(target.name) + 5 :]) and _is_leftover(
+                    left
+                ):
+                    shutil.rmtree(left, ignore_errors=True)
         beside = target.with_name(f"{target.name}.tmp-{secrets.token_hex(4)}")
+        beside.mkdir(0o700)  # fails at anything that is there, so that no planted link is followed
         try:
+            (beside / MARK).touch()
             yield target, beside
         finally:
-            _remove(beside)
+            shutil.rmtree(beside, ignore_errors=True)
 
 
-def _remove(path: Path) -> None:
-    """Remove a file or folder if it is there, of a folder as much as can be."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _is_leftover(folder: Path) -> bool:
+    """Whether a killed process of ours left it: it has the mark, and nothing in it is recent."""
+    if folder.is_symlink() or not (folder / MARK).is_file():
+        return False
+    return time.time() - max(each.lstat().st_mtime for each in folder.iterdir()) > STALE
 
 
 def _is_stream(path: Path) -> bool:

@@ -254,12 +254,17 @@ class Versions:
                 if self.milvus.lite or age >= UNFINISHED_HOURS * 3_600_000:
                     self.drop(name, "dropping a leftover")
 
-    def retire(self, previous: str | None, keep: int) -> None:
-        """Of the versions that are not current keep `keep`: `previous`, then the newest."""
-        older = [one.collection for one in self.all() if not one.is_current]
-        older.sort(key=lambda name: name != previous)  # stable
-        for name in older[max(0, keep) :]:
-            self.drop(name, "dropping an old version")
+    def retire(self, previous: str | None, keep: int, in_use: Sequence[str] = ()) -> None:
+        """Of the versions that are not current keep `keep`: `previous`, then the newest.
+
+        The newest version of each model in use stays, too.
+        """
+        older = [one for one in self.all() if not one.is_current]
+        answering = [next((v for v in older if v.model == model), None) for model in in_use]
+        older.sort(key=lambda one: one.collection != previous)  # stable
+        for one in older[max(0, keep) :]:
+            if one not in answering:
+                self.drop(one.collection, "dropping an old version")
 
     def drop(self, name: str, doing: str) -> None:
         """Drop a collection, if it is there."""

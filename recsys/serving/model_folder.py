@@ -13,10 +13,12 @@
 
 A folder is written beside its place and renamed into it; the one before it waits under
 `NAME.previous` for the moment between the two renames, and answers if a kill falls there.
+`put_model` keeps it there.
 """
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
-from recsys.data.files import replacing_folder, standing, writable_folder
+from recsys.data.files import previous_of, replacing_folder, standing, writable_folder
 from recsys.data.ids import id_array
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
@@ -41,6 +43,7 @@ from recsys.serving import DEFAULT as DEFAULT
 # exponent of the EASE part; 6: no digests of the files
 FORMAT = 7
 DAMAGED = "damaged or edited, it does not match its digest in config.json"
+OWN = r"(config|vocabulary|movies)\.json|training_log\.jsonl|(user|movie)_tower\..*|arrays/.*\.npy"
 DECIDING = ("layout", "weights", "recency", "arrays")  # of config.json: what decides a vector
 
 
@@ -204,10 +207,28 @@ def check_place(path: Path, fix: str = "model") -> None:
     Raises:
         ModelError: the place holds something that is no model, or nothing can be written there.
     """
-    model = (path / "config.json").exists()
-    if not model and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ModelError(f"{path}: is there and is no model", "choose another place", fix)
+    for folder in (path, previous_of(path)):
+        _check_ours(folder, fix)
     writable_folder(path, fix)
+
+
+def _check_ours(folder: Path, fix: str) -> None:
+    """Refuse to replace what is no model of ours, or has a file that is none of it."""
+    found = [each for each in folder.rglob("*") if each.is_symlink() or not each.is_dir()]
+    if not folder.exists() or (folder.is_dir() and not found):
+        return
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        ours = isinstance(config["format"], int) and isinstance(config["fingerprint"], str)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        ours = False
+    if not ours:
+        raise ModelError(f"{folder}: is there and is no model", "choose another place", fix)
+    names = sorted(each.relative_to(folder).as_posix() for each in found)
+    for name in names:
+        if not re.fullmatch(OWN, name):
+            cause = f"{folder / name}: is no part of the model there, which would be replaced"
+            raise ModelError(cause, "move it away or choose another place", fix)
 
 
 def write_model(
@@ -260,11 +281,13 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 def put_model(model: Model, path: Path) -> None:
     """Put a copy of a model in another place, whole or not at all.
 
+    The model that was there is kept as `NAME.previous`, in place of an older one.
+
     Raises:
         ModelError: the place holds something that is no model, or cannot be written.
     """
     check_place(path)
-    with replacing_folder(path, "model") as beside:
+    with replacing_folder(path, "model", keep=True) as beside:
         shutil.copytree(model.path, beside, dirs_exist_ok=True)
 
 

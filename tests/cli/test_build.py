@@ -169,3 +169,15 @@ def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
     done = run(*ask, "--resume")
     assert f"resuming: {model}.checkpoint.npz has 2 of 2 epochs, the best is 2" in done.stderr
     assert "epoch 1" not in done.stderr
+
+
+def test_a_command_does_not_write_over_what_it_reads(run, tmp_path):
+    raw, link = tmp_path / "raw.dat", tmp_path / "link.dat"
+    raw.write_text("1::Toy Story (1995)::Animation\n")
+    link.symlink_to(raw)
+    for output in (raw, link):
+        done = run("preprocess", "-f", raw, "-o", output, code=2)
+        assert f"{output} is what -f reads: name another by -o" in done.stderr
+    done = run("recommend", "--exact", "--users", raw, "-o", raw, code=2)
+    assert "is what --users reads" in done.stderr
+    assert raw.read_text() == "1::Toy Story (1995)::Animation\n"

@@ -44,6 +44,49 @@ def test_the_model_before_answers_until_the_next_takes_its_place(run, own_model,
     run("doctor", "--model", live, "--uri", uri)
 
 
+def test_rollback_brings_back_the_model_before_with_its_movies(run, own_model, next_model):
+    live, where = own_model, ("--uri", own_model.with_name("a.db"))
+    old, new = (load_model(folder).fingerprint for folder in (live, next_model))
+    run("load-movies", "--model", live, *where)
+    before = run(*ASK, "--model", live, *where)
+    run("load-movies", "--model", next_model, "--switch", live, *where)
+    assert load_model(f"{live}.previous").fingerprint == old
+    done = run("load-movies", "--rollback", "--model", live, *where)
+    assert f"{live}: is the model {old} again" in done.stderr
+    assert f"model {old}" in done.stdout
+    assert load_model(f"{live}.previous").fingerprint == new
+    after = run(*ASK, "--model", live, *where)
+    assert (after.stdout, after.stderr) == (before.stdout, before.stderr)
+    run("doctor", "--model", live, *where)
+
+
+def test_rollback_says_what_to_do_where_the_model_before_is_gone(run, own_model, next_model):
+    where = ("--uri", own_model.with_name("a.db"))
+    for folder in (own_model, next_model):
+        run("load-movies", "--model", folder, *where)
+    done = run("load-movies", "--rollback", "--model", next_model, *where)
+    old = load_model(own_model).fingerprint
+    assert f"is not the model {old} of this version: ask that one by --model" in done.stderr
+
+
+def test_the_version_of_the_live_model_stays_until_the_switch_is_done(
+    run, own_model, next_model, monkeypatch
+):
+    live, uri = own_model, ("--uri", own_model.with_name("a.db"))
+    run("load-movies", "--model", live, *uri)
+    before = run(*ASK, "--model", live, *uri)
+    switch = ("load-movies", "--model", next_model, "--switch", live, *uri)
+    with monkeypatch.context() as full:
+        full.setattr(
+            "shutil.copytree", lambda *args, **more: (_ for _ in ()).throw(OSError(28, ""))
+        )
+        for _ in range(3):
+            run(*switch, code=1)
+            assert run(*ASK, "--model", live, *uri).stdout == before.stdout
+    run(*switch)
+    assert load_model(live).fingerprint == load_model(next_model).fingerprint
+
+
 def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, tmp_path):
     old = load_model(own_model).fingerprint
     for wrong, code, words in (

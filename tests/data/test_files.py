@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from recsys.data.files import STALE, replacing_file, replacing_folder, standing
+from recsys.data.files import MARK, STALE, replacing_file, replacing_folder, standing
 from recsys.errors import RecsysError
 
 
@@ -108,13 +108,43 @@ def test_a_folder_appears_complete_and_replaces_another_or_a_killed_ones(tmp_pat
 
 
 def test_leftovers_of_killed_processes_go_when_they_are_old(tmp_path):
-    old, file, young = (tmp_path / f"m.tmp-{n}" for n in range(3))
-    for each in (old, young):
-        each.mkdir()
-    file.touch()
-    long_ago = time.time() - STALE - 60
-    for each in (old, file):
-        os.utime(each, (long_ago, long_ago))
-    with replacing_folder(tmp_path / "m"):
-        pass
-    assert names(tmp_path) == ["m", young.name]
+    for path in (tmp_path / "m", tmp_path / "out.csv"):
+        old, young, mine, other = (
+            path.with_name(f"{path.name}.tmp-{end}")
+            for end in ("00000001", "00000002", "00000003", "x")
+        )
+        file = path.with_name(f"{path.name}.tmp-00000004")
+        link = path.with_name(f"{path.name}.tmp-00000005")
+        for each in (old, young, mine, other):
+            each.mkdir()
+            (each / "keep.txt").touch()
+        for each in (old, young, other):
+            (each / MARK).touch()
+        file.touch()
+        link.symlink_to(old)
+        long_ago = time.time() - STALE - 60
+        for each in (*old.iterdir(), *mine.iterdir(), *other.iterdir(), old, mine, other, file):
+            os.utime(each, (long_ago, long_ago))
+        with replacing_folder(path) if path.name == "m" else replacing_file(path):
+            pass
+        left = sorted(each.name for each in (path, young, mine, other, file, link))
+        assert [name for name in names(tmp_path) if name.startswith(path.name)] == left
+
+
+def test_a_link_planted_where_is_written_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr("secrets.token_hex", lambda size: "00000000")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "out.tmp-00000000").symlink_to("theirs")
+    with pytest.raises(RecsysError, match="File exists"), replacing_file(tmp_path / "out"):
+        pytest.fail("entered")
+    assert names(tmp_path / "theirs") == []
+
+
+def test_what_was_kept_before_stays_when_nothing_is_to_be_kept(tmp_path):
+    path = tmp_path / "m"
+    for name, keep, before in (("a", True, None), ("b", True, "a"), ("c", False, "a")):
+        with replacing_folder(path, keep=keep) as beside:
+            (beside / name).touch()
+        assert names(path) == [name]
+        assert not before or names(tmp_path / "m.previous") == [before]
+    assert names(tmp_path) == ["m", "m.previous"]

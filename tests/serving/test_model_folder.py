@@ -92,10 +92,24 @@ def test_a_kill_before_any_step_of_a_write_leaves_a_model(tmp_path, before):
         left.add((killed_write(path, step), name_of(path)))
         write(path, "next")
         assert name_of(path) == "next"
-        assert not path.with_name("model.previous").exists()
         if (0, "new") in left:
             break
     assert left == {(-9, "old"), (-9, "new"), (0, "new")}
+
+
+@pytest.mark.parametrize("name", ["model", "model.previous"])
+def test_a_folder_with_files_of_somebody_is_not_replaced(tmp_path, name):
+    write(tmp_path / "model", "old")
+    write(tmp_path / name, "old")
+    for mine in ("thesis.tex", "arrays/notes.txt"):
+        (tmp_path / name / mine).write_text("mine")
+        with pytest.raises(ModelError, match=f"{name}/{mine}: is no part of the model there"):
+            write(tmp_path / "model", "new")
+        (tmp_path / name / mine).unlink()
+    (tmp_path / name / "config.json").write_text('{"mine": true}')
+    with pytest.raises(ModelError, match=f"{name}: is there and is no model"):
+        write(tmp_path / "model", "new")
+    assert (tmp_path / name / "config.json").read_text() == '{"mine": true}'
 
 
 def test_what_is_no_model_is_not_replaced(tmp_path):
