@@ -147,8 +147,8 @@ def test_damaged_input_is_one_line_and_leaves_the_old_model(run, tiny, own_model
 
 def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
     before = load_model(own_model).fingerprint
-    bad = ("--epochs", "40", "--set", "learning_rate=10")
-    done = run("train", "--data", tiny, "--model", own_model, *QUICK, *bad, code=1)
+    bad = (*QUICK[2:], "--epochs", "40", "--set", "learning_rate=10")
+    done = run("train", "--data", tiny, "--model", own_model, *bad, code=1)
     assert "is not a number" in done.stderr
     assert "lower the learning rate (it is 10): --set learning_rate=VALUE" in done.stderr
     assert load_model(own_model).fingerprint == before
