@@ -1,8 +1,11 @@
 """From ratings to a model folder: closed forms, epochs, validation, early stopping, resume."""
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -98,9 +101,34 @@ def train_model(
         except KeyboardInterrupt:
             log(STOPPED.format(done.progress.best_epoch))
             done = finish(replace(done, interrupted=True), dataset, ratings)
-    folder = save(done, model, about)
-    checkpoint.unlink(missing_ok=True)
+    with interrupts_wait():
+        folder = save(done, model, about)
+        checkpoint.unlink(missing_ok=True)
     return folder
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end of the block: for seconds, and nothing is left half done.
+
+    Then an interruption has nothing left to stop; a handler that is not Python's ends the process.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in came:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(each)
 
 
 @dataclass(frozen=True)
@@ -257,7 +285,8 @@ def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
     """Let a model that stopped early learn from all ratings: what ships has seen every one.
 
     The closed forms are fitted anew, and the towers go on for `finish_epochs`, from `finish_rate`
-    of the learning rate down to 0. After an interruption the towers stay as they were.
+    of the learning rate down to 0. After an interruption both stay as they were; the ratings held
+    out are known all the same.
     """
     options = trained.options
     data = Training.of(dataset, ratings, options.seed)
@@ -272,7 +301,7 @@ def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
             step(batch, rng)
     for weight in step.weights().values():
         _check_finite(weight, "a weight", options.epochs, options)
-    closed = parts.fit(data, options)
+    closed = trained.closed if trained.interrupted else parts.fit(data, options)  # that may be long
     return replace(trained, dataset=dataset, data=data, step=step, closed=closed)
 
 

@@ -15,6 +15,7 @@ from command_line import SAMPLE, environment, recsys, started
 from interrupts import epochs_done, interrupt_at
 from test_train import TINY, recommends, shipped, shipped_once, six, tiny  # noqa: F401
 
+from recsys.cli.prompt import terminated_as_interrupted
 from recsys.serving.model_folder import DEFAULT, load_model
 from recsys.train import train_model
 from recsys.training.checkpoint import Checkpoint, Progress
@@ -83,6 +84,24 @@ def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(six, tmp_path, monk
             model = train_model(six, tmp_path / name, options, validation=0.3, log=lines.append)
         assert "stopped by Ctrl-C: keeping the best so far, of epoch" in lines[-1]
         assert len(model.history.indices) == len(six.ratings)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_last_writing_waits_for_its_end(six, tmp_path, monkeypatch, sent):  # noqa: F811
+    train_model(six, tmp_path / "model", TINY, validation=0)
+    seen, rename = [], os.rename
+
+    def signalled(*paths: str) -> None:
+        seen.append(signal.raise_signal(sent))
+        rename(*paths)
+
+    monkeypatch.setattr("os.rename", signalled)
+    with terminated_as_interrupted() as came:
+        model = train_model(six, tmp_path / "model", replace(TINY, seed=1), validation=0)
+    assert came == [sent] * len(seen) * (sent == signal.SIGTERM)
+    assert len(seen) == 3
+    assert model.config["options"]["seed"] == 1
+    assert [each.name for each in tmp_path.iterdir() if "model" in each.name] == ["model"]
 
 
 def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:
