@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from recsys.data.ids import parts
 from recsys.data.interactions import Recency, first_times
 from recsys.data.scale import MAX_RATING
-from recsys.parts.lowrank import ROUNDS, leading
+from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, means, side_effects, unit
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ RANKS = (32, 64, 128, 256, 512)  # that are tried
 ENOUGH = 0.995  # of the best ndcg: the smallest rank, or the plain exponent, with so much is taken
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
 DROPOUTS = (0.0, 0.5)
-TRIED_MOVIES, TRIED_RANK, TRIED_ROUNDS = 1000, 128, 2  # while power and ridge are searched for
+TRIED_MOVIES, TRIED_RANK = 2000, 256  # while power and ridge are searched for
 CHOSEN = -1.0  # an option that held-out ratings choose
 UNCHOSEN_RANK = 128  # without any
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
@@ -90,7 +90,7 @@ class Ease(Part):
         @cache
         def solution(tried: Regression) -> tuple[Array, Array]:
             products = shares(tried.exponent, tried.power)
-            return _solved(products, tried, TRIED_RANK, TRIED_ROUNDS)
+            return _solved(products, tried, TRIED_RANK)
 
         @cache
         def score(tried: Regression, floor: float) -> float:
@@ -130,7 +130,7 @@ class Ease(Part):
             return options
         movies = _most_rated(data, options.ease_movies)
         on_all = _shares(data, movies, best.exponent, best.power)
-        largest = _solved(on_all, best, max(RANKS), TRIED_ROUNDS)
+        largest = _solved(on_all, best, max(RANKS))
         data.cache[best, options.ease_movies] = largest
         recency = Recency(floor, options.recency_span)
         by_rank = _by_rank(judge, data, best, recency, movies, *largest)
@@ -234,7 +234,7 @@ def _shares(
 
 
 def _solved(
-    shares: tuple["csr_matrix", Array], found: Regression, rank: int, rounds: int = ROUNDS
+    shares: tuple["csr_matrix", Array], found: Regression, rank: int
 ) -> tuple[Array, Array]:
     """(F, rank) source and target of Y and Y'Y, the largest columns first."""
     ratings, products = shares[0], shares[1].copy()
@@ -245,7 +245,6 @@ def _solved(
         lambda users: weights.T @ (ratings.T @ users),
         len(weights),
         min(rank, len(weights)),
-        rounds=rounds,
     ).right
     return weights @ target, target
 
