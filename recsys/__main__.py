@@ -1,3 +1,50 @@
-from recsys.cli.app import main
+"""The command line. Commands read options and print; heavy imports happen inside them."""
 
-main()
+import os
+
+import click
+
+from recsys import __version__
+from recsys.cli import ask, build, check
+from recsys.cli.prompt import Commands, standard_streams
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="recsys")
+def cli() -> None:
+    """Ratings in, recommendations out of Milvus.
+
+    \b
+    recsys train                                  learn from ratings (fetched if missing)
+    recsys preprocess -f data/ml-1m/movies.dat    encode movies as movies_data.txt
+    recsys load-movies                            publish their vectors to Milvus
+    recsys recommend --age 1 --gender F --job 10  ask
+    """
+
+
+for command in (
+    build.download,
+    build.train,
+    build.preprocess,
+    build.load_movies,
+    ask.recommend,
+    ask.similar,
+    ask.predict,
+    check.evaluate,
+    check.inspect,
+    check.doctor,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    with standard_streams():
+        cli.main(prog_name="recsys")
+
+
+if __name__ == "__main__":
+    main()

@@ -15,23 +15,25 @@ the predicted ratings they turn the factors' directions, and add or take away so
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys import parts
 from recsys.data.dataset import Movies
-from recsys.data.ids import Id, as_text, checked_ids, id_array, is_text, positions
+from recsys.data.ids import Id, as_text, id_array, is_text, positions
 from recsys.data.scale import MAX_RATING, MIN_RATING
 from recsys.errors import DataError, QueryError, check_choice, listed, shortened
 from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
-from recsys.serving.model_folder import Model
 from recsys.serving.users import UserQuery as UserQuery
-from recsys.serving.users import naming_damage, unknown_movie
+from recsys.serving.users import checked_ids, naming_damage, unknown_movie
 from recsys.serving.users import users_of as users_of
+
+if TYPE_CHECKING:
+    from recsys.serving.model_folder import Model
 
 BATCH = 1_000  # users asked for at a time
 RATINGS: tuple[RankBy, ...] = ("rating", "tutorial")  # questions whose scores are ratings
@@ -95,7 +97,7 @@ class Recommender:
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
 
-    def __init__(self, model: Model, store: Store) -> None:
+    def __init__(self, model: "Model", store: Store) -> None:
         self.model, self.store = model, store
 
     def recommend(
@@ -216,7 +218,7 @@ class Recommender:
 
 
 def predict(
-    model: Model,
+    model: "Model",
     user_ids: NDArray | Sequence[Id],
     movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
@@ -263,7 +265,7 @@ def predicted_ratings(users: Array, movies: Array) -> Array:
     return np.clip(np.einsum("nv,nv->n", users, movies), MIN_RATING, MAX_RATING)
 
 
-def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
+def catalogue(model: "Model", movies: Movies | None = None) -> Catalogue:
     """Movies with their vectors, ready to be published or searched.
 
     Args:
@@ -299,7 +301,7 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
 
 
 @naming_damage
-def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
+def _vectors(model: "Model", rows: NDArray[np.integer], new: Movies | None = None) -> Array:
     """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
     slices = {name: each[rows] for name, each in parts.movies(model.arrays).items()}
     if new is not None and len(new):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"

@@ -31,7 +31,7 @@ import click  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
 from command_line import SAMPLE, recsys, started  # noqa: E402
 
-from recsys.cli.app import cli  # noqa: E402
+from recsys.__main__ import cli  # noqa: E402
 
 SECONDS = 10  # that a command may take
 MODEL, DB = "recommender_system.inference.model", "recsys.db"

@@ -28,7 +28,7 @@ from data.readers.test_bad_lines import LINES  # noqa: E402
 from dialects import BAD, GOOD, MOVIES, TOLD  # noqa: E402
 from families import ATOMIC, DAT, U, put  # noqa: E402
 
-from recsys.cli.app import cli  # noqa: E402
+from recsys.__main__ import cli  # noqa: E402
 
 FILTERS = (
     "--genre Comedy --genre Drama --all-genres",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 from recsys.cli.options import KNOBS_WITH_OPTIONS
 from recsys.training.options import Options
 

@@ -9,7 +9,7 @@ import click.testing
 import pytest
 from command_line import SAMPLE
 
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 from recsys.errors import RecsysError, printable, quoted
 
 ADDRESSES = (

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from recsys.cli import options
-from recsys.cli.options import Wanted, argument, command, grouped, option, path
+from recsys.cli import shared
+from recsys.cli.options import argument, command, grouped, option, path, whole_number
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import error_line, log, refuse_beside
+from recsys.cli.shared import Wanted
 from recsys.data.movielens import tutorial_age
 from recsys.data.readers.roles import places_of
 from recsys.errors import DataError, quoted
@@ -47,7 +48,7 @@ class Profile:
     user_attribute: tuple[tuple[str, str], ...] = option(
         "What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
         default=(),
-        type=options.name_and_value,
+        type=shared.name_and_value,
     )
     like: tuple[str, ...] = option("A movie the user likes, by title or id; repeat it.", default=())
     dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
@@ -80,12 +81,12 @@ def recommend(
         default=get_args(RankBy)[0],
         type=click.Choice(get_args(RankBy)),
     ),
-    as_of: int | None = options.AS_OF,
+    as_of: int | None = shared.AS_OF,
     include_seen: bool = option("Also movies the user has rated.", default=False),
     wanted: Wanted = grouped(Wanted),
     load_first: bool = option("Publish the model's movies first.", "-i", default=False),
-    model: str = options.MODEL,
-    address: "MilvusAddress" = options.ADDRESS,
+    model: str = shared.MODEL,
+    address: "MilvusAddress" = shared.ADDRESS,
 ) -> None:
     """Recommend movies to a user, a profile, a few likes, or many users at once.
 
@@ -118,8 +119,8 @@ def recommend(
     if load_first:
         folder.verify()
         movies = catalogue(folder)
-        with options.store_at(address, make=True) as store:
-            store.check_removal(movies, options.MOST_REMOVED)
+        with shared.store_at(address, make=True) as store:
+            store.check_removal(movies, shared.MOST_REMOVED)
             store.publish(movies, folder.fingerprint)
         log(f"published {len(movies)} movies of model {folder.fingerprint}")
     hits = len(queries) * output.k if users else 0
@@ -140,8 +141,8 @@ def similar(
     movie: str = argument(),
     output: Output = grouped(Output),
     wanted: Wanted = grouped(Wanted),
-    model: str = options.MODEL,
-    address: "MilvusAddress" = options.ADDRESS,
+    model: str = shared.MODEL,
+    address: "MilvusAddress" = shared.ADDRESS,
 ) -> None:
     """Movies that the same users like as they like MOVIE, a title or an id.
 
@@ -166,9 +167,9 @@ def predict(
     user: str | None = option("A user of the training data.", "-u", metavar="ID"),
     movie: str | None = option("A movie, by title or id.", "-m"),
     pairs: str | None = path("A CSV of user_id,movie_id ('-', the default, is stdin)."),
-    as_of: int | None = options.AS_OF,
-    model: str = options.MODEL,
-    address: "MilvusAddress" = options.ADDRESS,
+    as_of: int | None = shared.AS_OF,
+    model: str = shared.MODEL,
+    address: "MilvusAddress" = shared.ADDRESS,
 ) -> None:
     """Predict ratings of users for movies, on the scale of the data; prints CSV.
 
@@ -220,7 +221,7 @@ def _searched(
         movies = catalogue(folder)
         yield movies, len(movies), lambda: None
         return
-    with options.store_at(address) as store:
+    with shared.store_at(address) as store:
         opened = store.open(folder.fingerprint)
         if not opened.is_current:
             log(f"another model is published; this one, {opened.model}, answers from what is kept")
@@ -250,7 +251,7 @@ def typed_id(known: "NDArray", text: str) -> "Id | None":
     """What is typed as an id of the kind that the known ones are; None where it is none."""
     from recsys.data.ids import is_text
 
-    return (text.strip() or None) if is_text(known) else options.whole_number(text)
+    return (text.strip() or None) if is_text(known) else whole_number(text)
 
 
 def typed_user(folder: "Model", text: str) -> "Id":
@@ -295,9 +296,9 @@ def published(folder: "Model", address: "MilvusAddress | None") -> "ReadAll":
 
     @functools.cache
     def read() -> "Catalogue | None":
-        if address is None or options.is_missing(address):
+        if address is None or shared.is_missing(address):
             return None
-        with options.store_at(address) as store:
+        with shared.store_at(address) as store:
             return store.movies_of(folder.fingerprint)
 
     return read

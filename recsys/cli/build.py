@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recsys.cli import options, prompt
-from recsys.cli.options import Source, argument, command, grouped, option, path, store_at
+from recsys.cli import options, prompt, shared
+from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
+from recsys.cli.shared import Source, store_at
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError, ModelError, printable
 from recsys.milvus.address import MilvusAddress, choose_index
@@ -32,7 +33,7 @@ def download(
     archive: str | None = path(
         "A zip you have; nothing is fetched.", "--from", envvar="RECSYS_DOWNLOAD_FROM"
     ),
-    to: str = path("The folder datasets live in.", default=options.DATA_HOME),
+    to: str = path("The folder datasets live in.", default=shared.DATA_HOME),
 ) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.
 
@@ -47,8 +48,8 @@ def download(
 
 @command
 def train(
-    data: str | None = options.DATA,
-    model: str = options.MODEL,
+    data: str | None = shared.DATA,
+    model: str = shared.MODEL,
     chosen: Options = grouped(Options, only=options.KNOBS_WITH_OPTIONS),
     validation: float = option(
         "Held out: the best epoch has the largest ndcg@10 - rmse.",
@@ -69,7 +70,7 @@ def train(
     if knobs:
         options.show_knobs()
         return
-    dataset = source.read(options.data_folder(data))
+    dataset = source.read(shared.data_folder(data))
     from recsys.train import train_model  # loads Paddle, which installs signal handlers
 
     with prompt.terminated_as_interrupted() as terminated:
@@ -94,9 +95,9 @@ def preprocess(
     file: str = path("A raw movie file.", "-f", required=True),
     output: str = path("The file to write.", "-o", default=ENCODED),
     source: Source = grouped(
-        Source, only=(*options.MOVIE_COLUMNS, "skip_bad_lines", "skip_all_bad_lines")
+        Source, only=(*shared.MOVIE_COLUMNS, "skip_bad_lines", "skip_all_bad_lines")
     ),
-    model: str = options.MODEL,
+    model: str = shared.MODEL,
 ) -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
 
@@ -136,9 +137,9 @@ class Publishing:
 @command
 def load_movies(
     how: Publishing = grouped(Publishing),
-    source: Source = grouped(Source, only=options.MOVIE_COLUMNS),
-    model: str = options.MODEL,
-    address: MilvusAddress = options.ADDRESS,
+    source: Source = grouped(Source, only=shared.MOVIE_COLUMNS),
+    model: str = shared.MODEL,
+    address: MilvusAddress = shared.ADDRESS,
 ) -> None:
     """Publish movies to Milvus (also `recsys load`); prints what is published.
 
@@ -217,11 +218,11 @@ def publish(
 
     model.verify()
     given = _movies_of(model, how.file, source)
-    nothing = how.dry_run and options.is_missing(address)
+    nothing = how.dry_run and shared.is_missing(address)
     with nullcontext() if nothing else store_at(address, make=True) as store:
         movies = _with_published(model, given, how, store)
         index = choose_index(how.index, len(movies))
-        most = 1.0 if how.replace else options.MOST_REMOVED
+        most = 1.0 if how.replace else shared.MOST_REMOVED
         if store and (gone := store.check_removal(movies, most)):
             log(f"{gone} of the published movies are not among them and go")
         if how.dry_run or not store:

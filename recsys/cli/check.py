@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys import __version__
-from recsys.cli import options
-from recsys.cli.options import File, Source, argument, command, grouped, option, store_at
+from recsys.cli import options, shared
+from recsys.cli.options import File, argument, command, grouped, option
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
+from recsys.cli.shared import Source, store_at
 from recsys.errors import RecsysError, StoreError, escaped, printable
 from recsys.evaluation import PROTOCOLS, SIMILAR
 from recsys.milvus.address import MilvusAddress
@@ -80,9 +81,9 @@ def _summary(found: dict[str, Any]) -> str:
 @command
 def doctor(
     json: bool = option("One json object, a key for each thing looked at.", default=False),
-    data: str | None = options.DATA,
-    model: str = options.MODEL,
-    address: MilvusAddress = options.ADDRESS,
+    data: str | None = shared.DATA,
+    model: str = shared.MODEL,
+    address: MilvusAddress = shared.ADDRESS,
 ) -> None:
     """Show libraries, data, model, Milvus and what is published, and whether they fit together.
 
@@ -223,7 +224,7 @@ class Evaluation:
 
 @command
 def evaluate(
-    data: str | None = options.DATA,
+    data: str | None = shared.DATA,
     how: Evaluation = grouped(Evaluation),
     knobs: Options = grouped(Options, only=["epochs"]),
     set: options.Knobs = options.SET,
@@ -241,7 +242,7 @@ def evaluate(
     if how.uri and not how.no_index and how.protocol != SIMILAR:
         with store_at(MilvusAddress(how.uri), make=True):
             pass  # what cannot be opened is known before the work
-    folder = options.data_folder(data)
+    folder = shared.data_folder(data)
     from recsys.evaluation import compare, similar
     from recsys.train import use_all_cores
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
 
-from recsys.cli.options import MOST, option, path
+from recsys.cli.options import option, path
 from recsys.cli.prompt import bar
 from recsys.errors import escaped, shortened
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recsys.infer import Recommendation, UserQuery
     from recsys.serving.model_folder import Model
 
+MOST = 1_000_000  # movies one may ask for at once
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
 HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")  # of the table

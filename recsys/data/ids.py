@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys.errors import QueryError, quoted
-
 if TYPE_CHECKING:
     from recsys.data.schema import Attribute
 
@@ -32,22 +30,6 @@ def id_array(ids: Iterable[Id], text: bool | None = None) -> NDArray:
     listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
     text = bool(listed) and isinstance(listed[0], str) if text is None else text
     return np.array(listed, object if text else np.int64)
-
-
-def checked_ids(given: NDArray | Sequence[Id], known: NDArray, what: str) -> NDArray:
-    """(N,) ids of the kind that the model's are, whole numbers or text.
-
-    Raises:
-        QueryError: one is of another kind.
-    """
-    ids, text = given.tolist() if isinstance(given, np.ndarray) else [*given], is_text(known)
-    for each in ids:
-        whole = isinstance(each, int | np.integer) and abs(each) <= MAX_ID
-        if not (isinstance(each, str) if text else whole):
-            kind = "text" if text else "whole numbers"
-            cause = f"{what} {quoted(each) if isinstance(each, str) else each}: ids are {kind} here"
-            raise QueryError(cause, f"give one such as {known[:1].tolist()}")
-    return id_array(ids, text)
 
 
 class Coded(NamedTuple):

@@ -5,9 +5,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from recsys.data.ids import Id
 from recsys.errors import QueryError, listed, quoted, shortened
+
+if TYPE_CHECKING:
+    from recsys.data.ids import Id
 
 _ARTICLES = (
     *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
@@ -73,11 +76,11 @@ def names_of(title: str) -> set[str]:
 
 def find(
     text: str,
-    movie_ids: Sequence[Id],
+    movie_ids: "Sequence[Id]",
     titles: Sequence[str],
-    rated: Callable[[], Mapping[Id, int]] = dict,
+    rated: "Callable[[], Mapping[Id, int]]" = dict,
     known: str = "",
-) -> Id:
+) -> "Id":
     """The id of the one movie that a text names.
 
     `id:300` is an id. Else a text is an id or a whole name, or the beginning of one; a year at its
@@ -104,7 +107,7 @@ def find(
     spaced = " ?".join(map(re.escape, letters))
     begin, inside = re.compile(rf"{spaced}\b(?! (part )?[0-9])"), re.compile(rf"\b{spaced}\b")
 
-    def matches(fits: Callable[[str], object]) -> dict[Id, str]:
+    def matches(fits: Callable[[str], object]) -> "dict[Id, str]":
         return {
             movie_id: title
             for movie_id, title in zip(movie_ids, titles, strict=True)

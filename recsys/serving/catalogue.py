@@ -8,17 +8,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Vocabulary
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.data.schema import Column, Frame, Kind
 from recsys.errors import QueryError, quoted
 from recsys.metrics import top_k
 from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask, parse
+
+if TYPE_CHECKING:
+    from recsys.data.dataset import Vocabulary
 
 # What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
 NO_MOVIE, NO_TEXT = -1, ""
@@ -77,7 +79,7 @@ class Filter:
             cause = f"years {years[0]} to {years[1]} end before they begin"
             raise QueryError(cause, "turn them round", "year")
 
-    def checked(self, vocabulary: Vocabulary) -> "Filter":
+    def checked(self, vocabulary: "Vocabulary") -> "Filter":
         """The same with the genres as a model spells them, and the condition parsed.
 
         Raises:

@@ -3,20 +3,22 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys import parts
-from recsys.data.ids import PADDING, Id, checked_ids
+from recsys.data.ids import MAX_ID, PADDING, Id, id_array, is_text
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING
 from recsys.data.schema import Attributes, profile
-from recsys.errors import QueryError, RecsysError
+from recsys.errors import QueryError, RecsysError, quoted
 from recsys.parts.part import Array, Asked
-from recsys.serving.model_folder import Model
+
+if TYPE_CHECKING:
+    from recsys.serving.model_folder import Model
 
 NOW = 2**62  # the time of likes and dislikes named with a query
 
@@ -51,7 +53,7 @@ class UserQuery(NamedTuple):
 class Users(NamedTuple):
     """B queries with all that is known of their users, and the users' slices of a vector."""
 
-    model: Model
+    model: "Model"
     queries: list[UserQuery]  # completed with what the model knows
     rated: Interactions  # B rows; to what is asked likes are added
     asked: Asked
@@ -80,7 +82,7 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(compute)
-    def call(model: Model, *args: Any, **more: Any) -> Any:
+    def call(model: "Model", *args: Any, **more: Any) -> Any:
         try:
             with np.errstate(all="ignore"):  # a warning would not say which file
                 found = compute(model, *args, **more)
@@ -98,7 +100,7 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @naming_damage
-def users_of(model: Model, queries: Sequence[UserQuery]) -> Users:
+def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     """Queries completed with what the model knows of the users, and their slices.
 
     Raises:
@@ -168,7 +170,7 @@ def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[
 
 
 def _interactions(
-    model: Model, users: int, ratings: Sequence[tuple[int, Id, float, int]]
+    model: "Model", users: int, ratings: Sequence[tuple[int, Id, float, int]]
 ) -> Interactions:
     """Ratings (user, movie id, value, time), of a movie the last.
 
@@ -183,6 +185,22 @@ def _interactions(
         raise unknown_movie(movies[rows.argmin()])
     owners, *columns = np.array([*latest.values()], np.float64).reshape(-1, 3).T
     return Interactions.build(users - 1, owners, rows, *columns)
+
+
+def checked_ids(given: NDArray | Sequence[Id], known: NDArray, what: str) -> NDArray:
+    """(N,) ids of the kind that the model's are, whole numbers or text.
+
+    Raises:
+        QueryError: one is of another kind.
+    """
+    ids, text = given.tolist() if isinstance(given, np.ndarray) else [*given], is_text(known)
+    for each in ids:
+        whole = isinstance(each, int | np.integer) and abs(each) <= MAX_ID
+        if not (isinstance(each, str) if text else whole):
+            kind = "text" if text else "whole numbers"
+            cause = f"{what} {quoted(each) if isinstance(each, str) else each}: ids are {kind} here"
+            raise QueryError(cause, f"give one such as {known[:1].tolist()}")
+    return id_array(ids, text)
 
 
 def unknown_movie(movie_id: Id) -> QueryError:

@@ -11,7 +11,7 @@ import click
 import pytest
 from command_line import SAMPLE, environment, output, recsys
 
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 
 ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
 
@@ -41,7 +41,7 @@ def test_commands_load_nothing_heavy_that_they_do_not_need(trained, args, never)
         "import sys, atexit\n"
         "atexit.register(lambda: print('\\nMODULES', *sys.modules))\n"
         f"sys.argv = ['recsys', *{list(args)!r}]\n"
-        "from recsys.cli.app import cli\n"
+        "from recsys.__main__ import cli\n"
         "cli()\n"
     )
     loaded = output("-c", code, cwd=trained.place).rsplit("MODULES", 1)[1].split()

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 from command_line import SAMPLE, recsys
 
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 from recsys.cli.build import Publishing
-from recsys.cli.options import ADDRESS, KNOBS_WITH_OPTIONS, Source, Wanted, command, grouped, option
+from recsys.cli.options import KNOBS_WITH_OPTIONS, command, grouped, option
+from recsys.cli.shared import ADDRESS, Source, Wanted
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 

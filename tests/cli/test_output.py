@@ -12,7 +12,7 @@ import pytest
 from command_line import SAMPLE
 from pyarrow import parquet
 
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 from recsys.cli.output import COLUMNS, Answer, write_parquet, write_text
 from recsys.data.dataset import Vocabulary
 from recsys.infer import Recommendation, UserQuery

@@ -10,7 +10,7 @@ import pytest
 from command_line import ROOT
 
 from recsys import errors
-from recsys.cli.app import cli
+from recsys.__main__ import cli
 from recsys.cli.prompt import FIXES, KNOBS, failure, with_remedy
 from recsys.errors import RecsysError
 

@@ -70,6 +70,6 @@ def test_the_end_does_not_wait_for_a_thread():
 import sys, threading, time
 threading.Thread(target=time.sleep, args=(300,)).start()
 sys.argv = ["recsys", "--version"]
-from recsys.cli.app import main
+from recsys.__main__ import main
 main()"""
     assert output("-c", code).startswith("recsys, version")

@@ -1,0 +1,186 @@
+"""The options of several commands, and what they name, opened.
+
+Heavy imports happen in functions, so that `--help` stays instant.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys.cli.options import Number, grouped, option, path, whole_number
+from recsys.cli.prompt import log, no_bar
+from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
+from recsys.milvus.address import MilvusAddress
+from recsys.serving import DEFAULT
+
+if TYPE_CHECKING:
+    from recsys.data.dataset import Dataset, Vocabulary
+    from recsys.milvus_store import MilvusStore
+    from recsys.serving.catalogue import Filter
+
+DATA_HOME = "data"  # where downloaded datasets live
+LATEST_YEAR = 9999
+MOST_REMOVED = 0.1  # of the published movies, unless --replace
+MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "year_column", "column")
+
+
+def years_of(text: str) -> tuple[int, int]:
+    """A year, a decade, or a span from one to another or open at an end; ends are included."""
+    first, dash, last = (part.strip().casefold() for part in text.partition("-"))
+    low = 1 if dash and last and not first else _years(first)[0]
+    high = LATEST_YEAR if dash and not last else _years(last or first)[1]
+    if low > high:
+        raise ValueError("ends before it begins.")
+    return low, high
+
+
+def _years(text: str) -> tuple[int, int]:
+    """The first and the last year of a year or decade."""
+    decade = re.fullmatch("'?([0-9]{2})?([0-9]0)'?s", text)
+    if decade and not decade[1] and decade[2] < "30":
+        raise ValueError(f"may be 19{decade[2]}s or 20{decade[2]}s.")
+    year = int(f"{decade[1] or 19}{decade[2]}") if decade else whole_number(text)
+    if year is None or year > LATEST_YEAR:
+        raise ValueError("is not a year, a decade like 1980s or a span like 1990-1999 or 1990-.")
+    return year, year + 9 * bool(decade)
+
+
+def time_of(text: str) -> int:
+    """Seconds since 1970, or of a date or time as ISO 8601 has it, UTC where it names no zone."""
+    seconds = whole_number(text)
+    if seconds is not None:
+        return seconds
+    text = text.strip()
+    try:
+        time = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+    except ValueError:
+        why = "is neither a time such as 1998-04-01T12:00 nor seconds since 1970."
+        raise ValueError(why) from None
+    return math.floor(time.replace(tzinfo=time.tzinfo or timezone.utc).timestamp())
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    """NAME=VALUE."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not name or not value:
+        raise ValueError("is not a name and a value such as city=Seoul.")
+    return name, value
+
+
+def not_rated_of(text: str) -> float | str:
+    """A number, or "none"."""
+    return NONE if text == NONE else Number().convert(text, None, None)
+
+
+def column_and_kind(text: str) -> tuple[str, str]:
+    """NAME=KIND of a column."""
+    name, _, kind = text.rpartition("=")
+    if not name or kind not in (*KINDS, NONE):
+        raise ValueError(f"is not a column and one of {', '.join((*KINDS, NONE))}.")
+    return name, kind
+
+
+DATA = path(f"Ratings, a folder or table; else one in {DATA_HOME}/, or fetched.", show_envvar=True)
+MODEL = path("The model folder.", default=DEFAULT, show_envvar=True)
+ADDRESS = grouped(MilvusAddress, show_envvar=True)
+AS_OF = option("Ratings later than this date or time are not known yet (UTC).", type=time_of)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Ratings and tables beside them: names of columns, and what is made of values."""
+
+    items: str | None = path("A table of movies.")
+    users: str | None = path("A table of users.")
+    user_column: str | None = option("Users' ids: a column's name, or number.", metavar="NAME")
+    item_column: str | None = option("Movies' ids.", metavar="NAME")
+    rating_column: str | None = option("Ratings; none for events without.", metavar="NAME")
+    time_column: str | None = option("Times; none for no times.", metavar="NAME")
+    title_column: str | None = option("Titles.", metavar="NAME")
+    genres_column: str | None = option("Genres; none for no genres.", metavar="NAME")
+    year_column: str | None = option("Years, or dates; none for no years.", metavar="NAME")
+    column: tuple[tuple[str, str], ...] = option(
+        "What a column is, as price=number; repeat it.", default=(), type=column_and_kind
+    )
+    not_rated: float | str | None = option(
+        "What means not rated; by default -1 or 0 apart.", type=not_rated_of
+    )
+    liked_from: float | None = option("From what on liked; by default 4 of 5.", type=Number())
+    repeats: str | None = option("Of several ratings by a user.", type=click.Choice(REPEATS))
+    skip_bad_lines: bool = option("Leave bad lines out, if they are few.", default=False)
+    skip_all_bad_lines: bool = option("Leave out however many they are.", default=False)
+
+    @property
+    def columns(self) -> Columns:
+        roles = {role: getattr(self, f"{role}_column") for role in Columns._fields[:-1]}
+        return Columns(**roles, kinds=self.column)
+
+    @property
+    def how_to_read(self) -> dict[str, Any]:
+        """What `read_all` and `read_dataset` take besides the data."""
+        names = ("items", "users", "columns", "liked_from", "repeats", "not_rated")
+        return {"log": log, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def skip(self) -> Any:
+        """As `read_dataset` takes it."""
+        return "all" if self.skip_all_bad_lines else self.skip_bad_lines
+
+    def read(self, data: Path) -> "Dataset":
+        """The dataset; lines on stderr say how it was understood."""
+        from recsys.preprocess import read_dataset
+
+        return read_dataset(data, skip_bad_lines=self.skip, **self.how_to_read)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which movies may answer, as typed: genres are not yet those of a model."""
+
+    genre: tuple[str, ...] = option("Movies that have one of these: war,western.", default=())
+    all_genres: bool = option("Every --genre must be there, not just one.", default=False)
+    not_genre: tuple[str, ...] = option("Movies without it; may be repeated.", default=())
+    year: tuple[int, int] | None = option("Years: 1994, 1990-1999, 1990-, 80s.", type=years_of)
+    where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
+
+    def filter(self, vocabulary: "Vocabulary") -> "Filter":
+        """The filter in the spelling of a model's genres."""
+        from recsys.serving.catalogue import Filter
+
+        some, every = ((), self.genre) if self.all_genres else (self.genre, ())
+        return Filter(some, every, self.not_genre, self.year, self.where).checked(vocabulary)
+
+
+# What options name, opened
+
+
+def data_folder(data: str | None) -> Path:
+    """The folder or file named, or one that is there, or one fetched; logs which and why."""
+    if data:
+        return Path(data)
+    from recsys.data.download import any_dataset
+
+    found = any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log)
+    log(f"data: {found.why}")
+    return found.folder
+
+
+def is_missing(address: MilvusAddress) -> bool:
+    """Whether the address is a file that nobody has made yet, in a folder that is there."""
+    file = Path(address.uri)
+    return address.is_lite and file.parent.is_dir() and not file.exists()
+
+
+def store_at(address: MilvusAddress, make: bool = False) -> "MilvusStore":
+    """The store at an address, to be closed; a file that is not there only if `make`."""
+    from recsys.milvus.client import Missing
+    from recsys.milvus_store import MilvusStore
+
+    if is_missing(address) and not make:
+        raise Missing(f"{address.uri}: nothing is published there", "publish the movies", "publish")
+    return MilvusStore(address)
