@@ -64,6 +64,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="session")
+def apart(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of its folder for processes of their own: a store that is open here locks that one."""
+    return Path(
+        shutil.copytree(trained.place, tmp_path_factory.mktemp("apart"), dirs_exist_ok=True)
+    )
+
+
+@pytest.fixture(scope="session")
 def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with the shop's data, model and store; and what train said on stderr."""
 
@@ -129,6 +137,13 @@ def folder(trained: Trained) -> Model:
 def exact(folder: Model) -> Recommender:
     """Answers of the trained model in NumPy."""
     return Recommender(folder, catalogue(folder))
+
+
+@pytest.fixture(scope="module")
+def milvus(folder: Model, trained: Trained) -> Iterator[Recommender]:
+    """Its answers out of Milvus Lite."""
+    with MilvusStore(trained.place / "recsys.db") as store:  # a path will do
+        yield Recommender(folder, store)
 
 
 @pytest.fixture

@@ -25,6 +25,12 @@ ATOMIC = {
     "x.inter": b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
     b"1\t1\t3\t881250949\n2\t3\t4\t891717742\n",
 }
+CSV = {
+    "movies.csv": b"movieId,title,genres\n10,Toy Story (1995),Comedy\n30,M (1931),Crime\n",
+    "ratings.csv": b"userId,movieId,rating,timestamp\n1,10,4.0,964982703\n1,30,3.5,964981247\n"
+    b"7,10,0.5,1064981247\n",
+}
+FAMILIES = DAT, U, ATOMIC, CSV
 
 
 def put(folder: Path, files: dict[str, bytes]) -> Path:

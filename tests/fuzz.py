@@ -6,12 +6,11 @@
 
 Everything is written within the place, which must not exist; a line may replace what it names and
 nothing else. Exits with 1 if anything broke, each with the seed and the line that does it again.
+test_fuzz.py tries some of each.
 """
 
 import argparse
-import hashlib
 import json
-import os
 import random
 import re
 import shlex
@@ -22,19 +21,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import click  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
-from command_line import SAMPLE, recsys, started  # noqa: E402
+from command_line import SAMPLE, inside, recsys, started  # noqa: E402
 
 from recsys.__main__ import cli  # noqa: E402
 
 SECONDS = 10  # that a command may take
-MODEL, DB = "recommender_system.inference.model", "recsys.db"
+MODEL, DAMAGED = "recommender_system.inference.model", "damaged.model"
 RAW = re.compile(r"Traceback|\b\w+(Error|Exception|Warning):|Errno|object at 0x|<class |NoneType")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202e]")
 ODD = (
@@ -47,7 +45,7 @@ GOOD = {
     "data": ["data", "data/ratings.dat", "ratings.csv"],
     "items": ["data/movies.dat"],
     "model": [MODEL],
-    "uri": [DB, "http://127.0.0.1:1"],
+    "uri": ["recsys.db", "http://127.0.0.1:1"],
     "timeout": ["0.2"],
     "user": ["1", "42", "7"],
     "users": ["all", "ids.txt", "ids.csv"],
@@ -55,7 +53,6 @@ GOOD = {
     "like": ["toy story", "50", "heat"],
     "dislike": ["jumanji", "100"],
     "genre": ["Comedy", "Drama"],
-    "not_genre": ["Horror"],
     "year": ["1990-1999", "1994"],
     "where": ["year > 1990", "title like 'T%'", "not (year in [1994])"],
     "age": ["25", "1"],
@@ -64,14 +61,10 @@ GOOD = {
     "file": ["data/movies.dat", "raw.dat"],
     "output": ["out.csv", "out.txt"],
     "set": ["dimension=8", "temperature=0.2"],
-    "seeds": ["0"],
     "protocol": ["random"],
     "index": ["FLAT", "HNSW:M=8"],
     "movie": ["50", "toy story"],
-    "movies": ["50", "toy story"],
     "as_of": ["2001-03-01"],
-    "epochs": ["1"],
-    "from": ["notes.txt"],
     "switch": ["live", "folder"],
 }
 MINE = {  # files of somebody that no command may touch unless its line names them
@@ -89,18 +82,31 @@ TEXTS = {
     "pairs.csv": "user_id,movie_id\n1,50\n2,100\n",
     "ratings.csv": "user,item,rating\n" + "".join(f"{i % 9},{i % 7},{i % 5}\n" for i in range(99)),
 }
+TRAIN = "train --data data --epochs 1 --set dimension=8"
 
 
-def prepared(place: Path) -> None:
+def write(texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, "utf-8")
+
+
+def asked(line: str) -> str:
+    """What a line prints in a process of its own, where it must not fail."""
+    done = recsys(*shlex.split(line), cwd=Path())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def prepared(place: Path) -> Path:
     """A trained model, its published movies, and somebody's own files."""
     place.mkdir(parents=True)
     shutil.copytree(SAMPLE, place / "data")
-    for name, text in (MINE | TEXTS).items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(text, "utf-8")
-    for line in ("train --data data --epochs 1 --set dimension=8", "load-movies"):
-        done = recsys(*shlex.split(line), cwd=place)
-        assert done.returncode == 0, done.stderr
+    with inside(place):
+        write(MINE | TEXTS)
+        for line in (TRAIN, "load-movies"):
+            asked(line)
+    return place
 
 
 class Hanging(BaseException):
@@ -130,10 +136,11 @@ def broken(line: list[str]) -> str:
     if done.exception and not isinstance(done.exception, SystemExit):
         return f"raised {done.exception!r}"
     errors = [each for each in done.stderr.split("\n") if each.startswith("recsys: ")]
-    if done.exit_code not in (0, 1, 2):
+    if done.exit_code not in (0, 1, 2, 3):
         return f"exit code {done.exit_code}"
     found = line[0] == "doctor" and done.exit_code == 1 and done.stdout  # its data
-    one_line = len(errors) == 1 and done.stderr.endswith(f"{errors[0]}\n")
+    one_line = errors and done.stderr.endswith(f"{errors[-1]}\n")
+    one_line = one_line and (len(errors) == 1 or done.exit_code == 3)  # of several, some unknown
     if done.exit_code and not found and not one_line:
         return f"exit code {done.exit_code} without one last line on stderr: {done.stderr[-300:]!r}"
     if raw := RAW.search(done.stderr) or CONTROL.search(done.stderr):
@@ -147,9 +154,9 @@ def made_line(random: random.Random) -> list[str]:
     command = cli.commands[name]
     line = [name]
     for option in random.sample(command.params, min(len(command.params), random.randint(0, 5))):
-        pool = GOOD.get(str(option.name), [])
         others = random.choice(list(GOOD.values()))
-        value = random.choice(random.choice([pool or others, pool or others, others, ODD]))
+        pool = GOOD.get(str(option.name), others)
+        value = random.choice(random.choice([pool, pool, others, ODD]))
         if isinstance(option, click.Argument):
             line.append(value)
         elif option.is_flag:
@@ -159,49 +166,57 @@ def made_line(random: random.Random) -> list[str]:
             if choices and random.random() < 0.7:
                 value = random.choice(list(choices))
             line += [random.choice(option.opts), str(value)]
-    if name in ("train", "evaluate", "download"):  # no downloads, no long trainings
-        line += {"train": ["--epochs", "0"], "evaluate": ["--epochs", "0"], "download": ["x"]}[name]
-    return line
+    short = {"train": ["--epochs", "0"], "evaluate": ["--epochs", "0"], "download": ["x"]}
+    return line + short.get(name, [])  # no downloads, no long trainings
 
 
-def digests(names: Iterator[str] | list[str]) -> dict[str, str]:
-    return {
-        name: hashlib.sha256(Path(name).read_bytes()).hexdigest() if Path(name).is_file() else ""
-        for name in names
-    }
+def touched() -> list[str]:
+    """Somebody's own files that are no longer what they were."""
+    return [
+        name
+        for name, text in MINE.items()
+        if not Path(name).is_file() or Path(name).read_text("utf-8") != text
+    ]
 
 
-def try_lines(count: int, seed: int) -> Iterator[tuple[str, str]]:
-    before = digests(list(MINE))
-    for number in range(seed, seed + count):
+def try_lines(numbers: range) -> Iterator[tuple[str, str]]:
+    for number in numbers:
         line = made_line(random.Random(number))
-        wrong = broken(line)
-        named = " ".join(line)
-        changed = [
-            name
-            for name, digest in digests(list(MINE)).items()
-            if digest != before[name] and name.split("/")[0] not in line
-        ]
-        if "raw.dat" in named and digests(["raw.dat"])["raw.dat"] != before["raw.dat"]:
-            changed.append("raw.dat")
-        if changed and not wrong:
-            wrong = f"changed {', '.join(changed)}"
-        for name, text in MINE.items():
-            if digests([name])[name] != before[name]:
-                shutil.rmtree(Path(name).parts[0], ignore_errors=True) if "/" in name else None
-                Path(name).parent.mkdir(parents=True, exist_ok=True)
-                Path(name).write_text(text, "utf-8")
+        wrong, changed = broken(line), touched()
+        unnamed = [n for n in changed if n.split("/")[0] not in line or n == "raw.dat"]
+        if unnamed and not wrong:
+            wrong = f"changed {', '.join(unnamed)}"
+        for name in changed:
+            if "/" in name:
+                shutil.rmtree(Path(name).parts[0], ignore_errors=True)
+            write({each: MINE[each] for each in MINE if each.split("/")[0] == name.split("/")[0]})
         yield shlex.join(line), wrong
 
 
 HOW = ("cut", "byte", "bytes", "gone", "empty", "zeros", "folder", "value", "value", "key")
 
 
+def edited(data: bytes, random: random.Random, gone: bool) -> bytes:
+    """JSON of which a value, at any depth, is another or gone."""
+    tree = inner = json.loads(data)
+    while True:
+        key = random.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
+        if not (isinstance(inner[key], dict | list) and inner[key]) or random.random() < 0.2:
+            break
+        inner = inner[key]
+    if gone:
+        del inner[key]
+    elif isinstance(inner[key], int | float) and random.random() < 0.7:
+        inner[key] = type(inner[key])(inner[key] * 20 + 1)  # of the right type, and wrong
+    else:
+        inner[key] = random.choice((None, -1, 10**30, "x", [], {}, [[1]], True, 1e308))
+    return json.dumps(tree).encode()
+
+
 def damaged(folder: Path, random: random.Random) -> str:
     """Do something bad to a file of a folder; what it was."""
     file = random.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
-    data = bytearray(file.read_bytes())
-    how = random.choice(HOW)
+    data, how = bytearray(file.read_bytes()), random.choice(HOW)
     if how == "cut":
         del data[random.randrange(max(1, len(data))) :]
     elif how in ("byte", "bytes"):
@@ -212,21 +227,8 @@ def damaged(folder: Path, random: random.Random) -> str:
     elif how == "zeros":
         data[:] = bytes(len(data))
     elif how in ("value", "key") and file.suffix == ".json":
-        tree = inner = json.loads(bytes(data))
-        while True:  # down to any depth
-            key = random.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
-            if not (isinstance(inner[key], dict | list) and inner[key]) or random.random() < 0.2:
-                break
-            inner = inner[key]
-        if how == "key":
-            del inner[key]
-        elif isinstance(inner[key], int | float) and random.random() < 0.7:
-            inner[key] = type(inner[key])(inner[key] * 20 + 1)  # of the right type, and wrong
-        else:
-            inner[key] = random.choice((None, -1, 10**30, "x", [], {}, [[1]], True, 1e308))
-        data[:] = json.dumps(tree).encode()
-    if how in ("gone", "folder"):
-        file.unlink()
+        data[:] = edited(bytes(data), random, how == "key")
+    file.unlink()
     if how == "folder":
         file.mkdir()
     elif how != "gone":
@@ -243,18 +245,17 @@ def answers(model: str) -> tuple[int, str]:
     return max(each.exit_code for each in done), "".join(each.stdout for each in done)
 
 
-def try_folders(count: int, seed: int) -> Iterator[tuple[str, str]]:
+def try_folders(numbers: range) -> Iterator[tuple[str, str]]:
     right = answers(MODEL)[1]
-    for number in range(seed, seed + count):
-        shutil.rmtree("damaged.model", ignore_errors=True)
-        shutil.copytree(MODEL, "damaged.model")
-        what = damaged(Path("damaged.model"), random.Random(number))
-        tries = (broken([*shlex.split(each), "--model", "damaged.model"])
-                 for each in (*ASKED, "doctor"))  # fmt: skip
-        wrong = next(filter(None, tries), "")
-        code, printed = answers("damaged.model")
+    for number in numbers:
+        shutil.rmtree(DAMAGED, ignore_errors=True)
+        shutil.copytree(MODEL, DAMAGED)
+        what = damaged(Path(DAMAGED), random.Random(number))
+        lines = [[*shlex.split(each), "--model", DAMAGED] for each in (*ASKED, "doctor")]
+        wrong = next(filter(None, map(broken, lines)), "")
+        code, printed = answers(DAMAGED)
         if not wrong and code == 0 and printed != right:
-            healthy = CliRunner().invoke(cli, ["doctor", "--model", "damaged.model"]).exit_code == 0
+            healthy = CliRunner().invoke(cli, lines[-1]).exit_code == 0
             wrong = "answers otherwise, and doctor says that all is well" if healthy else ""
         yield f"seed {number}: {what}", wrong
 
@@ -262,64 +263,60 @@ def try_folders(count: int, seed: int) -> Iterator[tuple[str, str]]:
 KILLED = (
     "load-movies",
     "load-movies -f data/movies.dat",
-    "train --data data --epochs 1 --set dimension=8",
+    TRAIN,
     "preprocess -f data/movies.dat -o movies_data.txt",
 )
 
 
-def try_kills(count: int, seed: int) -> Iterator[tuple[str, str]]:
+def killed(line: str, sent: signal.Signals, after: float) -> str:
+    """What is wrong with the end of a command that gets a signal after so many seconds."""
+    process = started(*shlex.split(line), cwd=Path())
+    time.sleep(after)
+    process.send_signal(sent)
+    began = time.monotonic()
+    _, stderr = process.communicate(timeout=120)
+    if (took := time.monotonic() - began) > SECONDS:
+        return f"took {took:.0f} s to end"
+    importing = "in <module>" in stderr and stderr.endswith("KeyboardInterrupt\n")
+    return "raw: " + stderr[-300:] if RAW.search(stderr) and not importing else ""
+
+
+def try_kills(numbers: range) -> Iterator[tuple[str, str]]:
     """A command killed at a random moment: what was there before answers, or what comes after."""
-    query = "recommend -u 42 --format csv", "recommend -u 42 --format csv --exact"
     usual = {}
     for line in KILLED:
         began = time.monotonic()
-        done = recsys(*shlex.split(line), cwd=Path())
-        assert done.returncode == 0, done.stderr
+        asked(line)
         usual[line] = time.monotonic() - began
-    recsys("load-movies", cwd=Path())
-    for number in range(seed, seed + count):
+    asked("load-movies")
+    for number in numbers:
         chance = random.Random(number)
-        line = chance.choice(KILLED)
+        line, after = chance.choice(KILLED), chance.random() * 1.1
         sent = chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
-        before = digests(list(MINE))
-        process = started(*shlex.split(line), cwd=Path())
-        time.sleep(chance.random() * 1.1 * usual[line])
-        process.send_signal(sent)
-        began = time.monotonic()
-        _, stderr = process.communicate(timeout=120)
-        took = time.monotonic() - began
-        wrong = f"took {took:.0f} s to end" if took > SECONDS else ""
-        importing = "in <module>" in stderr and stderr.endswith("KeyboardInterrupt\n")
-        if RAW.search(stderr) and not importing:  # before a line of ours has run
-            wrong = wrong or "raw: " + stderr[-300:]
-        for each in query:
+        wrong = killed(line, sent, after * usual[line])
+        for each in ("recommend -u 42 --format csv", "recommend -u 42 --format csv --exact"):
             done = recsys(*shlex.split(each), cwd=Path())
-            refused = "--exact" not in each and line.startswith("train") and done.returncode == 1
+            refused = "--exact" not in each and line == TRAIN and done.returncode == 1
             if not wrong and done.returncode and not refused:
                 wrong = f"then {each}: {done.stderr[-300:]}"
-        if not wrong and digests(list(MINE)) != before:
-            wrong = "somebody's own files changed"
-        if line.startswith("train"):
-            recsys("load-movies", cwd=Path())
-        yield f"seed {number}: {line}, {sent.name}", wrong
+        if line == TRAIN:
+            asked("load-movies")
+        yield f"seed {number}: {line}, {sent.name}", wrong or ", ".join(touched())
 
 
-KINDS: dict[str, Callable[[int, int], Iterator[tuple[str, str]]]] = {
+KINDS: dict[str, Callable[[range], Iterator[tuple[str, str]]]] = {
     "lines": try_lines,
     "folders": try_folders,
     "kills": try_kills,
 }
 
 
-def tried(kind: str, count: int, place: Path, seed: int = 0, bar: Any = iter) -> list[str]:
-    """What broke of so many tries, a line each."""
-    back = Path.cwd()
-    prepared(place)
-    os.chdir(place)
-    try:
-        return [f"{what}: {wrong}" for what, wrong in bar(KINDS[kind](count, seed)) if wrong]
-    finally:
-        os.chdir(back)
+def tried(kind: str, numbers: range, place: Path) -> Iterator[str]:
+    """What broke of the tries of these seeds, a line each as it is found."""
+    with inside(place):
+        for what, wrong in KINDS[kind](numbers):
+            if wrong:
+                yield f"{what}: {wrong}"
 
 
 def main() -> None:
@@ -329,15 +326,12 @@ def main() -> None:
     parser.add_argument("--place", type=Path, required=True, help="a folder to be made")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    from tqdm import tqdm
-
-    found = tried(
-        args.kind, args.count, args.place.resolve(), args.seed,
-        lambda tries: tqdm(tries, total=args.count, disable=not sys.stderr.isatty()),
-    )  # fmt: skip
-    print(*(repr(each)[1:-1] for each in found), sep="\n")
-    print(f"{args.kind}: tried {args.count}, held {args.count - len(found)}, broke {len(found)}")
-    sys.exit(bool(found))
+    numbers, broke = range(args.seed, args.seed + args.count), 0
+    for each in tried(args.kind, numbers, prepared(args.place.resolve())):
+        broke += 1
+        print(repr(each)[1:-1], flush=True)
+    print(f"{args.kind}: tried {args.count}, held {args.count - broke}, broke {broke}")
+    sys.exit(bool(broke))
 
 
 if __name__ == "__main__":

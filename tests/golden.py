@@ -26,7 +26,7 @@ from cli.test_odd_lines import ODD, odd_place  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
 from data.readers.test_bad_lines import LINES  # noqa: E402
 from dialects import BAD, GOOD, MOVIES, TOLD  # noqa: E402
-from families import ATOMIC, DAT, U, put  # noqa: E402
+from families import ATOMIC, DAT, FAMILIES, U, put  # noqa: E402
 
 from recsys.__main__ import cli  # noqa: E402
 
@@ -68,7 +68,7 @@ def files(place: Path, sample: Path) -> None:
     for name, (content, _) in BAD.items():
         folders[f"bad {name}"] = {"ratings.csv": content}
     for number, (file, old, new, *_) in enumerate(LINES):
-        family = next(each for each in (DAT, U, ATOMIC) if file in each)
+        family = next(each for each in FAMILIES if file in each)
         folders[f"line {number}"] = {**family, file: family[file].replace(old, new, 1)}
     for name, contents in folders.items():
         (place / name).mkdir()

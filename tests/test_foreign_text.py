@@ -19,7 +19,7 @@ ADDRESSES = (
 )
 ODD = "a\nb\r\x1b[31m\u202e\x9b\udcff"  # the last as Python has a byte that is no UTF-8
 RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]")
-LINES = {
+TYPED = {
     "recommend": "-u 42 --exact",
     "similar": "50 --exact",
     "predict": "-u 42 -m 50",
@@ -29,27 +29,26 @@ LINES = {
     "inspect": str(SAMPLE),
     "download": "x",
     "evaluate": "--data nowhere",
+    "train": "--data nowhere",
 }
-TRIED = [
-    f"{name} {typed} {max(option.opts, key=len)}"
-    for name, typed in LINES.items()
-    for option in cli.commands[name].params
-    if isinstance(option, click.Option) and not option.is_flag
-]
 
 
-@pytest.mark.parametrize("line", [*TRIED, "inspect", "similar", "download", "", "recommend x"])
-def test_no_option_shows_a_password_or_steers_the_terminal(trained, tmp_path, monkeypatch, line):
-    monkeypatch.setenv("RECSYS_MODEL", str(trained.model))
-    monkeypatch.setenv("RECSYS_URI", str(trained.place / "recsys.db"))
-    monkeypatch.setenv("RECSYS_TIMEOUT", "0.2")
+@pytest.mark.parametrize("name", TYPED)
+def test_no_option_shows_a_password_or_steers_the_terminal(trained, tmp_path, monkeypatch, name):
+    for setting, value in (("MODEL", trained.model), ("URI", trained.place / "recsys.db"),
+                           ("TOKEN", "me:secret"), ("TIMEOUT", "0.2")):  # fmt: skip
+        monkeypatch.setenv(f"RECSYS_{setting}", str(value))
     monkeypatch.chdir(tmp_path)
-    for value in ("http://root:secret@127.0.0.1:1", ODD, "\ud83d"):
-        done = click.testing.CliRunner().invoke(cli, [*shlex.split(line), value])
-        assert isinstance(done.exception, SystemExit | None), done.exception
-        assert "secret" not in done.output
-        assert not RAW.search(done.stderr)
-        assert sum(each.startswith("recsys: ") for each in done.stderr.splitlines()) <= 1
+    options = [each for each in cli.commands[name].params if isinstance(each, click.Option)]
+    lines = [[*shlex.split(TYPED[name]), max(each.opts, key=len)]
+             for each in options if not each.is_flag]  # fmt: skip
+    for line in ([], *lines):
+        for value in ("http://root:secret@127.0.0.1:1", f"{ODD}\ud83d"):
+            done = click.testing.CliRunner().invoke(cli, [name, *line, value])
+            assert isinstance(done.exception, SystemExit | None), done.exception
+            assert "secret" not in done.output, line
+            assert not RAW.search(done.stderr), line
+            assert sum(each.startswith("recsys: ") for each in done.stderr.splitlines()) <= 1
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

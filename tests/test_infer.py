@@ -1,15 +1,18 @@
 """From a query to ranked movies, exact and in Milvus; predicted ratings and new movies."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
-from answers import BOTH_RANKINGS, MOVIES, ids, one, share, vectors_of
+from answers import BOTH_RANKINGS, MOVIES, USERS, ids, one, share, vectors_of
 from command_line import SAMPLE, output
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import recsys.infer
 from recsys.data.dataset import Movies
 from recsys.errors import DataError
-from recsys.infer import Recommender, UserQuery, catalogue, predict, users_of
-from recsys.milvus_store import MilvusStore
+from recsys.infer import RankBy, Recommender, UserQuery, catalogue, predict, users_of
 from recsys.preprocess import decoded_movies, read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
@@ -20,13 +23,6 @@ NEW = Movies(
     ["Wishing Star, The (2023)", "Zyxwv (2024)", "Qqq"],
     [("Animation", "Children's", "Musical"), ("Horror",), ()],
 )
-
-
-@pytest.fixture(scope="module")
-def milvus(folder, trained):
-    with MilvusStore(str(trained.place / "recsys.db")) as store:
-        store.open(folder.fingerprint)
-        yield Recommender(folder, store)
 
 
 def with_new(movies: Movies) -> Movies:
@@ -89,20 +85,44 @@ def test_a_rating_is_the_predicted_one_whatever_the_list_is_sorted_by(folder, ex
             np.testing.assert_allclose(scores, ratings, atol=1e-5)
 
 
-@BOTH_RANKINGS
-def test_answers_are_all_that_was_not_seen_best_first(folder, exact, rated_by_user, rank_by):
-    """Every movie's vector beside every user's, sorted; no store."""
-    queries, published = every_user(folder), catalogue(folder).vectors
-    answers = exact.recommend(queries, MOVIES, rank_by=rank_by)
-    vectors = vectors_of(folder, *queries, rank_by=rank_by)
-    for query, answer, vector in zip(queries, answers, vectors, strict=True):
-        unseen = ~np.isin(folder.movies.ids, [*rated_by_user.get(query.user_id, ())])
-        assert sorted(ids(answer)) == folder.movies.ids[unseen].tolist()
-        best = np.sort((published @ vector)[unseen])[::-1]
-        if rank_by != "relevance":
-            best = np.clip(best, 0.5, 5)
-        np.testing.assert_allclose([movie.score for movie in answer], best, atol=1e-5)
-        assert [movie.rank for movie in answer] == list(range(1, len(answer) + 1))
+@settings(max_examples=30, deadline=None)
+@given(
+    user=st.none() | st.integers(1, USERS),
+    likes=st.sets(st.integers(1, MOVIES), max_size=3),
+    dislikes=st.sets(st.integers(1, MOVIES), max_size=2),
+    k=st.integers(1, MOVIES + 1),
+    rank_by=st.sampled_from(get_args(RankBy)),
+    genres=st.sampled_from([(), ("Drama",), ("War", "Horror")]),
+    years=st.sampled_from([None, (1980, 1994), (1800, 1801)]),
+    include_seen=st.booleans(),
+)
+def test_recommendations_under_any_options_are_what_numpy_says(
+    folder, exact, rated_by_user, user, likes, dislikes, k, rank_by, genres, years, include_seen
+):
+    """The best inner products of the movies that fit, were not seen and are not named."""
+    movies = folder.movies
+    named = [tuple(movies.ids[np.array([*rows], int) - 1].tolist())
+             for rows in (likes, dislikes - likes)]  # fmt: skip
+    query, filter = UserQuery(user, {}, *named), Filter(any_genre=genres, years=years)
+    options = {"rank_by": rank_by, "filter": filter, "include_seen": include_seen}
+    answer = one(exact, query, k, **options)
+    seen = {*named[0], *named[1]} | (set() if include_seen else rated_by_user.get(user, set()))
+    fits = [
+        each not in seen
+        and (not genres or {*genres} & {*of})
+        and (not years or years[0] <= year <= years[1])
+        for each, of, year in zip(movies.ids.tolist(), movies.genres, movies.years, strict=True)
+    ]
+    (vector,) = vectors_of(folder, query, rank_by=rank_by)
+    scores = catalogue(folder).vectors @ vector
+    if rank_by in ("rating", "tutorial"):
+        scores = np.clip(scores, 0.5, 5)
+    best = np.sort(scores[np.flatnonzero(fits)])[::-1][:k]
+    np.testing.assert_allclose([movie.score for movie in answer], best, atol=1e-5)
+    rows = np.searchsorted(movies.ids, ids(answer))
+    np.testing.assert_allclose(scores[rows], best, atol=1e-5)
+    assert np.take(fits, rows).all()
+    assert [movie.rank for movie in answer] == [*range(1, len(answer) + 1)]
 
 
 @BOTH_RANKINGS
@@ -141,13 +161,6 @@ def test_a_batch_is_the_same_as_one_by_one(folder, exact, monkeypatch):
         monkeypatch.setattr("recsys.infer.BATCH", most)
         assert [*map(ids, exact.recommend(queries, 9))] == alone
     assert [*exact.recommend([], 9)] == []
-
-
-def test_fewer_where_fewer_fit_and_all_where_all_are_asked_for(exact):
-    assert len(one(exact, UserQuery(5), MOVIES, include_seen=True)) == MOVIES
-    assert one(exact, UserQuery(), 5, filter=Filter(years=(1800, 1801))) == []
-    some = one(exact, UserQuery(), MOVIES, filter=Filter(any_genre=("Documentary",)))
-    assert 0 < len(some) < 20
 
 
 def test_predict_is_pair_by_pair(folder):

@@ -67,9 +67,9 @@ def test_help_says_what_every_parameter_is(name):
     assert [each for each in inspect.signature(value).parameters if each not in said] == []
 
 
-def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(trained):
+def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(apart):
     page = (ROOT / "docs" / "milvus.md").read_text("utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
-    nearest, *others = output("-c", code, cwd=trained.place).splitlines()
+    nearest, *others = output("-c", code, cwd=apart).splitlines()
     assert nearest.endswith(" Heat (1995)")
     assert len(others) == 2

@@ -65,12 +65,6 @@ def test_a_question_that_cannot_be_meant(exact, milvus, asked, says):
                 recommender.similar(1, **{"k": 5, **asked})
 
 
-@pytest.fixture(scope="module")
-def milvus(folder, trained):
-    with recsys.MilvusStore(trained.place / "recsys.db") as store:  # a path will do
-        yield recsys.Recommender(folder, store)
-
-
 def test_filters_are_understood_as_typed(exact, milvus, folder):
     plain = Filter(any_genre=("Comedy", "War"), years=(1990, 1990))
     typed = Filter(any_genre=["comedy", "WAR"], years=1990)

@@ -19,7 +19,7 @@ from recsys.parts import QUESTIONS, RATINGS, Weights
 from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
-from recsys.train import Trained, finish, fit, train_model
+from recsys.train import Trained, finish, fit, save, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
@@ -231,6 +231,15 @@ def test_a_folder_and_nothing_to_resume_train_as_the_dataset_itself(tiny, tmp_pa
 
 
 # What is written
+
+
+def test_a_model_in_memory_answers_like_its_folder(trained_once, tmp_path):
+    both = trained_once.model(), save(trained_once, tmp_path / "model")
+    for query in (UserQuery(), UserQuery(1), UserQuery(attributes={"age": 25}, likes=(7,))):
+        in_memory, of_folder = (
+            list(Recommender(each, catalogue(each)).recommend([query], 3)) for each in both
+        )
+        assert in_memory == of_folder != [[]]
 
 
 def test_config_says_what_made_the_model(folder, trained):

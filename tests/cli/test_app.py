@@ -36,7 +36,7 @@ HEAVY = {"numpy", "paddle", "pymilvus", "pyarrow", "scipy", "tqdm"}
         ((*ASK, "--exact"), {"paddle", "pymilvus"}),
     ],
 )
-def test_commands_load_nothing_heavy_that_they_do_not_need(trained, args, never):
+def test_commands_load_nothing_heavy_that_they_do_not_need(apart, args, never):
     code = (
         "import sys, atexit\n"
         "atexit.register(lambda: print('\\nMODULES', *sys.modules))\n"
@@ -44,16 +44,16 @@ def test_commands_load_nothing_heavy_that_they_do_not_need(trained, args, never)
         "from recsys.__main__ import cli\n"
         "cli()\n"
     )
-    loaded = output("-c", code, cwd=trained.place).rsplit("MODULES", 1)[1].split()
+    loaded = output("-c", code, cwd=apart).rsplit("MODULES", 1)[1].split()
     assert not never & {*loaded}
 
 
-def test_streams_are_apart(trained):
+def test_streams_are_apart(trained, apart):
     """stdout has the data alone; the log is on stderr."""
     for done in (trained.train, trained.preprocess, trained.load_movies):
         assert len(done.stdout.splitlines()) == 1
     assert "308 users" in trained.train.stderr
-    answer = recsys(*ASK, "--format", "json", cwd=trained.place)
+    answer = recsys(*ASK, "--format", "json", cwd=apart)
     assert json.loads(answer.stdout)["recommendations"]
     assert answer.stderr.splitlines() == [
         "age 1 is in years; code 1 of the tutorial is age 18 (18-24)",
@@ -80,13 +80,13 @@ def test_a_foreign_error_is_one_line_too(run, monkeypatch):
 @pytest.mark.parametrize(
     "command", ["recommend --users all --exact -k 50 --format csv -q", "recommend -h"]
 )
-def test_a_broken_pipe_is_silent(trained, command):
+def test_a_broken_pipe_is_silent(apart, command):
     read, write = os.pipe()
     os.close(read)  # nobody listens from the start
     line = [sys.executable, "-m", "recsys", *command.split()]
     with os.fdopen(write, "w") as out:
         done = subprocess.run(
-            line, cwd=trained.place, env=environment(), stdout=out, stderr=-1, check=False
+            line, cwd=apart, env=environment(), stdout=out, stderr=-1, check=False
         )
     assert done.stderr == b""
     assert done.returncode in (0, 1, 128 + signal.SIGPIPE)

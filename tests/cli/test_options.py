@@ -94,35 +94,6 @@ def test_a_knob_that_is_none_is_refused(run, command, given, why):
 
 
 SECRETS = ("hunter2secret", "another-secret")
-NEEDED = {
-    "download": ("ml-1m", "--from", "none.zip"),
-    "inspect": ("none",),
-    "train": ("--data", "none"),
-    "preprocess": ("-f", "none"),
-    "similar": ("Toy Story",),
-    "predict": ("-u", "1", "-m", "1"),
-    "evaluate": ("--data", "none"),
-}
-
-
-def no_secret_in(line) -> None:
-    done = CliRunner().invoke(cli, list(line))
-    for secret in SECRETS:
-        assert secret not in done.output + repr(done.exception), line
-
-
-@pytest.mark.parametrize("command", sorted(cli.commands))
-def test_no_command_prints_a_password(run, monkeypatch, command):
-    """Of an address where nothing listens, and of one that is none, in whatever goes wrong."""
-    monkeypatch.setenv("RECSYS_TOKEN", "me:another-secret")
-    monkeypatch.setenv("RECSYS_TIMEOUT", "0.01")
-    has_uri = any("--uri" in param.opts for param in cli.commands[command].params)
-    for end in ("127.0.0.1:1", "127.0.0.1:99999"):
-        uri = f"http://somebody:hunter2secret@{end}"
-        monkeypatch.setenv("RECSYS_URI", uri)
-        for wrong in ([], ["--debug"], ["--no-such-option"], ["extra"], ["--timeout", "x"]):
-            given = ["--uri", uri] if has_uri else []
-            no_secret_in([command, *NEEDED.get(command, ()), *wrong, *given])
 
 
 @pytest.mark.milvus_server
@@ -137,7 +108,8 @@ def test_no_command_prints_the_password_of_a_server_that_answers(run, monkeypatc
         *("recommend --debug", "similar heat", "similar none", "similar heat --where x==1"),
         *("load-movies --dry-run", "load-movies --rollback", "load-movies --replicas=9"),
     ):
-        no_secret_in(line.split())
+        done = CliRunner().invoke(cli, line.split())
+        assert not any(secret in done.output + repr(done.exception) for secret in SECRETS), line
 
 
 def test_every_option_has_its_name_in_the_environment(monkeypatch):
@@ -193,15 +165,15 @@ def test_a_variable_has_several_values(run, monkeypatch):
 
 
 @pytest.mark.slow  # two processes
-def test_two_processes_and_one_database(trained, tmp_path):
+def test_two_processes_and_one_database(apart):
     """The second says who is there, after it has waited for it."""
     from recsys.milvus_store import MilvusStore
 
-    with MilvusStore(str(trained.place / "recsys.db")):
-        done = recsys("recommend", "--timeout", "1", cwd=trained.place)
+    with MilvusStore(str(apart / "recsys.db")):
+        done = recsys("recommend", "--timeout", "1", cwd=apart)
     assert done.returncode == 1
     assert "another process has this database open" in done.stderr
-    assert recsys("recommend", cwd=trained.place).returncode == 0
+    assert recsys("recommend", cwd=apart).returncode == 0
 
 
 @pytest.mark.parametrize("command", cli.commands)

@@ -72,10 +72,10 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
     return np.array([movie[0] for movie in movies])[order], score[order], predicted[order]
 
 
-def test_five_movies_as_an_independent_computation_has_them(trained, tmp_path):
+def test_five_movies_as_an_independent_computation_has_them(trained, apart, tmp_path):
     """train, preprocess, load-movies and recommend: the numbers are those of the towers."""
     ids, scores, ratings = by_plain_paddle(trained.model, tmp_path, age=1, gender=2, job=11)
-    asked = recsys("recommend", *GIRL, cwd=trained.place)
+    asked = recsys("recommend", *GIRL, cwd=apart)
     assert asked.returncode == 0, asked.stderr
     header, *lines = [re.split(r"\s{2,}", line.strip()) for line in asked.stdout.splitlines()]
     assert header == ["Top", "Ids", "Title", "Genres", "Score", "Rating"]

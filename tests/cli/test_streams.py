@@ -10,12 +10,12 @@ FULL = "recsys: stdout: cannot be written (No space left on device)"
 CLOSED = "recsys: stdout: cannot be written (Bad file descriptor)"
 
 
-def shell(trained, line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+def shell(apart, line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
     """A line for a shell, of which RECSYS is the command and SAMPLE the data."""
     line = line.replace("RECSYS", f"{sys.executable} -m recsys").replace("SAMPLE", str(SAMPLE))
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],
-        cwd=trained.place,
+        cwd=apart,
         env=environment(**more),
         capture_output=True,
         timeout=60,
@@ -28,18 +28,17 @@ def shell(trained, line: str, **more: str) -> subprocess.CompletedProcess[bytes]
     [
         ("RECSYS recommend -q --exact >/dev/full", 1, FULL),
         ("echo 1,50 | RECSYS predict >/dev/full", 1, FULL),
-        ("RECSYS inspect SAMPLE >/dev/full", 1, FULL),
         ("RECSYS --help >/dev/full", 1, FULL),
         ("RECSYS recommend -q --exact >&-", 1, CLOSED),
         ("RECSYS predict <&-", 1, "recsys: stdin: Bad file descriptor; name another"),
-        ("RECSYS inspect SAMPLE 2>/dev/full", 0, ""),
-        ("RECSYS inspect SAMPLE <&- 2>&-", 0, ""),
+        ("RECSYS doctor 2>/dev/full", 0, ""),
+        ("RECSYS doctor <&- 2>&-", 0, ""),
         ("RECSYS nonsense >&- 2>/dev/full", 2, ""),
         ("RECSYS recommend -q --exact -o /dev/null <&- >&-", 0, ""),
     ],
 )
-def test_a_stream_that_is_full_or_closed(trained, line, code, last):
-    done = shell(trained, line)
+def test_a_stream_that_is_full_or_closed(apart, line, code, last):
+    done = shell(apart, line)
     assert done.returncode == code
     assert done.stderr.decode().splitlines() == ([last] if last else [])
 
@@ -47,21 +46,18 @@ def test_a_stream_that_is_full_or_closed(trained, line, code, last):
 @pytest.mark.parametrize(
     "line", ["recommend -q --exact --format jsonl -k 300", "inspect -q SAMPLE"]
 )
-def test_a_reader_that_is_gone_is_no_error(trained, line):
-    done = shell(trained, f"RECSYS {line} 2>err | head -c 1; cat err >&2; exit ${{PIPESTATUS[0]}}")
+def test_a_reader_that_is_gone_is_no_error(apart, line):
+    done = shell(apart, f"RECSYS {line} 2>err | head -c 1; cat err >&2; exit ${{PIPESTATUS[0]}}")
     assert done.returncode in (0, 1)  # as it was soon enough to be noticed
     assert not done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
-def test_what_is_printed_is_utf_8_whatever_the_encoding(trained, encoding):
-    plain = shell(trained, "RECSYS recommend --exact --format csv -k 300")
-    other = shell(
-        trained, "RECSYS recommend --exact --format csv -k 300", PYTHONIOENCODING=encoding
-    )
-    assert other.returncode == 0
-    assert other.stdout == plain.stdout
-    assert not plain.stdout.isascii()
+def test_what_is_printed_is_utf_8_whatever_the_encoding(apart):
+    done = [shell(apart, "RECSYS recommend --exact --format csv -k 300", PYTHONIOENCODING=encoding)
+            for encoding in ("utf-8", "ascii", "utf-16")]  # fmt: skip
+    assert [each.returncode for each in done] == [0, 0, 0]
+    assert done[0].stdout == done[1].stdout == done[2].stdout
+    assert not done[0].stdout.isascii()
 
 
 def test_the_end_does_not_wait_for_a_thread():

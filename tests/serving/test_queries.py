@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from answers import BOTH_RANKINGS, MOVIES, ids, one, share, vectors_of
+from answers import MOVIES, one, share, vectors_of
 
 from recsys.data.schema import MOVIELENS, profile
 from recsys.errors import QueryError
@@ -28,15 +28,6 @@ def test_likes_raise_movies_of_their_kind(folder, exact, genre):
     if genre == "Animation":  # the others are liked for what they share with many movies
         overall = share(one(exact, UserQuery(), MOVIES), genre)
         assert share(one(exact, UserQuery(likes=some), 10), genre) > 2 * overall
-
-
-@BOTH_RANKINGS
-def test_named_movies_are_never_recommended(exact, rank_by):
-    query = UserQuery(likes=(1, 2), dislikes=(3,))
-    for include_seen in (False, True):
-        answer = one(exact, query, MOVIES, rank_by=rank_by, include_seen=include_seen)
-        assert not {1, 2, 3} & set(ids(answer))
-        assert len(answer) == MOVIES - 3
 
 
 def test_a_like_takes_precedence_over_an_old_rating(folder):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from families import ATOMIC, DAT, U, put
+from families import ATOMIC, DAT, FAMILIES, put
 from pyarrow import parquet
 
 from recsys.errors import DataError
@@ -54,6 +54,13 @@ LINES = [
     ("u.data", b"1\t1\t3\t", b"1 1 3 ", 1, "expected 4 fields separated by '\\t'", "got 1"),
     ("x.item", b"3\tHeat\t", b"tt3\tHeat\t", 3, "movie id", "'tt3'"),
     ("x.inter", b"2\t3\t4\t", b"2\t3\t4", 3, "got 3"),
+    ("ratings.csv", b"1,30,", b"x,30,", 3, "a user id as a whole number from 0 to ", "got 'x'"),
+    ("ratings.csv", b"1,30,", b",30,", 3, "a user id as a whole number", "found an empty field"),
+    ("ratings.csv", b"1,30,3.5", b"1,30,7", 3, "rating 7, expected 0.5 to 5 in steps of a half"),
+    ("ratings.csv", b"3.5,964981247", b"3.5,9,9", 3, "4 fields separated by ','", "got 5"),
+    ("ratings.csv", b"3.5,964981247", b"3.5,-9", 3, "expected a time in s since 1970", "-9"),
+    ("ratings.csv", b"1,30,", b"1,31,", 3, "unknown movie 31"),
+    ("movies.csv", b"30,M", b"10,M", 3, "movie 10 again"),
 ]
 
 
@@ -61,7 +68,7 @@ LINES = [
     ("file", "old", "new", "line", "words"), [(*case[:4], case[4:]) for case in LINES]
 )
 def test_a_bad_line_is_named(tmp_path, file, old, new, line, words):
-    files = next(family for family in (DAT, U, ATOMIC) if file in family)
+    files = next(family for family in FAMILIES if file in family)
     damaged = files[file].replace(old, new, 1)
     assert damaged != files[file]
     complaint(put(tmp_path, {**files, file: damaged}), f"{file}:{line}", *words)

