@@ -101,15 +101,3 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     alike = towers(np.ones_like(recency))
     np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)
     assert np.abs(ours[:, :5] - alike[:, :5]).max() > 1e-3
-
-
-def test_config_names_the_inputs_of_the_exported_towers(folder):
-    inputs, lists = folder.config["inputs"], [-1, -1]
-    assert inputs["user_tower"] == [
-        *([name, "int64", [-1]] for name in ("user", "gender", "age", "job")),
-        ["history", "int64", lists],
-        ["ratings", "float32", lists],
-        ["recency", "float32", lists],
-    ]
-    movie = ["movie", "int64", [-1]]
-    assert inputs["movie_tower"] == [movie, ["genres", "int64", lists], ["title", "int64", lists]]

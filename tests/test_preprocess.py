@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.ids import PADDING
 from recsys.data.titles import name_and_year
-from recsys.errors import DataError, RecsysError
+from recsys.errors import DataError
 from recsys.preprocess import (
     Encoded,
     is_movies_data,
@@ -209,15 +209,6 @@ def test_a_bad_encoded_line_is_named(tmp_path, line, word):
     with pytest.raises(DataError, match=f"movies_data.txt:2: .*{word}.*; .*encode") as caught:
         read_movies_data(path, vocabulary())
     assert caught.value.fix == "preprocess"
-
-
-def test_where_nothing_can_be_written_the_error_says_so(tmp_path):
-    (tmp_path / "file").touch()
-    movies = Movies(np.array([3]), ["Toy"], [()])
-    for path in (tmp_path / "none" / "out", tmp_path / "file" / "out", tmp_path):
-        with pytest.raises(RecsysError, match="cannot be written"):
-            write_movies_data(path, movies, vocabulary())
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_raw_movies_are_not_taken_for_encoded_ones(tmp_path):

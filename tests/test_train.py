@@ -13,12 +13,12 @@ from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
 
 from recsys.data.dataset import Dataset
-from recsys.errors import DataError, ModelError, QueryError, RecsysError
+from recsys.errors import ModelError, QueryError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.parts import QUESTIONS, RATINGS, Weights
 from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
+from recsys.serving.model_folder import Model, load_model, put_model
 from recsys.train import Trained, finish, fit, save, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
@@ -307,24 +307,6 @@ def test_what_ships_has_learned_from_held_out_ratings_too(six):
 
 
 # What is refused
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        ("ratings.dat", b"1::1::five::1\n"),
-        ("users.dat", b"1::X::1::10::0\n"),
-        ("ratings.dat", b""),
-    ],
-)
-def test_bad_data_trains_nothing_and_leaves_the_old_model(own_model, tiny, damage):
-    name, content = damage
-    (tiny / name).write_bytes(content)
-    before = load_model(own_model).fingerprint
-    with pytest.raises(DataError):
-        train_model(tiny, own_model, TINY)
-    assert load_model(own_model).fingerprint == before
-    assert {file.name for file in own_model.parent.iterdir()} == {DEFAULT, "tiny"}
 
 
 def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, monkeypatch):

@@ -145,15 +145,6 @@ def test_damaged_input_is_one_line_and_leaves_the_old_model(run, tiny, own_model
     assert sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*")) == before
 
 
-def test_a_loss_that_is_no_number_at_the_prompt(run, own_model, tiny):
-    before = load_model(own_model).fingerprint
-    bad = (*QUICK[2:], "--epochs", "40", "--set", "learning_rate=10")
-    done = run("train", "--data", tiny, "--model", own_model, *bad, code=1)
-    assert "is not a number" in done.stderr
-    assert "lower the learning rate (it is 10): --set learning_rate=VALUE" in done.stderr
-    assert load_model(own_model).fingerprint == before
-
-
 def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
     model = tmp_path / "m"
     ask = ("train", "--data", tiny, "--model", model, *QUICK)

@@ -73,42 +73,6 @@ def test_users_are_in_a_file_of_any_name(run, shop):
     assert "no table, only of tables (CSV, JSON lines, Parquet) can other files" in line
 
 
-def test_many_bad_lines_need_an_own_flag(run, tmp_path):
-    rows = [f"1,{i},4,9" for i in range(1000)]
-    rows[500:520] = ["1,2"] * 20
-    put(tmp_path, {"ratings.csv": "\n".join(["user,item,rating,ts", *rows]).encode()})
-    train = ("train", "--data", tmp_path, "--model", tmp_path / "m")
-    assert "skip-bad-lines" in run(*train, code=1).stderr
-    done = run(*train, "--skip-bad-lines", code=1)
-    assert "20 of 1,000 lines are bad" in done.stderr.splitlines()[-1]
-    assert done.stderr.rstrip().endswith("leave out all the same: --skip-all-bad-lines")
-    assert not (tmp_path / "m").exists()
-
-
-@pytest.mark.parametrize(
-    ("data", "columns"),
-    [
-        (b"user,shop_no,plays\nann,a,100\nbob,b,3\n", {"item": "shop_no (2, text)"}),
-        (  # as Amazon since 2018
-            b"0000000017,A1X,5,1123804800\n0000000025,A2Y,4,1112140800\n",
-            {"user": "column 2 (2, text)", "item": "column 1 (2, text)"},
-        ),
-        (b"John Smith,Heat\nJane Doe,Heat\nJohn Smith,M\n", {"user": "column 1 (2, text)"}),
-        (b"5,300,17\n1,400,17\n5,500,18\n", {"user": "column 1 (2)", "rating": "column 3 17-18"}),
-    ],
-)
-def test_what_a_column_is_taken_for(run, tmp_path, data, columns):
-    found = seen(run, put(tmp_path, {"r.csv": data}) / "r.csv")["columns"]
-    assert columns.items() <= found.items()
-
-
-def test_a_count_is_no_rating_unless_it_is_named(run, tmp_path):
-    put(tmp_path, {"r.csv": b"user,item,plays\nann,a,100\nbob,b,3\nbob,c,1\n"})
-    assert seen(run, tmp_path)["unused"] == {"plays of r.csv": "of use if --rating-column names it"}
-    found = seen(run, tmp_path, "--rating-column", "plays")
-    assert (found["columns"]["rating"], found["unused"]) == ("plays 1-100", {})
-
-
 def test_movies_and_users_need_no_names_either(run, tmp_path):
     movies = b"".join(FILMS.encode().splitlines(True)[1:])
     users = "".join(f"{u},{'FM'[u % 2]},{20 + u}\n" for u in (1, 7)).encode()

@@ -2,40 +2,7 @@
 
 from command_line import SAMPLE
 
-from recsys.data.movielens import AGE_NAMES, JOBS, age_of, gender_of, job_of
-
-AGES = ("1,17,under 18", "18,24", "25,34,25-34", "35", "45", "50,55", "56,99,56+,56 and over")
-GENDERS = {"F": "F,f,1,female", "M": "M,0,Male"}
-OF_JOBS = {
-    **{0: "0", 4: "college/grad student", 8: "farmer", 10: "K-12", 11: "lawy", 16: "self"},
-    **{17: "engineer,technician/engineer", 20: "20,writer,Writer,wri"},
-}
-
-
-def test_what_is_known_of_a_user_is_written_in_many_ways():
-    for number, texts in enumerate(AGES):
-        assert {age_of(text) for text in texts.split(",")} == {AGE_NAMES[number]}
-    for letter, texts in GENDERS.items():
-        assert {gender_of(text) for text in texts.split(",")} == {letter}
-    for code, texts in OF_JOBS.items():
-        assert {job_of(text) for text in texts.split(",")} == {JOBS[code]}
-
-
-WRONG = {
-    "--age": (("0", "-3", "121", "abc", "25-35"), ", ".join(AGE_NAMES)),
-    "--job": (("21", "-1", "wizard", ""), "is not one of 0 other, 1 academic/educator"),
-    "-j": (
-        ("student",),
-        "may be 4 college/grad student, 10 K-12 student; name one of them: --job\n",
-    ),
-    "--gender": (("x",), "F, M"),
-}
-
-
-def test_wrong_values_list_the_right_ones(run):
-    for option, (texts, known) in WRONG.items():
-        for text in texts:
-            assert known in run("recommend", option, text, "--exact", code=2).stderr
+from recsys.data.movielens import JOBS
 
 
 def test_who_is_recommended_to_is_logged_in_words(run):

@@ -7,7 +7,6 @@ import numpy as np
 from recsys.data.dataset import Dataset, Movies, Ratings, Users, Vocabulary
 from recsys.data.ids import PADDING
 from recsys.data.schema import GENDER, READ_WORDS, Attribute, Column
-from recsys.data.titles import name_and_year, title_words
 from recsys.parts.part import Training
 
 MOVIES = Movies(
@@ -56,13 +55,6 @@ def test_users_are_described_by_attributes_of_movielens_and_learned():
     plain = Users.of(np.array([2, 8], np.int32))
     assert (plain.ids.dtype, plain.rows.shape) == (np.int64, (2, 0))
     assert plain.column("job").tolist() == [0, 0]
-
-
-def test_titles():
-    titles = "M (1931)", "M (1931) ", "M", "(1931) M"
-    years = [("M", 1931), ("M", 1931), ("M", 0), ("(1931) M", 0)]
-    assert [name_and_year(title) for title in titles] == years
-    assert title_words("L'Avventura: Part 2 (1960)") == ["l", "avventura", "part", "2", "1960"]
 
 
 def test_a_vocabulary_numbers_from_one():

@@ -1,8 +1,5 @@
 """Who rated what: rows by hand, sums against dense products, recency and what is held out."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -77,16 +74,6 @@ def test_sums_of_few_and_of_many_rows_are_those_of_a_dense_product(users, tmp_pa
         np.testing.assert_allclose(each.dot(rows, 1), rated @ table, atol=1e-4)
         np.testing.assert_allclose(each.dot(rows, halves), rated @ table / 2, atol=1e-4)
         assert each.dot(rows).dtype == np.float32
-
-
-def test_a_query_of_few_users_does_not_import_scipy():
-    program = (
-        "import sys, numpy as np; from recsys.data.interactions import Interactions\n"
-        "known = Interactions.build(9, [1, 2], [1, 2], [5, 4])\n"
-        "known.take(np.array([1, 2])).keep(np.array([True, False])).dot(np.ones((3, 2)))\n"
-        "sys.exit('scipy' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 # How much a rating counts

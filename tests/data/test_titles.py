@@ -118,12 +118,6 @@ def test_ids_and_titles(typed, movie_id):
         assert in_hand_made(typed) == movie_id
 
 
-def test_movies_of_the_sample_are_found_by_title_and_id():
-    for movie_id, title in list(zip(IDS, MOVIES.titles, strict=True))[::5]:
-        for typed in (title, title.upper(), str(movie_id)):
-            assert find(typed, IDS, MOVIES.titles) == movie_id
-
-
 def test_an_ambiguous_title_lists_the_movies_with_their_ids_the_most_rated_first():
     with pytest.raises(DataError) as refused:
         in_hand_made("hamlet")

@@ -7,7 +7,7 @@ from hand_made import dataset, problem, ratings
 
 from recsys.data.ids import PADDING
 from recsys.errors import DataError, ModelError
-from recsys.evaluation.problem import Problem, rated
+from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import Stage
 
 MOVIES = np.arange(10, 40)  # ids, not columns
@@ -100,14 +100,6 @@ def test_movies_first_rated_after_the_cutoff_time_are_not_available():
     assert always.tolist() == [[True, True, False, False], [True, False, False, False]]
     nobody = Stage(train, history((5, 10, 50)), history((5, 30, 70)))  # rated 40
     assert Problem(nobody, dataset(train), "fold-in").excluded(every)[0, 3]
-
-
-def test_a_matrix_has_users_and_movies_in_the_order_given():
-    some = ratings((7, 13, 2), (5, 11, 4), (5, 99, 1), (7, 10, 3), (8, 11, 0))
-    found = rated(some, np.array([7, 1, 5, 8]), np.array([13, 10, 11]), some.values)
-    assert found.toarray().tolist() == [[2, 3, 0], [0, 0, 0], [0, 0, 4], [0, 0, 0]]
-    assert found.nnz == 3  # what counts nothing is not stored
-    assert rated(some, np.array([8]), np.array([11])).toarray() == [[1]]
 
 
 def test_recent_ratings_weigh_more_at_times_that_may_run_against_the_table():

@@ -75,14 +75,6 @@ def test_numbers_are_learned_by_kernel_ridge_regression_in_batches_too(monkeypat
             np.testing.assert_allclose(found[:, columns], mean + psi @ learned, atol=1e-4)
 
 
-def test_few_landmarks_are_seeded_and_different():
-    data = drawn(200)
-    one, same, other = (Kernel.fit(data, 16, seed=seed) for seed in (3, 3, 4))
-    assert one.root.shape == (16, 16)
-    np.testing.assert_array_equal(one.features(data), same.features(data))
-    assert not np.array_equal(one.features(data), other.features(data))
-
-
 @given(
     st.lists(
         st.tuples(st.integers(-1, 5), st.integers(-1, 5), st.none() | st.floats(-1e6, 1e6)),

@@ -56,17 +56,6 @@ def test_predictions_err_as_little_as_any_of_their_rank(movies, rank):
     assert longest == pytest.approx(0.999, abs=1e-4)  # 1 would leave nothing for the last number
 
 
-def test_solve_is_a_ridge_regression_of_each_movie_on_the_others():
-    shares = np.random.default_rng(0).random((50, 6)).astype(np.float32)
-    weights, ridge = ease.solve(shares.T @ shares, 7.0), 7.0
-    assert not np.diag(weights).any()
-    for movie in range(6):
-        others = np.arange(6) != movie
-        a = shares[:, others]
-        expected = np.linalg.solve(a.T @ a + ridge * np.eye(5), a.T @ shares[:, movie])
-        np.testing.assert_allclose(weights[others, movie], expected, atol=1e-5)
-
-
 def cosines(data: Training, tables, gender: int = 0, liked=(), recency=TIMED) -> np.ndarray:
     """(M,) of a cold-start user with every movie."""
     liked = np.array(liked, int)

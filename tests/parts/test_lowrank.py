@@ -1,26 +1,8 @@
+"""Leading singular vectors by products alone."""
+
 import numpy as np
-import pytest
 
 from recsys.parts.lowrank import leading, orthonormal
-
-
-def decayed(rows, columns, seed=0):
-    """A matrix whose singular values halve from one to the next, and its SVD."""
-    rng = np.random.default_rng(seed)
-    left = np.linalg.qr(rng.standard_normal((rows, min(rows, columns))))[0]
-    right = np.linalg.qr(rng.standard_normal((columns, min(rows, columns))))[0]
-    values = 0.5 ** np.arange(min(rows, columns))
-    return (left * values @ right.T).astype(np.float32), left, values, right
-
-
-@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (25, 25)])
-def test_the_largest_singular_vectors_are_found(shape):
-    matrix, left, values, right = decayed(*shape)
-    found, same = (leading(matrix.__matmul__, matrix.T.__matmul__, shape[1], 4) for _ in range(2))
-    np.testing.assert_array_equal(found.left, same.left)
-    np.testing.assert_allclose(found.values, values[:4], rtol=1e-4)
-    np.testing.assert_allclose(np.abs((found.left * left[:, :4]).sum(0)), 1, atol=1e-3)
-    np.testing.assert_allclose(np.abs((found.right * right[:, :4]).sum(0)), 1, atol=1e-3)
 
 
 def test_the_product_is_the_best_of_its_rank():

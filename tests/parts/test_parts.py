@@ -20,7 +20,6 @@ from recsys.train import fit, train_model
 from recsys.training.options import Options
 
 LAYOUT = Layout({"retrieval": 3, "rating": 2, "ease": 4, "factors": 5, "taste": 1})
-NOTHING = np.zeros((2, 1), np.float32)
 OPTIONS = Options(epochs=1, dimension=4, id_size=8, side_size=4, filters=4, factor_sweeps=2)
 
 
@@ -74,25 +73,6 @@ def test_a_question_may_weigh_by_what_is_known_of_a_user():
         "c": [0, 0, 0, 1],
     }
     assert parts.weights_of({"a": 1.0}, known) == {"a": 1.0}
-
-
-def test_a_slice_that_no_question_weighs_is_in_no_vector():
-    """A part that has none left loses all its arrays; the others keep theirs."""
-    ranking = {"history": {"rating": 0.5, "recent": 0.0}, "likes": {"ease": 1.0}, "profile": {}}
-    taste = {"taste": 0.0, "taste.named": 1.0}
-    used = parts.used_slices({"relevance": ranking, "taste": taste})
-    assert used == {"ease", "rating", "taste"}
-    arrays = dict.fromkeys(
-        ("heads/retrieval", "heads/rating", "heads/bias", "ease/ease", "popular/recent"), NOTHING
-    )
-    assert set(parts.without(arrays, used)) == {"heads/rating", "heads/bias", "ease/ease"}
-
-
-def test_without_ratings_no_question_weighs_what_predicts_them():
-    assert parts.questions(rated=True) == parts.QUESTIONS
-    events = parts.questions(rated=False)
-    assert set(events) == {"relevance", "taste", "similar"}
-    assert not set(events["relevance"]) & set(parts.RATINGS)
 
 
 @pytest.mark.parametrize("times", [[5, 5, 5], [0, 0, 400 * 86_400]])

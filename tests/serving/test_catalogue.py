@@ -8,16 +8,6 @@ from movie_store import movies, unit
 
 from recsys.data.schema import Column
 from recsys.serving import catalogue as module
-from recsys.serving.catalogue import NO_MOVIE
-
-
-def test_an_empty_catalogue_has_no_answers() -> None:
-    empty = movies(5).take([])
-    hits = empty.search(np.ones((2, 16), np.float32), 3)
-    assert (hits.movie_ids == NO_MOVIE).all()
-    assert (hits.scores == -np.inf).all()
-    with pytest.raises(KeyError):
-        empty.take([1])
 
 
 def test_a_catalogue_is_updated_by_another_with_all_that_is_known() -> None:

@@ -170,15 +170,6 @@ def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damages):
         assert refused.value.fix == "train"
 
 
-def test_a_model_of_another_format_is_refused(own_model):
-    (own_model / "config.json").write_text('{"format": 99}')
-    with pytest.raises(ModelError, match=r"format 99, this recsys reads format .; upgrade recsys"):
-        load_model(own_model)
-    (own_model / "config.json").write_text('{"format": 2}')
-    with pytest.raises(ModelError, match=r"model of format 2, .*; train again"):
-        load_model(own_model)
-
-
 def test_too_little_memory_is_not_taken_for_damage_alone(own_model, monkeypatch):
     monkeypatch.setattr(np, "load", lambda *_, **__: bytes(2**60))
     with pytest.raises(ModelError, match=r"npy: cannot be read \(out of memory, or damaged\)"):

@@ -42,17 +42,6 @@ def test_a_like_takes_precedence_over_an_old_rating(folder):
     assert (asked.history.values[place], asked.recent[place]) == (5, 1)
 
 
-def test_ratings_later_than_as_of_are_not_known(folder, exact):
-    rows, _, times = folder.history.of(11)
-    moment = int(np.median(times))
-    asked = users_of(folder, [UserQuery(11, as_of=moment)]).asked
-    earlier = rows[times <= moment]
-    assert 0 < len(earlier) < len(rows)
-    assert asked.history.indices.tolist() == earlier.tolist()
-    answer = one(exact, UserQuery(11, as_of=moment), MOVIES)
-    assert len(answer) == MOVIES - len(earlier)  # what was seen later is not known as seen
-
-
 def test_a_like_is_no_rating(folder, exact):
     """Who names favourites is not predicted to rate everything higher than who rated them 5."""
     movies = tuple(folder.movies.ids[:5].tolist())

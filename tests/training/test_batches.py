@@ -167,13 +167,6 @@ def test_what_came_after_a_users_last_rating_could_not_be_rated():
     assert all(batch.available is None for batch in timeless.epoch(np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("candidates", [MOVIES, 10 * MOVIES])
-def test_a_small_catalogue_is_not_sampled(candidates):
-    for batch in batches(replace(OPTIONS, candidates=candidates)):
-        assert batch.chance is None
-        assert batch.candidates.tolist() == list(range(1, MOVIES + 1))
-
-
 def test_chance_is_how_often_a_movie_is_a_candidate():
     options = replace(SAMPLED, candidates=6, batch_users=5)
     came, chances, count = np.zeros(MOVIES + 1), np.zeros(MOVIES + 1), 0

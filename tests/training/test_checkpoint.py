@@ -49,22 +49,6 @@ def test_a_resumed_training_is_the_unbroken_one(small_split, checkpoint, monkeyp
     assert_equal(unbroken, fit(*inputs, validation, checkpoint=checkpoint, resume=True))
 
 
-@pytest.mark.slow
-def test_resuming_is_refused_for_another_training(small_split, checkpoint):
-    dataset, train, held_out = small_split
-    fit(dataset, train, ONE_EPOCH, held_out, checkpoint=checkpoint)
-    for options, ratings in (
-        (replace(ONE_EPOCH, seed=1), train),
-        (replace(ONE_EPOCH, learning_rate=0.01), train),
-        (replace(ONE_EPOCH, epochs=2), train),
-        (ONE_EPOCH, train[1:]),
-    ):
-        with pytest.raises(ModelError, match="other ratings or options") as refused:
-            fit(dataset, ratings, options, held_out, checkpoint=checkpoint, resume=True)
-        assert refused.value.fix == "resume"
-    fit(dataset, train, replace(ONE_EPOCH, seed=1), held_out, checkpoint=checkpoint)  # anew
-
-
 @pytest.fixture(scope="module")
 def whole(small_split, tmp_path_factory) -> bytes:
     """A checkpoint's bytes."""

@@ -204,22 +204,6 @@ def test_both_losses_and_the_learning_rate_fall_over_all_epochs():
     assert (last < 0.8 * first).all(), (first, last)
 
 
-def test_weights_and_optimizer_state_are_all_a_step_goes_on_from():
-    def losses(of: tuple[TrainStep, BatchSampler], numbers: range) -> list[tuple[float, float]]:
-        step, sampler = of
-        batches = batches_of(sampler, 4)
-        return [step(batches[n], np.random.default_rng(n)) for n in numbers]
-
-    unbroken, broken, fresh = small(), small(), small()
-    expected = losses(unbroken, range(4))
-    losses(broken, range(2))
-    fresh[0].set_weights(broken[0].weights())
-    fresh[0].set_optimizer_state(broken[0].optimizer_state(), broken[0].number)
-    assert losses(fresh, range(2, 4)) == expected[2:]
-    for name, value in unbroken[0].weights().items():
-        np.testing.assert_array_equal(fresh[0].weights()[name], value, err_msg=name)
-
-
 def test_what_is_dropped_is_learned_from_as_unknown():
     """With every id, word and genre dropped, a step moves row 0 alone."""
     all_dropped = {name: 1.0 for name in NO_DROPPING}

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys.training import weights as module
 from recsys.training.weights import Lists, Pool, ndcg
 
 USERS, MOVIES = 60, 300
@@ -67,20 +66,3 @@ def test_what_gains_no_more_than_chance_changes_no_weight():
     same = {"a": users["a"], "again": users["a"]}, {"a": movies["a"], "again": movies["a"]}
     assert Pool.of(judged, *same).search({"a": 1.0})[0] == {"a": 1.0, "again": 0.0}
     assert Pool.of(judged, users, movies).search({})[0] == {"a": 1.0}
-
-
-def test_where_no_like_is_among_the_movies_nothing_ranks_well():
-    judged = Lists(csr_matrix((2, 3)), csr_matrix((2, 3)))
-    assert judged.ndcg(np.ones((2, 1), np.float32), np.ones((3, 1), np.float32)) == 0
-
-
-def test_scores_of_all_movies_are_held_for_a_few_users_at_a_time(monkeypatch):
-    judged = lists()
-    users, movies = slices(judged, a=1.0, b=0.5)
-    whole = Pool.of(judged, users, movies)
-    monkeypatch.setattr(module, "BLOCK", 7 * MOVIES)
-    blocks = Pool.of(judged, users, movies)
-    assert judged.blocks()[0] == slice(0, 7)
-    np.testing.assert_array_equal(blocks.likes, whole.likes)
-    for name, each in whole.scores.items():
-        np.testing.assert_allclose(blocks.scores[name], each, rtol=1e-5)

@@ -1,10 +1,8 @@
 """Ratings of any scale, thumbs, repeated events and none at all, in every family of files."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from families import DAT, put
-from pyarrow import parquet
 
 from recsys.data.dataset import Dataset
 from recsys.data.readers.roles import Columns
@@ -31,13 +29,6 @@ def own(dataset: Dataset) -> list[float]:
     return np.round(dataset.scale.outward(dataset.ratings.values), 3).tolist()
 
 
-def test_one_to_ten(tmp_path):
-    found, logged = read(tmp_path, list(range(1, 11)))
-    assert found.ratings.values.tolist() == [i / 2 for i in range(1, 11)]
-    assert own(found) == list(range(1, 11))
-    assert "ratings: liked from 8, 1 to 10 learned as 0.5 to 5" in logged
-
-
 @pytest.mark.parametrize(
     ("up", "down"), [("true", "false"), ("up", "down"), ("1", "0"), ("1", "-1"), ("Yes", "no")]
 )
@@ -49,12 +40,6 @@ def test_thumbs(tmp_path, up, down):
 
 def test_few_thumbs_down_are_no_slips(tmp_path):
     assert own(read(tmp_path, [1] * 99 + [0])[0])[-1] == 0
-
-
-def test_booleans_of_parquet(tmp_path):
-    columns = {"user": [1, 2], "item": [3, 3], "rating": [True, False]}
-    parquet.write_table(pa.table(columns), tmp_path / "ratings.parquet")
-    assert read_dataset(tmp_path).ratings.values.tolist() == [5, 0.5]
 
 
 def test_what_is_liked_is_said(tmp_path):

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from dialects import MOVIES, NAMES, ROWS, csv, same
+from dialects import MOVIES, NAMES, ROWS, csv
 from families import ATOMIC, put
 from pyarrow import parquet
 
-from recsys.data.readers.roles import Columns
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset, read_movies
 
@@ -87,19 +86,6 @@ def test_titles_are_of_either_encoding(tmp_path):
     assert read_dataset(tmp_path).movies.titles == ["Misérables", "Amélie", "Ñ"]
     (tmp_path / "movies.csv").write_bytes(rows.encode().replace("Ñ".encode(), b"\xd1"))
     assert read_dataset(tmp_path).movies.titles == ["Misérables", "Amélie", "Ñ"]
-
-
-def test_columns_that_are_named(tmp_path):
-    names = ("who", "user_id", "what", "n", "when")
-    put(tmp_path, {"r.csv": csv(names, [(u, 5, m, r, t) for u, m, r, t in ROWS])})
-    same(read_dataset(tmp_path, columns=Columns("who", "what", "n", "when")))
-    none = read_dataset(tmp_path, columns=Columns("who", "what", "n", "none"))
-    assert not none.ratings.times.any()
-    with pytest.raises(DataError, match="no column 'x', there are 'who', 'user_id'") as caught:
-        read_dataset(tmp_path, columns=Columns("x"))
-    assert caught.value.fix == "user_column"
-    with pytest.raises(DataError, match="only of tables"):
-        read_dataset(SAMPLE, columns=Columns("who"))
 
 
 def test_users_of_a_table(tmp_path):
