@@ -27,12 +27,13 @@ from recsys.data.scale import MAX_RATING, MIN_RATING
 from recsys.errors import DataError, QueryError, check_choice, listed, shortened
 from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
-from recsys.serving.catalogue import Catalogue, Filter, Hits, Store
+from recsys.serving.catalogue import Catalogue, Filter, Hits
 from recsys.serving.users import UserQuery as UserQuery
 from recsys.serving.users import checked_ids, naming_damage, unknown_movie
 from recsys.serving.users import users_of as users_of
 
 if TYPE_CHECKING:
+    from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
 
 BATCH = 1_000  # users asked for at a time
@@ -97,7 +98,7 @@ class Recommender:
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
 
-    def __init__(self, model: "Model", store: Store) -> None:
+    def __init__(self, model: "Model", store: "Catalogue | MilvusStore") -> None:
         self.model, self.store = model, store
 
     def recommend(

@@ -147,11 +147,8 @@ class MilvusStore:
         Raises:
             StoreError: more would go.
         """
-        try:
-            published = self._ids(self.open(None))
-        except Unreachable:
-            raise
-        except StoreError:
+        published = self._sound(self._ids)
+        if published is None:
             return 0
         gone = int((positions(np.sort(catalogue.ids), published) < 0).sum())
         if gone > most * len(published):
@@ -168,8 +165,12 @@ class MilvusStore:
         Raises:
             Unreachable: nothing answers.
         """
+        return self._sound(lambda opened: self.read_all() if opened.model == model else None)
+
+    def _sound(self, read: Callable[[Published], T]) -> T | None:
+        """What is read of what is published now; None where nothing is, or it is damaged."""
         try:
-            return self.read_all() if self.open(None).model == model else None
+            return read(self.open(None))
         except Unreachable:
             raise
         except StoreError:

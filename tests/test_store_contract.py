@@ -13,8 +13,9 @@ from recsys import milvus_store
 from recsys.errors import QueryError
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
-from recsys.serving.catalogue import EVERYTHING, FIELDS, Catalogue, Filter, Store
+from recsys.serving.catalogue import EVERYTHING, FIELDS, Catalogue, Filter
 
+Store = Catalogue | MilvusStore
 MOVIES = movies(equal=30)
 BACKENDS = [
     "exact",

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from recsys.cli import shared
+from recsys.cli.build import Publishing, publish
 from recsys.cli.options import argument, command, grouped, option, path, whole_number
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import error_line, log, refuse_beside
-from recsys.cli.shared import Wanted
+from recsys.cli.shared import Source, Wanted
 from recsys.data.movielens import tutorial_age
 from recsys.data.readers.roles import places_of
 from recsys.errors import DataError, quoted
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from recsys.data.ids import Id
     from recsys.infer import UserQuery
     from recsys.milvus.address import MilvusAddress
-    from recsys.serving.catalogue import Catalogue, Store
+    from recsys.milvus_store import MilvusStore
+    from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import Model
 
     Ids = tuple[Id, ...]  # of a user, or of a user and a movie
@@ -98,7 +100,7 @@ def recommend(
              recsys recommend --like Heat --like "Usual Suspects" --year 1990-1999
              recsys recommend --users all -k 100 --format csv -o all.csv
     """
-    from recsys.infer import Recommender, catalogue
+    from recsys.infer import Recommender
     from recsys.serving.model_folder import load_model
 
     if output.exact:
@@ -116,15 +118,10 @@ def recommend(
     elif users:
         known, unknown = known_ids(users, folder.vocabulary)
         queries = [query._replace(user_id=each) for (each,) in known]
-    if load_first:
-        folder.verify()
-        movies = catalogue(folder)
-        with shared.store_at(address, make=True) as store:
-            store.check_removal(movies, shared.MOST_REMOVED)
-            store.publish(movies, folder.fingerprint)
-        log(f"published {len(movies)} movies of model {folder.fingerprint}")
+    if load_first and (done := publish(folder, Publishing(), Source(), address)):
+        log(f"published {done.count} movies of model {done.model}")
     hits = len(queries) * output.k if users else 0
-    with _searched(output.exact, folder, address, hits) as (searched, count, _):
+    with _searched(output.exact, folder, address, hits) as (searched, count):
         found = Recommender(folder, searched).recommend(
             queries, min(output.k, count), rank_by=rank_by, filter=filter, include_seen=include_seen
         )
@@ -154,8 +151,8 @@ def similar(
     format = output.format_of(many=False)
     folder = load_model(model)
     filter = wanted.filter(folder.vocabulary)
-    with _searched(output.exact, folder, address) as (store, count, read_all):
-        movie_id = typed_movie(folder, movie, read_all)
+    movie_id = typed_movie(folder, movie, published(folder, None if output.exact else address))
+    with _searched(output.exact, folder, address) as (store, count):
         found = Recommender(folder, store).similar(movie_id, min(output.k, count), filter)
         title = store.take([movie_id]).titles[0]
     log(f"near to {title} (id {movie_id})")
@@ -208,8 +205,8 @@ def predict(
 @contextmanager
 def _searched(
     exact: bool, folder: "Model", address: "MilvusAddress", hits: int = 0
-) -> "Iterator[tuple[Store, int, ReadAll]]":
-    """What is searched, how many movies it holds, and what reads those of Milvus.
+) -> "Iterator[tuple[Catalogue | MilvusStore, int]]":
+    """What is searched, and how many movies it holds.
 
     That is Milvus, opened for this model; or with `exact` the model's own movies, compared one by
     one. Where more `hits` are wanted than Milvus holds movies, and its index is exact, all movies
@@ -219,14 +216,14 @@ def _searched(
         from recsys.infer import catalogue
 
         movies = catalogue(folder)
-        yield movies, len(movies), lambda: None
+        yield movies, len(movies)
         return
     with shared.store_at(address) as store:
         opened = store.open(folder.fingerprint)
         if not opened.is_current:
             log(f"another model is published; this one, {opened.model}, answers from what is kept")
         at_once = opened.index.exact and hits > opened.count
-        yield store.read_all() if at_once else store, opened.count, store.read_all
+        yield store.read_all() if at_once else store, opened.count
 
 
 def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
@@ -262,7 +259,7 @@ def typed_user(folder: "Model", text: str) -> "Id":
     return user_id
 
 
-def typed_movie(folder: "Model", text: str, others: "ReadAll" = lambda: None) -> "Id":
+def typed_movie(folder: "Model", text: str, others: "ReadAll") -> "Id":
     """The id of the movie that a title or id names: the model's, or another that is published."""
     import numpy as np
 

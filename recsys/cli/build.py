@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import Model
 
+MOST_REMOVED = 0.1  # of the published movies, unless --replace
 ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is named
 
 
@@ -222,7 +223,7 @@ def publish(
     with nullcontext() if nothing else store_at(address, make=True) as store:
         movies = _with_published(model, given, how, store)
         index = choose_index(how.index, len(movies))
-        most = 1.0 if how.replace else shared.MOST_REMOVED
+        most = 1.0 if how.replace else MOST_REMOVED
         if store and (gone := store.check_removal(movies, most)):
             log(f"{gone} of the published movies are not among them and go")
         if how.dry_run or not store:

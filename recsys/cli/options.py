@@ -9,9 +9,9 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from typing import Any
 
 import click
@@ -114,15 +114,6 @@ def argument(**more: Any) -> Any:
     return field(metadata={"click": more})
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """A dataclass whose fields are options."""
-
-    into: type
-    names: Sequence[str]
-    options: Sequence[click.Parameter]
-
-
 def grouped(into: type, only: Sequence[str] = (), **more: Any) -> Any:
     """The default of a parameter that is a dataclass, filled from an option a field.
 
@@ -131,17 +122,18 @@ def grouped(into: type, only: Sequence[str] = (), **more: Any) -> Any:
         more: of all these options, as `click.Option` has it.
     """
     chosen = {each.name: each for each in fields(into) if not only or each.name in only}
-    return Grouped(into, [*chosen], [made(*each, **more) for each in chosen.items()])
+    options = {name: made(name, each, **more) for name, each in chosen.items()}
+    return field(metadata={"into": into, "options": options})
 
 
 def command(function: Callable[..., None]) -> Command:
     """The command that a function is: its parameters are the options, its docstring the help."""
     params: list[click.Parameter] = []
-    groups: dict[str, Grouped] = {}
+    groups: dict[str, Mapping[str, Any]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if isinstance(parameter.default, Grouped):
-            groups[name] = parameter.default
-            params += groups[name].options
+        if "into" in parameter.default.metadata:
+            groups[name] = parameter.default.metadata
+            params += groups[name]["options"].values()
         else:
             params.append(made(name, parameter.default))
 
@@ -149,7 +141,7 @@ def command(function: Callable[..., None]) -> Command:
     def call(**given: Any) -> None:
         refuse_own_input(params, given)
         for name, group in groups.items():
-            given[name] = group.into(**{each: given.pop(each) for each in group.names})
+            given[name] = group["into"](**{each: given.pop(each) for each in group["options"]})
         function(**given)
 
     return click.command(cls=Command, params=params)(call)

@@ -66,7 +66,9 @@ class Output:
 
         answers = bar(count, "user", answers)
         if not self.output:
-            write_text(answers, format, model, sys.stdout, terminal_width())
+            narrow = os.environ.get("COLUMNS") or sys.stdout.isatty()
+            width = shutil.get_terminal_size().columns if narrow else None
+            write_text(answers, format, model, sys.stdout, width)
             return
         with replacing_file(self.output) as beside:
             if format == "parquet":
@@ -149,13 +151,6 @@ class Answer(NamedTuple):
             cells = [each.rank, each.movie_id, title, row["genres"], each.score, *rating]
             rows.append([*cells, *(shortened(text, WIDEST) for text in texts)])
         return table([*(HEADER if rated else HEADER[:-1]), *own], rows, width)
-
-
-def terminal_width() -> int | None:
-    """The characters a line of stdout may have; None where it is no terminal."""
-    if os.environ.get("COLUMNS") or sys.stdout.isatty():
-        return shutil.get_terminal_size().columns
-    return None
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
-MOST_REMOVED = 0.1  # of the published movies, unless --replace
 MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "year_column", "column")
 
 

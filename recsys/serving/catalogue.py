@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -241,21 +241,6 @@ class Catalogue(Frame):
         order = np.argsort(self.ids, kind="stable")
         in_order = bool((order[1:] > order[:-1]).all())
         return order, self.ids[order], self.vectors if in_order else self.vectors[order]
-
-
-class Store(Protocol):
-    """What `infer` asks of a place where vectors are searched."""
-
-    def search(
-        self,
-        vectors: NDArray[np.float32],
-        k: int,
-        filter: Filter = EVERYTHING,
-        exclude: Sequence[NDArray] | None = None,
-        with_movies: bool = False,
-    ) -> Hits: ...
-
-    def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue: ...
 
 
 def no_hits(queries: int, k: int, text: bool = False) -> Hits:

@@ -117,10 +117,13 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         raise QueryError(cause, "leave the id out and give a profile or likes", "user")
     sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
     for query, row in zip(queries, sides, strict=True):
+        if not isinstance(query.as_of, int | np.integer | None):
+            cause = f"as_of {query.as_of!r}: no time"
+            raise QueryError(cause, "give seconds since 1970", "as_of")
         _set_profile(vocabulary.users, query.attributes, row[None])
         completed.append(query._replace(attributes=profile(vocabulary.users, row)))
 
-    until = np.array([_moment(query.as_of) for query in queries], np.int64)
+    until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
     history = model.history.take(rows)
     history = history.keep(history.times <= until[history.owners])
     rated = [
@@ -148,12 +151,6 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
         slices = parts.users(model.arrays, asked)
     return Users(model, completed, rated_before, asked, slices, predicting)
-
-
-def _moment(as_of: int | None) -> int:
-    if not isinstance(as_of, int | np.integer | None):
-        raise QueryError(f"as_of {as_of!r}: no time", "give seconds since 1970", "as_of")
-    return NOW if as_of is None else int(as_of)
 
 
 def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
