@@ -16,7 +16,7 @@ from recsys.errors import StoreError
 from recsys.serving.catalogue import FIELDS, Catalogue, Field, Filter, fields_of
 from recsys.serving.filters import MAX_VALUE, UNKNOWN_NUMBER, And, Type, cut, literal, written
 
-FORMAT = "1"  # of the row and of a collection's properties; another is refused
+FORMAT = "2"  # of the row and of a collection's properties; another is refused
 KEY, VECTOR = "movie_id", "vector"
 MAX_VALUES = 256  # genres of a movie, or values of a column of several
 BATCH = 2_000  # movies sent at a time
@@ -43,22 +43,6 @@ def collection_schema(movies: Catalogue) -> CollectionSchema:
         schema.add_field(name, _DATA_TYPES[type], **sizes.get(type, {}))
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=movies.vectors.shape[1])
     return schema
-
-
-def described(description: Mapping[str, Any]) -> tuple[int, bool, dict[str, Kind]]:
-    """The length of vectors, whether ids are text, and the columns, of a collection of ours.
-
-    Args:
-        description: as Milvus gives it; of it, texts are categories.
-    """
-    fields = {field["name"]: field for field in description["fields"]}
-    text_ids = fields.pop(KEY)["type"] == DataType.VARCHAR
-    dimension = int(fields.pop(VECTOR)["params"]["dim"])
-    for field in FIELDS.values():
-        del fields[field.name]
-    kinds: dict[int, Kind] = {DataType.DOUBLE: "number", DataType.ARRAY: "categories"}
-    columns = {name: kinds.get(field["type"], "category") for name, field in fields.items()}
-    return dimension, text_ids, columns
 
 
 def check_catalogue(catalogue: Catalogue) -> None:

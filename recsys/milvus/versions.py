@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pymilvus import MilvusClient
@@ -27,7 +27,6 @@ from recsys.milvus.rows import (
     VECTOR,
     catalogue_of,
     collection_schema,
-    described,
     rows_of,
 )
 from recsys.serving.catalogue import Catalogue, fields_of
@@ -50,9 +49,9 @@ class Published:
     count: int  # movies
     dimension: int
     text_ids: bool  # the movies' ids are text, not numbers
-    columns: dict[str, Kind]  # of the schema, as far as Milvus says
+    columns: dict[str, Kind]
     index: Index
-    when: str  # publishing began, UTC, ISO 8601; "" where an older recsys did not keep it
+    when: str  # publishing began, UTC, ISO 8601
     is_current: bool
 
     @property
@@ -66,10 +65,7 @@ class Published:
         return {
             "recsys.format": FORMAT,
             "recsys.alias": self.alias,
-            "recsys.model": self.model,
-            "recsys.count": str(self.count),
-            "recsys.index": json.dumps(self.index),
-            "recsys.published": self.when,
+            "recsys.version": json.dumps(asdict(self)),
             "recsys.software": f"recsys {__version__}",
         }
 
@@ -128,19 +124,9 @@ class Versions:
             cause = f"{name}: published in format {written}, this recsys reads {FORMAT}"
             raise Unreadable(cause, "upgrade recsys, or publish with this one", "publish")
         try:
-            dimension, text_ids, columns = described(found)
-            return Published(
-                collection=found["collection_name"],
-                alias=self.alias,
-                model=properties["recsys.model"],
-                count=int(properties["recsys.count"]),
-                dimension=dimension,
-                text_ids=text_ids,
-                columns=columns,
-                index=Index(*json.loads(properties["recsys.index"])),
-                when=properties.get("recsys.published", ""),
-                is_current=is_current,
-            )
+            noted = Published(**json.loads(properties["recsys.version"]))
+            index, collection = Index(*noted.index), found["collection_name"]
+            return replace(noted, collection=collection, index=index, is_current=is_current)
         except (KeyError, ValueError, TypeError) as error:
             cause = f"{name}: its description is damaged"
             raise Unreadable(cause, "publish the movies", "publish") from error

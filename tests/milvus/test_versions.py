@@ -65,8 +65,8 @@ def test_a_name_that_belongs_to_something_else_is_refused(store: MilvusStore, na
 
 def test_an_older_or_newer_format_is_refused(store: MilvusStore) -> None:
     published = store.publish(MOVIES, MODEL)
-    store._milvus.client.alter_collection_properties(published.collection, {"recsys.format": "2"})
-    with pytest.raises(StoreError, match=r"format 2.*upgrade recsys, or publish"):
+    store._milvus.client.alter_collection_properties(published.collection, {"recsys.format": "1"})
+    with pytest.raises(StoreError, match=r"format 1.*upgrade recsys, or publish"):
         store.open(MODEL)
     assert store.versions() == []
     store.publish(MOVIES, MODEL)
