@@ -19,7 +19,7 @@ from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
-from recsys.milvus.rows import KEY, check_catalogue, expression
+from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
@@ -292,12 +292,13 @@ class MilvusStore:
 
     def _take(self, opened: Published, movie_ids: NDArray, at_hand: Rows) -> Catalogue:
         """The movies, of which those at hand are not read again."""
-        parts = [opened.catalogue(list(at_hand.values()))]
+        about = opened.dimension, opened.columns
+        parts = [catalogue_of(list(at_hand.values()), *about)]
         others = sorted(set(movie_ids.tolist()) - at_hand.keys())
         for start in range(0, len(others), READ_AT_ONCE):
             wanted = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
             rows = self._read(opened, wanted, opened.fields, self.address.consistency)
-            parts.append(opened.catalogue(rows))
+            parts.append(catalogue_of(rows, *about))
         return Catalogue.joined(parts).take(movie_ids)
 
     def read_all(self) -> Catalogue:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -197,35 +197,28 @@ def seeds_of(text: str) -> tuple[int, ...]:
     return tuple(range(seeds[0], seeds[1] + 1)) if dash else tuple(seeds)
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What is compared, and how it is shown."""
-
+@command
+def evaluate(
+    data: str | None = shared.DATA,
     protocol: str = option(
         f"How ratings are held out: {', '.join(PROTOCOLS)}; {SIMILAR}: none are, pairs of similar "
         "movies are looked for.",
         default=PROTOCOLS[0],
         type=click.Choice([*PROTOCOLS, SIMILAR]),
         metavar="NAME",
-    )
+    ),
     baselines: str = option(
         "quick: those that need no library; all; or names with commas.", default="quick"
-    )
-    likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000)
+    ),
+    likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000),
     seeds: tuple[int, ...] = option(
         "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=seeds_of
-    )
-    uri: str = option("Milvus; by default a temporary file.", default="", show_envvar=True)
-    no_index: bool = option("Leave out what comes through Milvus.", default=False)
+    ),
+    uri: str = option("Milvus; by default a temporary file.", default="", show_envvar=True),
+    no_index: bool = option("Leave out what comes through Milvus.", default=False),
     format: str = option(
         "A table for each seed, or json.", default="table", type=click.Choice(["table", "json"])
-    )
-
-
-@command
-def evaluate(
-    data: str | None = shared.DATA,
-    how: Evaluation = grouped(Evaluation),
+    ),
     knobs: Options = grouped(Options, only=["epochs"]),
     set: options.Knobs = options.SET,
     source: Source = grouped(Source),
@@ -237,10 +230,10 @@ def evaluate(
 
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
     """
-    others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(how.protocol, ("likes",))
-    refuse_beside(f"--protocol {how.protocol}", *others)
-    if how.uri and not how.no_index and how.protocol != SIMILAR:
-        with store_at(MilvusAddress(how.uri), make=True):
+    others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(protocol, ("likes",))
+    refuse_beside(f"--protocol {protocol}", *others)
+    if uri and not no_index and protocol != SIMILAR:
+        with store_at(MilvusAddress(uri), make=True):
             pass  # what cannot be opened is known before the work
     folder = shared.data_folder(data)
     from recsys.evaluation import compare, similar
@@ -249,26 +242,26 @@ def evaluate(
     use_all_cores()
     dataset, chosen = source.read(folder), replace(knobs, **dict(set))
     rows: list[Any]
-    if how.protocol == SIMILAR:
-        rows = list(similar.evaluate_similar(dataset, how.seeds, chosen, log=log))
+    if protocol == SIMILAR:
+        rows = list(similar.evaluate_similar(dataset, seeds, chosen, log=log))
     else:
         rows = list(
             compare.evaluate(
                 dataset,
-                how.protocol,
-                how.seeds,
+                protocol,
+                seeds,
                 chosen,
-                likes=how.likes,
-                indexes=() if how.no_index else compare.INDEXES,
-                uri=how.uri,
-                compared=how.baselines,
+                likes=likes,
+                indexes=() if no_index else compare.INDEXES,
+                uri=uri,
+                compared=baselines,
                 log=log,
             )
         )
-        rows += compare.mean(rows) if len(how.seeds) > 1 else []
-    if how.format == "json":
+        rows += compare.mean(rows) if len(seeds) > 1 else []
+    if format == "json":
         click.echo(as_json([_plain(row) for row in rows]))
-    elif how.protocol == SIMILAR:
+    elif protocol == SIMILAR:
         click.echo(f"{escaped(dataset.name)}, {SIMILAR}: {rows[0].pairs} pairs of movies")
         cells = [
             (row.name, "" if row.seed is None else str(row.seed), f"{row.mrr.value:.4f}",
@@ -277,7 +270,7 @@ def evaluate(
         ]  # fmt: skip
         click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
     else:
-        _print_evaluation(escaped(dataset.name), rows, len(how.seeds))
+        _print_evaluation(escaped(dataset.name), rows, len(seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:

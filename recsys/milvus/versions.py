@@ -9,7 +9,7 @@ behind by a publish that broke off; once that is certain, the next publish drops
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -25,7 +25,6 @@ from recsys.milvus.rows import (
     FORMAT,
     KEY,
     VECTOR,
-    catalogue_of,
     collection_schema,
     rows_of,
 )
@@ -60,23 +59,9 @@ class Published:
         return [KEY, VECTOR, *(each.name for each in fields_of(self.columns))]
 
     @property
-    def properties(self) -> dict[str, str]:
-        """What is noted at the collection when it is made."""
-        return {
-            "recsys.format": FORMAT,
-            "recsys.alias": self.alias,
-            "recsys.version": json.dumps(asdict(self)),
-            "recsys.software": f"recsys {__version__}",
-        }
-
-    @property
     def patience(self) -> float:
         """Seconds that building the index, or loading, may take."""
         return 600 + self.count / 100
-
-    def catalogue(self, rows: Sequence[Mapping[str, Any]]) -> Catalogue:
-        """Rows of Milvus as movies, in the order of the rows."""
-        return catalogue_of(rows, self.dimension, self.columns)
 
 
 class Versions:
@@ -154,7 +139,12 @@ class Versions:
             MilvusClient.create_collection,
             name,
             schema=collection_schema(movies),
-            properties=new.properties,
+            properties={
+                "recsys.format": FORMAT,
+                "recsys.alias": self.alias,
+                "recsys.version": json.dumps(asdict(new)),
+                "recsys.software": f"recsys {__version__}",
+            },
             num_shards=shards,
             consistency_level="Bounded",
             timeout=3 * milvus.timeout,
