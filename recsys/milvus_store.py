@@ -23,12 +23,9 @@ from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
 from recsys.serving.catalogue import (
     EVERYTHING,
-    NO_MOVIE,
-    NO_TEXT,
     Catalogue,
     Filter,
     Hits,
-    best_first,
     check_queries,
     no_hits,
 )
@@ -264,12 +261,17 @@ class MilvusStore:
                 limit = min(k + more, opened.count)
                 wanted = expression(fitting, excluded[rows[0]] if alone else ())
                 for thorough in (False, True):
-                    some = self._ask(opened, queries[rows], limit, wanted, thorough, fields, movies)
-                    if not alone:
-                        leave_out(some, [excluded[row] for row in rows])
-                    best = best_first(some)
-                    answer.movie_ids[rows, :limit] = best.movie_ids[:, :k]
-                    answer.scores[rows, :limit] = best.scores[:, :k]
+                    answers = self._ask(opened, queries[rows], limit, wanted, thorough, fields)
+                    for row, found in zip(rows, answers, strict=True):
+                        ids = id_array(found.ids, opened.text_ids)
+                        scores = np.array(found.distances, np.float32)
+                        allowed = np.flatnonzero(positions(np.unique(excluded[row]), ids) < 0)
+                        best = allowed[np.lexsort((ids[allowed], -scores[allowed]))][:k]
+                        answer.movie_ids[row, : len(best)] = ids[best]
+                        answer.scores[row, : len(best)] = scores[best]
+                        if fields:
+                            pairs = zip(found.ids, found, strict=True)
+                            movies |= {each: {**hit["entity"], KEY: each} for each, hit in pairs}
                     rows = rows[~answer.mask[rows].all(axis=1)]
                     if opened.index.exact or not len(rows):
                         break
@@ -321,10 +323,9 @@ class MilvusStore:
         wanted: str,
         thorough: bool,
         fields: list[str],
-        movies: Rows,
-    ) -> Hits:
-        """(B, limit) hits as Milvus orders them; those fields of their movies go into `movies`."""
-        answers = self._milvus.read(
+    ) -> Any:
+        """The hits of each query as Milvus has them, with those fields."""
+        return self._milvus.read(
             "searching",
             MilvusClient.search,
             opened.collection,
@@ -336,14 +337,6 @@ class MilvusStore:
             consistency_level=self.address.consistency,
             timeout=self._milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
         )
-        hits = no_hits(len(queries), limit, opened.text_ids)
-        for row, found in enumerate(answers):
-            hits.movie_ids[row, : len(found)] = found.ids
-            hits.scores[row, : len(found)] = found.distances
-            if fields:
-                pairs = zip(found.ids, found, strict=True)
-                movies |= {movie_id: {**hit["entity"], KEY: movie_id} for movie_id, hit in pairs}
-        return hits
 
     def _ids(self, opened: Published) -> NDArray:
         """The ids of all movies of a version, rising."""
@@ -394,11 +387,3 @@ def groups(sizes: Sequence[int], k: int) -> Iterator[NDArray[np.intp]]:
         stop = min(similar, start + max(1, MOST // (k + int(ordered[similar - 1]))))
         yield order[start:stop]
         start = stop
-
-
-def leave_out(hits: Hits, exclude: Sequence[NDArray]) -> None:
-    """Blank the hits of each row that it excludes, in place."""
-    for row, ids in enumerate(exclude):
-        out = positions(np.unique(ids), hits.movie_ids[row]) >= 0
-        hits.movie_ids[row, out] = NO_TEXT if is_text(hits.movie_ids) else NO_MOVIE
-        hits.scores[row, out] = -np.inf

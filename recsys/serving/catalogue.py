@@ -271,10 +271,3 @@ def check_queries(
             f"got queries of shape {queries.shape} and exclusions of {count}"
         )
     return queries
-
-
-def best_first(hits: Hits) -> Hits:
-    """(B, K) hits sorted by falling score, then by rising id."""
-    order = np.lexsort((hits.movie_ids, -hits.scores), axis=-1)
-    ids, scores = (np.take_along_axis(each, order, -1) for each in hits[:2])
-    return Hits(ids, scores)
