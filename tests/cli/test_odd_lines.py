@@ -68,7 +68,7 @@ ODD = {
         *(f"load-movies --uri NONE.db --switch {n}" for n in ("FILE", "LOOP", "/dev/null")),
         *(f"load-movies --uri {n}/x.db --timeout .5" for n in ("NONE", "FILE", "/proc")),
         *(f"download --from {n}" for n in ("NONE", "DIR", "EMPTY", "FILE", "LOOP")),
-        *(f"{each} {NOWHERE}" for each in ("recommend", "similar x", "load-movies")),
+        *(f"{each} {NOWHERE}" for each in ("recommend", "similar 1", "load-movies")),
         *("load-movies --rollback --uri NONE.db", "recommend --uri FILE.db"),
         *("recommend --ca NONE --uri https://127.0.0.1:1", "train --data SAMPLE --items FILE"),
         *("train --data SAMPLE --user-column x", "evaluate --data SAMPLE --uri NONE/x.db"),
