@@ -3,14 +3,16 @@
     python benchmarks/parts.py data/ml-100k --seeds 3 --protocols random,user-time,fold-in
 
 A model is trained on the training part of the split as `recsys train` does it, and asked for the
-validation part; the test part is not touched. The first table is of rankings, with recency and
-without it at the moment of asking, the second one of predicted ratings, the third one of movies
-without ratings, the last one of similar movies (trained on all ratings; there is nothing to split),
-beside two neighbourhood methods. Data without stars have no second table, those without genres no
-third and fourth one.
+validation part; the test part is not touched. Parts that weigh nothing, and towers that `train`
+leaves out after two epochs, are kept here, so that what they give alone is known. The first table
+is of rankings, with recency and without it at the moment of asking, the second one of predicted
+ratings, the third one of movies without ratings, the last one of similar movies (trained on all
+ratings; there is nothing to split), beside two neighbourhood methods. Data without stars have no
+second table, those without genres no third and fourth one.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +26,7 @@ from recsys.cli.output import table
 from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
 from recsys.evaluation.baselines import biases, chance
-from recsys.evaluation.compare import Comparison
+from recsys.evaluation.compare import Comparison, trained
 from recsys.evaluation.problem import Problem, rated
 from recsys.evaluation.similar import pairs_in, similar_mrr
 from recsys.evaluation.splits import Stage, split
@@ -32,6 +34,7 @@ from recsys.infer import catalogue, predicted_ratings, users_of
 from recsys.parts import RATINGS, weights_of
 from recsys.parts.part import unit
 from recsys.preprocess import read_dataset
+from recsys.serving.model_folder import Model
 from recsys.train import use_all_cores
 from recsys.training.options import Options
 
@@ -43,6 +46,11 @@ WORDS |= {"factors": "rating factors", "taste": "taste part"}
 WORDS |= {"popular": "popularity", "recent": "popularity of late"}
 
 
+def ranking(dataset: Dataset) -> tuple[str, ...]:
+    """The slices that rank: of events none that predict ratings."""
+    return tuple(name for name in RANKING if dataset.scale.rated or name not in RATINGS)
+
+
 def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Which parts count, by what a row of the table is called."""
     without = {f"without {WORDS[name]}": tuple(p for p in parts if p != name) for name in parts}
@@ -50,15 +58,20 @@ def kept(parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {"all, as served": parts} | (without if len(parts) > 2 else {}) | alone
 
 
+def whole(problem: Problem, seed: int) -> Model:
+    """Our model with all parts, also those that the held-out ratings leave out."""
+    ours = trained(problem, Options(seed=seed))
+    every = dict.fromkeys(ranking(problem.dataset), 1.0)
+    return replace(ours, questions={**ours.questions, "every": every}).model()
+
+
 def ndcg(ours: Comparison, chosen: tuple[str, ...]) -> float:
-    """Of lists by the weighted slices that are chosen; nan where the model has none of them."""
+    """Of lists by the weighted slices that are chosen, or by one without its weight."""
     model, problem = ours.model, ours.problem
-    if not set(chosen) & set(model.layout.sizes):
-        return float("nan")
     users = users_of(model, ours.queries(problem.user_ids))
     weights = weights_of(model.weights["relevance"], users.asked)
-    some = {n: w if len(chosen) > 1 else 1 for n, w in weights.items() if n in chosen}
-    queries = model.layout.queries(users.slices, some or dict.fromkeys(chosen, 1))
+    some = {n: w for n, w in weights.items() if n in chosen}
+    queries = model.layout.queries(users.slices, some if len(chosen) > 1 else {chosen[0]: 1})
     scores = queries @ ours.movies.vectors.T
     lists = problem.best(lambda ids: scores[positions(problem.user_ids, ids)])
     return problem.judged(lists)["ndcg@10"].value
@@ -83,13 +96,12 @@ def rmse(ours: Comparison, chosen: tuple[str, ...]) -> float:
 def of_known_movies(dataset: Dataset, protocol: str, seed: int) -> dict[str, dict[str, float]]:
     """ndcg@10 and rmse by row."""
     problem = Problem(split(dataset.ratings, protocol, seed).choice, dataset, protocol)
-    with TemporaryDirectory(prefix="recsys-") as folder:
-        ours = Comparison(problem, Options(seed=seed), Path(folder))
-        ranked = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
-        choices = kept(RATING).items() if dataset.scale.rated else ()
-        errors = {name: rmse(ours, chosen) for name, chosen in choices}
-        ours.model.recency = ours.model.recency._replace(floor=1.0)
-        ranked["all, without recency"] = ndcg(ours, RANKING)
+    ours = Comparison(problem, whole(problem, seed))
+    ranked = {name: ndcg(ours, chosen) for name, chosen in kept(ranking(dataset)).items()}
+    choices = kept(RATING).items() if dataset.scale.rated else ()
+    errors = {name: rmse(ours, chosen) for name, chosen in choices}
+    ours.model.recency = ours.model.recency._replace(floor=1.0)
+    ranked["all, without recency"] = ndcg(ours, ranking(dataset))
     return {"ndcg@10": ranked, "rmse": errors}
 
 
@@ -97,9 +109,8 @@ def of_new_movies(dataset: Dataset, seed: int) -> dict[str, float]:
     """ndcg@10 of movies without ratings among themselves, by the prior that content gives."""
     parts = split(dataset.ratings, "cold-movies", seed)
     problem = Problem(parts.choice, dataset, "cold-movies")
-    with TemporaryDirectory(prefix="recsys-") as folder:
-        ours = Comparison(problem, Options(seed=seed), Path(folder))
-        found = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
+    ours = Comparison(problem, whole(problem, seed))
+    found = {name: ndcg(ours, chosen) for name, chosen in kept(RANKING).items()}
     lists = problem.best(chance(problem))
     return found | {"without the prior: chance": problem.judged(lists)["ndcg@10"].value}
 

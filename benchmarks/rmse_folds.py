@@ -11,7 +11,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from surprise import Dataset as SurpriseDataset
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from recsys.data.dataset import Dataset, Ratings
-from recsys.evaluation.compare import Comparison
+from recsys.evaluation.compare import Comparison, trained
 from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import Stage
 from recsys.metrics import rating_metrics
@@ -35,9 +34,8 @@ def ours(dataset: Dataset, seed: int) -> Predict:
 
     def predict(train: Ratings, test: Ratings) -> NDArray[np.floating]:
         problem = Problem(Stage(train, test[np.arange(0)], test), dataset)
-        with TemporaryDirectory(prefix="recsys-") as folder:
-            ours = Comparison(problem, Options(seed=seed), Path(folder))
-            return ours.predicted(test.user_ids, test.movie_ids)
+        ours = Comparison(problem, trained(problem, Options(seed=seed)).model())
+        return ours.predicted(test.user_ids, test.movie_ids)
 
     return predict
 

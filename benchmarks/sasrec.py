@@ -11,7 +11,6 @@ Python 3.13 it needs NumPy 1 where myFM needs NumPy 2: an environment of its own
 import argparse
 from logging import ERROR, getLogger
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -27,7 +26,7 @@ from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
 from recsys.data.scale import LIKED
 from recsys.evaluation.baselines import Baseline
-from recsys.evaluation.compare import Comparison
+from recsys.evaluation.compare import Comparison, trained
 from recsys.evaluation.problem import Ids, Problem, Scorer
 from recsys.evaluation.splits import split
 from recsys.preprocess import read_dataset
@@ -107,10 +106,9 @@ def main() -> None:
     stages = split(dataset.ratings, args.protocol, args.seed)
     choice, final = (Problem(stage, dataset, args.protocol) for stage in stages)
     baseline = Baseline("SASRec", (args.protocol,), sasrec, [(epochs,) for epochs in EPOCHS])
-    with TemporaryDirectory(prefix="recsys-") as folder:
-        comparison = Comparison(final, Options(seed=args.seed), Path(folder))
-        ours, *_ = comparison.ours()
-        rows = [ours, *comparison.baselines([baseline], choice)]
+    comparison = Comparison(final, trained(final, Options(seed=args.seed)).model())
+    ours, *_ = comparison.ours()
+    rows = [ours, *comparison.baselines([baseline], choice)]
     cells = [
         (
             *(row.name, row.chosen),

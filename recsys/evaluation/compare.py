@@ -30,7 +30,7 @@ from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving.model_folder import Model
-from recsys.train import finish, fit, save
+from recsys.train import Trained, finish, fit, save
 from recsys.training.options import Options
 
 INDEXES = ("FLAT", "IVF_FLAT:nprobe=8", "IVF_FLAT:nprobe=32", "HNSW:ef=32", "HNSW:ef=128")
@@ -99,29 +99,21 @@ def evaluate(
 
         say("training")
         with TemporaryDirectory(prefix="recsys-") as folder:
-            ours = replace(options or Options(), seed=seed)
-            comparison = Comparison(final, ours, Path(folder), say)
+            ours = trained(final, replace(options or Options(), seed=seed))
+            comparison = Comparison(final, save(ours, Path(folder) / "model"), say)
             yield from comparison.ours()
             yield from comparison.baselines(chosen, choice)
             yield from comparison.through(indexes, uri)
 
 
 class Comparison:
-    """Our model trained for a problem, and the rows of all that is judged on its test part.
-
-    Args:
-        folder: of the model, and of Milvus where there is no other; as long as this is used.
-    """
+    """Our model, `trained` for a problem, and the rows of all that is judged on its test part."""
 
     def __init__(
-        self,
-        problem: Problem,
-        options: Options,
-        folder: Path,
-        log: Callable[[str], None] = lambda _: None,
+        self, problem: Problem, model: Model, log: Callable[[str], None] = lambda _: None
     ) -> None:
-        self.problem, self.seed, self.folder, self.log = problem, options.seed, folder, log
-        self.model = trained(problem, options, folder / "model")
+        self.problem, self.model, self.log = problem, model, log
+        self.seed: int = model.config["options"]["seed"]
         movies = problem.dataset.movies
         movies = movies[positions(movies.ids, problem.movie_ids)]
         self.movies = infer.catalogue(self.model, movies)
@@ -193,16 +185,20 @@ class Comparison:
 
         Args:
             indexes: as `load-movies --index` takes them.
-            uri: a Milvus server or file; one in the folder if not given.
+            uri: a Milvus server or file; a temporary one if not given.
 
         Raises:
             StoreError: whatever goes wrong in Milvus.
         """
         if not indexes:
             return
-        file = str(self.folder / "evaluate.db")
         queries = self.vectors(self.problem.user_ids, "relevance")
-        with MilvusStore(MilvusAddress(uri or file, collection="recsys_evaluate")) as store:
+        with (
+            TemporaryDirectory(prefix="recsys-") as folder,
+            MilvusStore(
+                MilvusAddress(uri or f"{folder}/evaluate.db", collection="recsys_evaluate")
+            ) as store,
+        ):
             for index in indexes:
                 self.log(f"through {index}")
                 store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
@@ -244,7 +240,7 @@ class Comparison:
         )
 
 
-def trained(problem: Problem, options: Options, folder: Path) -> Model:
+def trained(problem: Problem, options: Options) -> Trained:
     """Our model as `recsys.train_model` makes it of the problem's training ratings.
 
     It knows no cold-start users and new movies. Where the protocol asks for what came later,
@@ -260,7 +256,7 @@ def trained(problem: Problem, options: Options, folder: Path) -> Model:
     latest = problem.protocol in BY_TIME
     held_out = hold_out(ratings, HELD_OUT, options.seed, latest).chosen
     first = fit(dataset, ratings[~held_out], options, ratings[held_out])
-    return save(finish(first, dataset, ratings), folder)
+    return finish(first, dataset, ratings)
 
 
 def mean(rows: Iterable[Row]) -> list[Row]:

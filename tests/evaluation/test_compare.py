@@ -18,10 +18,12 @@ from recsys.evaluation.compare import (
     Comparison,
     evaluate,
     mean,
+    trained,
 )
 from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval
+from recsys.train import save
 from recsys.training.options import Options
 
 SMALL = Options(epochs=3, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
@@ -61,7 +63,8 @@ def compared(tmp_path_factory):
     def comparison(protocol):
         parts = split(DATA.ratings, protocol, seed=0, likes=3)
         final, choice = (Problem(stage, DATA, protocol) for stage in (parts.final, parts.choice))
-        return Comparison(final, SMALL, tmp_path_factory.mktemp(protocol)), choice
+        model = save(trained(final, SMALL), tmp_path_factory.mktemp(protocol) / "model")
+        return Comparison(final, model), choice
 
     return comparison
 
@@ -156,7 +159,8 @@ def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
     turned = dataclasses.replace(stage.test, values=6 - stage.test.values)
     stage = stage._replace(test=turned)
     data = dataclasses.replace(DATA, ratings=Ratings.joined(stage))
-    again = Comparison(Problem(stage, data, protocol), SMALL, tmp_path)
+    problem = Problem(stage, data, protocol)
+    again = Comparison(problem, save(trained(problem, SMALL), tmp_path / "model"))
     assert again.model.fingerprint == comparison.model.fingerprint
     first, second = (each.vectors(DATA.users.ids, "relevance") for each in (comparison, again))
     np.testing.assert_array_equal(first, second)
