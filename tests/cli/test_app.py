@@ -1,15 +1,11 @@
 """The command line as a whole: help, streams, exit codes, pipes, tracebacks, environment."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError
 
 import click
 import pytest
-from command_line import SAMPLE, environment, output, recsys
+from command_line import SAMPLE, output, recsys
 
 from recsys.__main__ import cli
 
@@ -75,21 +71,6 @@ def test_a_foreign_error_is_one_line_too(run, monkeypatch):
     done = run(*ASK, "--exact", "-q", code=1)
     assert done.stderr.startswith("recsys: RuntimeError: first line second line; --debug")
     assert isinstance(run(*ASK, "--exact", "--debug", code=1).exception, RuntimeError)
-
-
-@pytest.mark.parametrize(
-    "command", ["recommend --users all --exact -k 50 --format csv -q", "recommend -h"]
-)
-def test_a_broken_pipe_is_silent(apart, command):
-    read, write = os.pipe()
-    os.close(read)  # nobody listens from the start
-    line = [sys.executable, "-m", "recsys", *command.split()]
-    with os.fdopen(write, "w") as out:
-        done = subprocess.run(
-            line, cwd=apart, env=environment(), stdout=out, stderr=-1, check=False
-        )
-    assert done.stderr == b""
-    assert done.returncode in (0, 1, 128 + signal.SIGPIPE)
 
 
 def test_a_table_fits_the_terminal(run, monkeypatch):

@@ -10,47 +10,9 @@ from click.testing import CliRunner
 from command_line import SAMPLE, recsys
 
 from recsys.__main__ import cli
-from recsys.cli.build import Publishing
-from recsys.cli.options import KNOBS_WITH_OPTIONS, command, grouped, option
-from recsys.cli.shared import ADDRESS, Source, Wanted
+from recsys.cli.options import KNOBS_WITH_OPTIONS
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
-
-
-def called(group, *line: str):
-    """What a command with these options gets."""
-    got: list = []
-
-    @command
-    def called(group=group):
-        got.append(group)
-
-    done = CliRunner().invoke(called, list(line), env={"RECSYS_URI": None})
-    assert done.exit_code == 0, done.output
-    return got[0]
-
-
-@pytest.mark.parametrize("into", [Options, MilvusAddress, Source, Wanted, Publishing])
-def test_nothing_given_is_the_dataclasses_own_defaults(into):
-    assert called(grouped(into)) == into()
-
-
-def test_what_is_given_is_taken():
-    assert called(grouped(Options, only=["epochs"]), "--epochs", "3") == Options(epochs=3)
-    got = called(ADDRESS, "--uri", "x.db", "--timeout", "3", "--consistency", "strong")
-    assert got == MilvusAddress("x.db", timeout=3, consistency="Strong")
-
-
-def test_an_option_is_one_line_of_a_dataclass():
-    @dataclasses.dataclass(frozen=True)
-    class Sizes:
-        width: int = option("How wide.", "-w", "--width", default=3)
-        height: float | None = option("How high.", type=click.FLOAT)
-        flat: bool = option("Without a height.", default=False)
-        names: tuple[str, ...] = option("Of each.", default=())
-
-    got = called(grouped(Sizes), "-w", "5", "--flat", "--names", "a", "--names", "b")
-    assert got == Sizes(5, None, True, ("a", "b"))
 
 
 @pytest.mark.parametrize("command", ["recommend", "similar", "predict", "load-movies", "doctor"])

@@ -44,7 +44,7 @@ def test_a_stream_that_is_full_or_closed(apart, line, code, last):
 
 
 @pytest.mark.parametrize(
-    "line", ["recommend -q --exact --format jsonl -k 300", "inspect -q SAMPLE"]
+    "line", ["recommend -q --exact --format jsonl -k 300", "inspect -q SAMPLE", "recommend -h"]
 )
 def test_a_reader_that_is_gone_is_no_error(apart, line):
     done = shell(apart, f"RECSYS {line} 2>err | head -c 1; cat err >&2; exit ${{PIPESTATUS[0]}}")

@@ -100,16 +100,6 @@ def arrived_late() -> Training:
     return training(history, 9, described=GENDER)
 
 
-def test_how_often_a_movie_were_rated_had_it_been_there_all_along_by_hand():
-    """Movie 1 was there from the start; movie 2 came when 4 of 10 ratings were still to come."""
-    history = Interactions.build(
-        1, np.ones(10), [1] * 7 + [2] * 3, np.ones(10), [0, 1, 2, 3, 4, 5, 7, 6, 8, 9]
-    )
-    d = ease.ARRIVAL_DAMPING
-    expected = [1, 1, (3 + d) / (0.4 * 3 + d), 1]  # nobody rated movie 3
-    np.testing.assert_allclose(ease.arrivals(training(history, 3)), expected, rtol=1e-6)
-
-
 def test_a_late_arrival_that_all_rate_now_is_what_a_cold_start_user_gets():
     """But without recency, whether it was off in training or only when asked."""
     data = arrived_late()
@@ -132,12 +122,6 @@ def test_movies_beyond_the_most_rated_are_near_those_of_their_taste():
     alike = most[:, None] % 2 == rest % 2
     assert products[alike].mean() > products[~alike].mean()
     assert np.linalg.norm(tables["ease"], axis=1).max() <= 1
-
-
-@pytest.mark.parametrize(("users", "movies"), [(1, 1), (1, 5), (5, 1)])
-def test_hardly_any_ratings(users, movies):
-    tables = Ease().fit(two_tastes(users, movies, 0.5)[0], OPTIONS)
-    assert all(np.isfinite(table).all() for table in tables.values())
 
 
 # Options, chosen by held-out ratings

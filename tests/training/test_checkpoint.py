@@ -5,14 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import SAMPLE
 from interrupts import epochs_done, interrupt_at
 
+from recsys.data.dataset import Dataset, Ratings
 from recsys.errors import ModelError
+from recsys.preprocess import read_dataset
 from recsys.train import Trained, fit
 from recsys.training.checkpoint import Progress
 from recsys.training.options import Options
 
 ONE_EPOCH = Options(epochs=1, dimension=4, batch_size=256, id_size=8, side_size=4, filters=4)
+
+
+@pytest.fixture(scope="module")
+def small_split() -> tuple[Dataset, Ratings, Ratings]:
+    """The sample, and the ratings of twenty users: every other one to train on, the rest."""
+    dataset = read_dataset(SAMPLE)
+    few = dataset.ratings[dataset.ratings.user_ids <= 20]
+    return dataset, few[::2], few[1::2]
 
 
 @pytest.fixture
