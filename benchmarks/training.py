@@ -175,8 +175,8 @@ def products(step: "TrainStep", batch: Any) -> float:
     total = 3 * movies * ids * width + 2 * movies * genres * width  # movie ids, genres
     total += 3 * int(shown.sum()) * wide * filters + 3 * movies * filters * width  # titles
     total += 3 * users * ids * width  # user ids
-    total += 3 * 2 * users * movies * width  # three channels of history
-    total += 3 * users * movies * width  # the cosines of both heads
+    total += 3 * 2 * len(batch.owners) * width  # three channels of history
+    total += 3 * (users * movies + int(batch.predicted.sum())) * width / 2  # cosines
     return 2.0 * total
 
 

@@ -98,6 +98,7 @@ class UserTower(nn.Layer):
         total = self.user(user)
         return (total + sum(known[1:], known[0]) if known else total) + self.bias
 
+    @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
         self,
         user: paddle.Tensor,
@@ -147,8 +148,7 @@ class Windows(NamedTuple):
     Titles are short and of unequal length; padding them costs the text CNN five times as much.
     """
 
-    rows: paddle.Tensor  # (3 N,) int64 of words, 0 beside the ends
-    has_word: paddle.Tensor  # (3 N, 1) float32, 0 beside the ends
+    rows: paddle.Tensor  # (3 N,) int64 of words, from 1; 1 is an unknown one, 0 beside the ends
     texts: paddle.Tensor  # (N,) int64 the text of each window
     counts: paddle.Tensor  # (C, 1) float32 words of each text
 
@@ -162,8 +162,11 @@ class Windows(NamedTuple):
         window = paddle.stack(
             [paddle.gather_nd(around, paddle.stack([text, column + n], 1)) for n in range(3)], 1
         ).flatten()
-        mask = paddle.cast(window >= 0, "float32").unsqueeze(-1)
-        return cls(paddle.clip(window, min=0), mask, text, words.sum(1, keepdim=True))
+        return cls(window - PADDING, text, words.sum(1, keepdim=True))
+
+    def dropped(self, chosen: paddle.Tensor) -> "Windows":
+        """With (3 N,) chosen words unknown."""
+        return self._replace(rows=paddle.where(chosen, paddle.clip(self.rows, max=1), self.rows))
 
 
 class TextCNN(nn.Layer):
@@ -183,7 +186,8 @@ class TextCNN(nn.Layer):
 
     def forward(self, windows: Windows) -> paddle.Tensor:
         """(C, 2 D) of C texts."""
-        words = paddle.index_select(self.word, windows.rows) * windows.has_word  # (3 N, size)
+        table = paddle.concat([paddle.zeros([1, self.word.shape[1]]), self.word])
+        words = paddle.index_select(table, windows.rows)  # (3 N, size)
         filtered = words.reshape([-1, self.window.shape[0]]) @ self.window + self.bias
         total = windows.counts * paddle.zeros([1, self.bias.shape[0]])
         total = paddle.index_add(total, windows.texts, 0, paddle.tanh(filtered))
@@ -212,6 +216,7 @@ class MovieTower(nn.Layer):
             ]
         )
 
+    @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
         self,
         movie: paddle.Tensor,

@@ -10,14 +10,18 @@ the target, the nearer the heavier. The rating head is shown the whole history, 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions, Recency, first_times, later
 from recsys.data.scale import LIKED
+from recsys.parts.heads import channel_values
 from recsys.training.options import Options
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time
 BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an epoch
@@ -44,6 +48,20 @@ class Batch(NamedTuple):
         matrix = np.zeros((len(self.user_rows), len(self.candidates)), np.float32)
         matrix[self.owners, self.columns] = values
         return matrix
+
+    def channels(self, movies: int) -> Iterator[tuple["csr_matrix", "csr_matrix"]]:
+        """For each of CHANNELS (B, M + 1) what the history weighs in it, of each head."""
+        from scipy.sparse import csr_matrix
+
+        users, rows = len(self.user_rows), self.candidates[self.columns]
+        ends = np.append(0, np.cumsum(np.bincount(self.owners, minlength=users)))
+        by_head = [
+            channel_values(self.ratings, weights, self.owners, users)
+            for weights in (self.recent, self.shown)
+        ]
+        for pair in zip(*by_head, strict=True):
+            recent, shown = (csr_matrix((v, rows, ends), (users, movies + 1)) for v in pair)
+            yield recent, shown
 
     @property
     def targets(self) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """A training step: both losses from one batch of users and one pass of the movie tower."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
 from recsys.model import MovieTower, UserTower, Windows, folded, paddle, unit_heads
-from recsys.parts.heads import CHANNELS, Heads, channel_values
-from recsys.parts.part import Training
+from recsys.parts.heads import CHANNELS, Heads
+from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 
 class RetrievalLoss(paddle.autograd.PyLayer):
-    """Softmax cross-entropy over candidates, its gradient written out.
+    """Softmax cross-entropy over candidates, in NumPy, in place, its gradient written out.
 
     Paddle's own log-softmax takes fifty times as long on a CPU; the tests hold the two equal.
     """
@@ -26,8 +29,8 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         context: Any,
         users: paddle.Tensor,
         movies: paddle.Tensor,
-        targets: paddle.Tensor,
-        weights: paddle.Tensor,
+        targets: Array,
+        weights: Array,
         temperature: float,
     ) -> paddle.Tensor:
         """Mean over users of -sum of targets x log-softmax.
@@ -38,24 +41,49 @@ class RetrievalLoss(paddle.autograd.PyLayer):
             weights: (B, C), or 1, how many movies a candidate stands for in the denominator:
                 1 / its chance of being drawn (the logQ correction).
         """
-        cosines = paddle.matmul(users, movies, transpose_y=True)  # (B, C)
-        logits = paddle.scale(cosines, 1 / temperature, -1 / temperature)  # 0 at most
-        powers = paddle.exp(logits) * weights
-        total = powers.sum(1, keepdim=True)
-        mass = targets.sum(1, keepdim=True)
-        loss = (paddle.log(total) * mass).sum() - (logits * targets).sum()
-        context.scale = 1 / (temperature * users.shape[0])
-        context.save_for_backward(users, movies, powers * (mass / total) - targets)
-        return loss / users.shape[0]
+        user, movie = users.numpy(), movies.numpy()
+        logits = user @ movie.T  # (B, C)
+        logits -= 1
+        logits /= np.float32(temperature)  # 0 at most
+        loss = -np.vdot(logits, targets)
+        slope = np.exp(logits, out=logits)
+        slope *= weights
+        total, mass = slope.sum(1), targets.sum(1)
+        loss += np.log(total) @ mass
+        slope *= (mass / total)[:, None]
+        slope -= targets
+        context.scale = 1 / (temperature * len(user))
+        context.saved = user, movie, slope
+        return paddle.to_tensor(loss / len(user), "float32")
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        context: Any, upstream: paddle.Tensor
-    ) -> tuple[paddle.Tensor | None, ...]:
-        users, movies, slope = context.saved_tensor()
-        slope = slope * (upstream * context.scale)
-        by_users = paddle.matmul(slope, movies)
-        return by_users, paddle.matmul(slope, users, transpose_x=True), None, None
+    def backward(context: Any, upstream: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        user, movie, slope = context.saved
+        scale = np.float32(context.scale * float(upstream))
+        by_users, by_movies = slope @ movie, slope.T @ user
+        return paddle.to_tensor(by_users * scale), paddle.to_tensor(by_movies * scale)
+
+
+class HistorySum(paddle.autograd.PyLayer):
+    """(B, 2 D) what a channel says of histories, by SciPy: Paddle has no sparse product there."""
+
+    @staticmethod
+    def forward(context: Any, table: paddle.Tensor, *weights: "csr_matrix") -> paddle.Tensor:
+        """
+        Args:
+            table: (M + 1, 2 D) of the channel.
+            weights: of each head (B, M + 1), what rated movies weigh.
+        """
+        context.weights = weights
+        halves = np.split(table.numpy(), 2, 1)
+        sums = [each @ half for each, half in zip(weights, halves, strict=True)]
+        return paddle.to_tensor(np.hstack(sums))
+
+    @staticmethod
+    def backward(context: Any, upstream: paddle.Tensor) -> paddle.Tensor:
+        halves = np.split(upstream.numpy(), 2, 1)
+        sums = [each.T @ half for each, half in zip(context.weights, halves, strict=True)]
+        return paddle.to_tensor(np.hstack(sums))
 
 
 class TrainStep:
@@ -76,7 +104,7 @@ class TrainStep:
                 parameters=towers.parameters(),
                 weight_decay=options.weight_decay,
             )
-        self.rated = data.scale.rated  # else the rating head is left as it is
+        self.rated = data.scale.rated  # else the rating head learns nothing
         self.options, self.steps, self.number = options, options.epochs * self.sampler.steps, 0
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
@@ -88,7 +116,7 @@ class TrainStep:
         try:
             retrieval, rating = self._losses(batch, rng)
             loss = self.options.retrieval_weight * retrieval
-            (loss + rating if self.rated else loss).backward()
+            (loss + rating).backward()
         except OSError as error:  # so Paddle passes on what is raised in a PyLayer of ours
             if "KeyboardInterrupt" in str(error):
                 raise KeyboardInterrupt from error
@@ -131,35 +159,25 @@ class TrainStep:
         self, batch: Batch, rng: np.random.Generator
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         movie_retrieval, movie_rating = self._movie_vectors(batch.candidates, rng)  # (C, D)
-        total = self.users.profile(
-            paddle.to_tensor(batch.user_rows), self._sides(batch)
-        )  # (B, 2 D)
-        candidates = paddle.to_tensor(batch.candidates)
-        by_head = [
-            channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
-            for weights in (batch.recent, batch.shown)
-        ]
-        for name, recent, shown in zip(CHANNELS, *by_head, strict=True):
-            table = paddle.index_select(getattr(self.users, name), candidates)  # (C, 2 D)
-            if np.array_equal(recent, shown):  # one product for both heads
-                total = total + paddle.to_tensor(batch.scattered(recent)) @ table
-            else:
-                halves = zip((recent, shown), paddle.split(table, 2, axis=-1), strict=True)
-                parts = [paddle.to_tensor(batch.scattered(each)) @ half for each, half in halves]
-                total = total + paddle.concat(parts, 1)
+        total = self.users.profile(paddle.to_tensor(batch.user_rows), self._sides(batch))
+        for name, weights in zip(CHANNELS, batch.channels(len(self.title_rows)), strict=True):
+            total = total + HistorySum.apply(getattr(self.users, name), *weights)  # (B, 2 D)
         user_retrieval, user_rating = unit_heads(total)  # (B, D) each
         retrieval = RetrievalLoss.apply(
             user_retrieval,
             movie_retrieval,
-            paddle.to_tensor(batch.targets),
-            paddle.to_tensor(batch.multiplicity),
+            batch.targets,
+            batch.multiplicity,
             self.options.temperature,
         )
-        cosines = paddle.matmul(user_rating, movie_rating, transpose_y=True).flatten()  # (B C,)
-        cells = (batch.owners * len(batch.candidates) + batch.columns)[batch.predicted]
-        ratings = batch.ratings[batch.predicted]
-        predicted = MAX_RATING * paddle.gather(cosines, paddle.to_tensor(cells))
-        error = paddle.square(predicted - paddle.to_tensor(ratings))
+        if not self.rated:
+            return retrieval, paddle.zeros([])
+        each = [
+            paddle.gather(vectors, paddle.to_tensor(rows[batch.predicted]))
+            for vectors, rows in ((user_rating, batch.owners), (movie_rating, batch.columns))
+        ]
+        ratings = paddle.to_tensor(batch.ratings[batch.predicted])
+        error = paddle.square(MAX_RATING * (each[0] * each[1]).sum(1) - ratings)
         return retrieval, error.sum() / max(len(ratings), 1)
 
     def _sides(self, batch: Batch) -> list[paddle.Tensor]:
@@ -188,8 +206,7 @@ class TrainStep:
             known = genres * (rng.random(genres.shape) >= drop)
             known[:, 0] += (genres - known).sum(1)  # column 0 is the unknown genre
             genres = known
-            shown = paddle.to_tensor(rng.random(len(windows.rows)) >= drop)
-            windows = windows._replace(rows=windows.rows * paddle.cast(shown, "int64"))
+            windows = windows.dropped(paddle.to_tensor(rng.random(len(windows.rows)) < drop))
             sides = [np.where((s > 0) & (rng.random(s.shape) < drop), 0, s) for s in sides]
         inputs = paddle.to_tensor(candidates), paddle.to_tensor(genres), windows
         return self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])

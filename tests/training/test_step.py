@@ -59,8 +59,8 @@ def unit_rows(seed: int, *shape: int) -> np.ndarray:
 def plain_retrieval_loss(users, movies, targets, weights, temperature):
     """The same by autograd. Not by `F.log_softmax`, which on a CPU cuts off at -64."""
     logits = paddle.matmul(users, movies, transpose_y=True) / temperature
-    below = paddle.logsumexp(logits + paddle.log(weights), -1, keepdim=True)
-    return (targets * (below - logits)).sum() / len(users)
+    below = paddle.logsumexp(logits + paddle.to_tensor(np.log(weights)), -1, keepdim=True)
+    return (paddle.to_tensor(targets) * (below - logits)).sum() / len(users)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -74,8 +74,7 @@ def test_retrieval_loss_and_its_gradients_are_those_of_log_softmax(temperature, 
     for loss_of in (RetrievalLoss.apply, plain_retrieval_loss):
         users = paddle.to_tensor(unit_rows(1, 6, 4), stop_gradient=False)
         movies = paddle.to_tensor(unit_rows(2, 9, 4), stop_gradient=False)
-        given = paddle.to_tensor(targets), paddle.to_tensor(weights)
-        loss = loss_of(users, movies, *given, temperature)
+        loss = loss_of(users, movies, targets, weights, temperature)
         (loss * 1.7).backward()
         found.append((loss.item(), users.grad.numpy(), movies.grad.numpy()))
     for ours, plain in zip(*found, strict=True):
