@@ -87,10 +87,14 @@ class Ease(Part):
         tried_movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
         shares = cache(lambda exponent, power: _shares(data, tried_movies, exponent, power))
 
+        targets: list[Array | None] = [None]  # of the candidate before
+
         @cache
         def solution(tried: Regression) -> tuple[Array, Array]:
             products = shares(tried.exponent, tried.power)
-            return _solved(products, tried, TRIED_RANK)
+            found = _solved(products, tried, TRIED_RANK, targets.pop())
+            targets.append(found[1])
+            return found
 
         @cache
         def score(tried: Regression, floor: float) -> float:
@@ -234,18 +238,22 @@ def _shares(
 
 
 def _solved(
-    shares: tuple["csr_matrix", Array], found: Regression, rank: int
+    shares: tuple["csr_matrix", Array], found: Regression, rank: int, start: Array | None = None
 ) -> tuple[Array, Array]:
-    """(F, rank) source and target of Y and Y'Y, the largest columns first."""
+    """(F, rank) source and target of Y and Y'Y, the largest columns first.
+
+    Args:
+        start: the target of a solution like it.
+    """
     ratings, products = shares[0], shares[1].copy()
     products[np.diag_indices(len(products))] /= 1 - found.dropout
     weights = solve(products, found.ridge)
     target = leading(
-        lambda movies: ratings @ (weights @ movies),
-        lambda users: weights.T @ (ratings.T @ users),
+        lambda movies: weights.T @ (ratings.T @ (ratings @ (weights @ movies))),
         len(weights),
         min(rank, len(weights)),
-    ).right
+        start=start,
+    ).vectors
     return weights @ target, target
 
 

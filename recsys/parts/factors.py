@@ -269,17 +269,21 @@ def singular_bases(
     """
     rows, columns = (1 / np.sqrt(np.maximum(h.counts, 1))[:, None] for h in (history, raters))
     known = min(int(np.count_nonzero(h.counts)) for h in (history, raters))
+
+    def sums(right: Floats) -> Floats:
+        return rows * history.dot((columns * right).astype(np.float32), 1.0)
+
     largest = leading(
-        lambda right: rows * history.dot((columns * right).astype(np.float32), 1.0),
-        lambda left: columns * raters.dot((rows * left).astype(np.float32), 1.0),
+        lambda right: columns * raters.dot((rows * sums(right)).astype(np.float32), 1.0),
         raters.rows,
         max(0, min(options.factor_coordinates, known - 1)),
         spare=OVERSAMPLED,
         rounds=POWER_ITERATIONS,
         seed=options.seed,
     )
-    real = largest.values > ALIKE * largest.values.max(initial=0)
-    return rows * largest.left * real, columns * largest.right * real
+    values, right = largest
+    real = values > ALIKE * values.max(initial=0)
+    return rows * sums(right) * (real / np.maximum(values, 1e-12)), columns * right * real
 
 
 def _standardised(history: Interactions, basis: Floats) -> tuple[Array, Floats, Floats]:

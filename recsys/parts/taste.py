@@ -45,8 +45,7 @@ class Taste(Part):
         by_user = (rest * shrunk[history.indices]).astype(np.float32)
         by_movie = (rest[order] * shrunk[raters.owners]).astype(np.float32)
         likes = leading(
-            lambda movies: history.dot(movies, by_user),
-            lambda users: raters.dot(users, by_movie),
+            lambda movies: raters.dot(history.dot(movies, by_user), by_movie),
             raters.rows,
             options.taste_rank,
         )
@@ -56,7 +55,7 @@ class Taste(Part):
         for rows, some in batches(blocks):
             content[rows.start + 1 : rows.stop + 1] = unit(kernel.features(some) @ directions)
         weight = np.sqrt(np.float32(options.taste_content_weight))
-        tastes = unit(np.hstack([unit(likes.right * likes.values), weight * content]))
+        tastes = unit(np.hstack([unit(likes.vectors * likes.values), weight * content]))
         known = data.counts / (data.counts + FEW)
         return {"taste": (tastes * known[:, None]).astype(np.float32)}
 
@@ -84,7 +83,7 @@ def _principal(kernel: Kernel, blocks: list[Block], rank: int) -> Array:
     for _, some in batches(blocks):
         features = kernel.features(some)
         products += features.T @ features
-    return leading(products.__matmul__, products.__matmul__, size, rank).right
+    return leading(products.__matmul__, size, rank).vectors
 
 
 def residuals(history: Interactions, movies: int) -> NDArray[np.float64]:

@@ -5,21 +5,30 @@ import numpy as np
 from recsys.parts.lowrank import leading, orthonormal
 
 
-def test_the_product_is_the_best_of_its_rank():
+def test_a_projection_on_them_loses_as_little_as_any():
     matrix = np.random.default_rng(1).standard_normal((40, 40)).astype(np.float32)
-    found = leading(matrix.__matmul__, matrix.T.__matmul__, 40, 30)
-    left, values, right = np.linalg.svd(matrix)
-    best = left[:, :30] * values[:30] @ right[:30]
-    ours = found.left * found.values @ found.right.T
-    assert np.linalg.norm(matrix - ours) < 1.01 * np.linalg.norm(matrix - best)
+    found = leading((matrix.T @ matrix).__matmul__, 40, 30).vectors
+    least = np.linalg.norm(np.linalg.svd(matrix)[1][30:])
+    assert np.linalg.norm(matrix - matrix @ found @ found.T) < 1.01 * least
+
+
+def test_half_the_rounds_are_enough_from_the_vectors_of_a_matrix_like_it():
+    rng = np.random.default_rng(3)
+    matrix = rng.standard_normal((300, 200)) * 0.97 ** np.arange(200)
+    near = matrix + 0.02 * rng.standard_normal(matrix.shape)
+    start = np.linalg.svd(near)[2][:20].T.astype(np.float32)
+    squares = (matrix.T @ matrix).astype(np.float32)
+    found = leading(squares.__matmul__, 200, 20, start=start).values
+    np.testing.assert_allclose(found, np.linalg.svd(matrix)[1][:20], rtol=1e-3)
 
 
 def test_what_is_not_there_is_0():
     matrix = np.outer([1.0, 2.0, 2.0], [3.0, 4.0]).astype(np.float32)  # one singular value, 15
-    found = leading(matrix.__matmul__, matrix.T.__matmul__, 2, 5)
-    assert [len(found.left[0]), len(found.values), len(found.right[0])] == [5, 5, 5]
-    np.testing.assert_allclose(found.values, [15, 0, 0, 0, 0], atol=1e-3)
-    np.testing.assert_allclose(found.left * found.values @ found.right.T, matrix, rtol=1e-4)
+    found = leading((matrix.T @ matrix).__matmul__, 2, 5)
+    np.testing.assert_allclose(found.values, [15, 0, 0, 0, 0], atol=1e-2)
+    assert found.vectors.shape == (2, 5)
+    np.testing.assert_allclose(np.abs(found.vectors[:, 0]), [0.6, 0.8], atol=1e-5)
+    assert not found.vectors[:, 2:].any()
 
 
 def test_an_orthonormal_basis_has_the_same_span():
