@@ -63,23 +63,6 @@ def test_content_finds_movies_nobody_rated(name):
         assert found[1, 1] > 0 or found[1, 1] > found[1, 0]
 
 
-def test_the_content_ridge_is_the_kernel_form_of_it():
-    """W = inverse(K + ridge I) K_new, of ratings / 5 less a user's mean over all train movies."""
-    train = ratings((1, 10, 5), (1, 20, 2), (2, 30, 4), (3, 10, 1))
-    genres, test = [("A",), ("B",), ("A", "B"), ("A",)], ratings((1, 40, 5))
-    asked = problem(train, test=test, protocol="cold-movies", genres=genres)
-    found = scores(baselines.content_ridge, asked, (0.5, 2.0), [1, 2, 3])
-    idf = np.log(4 / 3) + 1e-3  # both genres are in two of three movies
-    a, b, ab = np.array([[idf, 0], [0, idf], [idf, idf]]) / np.array([[idf], [idf], [idf * 2**0.5]])
-    rows = np.stack([a, b, ab])
-    kernel = (1 + rows @ rows.T) * 1.5 - 1  # all of one year
-    new = (1 + rows @ a) * 1.5 - 1
-    x = np.array([[1, 0.4, 0], [0, 0, 0.8], [0.2, 0, 0]])
-    x -= x.mean(1, keepdims=True)
-    expected = x @ np.linalg.solve(kernel + 2 * np.eye(3), new)
-    np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
-
-
 def test_chance_is_another_order_for_every_user():
     assert len(np.unique(scores(baselines.chance, problem(), (), np.arange(1, 9)), axis=0)) == 8
 

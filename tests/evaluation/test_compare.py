@@ -9,7 +9,7 @@ from hand_made import dataset, ratings
 
 from recsys.data.dataset import Ratings
 from recsys.evaluation import PROTOCOLS
-from recsys.evaluation.baselines import Baseline, genre_profile, select
+from recsys.evaluation.baselines import select
 from recsys.evaluation.compare import (
     BY_RATING,
     IN_MILVUS,
@@ -122,20 +122,6 @@ def test_the_mean_over_seeds(random_rows):
         assert averaged.coverage == (row.coverage and pytest.approx(row.coverage * 0.75))
         assert averaged.behind == row.behind
     assert means[4].chosen == f"{random_rows[4].chosen} | another"
-
-
-def test_a_baseline_is_reported_at_its_best_option(compared):
-    """One of its options ranks upside down; validation shows it, whichever comes first."""
-
-    def upside(problem, sign):
-        score = genre_profile(problem, "liked", "plain", "sum")
-        return lambda user_ids: score(user_ids) * sign
-
-    comparison, choice = compared("few-likes")
-    both = [Baseline("upside", (), upside, grid) for grid in (((-1,), (1,)), ((1,), (-1,)))]
-    first, second = comparison.baselines(both, choice)
-    assert first.chosen == second.chosen == "1"
-    assert first.metrics == second.metrics
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,6 @@ def test_movies_first_rated_after_the_cutoff_time_are_not_available():
     assert Problem(nobody, dataset(train), "fold-in").excluded(every)[0, 3]
 
 
-def test_recent_ratings_weigh_more_at_times_that_may_run_against_the_table():
-    rows = [(2, 30, 5), (1, 10, 5), (1, 30, 5), (2, 40, 5)]
-    some = ratings(*rows, times=[1, 1, 2, 1])
-    found = problem(some).matrix(some, span=10.0).toarray()
-    assert found[0].tolist() == pytest.approx([0.1 + 0.9 * np.exp(-0.1), 0, 1, 0])
-    assert found[1].tolist() == [0, 0, 1, 1]
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_trec_eval(seed):
     rng = np.random.default_rng(seed)

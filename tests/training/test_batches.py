@@ -140,18 +140,6 @@ def test_cold_start_users_are_shown_without_id(kind):
     assert counts[hidden].any() == (kind == "few_likes_rate")
 
 
-def test_ids_and_attributes_are_dropped_independently():
-    dropping = replace(OPTIONS, **{name: 0.5 for name in NO_DROPPING})
-    shown = [batch for seed in range(12) for batch in batches(dropping, seed)]
-    unknown_id = np.concatenate([batch.user_rows for batch in shown]) == 0
-    unknown_side = np.concatenate([batch.attributes for batch in shown]) == 0
-    base = (sampler().attributes[sampler().users] == 0).mean()
-    assert unknown_id.mean() == pytest.approx(0.5, abs=0.04)
-    assert unknown_side.mean() == pytest.approx(0.5 + base / 2, abs=0.04)
-    both = (unknown_id[:, None] & unknown_side).mean()
-    assert both == pytest.approx(unknown_id.mean() * unknown_side.mean(), abs=0.03)
-
-
 def test_what_came_after_a_users_last_rating_could_not_be_rated():
     """Users 1, 2 and 3 rate at times 10, 20 and 30; nobody rates movie 4."""
     history = Interactions.build(3, [1, 2, 2, 3], [2, 1, 2, 3], np.full(4, 4.0), [10, 20, 20, 30])
