@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import PADDING, as_text, is_text
+from recsys.data.readers.cells import Rejects
 from recsys.data.readers.describe import Side, field_name, movies_of, noted
-from recsys.data.readers.formats import Arrow, Rejects, Table, open_table, source_of
+from recsys.data.readers.formats import Arrow, Table, open_table, source_of
 from recsys.data.readers.read import read_all, unusable
 from recsys.data.readers.roles import NONE, REPEATS, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table

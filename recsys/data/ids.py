@@ -5,7 +5,7 @@ Ids of a kind are an array of int64, or of Python's str (dtype object, so that n
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,30 +30,6 @@ def id_array(ids: Iterable[Id], text: bool | None = None) -> NDArray:
     listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
     text = bool(listed) and isinstance(listed[0], str) if text is None else text
     return np.array(listed, object if text else np.int64)
-
-
-class Coded(NamedTuple):
-    """Ids of two columns as codes: the ids themselves, or positions among the names of both."""
-
-    codes: NDArray[np.int32]  # (N,)
-    known: NDArray[np.int64]  # (K,)
-    names: NDArray | None  # as `in_order` has them; None where codes are the ids
-
-
-def coded(ids: NDArray, names: NDArray | None, known: NDArray) -> Coded:
-    """Ids of one kind, in codes of at most 31 bits.
-
-    Args:
-        ids: (N,) whole numbers, or positions among `names` if there are any.
-        known: (K,) ids themselves.
-    """
-    if names is None:
-        if max(ids.max(initial=0), known.max(initial=0)) <= MAX_CODE:
-            return Coded(ids.astype(np.int32, copy=False), known, None)
-        names, ids = np.unique(ids, return_inverse=True)
-    every = in_order(np.concatenate([names, known]))
-    codes = positions(every, names).astype(np.int32)
-    return Coded(codes[ids], positions(every, known).astype(np.int64), every)
 
 
 def in_order(ids: NDArray) -> NDArray:

@@ -92,8 +92,10 @@ class Scale:
         return f"ratings: liked from {self.liked:g}{learned}"
 
 
-def scale_of(ratings: NDArray[np.floating], liked: float | None = None) -> Scale:
-    """The scale of (N,) ratings that are all good and of at least two values.
+def scale_of(
+    values: NDArray[np.floating], counts: NDArray[np.int64], liked: float | None = None
+) -> Scale:
+    """The scale of ratings that are all good, by their different values as `counted` has them.
 
     They are MovieLens' own where they lie from 0.5 to 5 and reach beyond 1. Liked is what lies in
     the last quarter of the scale (4 of 5, 8 of 10, 75 of 100), or the better half of the ratings
@@ -102,16 +104,15 @@ def scale_of(ratings: NDArray[np.floating], liked: float | None = None) -> Scale
     Args:
         liked: from what on a rating is a like, if that is not to be inferred.
     """
-    low, high = float(ratings.min()), float(ratings.max())
+    low, high = float(values[0]), float(values[-1])
     if low >= MIN_RATING and 1 < high <= MAX_RATING:
         low, high = MIN_RATING, MAX_RATING
         if liked in (None, LIKED):
             return FIVE_STARS
-    values, counts = np.unique(ratings, return_counts=True)
     if liked is None:
         liked = low + 0.75 * (high - low)
-        if counts[values >= liked].sum() < LIKED_SHARE * len(ratings):
-            half = values[np.searchsorted(np.cumsum(counts), len(ratings) / 2)]
+        if counts[values >= liked].sum() < LIKED_SHARE * counts.sum():
+            half = values[np.searchsorted(np.cumsum(counts), counts.sum() / 2)]
             liked = float(half if half > low else values[1])
         liked = float(values[np.searchsorted(values, liked)])
     straight = np.interp(values, [low, high], [MIN_RATING, MAX_RATING])

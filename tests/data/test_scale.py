@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.data.scale import FIVE_STARS, LIKED, Scale, scale_of, strengths
+from recsys.data.scale import FIVE_STARS, LIKED, Scale, counted, scale_of, strengths
 from recsys.errors import QueryError
 
 
@@ -23,13 +23,13 @@ from recsys.errors import QueryError
     ],
 )
 def test_scales_and_what_is_liked(values, wanted):
-    scale = scale_of(np.array(values, np.float32))
+    scale = scale_of(*counted(np.array(values, np.float32)))
     assert (scale.low, scale.high, scale.liked) == wanted
 
 
 def test_movielens_stays_as_it_is():
     values = np.arange(0.5, 5.5, 0.5, np.float32)
-    scale = scale_of(values)
+    scale = scale_of(*counted(values))
     assert scale is FIVE_STARS
     assert scale.inward(values).tobytes() == scale.outward(values).tobytes() == values.tobytes()
 
@@ -41,7 +41,7 @@ def test_movielens_stays_as_it_is():
 def test_inward_and_outward_undo_each_other_and_likes_stay_likes(numbers, share):
     values = np.array(sorted(numbers), np.float32)
     liked = float(values[1 + int(share * (len(values) - 2))])
-    scale = scale_of(values, liked)
+    scale = scale_of(*counted(values), liked)
     inside = scale.inward(values)
     assert ((inside >= LIKED) == (values >= liked)).all()
     assert inside.min() >= 0.5
@@ -52,7 +52,7 @@ def test_inward_and_outward_undo_each_other_and_likes_stay_likes(numbers, share)
 
 
 def test_five_stars_liked_from_three_and_strengths_are_likes():
-    scale = scale_of(np.array([1, 2, 3, 4, 5], np.float32), 3)
+    scale = scale_of(*counted(np.arange(1, 6, dtype=np.float32)), 3)
     assert scale.inward([3, 5]).tolist() == [4, 5]
     assert scale.inward([2])[0] < 4
     liked = strengths(np.arange(1, 100))

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Movies, Users
 from recsys.data.ids import id_array, raw_ids
 from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
+from recsys.data.readers.cells import Rejects, control_character
 from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
-from recsys.data.readers.text import control_character
-from recsys.data.readers.values import Cells, Rows, ids, texts
+from recsys.data.readers.values import ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
 from recsys.errors import QueryError, quoted
 
 if TYPE_CHECKING:
-    from recsys.data.readers.formats import Rejects, Table
+    from recsys.data.readers.formats import Table
 
 MANY_GENRES, SOME_GENRES = 100, 20  # of any catalogue, and of one of half as many movies
 SHARE = 0.95  # of the fields that must be what a column is taken for
@@ -56,7 +56,7 @@ class Understood(NamedTuple):
 def movies_of(
     table: "Table",
     given: Columns,
-    rejects: "Rejects",
+    rejects: Rejects,
     log: Callable[[str], None],
     elsewhere: str | None = None,
 ) -> tuple[Movies, Understood]:
@@ -81,7 +81,7 @@ def movies_of(
 
 
 def users_of(
-    table: "Table", given: Columns, rejects: "Rejects", elsewhere: str | None = None
+    table: "Table", given: Columns, rejects: Rejects, elsewhere: str | None = None
 ) -> tuple[Users, Understood]:
     """The users of a file: gender, age and job as MovieLens has them, and what is beside.
 
@@ -166,21 +166,20 @@ class Side:
     """The rows of a file of movies or users that are left: their ids, and cells by column."""
 
     def __init__(
-        self, table: "Table", roles: Mapping[str, str], key: str, what: str, rejects: "Rejects"
+        self, table: "Table", roles: Mapping[str, str], key: str, what: str, rejects: Rejects
     ) -> None:
         self.table, self.roles = table, roles
-        columns, at = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
-        self.rows = Rows(table, at, rejects)
-        keys = Cells(table.path, roles[key], columns.pop(roles[key]))
+        columns, self.rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
+        keys = columns.pop(roles[key])
         values = ids(keys, what)
         self.rows.check(keys, values)
-        self.cells = {name: texts(Cells(table.path, name, each)) for name, each in columns.items()}
+        self.cells = {name: texts(each) for name, each in columns.items()}
         for name in roles.values():
             cells = enumerate(self.cells.get(name, ()))
             odd = {i: control_character(cell) for i, cell in cells if isinstance(cell, str)}
             self.rows.refuse_each({i: words for i, words in odd.items() if words})
         left = np.flatnonzero(self.rows.mask)
-        again = np.ones(len(self.rows.rows), np.bool_)
+        again = np.ones(len(self.rows), np.bool_)
         again[left[np.unique(values.values[left], return_index=True)[1]]] = False
         self.rows.refuse(again, lambda i: f"{what} {keys.at(i)} again, expected once")
         self.left: NDArray[np.intp] = np.flatnonzero(self.rows.mask)

@@ -1,4 +1,4 @@
-"""Files of any format to blocks of columns, the row of each cell, and rows that are none.
+"""Files of any format to columns of cells, the row of each cell, and rows that are none.
 
 Cells are numbers where all of a block's column plainly are, else text, or what Parquet and JSON
 have. A format is a function in `FORMATS` from a path to a `Table`; how text is separated and what
@@ -10,12 +10,12 @@ pyarrow and NumPy are imported inside functions, so that this module is there at
 import ast
 import json
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
@@ -25,6 +25,7 @@ from recsys.data.readers.text import (
     Dialect,
     beginning,
     file_bytes,
+    has_padded,
     numbered,
     readable,
     sniffed,
@@ -33,62 +34,11 @@ from recsys.data.readers.text import (
 )
 from recsys.errors import DataError, quoted
 
+if TYPE_CHECKING:
+    from recsys.data.readers.cells import Cells, Rejects, Rows
+
 SAMPLE = 1000  # rows that are looked at
-LISTED = 10  # bad rows that are listed in words; the others are counted
-
-
-class Rejects:
-    """The bad rows of the files being read: all counted, the first ten of each file in words.
-
-    >>> rejects = Rejects()
-    >>> rejects.add(Path("movies.dat"), ":{}".format, [3], lambda i: "expected a title, found none")
-    >>> str(rejects.error("correct the line"))
-    'movies.dat:3: expected a title, found none; correct the line'
-    """
-
-    def __init__(self) -> None:
-        self.counts: Counter[Path] = Counter()
-        self.empty_cells = 0  # rows that are bad for an empty cell
-        self._listed: dict[Path, list[tuple[int, str]]] = {}
-
-    def add(
-        self,
-        path: Path,
-        place: Callable[[int], str],
-        rows: Sequence[int],
-        words: Callable[[int], str],
-    ) -> None:
-        """Ascending rows of a file; `words(i)` is called for listed ones only."""
-        if not len(rows):
-            return
-        self.counts[path] += len(rows)
-        listed = self._listed.setdefault(path, [])
-        listed += [(int(row), f"{path}{place(int(row))}: {words(i)}")
-                   for i, row in enumerate(rows[:LISTED])]  # fmt: skip
-        listed[:] = sorted(listed)[:LISTED]
-
-    def __len__(self) -> int:
-        return self.counts.total()
-
-    def listed(self) -> list[str]:
-        """The first ten, file by file in the order they were read."""
-        return [words for each in self._listed.values() for _, words in each][:LISTED]
-
-    def error(
-        self,
-        remedy: str = "correct the line, or leave bad lines out",
-        fix: str = "skip_bad_lines",
-    ) -> DataError:
-        """A line for each that is listed, and how many more there are."""
-        listed = self.listed()
-        rest = len(self) - len(listed)
-        more = [f"... and {rest} more bad lines"] if rest else []
-        return DataError([*listed, *more], remedy, fix)
-
-    def summary(self) -> str:
-        """What was dropped, in one line."""
-        files = ", ".join(f"{count} of {path.name}" for path, count in self.counts.items())
-        return f"dropped {len(self)} bad lines ({files}), the first: {self.listed()[0]}"
+MANY_TEXTS = 3  # blocks with texts for ids or ratings, after which none is tried as numbers
 
 
 class Block(NamedTuple):
@@ -118,8 +68,10 @@ class Table(NamedTuple):
         """Whether it is of a family of files, whose columns are known."""
         return self.dialect is not None and self.dialect.strict
 
-    def read(self, holds: Mapping[str, str], rejects: Rejects) -> tuple[dict[str, list[Any]], Any]:
-        """Columns as lists of arrays, and the row of each cell; empty rows are left out.
+    def read(
+        self, holds: Mapping[str, str], rejects: "Rejects"
+    ) -> tuple[dict[str, "Cells"], "Rows"]:
+        """The columns, and the rows of their cells; empty rows are left out.
 
         Args:
             holds: "id", "rating", "time" or "text", by the names of the columns.
@@ -127,7 +79,9 @@ class Table(NamedTuple):
         import numpy as np
         import pyarrow as pa
 
-        columns: dict[str, list[Any]] = {name: [] for name in holds}
+        from recsys.data.readers.cells import Cells, Rows
+
+        columns = {name: Cells(self.path, name, []) for name in holds}
         size, missing = 0, []
         with readable(self.path):
             for block in self.blocks(holds, False):
@@ -142,10 +96,12 @@ class Table(NamedTuple):
                     left = np.delete(np.arange(block.size), [row for row, _ in block.rejected])
                     rows = [*rows, *(size + left[empty]).tolist()]
                 for name, each in zip(block.columns, cells, strict=True):
-                    columns[name].append(each)
+                    columns[name].add(each)
                 missing += rows
                 size += block.size
-        return columns, np.delete(np.arange(size), missing) if missing else range(size)
+        for column in columns.values():
+            column.end()
+        return columns, Rows(self, rejects, size, missing)
 
     def beginning(self) -> dict[str, list[Any]]:
         """All columns of the first rows: text, or what else they hold; None for an empty cell."""
@@ -201,6 +157,8 @@ def open_table(path: Path | Table, dialect: Dialect | None = None) -> Table:
 
 def separated(path: Path, dialect: Dialect | None = None) -> Table:
     """Text in which a character or two separate the cells: CSV, TSV, `.dat`, `u.*`, `.inter`."""
+    import pyarrow as pa
+
     start = beginning(path, quotes=dialect is None or dialect.quotes)
     if dialect is None:
         if b"\0" in start:
@@ -215,6 +173,16 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
             others = map(numbered, range(2, len(first) + 1))
             dialect = dialect._replace(names=(dialect.names[0], *others))
     in_quotes = dialect.quotes and b'"' in start  # then a row may have several lines
+    texts = 0  # blocks in which ids or ratings are not all numbers
+
+    def parsed(holds: Mapping[str, str], block: bytes, header: bool) -> Block:
+        nonlocal texts
+        if texts < MANY_TEXTS and {"id", "rating"} & {*holds.values()}:
+            if not has_padded(block, dialect.separator):
+                with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                    return _parsed(dialect, holds, block, header, numbers=True)
+            texts += 1
+        return _parsed(dialect, holds, block, header)
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
         nonlocal in_quotes
@@ -224,7 +192,7 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
             for number, block in enumerate(source):
                 in_quotes |= dialect.quotes and b'"' in block
                 header = dialect.header and number == 0
-                waiting.append(pool.submit(_parsed, dialect, holds, block, header))
+                waiting.append(pool.submit(parsed, holds, block, header))
                 if len(waiting) > 2:
                     yield waiting.popleft().result()
             yield from (each.result() for each in waiting)
@@ -235,8 +203,17 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
     return Table(path, dialect.names, blocks, place, dialect)
 
 
-def _parsed(dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bool) -> Block:
-    """A block of separated text; rows of another number of cells are rejected."""
+def _parsed(
+    dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bool, numbers: bool = False
+) -> Block:
+    """A block of separated text; rows of another number of cells are rejected.
+
+    Args:
+        numbers: ids and ratings are such; else they are texts, each but once.
+
+    Raises:
+        ArrowInvalid: they are not.
+    """
     import pyarrow as pa
     from pyarrow import csv as reader
 
@@ -252,6 +229,8 @@ def _parsed(dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bo
     if separator == "::":
         separator, block = STAND_IN, block.replace(b"::", STAND_IN.encode())
     quotes = dialect.quotes and separator != STAND_IN
+    ids, ratings = (pa.int32(), pa.float32()) if numbers else (pa.string(), None)
+    kinds = {"id": ids, "rating": ratings, "text": pa.string()}
     table = reader.read_csv(
         pa.BufferReader(block),
         reader.ReadOptions(
@@ -270,29 +249,28 @@ def _parsed(dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bo
         reader.ConvertOptions(
             check_utf8=False,  # it is
             include_columns=list(holds),
-            column_types={n: pa.string() for n, each in holds.items() if each in ("id", "text")},
+            column_types={n: kind for n, each in holds.items() if (kind := kinds.get(each))},
             true_values=[],  # yes and no are text
             false_values=[],
             null_values=[""] if "text" in holds.values() else list(MISSING),
             strings_can_be_null=True,
         ),
+        pa.system_memory_pool(),  # it gives the next block what the last one had
     )
-    columns = {n: _typed(_one(c), holds[n]) for n, c in zip(holds, table.columns, strict=True)}
+    columns = {
+        name: cells if numbers or holds[name] not in ("id", "rating") else _texts(cells)
+        for name, cells in zip(holds, map(_one, table.columns), strict=True)
+    }
     return Block(columns, len(table) + len(bad), bad)
 
 
-def _typed(cells: Any, holds: str) -> Any:
-    """Ids and ratings as numbers where all of a block are such, else as texts, each but once."""
+def _texts(cells: Any) -> Any:
+    """Numbers but text where there are others: each different one once."""
     import pyarrow as pa
-    from pyarrow import compute
 
-    kinds = {"id": pa.int32(), "rating": pa.float32()}
-    if holds not in kinds:
-        return cells  # times are what pyarrow takes them for
-    zero = cells.filter(compute.starts_with(cells, "0")) if holds == "id" else cells[:0]
     with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if not zero or compute.max(compute.binary_length(zero)).as_py() == 1:  # none is as 007
-            return cells.cast(kinds[holds])
+        if not pa.types.is_string(cells.type):  # of ratings
+            return cells.cast(pa.float32())
     return cells.cast(pa.string()).dictionary_encode()
 
 
@@ -424,9 +402,8 @@ def _of_batch(batch: Any, holds: Mapping[str, str]) -> Block:
     import pyarrow as pa
 
     columns = {name: batch.column(name) for name in holds}
-    other = ("binary", "large_binary", "string_view")
     texts = {name: each.cast(pa.string()) for name, each in columns.items()
-             if str(each.type).startswith(other)}  # fmt: skip
+             if str(each.type).startswith(("binary", "large_binary", "string_view"))}  # fmt: skip
     return Block(columns | texts, len(batch))
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.ids import Coded, as_text, coded, is_text, raw_ids, unique
+from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
+from recsys.data.readers.cells import Cells, Rejects, Rows
 from recsys.data.readers.describe import Understood, movies_of, noted, users_of
-from recsys.data.readers.formats import Arrow, Rejects, Table, open_table, source_of
+from recsys.data.readers.formats import Arrow, Table, open_table, source_of
 from recsys.data.readers.roles import (
     NONE,
     ROLES,
@@ -25,7 +26,7 @@ from recsys.data.readers.roles import (
     rating_columns,
 )
 from recsys.data.readers.sources import STEMS, files_of, kind_of, no_table, stem
-from recsys.data.readers.values import Cells, Rows, Values, ids
+from recsys.data.readers.values import Values, ids
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
 from recsys.data.scale import (
@@ -141,14 +142,15 @@ def read_all(
         parts.append((people.path, part))
     if rejects and not complete:  # all ratings of a bad movie would be bad
         raise rejects.error()
-    columns_read, at = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, rejects)
-    rows = Rows(table, at, rejects)
+    holds = {roles[role]: _NUMBERS[role][0] for role in roles}
+    columns_read, rows = table.read(holds, rejects)
     found: dict[str, Values] = {}
     for role, name in roles.items():
-        cells = Cells(table.path, name, columns_read.pop(name))
+        cells = columns_read.pop(name)
         found[role] = _NUMBERS[role][1](cells)
         rows.check(cells, found[role])
-    different = {role: unique(found[role].values[rows.left]) for role in ("user", "item")}
+    found = rows.settle(found)
+    different = {role: unique(found[role].values) for role in ("user", "item")}
     parts.insert(0, (table.path, _understood(rows, roles, found, different)))
     why = ("beside the ratings, but not named" if data.is_file()
            else "only ratings, movies and users are read")  # fmt: skip
@@ -171,7 +173,7 @@ def read_all(
     if people:
         _check_known(rows, "user", of_users)
     rated = wide = False
-    values, times = np.ones(len(at), np.float32), np.zeros(len(at), np.int64)
+    values, times = np.ones(len(rows), np.float32), np.zeros(len(rows), np.int64)
     times = found["time"].values if "time" in found else times
     if "rating" in roles:
         ratings = found["rating"].values
@@ -224,13 +226,12 @@ def _understood(
     different: Mapping[str, NDArray],
 ) -> Understood:
     """What the log says of a table of ratings; nothing of a family, where all is known."""
-    table, left = rows.table, rows.left
-    if table.strict:
+    if (table := rows.table).strict:
         return Understood({}, {})
     words = {role: roles.get(role, NONE) for role in ROLES}
-    for role, (values, _, _, names, unit) in found.items() if rows.mask.any() else ():
+    for role, (values, _, _, names, unit) in found.items() if len(rows) else ():
         if role == "rating":
-            words[role] += f" {np.fmin.reduce(values[left]):g}-{np.fmax.reduce(values[left]):g}"
+            words[role] += f" {values.min():g}-{values.max():g}"
         elif role == "time":
             words[role] += f" ({unit})"
         else:
@@ -244,21 +245,29 @@ def _understood(
     })  # fmt: skip
 
 
+class Coded(NamedTuple):
+    """Ids of two columns as codes: the ids themselves, or positions among the names of both."""
+
+    codes: NDArray[np.int32]  # (N,)
+    known: NDArray[np.int64]  # (K,)
+    names: NDArray | None  # as `in_order` has them; None where codes are the ids
+
+
 def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Table | None) -> Coded:
     """Ids of the ratings and of the table beside them as codes of one list of names.
 
     Raises:
         DataError: the ones are numbers, the others text, and hardly any fit.
     """
-    good, names = ~ids.bad, ids.names
-    codes = ids.values[good] if ids.bad.any() else ids.values
+    codes, names = ids.values, ids.names
     if not len(codes):
         names = known[:0] if is_text(known) else None
-    if not len(codes) or not len(known) or is_text(known) == (names is not None):
-        found = coded(codes, names, known)
-    else:
-        if names is None:
-            names, codes = np.unique(codes, return_inverse=True)
+    mixed = len(known) > 0 and is_text(known) != (names is not None)
+    if names is None:
+        if not mixed and max(codes.max(initial=0), known.max(initial=0)) <= MAX_CODE:
+            return Coded(codes.astype(np.int32, copy=False), known, None)
+        names, codes = np.unique(codes, return_inverse=True)
+    if mixed:
         words, others = as_text(names), as_text(known)
         if beside and 2 * np.isin(words, others).sum() < len(words):
             raise DataError(
@@ -267,12 +276,10 @@ def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Table | N
                 "write them alike in both",
                 "file",
             )
-        found = coded(codes, words, others)
-    if len(found.codes) < len(good):
-        codes = np.zeros(len(good), np.int32)
-        codes[good] = found.codes
-        found = found._replace(codes=codes)
-    return found
+        names, known = words, others
+    every = in_order(np.concatenate([names, known]))
+    found = positions(every, names).astype(np.int32)[codes]
+    return Coded(found, positions(every, known).astype(np.int64), every)
 
 
 def _check_known(rows: Rows, what: str, codes: Coded) -> None:
@@ -389,7 +396,7 @@ def _scaled(
         left = left[good]
     if not len(left):
         return left, Scale()
-    scale = scale_of(left, liked)
+    scale = scale_of(different[fits], counts[fits], liked)
     if liked is not None and not 0 < (share := (left >= liked).mean()) < 1:
         raise QueryError(
             f"{rows.table.path}: {'every' if share else 'no'} rating is {liked:g} or more, they "

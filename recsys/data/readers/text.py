@@ -23,7 +23,6 @@ LONGEST = 10_000  # lines of one row at most, in quotes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
 
 
 class Dialect(NamedTuple):
@@ -188,15 +187,19 @@ def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
     return not any(field and field in columns[n] for n, field in enumerate(first))
 
 
-def control_character(text: str) -> str:
-    """What is wrong with a text that has a control character in it; "" where there is none."""
-    found = _CONTROL.search(text)
-    if not found:
-        return ""
-    return (
-        f"wrong encoding: character {found[0]!r}, expected text in UTF-8 or latin-1 "
-        "(others need converting, e.g. iconv -f cp1252 -t utf-8)"
-    )
+def has_padded(block: bytes, separator: str) -> bool:
+    """Whether a cell may be as 007 or 0x7, which pyarrow would take for the number 7."""
+    import numpy as np
+
+    text, comma, end = np.frombuffer(block, np.uint8), ord(","), ord(separator[0])
+    before = text[:-1] <= comma  # no letter or digit, as all that is below it
+    if end > comma:
+        before |= text[:-1] == end
+    behind = np.flatnonzero(before[:-1] & (text[1:-1] == ord("0"))) + 2
+    odd = (text[behind] > ord("/")) & (text[behind] != end)
+    if separator != " ":  # the hour of a time is behind a day and a space
+        odd &= (text[behind - 2] != ord(" ")) | (text[behind - 3] <= comma)
+    return bool(odd.any()) or (block[:1] == b"0" and block[1:2].isalnum())
 
 
 @contextmanager

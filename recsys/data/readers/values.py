@@ -1,23 +1,20 @@
 """Columns of cells to ids, ratings, times and texts: arrays at once, different texts one by one."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
+from recsys.data.readers.cells import Cells, is_numeric, nulls
 from recsys.data.readers.roles import MISSING, THUMBS
-from recsys.data.readers.text import control_character
 from recsys.errors import DataError, QueryError, quoted
-
-if TYPE_CHECKING:
-    from recsys.data.readers.formats import Rejects, Table
 
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3), (0, "s", 1))  # by size
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
@@ -32,37 +29,6 @@ _DAY_AND_MONTH = re.compile(r"(\d\d?)[-/. ](\d\d?),?[-/. ](\d{4})(?!\d)")  # or 
 _DAY = re.compile(r"(\d{4})[-/.]?(\d\d?)[-/.]?(\d\d?)(?!\d)")
 
 
-class Cells(NamedTuple):
-    """A column as it was read: arrays of pyarrow one behind the other."""
-
-    path: Path
-    name: str
-    chunks: list[Any]
-
-    def at(self, row: int) -> Any:
-        """One cell, None where it is empty."""
-        for chunk in self.chunks:
-            if row < len(chunk):
-                return chunk[row].as_py()
-            row -= len(chunk)
-        raise IndexError(row)
-
-    def wrong(self, expected: str, row: int) -> str:
-        """What was expected of a cell, and what was found."""
-        cell = self.at(row)
-        if isinstance(cell, str) and (odd := control_character(cell)):
-            return odd
-        return (
-            f"{expected}, {'found an empty field' if cell is None else f'got {quoted(str(cell))}'}"
-        )
-
-    def refuse(self, bad: NDArray[np.bool_], words: str, remedy: str, fix: str) -> QueryError:
-        """The question what a column is; `words` has {} for the first bad cell."""
-        cell = self.at(int(np.flatnonzero(bad)[0]))
-        example = "found an empty field" if cell is None else quoted(str(cell))
-        return QueryError(f"{self.path}: {self.name}: {words.format(example)}", remedy, fix)
-
-
 class Values(NamedTuple):
     """A column as numbers."""
 
@@ -73,71 +39,47 @@ class Values(NamedTuple):
     unit: str = ""  # of times
 
 
-class Rows:
-    """The rows of a file that are left; those that are refused are put down with a reason."""
-
-    def __init__(self, table: "Table", rows: Sequence[int], rejects: "Rejects") -> None:
-        self.table, self.rows, self.rejects = table, rows, rejects
-        self.left: NDArray[np.bool_] | slice = slice(None)
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(N,) the rows that are left."""
-        return np.ones(len(self.rows), np.bool_) if isinstance(self.left, slice) else self.left
-
-    def refuse(self, bad: NDArray[np.bool_], words: Callable[[int], str]) -> None:
-        """Refuse rows that are not refused yet; the first reason is what counts."""
-        if not bad.any():
-            return
-        left = self.mask
-        positions = np.flatnonzero(bad & left).tolist()
-        self.left = left & ~bad
-        rows = [int(self.rows[position]) for position in positions]
-        self.rejects.add(self.table.path, self.table.place, rows, lambda i: words(positions[i]))
-
-    def refuse_each(self, words: Mapping[int, str]) -> None:
-        """Refuse rows, by what is wrong with them."""
-        bad = np.zeros(len(self.rows), np.bool_)
-        bad[list(words)] = True
-        self.refuse(bad, words.__getitem__)
-
-    def check(self, cells: Cells, values: Values) -> None:
-        """Refuse the rows of bad cells."""
-        if values.bad.any():
-            empty = values.bad & self.mask & np.concatenate([*map(_nulls, cells.chunks)])
-            self.rejects.empty_cells += int(empty.sum())
-            self.refuse(values.bad, lambda i: cells.wrong(values.expected, i))
-
-
 def ids(cells: Cells, what: str) -> Values:
     """Whole numbers from 0 to MAX_ID, or positions among `names` where the ids are text.
 
     They are text where most are no whole numbers, or where several are not and they are no slips
     of the pen, or any is larger; a leading zero makes a number text. Otherwise such ids are bad.
     """
+    expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
+    whole = [_whole_numbers(chunk) for chunk in cells.chunks]
+    others = [c for c, part in zip(cells.chunks, whole, strict=True) if part is None]
+    read: Iterator[NDArray] = iter(())
+    if others:
+        codes, different = _distinct(replace(cells, chunks=others))
+        numbers = np.array([*map(_number, map(_id_text, different)), NO_NUMBER], np.int64)
+        odd = np.append(numbers[:-1] == NO_NUMBER, False)
+        words, size = odd[codes].sum(), sum(map(len, cells.chunks))
+        many = odd.sum() >= ODD_IDS and words > ODD_SHARE * size
+        if many or 2 * words > size or TOO_LARGE in numbers:
+            expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
+            codes, different = _distinct(cells)
+            texts = np.array([*map(_id_text, different)], object)
+            names = in_order(texts[texts != ""])
+            found = np.append(positions(names, texts), NO_NUMBER)
+            values = found.astype(np.int32)[codes]
+            return Values(values, values < 0, expected, names)
+        ends = np.cumsum([len(chunk) for chunk in others])
+        read = iter(np.split(numbers[codes], ends[:-1]))
+    parts = [next(read) if part is None else part for part in whole]
+    small = all(part.max(initial=0) <= MAX_CODE for part in parts)
+    values = _joined(parts, np.int32 if small else np.int64)
+    return Values(values, values < 0, expected)
+
+
+def _whole_numbers(chunk: Any) -> NDArray | None:
+    """(N,) what an array of numbers has; None where one has a fraction, or they are no numbers."""
     import pyarrow as pa
 
-    expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    with suppress(pa.ArrowInvalid):  # none has a fraction, or more than 63 bits
-        if all(map(_is_numeric, cells.chunks)):
-            whole = [c if c.type == pa.int32() else c.cast(pa.int64()) for c in cells.chunks]
-            parts = [_filled(chunk, NO_NUMBER) for chunk in whole]
-            small = all(each.max(initial=0) <= MAX_CODE for each in parts)
-            values = _joined(parts, np.int32 if small else np.int64)
-            return Values(values, values < 0, expected)
-    names = None
-    codes, different = _distinct(cells)
-    texts = [_id_text(each) for each in different]
-    numbers = np.array([*map(_number, texts), NO_NUMBER], np.int64)
-    odd = np.append(numbers[:-1] == NO_NUMBER, False)
-    words = odd[codes].sum()
-    many = odd.sum() >= ODD_IDS and words > ODD_SHARE * len(codes)
-    if many or 2 * words > len(codes) or TOO_LARGE in numbers:
-        expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
-        names = in_order(np.array([text for text in texts if text], object))
-        numbers = np.append(positions(names, np.array(texts, object)), NO_NUMBER)
-    values = numbers.astype(np.int32 if numbers.max() <= MAX_CODE else np.int64)[codes]
-    return Values(values, values < 0, expected, names)
+    if not is_numeric(chunk):
+        return None
+    with suppress(pa.ArrowInvalid):  # or more than 63 bits
+        return _filled(chunk if chunk.type == pa.int32() else chunk.cast(pa.int64()), NO_NUMBER)
+    return None
 
 
 def _id_text(cell: str) -> str:
@@ -163,7 +105,7 @@ def ratings(cells: Cells) -> Values:
     """
     with np.errstate(over="ignore"):
         values, bad = _numbers(cells, _rating, np.float32)
-    if 2 * bad.sum() > len(bad) and not all(map(_is_numeric, cells.chunks)):
+    if 2 * bad.sum() > len(bad) and not all(map(is_numeric, cells.chunks)):
         raise cells.refuse(
             bad,
             "ratings such as {} are neither numbers nor yes and no",
@@ -193,7 +135,7 @@ def times(cells: Cells) -> Values:
     import pyarrow as pa
 
     kinds = pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")
-    plain = cells._replace(chunks=[_typed(chunk, kinds) for chunk in cells.chunks])
+    plain = replace(cells, chunks=[_typed(chunk, kinds) for chunk in cells.chunks])
     dated = any(map(_is_dated, plain.chunks))
     if not dated:
         values, bad = _numbers(plain, _to_number)
@@ -203,8 +145,8 @@ def times(cells: Cells) -> Values:
         days = len(some) and ((some >= 18_000_101) & (some <= 21_001_231)).mean() > 0.9
         if 2 * bad.sum() <= len(bad) and not days:  # days are as 20010115
             return _since_1970(cells, values, bad, some)
-    texts = [c.cast(pa.string()) if _is_numeric(c) else c for c in plain.chunks]
-    cells_of_text = cells._replace(chunks=texts)
+    texts = [c.cast(pa.string()) if is_numeric(c) else c for c in plain.chunks]
+    cells_of_text = replace(cells, chunks=texts)
     parse = _iso_seconds if dated else partial(_iso_seconds, order=_order(cells_of_text))
     values, bad = _numbers(cells_of_text, parse)
     if 2 * bad.sum() > len(bad) and not dated:
@@ -278,12 +220,6 @@ def texts(cells: Cells) -> list[Any]:
     return [cell if cell is None or isinstance(cell, list) else str(cell) for cell in found]
 
 
-def _is_numeric(chunk: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
-
-
 def _is_dated(chunk: Any) -> bool:
     import pyarrow as pa
 
@@ -303,13 +239,6 @@ def _typed(chunk: Any, kinds: Sequence[Any]) -> Any:
     return chunk
 
 
-def _nulls(chunk: Any) -> NDArray[np.bool_]:
-    """(N,) which cells are empty."""
-    if not chunk.null_count:
-        return np.zeros(len(chunk), np.bool_)
-    return chunk.is_null().to_numpy(zero_copy_only=False)
-
-
 def _filled(chunk: Any, empty: float) -> NDArray:
     """(N,) an array's numbers, with one in place of empty cells."""
     chunk = chunk.fill_null(empty) if chunk.null_count else chunk
@@ -318,6 +247,8 @@ def _filled(chunk: Any, empty: float) -> NDArray:
 
 def _joined(parts: Sequence[NDArray], kind: Any = None) -> NDArray:
     """Arrays one behind the other; of numbers of several kinds those that hold all."""
+    if len(parts) == 1:
+        return parts[0].astype(kind or parts[0].dtype, copy=False)
     return np.concatenate([*parts, np.zeros(0, np.bool_)], dtype=kind, casting="unsafe")
 
 
@@ -359,11 +290,11 @@ def _numbers(
             seconds = chunk.cast(pa.timestamp("s", getattr(chunk.type, "tz", None)), safe=False)
             parts.append(_filled(seconds.cast(pa.int64()), -1))
             bad.append(parts[-1] < 0)
-        elif _is_numeric(chunk) or chunk.type == "bool":
+        elif is_numeric(chunk) or chunk.type == "bool":
             parts.append(_filled(chunk, False if chunk.type == "bool" else 0))
-            bad.append(_nulls(chunk))
+            bad.append(nulls(chunk))
         else:
-            codes, texts = _distinct(cells._replace(chunks=[chunk]))
+            codes, texts = _distinct(replace(cells, chunks=[chunk]))
             numbers = [*(_parsed(parse, text) for text in texts), None]
             parts.append(np.array([number or 0 for number in numbers])[codes])
             bad.append(np.array([number is None for number in numbers])[codes])

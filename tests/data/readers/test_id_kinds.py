@@ -108,3 +108,23 @@ def test_a_few_words_among_numbers_are_slips_and_many_are_ids(tmp_path):
     logged: list[str] = []
     assert pairs(read_dataset(write(tmp_path, rows), log=logged.append))[12] == ("x2", 7)
     assert "user: user (300, text), item: item (1)" in logged[0]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t", " "])
+def test_a_number_that_begins_with_0_is_none(tmp_path, separator):
+    """pyarrow would read 07 and 0x7 as 7."""
+    for odd in (["1,07"], ["1,0x7"], ["01,7"], []):
+        lines = ["user,item,rating", *(f"{row},0.5" for row in ["10,100", "0,7", "1,0", *odd])]
+        data = "\n".join(lines).replace(",", separator).encode()
+        read = read_dataset(put(tmp_path, {"ratings.csv": data}), skip_bad_lines=True)
+        assert pairs(read) == [(10, 100), (0, 7), (1, 0)]
+
+
+def test_blocks_of_numbers_and_of_text_are_ids_of_one_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys.data.readers.text.BLOCK", 64)
+    rows = [*(f"{i},{i % 9}" for i in range(90)), *(f"u{i},{i % 9}" for i in range(60)), "91,3"]
+    assert [pair[0] for pair in pairs(read_dataset(write(tmp_path, rows)))] == [
+        *map(str, range(90)), *(f"u{i}" for i in range(60)), "91",
+    ]  # fmt: skip
+    read = read_dataset(write(tmp_path, [*rows[:90], "x,1", "91,3"]), skip_bad_lines=True)
+    assert [pair[0] for pair in pairs(read)] == [*range(90), 91]

@@ -1,0 +1,216 @@
+"""Columns of cells as they are read, and which rows are left: bad ones are noted with a reason."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import DataError, QueryError, quoted
+
+if TYPE_CHECKING:
+    from recsys.data.readers.formats import Table
+    from recsys.data.readers.values import Values
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
+LISTED = 10  # bad rows that are listed in words; the others are counted
+
+
+class Rejects:
+    """The bad rows of the files being read: all counted, the first ten of each file in words.
+
+    >>> rejects = Rejects()
+    >>> rejects.add(Path("movies.dat"), ":{}".format, [3], lambda i: "expected a title, found none")
+    >>> str(rejects.error("correct the line"))
+    'movies.dat:3: expected a title, found none; correct the line'
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Path] = Counter()
+        self.empty_cells = 0  # rows that are bad for an empty cell
+        self._listed: dict[Path, list[tuple[int, str]]] = {}
+
+    def add(
+        self,
+        path: Path,
+        place: Callable[[int], str],
+        rows: Sequence[int],
+        words: Callable[[int], str],
+    ) -> None:
+        """Ascending rows of a file; `words(i)` is called for listed ones only."""
+        if not len(rows):
+            return
+        self.counts[path] += len(rows)
+        listed = self._listed.setdefault(path, [])
+        listed += [(int(row), f"{path}{place(int(row))}: {words(i)}")
+                   for i, row in enumerate(rows[:LISTED])]  # fmt: skip
+        listed[:] = sorted(listed)[:LISTED]
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def listed(self) -> list[str]:
+        """The first ten, file by file in the order they were read."""
+        return [words for each in self._listed.values() for _, words in each][:LISTED]
+
+    def error(
+        self,
+        remedy: str = "correct the line, or leave bad lines out",
+        fix: str = "skip_bad_lines",
+    ) -> DataError:
+        """A line for each that is listed, and how many more there are."""
+        listed = self.listed()
+        rest = len(self) - len(listed)
+        more = [f"... and {rest} more bad lines"] if rest else []
+        return DataError([*listed, *more], remedy, fix)
+
+    def summary(self) -> str:
+        """What was dropped, in one line."""
+        files = ", ".join(f"{count} of {path.name}" for path, count in self.counts.items())
+        return f"dropped {len(self)} bad lines ({files}), the first: {self.listed()[0]}"
+
+
+@dataclass
+class Cells:
+    """A column as it is read: arrays of pyarrow one behind the other, numbers of a type in one."""
+
+    path: Path
+    name: str
+    chunks: list[Any]
+    _numbers: Any = None  # the array that is filled, and how much of it is
+    _used: int = 0
+
+    def add(self, cells: Any) -> None:
+        """Put an array behind the others; `end` is to be called behind the last."""
+        if cells.null_count or not is_numeric(cells):
+            self.end()
+            self.chunks.append(cells)
+            return
+        more = cells.to_numpy()
+        if self._numbers is None or self._numbers.dtype != more.dtype:
+            self.end()
+            self._numbers = np.empty(0, more.dtype)
+        end = self._used + len(more)
+        if end > len(self._numbers):
+            larger = np.empty(2 * end, more.dtype)
+            larger[: self._used] = self._numbers[: self._used]
+            self._numbers = larger
+        self._numbers[self._used : end] = more
+        self._used = end
+
+    def end(self) -> None:
+        """Make an array of pyarrow of the numbers."""
+        import pyarrow as pa
+
+        if self._used:
+            self.chunks.append(pa.array(self._numbers[: self._used]))
+        self._numbers, self._used = None, 0
+
+    def at(self, row: int) -> Any:
+        """One cell, None where it is empty."""
+        for chunk in self.chunks:
+            if row < len(chunk):
+                return chunk[row].as_py()
+            row -= len(chunk)
+        raise IndexError(row)
+
+    def empty(self) -> NDArray[np.bool_]:
+        """(N,) which cells are empty."""
+        return np.concatenate([*map(nulls, self.chunks)])
+
+    def wrong(self, expected: str, row: int) -> str:
+        """What was expected of a cell, and what was found."""
+        cell = self.at(row)
+        if isinstance(cell, str) and (odd := control_character(cell)):
+            return odd
+        return (
+            f"{expected}, {'found an empty field' if cell is None else f'got {quoted(str(cell))}'}"
+        )
+
+    def refuse(self, bad: NDArray[np.bool_], words: str, remedy: str, fix: str) -> QueryError:
+        """The question what a column is; `words` has {} for the first bad cell."""
+        cell = self.at(int(np.flatnonzero(bad)[0]))
+        example = "found an empty field" if cell is None else quoted(str(cell))
+        return QueryError(f"{self.path}: {self.name}: {words.format(example)}", remedy, fix)
+
+
+class Rows:
+    """The rows of a file that are left; those that are refused are put down with a reason."""
+
+    def __init__(self, table: "Table", rejects: Rejects, size: int, missing: Sequence[int]) -> None:
+        self.table, self.rejects, self.size = table, rejects, size
+        self.missing: NDArray[np.int64] = np.unique(np.array(missing, np.int64))
+        self.left: NDArray[np.bool_] | slice = slice(None)
+
+    def __len__(self) -> int:
+        return self.size - len(self.missing)
+
+    def numbers(self, cells: NDArray[np.integer]) -> NDArray[np.integer]:
+        """In which rows of the file the cells at some positions are."""
+        before = self.missing - np.arange(len(self.missing))  # cells, of each missing row
+        return cells + before.searchsorted(cells, "right")
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(N,) the rows that are left."""
+        return np.ones(len(self), np.bool_) if isinstance(self.left, slice) else self.left
+
+    def refuse(self, bad: NDArray[np.bool_], words: Callable[[int], str]) -> None:
+        """Refuse rows that are not refused yet; the first reason is what counts."""
+        if not bad.any():
+            return
+        left = self.mask
+        at = np.flatnonzero(bad & left)
+        self.left = left & ~bad
+        rows = self.numbers(at).tolist()
+        self.rejects.add(self.table.path, self.table.place, rows, lambda i: words(int(at[i])))
+
+    def refuse_each(self, words: Mapping[int, str]) -> None:
+        """Refuse rows, by what is wrong with them."""
+        self.refuse(np.isin(np.arange(len(self)), [*words]), words.__getitem__)
+
+    def settle(self, found: Mapping[str, "Values"]) -> dict[str, "Values"]:
+        """Columns of the rows that are left, which are all from here on."""
+        if isinstance(self.left, slice):
+            return dict(found)
+        left, self.left = self.left, slice(None)
+        self.missing = np.union1d(self.missing, self.numbers(np.flatnonzero(~left)))
+        return {
+            role: each._replace(values=each.values[left], bad=each.bad[left])
+            for role, each in found.items()
+        }
+
+    def check(self, cells: Cells, values: "Values") -> None:
+        """Refuse the rows of bad cells."""
+        if values.bad.any():
+            empty = values.bad & self.mask & cells.empty()
+            self.rejects.empty_cells += int(empty.sum())
+            self.refuse(values.bad, lambda i: cells.wrong(values.expected, i))
+
+
+def is_numeric(chunk: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
+
+
+def nulls(chunk: Any) -> NDArray[np.bool_]:
+    """(N,) which cells are empty."""
+    if not chunk.null_count:
+        return np.zeros(len(chunk), np.bool_)
+    return chunk.is_null().to_numpy(zero_copy_only=False)
+
+
+def control_character(text: str) -> str:
+    """What is wrong with a text that has a control character in it; "" where there is none."""
+    found = _CONTROL.search(text)
+    if not found:
+        return ""
+    return (
+        f"wrong encoding: character {found[0]!r}, expected text in UTF-8 or latin-1 "
+        "(others need converting, e.g. iconv -f cp1252 -t utf-8)"
+    )
