@@ -41,19 +41,3 @@ def test_the_four_commands_run_as_they_stand(run, fetched, monkeypatch):
         "-f movies_data.txt"
     )
     assert run(*COMMANDS[3]).stdout == recommend.stdout
-
-
-@pytest.mark.slow  # trains once more
-def test_other_movies_under_the_same_ids_are_refused(run, fetched):
-    """The sample's movies, after a demo on other data."""
-    other = shutil.copytree(SAMPLE, fetched / "data" / "ml-1m")
-    lines = (other / "movies.dat").read_text("latin-1").splitlines()
-    ids, rest = zip(*(line.split("::", 1) for line in lines), strict=True)
-    movies = "\n".join(map("::".join, zip(ids, rest[::-1], strict=True)))
-    (other / "movies.dat").write_text(movies, "latin-1")
-    for line in (["train"], ["load-movies", "--replace"], COMMANDS[1]):
-        run(*line)
-    refused = run("load-movies", "-f", "movies_data.txt", code=1).stderr
-    assert "or other movies: 33" in refused
-    assert "encode a file of the model's movies: recsys preprocess -f FILE" in refused
-    assert "338 movies" in run("load-movies").stdout

@@ -130,35 +130,33 @@ def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_pat
     assert [file.name for file in place.iterdir()] == [DEFAULT]  # nothing else is left
 
 
-def test_ctrl_c_of_the_command_keeps_the_best_and_says_so(forty_users, tmp_path):
-    process = started(*long_command(forty_users, 5000), cwd=tmp_path)
-    wait_for_epochs(process, tmp_path / CHECKPOINT, 1)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=90)
-    assert process.returncode == 0, err
-    assert "stopped by Ctrl-C: keeping the best so far, of epoch " in err
-    assert "Traceback" not in err
-    assert load_model(tmp_path / DEFAULT).fingerprint in out
-    assert recommends(tmp_path / DEFAULT)
-    assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
-
-
-@pytest.mark.parametrize("epochs", [0, 1])
-def test_sigterm_is_treated_as_ctrl_c(forty_users, tmp_path, epochs):
+@pytest.mark.parametrize(
+    ("sent", "epochs", "name", "code"),
+    [
+        (signal.SIGINT, 1, "Ctrl-C", 0),
+        (signal.SIGTERM, 1, "SIGTERM", 143),
+        (signal.SIGTERM, 0, "SIGTERM", 143),
+    ],
+)
+def test_a_signal_to_the_command_keeps_the_best_and_says_so(
+    forty_users, tmp_path, sent, epochs, name, code
+):
     process = started(*long_command(forty_users, 5000), cwd=tmp_path)
     assert process.stderr is not None
     first = process.stderr.readline()  # of the data: Paddle is loaded
     wait_for_epochs(process, tmp_path / CHECKPOINT, epochs)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, sent)
     out, err = process.communicate(timeout=90)
-    assert process.returncode == 143, err
+    assert process.returncode == code, err
+    assert "Traceback" not in err
     (said,) = (line for line in (first + err).splitlines() if line.startswith("stopped"))
+    assert said.startswith(f"stopped by {name}")
     if epochs:
-        assert said.startswith("stopped by SIGTERM: keeping the best so far, of epoch ")
+        assert said.startswith(f"stopped by {name}: keeping the best so far, of epoch ")
         assert load_model(tmp_path / DEFAULT).fingerprint in out
+        assert recommends(tmp_path / DEFAULT)
         assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
     else:
-        assert said.startswith("stopped by SIGTERM")
         assert (tmp_path / DEFAULT).exists() is bool(out)
 
 

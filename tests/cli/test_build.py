@@ -47,17 +47,6 @@ def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
         assert re.fullmatch(pattern, line)
 
 
-def test_preprocess_writes_encoded_lines(trained, folder):
-    assert trained.preprocess.stdout == "movies_data.txt\n"
-    assert "338 movies; unknown to the model: 0 words, 0 genres" in trained.preprocess.stderr
-    lines = (trained.place / "movies_data.txt").read_text("utf-8").splitlines()
-    assert sum(bool(re.fullmatch(r"\d+::[\d,]*::[\d,]*", line)) for line in lines) == 338
-    toy_story = folder.movies.ids[folder.movies.titles.index("Toy Story (1995)")]
-    words = folder.vocabulary.title_rows(["Toy Story (1995)"])[0]
-    (line,) = (line for line in lines if line.startswith(f"{toy_story}::"))
-    assert line.split("::")[1].strip(",") == ",".join(map(str, words))
-
-
 def test_preprocess_counts_what_the_model_never_saw(run, tmp_path):
     raw = tmp_path / "new.dat"
     raw.write_text("9001::Toy Xyzzy Qwerty (1995)::Drama|Western-Noir\n", "latin-1")

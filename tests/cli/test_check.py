@@ -52,13 +52,6 @@ def test_no_model_and_nothing_published(run, tmp_path):
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
 
 
-def test_a_damaged_model_is_found(run, own_model):
-    (own_model / "arrays/heads/user.npy").write_bytes(b"\0")
-    found = doctor(run, "--model", own_model, code=1)
-    assert found["model"]["well"] is False
-    assert f"recsys train --model {own_model}" in found["model"]["found"]
-
-
 @pytest.mark.slow  # trains and evaluates
 def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
     """A line by seed, in a table or as json."""

@@ -7,9 +7,7 @@ import json
 import numpy as np
 import pytest
 import shop
-from command_line import here
 from families import put
-from milvus_cluster import address
 from pyarrow import parquet
 
 from recsys.cli.output import COLUMNS
@@ -21,18 +19,6 @@ def ask(trained_shop, run, monkeypatch):
     """The command line at the shop's place; `run` clears the environment."""
     monkeypatch.chdir(trained_shop[0])
     return run
-
-
-@pytest.fixture(
-    scope="module", params=["lite", pytest.param("server", marks=pytest.mark.milvus_server)]
-)
-def milvus(request, trained_shop) -> tuple[str, ...]:
-    """Options that say where the shop's items are published."""
-    if request.param == "lite":
-        return ()
-    there = ("--uri", address("server", trained_shop[0]), "--collection", "shop")
-    here("load-movies", *there, "--model", trained_shop[0] / DEFAULT)
-    return there
 
 
 def found(stdout: str) -> list[dict]:
@@ -141,26 +127,6 @@ def test_items_are_asked_for_by_their_columns(ask):
     assert [each["movie_id"] for each in some] == expected
     assert found(ask("similar", 1, "--where", "price > 30", "--format", "json").stdout)
     assert "no movie fits" in ask(*all_of_them, "--where", "price > 1e6").stderr
-
-
-CONDITIONS = [
-    "brand is null",
-    "10 <= price < 20 or price is null",
-    "brand in ['Dune \"X\"', 'Aki'] and title like 'Thing%'",
-    "array_length(tags) != 1 and year >= 1995 and not is_new",
-]
-
-
-@pytest.mark.parametrize("where", CONDITIONS)
-def test_exact_and_milvus_fit_the_same(ask, milvus, where):
-    options = ("recommend", "--user-attribute", "city=Lima", "-k", 60, "--where", where)
-    for more in ((), ("--year", "1990-1999")):
-        line = (*options, *more, "--format", "json")
-        published, exact = (found(ask(*line, *how).stdout) for how in (milvus, ("--exact",)))
-        assert len(published) > 1
-        for one, other in zip(published, exact, strict=True):
-            assert one["score"] == pytest.approx(other.pop("score"), abs=1e-5)
-            assert {k: v for k, v in one.items() if k != "score"} == other
 
 
 @pytest.mark.parametrize("command", [("recommend", "-u", 3), ("similar", 1)])
