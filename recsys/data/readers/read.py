@@ -21,6 +21,7 @@ from recsys.data.readers.roles import (
     by_name,
     check_given,
     contents,
+    is_against,
     is_strength,
     no_rating,
     rating_columns,
@@ -177,6 +178,14 @@ def read_all(
     times = found["time"].values if "time" in found else times
     if "rating" in roles:
         ratings = found["rating"].values
+        if is_against(roles["rating"]):
+            ratings = 1 - ratings
+            if not np.isin(ratings[rows.left], (0, 1)).all():
+                cause = (
+                    f"{table.path}: {roles['rating']}: says what is not liked, but not by 0 and 1"
+                )
+                raise QueryError(cause, "name another column, or none", "rating_column")
+            log(f"{roles['rating']}: says what is not liked, so 0 is a like and 1 is none")
         rated, wide = _meaning(rows, roles["rating"], ratings, not_rated, liked_from, log)
     strong = wide and liked_from is None
     values = ratings if rated else values

@@ -6,6 +6,7 @@ column with a name. Nothing but Python is needed, so that the command line has `
 """
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,16 +24,18 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N", "?")  #
 _PEOPLE = "user|customer|member|reviewer|visitor|account"
 _EVENTS = "rating|review|event|order|session|row|transaction|interaction"
 _ITEMS = "item|movie|film|product|book|article|track|song|game|artist|recipe|joke|hotel|business"
+# Averages, counts and forecasts are no user's rating.
+_NOT_OWN = r"num(?!er)|n(ratings?|scores?|stars)$|av(er)?g|average|mean|median|total|sum|predicted"
 # Patterns of names by role, as `plain_name` writes them; an earlier one counts before a later one.
 NAMES: dict[str, tuple[str, ...]] = {
     "user": (rf"({_PEOPLE})(id)?|uid|userno|username", rf".*({_PEOPLE}|person|profile)s?(id|no)"),
     "item": (
         rf"({_ITEMS})(id)?|iid|mid|(parent)?asin|isbn|sku",
-        rf"(?!(.*({_EVENTS}|({_PEOPLE}|person|profile)s?)|u)id$).*id",
+        rf"(?!(.*({_EVENTS}|({_PEOPLE}|person|profile)s?|pa|val|gr|hybr)|u|b)id$).*id",
     ),
     "rating": (
         "ratings?|stars?|score|(user|star)rating|ratingvalue|overall|grade",
-        ".*(ratings?|scores?|stars)|points|quality|eventvalue",
+        rf"(?!{_NOT_OWN}).*(ratings?|scores?|stars)|points|quality|eventvalue",
         "(is)?liked?|thumbs?|votes?|votedup|feedback|preference|.*recommend(ed)?",
     ),
     "time": (
@@ -55,15 +58,18 @@ _STRENGTH = (
 _NO_RATING = (
     r"|.*(id|no|type|code|channel|category|price|cost|amount|age|year|month|hour|day|week|index)"
     r"|.*(session|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*"
-    rf"|{_STRENGTH}"
+    rf"|.*(date|time|timestamp)|{_STRENGTH}"
 )
-_NO_TIME = ".*(id|no|code|price|cost|amount)"
+_NO_TIME = ".*(id|no|code|price|cost|amount|phone|ean|gtin|upc|barcode)"
+# Of which more is worse: yes is no like.
+_AGAINST = "(is|was)?(dislike|unlike|hate|skippe|skip|blocke|block|hidden|downvote|thumbsdown)[sd]?"
 THUMBS = {
     **dict.fromkeys(("up", "like", "liked", "yes", "true", "y", "t", "+", "thumbs up", "👍"), 1.0),
     **dict.fromkeys(("down", "dislike", "disliked", "no", "false", "n", "f", "-"), 0.0),
     **dict.fromkeys(("thumbs down", "thumbs_down", "👎", "negative", "not recommended"), 0.0),
     **dict.fromkeys(("thumbs_up", "positive", "recommended"), 1.0),
 }
+MATRIX = 20  # more columns that may be the one are items of a matrix
 STEPS = 11  # different ratings of a column without a name
 PLAIN = 0.95  # of texts that are ids have no space
 _PRODUCT = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
@@ -72,6 +78,7 @@ _DATED = re.compile(
     r"([ T]\d\d?(:\d\d)?(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"
     r"|.*\b(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)\b.*\d.*"  # not read, but asked
 )
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
 class Columns(NamedTuple):
@@ -125,6 +132,7 @@ class Content:
         filled = [cell for cell in cells if cell is not None and str(cell) not in MISSING]
         texts, different = [str(cell).strip() for cell in filled], {*map(str, cells)}
         dated = bool(texts) and all(map(_DATED.fullmatch, texts))
+        self.cells = [*map(str, cells)]
         self.numbers = _numbers(filled)
         plain = not (dated or self.numbers) and all(isinstance(each, str | bool) for each in filled)
         self.texts = texts if plain else []
@@ -134,7 +142,14 @@ class Content:
         self.fractions = any(value != int(value) or value < 0 for value in self.numbers)
         usual = sorted(self.numbers)[len(self.numbers) // 2] if self.numbers else 0
         # Seconds since 1970, from 1973 to 2106, or parts of such.
-        self.times = dated or any(1e8 < usual / unit < 4.3e9 for unit in (1, 1e3, 1e6, 1e9))
+        units = [unit for unit in (1, 1e3, 1e6, 1e9) if 1e8 < usual / unit < 4.3e9]
+        years = [1970 + number / unit / 31_556_952 for unit in units for number in self.numbers]
+        years += [int(year) for text in texts if dated for year in _YEAR.findall(text)[:1]]
+        few, years = (len(years) + 47) // 50, sorted(years)  # may be slips
+        ends = [years[few], years[-1 - few]] if years[2 * few :] else years
+        self.dated, self.times = dated, dated or bool(units)
+        # Taken for times although no name says so.
+        self.recent = self.times and all(1990 <= y < time.gmtime().tm_year + 2 for y in ends)
         first = self.numbers[0] if len(self.numbers) > 1 else -1
         rows = [first + row for row in range(len(self.numbers))]
         self.counts = first in (0, 1) and self.numbers == rows  # it numbers the rows
@@ -149,14 +164,14 @@ class Content:
         self.products = sum(map(bool, map(_PRODUCT.fullmatch, texts))) > PLAIN * len(texts) > 0
         span = [min(self.numbers), max(self.numbers)] if self.numbers else [0, 1000]
         few = len({*self.numbers}) <= STEPS and -10 <= span[0] <= span[1] <= 100
-        short = self.fractions and 0 <= span[0] <= span[1] <= 10
+        short = self.fractions and -10 <= span[0] <= span[1] <= 10
         self.ratings = self.thumbs or few or short  # of a column without a name
 
 
 def _numbers(cells: Sequence[Any]) -> list[float]:
     """The cells of a column of numbers; none of any other."""
     if any(isinstance(each, bool) or not isinstance(each, int | float | str) or "_" in str(each)
-           for each in cells):  # fmt: skip
+           or re.match("0[0-9]", str(each)) for each in cells):  # fmt: skip
         return []
     try:
         numbers = [float(str(cell).replace(",", ".")) for cell in cells]
@@ -203,6 +218,11 @@ def _matches(pattern: str, name: str) -> bool:
     return re.fullmatch(pattern, plain_name(name)) is not None
 
 
+def is_against(name: str) -> bool:
+    """Whether a column says by its name that a user did not like an item."""
+    return _matches(_AGAINST, name)
+
+
 def check_given(given: Columns, tables: Sequence["Table"]) -> None:
     """Refuse the name of a column that no table has.
 
@@ -246,10 +266,22 @@ def by_name(
                 like = [name for name in like if first[name].numbers] or like
             if level and role in ("user", "item"):
                 like = [n for n in like if first[n].differs == (role == unique)] or like
+            if like and level and role == "item" and not unique:
+                like += [name for name in _free(table, found) if _is_finer(first, name, like)]
             if like:
                 found |= _only(table, role, like[:1] if role == "year" else like)
                 break
     return found
+
+
+def _is_finer(first: Mapping[str, Content], name: str, ids: Sequence[str]) -> bool:
+    """Whether texts may be the items rather than ids are: such as titles, beside ids of genres."""
+    texts, pairs = {*first[name].cells}, {*zip(first[name].cells, first[ids[0]].cells, strict=True)}
+    return bool(
+        first[name].texts
+        and len(texts) == len(pairs) > 2 * len({*first[ids[0]].cells})  # each is of one id
+        and 10 * len(texts) < 9 * len(first[name].cells)
+    )
 
 
 def _free(table: "Table", found: Mapping[str, str]) -> list[str]:
@@ -276,8 +308,16 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     sure = by_name(table, ROLES, given, first)
     found = sure
     if not table.strict and "time" not in found and given.time != NONE:
-        when = [name for name in _free(table, found) if first[name].times]
-        found = found | _only(table, "time", [n for n in when if not _matches(_NO_TIME, n)])
+        when = [name for name in _free(table, found) if first[name].recent]
+        when = [name for name in when if not _matches(_NO_TIME, name)]
+        if not table.named:  # numbers come behind user and item, which may look like them
+            order = [n for n in table.names if not (first[n].unknown or first[n].counts)]
+            late = [name for name in when if first[name].dated or order.index(name) > 1]
+            if when and not late and len(order) < len(ROLES):
+                cause = "no names of columns, and ids or times may be in"
+                raise _question(table, cause, when, "name the one, or none", "time_column")
+            when = late or when
+        found = found | _only(table, "time", when)
     if not table.named:
         found = _by_order(table, found, given, first)
     elif not table.strict:
@@ -289,12 +329,16 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     for role in ("user", "item"):
         if role not in found:
             raise _missing(table, role)
-    free = [name for name in _free(table, found) if first[name].maybe_ratings]
+    free = [
+        name for name in _free(table, found)
+        if first[name].maybe_ratings or (is_against(name) and not first[name].unknown)
+    ]  # fmt: skip
     free = [name for name in free if not no_rating(name)]
     if free and "rating" not in found and given.rating != NONE:  # else all rows would be likes
         several = "several columns may be" if len(free) > 1 else "no name says so, but one may be"
         cause = f"{several} the rating:"
         raise _question(table, cause, free, "name the one, or none", "rating_column")
+    _check_plausible(table, found, given, first)
     for name in found.values():
         if list(found.values()).count(name) > 1:
             cause = f"{table.path}: {name!r} is taken for two things"
@@ -303,11 +347,24 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     return found, [role for role in found if role not in sure]
 
 
+def _check_plausible(
+    table: "Table", found: Mapping[str, str], given: Columns, first: Mapping[str, Content]
+) -> None:
+    """Ask where items that no plain name tells are few, and most rows repeat others."""
+    user, item = found["user"], found["item"]
+    if table.strict or given.item or _matches(NAMES["item"][0], item):
+        return
+    items, pairs = {*first[item].cells}, {*zip(first[user].cells, first[item].cells, strict=True)}
+    if len(items) <= STEPS and 2 * len(pairs) < len(first[item].cells):
+        cause = f"only {len(items)} different values in what may be the item:"
+        raise _question(table, cause, [item], "name the one", "item_column")
+
+
 def _by_order(
     table: "Table", found: dict[str, str], given: Columns, first: Mapping[str, Content]
 ) -> dict[str, str]:
     """Columns without names but a time: in the usual order if they fit."""
-    free = _free(table, found)
+    free = [name for name in _free(table, found) if not first[name].unknown]
     ids = [role for role in ("user", "item") if role not in found]
     if ids and len(free) > len(ids) + 1 and first[free[0]].counts:
         free = free[1:]
@@ -373,13 +430,17 @@ def _only(table: "Table", role: str, like: Sequence[str]) -> dict[str, str]:
 
 def _missing(table: "Table", role: str) -> QueryError:
     cause = f"no {role} column found, expected a name such as {role} or {role}Id, there are"
-    return _question(table, cause, table.names, "name it", f"{role}_column")
+    remedy = "name it" + ", or add it to one user's ratings" * (role == "user")
+    return _question(table, cause, table.names, remedy, f"{role}_column")
 
 
 def _question(
     table: "Table", cause: str, names: Sequence[str], remedy: str, fix: str
 ) -> QueryError:
     """The error for columns of which none can be taken."""
+    if fix != "user_column" and "may be" in cause and len(names) > MATRIX:
+        cause = "a matrix of users and items? the columns may be items:"
+        remedy = 'write a row of each rating, as by pandas\' melt("user").dropna(), or name the one'
     if not table.named:
         remedy = re.sub("name (the one|it)", "give its number", remedy)
     cause = f"{table.path}: {cause} {listed([*map(quoted, names)], 20)}"

@@ -93,6 +93,28 @@ ROWS = [
     ("", (values("a", "b"), values("x", "y", "z"), values(*range(30))), "the rating: 'column 3'"),
     ("", (user, item, values(1)), {"rating": NONE}),
     ("", (user, item, values(*range(200, 280))), "--user-column or --item-column"),
+    # Ids that look like times, which no name says.
+    ("", (lambda u, i, n: 212345678 + u, item, five), {"user": "column 1 (8)", "time": NONE}),
+    ("", (user, lambda u, i, n: T + i, five), "ids or times may be in 'column 2'; give its number"),
+    ("", (user, lambda u, i, n: T + i, five, time), {"item": "column 2 (10)"}),
+    ("", (time, user, item, five), {"time": "column 1 (s)", "item": "column 3 (10)"}),
+    ("user,item,rating,tel", (user, item, five, values(2025550000)), {"time": NONE}),
+    ("user,item,rating,ean", (user, item, five, values(1381120118000)), {"time": NONE}),
+    ("user,item,rating,born", (user, item, five, day("1965-01-{:02}")), {"time": NONE}),
+    # Names that end in id, rating or score, and are none of the user's.
+    ("user_id,movie_title,genre_id,rating",
+     (user, lambda u, i, n: f"Film {i}", lambda u, i, n: i % 3, five), "'genre_id', 'movie_title'"),
+    ("user_id,venue,is_paid,rating", (user, item, values(0, 1), five), {"item": "venue (10)"}),
+    ("user_id,shop_id,rating", (user, values(1, 2), five),
+     "only 2 different values in what may be the item: 'shop_id'; name the one: --item-column"),
+    ("user,item,num_ratings,liked", (user, item, row, values(0, 1)), {"rating": "liked 0-1"}),
+    ("user,item,liked,predicted_score", (user, item, values(0, 1), five), {"rating": "liked 0-1"}),
+    ("user,item,avg_rating", (user, item, five), "may be the rating: 'avg_rating'; name the one"),
+    ("", (user, values(""), item, values(""), values(-9.3, 4.2, 8.5)),
+     {"item": "column 3 (10)", "rating": "column 5 -9.3-8.5"}),
+    (",".join(["user", *map("Film {}".format, range(21))]), (user, *[five] * 21),
+     'a row of each rating, as by pandas\' melt("user").dropna(), or name the one: --item-column'),
+    ("date,name,stars", (day("2017/8/{}"), item, five), "or add it to one user's ratings: --user-"),
 ]  # fmt: skip
 
 
@@ -106,6 +128,18 @@ def test_what_a_column_is(tmp_path, head, cells, found):
         read = seen(path)
         assert found.items() <= read["columns"].items()
         assert read["ratings"] == len(PAIRS)
+
+
+@pytest.mark.parametrize("name", ["dislike", "isSkipped", "thumbs_down"])
+def test_what_says_a_dislike_is_asked_for_and_turned_round(tmp_path, name):
+    head, bad = f"user,item,{name}", values(0, 1, 1)
+    path = put(tmp_path, {"r.csv": table(head, user, item, bad)}) / "r.csv"
+    assert f"may be the rating: '{name}'" in here("inspect", "-q", path, code=2).stderr
+    assert seen(path, ASK, name)["histogram"] == {"0": 40, "1": 20}
+    for cells, words in ((values(1), "nothing is liked"), (values(1, 2), "but not by 0 and 1")):
+        put(tmp_path, {"r.csv": table(head, user, item, cells)})
+        assert "may be the rating" in here("inspect", "-q", path, code=2).stderr
+        assert words in here("inspect", "-q", path, ASK, name, code=2).stderr
 
 
 @pytest.mark.parametrize(
