@@ -87,7 +87,7 @@ def test_a_rating_is_the_predicted_one_whatever_the_list_is_sorted_by(folder, ex
 
 @settings(max_examples=30, deadline=None)
 @given(
-    user=st.none() | st.integers(1, USERS),
+    whom=st.tuples(st.none() | st.integers(1, USERS), st.sampled_from([{}, {"gender": "F"}, GIRL])),
     likes=st.sets(st.integers(1, MOVIES), max_size=3),
     dislikes=st.sets(st.integers(1, MOVIES), max_size=2),
     k=st.integers(1, MOVIES + 1),
@@ -97,16 +97,16 @@ def test_a_rating_is_the_predicted_one_whatever_the_list_is_sorted_by(folder, ex
     include_seen=st.booleans(),
 )
 def test_recommendations_under_any_options_are_what_numpy_says(
-    folder, exact, rated_by_user, user, likes, dislikes, k, rank_by, genres, years, include_seen
+    folder, exact, rated_by_user, whom, likes, dislikes, k, rank_by, genres, years, include_seen
 ):
     """The best inner products of the movies that fit, were not seen and are not named."""
     movies = folder.movies
     named = [tuple(movies.ids[np.array([*rows], int) - 1].tolist())
              for rows in (likes, dislikes - likes)]  # fmt: skip
-    query, filter = UserQuery(user, {}, *named), Filter(any_genre=genres, years=years)
+    query, filter = UserQuery(*whom, *named), Filter(any_genre=genres, years=years)
     options = {"rank_by": rank_by, "filter": filter, "include_seen": include_seen}
     answer = one(exact, query, k, **options)
-    seen = {*named[0], *named[1]} | (set() if include_seen else rated_by_user.get(user, set()))
+    seen = {*named[0], *named[1]} | (set() if include_seen else rated_by_user.get(whom[0], set()))
     fits = np.array([
         bool(not genres or {*genres} & {*of}) and (not years or years[0] <= year <= years[1])
         for of, year in zip(movies.genres, movies.years.tolist(), strict=True)

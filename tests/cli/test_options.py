@@ -7,7 +7,7 @@ import click
 import milvus_server
 import pytest
 from click.testing import CliRunner
-from command_line import SAMPLE, recsys
+from command_line import SAMPLE
 
 from recsys.__main__ import cli
 from recsys.cli.options import KNOBS_WITH_OPTIONS
@@ -124,18 +124,6 @@ def test_a_variable_has_several_values(run, monkeypatch):
         monkeypatch.setenv(f"RECSYS_RECOMMEND_{name}", value)
     by_variable = run("recommend")
     assert (by_variable.stdout, by_variable.stderr) == (typed.stdout, typed.stderr)
-
-
-@pytest.mark.slow  # two processes
-def test_two_processes_and_one_database(apart):
-    """The second says who is there, after it has waited for it."""
-    from recsys.milvus_store import MilvusStore
-
-    with MilvusStore(str(apart / "recsys.db")):
-        done = recsys("recommend", "--timeout", "1", cwd=apart)
-    assert done.returncode == 1
-    assert "another process has this database open" in done.stderr
-    assert recsys("recommend", cwd=apart).returncode == 0
 
 
 @pytest.mark.parametrize("command", cli.commands)
