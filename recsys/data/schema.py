@@ -283,12 +283,13 @@ def movielens_attribute(name: str, column: Column) -> Attribute | None:
     """MovieLens' attribute of the name and kind, where most of a column's values are its values."""
     for each in MOVIELENS:
         if (each.name, each.kind) == (name, column.kind):
-            known = np.isfinite(column.values) if name == "age" else [*map(bool, column.values)]
-            values = np.asarray(column.values)[known]
-            good = each.rows(Column(column.kind, values))[:, 0] > 0
             if name == "age":
-                good = (values >= AGES[0]) & (values <= MAX_AGE)
-            return each if 2 * good.sum() >= len(values) else None
+                known = column.values[np.isfinite(column.values)]
+                good = (known >= AGES[0]) & (known <= MAX_AGE)
+            else:
+                known = [*filter(None, column.values)]
+                good = each.rows(Column("category", known)) > 0
+            return each if 2 * good.sum() >= len(known) else None
     return None
 
 

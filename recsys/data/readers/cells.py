@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recsys.data.readers.values import Values
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
+Words = Callable[[int], str]  # of a row, or of one of several
 LISTED = 10  # bad rows that are listed in words; the others are counted
 
 
@@ -34,13 +35,7 @@ class Rejects:
         self.empty_cells = 0  # rows that are bad for an empty cell
         self._listed: dict[Path, list[tuple[int, str]]] = {}
 
-    def add(
-        self,
-        path: Path,
-        place: Callable[[int], str],
-        rows: Sequence[int],
-        words: Callable[[int], str],
-    ) -> None:
+    def add(self, path: Path, place: Words, rows: Sequence[int], words: Words) -> None:
         """Ascending rows of a file; `words(i)` is called for listed ones only."""
         if not len(rows):
             return
@@ -81,7 +76,7 @@ class Cells:
     path: Path
     name: str
     chunks: list[Any]
-    _numbers: Any = None  # the array that is filled, and how much of it is
+    _numbers: Any = ()  # the array that is filled, and how much of it is
     _used: int = 0
 
     def add(self, cells: Any) -> None:
@@ -91,11 +86,10 @@ class Cells:
             self.chunks.append(cells)
             return
         more = cells.to_numpy()
-        if self._numbers is None or self._numbers.dtype != more.dtype:
+        if self._used and self._numbers.dtype != more.dtype:
             self.end()
-            self._numbers = np.empty(0, more.dtype)
         end = self._used + len(more)
-        if end > len(self._numbers):
+        if not self._used or end > len(self._numbers):
             larger = np.empty(2 * end, more.dtype)
             larger[: self._used] = self._numbers[: self._used]
             self._numbers = larger
@@ -108,7 +102,7 @@ class Cells:
 
         if self._used:
             self.chunks.append(pa.array(self._numbers[: self._used]))
-        self._numbers, self._used = None, 0
+        self._used = 0
 
     def at(self, row: int) -> Any:
         """One cell, None where it is empty."""
@@ -120,7 +114,7 @@ class Cells:
 
     def empty(self) -> NDArray[np.bool_]:
         """(N,) which cells are empty."""
-        return np.concatenate([*map(nulls, self.chunks)])
+        return np.concatenate([np.zeros(0, np.bool_), *map(nulls, self.chunks)])
 
     def wrong(self, expected: str, row: int) -> str:
         """What was expected of a cell, and what was found."""
@@ -159,7 +153,7 @@ class Rows:
         """(N,) the rows that are left."""
         return np.ones(len(self), np.bool_) if isinstance(self.left, slice) else self.left
 
-    def refuse(self, bad: NDArray[np.bool_], words: Callable[[int], str]) -> None:
+    def refuse(self, bad: NDArray[np.bool_], words: Words) -> None:
         """Refuse rows that are not refused yet; the first reason is what counts."""
         if not bad.any():
             return
@@ -200,8 +194,6 @@ def is_numeric(chunk: Any) -> bool:
 
 def nulls(chunk: Any) -> NDArray[np.bool_]:
     """(N,) which cells are empty."""
-    if not chunk.null_count:
-        return np.zeros(len(chunk), np.bool_)
     return chunk.is_null().to_numpy(zero_copy_only=False)
 
 

@@ -145,10 +145,7 @@ def noted(
             "name one of them",
             "column",
         )
-    understood: dict[str, str] = {}
-    for _, part in parts:
-        understood |= part.roles
-    if understood:
+    if understood := {role: words for _, part in parts for role, words in part.roles.items()}:
         log(", ".join(f"{role}: {words}" for role, words in understood.items()))
     for path, part in parts:
         unused = {f"{name or 'a column without a name'} of {path.name}": why

@@ -11,7 +11,7 @@ import ast
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -229,8 +229,8 @@ def _parsed(
     if separator == "::":
         separator, block = STAND_IN, block.replace(b"::", STAND_IN.encode())
     quotes = dialect.quotes and separator != STAND_IN
-    ids, ratings = (pa.int32(), pa.float32()) if numbers else (pa.string(), None)
-    kinds = {"id": ids, "rating": ratings, "text": pa.string()}
+    kinds = dict.fromkeys(("id", "rating", "text"), pa.string())
+    kinds |= {"id": pa.int32(), "rating": pa.float32()} if numbers else {}
     table = reader.read_csv(
         pa.BufferReader(block),
         reader.ReadOptions(
@@ -257,21 +257,11 @@ def _parsed(
         ),
         pa.system_memory_pool(),  # it gives the next block what the last one had
     )
-    columns = {
-        name: cells if numbers or holds[name] not in ("id", "rating") else _texts(cells)
-        for name, cells in zip(holds, map(_one, table.columns), strict=True)
-    }
+    columns = dict(zip(holds, map(_one, table.columns), strict=True))
+    for name in columns if not numbers else ():
+        if holds[name] in ("id", "rating"):
+            columns[name] = columns[name].dictionary_encode()
     return Block(columns, len(table) + len(bad), bad)
-
-
-def _texts(cells: Any) -> Any:
-    """Numbers but text where there are others: each different one once."""
-    import pyarrow as pa
-
-    with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if not pa.types.is_string(cells.type):  # of ratings
-            return cells.cast(pa.float32())
-    return cells.cast(pa.string()).dictionary_encode()
 
 
 def _one(column: Any) -> Any:
@@ -343,7 +333,6 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 def parquet(path: Path) -> Table:
     """Columns that have types already, read as they are."""
-    import numpy as np
     import pyarrow as pa
     from pyarrow import parquet as reader
 
@@ -353,21 +342,30 @@ def parquet(path: Path) -> Table:
             with pa.input_stream(str(path), compression="detect") as stream:
                 source = pa.BufferReader(stream.read())
         file = reader.ParquetFile(source)
-    groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    ends = np.cumsum(groups)
+    return _typed(
+        path, file.schema_arrow.names, lambda names, size: file.iter_batches(size, columns=names)
+    )
+
+
+def _typed(
+    path: Path, names: Sequence[str], batches: Callable[[list[str], int], Iterable[Any]]
+) -> Table:
+    """A table of columns that have types already; `batches` has some of them, in so many rows."""
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        for batch in file.iter_batches(SAMPLE if sample else 2**17, columns=list(holds)):
+        import pyarrow as pa
+
+        for batch in batches([*holds], SAMPLE if sample else 2**17):
             batch.validate(full=True)
-            yield _of_batch(batch, holds)
+            columns = {name: batch.column(name) for name in holds}
+            for name, each in columns.items():
+                if str(each.type).startswith(("binary", "large_binary", "string_view")):
+                    columns[name] = each.cast(pa.string())
+            yield Block(columns, len(batch))
             if sample:
                 break
 
-    def place(row: int) -> str:
-        group = int(np.searchsorted(ends, row, "right"))
-        return f": row group {group + 1}, row {row - int(ends[group]) + groups[group] + 1}"
-
-    return Table(path, tuple(file.schema_arrow.names), blocks, place)
+    return Table(path, tuple(names), blocks, lambda row: f": row {row + 1}")
 
 
 def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
@@ -391,20 +389,7 @@ def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
     if names == [*map(str, range(len(names)))]:  # of pandas, where none is named
         table = table.rename_columns([*map(numbered, range(1, len(names) + 1))])
 
-    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        for batch in (table[:SAMPLE] if sample else table).to_batches(2**17):
-            yield _of_batch(batch, holds)
-
-    return Table(path, tuple(table.column_names), blocks, lambda row: f": row {row + 1}")
-
-
-def _of_batch(batch: Any, holds: Mapping[str, str]) -> Block:
-    import pyarrow as pa
-
-    columns = {name: batch.column(name) for name in holds}
-    texts = {name: each.cast(pa.string()) for name, each in columns.items()
-             if str(each.type).startswith(("binary", "large_binary", "string_view"))}  # fmt: skip
-    return Block(columns | texts, len(batch))
+    return _typed(path, table.column_names, lambda some, size: table.select(some).to_batches(size))
 
 
 FORMATS: dict[str, Callable[[Path], Table]] = {

@@ -293,12 +293,12 @@ def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Table | N
 
 def _check_known(rows: Rows, what: str, codes: Coded) -> None:
     """Refuse ratings of movies, or by users, that the table of such lacks."""
-
-    def words(row: int) -> str:
-        key = raw_ids(codes.codes[row : row + 1], codes.names)[0]
-        return f"unknown {what} {key}, expected one that the {what}s file has"
-
-    rows.refuse(~np.isin(codes.codes, codes.known), words)
+    unknown, expected = (
+        ~np.isin(codes.codes, codes.known),
+        f"expected one that the {what}s file has",
+    )
+    name = partial(raw_ids, names=codes.names)
+    rows.refuse(unknown, lambda i: f"unknown {what} {name(codes.codes[[i]])[0]}, {expected}")
 
 
 def _once(

@@ -81,11 +81,8 @@ def files_of(
         names = sorted(each.name for each in folder.iterdir())
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(
-            f"{data}: expected a folder of ratings ({reason})",
-            "name another or download a dataset",
-            "data",
-        ) from error
+        cause = f"{data}: expected a folder of ratings ({reason})"
+        raise DataError(cause, "name another or download a dataset", "data") from error
     called = {name for each in STEMS.values() for name in each}
     tables = [path for name in names if (path := folder / name).is_file() and
               (is_table(path) or (suffix(path) in _FOREIGN and stem(path) in called))]  # fmt: skip
@@ -144,11 +141,8 @@ def _of_family(
     """The file of a family, None where users have none."""
     found = [name for name in names if _in_family(name, ending)]
     if ending.startswith(".") and (len(found) > 1 or not (found or kind == "users")):
-        raise DataError(
-            f"{folder}: expected one *{ending} file, found {len(found)}",
-            "keep one dataset in a folder",
-            "ratings",
-        )
+        cause = f"{folder}: expected one *{ending} file, found {len(found)}"
+        raise DataError(cause, "keep one dataset in a folder", "ratings")
     return None if kind == "users" and not found else (folder / [*found, ending][0], dialect)
 
 

@@ -105,7 +105,7 @@ def ratings(cells: Cells) -> Values:
     """
     with np.errstate(over="ignore"):
         values, bad = _numbers(cells, _rating, np.float32)
-    if 2 * bad.sum() > len(bad) and not all(map(is_numeric, cells.chunks)):
+    if 2 * (bad & ~cells.empty()).sum() > len(bad):
         raise cells.refuse(
             bad,
             "ratings such as {} are neither numbers nor yes and no",

@@ -21,8 +21,8 @@ def test_a_bad_row_of_parquet_is_named(tmp_path):
     with pytest.raises(DataError) as caught:
         read_dataset(tmp_path)
     first, second = str(caught.value).splitlines()
-    assert first.startswith(f"{tmp_path / 'r.parquet'}: row group 1, row 2: expected a user id")
-    assert "row group 2, row 1: rating 3.7" in second
+    assert first.startswith(f"{tmp_path / 'r.parquet'}: row 2: expected a user id")
+    assert "row 3: rating 3.7" in second
 
 
 def test_many_bad_lines_need_an_explicit_word(tmp_path):
