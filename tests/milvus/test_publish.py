@@ -11,7 +11,7 @@ from pymilvus import MilvusClient
 from recsys.errors import StoreError
 from recsys.milvus.address import choose_index
 from recsys.milvus_store import MilvusStore
-from recsys.serving.catalogue import Catalogue, Filter
+from recsys.serving.catalogue import Filter
 
 MOVIES = movies(60)
 
@@ -154,16 +154,3 @@ def test_a_failed_publish_leaves_nothing_behind(
     assert len(collections(store)) == (2 if step == "alter_alias" else 1)
     store.publish(MOVIES, MODEL)
     assert len(collections(store)) == 2
-
-
-def test_movies_added_and_replaced_are_rolled_back(store: MilvusStore) -> None:
-    store.publish(MOVIES, MODEL)
-    new = movies(3, seed=5)
-    some = changed(MOVIES, 4, titles="Another (1999)", genres=("Drama",), years=1999)
-    some = Catalogue.joined([some.take(MOVIES.ids[3:5]), replace(new, ids=new.ids + 1000)])
-    published = store.publish(store.read_all().updated(some), MODEL, index="HNSW")
-    assert (published.count, published.index.name) == (63, "HNSW")
-    assert answers(store, MOVIES.updated(some))
-    assert store.take(some.ids).titles == some.titles
-    assert store.rollback().count == store.open(None).count == 60
-    assert store.take(MOVIES.ids).titles == MOVIES.titles
