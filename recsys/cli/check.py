@@ -264,7 +264,7 @@ def evaluate(
     elif protocol == SIMILAR:
         click.echo(f"{escaped(dataset.name)}, {SIMILAR}: {rows[0].pairs} pairs of movies")
         cells = [
-            (row.name, "" if row.seed is None else str(row.seed), f"{row.mrr.value:.4f}",
+            (row.name, str(row.seed), f"{row.mrr.value:.4f}",
              SPAN.format(*row.mrr), f"{row.median_rank:g}")
             for row in rows
         ]  # fmt: skip

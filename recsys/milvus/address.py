@@ -155,10 +155,9 @@ def choose_index(asked: str | None, movies: int) -> Index:
             raise AddressError(cause, f"{name} takes {known or 'none'}", "index")
         values[key] = number
     search = {each: values.pop(each) for each in _SEARCHED if each in values}
-    build = values
-    if "nlist" in build:
-        build["nlist"] = min(65_536, build["nlist"] or max(1, int(4 * movies**0.5)))
+    if "nlist" in values:
+        values["nlist"] = min(65_536, values["nlist"] or max(1, int(4 * movies**0.5)))
         # Half of the cells: a query by rating is zero in two of a vector's parts, and cells
         # are by all of them, so that few cells miss many of its movies (benchmarks/store.py).
-        search["nprobe"] = min(build["nlist"], search["nprobe"] or max(16, build["nlist"] // 2))
-    return Index(name, build, search)
+        search["nprobe"] = min(values["nlist"], search["nprobe"] or max(16, values["nlist"] // 2))
+    return Index(name, values, search)

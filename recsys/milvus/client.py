@@ -113,9 +113,8 @@ def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: f
     rpc = _rpc_error(error)
     code = getattr(error, "code", None)  # a method of gRPC's errors
     status = rpc.code().name if rpc is not None else ""
-    words = _words(getattr(error, "message", "") or str(error), address)
-    if rpc is not None:
-        words = _words(rpc.details() or "", address)
+    given = rpc.details() if rpc is not None else getattr(error, "message", "") or str(error)
+    words = _words(given or "", address)
     # Milvus Lite uses the codes of a server that is away for everything.
     passing = (getattr(error, "retriable", False) or code in (1, 2)) and not address.is_lite
     away = "<away>" if passing or status == "UNAVAILABLE" else ""
