@@ -162,12 +162,12 @@ class MilvusStore:
         Raises:
             Unreachable: nothing answers.
         """
-        return self._sound(lambda opened: self.read_all() if opened.model == model else None)
+        return self._sound(lambda _: self.read_all(), model)
 
-    def _sound(self, read: Callable[[Published], T]) -> T | None:
-        """What is read of what is published now; None where nothing is, or it is damaged."""
+    def _sound(self, read: Callable[[Published], T], model: str | None = None) -> T | None:
+        """What is read of what answers a model; None where nothing does, or it is damaged."""
         try:
-            return read(self.open(None))
+            return read(self.open(model))
         except Unreachable:
             raise
         except StoreError:

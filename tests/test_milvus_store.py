@@ -36,6 +36,7 @@ def test_a_model_answers_while_its_version_is_kept(store: MilvusStore) -> None:
     assert (opened.model, opened.is_current) == (MODEL, False)
     assert store.search(MOVIES.vectors[:1], 1).movie_ids[0, 0] == MOVIES.ids[0]
     assert store.read_all().titles == MOVIES.take(np.sort(MOVIES.ids)).titles
+    assert [len(store.movies_of(each) or "") for each in (MODEL, OTHER, "none")] == [60, 60, 0]
     assert store.open(OTHER).is_current
     assert answers(store, OTHERS)
     store.publish(OTHERS, OTHER)  # keeps one version, which is of this model too
