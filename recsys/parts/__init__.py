@@ -45,13 +45,15 @@ FEW = 10  # ratings from which on there is a history
 QUESTIONS: dict[str, Weights] = {  # what a score is made of, until held-out ratings say more
     "relevance": {
         **{"retrieval": 1 / 3.7, "rating": 0.7 / 3.7, "ease": 2 / 3.7},
-        **{"taste": 0.0, "popular": 0.0, "recent": 0.0, "taste.named": 0.15},
+        **{"taste": 0.0, "popular": 0.0, "recent": 0.0, "taste.named": 0.2},
     },
     "rating": {"rating": 0.1 * MAX_RATING, "factors": 0.9, "taste.each": 0.1},
     "tutorial": {"rating": MAX_RATING},
     "taste": {"taste": 1.0, "taste.named": 1.0},
     "similar": {"taste": 1.0},
 }
+# Where the search begins for users of a few likes, whom popularity tells about more
+FEW_LIKES: Weights = {"retrieval": 0.25, "rating": 0.25, "ease": 0.15, "popular": 0.35}
 RATINGS: Weights = {"rating": MAX_RATING, "factors": 1.0}  # predict a rating, times this
 
 

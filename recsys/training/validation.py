@@ -13,7 +13,7 @@ from recsys.data.ids import positions
 from recsys.data.interactions import Recency, later
 from recsys.data.scale import LIKED, MAX_RATING, MIN_RATING
 from recsys.metrics import rating_metrics
-from recsys.parts import EVIDENCE, HISTORY, LIKES, Weights
+from recsys.parts import EVIDENCE, FEW_LIKES, HISTORY, LIKES, Weights
 from recsys.parts.part import Array, Arrays, Asked, Training
 from recsys.training.options import Options
 from recsys.training.weights import Lists, Pool
@@ -110,7 +110,7 @@ class Validation:
         movies, chosen = self._movies(trained), {}
         for kind in EVIDENCE:
             pool = self._pool(parts.users(arrays, self._knowing(kind)), movies)
-            weights, ndcg = pool.search(self._ranking)
+            weights, ndcg = pool.search(FEW_LIKES if kind == LIKES else self._ranking)
             alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}).mean():.4f}" for n in pool.scores)
             taken = ", ".join(f"{n} {weight:.2f}" for n, weight in weights.items() if weight)
             self.log(f"by {kind}: ndcg@10 {ndcg:.4f} of {taken}; alone {alone}")
