@@ -5,7 +5,7 @@ import os
 import click
 
 from recsys import __version__
-from recsys.cli import ask, build, check
+from recsys.cli import ask, build, check, every_day
 from recsys.cli.prompt import Commands, standard_streams
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
@@ -31,6 +31,8 @@ for command in (
     build.train,
     build.preprocess,
     build.load_movies,
+    every_day.update,
+    every_day.forget,
     ask.recommend,
     ask.similar,
     ask.predict,

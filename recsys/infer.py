@@ -295,7 +295,7 @@ def catalogue(model: "Model", movies: Movies | None = None) -> Catalogue:
         titles=movies.titles,
         genres=movies.genres,
         years=movies.years,
-        is_new=rows == 0,
+        is_new=(rows == 0) | np.isin(rows, model.new_rows),
         vectors=_vectors(model, rows, movies[np.flatnonzero(rows == 0)]),
         columns=model.vocabulary.columns(movies),
     )

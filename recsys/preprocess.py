@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
 from recsys.data.schema import padded
 from recsys.errors import DataError, QueryError, check_choice, quoted
+
+if TYPE_CHECKING:
+    from recsys.serving.model_folder import Model
 
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
@@ -40,6 +43,7 @@ def read_dataset(
     repeats: str | None = None,
     not_rated: float | str | None = None,
     skip_bad_lines: SkipBadLines = False,
+    model: "Model | None" = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """Read and check ratings: a folder of any family, or tables (CSV, JSON lines, Parquet).
@@ -59,6 +63,7 @@ def read_dataset(
             all other ratings. Such rows are left out.
         skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
             as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
+        model: one that the data are to update: its scale and its schema hold for them.
         log: gets a line on what was understood, on what is not used, on what was left out, and
             one if there is no users file.
 
@@ -79,6 +84,7 @@ def read_dataset(
         repeats=repeats,
         not_rated=not_rated,
         complete=bool(skip_bad_lines),
+        model=model,
         log=log,
     )
     _settle(read.path, len(read.dataset.ratings), read.rejects, skip_bad_lines, log)

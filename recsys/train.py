@@ -1,11 +1,8 @@
 """From ratings to a model folder: closed forms, epochs, validation, early stopping, resume."""
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +14,7 @@ from tqdm import tqdm
 
 from recsys import __version__, parts
 from recsys.data.dataset import Dataset, Ratings
+from recsys.data.files import interrupts_wait
 from recsys.data.interactions import hold_out
 from recsys.data.readers.formats import Arrow
 from recsys.errors import ModelError, QueryError, quoted
@@ -105,30 +103,6 @@ def train_model(
         folder = save(done, model, about)
         checkpoint.unlink(missing_ok=True)
     return folder
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait for the end of the block: for seconds, and nothing is left half done.
-
-    Then an interruption has nothing left to stop; a handler that is not Python's ends the process.
-    """
-    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
-        yield
-        return
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for each in came:
-        with suppress(KeyboardInterrupt):
-            signal.raise_signal(each)
 
 
 @dataclass(frozen=True)

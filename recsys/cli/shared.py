@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recsys.data.dataset import Dataset, Vocabulary
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
+    from recsys.serving.model_folder import Model
 
 DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
@@ -130,11 +131,15 @@ class Source:
         """As `read_dataset` takes it."""
         return "all" if self.skip_all_bad_lines else self.skip_bad_lines
 
-    def read(self, data: Path) -> "Dataset":
-        """The dataset; lines on stderr say how it was understood."""
+    def read(self, data: Path, model: "Model | None" = None) -> "Dataset":
+        """The dataset; lines on stderr say how it was understood.
+
+        Args:
+            model: one that it is to update.
+        """
         from recsys.preprocess import read_dataset
 
-        return read_dataset(data, skip_bad_lines=self.skip, **self.how_to_read)
+        return read_dataset(data, skip_bad_lines=self.skip, model=model, **self.how_to_read)
 
 
 @dataclass(frozen=True)

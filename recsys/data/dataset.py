@@ -42,21 +42,30 @@ class Users:
 
     @classmethod
     def of(
-        cls, ids: NDArray | Sequence[Id], columns: Mapping[str, Column] | None = None
+        cls,
+        ids: NDArray | Sequence[Id],
+        columns: Mapping[str, Column] | None = None,
+        attributes: Attributes | None = None,
     ) -> "Users":
         """(U,) users by columns that describe them, of U values each, by name.
 
         MovieLens' attributes have the values they always have, others those of their column.
+
+        Args:
+            attributes: those of a model; what the columns do not have of them is unknown.
         """
         columns = columns or {}
-        attributes = tuple(
-            movielens_attribute(name, column) or Attribute.of(name, column, MOST_OF_USERS)
-            for name, column in columns.items()
-        )
+        if attributes is None:
+            attributes = tuple(
+                movielens_attribute(name, column) or Attribute.of(name, column, MOST_OF_USERS)
+                for name, column in columns.items()
+            )
         rows = np.full((len(ids), sum(each.width for each in attributes)), PADDING, np.int32)
-        slots = parts(attributes, rows)
-        for (attribute, slot), column in zip(slots, columns.values(), strict=True):
-            values = attribute.rows(column)
+        for attribute, slot in parts(attributes, rows):
+            column = columns.get(attribute.name)
+            if column is None or column.kind != attribute.kind:
+                column = Column.unknown(attribute.kind, len(ids))
+            values = attribute.rows(column)[:, : attribute.width]
             slot[:, : values.shape[1]] = values
         return cls(id_array(ids), rows, attributes)
 

@@ -11,6 +11,8 @@ import os
 import re
 import secrets
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,6 +89,30 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
     """
     with _sibling(Path(path), fix, "folder"):
         pass
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end of the block: for seconds, and nothing is left half done.
+
+    Then an interruption has nothing left to stop; a handler that is not Python's ends the process.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in came:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(each)
 
 
 def standing(path: Path | str) -> Path:

@@ -79,6 +79,7 @@ class Ease(Part):
     name = "ease"
     slices: tuple[str, ...] = ("ease",)
     by_ratings = False
+    movie_tables = ("source",)
 
     def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
         """Recency, power and dropout, ridge, exponent: on the most rated movies, each at the best

@@ -54,6 +54,7 @@ class Factors(Part):
     name = "factors"
     slices: tuple[str, ...] = ("factors",)
     by_ratings = True
+    movie_tables = ("means", "moments", "crosses", "basis")
 
     def fit(self, data: Training, options: "Options") -> Arrays:
         """Nothing where there are no ratings, else

@@ -31,6 +31,8 @@ class Heads(Part):
     name = "heads"
     slices: tuple[str, ...] = ("retrieval", "rating")
     by_ratings = False
+    movie_tables = CHANNELS
+    user_tables = ("user",)
 
     def fit(self, data: Training, options: "Options") -> Arrays:
         """Nothing: the towers learn by epochs, and `TrainStep.arrays` gives theirs after each."""

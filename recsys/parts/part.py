@@ -112,6 +112,8 @@ class Part(Protocol):
     name: str  # of the folder its arrays lie in
     slices: tuple[str, ...]  # names of its pieces of the vector
     by_ratings: bool  # for movies without ratings a movie counts by its ratings; else all alike
+    movie_tables: tuple[str, ...] = ()  # arrays besides the slices that have a row per movie
+    user_tables: tuple[str, ...] = ()  # arrays that have a row per user
 
     def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
         """The options with those of the part that rank held-out ratings best."""

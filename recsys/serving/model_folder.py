@@ -1,7 +1,8 @@
 """The model: arrays by name, the vocabulary, who rated what; in memory, or as a folder. No Paddle.
 
     config.json            the slices' sizes, weights, training options, metrics, versions, the
-                           names of the arrays, the fingerprint, digests of all files and of itself
+                           names of the arrays, what came since training, digests of all files and
+                           of itself; a fingerprint of what training learned, and one of histories
     vocabulary.json        raw ids, words and genres in the order of their rows; the schema
     movies.json            the movies trained on: [[movie_id, title, [genre, ...], ...], ...],
                            behind these three the columns of the schema
@@ -18,6 +19,7 @@ A folder is written beside its place and renamed into it; the one before it wait
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.files import previous_of, replacing_folder, standing, writable_folder
-from recsys.data.ids import id_array
+from recsys.data.ids import id_array, is_text
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
 from recsys.data.schema import Column
@@ -91,6 +93,12 @@ class Model:
     def history(self) -> Interactions:
         """Who rated what, row 0 being the unknown user's."""
         return Interactions(*(self.arrays[f"history/{name}"] for name in Interactions._fields))
+
+    @property
+    def new_rows(self) -> NDArray[np.int64]:
+        """Rows of movies that came after training."""
+        came = self.config.get("since_training", {}).get("new_movies", [])
+        return self.vocabulary.movie_rows(id_array(came, is_text(self.vocabulary.movie_ids)))
 
     @property
     def attributes(self) -> NDArray[np.int32]:
@@ -236,6 +244,7 @@ def write_model(
     model: Model,
     log: Sequence[dict[str, Any]] = (),
     export: Callable[[Path], Any] = lambda folder: None,
+    before: Model | None = None,
 ) -> Model:
     """Write a model beside its place, then rename it; returns it as opened from there.
 
@@ -243,16 +252,22 @@ def write_model(
         log: a line an epoch.
         export: writes the towers for plain Paddle into the folder; what it returns, their inputs,
             is noted in config.json.
+        before: the model there that this one was made from, whose fingerprint, towers and log it
+            keeps; files that stay the same are links to its own.
 
     Raises:
-        ModelError: the place holds something that is no model, or cannot be written.
+        ModelError: the place holds something that is no model, or cannot be written; or no longer
+            the model before.
     """
     check_place(path)
     with replacing_folder(path, "model") as folder:
         for name, array in model.arrays.items():
             file = folder / "arrays" / f"{name}.npy"
             file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, array, allow_pickle=False)
+            if before and before.arrays.get(name) is array:
+                _link(before.path / "arrays" / f"{name}.npy", file)
+            else:
+                np.save(file, array, allow_pickle=False)
         vocabulary, movies = model.vocabulary, model.movies
         _write_json(folder / "vocabulary.json", vocabulary.to_json())
         cells = [
@@ -261,19 +276,44 @@ def write_model(
         ]
         rows = zip(movies.ids.tolist(), movies.titles, movies.genres, *cells, strict=True)
         _write_json(folder / "movies.json", list(rows))
-        lines = [json.dumps(line) for line in log]
-        (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-        inputs = export(folder)
-        write_config(folder, {**model.config, "arrays": sorted(model.arrays), "inputs": inputs})
+        if before:
+            for name in before.config["files"]:
+                if not (folder / name).exists():
+                    _link(before.path / name, folder / name)
+            write_config(folder, model.config, model.fingerprint)
+            if _config(standing(path)) != before.config:
+                raise ModelError(f"{path}: is another model meanwhile", "do it again")
+        else:
+            lines = [json.dumps(line) for line in log]
+            (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+            inputs = export(folder)
+            write_config(folder, {**model.config, "arrays": sorted(model.arrays), "inputs": inputs})
     return load_model(path)
 
 
-def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write config.json of a folder that has all its other files: last, as it has their digests."""
+def _link(file: Path, place: Path) -> None:
+    """The same file in another place; a copy where there are no links."""
+    try:
+        os.link(file, place)
+    except OSError:
+        shutil.copyfile(file, place)
+
+
+def write_config(folder: Path, config: dict[str, Any], trained: str | None = None) -> None:
+    """Write config.json of a folder that has all its other files: last, as it has their digests.
+
+    Args:
+        trained: the fingerprint of a model that is the same but for its users' histories.
+    """
     found = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     names = sorted({*found} - {"config.json"})
     files = {name: _digest(np.memmap(folder / name, np.uint8, "r").data) for name in names}
-    about = {"format": FORMAT, "fingerprint": fingerprint({**config, "files": files})}
+    who = {name: files[name] for name in names if name.startswith(("arrays/history/", "vocab"))}
+    about = {
+        "format": FORMAT,
+        "fingerprint": trained or fingerprint({**config, "files": files}),
+        "history": _digest_of(who),
+    }
     config = json.loads(json.dumps({**config, **about, "files": files}))  # as it will be read
     _write_json(folder / "config.json", {**config, "digest": _digest_of(config)}, indent=2)
 

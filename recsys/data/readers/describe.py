@@ -17,7 +17,7 @@ from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
 from recsys.data.readers.cells import Rejects, control_character
 from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
 from recsys.data.readers.values import ids, texts
-from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Column, in_digits
+from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Attributes, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
 from recsys.errors import QueryError, quoted
 
@@ -81,12 +81,17 @@ def movies_of(
 
 
 def users_of(
-    table: "Table", given: Columns, rejects: Rejects, elsewhere: str | None = None
+    table: "Table",
+    given: Columns,
+    rejects: Rejects,
+    elsewhere: str | None = None,
+    attributes: Attributes | None = None,
 ) -> tuple[Users, Understood]:
     """The users of a file: gender, age and job as MovieLens has them, and what is beside.
 
     Args:
         elsewhere: what ids of users are called in the ratings.
+        attributes: those of a model, if it is to know the users.
     """
     profile = [each.name for each in MOVIELENS]
     roles = describing_columns(table, "user", profile, given, elsewhere)
@@ -110,7 +115,7 @@ def users_of(
                 known["job"].values[i] = JOBS[10]
     words = {} if table.strict else {role: roles[role] for role in known}
     columns, understood = described(side.others(), dict(given.kinds), text=False)
-    users = Users.of(side.ids, known | columns)
+    users = Users.of(side.ids, known | columns, attributes)
     return users, understood._replace(roles=words, unused=unknown | understood.unused)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,9 @@ from recsys.data.scale import (
 )
 from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError
+
+if TYPE_CHECKING:
+    from recsys.serving.model_folder import Model
 
 OTHER_SHARE = 0.05  # of ratings on another scale, and OTHER_SCALE, are no slips of the pen
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
@@ -102,6 +105,7 @@ def read_all(
     repeats: str | None = None,
     not_rated: float | str | None = None,
     complete: bool = True,
+    model: "Model | None" = None,
     log: Log = lambda line: None,
 ) -> Reading:
     """Read and check everything; bad lines are left out and put down.
@@ -109,6 +113,7 @@ def read_all(
     Args:
         liked_from: as `recsys.read_dataset` has it, and what is beside.
         complete: check ratings although some movies or users are bad.
+        model: as `recsys.read_dataset` has it.
 
     Raises:
         DataError: a file is missing or unreadable, or is of a kind that is not supported.
@@ -132,14 +137,18 @@ def read_all(
     roles, guessed = rating_columns(table, columns)
     ids = {role: name for role in ("user", "item") if (name := columns.of(role))}
     numbers: Any = dict.fromkeys([role for role, name in ids.items() if name.isdecimal()])
-    of_others = columns._replace(**numbers)  # they were those of the ratings
+    schema = model.vocabulary if model else None
+    sides = [*schema.users, *schema.movies] if schema else []
+    kinds = {**{each.name: each.kind for each in sides}, **dict(columns.kinds)}
+    of_others = columns._replace(**numbers, kinds=tuple(kinds.items()))  # they were of the ratings
+    attributes = schema.users if schema else None
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
     if movies := tables.get("items"):
         known_movies, part = movies_of(movies, of_others, rejects, log, roles["item"])
         parts.append((movies.path, part))
     if people := tables.get("users"):
-        known_users, part = users_of(people, of_others, rejects, roles["user"])
+        known_users, part = users_of(people, of_others, rejects, roles["user"], attributes)
         parts.append((people.path, part))
     if rejects and not complete:  # all ratings of a bad movie would be bad
         raise rejects.error()
@@ -165,7 +174,8 @@ def read_all(
         known_movies = Movies(movie_ids, titles, [()] * len(movie_ids))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if known_users is None:
-        known_users = Users.of(raw_ids(different["user"], found["user"].names))
+        user_ids = raw_ids(different["user"], found["user"].names)
+        known_users = Users.of(user_ids, attributes=attributes)
         log(f"{data}: no users file, so only ratings are known of users")
     of_users = _coded("user", found["user"], table.path, known_users.ids, people)
     of_movies = _coded("movie", found["item"], table.path, known_movies.ids, movies)
@@ -187,14 +197,23 @@ def read_all(
                 raise QueryError(cause, "name another column, or none", "rating_column")
             log(f"{roles['rating']}: says what is not liked, so 0 is a like and 1 is none")
         rated, wide = _meaning(rows, roles["rating"], ratings, not_rated, liked_from, log)
+    if model and model.scale.rated:
+        if "rating" not in roles:
+            cause = f"{table.path}: no column of ratings, and the model learned from ratings"
+            raise QueryError(cause, "name it", "rating_column")
+        rated, wide = True, False
     strong = wide and liked_from is None
     values = ratings if rated else values
     how = repeats or ("sum" if strong else "last" if rated else "count")
     values, duplicates = _once(rows, of_users, of_movies, values, times, how)
     if duplicates:
         log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
-    rated = rated and not strong and how != "count"
-    values, scale = _scaled(rows, values, rated, liked_from, wide or how == "sum")
+    of_events = model is not None and not model.scale.rated
+    rated = rated and not strong and how != "count" and not of_events
+    if model and model.scale.rated:
+        values, scale = _on_scale(rows, values, model.scale), model.scale
+    else:
+        values, scale = _scaled(rows, values, rated, liked_from, wide or how == "sum")
     if scale != FIVE_STARS or not table.strict:
         log(scale.in_words())
     left = rows.left
@@ -368,6 +387,14 @@ def _meaning(
     if wide and liked is None:
         log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
     return rated, wide
+
+
+def _on_scale(rows: Rows, values: NDArray, scale: Scale) -> NDArray[np.float32]:
+    """The ratings that are left as a model of that scale has them; others are bad lines."""
+    off = (values < scale.low) | (values > scale.high)
+    words = f"expected {scale.low:g} to {scale.high:g}, the scale of the model"
+    rows.refuse(off, lambda i: f"rating {values[i]:g}, {words}")
+    return scale.inward(values[rows.left])
 
 
 def _scaled(
