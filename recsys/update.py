@@ -102,6 +102,8 @@ def update_model(
         "movies": len(new_movies),
         "profiles": int((others[rows] & (known.user_rows(users) > 0)).sum()),
     }
+    if not any(counts.values()):
+        return Update(model, **counts)
     config = _counted(model.config, {**counts, "new_movies": new_movies.ids.tolist()})
     return Update(Model(config, vocabulary, every_movie, arrays, model.path), **counts)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
 
+RETRAIN = 0.1  # share of ratings since training from which on training again pays
 WIDTH = 40  # characters of the longest bar of inspect
 NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
 LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
@@ -113,6 +114,9 @@ def doctor(
         facts |= {"folder": str(folder.path), **{name: config.get(name) for name in KEPT}}
         metrics = ", ".join(f"{k} {v:.4f}" for k, v in config["validation"].items())
         facts["found"] = f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}"
+        if came := config.get("since_training"):
+            facts["since_training"] = came
+            facts["found"] += f"; {since_training(folder)}"
     with look("milvus") as facts, store_at(address) as store:
         uri, version = store.uri, store.version
         facts |= {"uri": uri, "version": version, "found": f"{uri}, {version}"}
@@ -140,6 +144,16 @@ def _look(found: dict[str, dict[str, Any]], name: str) -> Iterator[dict[str, Any
         yield facts
     except RecsysError as error:
         facts |= {"well": False, "found": with_remedy(error, click.get_current_context())}
+
+
+def since_training(folder: "Model") -> str:
+    """What came since training, in words, and whether training again pays."""
+    came, every = folder.config["since_training"], len(folder.history.indices)
+    share = came.get("ratings", 0) / max(1, every)
+    names = ("ratings", "users", "movies", "forgotten")
+    words = ", ".join(f"{came[name]:,} {name}" for name in names if came.get(name))
+    pays = "; train again: it pays from a tenth on" * (share >= RETRAIN)
+    return f"since training {words or 'nothing'} ({share:.1%} of the ratings{pays})"
 
 
 def _check_libraries(facts: dict[str, Any]) -> None:

@@ -91,7 +91,7 @@ def _settle(
     if not dry_run:
         with interrupts_wait():
             after = write_model(Path(place), after, before=before)
-    total = after.config.get("since_training", {}) if not dry_run or any(counts.values()) else {}
+    total = after.config.get("since_training", {})
     about: dict[str, Any] = {"model": place, "fingerprint": before.fingerprint, **counts}
     if json:
         history = (before if dry_run else after).config.get("history")

@@ -1,0 +1,206 @@
+"""Ratings, users and movies that come after training, and users who go."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from command_line import here, inside
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recsys.data.dataset import Movies
+from recsys.errors import DataError, QueryError
+from recsys.infer import UserQuery, catalogue, users_of
+from recsys.parts import PARTS
+from recsys.serving.model_folder import load_model
+from recsys.update import forget_users, update_model
+
+HEADER = "user_id,movie_id,rating,timestamp\n"
+NEW, LATER = 5_000, 2_000_000_000
+FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+QUESTIONS = ("relevance", "rating", "taste")
+
+
+def table(place, lines):
+    """A CSV of (user, movie, rating, time)."""
+    file = place / "new.csv"
+    file.write_text(HEADER + "".join(",".join(map(str, each)) + "\n" for each in lines))
+    return file
+
+
+def vectors(model, *queries):
+    users = users_of(model, list(queries))
+    return np.stack([users.vectors(question) for question in QUESTIONS])
+
+
+def ratings(folder):
+    """Ratings of some movies of a model, each once."""
+    movies = st.sampled_from(folder.vocabulary.movie_ids.tolist())
+    each = st.tuples(movies, st.integers(1, 5), st.integers(LATER, LATER + 99))
+    return st.lists(each, min_size=1, max_size=6, unique_by=lambda rating: rating[0])
+
+
+@given(st.data())
+@FEW
+def test_who_is_updated_is_asked_as_one_who_names_the_ratings(folder, tmp_path, data):
+    """Known or new; and nobody else is asked otherwise, bit for bit."""
+    given_ratings = data.draw(ratings(folder))
+    user = data.draw(st.sampled_from([NEW, *folder.vocabulary.user_ids[:20].tolist()]))
+    found = update_model(folder, table(tmp_path, [(user, *each) for each in given_ratings]))
+    known = {} if user == NEW else {"user_id": user}
+    named = vectors(folder, UserQuery(**known, rated=given_ratings))
+    np.testing.assert_allclose(vectors(found.model, UserQuery(user)), named, atol=1e-6)
+    others = [UserQuery(each) for each in folder.vocabulary.user_ids[20:].tolist()]
+    assert (vectors(found.model, *others) == vectors(folder, *others)).all()
+    assert found.users == (user == NEW)
+    assert found.ratings + found.replaced == len(given_ratings)
+    assert (catalogue(found.model).vectors == catalogue(folder).vectors).all()
+    again = update_model(found.model, table(tmp_path, [(user, *each) for each in given_ratings]))
+    assert not again
+    assert again[1:] == (0, 0, 0, 0, 0)
+
+
+@given(st.data())
+@FEW
+def test_the_rating_that_is_later_holds(folder, tmp_path, data):
+    """Whatever the order in which they come."""
+    movie = data.draw(st.sampled_from(folder.vocabulary.movie_ids.tolist()))
+    early, late = (NEW, movie, 2, LATER), (NEW, movie, 5, LATER + 5)
+    model = folder
+    for each in data.draw(st.permutations([early, late])):
+        model = update_model(model, table(tmp_path, [each])).model
+    _, values, times = model.history.of(int(model.vocabulary.user_rows([NEW])[0]))
+    assert (values.tolist(), times.tolist()) == ([5], [LATER + 5])
+
+
+def test_a_new_movie_is_what_its_content_says(folder, tmp_path):
+    (tmp_path / "movies.csv").write_text(
+        "movie_id,title,genres\n150,Toy Soldiers (1999),Animation|Comedy\n7777,Late (2001),Horror\n"
+    )
+    lines = [(NEW, 150, 5, LATER), (NEW, 7777, 1, LATER), (NEW - 1, 7777, 5, LATER)]
+    file = table(tmp_path, lines)
+    found = update_model(folder, file, items=tmp_path / "movies.csv")
+    known = 150 in folder.vocabulary.movie_ids
+    assert (found.movies, found.users) == (2 - known, 2)
+    published, before = catalogue(found.model), catalogue(folder)
+    old = published.take(before.ids)
+    assert (old.vectors == before.vectors).all()
+    assert (old.titles, old.is_new.any()) == (before.titles, False)
+    new = published.take([7777])
+    movie = Movies(np.array([7777]), ["Late (2001)"], [("Horror",)])
+    assert (new.vectors == catalogue(folder, movie).vectors).all()
+    assert (new.titles, new.is_new.tolist()) == (["Late (2001)"], [True])
+    rows, values, _ = found.model.history.of(int(found.model.vocabulary.user_rows([NEW])[0]))
+    rated = dict(zip(found.model.vocabulary.movie_ids[rows - 1].tolist(), values.tolist()))
+    assert rated == {150: 5, 7777: 1}
+
+
+def test_every_table_with_a_row_for_each_movie_or_user_is_known_as_one(folder):
+    """A part that says too little of its tables would answer with other movies' rows."""
+    lengths = {"movie_tables": len(folder.vocabulary.movie_ids) + 1}
+    lengths["user_tables"] = len(folder.vocabulary.user_ids) + 1
+    for part in PARTS:
+        for kind, length in lengths.items():
+            names = {*getattr(part, kind), *(part.slices if kind == "movie_tables" else ())}
+            found = {
+                name.partition("/")[2]
+                for name, array in folder.arrays.items()
+                if name.startswith(f"{part.name}/") and len(array) == length
+            }
+            assert found <= names
+
+
+@given(st.data())
+@FEW
+def test_nobody_else_is_asked_otherwise_when_users_are_forgotten(folder, data):
+    some = st.lists(st.sampled_from(folder.vocabulary.user_ids.tolist()), min_size=1, unique=True)
+    gone = data.draw(some)
+    model = forget_users(folder, gone)
+    left = [each for each in folder.vocabulary.user_ids.tolist() if each not in gone]
+    queries = [UserQuery(each) for each in left[:30]]
+    assert (vectors(model, *queries) == vectors(folder, *queries)).all()
+    with pytest.raises(QueryError, match=str(gone[0])):
+        users_of(model, [UserQuery(gone[0])])
+    assert model.history.rows == len(left) + 1
+    assert len(model.arrays["heads/user"]) == len(model.attributes) == len(left) + 1
+
+
+def test_forgotten_and_back_again_a_user_is_a_new_one(folder, tmp_path):
+    rows, values, times = folder.history.of(int(folder.vocabulary.user_rows([42])[0]))
+    ids = folder.vocabulary.movie_ids[rows - 1].tolist()
+    lines = [(42, *each) for each in zip(ids, values.tolist(), times.tolist(), strict=True)]
+    back = update_model(forget_users(folder, [42]), table(tmp_path, lines)).model
+    rated = [each[1:] for each in lines]
+    named = vectors(folder, UserQuery(rated=rated))
+    np.testing.assert_allclose(vectors(back, UserQuery(42)), named, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("1,1,11,5", "new.csv:2: rating 11, expected 0.5 to 5"), ("u1,1,4,5", "whole numbers")],
+)
+def test_what_does_not_fit_the_model_is_refused(folder, tmp_path, line, words):
+    file = tmp_path / "new.csv"
+    file.write_text(f"{HEADER}{line}\n")
+    with pytest.raises(DataError, match=words):
+        update_model(folder, file)
+
+
+@pytest.fixture
+def place(trained, tmp_path):
+    """A copy of the folder with model and store, in which the test runs."""
+    copied = shutil.copytree(trained.place, tmp_path / "place")
+    with inside(copied):
+        yield copied
+
+
+def test_from_update_to_recommend_through_milvus(place):
+    table(place, [(NEW, 50, 5, LATER), (NEW, 172, 4, LATER), (42, 1, 1, LATER)])
+    before = here("recommend", "-u", 7, "--format", "json").stdout
+    files = {each: each.stat().st_mtime_ns for each in place.rglob("*.npy")}
+    dry = json.loads(here("update", "--data", "new.csv", "--dry-run", "--json").stdout)
+    assert {each: each.stat().st_mtime_ns for each in place.rglob("*.npy")} == files
+    done = json.loads(here("update", "--data", "new.csv", "--json").stdout)
+    assert (done["ratings"], done["users"]) == (dry["ratings"], dry["users"])
+    assert done["fingerprint"] == load_model("recommender_system.inference.model").fingerprint
+    assert done["since_training"]["ratings"] == done["ratings"]
+    assert here("recommend", "-u", 7, "--format", "json").stdout == before
+    found = json.loads(here("recommend", "-u", NEW, "--format", "json").stdout)
+    assert not {50, 172} & {each["movie_id"] for each in found["recommendations"]}
+    with_ratings = here("doctor").stdout
+    assert f"{done['ratings']} ratings" in with_ratings
+    once_more = here("update", "--data", "new.csv")
+    assert "0 ratings, 0 replaced, 0 users" in once_more.stdout
+    load_model("recommender_system.inference.model").verify()
+    assert not [each.name for each in place.iterdir() if ".tmp-" in each.name]
+
+
+def test_forget_through_the_command_line(place):
+    (place / "ids").write_text("42\n123456\n7\n")
+    assert "123456" in here("forget", "--users", "ids", code=3).stderr
+    for user in (42, 7):
+        here("recommend", "-u", user, code=2)
+    here("recommend", "-u", 8)
+    here("forget", "-u", 42, code=2)
+    here("forget", code=2)
+    raw = (place / "recommender_system.inference.model" / "vocabulary.json").read_text()
+    assert 42 not in json.loads(raw)["user_ids"]
+
+
+def test_an_update_of_a_model_that_was_replaced_meanwhile_is_refused(place, monkeypatch):
+    """The other one stands."""
+    from recsys.serving import model_folder
+
+    table(place, [(NEW, 50, 5, LATER)])
+    model, link, raced = place / "recommender_system.inference.model", model_folder._link, []
+
+    def racing(*args):
+        if not raced:
+            raced.append(True)
+            here("update", "--data", "new.csv")
+        link(*args)
+
+    monkeypatch.setattr(model_folder, "_link", racing)
+    assert "another model meanwhile" in here("update", "--data", "new.csv", code=1).stderr
+    assert NEW in load_model(model).vocabulary.user_ids
