@@ -28,6 +28,7 @@ from recsys.errors import DataError, QueryError, check_choice, listed, shortened
 from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits
+from recsys.serving.reasons import Shared, Why, shared, why
 from recsys.serving.users import UserQuery as UserQuery
 from recsys.serving.users import checked_ids, naming_damage, unknown_movie
 from recsys.serving.users import users_of as users_of
@@ -53,6 +54,7 @@ class Recommendation(NamedTuple):
         rating: predicted, on the scale of the data; None where none is.
         is_new: the model was not trained on this movie.
         columns: values of the movie's own columns by name, None where unknown.
+        why: what of the user carried it, or what it shares with the movie it is similar to.
 
     >>> Recommendation(1, 50, "Star Wars (1977)", ("Sci-Fi",), 1977, 0.54, 4.4, False).title
     'Star Wars (1977)'
@@ -67,6 +69,7 @@ class Recommendation(NamedTuple):
     rating: float | None
     is_new: bool
     columns: dict[str, Any] = {}  # noqa: RUF012
+    why: Why | Shared | None = None  # where it was asked to be explained
 
 
 class Answer(list[Recommendation]):
@@ -109,6 +112,7 @@ class Recommender:
         rank_by: RankBy = "relevance",
         filter: Filter = Filter(),
         include_seen: bool = False,
+        explain: bool = False,
     ) -> Iterator[Answer]:
         """The k best movies for each query, best first, fewer where fewer fit.
 
@@ -116,6 +120,7 @@ class Recommender:
 
         Args:
             rank_by: what the score is: "relevance", "rating", "tutorial" or "taste".
+            explain: say which ratings carried each movie.
 
         Raises:
             QueryError: what a query names is not there: a user, an attribute or its value, a movie,
@@ -137,10 +142,21 @@ class Recommender:
             for row, query in enumerate(users.queries):
                 user = None if predicting is None else predicting[row]
                 query = query._replace(likes=some[row].likes, dislikes=some[row].dislikes)
-                yield Answer(query, self._listed(hits, row, user, rank_by in RATINGS))
+                found = self._listed(hits, row, user, rank_by in RATINGS)
+                if explain and found:
+                    vectors = hits.movies.take([each.movie_id for each in found]).vectors
+                    shown = self._ratings if rank_by in RATINGS else np.asarray
+                    reasons = why(users, row, rank_by, vectors, shown)
+                    found = [each._replace(why=w) for each, w in zip(found, reasons, strict=True)]
+                yield Answer(query, found)
 
-    def similar(self, movie_id: Id, k: int, filter: Filter = Filter()) -> list[Recommendation]:
+    def similar(
+        self, movie_id: Id, k: int, filter: Filter = Filter(), explain: bool = False
+    ) -> list[Recommendation]:
         """The k movies nearest to one in taste; the score is a cosine, no rating is predicted.
+
+        Args:
+            explain: say what each has in common with it.
 
         Raises:
             DataError: the movie is not published. QueryError: a genre or column is not there.
@@ -148,11 +164,17 @@ class Recommender:
         filter = filter.checked(self.model.vocabulary)
         exclude = [checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")]
         try:
-            query = self._near(self.store.take([movie_id]))
+            movie = self.store.take([movie_id])
         except KeyError as error:
             cause = f"movie {movie_id} is not published"
             raise DataError(cause, "publish the movies with it", "publish") from error
-        return self._listed(self.store.search(query, k, filter, exclude, with_movies=True))
+        hits = self.store.search(self._near(movie), k, filter, exclude, with_movies=True)
+        found = self._listed(hits)
+        if explain and found:
+            others = hits.movies.take([each.movie_id for each in found])
+            common = shared(self.model, movie, others)
+            found = [each._replace(why=w) for each, w in zip(found, common, strict=True)]
+        return found
 
     def _near(self, movies: Catalogue) -> Array:
         """(N, V) queries for what is near to N movies in taste."""
@@ -184,6 +206,10 @@ class Recommender:
 
         return [q._replace(likes=known(q.likes), dislikes=known(q.dislikes)) for q in queries]
 
+    def _ratings(self, scores: Array) -> Array:
+        """Inner products as ratings, on the scale of the data."""
+        return self.model.scale.outward(np.clip(scores, MIN_RATING, MAX_RATING))
+
     def _listed(
         self, hits: Hits, row: int = 0, user: Array | None = None, by_rating: bool = False
     ) -> list[Recommendation]:
@@ -200,7 +226,7 @@ class Recommender:
             ratings = self.model.scale.outward(predicted).tolist()
         scores = hits.scores[row, mask]
         if by_rating:
-            scores = self.model.scale.outward(np.clip(scores, MIN_RATING, MAX_RATING))
+            scores = self._ratings(scores)
         answers = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
         return [
             Recommendation(

@@ -92,7 +92,9 @@ def test_a_new_movie_is_what_its_content_says(folder, tmp_path):
     assert (new.vectors == catalogue(folder, movie).vectors).all()
     assert (new.titles, new.is_new.tolist()) == (["Late (2001)"], [True])
     rows, values, _ = found.model.history.of(int(found.model.vocabulary.user_rows([NEW])[0]))
-    rated = dict(zip(found.model.vocabulary.movie_ids[rows - 1].tolist(), values.tolist()))
+    rated = dict(
+        zip(found.model.vocabulary.movie_ids[rows - 1].tolist(), values.tolist(), strict=True)
+    )
     assert rated == {150: 5, 7777: 1}
 
 

@@ -123,7 +123,12 @@ def recommend(
     hits = len(queries) * output.k if users else 0
     with _searched(output.exact, folder, address, hits) as (searched, count):
         found = Recommender(folder, searched).recommend(
-            queries, min(output.k, count), rank_by=rank_by, filter=filter, include_seen=include_seen
+            queries,
+            min(output.k, count),
+            rank_by=rank_by,
+            filter=filter,
+            include_seen=include_seen,
+            explain=output.explain,
         )
         named = (*query.likes, *query.dislikes)
         titles = {each: title_of(folder, each, others) for each in named}
@@ -153,7 +158,8 @@ def similar(
     filter = wanted.filter(folder.vocabulary)
     movie_id = typed_movie(folder, movie, published(folder, None if output.exact else address))
     with _searched(output.exact, folder, address) as (store, count):
-        found = Recommender(folder, store).similar(movie_id, min(output.k, count), filter)
+        asked = Recommender(folder, store)
+        found = asked.similar(movie_id, min(output.k, count), filter, output.explain)
         title = store.take([movie_id]).titles[0]
     log(f"near to {title} (id {movie_id})")
     output.write(_logged([Answer(found, movie=(movie_id, title))]), format, 1, folder)

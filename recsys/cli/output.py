@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from recsys.data.ids import Id
     from recsys.infer import Recommendation, UserQuery
     from recsys.serving.model_folder import Model
+    from recsys.serving.reasons import Shared, Why
 
 MOST = 1_000_000  # movies one may ask for at once
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
@@ -50,12 +51,15 @@ class Output:
     )
     output: str | None = path("A file instead of stdout; complete or not at all.", "-o")
     exact: bool = option("Compare every movie of the model; no Milvus.", default=False)
+    explain: bool = option("Say of each movie what carried it (table, json, jsonl).", default=False)
 
     def format_of(self, many: bool) -> str:
         """The format of the answers, of `many` users or of one."""
         format = self.format or ("jsonl" if many else "table")
         if many and format in ("json", "table"):
             raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
+        if self.explain and format in ("csv", "parquet"):
+            raise click.UsageError(f"--explain is not for {format}: take table, json or jsonl")
         if format == "parquet" and not self.output:
             raise click.UsageError("--format parquet needs -o FILE")
         return format
@@ -99,6 +103,7 @@ class Answer(NamedTuple):
                 "rating": None if not self.query or each.rating is None else round(each.rating, 6),
                 "new": each.is_new,
                 **({"columns": each.columns} if each.columns else {}),
+                **({"why": _why(each.why)} if each.why else {}),
             }
             for each in self.found
         ]
@@ -109,6 +114,7 @@ class Answer(NamedTuple):
         rows = []
         for record in self.records():
             own = record.pop("columns", {})
+            record.pop("why", None)
             row = {"user_id": user_id, **record, **own}
             rows.append({k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()})
         return rows
@@ -144,13 +150,40 @@ class Answer(NamedTuple):
         """
         rated = self.query and not any(each.rating is None for each in self.found)
         own = list(self.found[0].columns) if self.found else []
+        explained = any(each.why for each in self.found)
         rows = []
         for each, row in zip(self.found, self.rows(), strict=True):
             title, rating = each.title + " [new]" * each.is_new, [each.rating] if rated else []
             texts = ["" if row[name] is None else str(row[name]) for name in own]
             cells = [each.rank, each.movie_id, title, row["genres"], each.score, *rating]
-            rows.append([*cells, *(shortened(text, WIDEST) for text in texts)])
-        return table([*(HEADER if rated else HEADER[:-1]), *own], rows, width)
+            cells += [shortened(text, WIDEST) for text in texts]
+            rows.append([*cells, *([in_words(each.why)] if each.why else [])])
+        header = [*(HEADER if rated else HEADER[:-1]), *own, *["Why"] * explained]
+        return table(header, rows, width)
+
+
+def _why(why: "Why | Shared") -> dict[str, Any]:
+    """What carried a movie, under the keys of json."""
+    found = why._asdict()
+    if "reasons" in found:
+        found["reasons"] = [each._asdict() for each in found["reasons"]]
+    return found
+
+
+def in_words(why: "Why | Shared") -> str:
+    """What carried a movie, in a line."""
+    from recsys.serving.reasons import Shared
+
+    if isinstance(why, Shared):
+        genres, words, users = why
+        return "; ".join(filter(None, [f"{users:,} like both", "|".join(genres), " ".join(words)]))
+    carried = [
+        f"{each.title}{'' if each.rating is None else f' ({each.rating:g})'} {each.share:+.3f}"
+        for each in why.reasons
+    ]
+    if why.profile:
+        carried.append(f"profile {why.profile:+.3f}")
+    return "; ".join(carried) or "nothing of the user: what everybody likes"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:

@@ -141,16 +141,36 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
             title = model.movies.titles[int(vocabulary.movie_rows([*both])[0]) - 1]
             raise QueryError(f"{title} is both liked and disliked", "name it once")
 
-    asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
+    return described(model, completed, rows, sides, history, named)
+
+
+def described(
+    model: "Model",
+    queries: list[UserQuery],
+    rows: NDArray[np.int64],
+    sides: NDArray[np.int64],
+    history: Interactions,
+    named: Interactions,
+) -> Users:
+    """B users by what is known of them.
+
+    Args:
+        rows: (B,) of the users, 0 for cold-start users.
+        sides: (B, W) rows of their attributes.
+        history: B rows; and likewise `named`, 1 for a like, -1 for a dislike.
+    """
+
+    def asked_with(ratings: Interactions) -> Asked:
+        return Asked.of(rows, sides, model.vocabulary.users, ratings, model.recency, named)
+
+    asked, rated = asked_with(history), history
     slices = predicting = parts.users(model.arrays, asked)
-    rated_before = history
     if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
         history = history.updated(named._replace(values=values))
-        history = history.keep(history.values > 0)
-        asked = Asked.of(rows, sides, vocabulary.users, history, model.recency, named)
+        asked = asked_with(history.keep(history.values > 0))
         slices = parts.users(model.arrays, asked)
-    return Users(model, completed, rated_before, asked, slices, predicting)
+    return Users(model, queries, rated, asked, slices, predicting)
 
 
 def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
