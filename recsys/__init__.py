@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import load_model as load_model
     from recsys.train import train_model as train_model
     from recsys.training.options import Options as Options
+    from recsys.update import forget_users as forget_users
+    from recsys.update import update_model as update_model
 
 __version__ = "0.2.0"
 _NAMES = {
@@ -44,6 +46,7 @@ _NAMES = {
     "recsys.serving.model_folder": ("load_model",),
     "recsys.train": ("train_model",),
     "recsys.training.options": ("Options",),
+    "recsys.update": ("forget_users", "update_model"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = ["__version__", "errors", *_HOMES]

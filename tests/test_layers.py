@@ -26,10 +26,11 @@ BELOW = {  # what a layer may import besides itself
     "milvus": CORE,
     "milvus_store": f"{CORE} milvus",
     "infer": CORE,
+    "update": f"{CORE} preprocess",
     "evaluation": f"{CORE} training model train preprocess milvus milvus_store infer",
 }
 PADDLE = {"recsys.model", "recsys.training.step", "recsys.train"}
-LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 13_850, 70
+LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 14_620, 74
 
 
 def imports(name: str) -> Iterator[str]:
