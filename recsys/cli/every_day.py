@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys.cli import shared
-from recsys.cli.ask import known_ids, left_out
 from recsys.cli.options import command, grouped, option, path
 from recsys.cli.output import as_json
 from recsys.cli.prompt import log
 from recsys.cli.shared import Source
+from recsys.cli.typed import known_ids, left_out, typed_user
 from recsys.errors import printable
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def forget(
 
     Example: recsys forget -u 42
     """
-    from recsys.cli.ask import typed_user
     from recsys.data.files import previous_of
     from recsys.serving.model_folder import load_model
     from recsys.update import forget_users

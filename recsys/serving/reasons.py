@@ -15,12 +15,12 @@ from recsys.data.ids import Id
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
 from recsys.data.titles import name_and_year, title_words
-from recsys.parts.part import Array
-from recsys.serving.catalogue import Catalogue
-from recsys.serving.users import Users, described
 
 if TYPE_CHECKING:
+    from recsys.parts.part import Array
+    from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import Model
+    from recsys.serving.users import Users
 
 MOST = 3  # reasons of a movie
 LEAST = 1e-6  # of a score; less is rounding
@@ -44,7 +44,7 @@ class Why(NamedTuple):
 
 
 def why(
-    users: Users, row: int, question: str, movies: Array, score: Callable[[Array], NDArray]
+    users: "Users", row: int, question: str, movies: "Array", score: Callable[["Array"], NDArray]
 ) -> list[Why]:
     """For each of N movies what of one user's ratings, likes and profile carried it.
 
@@ -64,13 +64,8 @@ def why(
         numbers = np.arange(start, min(variants, start + step))
         sides = np.repeat(asked.attributes[row : row + 1], len(numbers), 0)
         sides[numbers == variants - 1] = model.attributes[0]
-        some = described(
-            model,
-            [query] * len(numbers),
-            np.repeat(asked.user_rows[row], len(numbers)),
-            sides,
-            _without(history, numbers - 1),
-            _without(named, numbers - 1 - n),
+        some = users.otherwise(
+            row, sides, _without(history, numbers - 1), _without(named, numbers - 1 - n)
         )
         scores.append(score(some.vectors(question) @ movies.T))
     every = np.concatenate(scores)
@@ -120,7 +115,7 @@ class Shared(NamedTuple):
     users: int  # who like both
 
 
-def shared(model: "Model", movie: Catalogue, others: Catalogue) -> list[Shared]:
+def shared(model: "Model", movie: "Catalogue", others: "Catalogue") -> list[Shared]:
     """What one movie has in common with each of N others."""
     rows = model.vocabulary.movie_rows(np.append(movie.ids, others.ids))
     likes = np.flatnonzero(model.history.values >= LIKED)

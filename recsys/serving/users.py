@@ -74,6 +74,14 @@ class Users(NamedTuple):
         slices = self.predicting if question == "rating" else self.slices
         return self.model.layout.queries(slices, weights)
 
+    def otherwise(
+        self, row: int, sides: NDArray[np.int64], history: Interactions, named: Interactions
+    ) -> "Users":
+        """One of the users in N ways: (N, W) attributes, N rows of ratings and of likes."""
+        rows = np.repeat(self.asked.user_rows[row], len(sides))
+        queries = [self.queries[row]] * len(sides)
+        return described(self.model, queries, rows, sides, history, named)
+
 
 def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
     """A function of a model which, where it fails or finds no numbers, names a damaged file.
