@@ -202,6 +202,8 @@ def control_character(text: str) -> str:
     found = _CONTROL.search(text)
     if not found:
         return ""
+    if found[0] in "\r\n":
+        return "a line end within a cell, expected one line"
     return (
         f"wrong encoding: character {found[0]!r}, expected text in UTF-8 or latin-1 "
         "(others need converting, e.g. iconv -f cp1252 -t utf-8)"

@@ -19,13 +19,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
+    AGAIN,
     LINES,
     PACKED,
     STAND_IN,
+    UNCLOSED,
     Dialect,
     beginning,
+    closed,
     file_bytes,
     has_padded,
+    lines_in,
     numbered,
     readable,
     sniffed,
@@ -172,10 +176,25 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
         elif len(first) < len(dialect.names) - 1:
             others = map(numbered, range(2, len(first) + 1))
             dialect = dialect._replace(names=(dialect.names[0], *others))
-    in_quotes = dialect.quotes and b'"' in start  # then a row may have several lines
+    head = start[: start.find(b"\n") + 1] if dialect.header else b""
+    several = False  # rows of several lines, in quotes
     texts = 0  # blocks in which ids or ratings are not all numbers
 
     def parsed(holds: Mapping[str, str], block: bytes, header: bool) -> Block:
+        nonlocal several
+        if head:
+            again = f"{AGAIN}\n".encode()
+            block = block.replace(b"\n" + head, b"\n" + again)
+            if block.startswith(head) and not header:
+                block = again + block[len(head) :]
+        found = typed(holds, block, header)
+        if dialect.quotes and b'"' in block and found.size + header < lines_in(block):
+            mended = closed(block, dialect.separator, len(dialect.names))
+            found = typed(holds, mended, header) if mended != block else found
+            several |= found.size + header < lines_in(block)
+        return found
+
+    def typed(holds: Mapping[str, str], block: bytes, header: bool) -> Block:
         nonlocal texts
         if texts < MANY_TEXTS and {"id", "rating"} & {*holds.values()}:
             if not has_padded(block, dialect.separator):
@@ -185,12 +204,10 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
         return _parsed(dialect, holds, block, header)
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        nonlocal in_quotes
         source = [start] if sample else text_blocks(path, dialect.quotes)
         with ThreadPoolExecutor(2) as pool:
             waiting: deque[Future[Block]] = deque()
             for number, block in enumerate(source):
-                in_quotes |= dialect.quotes and b'"' in block
                 header = dialect.header and number == 0
                 waiting.append(pool.submit(parsed, holds, block, header))
                 if len(waiting) > 2:
@@ -198,7 +215,7 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
             yield from (each.result() for each in waiting)
 
     def place(row: int) -> str:
-        return f": row {row + 1}" if in_quotes else f":{row + 1 + dialect.header}"
+        return f": row {row + 1}" if several else f":{row + 1 + dialect.header}"
 
     return Table(path, dialect.names, blocks, place, dialect)
 
@@ -222,7 +239,11 @@ def _parsed(
     def leave_out(row: Any) -> str:
         expected = (f"expected {row.expected_columns} fields separated by {dialect.separator!r}, "
                     f"got {row.actual_columns}")  # fmt: skip
-        bad.append((row.number - 1 - header, expected))
+        known = {
+            UNCLOSED: "unclosed quote, expected one at the end of its cell",
+            AGAIN: "the first line again, expected a row",
+        }
+        bad.append((row.number - 1 - header, known.get(row.text, expected)))
         return "skip"
 
     separator = dialect.separator

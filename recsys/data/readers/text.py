@@ -8,9 +8,9 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recsys.errors import DataError, quoted
 
@@ -22,6 +22,7 @@ BLOCK = 2**20  # bytes read at a time: larger ones take the system more time for
 LONGEST = 10_000  # lines of one row at most, in quotes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
+UNCLOSED, AGAIN = "\x1c", "\x1d"  # lines in place of such as are no rows
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 
 
@@ -106,6 +107,47 @@ def text_blocks(path: Path, quotes: bool = False, size: int = 0) -> Iterator[byt
             yield _in_utf8(block)
 
 
+def lines_in(block: bytes) -> int:
+    """How many lines a block has; the last may lack its end."""
+    return block.count(b"\n") + (block[-1:] != b"\n")
+
+
+def closed(block: bytes, separator: str, cells: int) -> bytes:
+    """A block with UNCLOSED in place of each line with a quote that is not closed in its row.
+
+    So it is where the row has other lines, and another number of cells or text behind the quote
+    that ends it; or where each of the other lines is a row (as the last one is if the first cell of
+    a row has several).
+    """
+    lines, at = list(io.StringIO(block.decode(), newline="\n")), 0
+
+    def rows(strict: bool) -> Any:
+        behind = (lines[n] for n in range(at, len(lines)))
+        return csv.reader(behind, delimiter=separator, strict=strict)
+
+    def is_row(line: str) -> bool:
+        row = next(csv.reader([line], delimiter=separator)) if separator in line else []
+        return len(row) == cells and not any(cell.startswith(" ") for cell in row)
+
+    while at < len(lines):
+        reader, start = rows(strict=True), at
+        with suppress(csv.Error):
+            for row in reader:
+                end = start + reader.line_num
+                behind = lines[at + 1 : end]
+                tell = lines[at][0] != '"'
+                if behind and (len(row) != cells or (tell and all(map(is_row, behind)))):
+                    break
+                at = end
+        loose = rows(strict=False)
+        with suppress(csv.Error, StopIteration):
+            next(loose)
+        if loose.line_num > 1:
+            lines[at] = f"{UNCLOSED}\n"
+        at += 1
+    return "".join(lines).encode()
+
+
 def _in_utf8(block: bytes) -> bytes:
     if block.isascii() or _is_utf8(block):
         return block
@@ -183,7 +225,8 @@ def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
     first = [field.strip() for field in rows[0]]
     if any(_VALUE.fullmatch(field) for field in first):
         return False
-    columns = [{row[n].strip() for row in rows[1:] if n < len(row)} for n in range(len(first))]
+    others = [row for row in rows if row != rows[0]]  # of files one behind the other
+    columns = [{row[n].strip() for row in others if n < len(row)} for n in range(len(first))]
     return not any(field and field in columns[n] for n, field in enumerate(first))
 
 

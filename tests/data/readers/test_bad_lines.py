@@ -213,3 +213,43 @@ def test_rows_of_too_many_latin_1_cells_are_only_named(tmp_path, capfd):
 def test_a_cell_that_csv_does_not_read_is_one_line(tmp_path):
     put(tmp_path, {"ratings.csv": b'user,item,rating\n"' + b"x" * 200_000 + b'",1,2\n'})
     complaint(tmp_path, "ratings.csv", "field larger than field limit")
+
+
+REVIEWS = [f"{n % 9},{n % 7},{n % 5 + 1},fine" for n in range(60)]
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+@pytest.mark.parametrize(
+    ("odd", "bad"),
+    [
+        ({30: "3,2,1,\"so it began"}, [30]),
+        ({30: '3,2,1,"so it began', 50: '5,1,1,"again'}, [30, 50]),
+        ({30: '3,2,1,"so it began', 31: '4,3,2,a screen of 5"'}, [30]),
+        ({30: '3,"2,1,cut', 50: '5,1,1,"said ""no"", really"'}, [30]),
+        ({30: '3,2,1,5" wide', 40: '5,1,1,"a" b'}, []),
+        ({30: '3,2,1,"Well, I liked it\nvery, very much, you, know\n\nBye"'}, []),
+    ],
+)  # fmt: skip
+def test_a_quote_that_is_not_closed_takes_one_line_only(tmp_path, separator, odd, bad):
+    rows = [odd.get(n + 2, row) for n, row in enumerate(REVIEWS)]
+    text = "\n".join(["user,item,rating,review", *rows])
+    text = text if separator == "," else text.replace(", ", ";").replace(",", separator)
+    path = put(tmp_path, {"ratings.csv": text.encode()})
+    if bad:
+        with pytest.raises(DataError) as caught:
+            read_dataset(path)
+        words = "unclosed quote, expected one at the end of its cell"
+        assert caught.value.cause.split("\n") == [f"{path}/ratings.csv:{n}: {words}" for n in bad]
+    read = read_dataset(path, skip_bad_lines=True, repeats="count")
+    assert len({*zip(read.ratings.user_ids, read.ratings.movie_ids, strict=True)}) > 50
+
+
+def test_files_one_behind_the_other_are_read_but_for_the_second_names(tmp_path):
+    rows = [b"userId,movieId,rating", *(b"%d,%d,3" % (n % 9, n % 7) for n in range(50))]
+    path = put(tmp_path, {"ratings.csv": b"\n".join([*rows, *rows])})
+    complaint(path, "ratings.csv:52", "the first line again, expected a row")
+
+
+def test_a_line_end_in_an_id_is_said(tmp_path):
+    put(tmp_path, {"ratings.csv": b'user,item,rating\n"a\nb",1,2\nc,1,4\nd,1,5\n'})
+    complaint(tmp_path, "ratings.csv: row 1", "a line end within a cell")
