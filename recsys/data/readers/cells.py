@@ -89,10 +89,10 @@ class Cells:
         if self._used and self._numbers.dtype != more.dtype:
             self.end()
         end = self._used + len(more)
-        if not self._used or end > len(self._numbers):
-            larger = np.empty(2 * end, more.dtype)
-            larger[: self._used] = self._numbers[: self._used]
-            self._numbers = larger
+        if not self._used:
+            self._numbers = np.empty(2**20 + end, more.dtype)
+        elif end > len(self._numbers):  # the system moves it without a copy
+            self._numbers.resize(end + end // 4, refcheck=False)
         self._numbers[self._used : end] = more
         self._used = end
 
