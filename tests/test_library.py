@@ -67,6 +67,7 @@ def test_help_says_what_every_parameter_is(name):
     assert [each for each in inspect.signature(value).parameters if each not in said] == []
 
 
+@pytest.mark.slow  # imports pymilvus in a process of its own
 def test_the_documented_look_into_a_collection_finds_the_movie_itself_first(apart):
     page = (ROOT / "docs" / "milvus.md").read_text("utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))

@@ -149,6 +149,7 @@ def views(tmp_path) -> Path:
     return put(tmp_path, {"views.csv": ("user_id,item_id\n" + text).encode()})
 
 
+@pytest.mark.slow  # trains, publishes and evaluates
 def test_towers_that_give_nothing_to_events_end_soon_and_are_left_out(
     views, tmp_path, monkeypatch, store, run
 ):
