@@ -80,12 +80,13 @@ def train_model(
         raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
     model = Path(model)
     check_place(model)
+    checkpoint = model.with_name(model.name + ".checkpoint.npz")
+    Checkpoint(checkpoint, "").check_ours()
     use_all_cores()
     dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
     ratings, users = dataset.ratings, len(dataset.users)
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
     held, how = hold_out(ratings, validation, options.seed)
-    checkpoint = model.with_name(model.name + ".checkpoint.npz")
     keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
     held_out = ratings[held] if held.any() else None
     done = fit(dataset, ratings[~held], options, held_out, **keep)

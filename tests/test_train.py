@@ -299,6 +299,11 @@ def test_a_place_that_is_no_model_is_refused_before_training(tiny, tmp_path, mon
     with pytest.raises(ModelError, match="is there and is no model"):
         train_model(tiny, place, TINY)
     assert [file.name for file in place.iterdir()] == ["me.jpg"]
+    mine = tmp_path / "m.checkpoint.npz"
+    mine.write_text("years of work")
+    with pytest.raises(ModelError, match="is there and is no checkpoint; move it away"):
+        train_model(tiny, tmp_path / "m", TINY)
+    assert mine.read_text() == "years of work"
     (tmp_path / "file").write_text("")
     with pytest.raises(RecsysError, match="cannot be written"):
         train_model(tiny, tmp_path / "file" / "model", TINY)

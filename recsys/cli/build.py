@@ -163,6 +163,7 @@ def load_movies(
         return
     if how.switch and not how.keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
+    from recsys.data.files import previous_of
     from recsys.serving.model_folder import check_place, load_model, put_model
 
     folder = load_model(model)
@@ -171,10 +172,12 @@ def load_movies(
         check_place(Path(how.switch), "switch")
         with suppress(ModelError):  # there is none, or it answers no longer
             in_use = [load_model(how.switch).fingerprint]
+            if in_use == [folder.fingerprint]:  # again: the model before it stays, with its movies
+                in_use.append(load_model(previous_of(how.switch)).fingerprint)
     if done := publish(folder, how, source, address, in_use):
         _print_published(done)
         if how.switch:
-            put_model(folder, Path(how.switch))
+            put_model(folder, Path(how.switch), "switch")
             log(f"{how.switch}: is the model {folder.fingerprint} now")
 
 

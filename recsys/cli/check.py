@@ -16,7 +16,7 @@ from recsys.cli.options import File, argument, command, grouped, option
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.cli.shared import Source, store_at
-from recsys.errors import RecsysError, StoreError, escaped, printable
+from recsys.errors import RecsysError, StoreError, escaped, listed, printable
 from recsys.evaluation import PROTOCOLS, SIMILAR
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
@@ -93,6 +93,7 @@ def doctor(
 
     Example: recsys doctor --uri http://localhost:19530
     """
+    from recsys.data.files import leftovers
     from recsys.preprocess import read_dataset
     from recsys.serving.model_folder import load_model
 
@@ -117,6 +118,10 @@ def doctor(
         if came := config.get("since_training"):
             facts["since_training"] = came
             facts["found"] += f"; {since_training(folder)}"
+        if left := [str(each) for each in leftovers(model)]:
+            facts["found"] += (
+                f"; left by a kill: {listed(left)}; the next train or switch sweeps it"
+            )
     with look("milvus") as facts, store_at(address) as store:
         uri, version = store.uri, store.version
         facts |= {"uri": uri, "version": version, "found": f"{uri}, {version}"}
@@ -182,7 +187,7 @@ def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model
             "publish",
         )
     words = f"{found.collection}: {found.count} movies of model {found.model}, {found.index}"
-    facts["found"] = f"{words}, {versions} versions"
+    facts["found"] = f"{words}, {versions} version{'s' * (versions > 1)}"
 
 
 def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model") -> None:

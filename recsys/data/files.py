@@ -2,26 +2,25 @@
 
 Both forms write into a sibling folder `NAME.tmp-XXXXXXXX`, which nobody else can enter, and move
 what was written out of it at the end. If the block raises, the sibling is removed and the old one
-stays. A kill leaves it behind; the next writer of that name removes it when it is an hour old.
+stays. A kill leaves it behind; the next writer of that name undoes what it left and removes it.
 """
 
 import errno
+import fcntl
 import glob
 import os
-import re
 import secrets
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recsys.errors import RecsysError
 
-STALE = 3600  # seconds after which an unfinished sibling is taken for a killed process's
-MARK = "unfinished by recsys"  # a file in each of ours; without it a folder is somebody else's
+# A file in each of ours, locked while it is written; a folder without it is somebody else's
+MARK = "unfinished by recsys"
 
 
 @contextmanager
@@ -58,7 +57,8 @@ def replacing_folder(path: Path | str, fix: str = "output", keep: bool = False) 
     """An empty folder beside `path` that takes its place when the block ends.
 
     Two renames do it, for which the old folder waits as `NAME.previous`; `standing` finds it there
-    if a kill falls between them. Whether what is there may be replaced is for the caller to check.
+    if a kill falls between them, and the next writer puts it back. Read-only folders are replaced
+    too. Whether what is there may be replaced is for the caller to check.
 
     Args:
         keep: let the old folder stay there; else what was there before comes back.
@@ -67,18 +67,41 @@ def replacing_folder(path: Path | str, fix: str = "output", keep: bool = False) 
         RecsysError: the place cannot be written, or a file is there.
     """
     with _sibling(Path(path), fix, "folder") as (target, folder):
-        beside, before, previous = folder / target.name, folder / "before", previous_of(target)
+        beside, new, previous = folder / target.name, folder / "new", previous_of(target)
         beside.mkdir()
         yield beside
-        if target.exists():
-            if previous.exists():
-                os.rename(previous, before)
-            os.rename(target, previous)
-        os.rename(beside, target)
-        if not keep and previous.exists():
-            os.rename(previous, folder / "replaced")
-            if before.exists():
-                os.rename(before, previous)
+        os.rename(beside, new)
+        try:
+            there = target.exists()
+            if there and previous.exists():
+                _move(previous, folder / ("dropped" if keep else "kept"))
+            if there:
+                os.rename(target, previous)
+            os.rename(new, target)
+            if there and not keep:
+                _move(previous, folder / "replaced")
+        finally:
+            _settle(target, folder)
+
+
+def _move(folder: Path, to: Path) -> None:
+    """Move a folder aside, which its owner may then remove even if it was read-only."""
+    for each, _, _ in os.walk(folder):
+        if not os.access(each, os.W_OK):
+            os.chmod(each, os.stat(each).st_mode | 0o700)
+    os.rename(folder, to)
+
+
+def _settle(target: Path, folder: Path) -> None:
+    """Undo renames of `replacing_folder` that a failure or a kill left half done."""
+    previous, kept, dropped = previous_of(target), folder / "kept", folder / "dropped"
+    if (folder / "new").exists() and previous.exists() and not target.exists():
+        os.rename(previous, target)
+    if kept.exists() and previous.exists():
+        _move(previous, folder / "replaced")
+    for before in (kept, dropped):
+        if before.exists() and not previous.exists():
+            os.rename(before, previous)
 
 
 def writable_folder(path: Path | str, fix: str = "output") -> None:
@@ -87,8 +110,10 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
     Raises:
         RecsysError: it cannot, or `path` is a file.
     """
-    with _sibling(Path(path), fix, "folder"):
-        pass
+    with _sibling(Path(path), fix, "folder") as (target, _):
+        for each in (target, previous_of(target)):
+            if each.exists() and not os.access(each, os.W_OK):
+                os.chmod(each, each.stat().st_mode)  # only its owner may, and will for `_move`
 
 
 @contextmanager
@@ -127,6 +152,17 @@ def previous_of(path: Path | str) -> Path:
     return target.with_name(f"{target.name}.previous")
 
 
+def leftovers(path: Path | str) -> list[Path]:
+    """What killed processes of ours left beside `path`: it has our mark, which nobody locks."""
+    target, found = Path(os.path.realpath(path)), []
+    for each in target.parent.glob(f"{glob.escape(target.name)}.tmp-{'[0-9a-f]' * 8}"):
+        if not each.is_symlink() and (each / MARK).is_file():
+            with suppress(OSError), open(each / MARK, "r+") as mark:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                found.append(each)
+    return found
+
+
 @contextmanager
 def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
     """Where a path really leads, and a new folder beside it to write in, which goes at the end."""
@@ -140,26 +176,20 @@ def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
         if kind == "folder":
             target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
+        for left in leftovers(target):
             with suppress(OSError):  # another writer was faster
-                if re.fullmatch(r"[0-9a-f]{8}", left.name[len(target.name) + 5 :]) and _is_leftover(
-                    left
-                ):
-                    shutil.rmtree(left, ignore_errors=True)
+                _settle(target, left)
+                shutil.rmtree(left, ignore_errors=True)
         beside = target.with_name(f"{target.name}.tmp-{secrets.token_hex(4)}")
         beside.mkdir(0o700)  # fails at anything that is there, so that no planted link is followed
         try:
-            (beside / MARK).touch()
-            yield target, beside
+            with open(beside / "mark", "w") as mark:
+                with suppress(OSError):  # no locks here: then nobody takes it for a leftover either
+                    fcntl.flock(mark, fcntl.LOCK_EX)
+                os.rename(mark.name, beside / MARK)
+                yield target, beside
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-
-
-def _is_leftover(folder: Path) -> bool:
-    """Whether a killed process of ours left it: it has the mark, and nothing in it is recent."""
-    if folder.is_symlink() or not (folder / MARK).is_file():
-        return False
-    return time.time() - max(each.lstat().st_mtime for each in folder.iterdir()) > STALE
 
 
 def _is_stream(path: Path) -> bool:
@@ -182,5 +212,6 @@ def _system_errors(path: Path, target: Path, fix: str, kind: str) -> Iterator[No
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
         help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}
+        help[errno.EFBIG] = "raise the limit of a file's size (ulimit -f) or "
         remedy = f"{help.get(error.errno or 0, '')}name another {kind}"
         raise RecsysError(f"{path}: cannot be written ({reason})", remedy, fix) from error

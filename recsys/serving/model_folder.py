@@ -23,7 +23,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,10 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
         if isinstance(error, MemoryError):
             why = "out of memory, or damaged"
         cause = f"{path / name}: cannot be read ({why})"
-        raise ModelError(cause, "train again", "train") from error
+        if isinstance(error, PermissionError):
+            raise ModelError(cause, "let this user read it", "model") from error
+        remedy = "train again" if name != "config.json" else "move the folder away and train again"
+        raise ModelError(cause, remedy, "train") from error
 
 
 def check_place(path: Path, fix: str = "model") -> None:
@@ -231,7 +234,8 @@ def _check_ours(folder: Path, fix: str) -> None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         ours = False
     if not ours:
-        raise ModelError(f"{folder}: is there and is no model", "choose another place", fix)
+        cause = f"{folder}: is there and is no model"
+        raise ModelError(cause, "move it away or choose another place", fix)
     names = sorted(each.relative_to(folder).as_posix() for each in found)
     for name in names:
         if not re.fullmatch(OWN, name):
@@ -318,17 +322,26 @@ def write_config(folder: Path, config: dict[str, Any], trained: str | None = Non
     _write_json(folder / "config.json", {**config, "digest": _digest_of(config)}, indent=2)
 
 
-def put_model(model: Model, path: Path) -> None:
+def put_model(model: Model, path: Path, fix: str = "model") -> None:
     """Put a copy of a model in another place, whole or not at all.
 
-    The model that was there is kept as `NAME.previous`, in place of an older one.
+    The model that was there is kept as `NAME.previous`, in place of an older one; the same model is
+    not, so that what was before it stays there.
+
+    Args:
+        fix: what the error names as the thing to change.
 
     Raises:
         ModelError: the place holds something that is no model, or cannot be written.
     """
-    check_place(path)
-    with replacing_folder(path, "model", keep=True) as beside:
-        shutil.copytree(model.path, beside, dirs_exist_ok=True)
+    check_place(path, fix)
+    another = True
+    with suppress(ModelError):  # there is none, or it is damaged
+        another = load_model(path).fingerprint != model.fingerprint
+    with replacing_folder(path, fix, keep=another) as beside:
+        for name in ("config.json", *model.config["files"]):
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(model.path / name, beside / name)
 
 
 def _write_json(path: Path, value: Any, indent: int | None = None) -> None:

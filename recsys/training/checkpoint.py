@@ -1,6 +1,7 @@
 """What a training in progress knows, and the file that it can go on from. No pickle."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -43,8 +44,22 @@ class Checkpoint:
     path: Path
     identity: str  # changes with the options and with the ratings learned from
 
+    def check_ours(self) -> None:
+        """Raises ModelError where something is that is no checkpoint, or a link to one."""
+        if not os.path.lexists(self.path):
+            return
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                ours = "identity" in json.loads(str(stored["about"])) and not self.path.is_symlink()
+        except Exception:  # numpy raises anything of a foreign file
+            ours = False
+        if not ours:
+            cause = f"{self.path}: is there and is no checkpoint"
+            raise ModelError(cause, "move it away or choose another place", "model")
+
     def save(self, step: "TrainStep", progress: Progress) -> None:
         """Write all that the rest of the training depends on, beside, then renamed."""
+        self.check_ours()
         arrays = {f"weights/{k}": v for k, v in step.weights().items()}
         arrays |= {f"optimizer/{k}": v for k, v in step.optimizer_state().items()}
         arrays |= {f"best/{k}": v for k, v in progress.best_weights.items()}

@@ -5,6 +5,7 @@ import json
 import pytest
 from command_line import SAMPLE
 
+from recsys.data.files import MARK
 from recsys.serving.model_folder import FORMAT, load_model
 
 LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow"}
@@ -32,6 +33,15 @@ def test_all_is_well(run, folder):
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in found]
     for part in (folder.fingerprint, "338 movies", "recsys_movies", "rmse", "pymilvus"):
         assert any(part in line for line in lines)
+
+
+def test_what_a_kill_left_is_named(run, own_model):
+    left = own_model.with_name(f"{own_model.name}.tmp-0123abcd")
+    left.mkdir()
+    line = ("doctor", "--model", own_model, "--uri", left.with_name("a.db"))
+    assert "left by" not in run(*line, code=1).stdout
+    (left / MARK).touch()
+    assert f"; left by a kill: {left}; the next train" in run(*line, code=1).stdout
 
 
 def test_movies_of_another_model_do_not_fit(run, another_model, folder):

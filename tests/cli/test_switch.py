@@ -60,6 +60,19 @@ def test_rollback_brings_back_the_model_before_with_its_movies(run, own_model, n
     run("doctor", "--model", live, *where)
 
 
+def test_the_same_model_once_more_leaves_the_one_before_it(run, own_model, next_model):
+    live, where = own_model, ("--uri", own_model.with_name("a.db"))
+    old = load_model(live).fingerprint
+    run("load-movies", "--model", live, *where)
+    for _ in range(3):
+        run("load-movies", "--model", next_model, "--switch", live, *where)
+        assert load_model(f"{live}.previous").fingerprint == old
+    for _ in range(2):
+        done = run("load-movies", "--rollback", "--model", live, *where)
+    assert f"{live}: is the model {old} again" in done.stderr
+    run("doctor", "--model", live, *where)
+
+
 def test_rollback_says_what_to_do_where_the_model_before_is_gone(run, own_model, next_model):
     where = ("--uri", own_model.with_name("a.db"))
     for folder in (own_model, next_model):
@@ -78,10 +91,12 @@ def test_the_version_of_the_live_model_stays_until_the_switch_is_done(
     switch = ("load-movies", "--model", next_model, "--switch", live, *uri)
     with monkeypatch.context() as full:
         full.setattr(
-            "shutil.copytree", lambda *args, **more: (_ for _ in ()).throw(OSError(28, ""))
+            "shutil.copyfile", lambda *args, **more: (_ for _ in ()).throw(OSError(28, ""))
         )
         for _ in range(3):
-            run(*switch, code=1)
+            done = run(*switch, code=1)
+            words = "cannot be written (No space left on device); free space or name another folder"
+            assert done.stderr.splitlines()[-1].startswith(f"recsys: {live}: {words}: --switch")
             assert run(*ASK, "--model", live, *uri).stdout == before.stdout
     run(*switch)
     assert load_model(live).fingerprint == load_model(next_model).fingerprint
@@ -100,7 +115,8 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
         assert load_model(own_model).fingerprint == old
     (tmp_path / "mine").write_text("no model")
     done = run("load-movies", "--model", next_model, "--switch", tmp_path / "mine", code=1)
-    assert done.stderr.endswith("is there and is no model; choose another place: --switch\n")
+    remedy = "move it away or choose another place: --switch"
+    assert done.stderr.endswith(f"is there and is no model; {remedy}\n")
     assert (tmp_path / "mine").read_text() == "no model"
 
 

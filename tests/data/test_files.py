@@ -1,11 +1,20 @@
 """All of a file or folder is there, or the one before it."""
 
+import fcntl
 import os
-import time
+import subprocess
+import sys
 
 import pytest
 
-from recsys.data.files import MARK, STALE, replacing_file, replacing_folder, standing
+from recsys.data.files import (
+    MARK,
+    leftovers,
+    replacing_file,
+    replacing_folder,
+    standing,
+    writable_folder,
+)
 from recsys.errors import RecsysError
 
 
@@ -78,30 +87,30 @@ def test_a_folder_appears_complete_and_replaces_another_or_a_killed_ones(tmp_pat
     with replacing_folder(path):
         pass
     assert standing(path) == path
-    assert names(path.parent) == ["model"]
+    assert names(path.parent) == ["model", "model.previous"]
 
 
-def test_leftovers_of_killed_processes_go_when_they_are_old(tmp_path):
+def test_leftovers_of_killed_processes_go_and_nobody_elses(tmp_path):
     for path in (tmp_path / "m", tmp_path / "out.csv"):
-        old, young, mine, other = (
+        dead, busy, mine, other = (
             path.with_name(f"{path.name}.tmp-{end}")
             for end in ("00000001", "00000002", "00000003", "x")
         )
         file = path.with_name(f"{path.name}.tmp-00000004")
         link = path.with_name(f"{path.name}.tmp-00000005")
-        for each in (old, young, mine, other):
+        for each in (dead, busy, mine, other):
             each.mkdir()
             (each / "keep.txt").touch()
-        for each in (old, young, other):
+        for each in (dead, busy, other):
             (each / MARK).touch()
         file.touch()
-        link.symlink_to(old)
-        long_ago = time.time() - STALE - 60
-        for each in (*old.iterdir(), *mine.iterdir(), *other.iterdir(), old, mine, other, file):
-            os.utime(each, (long_ago, long_ago))
-        with replacing_folder(path) if path.name == "m" else replacing_file(path):
-            pass
-        left = sorted(each.name for each in (path, young, mine, other, file, link))
+        link.symlink_to(dead)
+        with open(busy / MARK, "w") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX)
+            assert leftovers(path) == [dead]
+            with replacing_folder(path) if path.name == "m" else replacing_file(path):
+                assert leftovers(path) == []
+        left = sorted(each.name for each in (path, busy, mine, other, file, link))
         assert [name for name in names(tmp_path) if name.startswith(path.name)] == left
 
 
@@ -122,3 +131,85 @@ def test_what_was_kept_before_stays_when_nothing_is_to_be_kept(tmp_path):
         assert names(path) == [name]
         assert not before or names(tmp_path / "m.previous") == [before]
     assert names(tmp_path) == ["m", "m.previous"]
+
+
+KILLED = """
+import os, sys
+from recsys.data.files import replacing_folder
+rename, left = os.rename, [int(sys.argv[1])]
+def renamed(*args):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    rename(*args)
+os.rename = renamed
+with replacing_folder("m", keep=sys.argv[2] == "keep") as beside:
+    (beside / "c").touch()
+"""
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_kill_between_renames_loses_neither_the_folder_nor_the_one_before(tmp_path, keep):
+    path, previous, step, code = tmp_path / "m", tmp_path / "m.previous", 1, 9
+    for folder, name in ((path, "b"), (previous, "a")):
+        folder.mkdir()
+        (folder / name).touch()
+    while code:
+        command = [sys.executable, "-c", KILLED, str(step), "keep" * keep]
+        code = subprocess.run(command, cwd=tmp_path, check=False).returncode
+        assert names(standing(path)) in (["b"], ["c"])
+        if names(standing(path)) == ["c"]:
+            path.joinpath("c").rename(path / "b")
+        assert len(leftovers(path)) == bool(code)
+        writable_folder(path)
+        assert names(tmp_path) == ["m", "m.previous"]
+        assert names(path) == ["b"]
+        assert names(previous) == (["b"] if keep and not code else ["a"])
+        step += 1
+    assert step > 4
+
+
+def test_read_only_folders_are_replaced_and_an_error_undoes_all(tmp_path, monkeypatch):
+    path, previous, rename = tmp_path / "m", tmp_path / "m.previous", os.rename
+
+    def as_an_owner(source, target):  # root may do all
+        mode = os.stat(source).st_mode
+        if os.path.dirname(source) != os.path.dirname(target) and not mode & 0o200:
+            raise PermissionError(13, "Permission denied", str(source))
+        rename(source, target)
+
+    monkeypatch.setattr("os.rename", as_an_owner)
+    monkeypatch.setattr("os.access", lambda each, how: bool(os.stat(each).st_mode & 0o200))
+    for name, before in (("a", None), ("b", "a"), ("c", "b")):
+        with replacing_folder(path, keep=True) as beside:
+            (beside / name).touch()
+            (beside / "in").mkdir(0o500)
+        path.chmod(0o500)
+        assert names(path) == [name, "in"]
+        assert not before or names(previous) == [before, "in"]
+    with monkeypatch.context() as full:
+
+        def refused(source, target):
+            if os.path.basename(source) == "new":
+                raise OSError(28, "No space left on device", str(source))
+            rename(source, target)
+
+        full.setattr("os.rename", refused)
+        for keep in (True, False):
+            with pytest.raises(RecsysError, match="No space"), replacing_folder(path, keep=keep):
+                pass
+            assert (names(path), names(previous)) == (["c", "in"], ["b", "in"])
+    assert names(tmp_path) == ["m", "m.previous"]
+
+
+def test_a_folder_that_could_not_be_moved_is_known_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "m").mkdir(0o500)
+    monkeypatch.setattr("os.access", lambda *args: False)
+    writable_folder(tmp_path / "m")
+
+    def foreign(path, mode):
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr("os.chmod", foreign)
+    with pytest.raises(RecsysError, match="Operation not permitted"):
+        writable_folder(tmp_path / "m", "switch")

@@ -12,7 +12,7 @@ from recsys.data.dataset import Dataset, Ratings
 from recsys.errors import ModelError
 from recsys.preprocess import read_dataset
 from recsys.train import Trained, fit
-from recsys.training.checkpoint import Progress
+from recsys.training.checkpoint import Checkpoint, Progress
 from recsys.training.options import Options
 
 ONE_EPOCH = Options(epochs=1, dimension=4, batch_size=256, id_size=8, side_size=4, filters=4)
@@ -80,6 +80,19 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(small_split, checkpoint, wh
         fit(*small_split[:2], ONE_EPOCH, checkpoint=checkpoint, resume=True)
     assert "\n" not in str(refused.value)
     assert refused.value.cause.startswith(f"{checkpoint}: ")
+
+
+def test_what_is_no_checkpoint_is_neither_replaced_nor_followed(checkpoint, whole):
+    theirs, link = checkpoint.with_name("theirs"), checkpoint
+    for content in (b"years of work", whole):
+        theirs.write_bytes(content)
+        link.symlink_to(theirs)
+        for place in (theirs, link) if content != whole else (link,):
+            with pytest.raises(ModelError, match="is there and is no checkpoint; move it away"):
+                Checkpoint(place, "").save(None, Progress())
+        link.unlink()
+        assert theirs.read_bytes() == content
+    Checkpoint(theirs, "").check_ours()  # one of ours, by now
 
 
 def test_progress_keeps_the_weights_of_the_first_best_epoch():
