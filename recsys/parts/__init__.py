@@ -52,7 +52,7 @@ QUESTIONS: dict[str, Weights] = {  # what a score is made of, until held-out rat
     "taste": {"taste": 1.0, "taste.named": 1.0},
     "similar": {"taste": 1.0},
 }
-# Where the search begins for users of a few likes, whom popularity tells about more
+# Where the search may begin too for users of a few likes, whom popularity tells about more
 FEW_LIKES: Weights = {"retrieval": 0.25, "rating": 0.25, "ease": 0.15, "popular": 0.35}
 RATINGS: Weights = {"rating": MAX_RATING, "factors": 1.0}  # predict a rating, times this
 

@@ -110,7 +110,8 @@ class Validation:
         movies, chosen = self._movies(trained), {}
         for kind in EVIDENCE:
             pool = self._pool(parts.users(arrays, self._knowing(kind)), movies)
-            weights, ndcg = pool.search(FEW_LIKES if kind == LIKES else self._ranking)
+            starts = (self._ranking, FEW_LIKES) if kind == LIKES else (self._ranking,)
+            weights, ndcg = pool.search(*starts)
             alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}).mean():.4f}" for n in pool.scores)
             taken = ", ".join(f"{n} {weight:.2f}" for n, weight in weights.items() if weight)
             self.log(f"by {kind}: ndcg@10 {ndcg:.4f} of {taken}; alone {alone}")

@@ -100,10 +100,14 @@ class Pool(NamedTuple):
         return ndcg(total, *self.likes, self.counts)
 
     def search(
-        self, start: Mapping[str, float], rounds: int = ROUNDS
+        self, *starts: Mapping[str, float], rounds: int = ROUNDS
     ) -> tuple[dict[str, float], float]:
-        """Weights, 1 in all, that rank the held-out likes best, and their mean ndcg@10."""
-        weights = {name: start.get(name, 0.0) for name in self.scores}
+        """Weights, 1 in all, that rank the held-out likes best, and their mean ndcg@10.
+
+        The search begins from the best of the starts.
+        """
+        begun = [{name: start.get(name, 0.0) for name in self.scores} for start in starts]
+        weights = max(begun, key=lambda each: self.ndcg(each).mean())
         best = self.ndcg(weights)
         for _ in range(rounds):
             before = weights

@@ -134,16 +134,6 @@ def test_weights_are_chosen_by_what_is_known_of_a_user_and_said(trained):
         assert ("taste" in alone) == (kind != "profile")  # which has nothing to say there
 
 
-def test_the_search_for_users_of_a_few_likes_begins_with_popularity(trained, monkeypatch):
-    monkeypatch.setattr(weights, "FACTORS", ())
-    monkeypatch.setattr(weights, "SHARES", ())
-    found = validation(trained, HELD_OUT).relevance(trained.step.arrays())
-    start = parts.QUESTIONS["relevance"]
-    assert {n: found["likes"][n] for n in parts.FEW_LIKES} == pytest.approx(parts.FEW_LIKES)
-    assert found["history"]["ease"] == pytest.approx(start["ease"])
-    assert "popular" not in found["history"]
-
-
 # Recency, chosen by what is held out
 
 

@@ -58,6 +58,8 @@ def test_a_useless_slice_gets_nothing_and_one_of_weight_0_that_helps_is_found():
     assert sum(found.values()) == pytest.approx(1)
     assert best == pytest.approx(pool.ndcg(found).mean())
     assert best > max(pool.ndcg({name: 1.0}).mean() for name in found)
+    begun = pool.search({"noise": 2.0}, {"useful": 2.0}, rounds=0)[0]  # from the better one
+    assert begun == {"useful": 1, "helpful": 0, "noise": 0}
 
 
 def test_what_gains_no_more_than_chance_changes_no_weight():
