@@ -4,7 +4,7 @@
 
 A model is trained on the training part of the split as `recsys train` does it, and asked for the
 validation part; the test part is not touched. Parts that weigh nothing, and towers that `train`
-leaves out after two epochs, are kept here, so that what they give alone is known. The first table
+leaves out, are kept here, so that what they give alone is known. The first table
 is of rankings, with recency and without it at the moment of asking, the second one of predicted
 ratings, the third one of movies without ratings, the last one of similar movies (trained on all
 ratings; there is nothing to split), beside two neighbourhood methods. Data without stars have no

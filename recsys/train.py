@@ -28,7 +28,7 @@ from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
-TRIAL, WORTH = 2, 0.0005  # epochs after which towers end that gave less than so much
+WORTH = 0.0005  # of the score: towers end that gave less in two epochs, or nothing in the first
 STOPPED = "stopped by Ctrl-C: keeping the best so far, of epoch {}"
 MOST_HELD_OUT = 0.9  # of the ratings
 METRICS = ("ndcg@10", "rmse", "mae")
@@ -190,6 +190,7 @@ def fit(
         validate.prepare(closed, options)
         if not data.scale.rated:  # else the towers are needed
             worth = validate.score(validate({})) + WORTH
+    limits = {1: worth - WORTH, 2: worth}  # after so many epochs
 
     step, progress = TrainStep(data, options), Progress()
     saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
@@ -203,7 +204,7 @@ def fit(
         for epoch in range(len(progress.log), options.epochs):
             if epoch - progress.best_epoch >= options.patience:
                 break
-            if epoch == TRIAL and progress.best_score < worth:
+            if epoch in limits and progress.best_score <= limits[epoch]:
                 break
             try:
                 line = _epoch(step, epoch, progress, validate, bar)

@@ -58,7 +58,8 @@ def leading(
     """
     first = np.random.default_rng(seed).standard_normal((size, min(size, rank + spare)))
     if start is not None and start.shape[1] >= rank:
-        first[:, :rank], rounds = start[:, :rank] * size**0.5, LATER_ROUNDS
+        first[:, :rank] += 100 * size**0.5 * start[:, :rank]  # of which some may be 0
+        rounds = LATER_ROUNDS
     basis = orthonormal(first)
     for _ in range(rounds):
         basis = orthonormal(product(basis))
