@@ -2,7 +2,7 @@
 
 One epoch shows every rating once to the rating head, and every user several times to the retrieval
 head. Both come from one batch of users, so that one pass of the movie tower, and one sum over
-their histories, serves both. NumPy only, nothing per rating in Python.
+their histories, serves both. NumPy and SciPy, nothing per rating in Python.
 
 Where recency counts, the retrieval head learns what it will be asked: each user's history is cut at
 a random cutoff time; what came before it is shown, the nearer the heavier, and what followed it is
@@ -10,18 +10,16 @@ the target, the nearer the heavier. The rating head is shown the whole history, 
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from recsys.data.interactions import Interactions, Recency, first_times, later
 from recsys.data.scale import LIKED
 from recsys.parts.heads import channel_values
 from recsys.training.options import Options
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time
 BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an epoch
@@ -49,10 +47,8 @@ class Batch(NamedTuple):
         matrix[self.owners, self.columns] = values
         return matrix
 
-    def channels(self, movies: int) -> Iterator[tuple["csr_matrix", "csr_matrix"]]:
+    def channels(self, movies: int) -> Iterator[tuple[csr_matrix, ...]]:
         """For each of CHANNELS (B, M + 1) what the history weighs in it, of each head."""
-        from scipy.sparse import csr_matrix
-
         users, rows = len(self.user_rows), self.candidates[self.columns]
         ends = np.append(0, np.cumsum(np.bincount(self.owners, minlength=users)))
         by_head = [
@@ -60,8 +56,7 @@ class Batch(NamedTuple):
             for weights in (self.recent, self.shown)
         ]
         for pair in zip(*by_head, strict=True):
-            recent, shown = (csr_matrix((v, rows, ends), (users, movies + 1)) for v in pair)
-            yield recent, shown
+            yield tuple(csr_matrix((v, rows, ends), (users, movies + 1)) for v in pair)
 
     @property
     def targets(self) -> NDArray[np.float32]:

@@ -1,10 +1,11 @@
 """A training step: both losses from one batch of users and one pass of the movie tower."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
@@ -13,9 +14,6 @@ from recsys.parts.heads import CHANNELS, Heads
 from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 
 class RetrievalLoss(paddle.autograd.PyLayer):
@@ -60,15 +58,14 @@ class RetrievalLoss(paddle.autograd.PyLayer):
     def backward(context: Any, upstream: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         user, movie, slope = context.saved
         scale = np.float32(context.scale * float(upstream))
-        by_users, by_movies = slope @ movie, slope.T @ user
-        return paddle.to_tensor(by_users * scale), paddle.to_tensor(by_movies * scale)
+        return paddle.to_tensor(slope @ movie * scale), paddle.to_tensor(slope.T @ user * scale)
 
 
 class HistorySum(paddle.autograd.PyLayer):
     """(B, 2 D) what a channel says of histories, by SciPy: Paddle has no sparse product there."""
 
     @staticmethod
-    def forward(context: Any, table: paddle.Tensor, *weights: "csr_matrix") -> paddle.Tensor:
+    def forward(context: Any, table: paddle.Tensor, *weights: csr_matrix) -> paddle.Tensor:
         """
         Args:
             table: (M + 1, 2 D) of the channel.
