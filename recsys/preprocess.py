@@ -127,7 +127,7 @@ def read_movies(
     if dialect and any(columns[:-1]):
         raise no_table(path, "file")
     table = open_table(found, dialect)
-    check_given(columns, [table])
+    check_given(columns, {"items": table})
     movies, understood = movies_of(table, whole, rejects, log)
     noted([(path, understood)], columns, {}, log)
     _settle(path, len(movies), rejects, skip_bad_lines, log)

@@ -16,6 +16,7 @@ LIKED_SHARE = 0.05  # of the ratings; where fewer are in the last quarter of the
 NO_SCALE, MOST_STARS = 20, 10  # above so many medians, and above that, values are no scale
 OTHER_SCALE = 3  # so many ratings on another scale are no slips of the pen
 SLIPS, FAR_SHARE, FEW = 2, 0.01, 20  # ratings, or of FEW and more a share, may be far off the rest
+UNRATED = (-1, 0, *(sign * nines for sign in (1, -1) for nines in (99, 999, 9999)))
 _BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like
 
 
@@ -137,7 +138,7 @@ def counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
 
 
 def not_rated_of(different: NDArray, counts: NDArray[np.int64]) -> float | None:
-    """The value that stands for "not rated", -1, 0 or such as 99, if it is apart from all others.
+    """The one of UNRATED that stands for "not rated", if it is apart from all others.
 
     So is -1 where none is below 0; and 0 where the others begin farther from it than from each
     other, or are 1 to 5 or to 10 and the lowest of them is rarer; and what is farther from the
@@ -147,7 +148,7 @@ def not_rated_of(different: NDArray, counts: NDArray[np.int64]) -> float | None:
         return None
     for end, others in ((-1, different[:-1]), (0, different[1:])):
         far = np.abs(different[end] - others).min() > np.ptp(others)
-        if far and counts[end] > max(SLIPS, FAR_SHARE * counts.sum()):
+        if far and different[end] in UNRATED and counts[end] > max(SLIPS, FAR_SHARE * counts.sum()):
             return float(different[end])
     if counts[0] <= SLIPS or different[0] not in (-1, 0) or different[1] < 0:
         return None

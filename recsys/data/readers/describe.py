@@ -1,6 +1,7 @@
 """Files of movies and of users: ids, titles, genres, profiles, and columns that describe them."""
 
 import ast
+import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -172,7 +173,7 @@ class Side:
     ) -> None:
         self.table, self.roles = table, roles
         columns, self.rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
-        keys = columns.pop(roles[key])
+        keys = columns[roles[key]]
         values = ids(keys, what)
         self.rows.check(keys, values)
         self.cells = {name: texts(each) for name, each in columns.items()}
@@ -216,6 +217,7 @@ class Side:
             years = self.column(self.roles["year"])
         found = []
         for key, title, cell in zip(self.ids.tolist(), titles, years, strict=True):
+            title = re.sub(r"&#?\w+;", lambda entity: html.unescape(entity[0]), title)
             title = _MADE_FOR_VIDEO.sub("", title) or f"Item {key}"
             year = _YEAR.search(cell)
             found.append(f"{title} ({year[0]})" if year and not name_and_year(title)[1] else title)

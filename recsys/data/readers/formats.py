@@ -10,6 +10,7 @@ pyarrow and NumPy are imported inside functions, so that this module is there at
 import ast
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -187,6 +188,8 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
             block = block.replace(b"\n" + head, b"\n" + again)
             if block.startswith(head) and not header:
                 block = again + block[len(head) :]
+        if dialect.quotes and b'\\"' in block and re.search(rb'\\"[^",;|\s]', block):
+            block = block.replace(b'\\"', b'""')  # as MySQL writes quotes
         found = typed(holds, block, header)
         if dialect.quotes and b'"' in block and found.size + header < lines_in(block):
             mended = closed(block, dialect.separator, len(dialect.names))
@@ -295,12 +298,14 @@ def json_lines(path: Path) -> Table:
     start = beginning(path)
     if start.lstrip().startswith(b"["):
         cause = f"{path}: a JSON array, expected an object a line"
-        raise DataError(cause, "write it as JSON lines", "file")
+        raise DataError(cause, "write it as JSON lines: jq -c '.[]'", "file")
     names: dict[str, None] = {}
     for line in start.splitlines()[: 2 * LINES]:
         names.update(dict.fromkeys(_object(line) or ()))
-    if not names:
-        raise DataError(f"{path}:1: expected a JSON object a line", "name another", "file")
+    if not names or (len(names) == 1 and b"[{" in start[:LINES].replace(b" ", b"")):
+        cause = f"{path}:1: expected a JSON object a line"
+        remedy = f"write its rows so: jq -c '.{''.join(names) or 'NAME'}[]'"
+        raise DataError(cause, remedy, "file")
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
         return (_objects(each, list(holds)) for each in ([start] if sample else text_blocks(path)))

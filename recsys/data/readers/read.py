@@ -22,12 +22,12 @@ from recsys.data.readers.roles import (
     check_given,
     contents,
     is_against,
+    is_of_use,
     is_strength,
-    no_rating,
     rating_columns,
 )
-from recsys.data.readers.sources import STEMS, files_of, kind_of, no_table, stem
-from recsys.data.readers.values import Values, ids
+from recsys.data.readers.sources import files_of, kind_of, no_table, stem
+from recsys.data.readers.values import Values, ids, texts
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
 from recsys.data.scale import (
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
 
 OTHER_SHARE = 0.05  # of ratings on another scale, and OTHER_SCALE, are no slips of the pen
+_DESCRIBING = ("title", "genres", "year")
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
 NOT_RATED = "which is taken for not rated: they are left out; --not-rated none keeps them"
 STRONG = "taken for how strong events are, not for ratings; --liked-from N makes them ratings"
@@ -133,7 +134,7 @@ def read_all(
     if not table.named and kind_of(table.path) == "items":
         cause = f"{table.path}: no table of ratings by its name, and its columns have no names"
         raise QueryError(cause, "name another file, or this one otherwise", "ratings")
-    check_given(columns, [tables[kind] for kind in STEMS if kind in tables])
+    check_given(columns, tables)
     roles, guessed = rating_columns(table, columns)
     ids = {role: name for role in ("user", "item") if (name := columns.of(role))}
     numbers: Any = dict.fromkeys([role for role, name in ids.items() if name.isdecimal()])
@@ -142,10 +143,17 @@ def read_all(
     kinds = {**{each.name: each.kind for each in sides}, **dict(columns.kinds)}
     of_others = columns._replace(**numbers, kinds=tuple(kinds.items()))  # they were of the ratings
     attributes = schema.users if schema else None
+    within: list[str] = []  # columns of the ratings that describe movies
+    if "items" not in tables:
+        placed = of_others.placed(table.names)
+        within = [n for role in _DESCRIBING if (n := placed.of(role)) in table.names]
+        if within:
+            of_others, tables["items"] = placed, _movies_within(table, roles["item"], within)
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
     if movies := tables.get("items"):
-        known_movies, part = movies_of(movies, of_others, rejects, log, roles["item"])
+        bad = Rejects() if within else rejects  # which are of the ratings
+        known_movies, part = movies_of(movies, of_others, bad, log, roles["item"])
         parts.append((movies.path, part))
     if people := tables.get("users"):
         known_users, part = users_of(people, of_others, rejects, roles["user"], attributes)
@@ -158,10 +166,15 @@ def read_all(
     for role, name in roles.items():
         cells = columns_read.pop(name)
         found[role] = _NUMBERS[role][1](cells)
+        if role == "rating" and not_rated != NONE and not table.strict and found[role].bad.any():
+            empty = cells.empty()
+            if (number := int(empty.sum())) >= OTHER_SCALE and number > OTHER_SHARE * len(empty):
+                rows.left = rows.mask & ~empty
+                log(f"{number:,} ratings are empty, {NOT_RATED}")
         rows.check(cells, found[role])
     found = rows.settle(found)
     different = {role: unique(found[role].values) for role in ("user", "item")}
-    parts.insert(0, (table.path, _understood(rows, roles, found, different)))
+    parts.insert(0, (table.path, _understood(rows, roles, found, different, within)))
     why = ("beside the ratings, but not named" if data.is_file()
            else "only ratings, movies and users are read")  # fmt: skip
     understood, unused = noted(parts, columns, {each.name: why for each in unused_files}, log)
@@ -227,6 +240,20 @@ def read_all(
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
 
 
+def _movies_within(table: Table, item: str, names: Sequence[str]) -> Table:
+    """The movies of a table of ratings: of each the first row, of the columns that are named."""
+    import pyarrow as pa
+
+    names = [*dict.fromkeys((item, *names))]
+    columns, _ = table.read(dict.fromkeys(names, "text"), Rejects())
+    rows: dict[Any, list[Any]] = {}
+    for row in zip(*(texts(columns[name]) for name in names), strict=True):
+        rows.setdefault(row[0], [*row])
+    cells = map(list, zip(*rows.values(), strict=True))
+    found = source_of(pa.table(dict(zip(names, cells, strict=True))), "items")
+    return found._replace(path=table.path) if isinstance(found, Table) else table
+
+
 def _items_of(ratings: Table, paths: Sequence[Path]) -> Table | None:
     """The one table that has a row for each id of the ratings, where no name says which it is."""
     if ratings.strict or not paths:
@@ -250,6 +277,7 @@ def _understood(
     roles: Mapping[str, str],
     found: Mapping[str, Values],
     different: Mapping[str, NDArray],
+    within: Sequence[str],
 ) -> Understood:
     """What the log says of a table of ratings; nothing of a family, where all is known."""
     if (table := rows.table).strict:
@@ -263,10 +291,11 @@ def _understood(
         else:
             text = ", text" if names is not None else ""
             words[role] += f" ({len(different[role]):,}{text})"
-    others = [name for name in table.names if name not in roles.values()]
+    others = [name for name in table.names if name not in (*roles.values(), *within)]
+    first = contents(table) if "rating" not in roles else {}
     return Understood(words, {
         name: "of use if --rating-column names it"
-        if name and "rating" not in roles and no_rating(name) else "not about a rating"
+        if name and first and is_of_use(name, first[name]) else "not about a rating"
         for name in others
     })  # fmt: skip
 

@@ -58,7 +58,7 @@ _STRENGTH = (
 _NO_RATING = (
     r"|.*(id|no|type|code|channel|category|price|cost|amount|age|year|month|hour|day|week|index)"
     r"|.*(session|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*"
-    rf"|.*(date|time|timestamp)|{_STRENGTH}"
+    rf"|{_STRENGTH}"
 )
 _NO_TIME = ".*(id|no|code|price|cost|amount|phone|ean|gtin|upc|barcode)"
 # Of which more is worse: yes is no like.
@@ -196,7 +196,13 @@ def plain_name(name: str) -> str:
 
 def no_rating(name: str) -> bool:
     """Whether a column is no rating by its name, whatever it holds."""
-    return _matches(_NO_RATING, name)
+    return _matches(f"{_NO_RATING}|.*(date|time|timestamp)", name)
+
+
+def is_of_use(name: str, content: Content) -> bool:
+    """Whether a column that is no rating by its name may be one if it is named."""
+    likely = content.maybe_ratings and (content.ratings or not _matches(".*id", name))
+    return likely and _matches(_NO_RATING, name)
 
 
 def places_of(roles: Sequence[str], header: Sequence[str]) -> list[int]:
@@ -223,8 +229,11 @@ def is_against(name: str) -> bool:
     return _matches(_AGAINST, name)
 
 
-def check_given(given: Columns, tables: Sequence["Table"]) -> None:
-    """Refuse the name of a column that no table has.
+def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
+    """Refuse the name of a column that no table has, or none of those that are looked at.
+
+    Args:
+        tables: by what they hold; titles and the like are of ratings where there are no "items".
 
     Raises:
         QueryError: naming the first, and the columns there are.
@@ -232,10 +241,12 @@ def check_given(given: Columns, tables: Sequence["Table"]) -> None:
     for name, kind in given.kinds:
         check_choice(f"column {name}", kind, (*KINDS, NONE))
     for role in Columns._fields[:-1]:
-        names = [given.placed(table.names).of(role) for table in tables]
-        there = any(name in table.names for name, table in zip(names, tables, strict=True))
+        some = [*tables.values()]
+        if role not in ("user", "item"):
+            some = [tables.get("ratings" if role in ROLES else "items", some[0])]
+        there = any(given.placed(table.names).of(role) in table.names for table in some)
         if given.of(role) not in (None, NONE) and not there:
-            table = tables[0 if role in ROLES else min(1, len(tables) - 1)]
+            table = some[0]
             cause = f"no column {quoted(str(given.of(role)))}, there are"
             raise _question(table, cause, table.names, "name one of them", f"{role}_column")
 

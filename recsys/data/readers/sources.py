@@ -12,7 +12,7 @@ from recsys.data.movielens import GENRES_100K
 from recsys.data.readers.formats import FORMATS, Arrow, Table, source_of
 from recsys.data.readers.roles import NONE, ROLES
 from recsys.data.readers.text import PACKED, Dialect, suffix
-from recsys.errors import DataError, QueryError
+from recsys.errors import DataError, QueryError, listed
 
 # Names of files without the suffix, by what they hold; `_WORDS` in a name count behind these.
 STEMS = {
@@ -102,17 +102,21 @@ def files_of(
             files[kind] = one, None
     if "ratings" not in files and len(tables) == 1 and kind_of(tables[0]) != "items":
         files["ratings"] = tables[0], None
+    like = [n for n in names if is_table(folder / n) or suffix(folder / n) in _FOREIGN]
+    like = [name for name in like if (folder / name).is_file()]
     if "ratings" not in files and not tables:
         raise DataError(
             f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and "
-            "u.item, or *.inter and *.item, or a table such as ratings.csv",
-            "name another folder or download a dataset",
+            "u.item, or *.inter and *.item, or a table such as ratings.csv"
+            + f"; there are {listed(like)}"
+            * bool(like),
+            "name the file itself, another folder or download a dataset",
             "data",
         )
     if "ratings" not in files:
         raise QueryError(
             f"{data}: which table has the ratings? expected ratings.csv or the like, there are "
-            f"{', '.join(each.name for each in tables)}",
+            f"{listed(like)}",
             "name the file itself",
             "ratings",
         )

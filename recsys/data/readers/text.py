@@ -184,6 +184,9 @@ def sniffed(path: Path, start: bytes) -> Dialect:
             """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'""",
             "file",
         )
+    if re.fullmatch(r"sep=.?\s*", lines[0] if lines else ""):
+        cause = f"{path}:1: {quoted(lines[0].strip())}, a line for Excel, expected names or values"
+        raise DataError(cause, "delete it: tail -n +2", "file")
     if len(first) < 2:
         raise DataError(
             f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "

@@ -202,12 +202,11 @@ def _iso_seconds(text: str, order: Sequence[int] = ()) -> int:
         order: where year, month and day are in a date that ends with the year.
     """
     if order and (found := _DAY_AND_MONTH.match(text.strip())):
-        rest = re.sub(r"^ (\d:)", r" 0\1", text.strip()[found.end() :])
-        text = "-".join(found[place].zfill(2) for place in order) + rest
+        text = "-".join(found[place].zfill(2) for place in order) + text.strip()[found.end() :]
     text = text.strip().replace(" UTC", "Z").replace("Z", "+00:00")
     if day := _DAY.match(text):
         text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]
-    time = datetime.fromisoformat(text)
+    time = datetime.fromisoformat(re.sub(r"(?<=[ T])(\d:)", r"0\1", text))
     seconds = int((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
     if seconds < 0:
         raise ValueError(text)

@@ -9,6 +9,9 @@ from command_line import here
 from families import put
 from pyarrow import parquet
 
+from recsys.data.readers.roles import Columns
+from recsys.preprocess import read_dataset
+
 USERS, ITEMS, STARS = range(8), range(10), (3, 5, 1, 4, 2)
 PAIRS = [(u, i) for u, i in product(USERS, ITEMS) if (u + i) % 4]
 T = 1_500_000_000
@@ -151,6 +154,8 @@ def test_what_says_a_dislike_is_asked_for_and_turned_round(tmp_path, name):
         (values(99, -9, 3.5, 4, 9.5), 4, ()),  # as Jester has it
         (values(-999, 3, 4, 9), 3, ()),
         (values(*range(11)), 11, ()),
+        (values(1, 1, 2, 1, 4, 8), 4, ()),  # the strongest event, and the strongest dislike
+        (values(-5, 1, 2, 3), 4, ()),
         (values(1, -1), 2, ()),
         (values(-1, 4, 9, 7, 10), 5, ("--not-rated", "none")),
         (values(1, 2, 3, 4, 9), 4, ("--not-rated", "9")),
@@ -172,6 +177,7 @@ def test_what_stands_for_not_rated_is_said_and_left_out(tmp_path, rating, left, 
         (values("2019-11-01 00:00:00 UTC"), "2019-11-01"),
         (day("2017/8/{}"), "2017-08-01"),
         (values("13/8/2017 9:30", "1/8/2017 9:30"), "2017-08-01"),
+        (day("2017/8/{} 9:30"), "2017-08-01"),
         (values('"08 13, 2017"', '"08 01, 2017"'), "2017-08-01"),
     ],
 )
@@ -319,3 +325,90 @@ def test_lines_as_python_writes_them(tmp_path):
     lines = "\n".join(str({"username": f"u{u}", "product_id": i, "stars": 4}) for u, i in PAIRS)
     found = seen(put(tmp_path, {"r.json": lines.encode()}))
     assert found["columns"]["user"] == "username (8, text)"
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "title"),
+    [
+        (("--title-column", "name"), "title: name, genres: none", "Film & 0"),
+        (
+            ("--title-column", "4", "--year-column", "made"),
+            "title: name, year: made",
+            "Film & 0 (1990)",
+        ),
+        (("--title-column", "item"), "title: item", "50"),
+        (("--genres-column", "kind"), "title: none, Item ID instead, genres: kind '|'", "Item 50"),
+    ],
+)
+def test_titles_of_movies_may_be_beside_the_ratings(tmp_path, told, words, title):
+    head = "user,item,rating,name,made,kind"
+    cells = (user, item, five, lambda u, i, n: f"Film &amp; {i}", values(1990), values("A|B"))
+    path = put(tmp_path, {"r.csv": table(head, *cells)}) / "r.csv"
+    assert words in here("inspect", path, *told).stderr
+    columns = {
+        name[2:].split("-")[0]: column for name, column in zip(told[::2], told[1::2], strict=True)
+    }
+    assert title in read_dataset(path, columns=Columns(**columns)).movies.titles
+    put(tmp_path, {"m.csv": b"item,label\n" + b"".join(b"%d,x\n" % (i + 50) for i in ITEMS)})
+    if "name" in told:  # there is a table of movies, which has none
+        line = here("inspect", path, "--items", tmp_path / "m.csv", *told, code=2).stderr
+        assert "no column 'name', there are 'item', 'label'" in line
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
+def test_many_empty_ratings_are_not_rated(tmp_path, name):
+    rows = [
+        {"user": u, "item": i, "stars": n % 5 + 1 if n % 4 else None}
+        for n, (u, i) in enumerate(PAIRS)
+    ]
+    if name == "r.parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    elif name == "r.jsonl":
+        put(tmp_path, {name: "\n".join(map(json.dumps, rows)).encode()})
+    else:
+        put(
+            tmp_path,
+            {
+                name: table(
+                    "user,item,stars", user, item, lambda u, i, n: n % 5 + 1 if n % 4 else ""
+                )
+            },
+        )
+    assert (seen(tmp_path / name)["ratings"], seen(tmp_path / name)["bad_lines"]) == (45, 0)
+    assert (
+        "15 ratings are empty, which is taken for not rated"
+        in here("inspect", tmp_path / name).stderr
+    )
+    assert seen(tmp_path / name, "--not-rated", "none")["bad_lines"] == 15
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("r.csv", b"sep=;\nuser;item\n1;2\n", "'sep=;', a line for Excel"),
+        ("r.json", b'{"rows": [{"user": 1, "item": 2}]}', "write its rows so: jq -c '.rows[]'"),
+        ("r.json", b'[{"user": 1, "item": 2}]', "write it as JSON lines: jq -c '.[]'"),
+    ],
+)
+def test_files_that_are_nearly_tables_are_said(tmp_path, name, data, words):
+    assert words in here("inspect", put(tmp_path, {name: data}) / name, code=1).stderr
+
+
+def test_files_of_a_folder_without_ratings_are_named(tmp_path):
+    put(tmp_path, {"shop.dat": b"1,2,3\n", "a.png": b""})
+    assert "there are shop.dat; name the file itself" in here("inspect", tmp_path, code=1).stderr
+
+
+def test_what_is_no_number_is_not_offered_as_a_rating(tmp_path):
+    cells = user, item, values("view", "buy", "cart"), values(1, 2), row
+    found = seen(put(tmp_path, {"r.csv": table("user,item,event_type,shop_code,visit_id", *cells)}))
+    why = {name.split()[0]: words for name, words in found["unused"].items()}
+    assert why.pop("shop_code") == "of use if --rating-column names it"
+    assert {*why.values()} == {"not about a rating"}
+
+
+def test_quotes_as_mysql_writes_them(tmp_path):
+    put(tmp_path, {"ratings.csv": RATINGS})
+    lines = "".join(f'"{i + 50}";"The \\"Boat; {i}\\""\n' for i in ITEMS)
+    put(tmp_path, {"items.csv": ('"item_id";"title"\n' + lines).encode()})
+    assert read_dataset(tmp_path).movies.titles[3] == 'The "Boat; 3"'
