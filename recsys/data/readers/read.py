@@ -204,8 +204,9 @@ def read_all(
         if is_against(roles["rating"]):
             ratings = 1 - ratings
             if not np.isin(ratings[rows.left], (0, 1)).all():
-                words = f"{roles['rating']}: says what is not liked, but not by 0 and 1"
-                raise QueryError(f"{table.path}: {words}", "name another column, or none", "rating_column")
+                column = f"{table.path}: {roles['rating']}"
+                cause = f"{column}: says what is not liked, but not by 0 and 1"
+                raise QueryError(cause, "name another column, or none", "rating_column")
             log(f"{roles['rating']}: says what is not liked, so 0 is a like and 1 is none")
         rated, wide = _meaning(rows, roles["rating"], ratings, not_rated, liked_from, log)
     if model and model.scale.rated:
