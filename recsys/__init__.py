@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recsys.preprocess import read_dataset as read_dataset
     from recsys.preprocess import read_movies as read_movies
     from recsys.serving.catalogue import Filter as Filter
+    from recsys.serving.choice import Choice as Choice
     from recsys.serving.model_folder import load_model as load_model
     from recsys.train import train_model as train_model
     from recsys.training.options import Options as Options
@@ -43,6 +44,7 @@ _NAMES = {
     "recsys.milvus_store": ("MilvusStore",),
     "recsys.preprocess": ("read_dataset", "read_movies"),
     "recsys.serving.catalogue": ("Filter",),
+    "recsys.serving.choice": ("Choice",),
     "recsys.serving.model_folder": ("load_model",),
     "recsys.train": ("train_model",),
     "recsys.training.options": ("Options",),

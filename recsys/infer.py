@@ -28,6 +28,7 @@ from recsys.errors import DataError, QueryError, check_choice, listed, shortened
 from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits
+from recsys.serving.choice import Choice as Choice
 from recsys.serving.reasons import Shared, Why, shared, why
 from recsys.serving.users import UserQuery as UserQuery
 from recsys.serving.users import checked_ids, naming_damage, unknown_movie
@@ -112,6 +113,7 @@ class Recommender:
         rank_by: RankBy = "relevance",
         filter: Filter = Filter(),
         include_seen: bool = False,
+        choice: Choice = Choice(),
         explain: bool = False,
     ) -> Iterator[Answer]:
         """The k best movies for each query, best first, fewer where fewer fit.
@@ -120,6 +122,7 @@ class Recommender:
 
         Args:
             rank_by: what the score is: "relevance", "rating", "tutorial" or "taste".
+            choice: which of the best are taken; candidates, and movies that must not come.
             explain: say which ratings carried each movie.
 
         Raises:
@@ -129,15 +132,21 @@ class Recommender:
         check_choice("rank_by", rank_by, get_args(RankBy))
         filter = filter.checked(self.model.vocabulary)
         known = self.model.vocabulary.movie_ids
+        unwanted, searched = checked_ids(choice.exclude, known, "movie"), self._among(choice)
         for start in range(0, len(queries), BATCH):
             some = queries[start : start + BATCH]
             users, exclude = users_of(self.model, self._known(some)), []
             for row, query in enumerate(some):
                 named = id_array([*query.likes, *query.dislikes], is_text(known))
                 rated = known[users.rated.of(row)[0] - 1]
+                named = np.concatenate([named, unwanted]) if len(unwanted) else named
                 exclude.append(named if include_seen else np.union1d(rated, named))
             vectors = users.vectors(rank_by)
-            hits = self.store.search(vectors, k, filter, exclude, with_movies=True)
+            for pool in choice.pools(k):
+                best = searched.search(vectors, pool, filter, exclude, with_movies=True)
+                hits = choice.of(best, k, self.model) if choice.reorders else best
+                if hits.mask.all() or not best.mask.all(1).any():
+                    break
             predicting = users.vectors("rating") if self.model.scale.rated else None
             for row, query in enumerate(users.queries):
                 user = None if predicting is None else predicting[row]
@@ -175,6 +184,16 @@ class Recommender:
             common = shared(self.model, movie, others)
             found = [each._replace(why=w) for each, w in zip(found, common, strict=True)]
         return found
+
+    def _among(self, choice: Choice) -> "Catalogue | MilvusStore":
+        """What is searched: the store, or the candidates."""
+        if choice.only is None:
+            return self.store
+        ids = checked_ids(choice.only, self.model.vocabulary.movie_ids, "movie")
+        try:
+            return self.store.take(np.unique(ids))
+        except KeyError as error:
+            raise unknown_movie(error.args[0]) from error
 
     def _near(self, movies: Catalogue) -> Array:
         """(N, V) queries for what is near to N movies in taste."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Catalogue
+    from recsys.serving.choice import Choice
     from recsys.serving.model_folder import Model
 
 
@@ -61,6 +62,36 @@ class Profile:
         return UserQuery(user, given, likes, dislikes, as_of=as_of)
 
 
+@dataclass(frozen=True)
+class Choosing:
+    """Which of the best movies are taken, as typed."""
+
+    exclude: tuple[str, ...] = option(
+        "Movies that must not come: a file of ids, or ids with commas.", default=()
+    )
+    only: str | None = option("The movies that are ranked, likewise.", metavar="FILE|IDS")
+    diversity: float = option("How unlike each other movies are to be.", default=0.0, min=0, max=1)
+    novelty: float = option("How much those come first that few rated.", default=0.0, min=0, max=1)
+    max_per: tuple[tuple[str, int], ...] = option(
+        "At most so many of a genre, year or value of a column, as genre=2; repeat it.",
+        default=(),
+        type=shared.name_and_number,
+    )
+
+    def choice(self, model: "Model", others: "ReadAll") -> "tuple[Choice, int, int]":
+        """The choice; and how many ids are of no movie that is known, which are logged, of all."""
+        from recsys.serving.choice import Choice
+
+        every = [*self.exclude, *([] if self.only is None else [self.only])]
+        read = [known_ids(each, model.vocabulary, others, ("item",)) for each in every]
+        ids = [[each for (each,) in known] for known, _ in read]
+        only = None if self.only is None else ids.pop()
+        excluded = [each for some in ids for each in some]
+        made = Choice(excluded, only, self.diversity, self.novelty, self.max_per)
+        unknown = sum(each for _, each in read)
+        return made, unknown, unknown + sum(len(known) for known, _ in read)
+
+
 @command
 def recommend(
     profile: Profile = grouped(Profile),
@@ -75,6 +106,7 @@ def recommend(
     as_of: int | None = shared.AS_OF,
     include_seen: bool = option("Also movies the user has rated.", default=False),
     wanted: Wanted = grouped(Wanted),
+    choosing: Choosing = grouped(Choosing),
     load_first: bool = option("Publish the model's movies first.", "-i", default=False),
     model: str = shared.MODEL,
     address: "MilvusAddress" = shared.ADDRESS,
@@ -107,6 +139,7 @@ def recommend(
     elif users:
         known, unknown = known_ids(users, folder.vocabulary)
         queries = [query._replace(user_id=each) for (each,) in known]
+    choice, missing, listed = choosing.choice(folder, others)
     if load_first and (done := publish(folder, Publishing(), Source(), address)):
         log(f"published {done.count} movies of model {done.model}")
     hits = len(queries) * output.k if users else 0
@@ -117,6 +150,7 @@ def recommend(
             rank_by=rank_by,
             filter=filter,
             include_seen=include_seen,
+            choice=choice,
             explain=output.explain,
         )
         named = (*query.likes, *query.dislikes)
@@ -124,7 +158,7 @@ def recommend(
         answers = (Answer(each, each.query, titles=titles) for each in found)
         shown = _logged(answers) if users is None else answers
         output.write(shown, format, len(queries), folder)
-    left_out(unknown, len(queries) + unknown)
+    left_out(unknown + missing, len(queries) + unknown + listed)
 
 
 @command
@@ -183,7 +217,7 @@ def predict(
         known: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
         unknown = 0
     else:
-        known, unknown = known_ids(pairs or "-", folder.vocabulary, others)
+        known, unknown = known_ids(pairs or "-", folder.vocabulary, others, ("user", "item"))
     user_ids, movie_ids = [ids[0] for ids in known], [ids[1] for ids in known]
     new = None if folder.vocabulary.movie_rows(movie_ids).all() else others()
     ratings = predicted(folder, user_ids, movie_ids, as_of, new)

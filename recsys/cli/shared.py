@@ -72,6 +72,14 @@ def name_and_value(text: str) -> tuple[str, str]:
     return name, value
 
 
+def name_and_number(text: str) -> tuple[str, int]:
+    """NAME=NUMBER."""
+    name, _, number = (part.strip() for part in text.partition("="))
+    if not name or not (count := whole_number(number)):
+        raise ValueError("is not a name and a number from 1 on such as genre=2.")
+    return name, count
+
+
 def not_rated_of(text: str) -> float | str:
     """A number, or "none"."""
     return NONE if text == NONE else Number().convert(text, None, None)

@@ -2,7 +2,9 @@
 
 import csv
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 IN_PART = 3  # the exit code where some lines of a file are answered and others are unknown
 MOST_NAMED = 10  # of those
+NAMES = {"user": "user", "item": "movie"}
 
 
 def typed_id(known: "NDArray", text: str) -> "Id | None":
@@ -87,32 +90,39 @@ def published(folder: "Model", address: "MilvusAddress | None") -> "ReadAll":
 
 
 def known_ids(
-    path: str, vocabulary: "Vocabulary", others: "ReadAll | None" = None
+    path: str,
+    vocabulary: "Vocabulary",
+    others: "ReadAll" = lambda: None,
+    of: Sequence[str] = ("user",),
 ) -> "tuple[list[Ids], int]":
-    """The known users in the lines of a file (- is stdin), and how many are not: those are logged.
+    """The known ids in the lines of a file (- is stdin), and how many are not: those are logged.
 
     A first line that names the columns says where ids are among others.
 
     Args:
-        others: given where lines are pairs, user_id,movie_id; reads the movies that are published,
-            in case there are some that the model was not trained on.
+        others: reads the movies that are published, in case there are some that the model was not
+            trained on.
+        of: what lines have ids of: "user", "item" or both.
     """
-    kinds = [vocabulary.user_ids, *([vocabulary.movie_ids] if others else [])]
-    expected = "user_id,movie_id" if others else "a user id"
+    every = {"user": vocabulary.user_ids, "item": vocabulary.movie_ids}
+    kinds = [every[each] for each in of]
+    expected = "user_id,movie_id" if len(of) > 1 else f"a {NAMES[of[0]]} id"
     asked: list[Ids] = []
     places = None
     try:
-        with click.open_file(path, encoding="utf-8-sig") as file:
+        typed = of == ("item",) and path != "-" and not os.path.exists(path)  # not a file's name
+        opened = click.open_file("-" if typed else path, encoding="utf-8-sig")
+        with nullcontext(path.split(",")) if typed else opened as file:
             for number, line in enumerate(map(str.strip, file), 1):
                 cells = next(csv.reader([line]), [])
-                if number == 1 and (places := places_of(("user", "item")[: len(kinds)], cells)):
+                if number == 1 and (places := places_of(of, cells)):
                     continue
                 if places:
                     cells = [cells[place] for place in places if place < len(cells)]
-                elif not others:
+                elif len(of) == 1:
                     cells = [line]
-                typed = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
-                ids = tuple(each for each in typed if each is not None)
+                found = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
+                ids = tuple(each for each in found if each is not None)
                 if not len(ids) == len(cells) == len(kinds):
                     cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
                     raise DataError(cause, "fix the line")
@@ -122,19 +132,25 @@ def known_ids(
     except OSError as error:
         cause = f"{'stdin' if path == '-' else path}: {error.strerror}"
         raise DataError(cause, "name another") from error
-    users, movies = set(vocabulary.user_ids.tolist()), set(vocabulary.movie_ids.tolist())
-    if others and not movies.issuperset(ids[-1] for ids in asked) and (more := others()):
-        movies.update(more.ids.tolist())
+    sets = [set(each.tolist()) for each in kinds]
+    if (
+        of[-1] == "item"
+        and not sets[-1].issuperset(ids[-1] for ids in asked)
+        and (more := others())
+    ):
+        sets[-1].update(more.ids.tolist())
     known, unknown = [], 0
     for ids in asked:
-        if ids[0] in users and (not others or ids[1] in movies):
+        each_of = zip(of, ids, sets, strict=True)
+        strange = [(role, each) for role, each, ours in each_of if each not in ours]
+        if not strange:
             known.append(ids)
             continue
         unknown += 1
         if unknown <= MOST_NAMED:
-            what = f"movie {ids[1]}" if ids[0] in users else f"user {ids[0]}"
-            pair = f"{ids[0]},{ids[1]}: " if others else ""
-            error_line(f"{pair}{what} is not one the model was trained on")
+            (role, each), *_ = strange
+            pair = f"{ids[0]},{ids[1]}: " if len(of) > 1 else ""
+            error_line(f"{pair}{NAMES[role]} {each} is not one the model was trained on")
     return known, unknown
 
 

@@ -1,0 +1,152 @@
+"""Which of the best movies are taken: other than the most relevant ones, and not all alike.
+
+Maximal marginal relevance takes, one after the other, the movie with the largest
+
+    (1 - diversity) x relevance - diversity x largest cosine in taste with one that is taken
+
+of a pool of the best by score. The relevance is the score, 0 for the least of the pool and 1 for
+the best, and with novelty (1 - novelty) x that + novelty x (1 - log(1 + ratings) / its largest).
+
+Source: Carbonell & Goldstein, "The use of MMR, diversity-based reranking for reordering documents
+and producing summaries", SIGIR 1998.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.ids import Id, is_text, positions
+from recsys.errors import QueryError, quoted
+
+if TYPE_CHECKING:
+    from recsys.parts.part import Array
+    from recsys.serving.catalogue import Catalogue, Hits
+    from recsys.serving.model_folder import Model
+
+POOL, TIMES = 100, 10  # movies of a pool at least, and for each one wanted
+MOST = 10_000  # of them at most
+GENRE, YEAR = "genre", "year"  # what movies have besides the columns of the schema
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is taken of the best movies; of itself the best ones.
+
+    Args:
+        exclude: ids of movies that must not come.
+        only: ids of the movies that are ranked; all where None.
+        diversity: 0 to 1, how much less a movie is worth that is like one taken before.
+        novelty: 0 to 1, how much more a movie is worth that few have rated.
+        max_per: of each value of these at most so many: ("genre", 2), or ("year", 1), or a column.
+
+    >>> Choice(diversity=0.3, max_per=[("genre", 2)]).reorders
+    True
+    """
+
+    exclude: Sequence[Id] = ()
+    only: Sequence[Id] | None = None
+    diversity: float = 0.0
+    novelty: float = 0.0
+    max_per: Sequence[tuple[str, int]] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("diversity", "novelty"):
+            value = getattr(self, name)
+            fits = isinstance(value, int | float | np.number) and 0 <= value <= 1
+            if not fits or isinstance(value, bool):
+                cause = f"{name} {quoted(str(value))}: expected a number from 0 to 1"
+                raise QueryError(cause, "give such a number", name)
+
+    @property
+    def reorders(self) -> bool:
+        """Whether a pool of movies is needed to choose from."""
+        return bool(self.diversity or self.novelty or self.max_per)
+
+    def pools(self, k: int) -> list[int]:
+        """How many of the best movies are looked at for k; and, if those are not enough, then."""
+        if not self.reorders:
+            return [k]
+        return [max(k, min(MOST, max(POOL, TIMES * k))), *[max(k, MOST)] * bool(self.max_per)]
+
+    def of(self, hits: "Hits", k: int, model: "Model") -> "Hits":
+        """(B, k) of (B, pool) hits, in the order in which they are taken."""
+        found = hits._replace(
+            movie_ids=np.full_like(hits.movie_ids[:, :k], "" if is_text(hits.movie_ids) else -1),
+            scores=np.full_like(hits.scores[:, :k], -np.inf),
+        )
+        movies = hits.movies
+        tastes = model.layout.split(movies.vectors)["taste"]
+        tastes = tastes / np.maximum(np.linalg.norm(tastes, axis=1, keepdims=True), 1e-6)
+        rows = model.vocabulary.movie_rows(movies.ids)
+        counts = np.bincount(model.history.indices, minlength=len(model.vocabulary.movie_ids) + 1)
+        rated = np.log1p(np.where(rows > 0, counts[rows], 0))
+        novel = 1 - rated / max(np.log1p(counts.max()), 1e-9)
+        limits = [(values_of(movies, name), most) for name, most in self.max_per]
+        for row, mask in enumerate(hits.mask):
+            ids, scores = hits.movie_ids[row, mask], hits.scores[row, mask]
+            at = positions(movies.ids, ids)
+            span = max(float(np.ptp(scores)) if len(scores) else 0.0, 1e-9)
+            worth = (1 - self.novelty) * (scores - scores.min(initial=np.inf)) / span
+            worth += self.novelty * novel[at]
+            taken = self._taken(worth, tastes[at], [(v, at, most) for v, most in limits], k)
+            found.movie_ids[row, : len(taken)] = ids[taken]
+            found.scores[row, : len(taken)] = scores[taken]
+        return found
+
+    def _taken(
+        self,
+        worth: NDArray[np.floating],
+        tastes: "Array",
+        limits: Sequence[tuple[Callable[[int], Sequence[Any]], NDArray, int]],
+        k: int,
+    ) -> list[int]:
+        """Which of N movies are taken, in that order: k at most."""
+        taken: list[int] = []
+        nearest = np.zeros(len(worth), np.float32)  # to one that is taken
+        left = np.ones(len(worth), np.bool_)
+        counted: list[Counter[Any]] = [Counter() for _ in limits]
+        while len(taken) < k and left.any():
+            value = (1 - self.diversity) * worth - self.diversity * nearest
+            best = int(np.where(left, value, -np.inf).argmax())
+            left[best] = False
+            per = [values(int(at[best])) for values, at, _ in limits]
+            full = any(
+                count[value] >= most
+                for count, values, (_, _, most) in zip(counted, per, limits, strict=True)
+                for value in values
+            )
+            if full:
+                continue
+            for count, values in zip(counted, per, strict=True):
+                count.update(values)
+            taken.append(best)
+            if self.diversity:
+                nearest = np.maximum(nearest, tastes @ tastes[best])
+        return taken
+
+
+def values_of(movies: "Catalogue", name: str) -> Callable[[int], Sequence[Any]]:
+    """What gives the values that a movie at a place has of a genre, the year or a column.
+
+    Raises:
+        QueryError: movies have no such thing.
+    """
+    if name == GENRE:
+        return movies.genres.__getitem__
+    if name == YEAR:
+        return lambda place: (int(movies.years[place]),)
+    kinds = {each: column for each, column in movies.columns.items() if column.kind != "text"}
+    if name not in kinds:
+        cause = f"max_per: movies have no {quoted(name)}"
+        raise QueryError(cause, f"name one of {', '.join((GENRE, YEAR, *kinds))}", "max_per")
+    column = kinds[name]
+
+    def values(place: int) -> Sequence[Any]:
+        value = column.value(place)
+        return value if isinstance(value, list) else () if value is None else (value,)
+
+    return values

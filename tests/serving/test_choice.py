@@ -1,0 +1,120 @@
+"""Which of the best movies are taken: candidates, diversity, novelty, so many of a kind."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from command_line import here, inside
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recsys.errors import QueryError
+from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.milvus_store import MilvusStore
+from recsys.serving.choice import Choice
+
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+USERS = [UserQuery(each) for each in (1, 7, 42)]
+
+
+def asked(recommender, k=10, queries=USERS, **choice):
+    return list(recommender.recommend(queries, k, choice=Choice(**choice)))
+
+
+def by_hand(folder, answer, k, diversity, novelty):
+    """The movies that maximal marginal relevance takes of the best 100, computed as it is told."""
+    movies = catalogue(folder).take([each.movie_id for each in answer])
+    tastes = folder.layout.split(movies.vectors)["taste"]
+    tastes = tastes / np.linalg.norm(tastes, axis=1, keepdims=True)
+    ratings = Counter(folder.history.indices.tolist())
+    counts = np.log([1 + ratings[row] for row in folder.vocabulary.movie_rows(movies.ids)])
+    counts /= np.log(1 + max(ratings.values()))
+    scores = np.array([each.score for each in answer])
+    worth = (1 - novelty) * (scores - scores.min()) / np.ptp(scores) + novelty * (1 - counts)
+    taken = []
+    while len(taken) < k:
+        near = [max([tastes[n] @ tastes[t] for t in taken], default=0) for n in range(len(answer))]
+        value = (1 - diversity) * worth - diversity * np.maximum(near, 0)
+        taken.append(max(set(range(len(answer))) - {*taken}, key=lambda n: (value[n], -n)))
+    return [answer[each].movie_id for each in taken]
+
+
+@given(st.sampled_from([0.1, 0.3, 0.7, 1.0]), st.sampled_from([0.0, 0.2, 1.0]))
+@FEW
+def test_movies_are_taken_as_the_formula_says(folder, exact, diversity, novelty):
+    for query in USERS:
+        (pool,) = exact.recommend([query], 100)
+        (found,) = asked(exact, 8, [query], diversity=diversity, novelty=novelty)
+        expected = by_hand(folder, pool, 8, diversity, novelty)
+        assert [each.movie_id for each in found] == expected
+        scores = {each.movie_id: each.score for each in pool}
+        assert all(each.score == pytest.approx(scores[each.movie_id], abs=1e-6) for each in found)
+
+
+def test_no_choice_is_bit_for_bit_the_plain_answer(exact):
+    plain = list(exact.recommend(USERS, 10))
+    assert asked(exact, diversity=0, novelty=0, max_per=()) == plain
+
+
+@given(st.data())
+@FEW
+def test_only_candidates_are_ranked_and_excluded_movies_never_come(folder, exact, data):
+    movies = st.lists(st.sampled_from(folder.movies.ids.tolist()), unique=True, max_size=30)
+    only, exclude = data.draw(movies.filter(len)), data.draw(movies)
+    every = [{m.movie_id: m for m in answer} for answer in exact.recommend(USERS, 1000)]
+    for answer, ranked in zip(asked(exact, only=only, exclude=exclude), every, strict=True):
+        fit = [each for each in ranked if each in {*only} - {*exclude}][:10]
+        assert [each.movie_id for each in answer] == fit
+
+
+@given(st.integers(1, 3), st.sampled_from(["genre", "year"]))
+@FEW
+def test_of_a_kind_come_at_most_so_many_and_the_list_is_full(exact, most, name):
+    for answer in asked(exact, max_per=[(name, most)], diversity=0.1):
+        kinds = Counter(
+            value for each in answer for value in (each.genres if name == "genre" else [each.year])
+        )
+        assert max(kinds.values()) <= most
+        assert len(answer) == 10 or (name == "genre" and most < 3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"diversity": 1.5}, {"novelty": -1}, {"diversity": "much"}, {"novelty": float("nan")}]
+)
+def test_numbers_out_of_range_are_refused(wrong):
+    with pytest.raises(QueryError, match=next(iter(wrong))):
+        Choice(**wrong)
+
+
+def test_what_movies_do_not_have_is_refused(exact):
+    with pytest.raises(QueryError, match="movies have no 'colour'"):
+        asked(exact, max_per=[("colour", 1)])
+    with pytest.raises(QueryError, match="987654"):
+        asked(exact, only=[987654])
+
+
+def test_milvus_and_the_exact_search_choose_alike(folder, trained, exact):
+    how = {"diversity": 0.3, "novelty": 0.1, "max_per": [("genre", 3)], "exclude": [59]}
+    with MilvusStore(str(trained.place / "recsys.db")) as store:
+        store.open(folder.fingerprint)
+        found = asked(Recommender(folder, store), **how)
+        ids = [[each.movie_id for each in answer] for answer in found]
+    assert ids == [[each.movie_id for each in answer] for answer in asked(exact, **how)]
+
+
+def test_choices_at_the_prompt(trained, tmp_path):
+    (tmp_path / "ids").write_text("movie_id\n1\n2\n3\n186\n")
+    with inside(trained.place):
+        line = ("recommend", "-u", 42, "--format", "csv", "-k", 3)
+        only = here(*line, "--only", tmp_path / "ids").stdout
+        assert {row.split(",")[2] for row in only.splitlines()[1:]} <= {"1", "2", "3", "186"}
+        first = here(*line).stdout.splitlines()[1].split(",")[2]
+        left = here(*line, "--exclude", first, "--exclude", "5,6").stdout
+        assert f",{first}," not in left
+        done = here(*line, "--only", "1,2,999999", code=3)
+        assert "movie 999999 is not one" in done.stderr
+        assert "1 of 4 left out" in done.stderr
+        assert "genre, year" in here(*line, "--max-per", "colour=1", code=2).stderr
+        here(*line, "--max-per", "genre", code=2)
+        many = here("recommend", "--users", "all", "-k", 3, "--diversity", 0.5, "--exact").stdout
+        assert len(many.splitlines()) == 308
