@@ -9,6 +9,7 @@ from recsys.cli import ask, build, check, every_day
 from recsys.cli.prompt import Commands, standard_streams
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
+os.environ["MILVUS_URI"] = ""  # pymilvus checks it, or else MILVUS_DEFAULT_CONNECTION
 
 
 @click.group(

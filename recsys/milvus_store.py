@@ -186,7 +186,7 @@ class MilvusStore:
         current = next((one.when for one in versions if one.is_current), "")
         older = [one for one in versions if one.when < current]
         if not older:
-            cause = f"{self.uri}: no earlier version of {self.alias} is kept"
+            cause = f"{self.uri}: no earlier version of {self.alias} is kept than the current"
             raise StoreError(cause, "publish one", "publish")
         self._versions.load(older[0])
         self._versions.check_count(older[0])

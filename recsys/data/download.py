@@ -98,6 +98,8 @@ def download(
             raise QueryError(f"unknown dataset {name!r}", f"choose {' or '.join(SOURCES)}")
         sources = SOURCES[name]
     if archive:
+        if not archive.is_file():
+            raise DataError(f"{archive}: is no file", "name an archive that you have", "archive")
         sources = list(dict.fromkeys(each._replace(address=str(archive)) for each in sources))
     target = folder / name
     if has_ratings(target):

@@ -6,7 +6,6 @@ stays. A kill leaves it behind; the next writer of that name undoes what it left
 """
 
 import errno
-import fcntl
 import glob
 import os
 import secrets
@@ -16,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from recsys.errors import RecsysError
 
@@ -158,9 +158,19 @@ def leftovers(path: Path | str) -> list[Path]:
     for each in target.parent.glob(f"{glob.escape(target.name)}.tmp-{'[0-9a-f]' * 8}"):
         if not each.is_symlink() and (each / MARK).is_file():
             with suppress(OSError), open(each / MARK, "r+") as mark:
-                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                found.append(each)
+                found += [each] * _locked(mark)
     return found
+
+
+def _locked(mark: TextIO) -> bool:
+    """Whether a file is locked now, by us, until it is closed; never where there are no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 @contextmanager
@@ -184,8 +194,7 @@ def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
         beside.mkdir(0o700)  # fails at anything that is there, so that no planted link is followed
         try:
             with open(beside / "mark", "w") as mark:
-                with suppress(OSError):  # no locks here: then nobody takes it for a leftover either
-                    fcntl.flock(mark, fcntl.LOCK_EX)
+                _locked(mark)
                 os.rename(mark.name, beside / MARK)
                 yield target, beside
         finally:
@@ -212,6 +221,7 @@ def _system_errors(path: Path, target: Path, fix: str, kind: str) -> Iterator[No
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
         help = {errno.ENOENT: "make its folder or ", errno.ENOSPC: "free space or "}
-        help[errno.EFBIG] = "raise the limit of a file's size (ulimit -f) or "
         remedy = f"{help.get(error.errno or 0, '')}name another {kind}"
+        if error.errno == errno.EFBIG:
+            remedy, fix = "raise the limit of a file's size (ulimit -f)", ""
         raise RecsysError(f"{path}: cannot be written ({reason})", remedy, fix) from error

@@ -1,10 +1,11 @@
 """Where movies are published, and under which index. The command line imports it: nothing heavy."""
 
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from recsys.errors import AddressError, check_fields, described, quoted, without_credentials
 
@@ -77,14 +78,20 @@ class MilvusAddress:
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine, where no proxy leads."""
-        host = urlsplit(self.uri).hostname or ""
-        return self.is_lite or bool(re.fullmatch(r"localhost|127\.[0-9.]+|::1", host))
+        host, own = urlsplit(self.uri).hostname or "", platform.node().lower()
+        here = re.fullmatch(r"localhost|127\.[0-9.]+|::1", host)
+        return self.is_lite or bool(here) or host in (own, own.split(".")[0])
 
     @property
     def shown(self) -> str:
-        """The uri without the user and password that may be written in it."""
-        user, _, host = self.uri.rpartition("@")
-        return host if ":" in user and "://" not in user else without_credentials(self.uri)
+        """The uri without what may be a secret in it: user, password, what follows ? or #."""
+        scheme, mark, rest = unquote(self.uri).partition("://")
+        user, _, host = (rest if mark else self.uri).rpartition("@")
+        if not mark:
+            return host if ":" in user else without_credentials(self.uri)
+        host = "***" if re.search("[?#]", user) else re.split("[?#]", host)[0]
+        host = re.sub(r"^([^:/\[]*|\[.*?\]):(?![0-9]{1,5}(/|$)).*", r"\1:***", host)  # no port
+        return f"{scheme.rpartition('@')[2]}://{host}"
 
     @property
     def secrets(self) -> list[str]:

@@ -22,7 +22,7 @@ import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from recsys.errors import StoreError
+from recsys.errors import StoreError, without_credentials
 from recsys.milvus.address import MilvusAddress
 from recsys.serving.filters import Condition, terms
 
@@ -32,6 +32,7 @@ LITE_TIMEOUT = 120.0  # Milvus Lite is this process: it does not freeze, it work
 NEVER = 2**31 - 1  # milliseconds, as gRPC writes it
 _FOREIGN = (MilvusException, grpc.RpcError, ValueError, TypeError, OSError)
 _LOGGERS = ("pymilvus", "milvus_lite", "grpc", "faiss")  # log tracebacks of errors we explain
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")  # the first that is set leads gRPC
 _lite_lock = threading.Lock()  # milvus-lite opens a file twice when two threads ask at once
 _lite_users: Counter[str] = Counter()  # open connections by file
 T = TypeVar("T")
@@ -124,6 +125,9 @@ def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: f
         if re.search(pattern, signs):
             seconds = f"{timeout:.1f}".removesuffix(".0")
             cause = cause.format(doing=doing, text=text, timeout=seconds)
+            proxy = without_credentials(next(filter(None, map(os.environ.get, _PROXIES)), ""))
+            if kind == "Unreachable" and proxy and not address.is_local:
+                cause += f" (by way of the proxy {proxy}, unless no_proxy has its name)"
             return _KINDS.get(kind, StoreError)(f"{address.shown}: {cause}", remedy, fix)
     return StoreError(f"{address.shown}: Milvus failed while {doing}: {text}")
 
@@ -259,12 +263,14 @@ class Milvus:
                 f"{self.uri}: Milvus {self.version} is too old for this recsys",
                 "upgrade the server to 2.3 or newer",
             )
-        databases = [self.address.db]
-        if self.address.db:  # a collection of one that is not there would only seem to be missing
+        path = "" if self.lite else urlsplit(self.address.uri).path.strip("/")
+        database = self.address.db or path
+        databases = [database]
+        if database:  # a collection of one that is not there would only seem to be missing
             with suppress(Denied):
                 databases = self.read("listing databases", MilvusClient.list_databases)
-        if self.address.db not in databases:
-            cause = f"{self.uri}: no database {self.address.db}, only {', '.join(databases)}"
+        if database not in databases:
+            cause = f"{self.uri}: no database {database}, only {', '.join(databases)}"
             raise StoreError(cause, "name another database", "db")
 
     def check_condition(self, condition: Condition) -> None:

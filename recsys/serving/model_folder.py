@@ -328,9 +328,6 @@ def put_model(model: Model, path: Path, fix: str = "model") -> None:
     The model that was there is kept as `NAME.previous`, in place of an older one; the same model is
     not, so that what was before it stays there.
 
-    Args:
-        fix: what the error names as the thing to change.
-
     Raises:
         ModelError: the place holds something that is no model, or cannot be written.
     """

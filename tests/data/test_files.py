@@ -65,6 +65,9 @@ def test_a_full_disk_is_one_line_and_errors_of_other_files_pass(tmp_path):
     path = tmp_path / "out"
     with pytest.raises(RecsysError, match="No space left"), replacing_file(path):
         raise OSError(28, "No space left on device")
+    with pytest.raises(RecsysError, match="limit of a file's size") as caught, replacing_file(path):
+        raise OSError(27, "File too large")
+    assert not caught.value.fix
     with pytest.raises(FileNotFoundError), replacing_file(path):
         (tmp_path / "input").read_text()
     with pytest.raises(BrokenPipeError), replacing_file(path):

@@ -1,9 +1,13 @@
 """An address is refused when no Milvus could be there."""
 
+import platform
+
 import pytest
 
 from recsys.errors import StoreError
 from recsys.milvus.address import MilvusAddress
+
+OWN = platform.node()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_a_database_whose_name_cannot_be_sent(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["x.db", "http://localhost:1", "http://127.0.0.1:1", "https://[::1]"]
+    "uri", ["x.db", "http://localhost:1", "http://127.0.0.1:1", "https://[::1]", f"http://{OWN}:1"]
 )
 def test_no_proxy_leads_to_this_machine(uri: str) -> None:
     assert MilvusAddress(uri).is_local
@@ -59,6 +63,17 @@ def test_what_is_shown_and_what_is_secret() -> None:
     address = MilvusAddress("http://root:hunter2@host:19530", token="root:hunter3")
     assert address.shown == "http://host:19530"
     assert repr(address) == "<MilvusAddress http://host:19530, recsys_movies>"
+    for uri, shown in (
+        ("https://h:1?token=hunter2", "https://h:1"),
+        ("http://h:1/db?token=hunter2#hunter2", "http://h:1/db"),
+        ("http://h:1?token=hun@ter2", "http://***"),
+        ("http://root%3Ahunter2%40127.0.0.1:1", "http://127.0.0.1:1"),
+        ("http://[::1]:1/?x=http://hunter2", "http://[::1]:1/"),
+        ("root:hunter2@x/a.db", "x/a.db"),
+    ):
+        assert MilvusAddress(uri).shown == shown
+    with pytest.raises(StoreError, match=r"^http://root:\*\*\*: is neither"):  # the host forgotten
+        MilvusAddress("http://root:hunter2")
     assert set(address.secrets) == {"root:hunter3", "hunter3", "hunter2"}
     assert not address.is_lite
     assert MilvusAddress().is_lite

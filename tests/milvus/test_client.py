@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from command_line import recsys
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from recsys.errors import StoreError
@@ -46,6 +47,9 @@ class OtherVersion(milvus_pb2_grpc.MilvusServiceServicer):
     def Connect(self, request: Any, context: Any) -> Any:
         info = common_pb2.ServerInfo(build_tags=self.version)
         return milvus_pb2.ConnectResponse(status=common_pb2.Status(), server_info=info)
+
+    def ListDatabases(self, request: Any, context: Any) -> Any:
+        return milvus_pb2.ListDatabasesResponse(status=common_pb2.Status(), db_names=["default"])
 
     def GetVersion(self, request: Any, context: Any) -> Any:
         return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version=self.version)
@@ -90,6 +94,9 @@ class Restarting(OtherVersion):
 
     asked = 0
 
+    def ListDatabases(self, request: Any, context: Any) -> Any:
+        return milvus_pb2.ListDatabasesResponse(status=common_pb2.Status(), db_names=["default"])
+
     def GetVersion(self, request: Any, context: Any) -> Any:
         self.asked += 1
         if self.version == "frozen":
@@ -128,6 +135,24 @@ def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
     serve: Callable[[Any], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("grpc_proxy", "https_proxy", "no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     for uri in (serve(OtherVersion("v2.3.5")), str(tmp_path / "movies.db")):
         MilvusStore(MilvusAddress(uri, timeout=5)).close()
+    monkeypatch.setenv("http_proxy", "http://root:hunter2@127.0.0.1:1")
+    with pytest.raises(StoreError, match=r"by way of the proxy http://127\.0\.0\.1:1,"):
+        MilvusStore(MilvusAddress("http://192.0.2.1:1", timeout=0.5))
+
+
+def test_a_path_in_the_address_is_a_database(serve: Callable[[Any], str]) -> None:
+    with pytest.raises(StoreError, match="no database path, only default") as caught:
+        MilvusStore(f"{serve(OtherVersion('v2.3.5'))}/path")
+    assert caught.value.fix == "db"
+
+
+def test_variables_of_pymilvus_decide_nothing(tmp_path: Path) -> None:
+    line = ("recommend", "--uri", "none.db", "--model", "none")
+    for name in ("MILVUS_URI", "MILVUS_DEFAULT_CONNECTION"):
+        done = recsys(*line, cwd=tmp_path, **{name: "no address"})
+        assert "Illegal uri" not in done.stderr

@@ -204,6 +204,8 @@ def control_character(text: str) -> str:
         return ""
     if found[0] in "\r\n":
         return "a line end within a cell, expected one line"
+    if "\0" < found[0] < " ":
+        return f"control character {found[0]!r}, expected text"
     return (
         f"wrong encoding: character {found[0]!r}, expected text in UTF-8 or latin-1 "
         "(others need converting, e.g. iconv -f cp1252 -t utf-8)"

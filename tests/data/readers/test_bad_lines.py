@@ -47,6 +47,7 @@ LINES = [
     ("movies.dat", b"3::Mis", b"three::Mis", 2, "movie id", "'three'"),
     ("movies.dat", b"7::Heat (1995)", b"3::Heat (1995)", 3, "movie 3 again"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\x8erables", 2, "wrong encoding", "\\x8e", "iconv"),
+    ("movies.dat", b"Mis\xe9rables", b"Mis\x1brables", 2, "control character '\\x1b'"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\xef\xbf\xbdrables", 2, "wrong encoding"),
     ("users.dat", b"2::M::56::16::70072", b"2::M::56::16", 2, "expected 5 fields", "got 4"),
     ("users.dat", b"2::M::56", b"1::M::56", 2, "user 1 again"),
