@@ -418,6 +418,20 @@ def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
     return _typed(path, table.column_names, lambda some, size: table.select(some).to_batches(size))
 
 
+def first_rows(table: Table, key: str, names: Sequence[str]) -> Table:
+    """The first row of each value of a column, with some other columns."""
+    import pyarrow as pa
+
+    from recsys.data.readers.cells import Rejects
+
+    columns, _ = table.read(dict.fromkeys((key, *names), "text"), Rejects())
+    lists = [[c for part in each.chunks for c in part.to_pylist()] for each in columns.values()]
+    rows = {row[0]: row for row in reversed([*zip(*lists, strict=True)])}
+    cells = map(list, zip(*reversed(rows.values()), strict=True))
+    found = source_of(pa.table(dict(zip(columns, cells, strict=True))), "")
+    return found._replace(path=table.path) if isinstance(found, Table) else table
+
+
 FORMATS: dict[str, Callable[[Path], Table]] = {
     **dict.fromkeys((".csv", ".tsv", ".psv", ".tab"), separated),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), json_lines),

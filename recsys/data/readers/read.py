@@ -13,21 +13,22 @@ from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
 from recsys.data.readers.cells import Cells, Rejects, Rows
 from recsys.data.readers.describe import Understood, movies_of, noted, users_of
-from recsys.data.readers.formats import Arrow, Table, open_table, source_of
+from recsys.data.readers.formats import Arrow, Table, first_rows, open_table, source_of
 from recsys.data.readers.roles import (
+    AGAINST,
     NONE,
     ROLES,
+    STRENGTH,
     Columns,
     by_name,
     check_given,
     contents,
-    is_against,
     is_of_use,
-    is_strength,
+    matches,
     rating_columns,
 )
 from recsys.data.readers.sources import files_of, kind_of, no_table, stem
-from recsys.data.readers.values import Values, ids, texts
+from recsys.data.readers.values import Values, ids
 from recsys.data.readers.values import ratings as rating_values
 from recsys.data.readers.values import times as time_values
 from recsys.data.scale import (
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
 
 OTHER_SHARE = 0.05  # of ratings on another scale, and OTHER_SCALE, are no slips of the pen
-_DESCRIBING = ("title", "genres", "year")
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
 NOT_RATED = "which is taken for not rated: they are left out; --not-rated none keeps them"
 STRONG = "taken for how strong events are, not for ratings; --liked-from N makes them ratings"
@@ -143,12 +143,10 @@ def read_all(
     kinds = {**{each.name: each.kind for each in sides}, **dict(columns.kinds)}
     of_others = columns._replace(**numbers, kinds=tuple(kinds.items()))  # they were of the ratings
     attributes = schema.users if schema else None
-    within: list[str] = []  # columns of the ratings that describe movies
-    if "items" not in tables:
-        placed = of_others.placed(table.names)
-        within = [n for role in _DESCRIBING if (n := placed.of(role)) in table.names]
-        if within:
-            of_others, tables["items"] = placed, _movies_within(table, roles["item"], within)
+    placed = of_others.placed(table.names)
+    within = sorted({*table.names} & {placed.title, placed.genres, placed.year})
+    if within := [] if "items" in tables else within:  # columns beside the ratings
+        of_others, tables["items"] = placed, first_rows(table, roles["item"], within)
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
     if movies := tables.get("items"):
@@ -201,13 +199,6 @@ def read_all(
     times = found["time"].values if "time" in found else times
     if "rating" in roles:
         ratings = found["rating"].values
-        if is_against(roles["rating"]):
-            ratings = 1 - ratings
-            if not np.isin(ratings[rows.left], (0, 1)).all():
-                column = f"{table.path}: {roles['rating']}"
-                cause = f"{column}: says what is not liked, but not by 0 and 1"
-                raise QueryError(cause, "name another column, or none", "rating_column")
-            log(f"{roles['rating']}: says what is not liked, so 0 is a like and 1 is none")
         rated, wide = _meaning(rows, roles["rating"], ratings, not_rated, liked_from, log)
     if model and model.scale.rated:
         if "rating" not in roles:
@@ -239,20 +230,6 @@ def read_all(
         scale,
     )
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
-
-
-def _movies_within(table: Table, item: str, names: Sequence[str]) -> Table:
-    """The movies of a table of ratings: of each the first row, of the columns that are named."""
-    import pyarrow as pa
-
-    names = [*dict.fromkeys((item, *names))]
-    columns, _ = table.read(dict.fromkeys(names, "text"), Rejects())
-    rows: dict[Any, list[Any]] = {}
-    for row in zip(*(texts(columns[name]) for name in names), strict=True):
-        rows.setdefault(row[0], [*row])
-    cells = map(list, zip(*rows.values(), strict=True))
-    found = source_of(pa.table(dict(zip(names, cells, strict=True))), "items")
-    return found._replace(path=table.path) if isinstance(found, Table) else table
 
 
 def _items_of(ratings: Table, paths: Sequence[Path]) -> Table | None:
@@ -287,6 +264,7 @@ def _understood(
     for role, (values, _, _, names, unit) in found.items() if len(rows) else ():
         if role == "rating":
             words[role] += f" {values.min():g}-{values.max():g}"
+            words[role] += " (0 is a like)" * matches(AGAINST, roles[role])
         elif role == "time":
             words[role] += f" ({unit})"
         else:
@@ -400,7 +378,7 @@ def _meaning(
     different, counts = counted(values[rows.left])
     value: Any = not_rated_of(different, counts) if not_rated is None else not_rated
     others = different != (np.nan if value in (None, NONE) else float(value))
-    wide = is_strength(name) or are_strengths(different[others], counts[others])
+    wide = matches(STRENGTH, name) or are_strengths(different[others], counts[others])
     if not others.all() and not (wide and not_rated is None and value >= 0):
         rated = values != float(value)
         rows.left, number = rows.mask & rated, int((rows.mask & ~rated).sum())

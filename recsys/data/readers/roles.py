@@ -51,18 +51,19 @@ NAMES: dict[str, tuple[str, ...]] = {
     "job": ("occupation|job|profession",),
 }
 # No ratings, whatever they hold: how strong an event was, or other things about a user or an item.
-_STRENGTH = (
+STRENGTH = (
     r".*(counts?|quantity|qty|plays|listens|clicks|views|weight|duration|hours|minutes|seconds"
     r"|playtime|episodes)|hours.*|.*played"
 )
+_WHEN = ".*(date|time|timestamp)"
 _NO_RATING = (
     r"|.*(id|no|type|code|channel|category|price|cost|amount|age|year|month|hour|day|week|index)"
     r"|.*(session|status|rank|length|size|helpful|lat|lon|latitude|longitude)|row.*"
-    rf"|{_STRENGTH}"
+    rf"|{_WHEN}|{STRENGTH}"
 )
 _NO_TIME = ".*(id|no|code|price|cost|amount|phone|ean|gtin|upc|barcode)"
 # Of which more is worse: yes is no like.
-_AGAINST = "(is|was)?(dislike|unlike|hate|skippe|skip|blocke|block|hidden|downvote|thumbsdown)[sd]?"
+AGAINST = "(is|was)?(dislike|unlike|hate|skippe|skip|blocke|block|hidden|downvote|thumbsdown)[sd]?"
 THUMBS = {
     **dict.fromkeys(("up", "like", "liked", "yes", "true", "y", "t", "+", "thumbs up", "👍"), 1.0),
     **dict.fromkeys(("down", "dislike", "disliked", "no", "false", "n", "f", "-"), 0.0),
@@ -194,15 +195,10 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
 
 
-def no_rating(name: str) -> bool:
-    """Whether a column is no rating by its name, whatever it holds."""
-    return _matches(f"{_NO_RATING}|.*(date|time|timestamp)", name)
-
-
 def is_of_use(name: str, content: Content) -> bool:
     """Whether a column that is no rating by its name may be one if it is named."""
-    likely = content.maybe_ratings and (content.ratings or not _matches(".*id", name))
-    return likely and _matches(_NO_RATING, name)
+    likely = content.maybe_ratings and (content.ratings or not matches(".*id", name))
+    return likely and matches(_NO_RATING, name) and not matches(_WHEN, name)
 
 
 def places_of(roles: Sequence[str], header: Sequence[str]) -> list[int]:
@@ -211,22 +207,13 @@ def places_of(roles: Sequence[str], header: Sequence[str]) -> list[int]:
     >>> places_of(("user", "item"), ["movieId", "rating", "userId"])
     [2, 0]
     """
-    names = [[name for name in header if _matches(NAMES[role][0], name)] for role in roles]
+    names = [[name for name in header if matches(NAMES[role][0], name)] for role in roles]
     return [header.index(each[0]) for each in names] if all(names) else []
 
 
-def is_strength(name: str) -> bool:
-    """Whether a column says by its name how strong an event was: a count, or a time it took."""
-    return _matches(_STRENGTH, name)
-
-
-def _matches(pattern: str, name: str) -> bool:
+def matches(pattern: str, name: str) -> bool:
+    """Whether all of a column's name is as a pattern has it."""
     return re.fullmatch(pattern, plain_name(name)) is not None
-
-
-def is_against(name: str) -> bool:
-    """Whether a column says by its name that a user did not like an item."""
-    return _matches(_AGAINST, name)
 
 
 def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
@@ -243,7 +230,8 @@ def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
     for role in Columns._fields[:-1]:
         some = [*tables.values()]
         if role not in ("user", "item"):
-            some = [tables.get("ratings" if role in ROLES else "items", some[0])]
+            main = tables.get("ratings", some[0])
+            some = [main if role in ROLES else tables.get("items", main)]
         there = any(given.placed(table.names).of(role) in table.names for table in some)
         if given.of(role) not in (None, NONE) and not there:
             table = some[0]
@@ -270,7 +258,7 @@ def by_name(
     found = {role: name for role in roles if (name := given.of(role)) and name in table.names}
     for role in [each for each in roles if each not in found and given.of(each) != NONE]:
         for level, pattern in enumerate(NAMES[role]):
-            like = [name for name in _free(table, found) if _matches(pattern, name)]
+            like = [name for name in _free(table, found) if matches(pattern, name)]
             if level:  # names of the first level need no proof
                 like = [name for name in like if _can_be(role, level, first[name])]
             if role == "time":
@@ -320,7 +308,7 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     found = sure
     if not table.strict and "time" not in found and given.time != NONE:
         when = [name for name in _free(table, found) if first[name].recent]
-        when = [name for name in when if not _matches(_NO_TIME, name)]
+        when = [name for name in when if not matches(_NO_TIME, name)]
         if not table.named:  # numbers come behind user and item, which may look like them
             order = [n for n in table.names if not (first[n].unknown or first[n].counts)]
             late = [name for name in when if first[name].dated or order.index(name) > 1]
@@ -335,16 +323,20 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
         lacking = [role for role in ("user", "item") if role not in found]
         if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
             ids = [name for name in _free(table, found) if first[name].ids]
-            ids = [name for name in ids if not no_rating(name) or _matches(".*(no|code)", name)]
+            ids = [
+                name
+                for name in ids
+                if not matches(_NO_RATING, name) or matches(".*(no|code)", name)
+            ]
             found = found | _only(table, lacking[0], ids)
     for role in ("user", "item"):
         if role not in found:
             raise _missing(table, role)
     free = [
         name for name in _free(table, found)
-        if first[name].maybe_ratings or (is_against(name) and not first[name].unknown)
+        if first[name].maybe_ratings or (matches(AGAINST, name) and not first[name].unknown)
     ]  # fmt: skip
-    free = [name for name in free if not no_rating(name)]
+    free = [name for name in free if not matches(_NO_RATING, name)]
     if free and "rating" not in found and given.rating != NONE:  # else all rows would be likes
         several = "several columns may be" if len(free) > 1 else "no name says so, but one may be"
         cause = f"{several} the rating:"
@@ -363,7 +355,7 @@ def _check_plausible(
 ) -> None:
     """Ask where items that no plain name tells are few, and most rows repeat others."""
     user, item = found["user"], found["item"]
-    if table.strict or given.item or _matches(NAMES["item"][0], item):
+    if table.strict or given.item or matches(NAMES["item"][0], item):
         return
     items, pairs = {*first[item].cells}, {*zip(first[user].cells, first[item].cells, strict=True)}
     if len(items) <= STEPS and 2 * len(pairs) < len(first[item].cells):

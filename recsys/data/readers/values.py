@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
 from recsys.data.readers.cells import Cells, is_numeric, nulls
-from recsys.data.readers.roles import MISSING, THUMBS
+from recsys.data.readers.roles import AGAINST, MISSING, THUMBS, matches
 from recsys.errors import DataError, QueryError, quoted
 
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3), (0, "s", 1))  # by size
@@ -112,7 +112,13 @@ def ratings(cells: Cells) -> Values:
             "write them as numbers, or name another column, or none",
             "rating_column",
         )
-    return Values(values, bad | ~np.isfinite(values), "expected a rating as a number")
+    bad = bad | ~np.isfinite(values)
+    if matches(AGAINST, cells.name):
+        values = 1 - values
+        if not np.isin(values[~bad], (0, 1)).all():
+            cause = f"{cells.path}: {cells.name}: says what is not liked, but not by 0 and 1"
+            raise QueryError(cause, "name another column, or none", "rating_column")
+    return Values(values, bad, "expected a rating as a number")
 
 
 def _rating(text: str) -> float:
