@@ -269,8 +269,9 @@ def predict(
     movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
     published: Catalogue | None = None,
+    rank_by: RankBy = "rating",
 ) -> NDArray[np.float32]:
-    """(N,) predicted ratings of (N,) pairs of known users and movies, on the scale of the data.
+    """(N,) predicted ratings, or other scores, of (N,) pairs of known users and movies.
 
     Args:
         model: as `load_model` has it.
@@ -279,6 +280,8 @@ def predict(
         as_of: as `UserQuery` has it.
         published: of this model, as `MilvusStore.read_all` gives them; for those movies among
             the pairs that the model was not trained on.
+        rank_by: what the score is, as `Recommender.recommend` has it; the predicted rating, on
+            the scale of the data, if not given.
 
     Raises:
         QueryError: a user or movie that is not known, or there are no ratings.
@@ -288,6 +291,7 @@ def predict(
     >>> recsys.predict(model, np.array([42, 42]), np.array([1, 50])).shape
     (2,)
     """
+    check_choice("rank_by", rank_by, get_args(RankBy))
     known = model.vocabulary
     if len(user_ids) != len(movie_ids):
         cause = f"{len(user_ids)} users and {len(movie_ids)} movies are no pairs"
@@ -302,8 +306,10 @@ def predict(
             raise unknown_movie(new[published_rows.argmin()])
         vectors[rows == 0] = published.vectors[published_rows]
     queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
-    ratings = predicted_ratings(queries.vectors("rating")[user], vectors[movie])
-    return model.scale.outward(ratings)
+    asked = queries.vectors(rank_by)[user]
+    if rank_by in RATINGS:
+        return model.scale.outward(predicted_ratings(asked, vectors[movie]))
+    return np.einsum("nv,nv->n", asked, vectors[movie])
 
 
 def predicted_ratings(users: Array, movies: Array) -> Array:

@@ -85,6 +85,14 @@ def test_a_rating_is_the_predicted_one_whatever_the_list_is_sorted_by(folder, ex
             np.testing.assert_allclose(scores, ratings, atol=1e-5)
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, USERS), st.sampled_from(get_args(RankBy)))
+def test_the_score_of_a_pair_is_that_of_the_answer(folder, exact, user, rank_by):
+    answer = one(exact, UserQuery(user), 50, rank_by=rank_by)
+    found = predict(folder, [user] * 50, ids(answer), rank_by=rank_by)
+    np.testing.assert_allclose(found, [movie.score for movie in answer], atol=1e-5)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     whom=st.tuples(st.none() | st.integers(1, USERS), st.sampled_from([{}, {"gender": "F"}, GIRL])),

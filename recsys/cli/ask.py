@@ -193,18 +193,23 @@ def predict(
     user: str | None = option("A user of the training data.", "-u", metavar="ID"),
     movie: str | None = option("A movie, by title or id.", "-m"),
     pairs: str | None = path("A CSV of user_id,movie_id ('-', the default, is stdin)."),
+    rank_by: RankBy = option(
+        "What is printed: the predicted rating, or the score by which recommend ranks.",
+        default="rating",
+        type=click.Choice(get_args(RankBy)),
+    ),
     as_of: int | None = shared.AS_OF,
     model: str = shared.MODEL,
     address: "MilvusAddress" = shared.ADDRESS,
 ) -> None:
     """Predict ratings of users for movies, on the scale of the data; prints CSV.
 
-    Its columns are user_id,movie_id,rating. Milvus is asked only for movies that the model was not
-    trained on.
+    Its columns are user_id,movie_id,rating, or score where --rank-by says so. Milvus is asked only
+    for movies that the model was not trained on.
 
     \b
     Example: recsys predict -u 1 -m "Toy Story"
-             recsys predict < pairs.csv
+             recsys predict --rank-by relevance < pairs.csv
     """
     from recsys.infer import predict as predicted
     from recsys.serving.model_folder import load_model
@@ -220,13 +225,15 @@ def predict(
         known, unknown = known_ids(pairs or "-", folder.vocabulary, others, ("user", "item"))
     user_ids, movie_ids = [ids[0] for ids in known], [ids[1] for ids in known]
     new = None if folder.vocabulary.movie_rows(movie_ids).all() else others()
-    ratings = predicted(folder, user_ids, movie_ids, as_of, new)
+    scores = predicted(folder, user_ids, movie_ids, as_of, new, rank_by)
     if user is not None:
         title = title_of(folder, movie_ids[0], others)
         log(f"of user {user} for {title} (id {movie_ids[0]})")
     lines = csv.writer(sys.stdout, lineterminator="\n")
-    lines.writerow(("user_id", "movie_id", "rating"))
-    lines.writerows((*pair, f"{each:.4f}") for pair, each in zip(known, ratings, strict=True))
+    rated = rank_by == "rating"
+    lines.writerow(("user_id", "movie_id", "rating" if rated else "score"))
+    form = "{:.4f}" if rated else "{:.6f}"  # as in the answers of recommend
+    lines.writerows((*pair, form.format(each)) for pair, each in zip(known, scores, strict=True))
     sys.stdout.flush()
     left_out(unknown, len(known) + unknown)
 

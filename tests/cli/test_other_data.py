@@ -206,6 +206,9 @@ def test_events_are_recommended_and_not_predicted(plays):
     assert header.split() == ["Top", "Ids", "Title", "Genres", "Score"]
     lines = recsys(place, "recommend", *query, "--format", "csv").stdout.splitlines()
     assert lines[1].endswith(",,False")
+    pair = ("predict", "-u", "u1", "-m", found[0]["movie_id"], "--rank-by", "relevance")
+    score = recsys(place, *pair).stdout.splitlines()[1].split(",")[2]
+    assert float(score) == pytest.approx(found[0]["score"], abs=2e-6)
 
 
 @pytest.mark.parametrize("question", ["rating", "tutorial", "predict"])

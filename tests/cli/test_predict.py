@@ -48,6 +48,18 @@ def test_predict_one_pair_or_many_from_stdin_or_a_file(run, tmp_path):
         assert run("predict", input=named).stdout == done.stdout
 
 
+def test_the_score_of_a_pair_is_printed_as_recommend_ranks_by_it(run):
+    answer = run("recommend", "-u", 7, "--format", "csv", "-k", 3).stdout.splitlines()[1:]
+    scores = {row.split(",")[2]: float(row.split(",")[-3]) for row in answer}
+    pairs = "".join(f"7,{movie}\n" for movie in scores)
+    header, *rows = run("predict", "--rank-by", "relevance", input=pairs).stdout.splitlines()
+    assert header == "user_id,movie_id,score"
+    for row in rows:
+        _, movie, score = row.split(",")
+        assert float(score) == pytest.approx(scores[movie], abs=2e-6)
+    run("predict", "--rank-by", "hope", input=pairs, code=2)
+
+
 def test_predict_as_of_a_time_knows_no_later_rating(run, folder):
     """As if the user had rated nothing since; before all ratings, as if none at all."""
     _, _, times = folder.history.of(int(folder.vocabulary.user_rows([11])[0]))
