@@ -1,7 +1,7 @@
 """Errors with a cause and a remedy apart; the command line words the remedy as its own options."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
@@ -93,7 +93,7 @@ class QueryError(DataError):
 
 def check_choice(what: str, given: Any, known: Sequence[Any]) -> None:
     """Raises a QueryError unless what is given is one of the known."""
-    if given not in known:
+    if not isinstance(given, Hashable) or given not in known:
         cause = f"{what}: there is no {quoted(str(given))}"
         raise QueryError(cause, f"choose from {', '.join(map(str, known))}", what)
 
@@ -108,20 +108,53 @@ _KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (st
 _BOUNDS = {"min": " from {}", "max": " to {}", "choices": " of {}"}  # in a field's metadata
 
 
+def wrong(name: str, value: Any, words: str) -> QueryError:
+    """The error for a value that is not what the words say."""
+    return QueryError(f"{name} {quoted(str(value))}: expected {words}", "give such a value", name)
+
+
+def check_types(**given: tuple[Any, Any]) -> None:
+    """Refuse what is not of a type: by name a value, and the type or union that it should be of."""
+    for name, (value, kind) in given.items():
+        if not isinstance(value, kind):
+            raise wrong(name, value, getattr(kind, "__name__", str(kind)))
+
+
+def listed_values(name: str, given: Any, words: str) -> list[Any]:
+    """What is given as a list, an array, a generator or another collection; text is refused."""
+    values = given.tolist() if hasattr(given, "tolist") else given  # of NumPy, pandas or Arrow
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise wrong(name, given, words)
+    return list(values)
+
+
+def checked(
+    name: str, value: Any, into: type, refuse: type[RecsysError] = QueryError, **about: Any
+) -> Any:
+    """A value as int, float or str; refused if it is none within `min`, `max` and `choices`.
+
+    Args:
+        about: of these bounds some; and what the error says was expected, as `words`.
+    """
+    kind, words = _KINDS[into]
+    fits = isinstance(value, kind) and not isinstance(value, bool)
+    if fits and kind is not str:
+        fits = about.get("min", -1e308) <= value <= about.get("max", 1e308)
+    if not fits or value not in about.get("choices", [value]):
+        words += "".join(text.format(about[n]) for n, text in _BOUNDS.items() if n in about)
+        words = about.get("words", words)
+        hidden = kind is str and not isinstance(value, str)  # it may be a password
+        shown = type(value).__name__ if hidden else quoted(str(value))
+        raise refuse(f"{name} {shown}: expected {words}", "give such a value", name)
+    return into(value)
+
+
 def check_fields(given: Any, refuse: type[RecsysError] = QueryError) -> None:
     """Refuse a dataclass with a value of another type than its default, or out of its bounds."""
     for each in fields(given):
-        value, (kind, words) = getattr(given, each.name), _KINDS[type(each.default)]
         about = {name: bound for name, bound in each.metadata.items() if bound is not None}
-        fits = isinstance(value, kind) and not isinstance(value, bool)
-        if fits and kind is not str:
-            fits = about.get("min", -1e308) <= value <= about.get("max", 1e308)
-        if not fits or value not in about.get("choices", [value]):
-            words += "".join(text.format(about[n]) for n, text in _BOUNDS.items() if n in about)
-            hidden = kind is str and not isinstance(value, str)  # it may be a password
-            shown = type(value).__name__ if hidden else quoted(str(value))
-            raise refuse(f"{each.name} {shown}: expected {words}", "give such a value", each.name)
-        object.__setattr__(given, each.name, type(each.default)(value))  # type: ignore[misc]
+        value = checked(each.name, getattr(given, each.name), type(each.default), refuse, **about)
+        object.__setattr__(given, each.name, value)
 
 
 class ModelError(RecsysError):

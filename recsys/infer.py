@@ -13,8 +13,9 @@ Likes and dislikes named with a query say what a user is fond of, not how high t
 the predicted ratings they turn the factors' directions, and add or take away some of their taste.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
@@ -24,19 +25,19 @@ from recsys import parts
 from recsys.data.dataset import Movies
 from recsys.data.ids import Id, as_text, id_array, is_text, positions
 from recsys.data.scale import MAX_RATING, MIN_RATING
-from recsys.errors import DataError, QueryError, check_choice, listed, shortened
+from recsys.errors import DataError, QueryError, check_choice, check_types, listed, shortened, wrong
 from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
-from recsys.serving.catalogue import Catalogue, Filter, Hits
+from recsys.serving.catalogue import Catalogue, Filter, Hits, check_k
 from recsys.serving.choice import Choice as Choice
+from recsys.serving.model_folder import Model
 from recsys.serving.reasons import Shared, Why, shared, why
 from recsys.serving.users import UserQuery as UserQuery
-from recsys.serving.users import checked_ids, naming_damage, unknown_movie
+from recsys.serving.users import checked_ids, checked_queries, naming_damage, unknown_movie
 from recsys.serving.users import users_of as users_of
 
 if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
-    from recsys.serving.model_folder import Model
 
 BATCH = 1_000  # users asked for at a time
 RATINGS: tuple[RankBy, ...] = ("rating", "tutorial")  # questions whose scores are ratings
@@ -93,6 +94,9 @@ class Recommender:
         model: as `load_model` or `train_model` has it.
         store: a `MilvusStore`, or a `catalogue` to search in memory.
 
+    Raises:
+        StoreError: the movies there are of another model; so do all questions.
+
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
     >>> with recsys.MilvusStore("sample.db") as store:
@@ -102,12 +106,16 @@ class Recommender:
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
 
-    def __init__(self, model: "Model", store: "Catalogue | MilvusStore") -> None:
+    def __init__(self, model: Model, store: "Catalogue | MilvusStore") -> None:
+        check_types(model=(model, Model))
+        if not hasattr(store, "check_model"):
+            raise wrong("store", store, "a MilvusStore or a catalogue")
         self.model, self.store = model, store
+        store.check_model(model.fingerprint)
 
     def recommend(
         self,
-        queries: Sequence[UserQuery],
+        queries: Iterable[UserQuery],
         k: int,
         *,
         rank_by: RankBy = "relevance",
@@ -130,11 +138,15 @@ class Recommender:
                 a genre, a column, a rating off the scale; or a model of events has no ratings.
         """
         check_choice("rank_by", rank_by, get_args(RankBy))
-        filter = filter.checked(self.model.vocabulary)
+        check_choice("include_seen", include_seen, (False, True))
+        check_types(choice=(choice, Choice))
+        check_k(k)
+        asked, fitting = checked_queries(self.model, queries), self._checked(filter)
         known = self.model.vocabulary.movie_ids
         unwanted, searched = checked_ids(choice.exclude, known, "movie"), self._among(choice)
-        for start in range(0, len(queries), BATCH):
-            some = queries[start : start + BATCH]
+
+        def answers(some: Sequence[UserQuery]) -> Iterator[Answer]:
+            self.store.check_model(self.model.fingerprint)
             users, exclude = users_of(self.model, self._known(some)), []
             for row, query in enumerate(some):
                 named = id_array([*query.likes, *query.dislikes], is_text(known))
@@ -143,7 +155,7 @@ class Recommender:
                 exclude.append(named if include_seen else np.union1d(rated, named))
             vectors = users.vectors(rank_by)
             for pool in choice.pools(k):
-                best = searched.search(vectors, pool, filter, exclude, with_movies=True)
+                best = searched.search(vectors, pool, fitting, exclude, with_movies=True)
                 hits = choice.of(best, k, self.model) if choice.reorders else best
                 if hits.mask.all() or not best.mask.all(1).any():
                     break
@@ -159,6 +171,10 @@ class Recommender:
                     found = [each._replace(why=w) for each, w in zip(found, reasons, strict=True)]
                 yield Answer(query, found)
 
+        batches = (asked[start : start + BATCH] for start in range(0, len(asked), BATCH))
+        every = chain.from_iterable(map(answers, batches))
+        return chain([*islice(every, 1)], every)  # what is wrong is raised before one is looked at
+
     def similar(
         self, movie_id: Id, k: int, filter: Filter = Filter(), explain: bool = False
     ) -> list[Recommendation]:
@@ -170,7 +186,7 @@ class Recommender:
         Raises:
             DataError: the movie is not published. QueryError: a genre or column is not there.
         """
-        filter = filter.checked(self.model.vocabulary)
+        filter = self._checked(filter)
         exclude = [checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")]
         try:
             movie = self.store.take([movie_id])
@@ -195,6 +211,12 @@ class Recommender:
         except KeyError as error:
             raise unknown_movie(error.args[0]) from error
 
+    def _checked(self, filter: Filter) -> Filter:
+        """A filter as the model understands it, where the store answers for this model."""
+        check_types(filter=(filter, Filter))
+        self.store.check_model(self.model.fingerprint)
+        return filter.checked(self.model.vocabulary)
+
     def _near(self, movies: Catalogue) -> Array:
         """(N, V) queries for what is near to N movies in taste."""
         layout, weights = self.model.layout, self.model.weights["similar"]
@@ -209,7 +231,7 @@ class Recommender:
         """
         vocabulary = self.model.vocabulary
         every = [each for query in queries for each in (*query.likes, *query.dislikes)]
-        named = checked_ids([*dict.fromkeys(every)], vocabulary.movie_ids, "movie")
+        named = id_array([*dict.fromkeys(every)], is_text(vocabulary.movie_ids))
         new = named[vocabulary.movie_rows(named) == 0]
         if not len(new):
             return list(queries)
@@ -264,7 +286,7 @@ class Recommender:
 
 
 def predict(
-    model: "Model",
+    model: Model,
     user_ids: NDArray | Sequence[Id],
     movie_ids: NDArray | Sequence[Id],
     as_of: int | None = None,
@@ -292,20 +314,26 @@ def predict(
     (2,)
     """
     check_choice("rank_by", rank_by, get_args(RankBy))
+    check_types(model=(model, Model), published=(published, Catalogue | None))
     known = model.vocabulary
-    if len(user_ids) != len(movie_ids):
-        cause = f"{len(user_ids)} users and {len(movie_ids)} movies are no pairs"
+    of_users = checked_ids(user_ids, known.user_ids, "user")
+    of_movies = checked_ids(movie_ids, known.movie_ids, "movie")
+    if len(of_users) != len(of_movies):
+        cause = f"{len(of_users)} users and {len(of_movies)} movies are no pairs"
         raise QueryError(cause, "give as many movies as users")
-    users, user = np.unique(checked_ids(user_ids, known.user_ids, "user"), return_inverse=True)
-    movies, movie = np.unique(checked_ids(movie_ids, known.movie_ids, "movie"), return_inverse=True)
+    users, user = np.unique(of_users, return_inverse=True)
+    movies, movie = np.unique(of_movies, return_inverse=True)
     rows = model.vocabulary.movie_rows(movies)
     vectors = _vectors(model, rows)
     if len(new := movies[rows == 0]):
+        if published:
+            published.check_model(model.fingerprint)
         published_rows = positions(published.ids, new) if published else np.full(len(new), -1)
         if published is None or published_rows.min() < 0:
             raise unknown_movie(new[published_rows.argmin()])
         vectors[rows == 0] = published.vectors[published_rows]
-    queries = users_of(model, [UserQuery(each, as_of=as_of) for each in users.tolist()])
+    everyone = [UserQuery(each, as_of=as_of) for each in users.tolist()]
+    queries = users_of(model, checked_queries(model, everyone))
     asked = queries.vectors(rank_by)[user]
     if rank_by in RATINGS:
         return model.scale.outward(predicted_ratings(asked, vectors[movie]))
@@ -317,7 +345,7 @@ def predicted_ratings(users: Array, movies: Array) -> Array:
     return np.clip(np.einsum("nv,nv->n", users, movies), MIN_RATING, MAX_RATING)
 
 
-def catalogue(model: "Model", movies: Movies | None = None) -> Catalogue:
+def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     """Movies with their vectors, ready to be published or searched.
 
     Args:
@@ -333,6 +361,7 @@ def catalogue(model: "Model", movies: Movies | None = None) -> Catalogue:
     >>> len(movies), movies.is_new.any().item()
     (338, False)
     """
+    check_types(model=(model, Model), movies=(movies, Movies | None))
     movies, known = movies or model.movies, model.vocabulary.movie_ids
     if is_text(known):  # whole numbers will do as text
         movies = replace(movies, ids=as_text(movies.ids))
@@ -349,11 +378,12 @@ def catalogue(model: "Model", movies: Movies | None = None) -> Catalogue:
         is_new=(rows == 0) | np.isin(rows, model.new_rows),
         vectors=_vectors(model, rows, movies[np.flatnonzero(rows == 0)]),
         columns=model.vocabulary.columns(movies),
+        model=model.fingerprint,
     )
 
 
 @naming_damage
-def _vectors(model: "Model", rows: NDArray[np.integer], new: Movies | None = None) -> Array:
+def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
     """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
     slices = {name: each[rows] for name, each in parts.movies(model.arrays).items()}
     if new is not None and len(new):

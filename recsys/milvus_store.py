@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pymilvus import MilvusClient
 
 from recsys.data.ids import Id, id_array, is_text, positions
-from recsys.errors import StoreError
+from recsys.errors import StoreError, check_types
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
 from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
@@ -95,6 +95,9 @@ class MilvusStore:
         Raises:
             StoreError: the movies are unfit, or Milvus failed.
         """
+        check_types(catalogue=(catalogue, Catalogue))
+        if catalogue.model:
+            catalogue.check_model(model)
         chosen = choose_index(index, len(catalogue))
         check_catalogue(catalogue)
         with suppress(Missing):  # nothing has the name yet, or what had it is gone
@@ -226,6 +229,11 @@ class MilvusStore:
         self._opened = found
         return found
 
+    def check_model(self, model: str) -> None:
+        """Open the movies of a model, by its fingerprint, if they are not; see `open`."""
+        if self._opened is None or self._opened.model != model:
+            self.open(model)
+
     def search(
         self,
         vectors: NDArray[np.float32],
@@ -295,7 +303,7 @@ class MilvusStore:
     def _take(self, opened: Published, movie_ids: NDArray, at_hand: Rows) -> Catalogue:
         """The movies, of which those at hand are not read again."""
         about = opened.dimension, opened.columns
-        parts = [catalogue_of(list(at_hand.values()), *about)]
+        parts = [replace(catalogue_of(list(at_hand.values()), *about), model=opened.model)]
         others = sorted(set(movie_ids.tolist()) - at_hand.keys())
         for start in range(0, len(others), READ_AT_ONCE):
             wanted = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"

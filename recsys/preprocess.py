@@ -13,14 +13,14 @@ from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import PADDING, as_text, is_text
 from recsys.data.readers.cells import Rejects
-from recsys.data.readers.describe import Side, field_name, movies_of, noted
+from recsys.data.readers.describe import Side, checked_columns, field_name, movies_of, noted
 from recsys.data.readers.formats import Arrow, Table, open_table, source_of
 from recsys.data.readers.read import read_all, unusable
 from recsys.data.readers.roles import NONE, REPEATS, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
 from recsys.data.schema import padded
-from recsys.errors import DataError, QueryError, check_choice, quoted
+from recsys.errors import DataError, QueryError, check_choice, check_types, checked, quoted
 
 if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
@@ -78,6 +78,11 @@ def read_dataset(
     check_choice("skip_bad_lines", skip_bad_lines, (False, True, "all"))
     if isinstance(not_rated, str):
         check_choice("not_rated", not_rated, (NONE,))
+    elif not_rated is not None:
+        checked("not_rated", not_rated, float)
+    if liked_from is not None:
+        checked("liked_from", liked_from, float)
+    check_types(log=(log, Callable))
     read = read_all(
         *(data, items, users, columns),
         liked_from=liked_from,
@@ -114,6 +119,8 @@ def read_movies(
     >>> read_movies("data/sample/movies.dat").titles[0]
     'Toy Story (1995)'
     """
+    columns = checked_columns(columns)
+    check_types(kinds=(kinds, Mapping), log=(log, Callable))
     found, dialect, rejects = source_of(path, "items"), None, Rejects()
     path = found.path if isinstance(found, Table) else found
     for name, kind in columns.kinds:

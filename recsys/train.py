@@ -17,7 +17,7 @@ from recsys.data.dataset import Dataset, Ratings
 from recsys.data.files import interrupts_wait
 from recsys.data.interactions import hold_out
 from recsys.data.readers.formats import Arrow
-from recsys.errors import ModelError, QueryError, quoted
+from recsys.errors import ModelError, QueryError, check_types, checked, quoted
 from recsys.model import export, paddle
 from recsys.parts.heads import Heads
 from recsys.parts.part import Training
@@ -70,9 +70,9 @@ def train_model(
     >>> recsys.train_model("data/sample", "tiny.model", options).config["epoch"]
     1
     """
-    if not 0 <= validation <= MOST_HELD_OUT:
-        cause = f"validation {validation:g}: expected a share from 0 to {MOST_HELD_OUT}"
-        raise QueryError(cause, "give such a share", "validation")
+    validation = checked("validation", validation, float, min=0, max=MOST_HELD_OUT)
+    check_types(model=(model, Path | str), options=(options, Options))
+    check_types(device=(device, str), log=(log, Callable))
     try:
         paddle.set_device(device)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """What the library refuses as the command line does: a RecsysError that names what is wrong."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas
@@ -33,7 +34,10 @@ NAN = float("nan")
         (UserQuery(rated=((1, NAN, 0),)), "rating nan: the model's are 0.5 to 5"),
         (UserQuery(rated=((1, "4", 0),)), "rating 4: the model's are 0.5 to 5"),
         (UserQuery(likes=(2, 1), dislikes=(1,)), "Toy Story .1995. is both liked and disliked"),
-        (UserQuery(as_of="1998-04-01"), "as_of '1998-04-01': no time"),
+        (
+            UserQuery(as_of="1998-04-01"),
+            "as_of '1998-04-01': expected a time in seconds since 1970",
+        ),
         (UserQuery(attributes={"age": 0}), "age: '0' is neither years .1 to 120. nor one of"),
         (UserQuery(attributes={"gender": "x"}), "gender: 'x' is not one of F, M"),
         (UserQuery(attributes={"job": "student"}), "job: 'student' may be 4 .*, 10 K-12 student"),
@@ -48,8 +52,8 @@ def test_a_query_that_cannot_be_meant(exact, query, says):
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"k": 0}, "k 0: expected a whole number from 1 on"),
-        ({"k": 2.5}, "k 2.5: expected a whole number from 1 on"),
+        ({"k": 0}, "k '0': expected a whole number from 1 on"),
+        ({"k": 2.5}, "k '2.5': expected a whole number from 1 on"),
         ({"rank_by": "ratings"}, "no 'ratings'; choose from relevance, rating, tutorial, taste"),
         ({"filter": Filter(any_genre="Comedie")}, "no genre 'Comedie'; there are .*Comedy"),
         ({"filter": Filter(not_genres=["War", "Waar"])}, "no genre 'Waar'"),
@@ -63,6 +67,141 @@ def test_a_question_that_cannot_be_meant(exact, milvus, asked, says):
         if "rank_by" not in asked:
             with pytest.raises(QueryError, match=says):
                 recommender.similar(1, **{"k": 5, **asked})
+
+
+def refused(call, *given, **more) -> str:
+    with pytest.raises(RecsysError) as error:
+        call(*given, **more)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "values"),
+    [
+        ("user_id", r"user \S+: ids are whole", [True, [42], NAN, b"42", {}]),
+        (
+            "likes",
+            "movie (ids )?.*: (expected a list of ids|ids are whole)",
+            [50, np.int64(50), None, "Heat", b"50", {50: 1}, [[50]], [True], np.array(5)],
+        ),
+        (
+            "dislikes",
+            "movie (ids )?.*: (expected a list of ids|ids are whole)",
+            [50, "50", [None], [50.0]],
+        ),
+        (
+            "rated",
+            "rated .*: expected .movie id, rating",
+            [None, 5, "abc", [50], (50, 5, 1), {50: 5}, [None], [(50,)], [(50, 5, 1, 2)]],
+        ),
+        (
+            "rated",
+            "movie .50.|rating (True|None): the|rated 'a'",
+            [[([50], 5)], [(50, True)], [(50, None)], pandas.DataFrame({"a": [1]})],
+        ),
+        (
+            "rated",
+            "rated at .*: expected a time in seconds",
+            [[(50, 5, each)] for each in (None, NAN, 978300000000, "2001-01-01", 1e30, [1])],
+        ),
+        (
+            "attributes",
+            "attributes .*: expected Mapping|the model knows no 1|age: '",
+            [None, [], "age=25", [("age", 25)], {1: 2}, {"age": None}, {"age": [25]}],
+        ),
+        (
+            "as_of",
+            "as_of .*: expected a time in seconds since 1970",
+            [NAN, True, 2**70, 978300000000, pandas.Timestamp("2001-01-01"), [1]],
+        ),
+    ],
+)
+def test_a_value_of_a_query_that_is_none_is_named_at_the_call(exact, name, says, values):
+    for value in values:
+        said = refused(exact.recommend, [UserQuery(**{name: value})], 3)
+        assert re.match(says, said), said
+
+
+def test_what_is_no_query_or_question_is_named_at_the_call(exact):
+    for queries in (None, 42, "42", UserQuery(42), [42], [None], {"user_id": 42}, [(42,)]):
+        assert (
+            "recsys.UserQuery" in (said := refused(exact.recommend, queries, 3)) or "query" in said
+        )
+    for asked in (
+        {"k": True},
+        {"k": 2**70},
+        {"k": None},
+        {"rank_by": []},
+        {"include_seen": "no"},
+        {"filter": None},
+        {"filter": "Comedy"},
+    ):
+        (name,) = asked
+        assert refused(exact.recommend, [UserQuery()], **{"k": 3, **asked}).startswith(name)
+    assert refused(exact.similar, True, 3).startswith("movie True: ids are whole numbers")
+    for name in ("any_genre", "all_genres", "not_genres"):
+        for value in (5, None, [5], b"War", {"War": 1}):
+            assert refused(Filter, **{name: value}).startswith(name)
+    for value in ("1990-1999", (1990,), (None, 1999), 1995.5, (1990, NAN), True, -5, range(3)):
+        assert refused(Filter, years=value).startswith("years")
+    for value in (5, ["year > 1"], b"year > 1"):
+        assert refused(Filter, where=value).startswith("where")
+    assert Filter(years=np.array([1990, 1999])) == Filter(years=(np.int64(1990), 1999))
+
+
+def test_likes_may_be_any_collection_and_are_read_once(exact):
+    expected = ids(one(exact, UserQuery(likes=[50, 1])))
+    for likes in (iter([50, 1]), map(int, ["50", "1"]), {50, 1}, np.array([50, 1]),
+                  pandas.Series([50, 1], dtype="Int64"), pyarrow.array([50, 1])):  # fmt: skip
+        assert ids(one(exact, UserQuery(likes=likes))) == expected
+    queries = (UserQuery(each) for each in (1, 2))
+    assert [each.query.user_id for each in exact.recommend(queries, 3)] == [1, 2]
+
+
+def test_of_ratings_of_one_movie_the_latest_counts(exact, folder):
+    def answer(user, *rated, as_of=None):
+        found = one(exact, UserQuery(user, rated=rated, as_of=as_of))
+        return [(each.movie_id, each.score) for each in found]
+
+    low = answer(None, (50, 1, 2000))
+    assert low != answer(None, (50, 5, 1000))
+    assert (
+        low
+        == answer(None, (50, 5, 1000), (50, 1, 2000))
+        == answer(None, (50, 1, 2000), (50, 5, 1000))
+    )
+    assert answer(None, (50, 5, 2000), (50, 1)) == answer(None, (50, 1))  # of now
+    assert answer(None, (50, 1), as_of=3000) == answer(None, (50, 1, 3000), as_of=3000)
+    movie, value, time = (column[0] for column in folder.history.of(42))
+    movie_id = int(folder.movies.ids[movie - 1])
+    other = 1 if value > 3 else 5
+    assert answer(42, (movie_id, other, int(time) - 1)) == answer(
+        42
+    )  # what the model knows is newer
+    assert answer(42, (movie_id, other, int(time) + 1)) != answer(42)
+
+
+def test_movies_of_another_model_are_refused(folder, exact, another_model, store):
+    other = recsys.load_model(another_model)
+    movies = recsys.catalogue(other)
+    for given in (lambda: recsys.Recommender(folder, movies),
+                  lambda: recsys.predict(folder, [1], [1984], published=movies),
+                  lambda: store.publish(movies, folder.fingerprint)):  # fmt: skip
+        assert f"{other.fingerprint}, not of {folder.fingerprint}" in refused(given)
+    for given in (None, "x.db", folder):
+        assert refused(recsys.Recommender, folder, given).startswith("store")
+        assert refused(store.publish, given, "abc").startswith("catalogue")
+    store.publish(exact.store, folder.fingerprint)
+    mine = recsys.Recommender(folder, store)
+    assert one(mine, UserQuery(42)) == one(exact, UserQuery(42))
+    assert "publish the movies of this model" in refused(recsys.Recommender, other, store)
+    store.publish(movies, other.fingerprint, keep=0)
+    theirs = recsys.Recommender(other, store)
+    assert ids(one(theirs, UserQuery(), 3)) == ids(
+        one(recsys.Recommender(other, movies), UserQuery(), 3)
+    )
+    for question in (lambda: one(mine, UserQuery(42)), lambda: mine.similar(1, 3)):
+        assert "publish the movies of this model" in refused(question)
 
 
 def test_filters_are_understood_as_typed(exact, milvus, folder):
@@ -112,6 +251,10 @@ def test_what_a_new_user_has_rated_is_not_recommended(exact):
         ([1], np.array([NAN]), "movie nan: ids are whole numbers here"),
         ([1], [ABSENT], "movie 99999 is not one the model was trained on"),
         ([ABSENT], [1], "user 99999 is not one of the 308"),
+        (42, 50, "user ids '42': expected a list of ids"),
+        ("42", [50], "user ids '42': expected a list of ids"),
+        ([1], None, "movie ids 'None': expected a list of ids"),
+        ([1], [True], "movie True: ids are whole numbers here"),
     ],
 )
 def test_pairs_that_are_none(folder, users, movies, says):
@@ -149,6 +292,57 @@ def test_options_out_of_their_range(given, says):
         dataclasses.replace(Options(), **given)
 
 
+@pytest.mark.parametrize(
+    ("call", "given", "names"),
+    [
+        (recsys.load_model, {}, {"path": [None, 5, b"x"]}),
+        (recsys.train_model, {"data": SAMPLE}, {
+            "model": [None, 5],
+            "options": [None, {"epochs": 1}],
+            "validation": ["0.1", True, NAN],
+            "device": [5],
+            "log": [None],
+        }),
+        (recsys.catalogue, {"model": 0}, {"model": [None, "path", 5]}),
+        (recsys.predict, {"user_ids": [1], "movie_ids": [1]}, {"model": [None, "path"]}),
+        (recsys.evaluate, {"dataset": 0, "protocol": "random"}, {"dataset": [None, SAMPLE]}),
+        (recsys.read_dataset, {"data": SAMPLE}, {
+            "liked_from": ["4", [4], True],
+            "not_rated": [[1], NAN, "zero"],
+            "repeats": [[]],
+            "skip_bad_lines": [[]],
+            "columns": [None, "user_id", {"user": "id"}],
+            "log": [None],
+        }),
+    ],
+)  # fmt: skip
+def test_what_a_function_is_not_given_is_named(call, given, names):
+    for name, values in names.items():
+        for value in values:
+            assert refused(call, **{**given, name: value}).startswith(name)
+
+
+def test_evaluate_refuses_at_the_call():
+    dataset = recsys.read_dataset(SAMPLE)
+    for name, values in {
+        "protocol": ["few", None],
+        "seeds": [0, ["a"], [-1], [True]],
+        "options": [{}],
+        "likes": ["5", 0, -1],
+        "indexes": ["FLAT", None],
+        "compared": [None],
+        "log": [None],
+    }.items():
+        for value in values:
+            said = refused(
+                recsys.evaluate, **{"dataset": dataset, "protocol": "random", name: value}
+            )
+            assert said.startswith(name)
+    ratings = dataclasses.replace(dataset.ratings, times=0 * dataset.ratings.times)
+    rows = recsys.evaluate(dataclasses.replace(dataset, ratings=ratings), "new-movies")
+    assert "15610 ratings have no times, or all the same" in refused(next, rows)
+
+
 def test_numbers_of_numpy_are_options_too():
     assert Options(epochs=np.int64(3), few_likes=2) == Options(epochs=3, few_likes=2.0)
     assert type(Options(epochs=np.int64(3)).epochs) is int
@@ -157,7 +351,7 @@ def test_numbers_of_numpy_are_options_too():
     with pytest.raises(RecsysError, match="token bytes: expected a text") as refused:
         recsys.MilvusAddress(token=b"hunter2")
     assert "hunter2" not in str(refused.value)
-    with pytest.raises(QueryError, match=r"validation 1\.5: expected a share"):
+    with pytest.raises(QueryError, match=r"validation '1\.5': expected a number from 0 to 0.9"):
         recsys.train_model(SAMPLE, validation=1.5)
 
 
@@ -231,8 +425,8 @@ BAD = pandas.DataFrame({"user": [1, 2, None], "item": [1, 2, 3], "rating": [4.0,
     [
         (BAD, {}, "DataFrame of ratings: row 3: expected a user id .*, found an empty field"),
         (BAD, {"columns": Columns(user="who")}, "DataFrame of ratings: no column 'who', there are"),
-        (BAD, {"items": 3}, "DataFrame of items: .*give a path or a DataFrame"),
-        (42, {}, "DataFrame of ratings: .*give a path or a DataFrame"),
+        (BAD, {"items": 3}, "items '3': expected a path or a DataFrame"),
+        (42, {}, "ratings '42': expected a path or a DataFrame"),
         (BAD[["user", "user"]], {}, "two columns are called 'user'|Duplicate column names"),
         (
             SAMPLE,
@@ -242,6 +436,14 @@ BAD = pandas.DataFrame({"user": [1, 2, None], "item": [1, 2, 3], "rating": [4.0,
         (SAMPLE, {"not_rated": "zero"}, "not_rated: there is no 'zero'; choose from none"),
         (SAMPLE, {"skip_bad_lines": "some"}, "skip_bad_lines: there is no 'some'"),
         (BAD, {"columns": Columns(kinds=(("price", "money"),))}, "column price: there is no 'mon"),
+        (BAD, {"columns": Columns(kinds={"price": "number"})}, "kinds .*: expected pairs"),
+        (BAD, {"columns": Columns(kinds=5)}, "kinds '5': expected pairs"),
+        (BAD, {"columns": Columns(user=["user"])}, r"user .*'user'.*: expected str . None"),
+        (BAD, {"columns": Columns(user=9)}, "no column '9', there are"),
+        ([], {}, "DataFrame of ratings: no columns"),
+        (pandas.DataFrame(), {}, "DataFrame of ratings: no columns"),
+        (BAD.assign(rating=1j), {}, "DataFrame of ratings: .*complex"),
+        ([{"user": 1}], {}, "ratings .*'user': 1.*: expected a path or a DataFrame"),
     ],
 )
 def test_data_that_cannot_be_read(data, more, says):

@@ -99,15 +99,16 @@ class Interactions(NamedTuple):
         return self._chosen(_pointers(mask)[self.indptr], mask)
 
     def updated(self, newer: "Interactions") -> "Interactions":
-        """With newer entries in the place of those that the same rows have of the same movies."""
+        """With newer entries; of a row's of a movie the latest stays, of equal times the newer."""
         if not len(newer.indices):
             return self
+        order = np.argsort(np.append(self.times, newer.times), kind="stable")
         both = Interactions.build(
             self.rows - 1,
-            np.append(self.owners, newer.owners),
-            np.append(self.indices, newer.indices),
-            np.append(self.values, newer.values),
-            np.append(self.times, newer.times),
+            np.append(self.owners, newer.owners)[order],
+            np.append(self.indices, newer.indices)[order],
+            np.append(self.values, newer.values)[order],
+            np.append(self.times, newer.times)[order],
         )
         pairs = both.owners << 32 | both.indices
         return both.keep(np.append(pairs[1:] != pairs[:-1], True))  # the last of each pair

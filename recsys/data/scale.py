@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Scale:
         """
         span = f"{self.low:g} to {self.high:g}" if self.rated else "more than 0"
         low, high = (self.low, self.high) if self.rated else (1e-300, np.inf)
-        if not isinstance(rating, int | float | np.number) or not low <= rating <= high:
+        if isinstance(rating, bool) or not isinstance(rating, Real) or not low <= rating <= high:
             raise QueryError(f"rating {rating}: the model's are {span}", "give one of that scale")
         return float(self.inward(rating) if self.rated else np.clip(rating, LIKED, MAX_RATING))
 

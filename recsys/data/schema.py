@@ -43,7 +43,7 @@ READ_WORDS = 24  # of these the towers read so many: the time of a step grows wi
 
 @dataclass(frozen=True)
 class Frame:
-    """A dataclass whose fields are columns of one length: arrays, lists or dicts of `Column`s."""
+    """A dataclass of columns of one length: arrays, lists or dicts of `Column`s; texts say more."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
@@ -67,7 +67,7 @@ def _chosen(values: Any, chosen: Chosen) -> Any:
         return {name: column[chosen] for name, column in values.items()}
     if isinstance(values, list):
         return [values[row] for row in np.arange(len(values))[chosen].tolist()]
-    return values[chosen]
+    return values if isinstance(values, str) else values[chosen]
 
 
 def _joined(columns: Sequence[Any]) -> Any:
@@ -79,7 +79,7 @@ def _joined(columns: Sequence[Any]) -> Any:
         return Column(first.kind, _joined([each.values for each in columns]))
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)
-    return [value for each in columns for value in each]
+    return first if isinstance(first, str) else [value for each in columns for value in each]
 
 
 @dataclass(frozen=True)

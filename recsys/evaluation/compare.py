@@ -9,7 +9,7 @@ cold-start user by profile and likes.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ from recsys.data.dataset import Dataset
 from recsys.data.ids import positions
 from recsys.data.interactions import hold_out
 from recsys.data.schema import profile
-from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT
+from recsys.errors import check_choice, check_types, checked, listed_values
+from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT, PROTOCOLS
 from recsys.evaluation.baselines import QUICK, Baseline, select, tune
 from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Problem
 from recsys.evaluation.splits import split
@@ -89,12 +90,20 @@ def evaluate(
     >>> ours.name, ours.protocol
     ('recsys', 'random')
     """
-    chosen = select(protocol, compared, log)
-    for seed in dict.fromkeys(seeds):
+    check_types(dataset=(dataset, Dataset), options=(options, Options | None), log=(log, Callable))
+    check_choice("protocol", protocol, PROTOCOLS)
+    indexes = listed_values("indexes", indexes, "a list of names")
+    seeds = listed_values("seeds", seeds, "a list of whole numbers")
+    for seed in seeds:
+        checked("seeds", seed, int, min=0, max=2**32 - 1)
+    checked("likes", likes, int, min=1)
+    chosen = select(protocol, checked("compared", compared, str), log)
+
+    def rows(seed: int) -> Iterator[Row]:
         stages = split(dataset.ratings, protocol, seed, likes)
         choice, final = (Problem(stage, dataset, protocol) for stage in stages)
 
-        def say(what: str, seed: int = seed) -> None:
+        def say(what: str) -> None:
             log(f"{protocol}, seed {seed}: {what}")
 
         say("training")
@@ -104,6 +113,8 @@ def evaluate(
             yield from comparison.ours()
             yield from comparison.baselines(chosen, choice)
             yield from comparison.through(indexes, uri)
+
+    return chain.from_iterable(map(rows, dict.fromkeys(seeds)))
 
 
 class Comparison:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Ratings
 from recsys.data.interactions import first_times, later
 from recsys.data.scale import LIKED
-from recsys.errors import DataError
-from recsys.evaluation import PROTOCOLS
+from recsys.errors import DataError, check_choice
+from recsys.evaluation import BY_TIME, PROTOCOLS
 
 HELD_OUT = 0.2  # of each user's ratings (random, user-time), of all (temporal, fold-in)
 TENTH = 10  # one in so many users (cold-users, few-likes) or movies (cold-, new-movies)
@@ -64,8 +64,10 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
     Raises:
         DataError: a part would be empty, or there is no such protocol.
     """
-    if protocol not in PROTOCOLS:
-        raise DataError(f"no protocol {protocol!r}", f"choose one of {', '.join(PROTOCOLS)}")
+    check_choice("protocol", protocol, PROTOCOLS)
+    if protocol in BY_TIME and (ratings.times == ratings.times[:1]).all():
+        cause = f"the {len(ratings)} ratings have no times, or all the same"
+        raise DataError(f"{cause}; {protocol} divides by time", "take another protocol")
     rng = np.random.default_rng(seed)
     ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
     rest, fold_in, test = _hold_out(ratings, protocol, likes, rng, seed)

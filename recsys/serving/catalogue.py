@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.data.schema import Column, Frame, Kind
-from recsys.errors import QueryError, quoted
+from recsys.errors import QueryError, StoreError, check_types, checked, listed_values, quoted, wrong
 from recsys.metrics import top_k
 from recsys.serving.filters import And, Condition, Not, Term, Type, Types, mask, parse
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # What fills a row of answers when fewer than k movies fit; of ids that are text NO_TEXT.
 NO_MOVIE, NO_TEXT = -1, ""
+MOST = 10_000_000  # answers to a query
 _BLOCK = 1 << 24  # scores held at a time
 GENRES = ("any_genre", "all_genres", "not_genres")  # the parts of a filter that are such
 
@@ -72,12 +74,24 @@ class Filter:
     def __post_init__(self) -> None:
         for name in GENRES:
             given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
-        years = (self.years, self.years) if isinstance(self.years, int) else self.years
-        object.__setattr__(self, "years", years)
-        if years and years[0] > years[1]:
-            cause = f"years {years[0]} to {years[1]} end before they begin"
-            raise QueryError(cause, "turn them round", "year")
+            genres = [given] if isinstance(given, str) else listed_values(name, given, "genres")
+            for each in genres:
+                check_types(**{name: (each, str)})
+            object.__setattr__(self, name, tuple(genres))
+        if self.years is not None:
+            form, one = "a year, or the first and the last as (1990, 1999)", self.years
+            years = [one, one] if isinstance(one, Integral) else listed_values("years", one, form)
+            if len(years) != 2:
+                raise wrong("years", one, form)
+            first, last = (
+                checked("years", each, int, min=0, max=9999, words=form) for each in years
+            )
+            object.__setattr__(self, "years", (first, last))
+            if first > last:
+                cause = f"years {first} to {last} end before they begin"
+                raise QueryError(cause, "turn them round", "year")
+        if not isinstance(self.where, str | Condition | None):
+            raise wrong("where", self.where, "a condition as 'year >= 1990'")
 
     def checked(self, vocabulary: "Vocabulary") -> "Filter":
         """The same with the genres as a model spells them, and the condition parsed.
@@ -174,6 +188,13 @@ class Catalogue(Frame):
     is_new: NDArray[np.bool_]  # (M,) not trained on
     vectors: NDArray[np.float32]  # (M, V) of unit length
     columns: dict[str, Column] = field(default_factory=dict)  # of the schema, M values each
+    model: str = ""  # the fingerprint of the one whose vectors they are
+
+    def check_model(self, model: str) -> None:
+        """Refuse queries of another model, by its fingerprint."""
+        if self.model != model:
+            cause = f"the movies are of model {self.model or 'without folder'}, not of {model}"
+            raise StoreError(cause, "take the catalogue of this model", "model")
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -249,6 +270,11 @@ def no_hits(queries: int, k: int, text: bool = False) -> Hits:
     return Hits(blank, np.full((queries, k), -np.inf, np.float32))
 
 
+def check_k(k: int) -> None:
+    """Refuse what is no number of answers."""
+    checked("k", k, int, min=1, max=MOST, words="a whole number from 1 on")
+
+
 def check_queries(
     vectors: NDArray[np.float32],
     k: int,
@@ -260,8 +286,7 @@ def check_queries(
     Raises:
         QueryError: k, the shape, a value or the number of exclusions is wrong.
     """
-    if not isinstance(k, int | np.integer) or k < 1:
-        raise QueryError(f"k {k!r}: expected a whole number from 1 on", "give such a number", "k")
+    check_k(k)
     queries = np.ascontiguousarray(vectors, np.float32)
     count = len(queries if exclude is None else exclude)
     fits = queries.ndim == 2 and queries.shape[1] == dimension and np.isfinite(queries).all()

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, is_text, positions
-from recsys.errors import QueryError, quoted
+from recsys.errors import QueryError, checked, listed_values, quoted, wrong
 
 if TYPE_CHECKING:
     from recsys.parts.part import Array
@@ -55,11 +55,12 @@ class Choice:
 
     def __post_init__(self) -> None:
         for name in ("diversity", "novelty"):
-            value = getattr(self, name)
-            fits = isinstance(value, int | float | np.number) and 0 <= value <= 1
-            if not fits or isinstance(value, bool):
-                cause = f"{name} {quoted(str(value))}: expected a number from 0 to 1"
-                raise QueryError(cause, "give such a number", name)
+            checked(name, getattr(self, name), float, min=0, max=1)
+        form = "pairs such as ('genre', 2)"
+        for pair in listed_values("max_per", self.max_per, form):
+            if not isinstance(pair, tuple | list) or [*map(type, pair)] != [str, int]:
+                raise wrong("max_per", pair, form)
+            checked("max_per", pair[1], int, min=1)
 
     @property
     def reorders(self) -> bool:

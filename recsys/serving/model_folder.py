@@ -37,7 +37,7 @@ from recsys.data.ids import id_array, is_text
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
 from recsys.data.schema import Column
-from recsys.errors import ModelError
+from recsys.errors import ModelError, check_types
 from recsys.parts import Layout, Weights
 from recsys.serving import DEFAULT as DEFAULT
 
@@ -130,6 +130,7 @@ def load_model(path: Path | str = DEFAULT) -> Model:
     >>> recsys.load_model("sample.model").movies.titles[0]
     'Toy Story (1995)'
     """
+    check_types(path=(path, Path | str))
     config = _config(standing(Path(path)))
     opened: Model | ModelError
     try:

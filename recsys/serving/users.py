@@ -1,7 +1,8 @@
 """What is known of users when they ask, and what the vector of it is."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,13 +15,25 @@ from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING
 from recsys.data.schema import Attributes, profile
-from recsys.errors import QueryError, RecsysError, quoted
+from recsys.errors import (
+    QueryError,
+    RecsysError,
+    check_types,
+    checked,
+    listed_values,
+    quoted,
+    wrong,
+)
 from recsys.parts.part import Array, Asked
 
 if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
 
 NOW = 2**62  # the time of likes and dislikes named with a query
+_LATEST = 253_402_300_799  # the end of the year 9999; what is beyond is no time in seconds
+_time = functools.partial(
+    checked, into=float, min=-_LATEST, max=_LATEST, words="a time in seconds since 1970"
+)
 
 
 class UserQuery(NamedTuple):
@@ -32,21 +45,24 @@ class UserQuery(NamedTuple):
             known user what differs. MovieLens': gender, age (years) and job.
         likes: ids of movies; what is near to them ranks higher.
         dislikes: the same; what is near to them ranks lower.
-        rated: (movie id, rating, time) of ratings that are new to the model, on the scale of the
-            data; to a model of events each of them is an event.
+        rated: (movie id, rating) or (movie id, rating, time) of ratings that are new to the model,
+            on the scale of the data; to a model of events each of them is an event. Of several of a
+            movie, the model's too, the latest counts; one without a time is of now, or of `as_of`.
         as_of: seconds since 1970; later ratings are not known yet. None: now.
 
     >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
     (42, (50, 181))
     >>> UserQuery(attributes={"gender": "F", "age": 25, "job": "artist"}).attributes["age"]
     25
+    >>> UserQuery(rated=[(50, 4.5), (181, 3, 978300000)]).rated[0]
+    (50, 4.5)
     """
 
     user_id: Id | None = None
     attributes: Mapping[str, str | float] = MappingProxyType({})
     likes: Sequence[Id] = ()
     dislikes: Sequence[Id] = ()
-    rated: Sequence[tuple[Id, float, int]] = ()
+    rated: Sequence[tuple[Any, ...]] = ()
     as_of: int | None = None
 
 
@@ -107,9 +123,35 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQuery]:
+    """Queries as they are meant: ids of the model's kind in lists, every rating with its time.
+
+    Raises:
+        QueryError: a value is of another kind.
+    """
+    known, found = model.vocabulary.movie_ids, []
+    for query in listed_values("queries", queries, "a list of recsys.UserQuery"):
+        check_types(query=(query, UserQuery))
+        check_types(attributes=(query.attributes, Mapping))
+        as_of = None if query.as_of is None else int(_time("as_of", query.as_of))
+        rated, now = [], NOW if as_of is None else as_of
+        form = "(movie id, rating) or (movie id, rating, time), in a list"
+        for each in listed_values("rated", query.rated, form):
+            values = listed_values("rated", each, form)
+            if len(values) not in (2, 3):
+                raise wrong("rated", each, form)
+            movie, rating, *times = values
+            (movie,) = checked_ids([movie], known, "movie").tolist()
+            at = int(_time("rated at", *times)) if times else now
+            rated.append((movie, rating, at))
+        likes, dislikes = (tuple(checked_ids(ids, known, "movie").tolist()) for ids in query[2:4])
+        found.append(query._replace(likes=likes, dislikes=dislikes, rated=rated, as_of=as_of))
+    return found
+
+
 @naming_damage
 def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
-    """Queries completed with what the model knows of the users, and their slices.
+    """Checked queries completed with what the model knows of the users, and their slices.
 
     Raises:
         QueryError: a query names what the model does not know, or contradicts itself.
@@ -125,9 +167,6 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         raise QueryError(cause, "leave the id out and give a profile or likes", "user")
     sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
     for query, row in zip(queries, sides, strict=True):
-        if not isinstance(query.as_of, int | np.integer | None):
-            cause = f"as_of {query.as_of!r}: no time"
-            raise QueryError(cause, "give seconds since 1970", "as_of")
         _set_profile(vocabulary.users, query.attributes, row[None])
         completed.append(query._replace(attributes=profile(vocabulary.users, row)))
 
@@ -197,14 +236,15 @@ def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[
 def _interactions(
     model: "Model", users: int, ratings: Sequence[tuple[int, Id, float, int]]
 ) -> Interactions:
-    """Ratings (user, movie id, value, time), of a movie the last.
+    """Ratings (user, movie id, value, time), of a movie the latest, of equal ones the last.
 
     Raises:
         QueryError: a movie that the model does not know.
     """
-    latest = {(user, movie): (user, *values) for user, movie, *values in ratings}
+    by_time = sorted(ratings, key=itemgetter(3))
+    latest = {(user, movie): (user, *values) for user, movie, *values in by_time}
     known = model.vocabulary.movie_ids
-    movies = checked_ids([movie for _, movie in latest], known, "movie")
+    movies = id_array([movie for _, movie in latest], is_text(known))
     rows = model.vocabulary.movie_rows(movies)
     if not rows.all():
         raise unknown_movie(movies[rows.argmin()])
@@ -212,16 +252,16 @@ def _interactions(
     return Interactions.build(users - 1, owners, rows, *columns)
 
 
-def checked_ids(given: NDArray | Sequence[Id], known: NDArray, what: str) -> NDArray:
+def checked_ids(given: NDArray | Iterable[Id], known: NDArray, what: str) -> NDArray:
     """(N,) ids of the kind that the model's are, whole numbers or text.
 
     Raises:
         QueryError: one is of another kind.
     """
-    ids, text = given.tolist() if isinstance(given, np.ndarray) else [*given], is_text(known)
+    ids, text = listed_values(f"{what} ids", given, "a list of ids"), is_text(known)
     for each in ids:
         whole = isinstance(each, int | np.integer) and abs(each) <= MAX_ID
-        if not (isinstance(each, str) if text else whole):
+        if not (isinstance(each, str) if text else whole) or isinstance(each, bool):
             kind = "text" if text else "whole numbers"
             cause = f"{what} {quoted(each) if isinstance(each, str) else each}: ids are {kind} here"
             raise QueryError(cause, f"give one such as {known[:1].tolist()}")

@@ -143,8 +143,8 @@ def test_parts_that_would_be_empty_and_unknown_protocols_are_refused():
     at_once = dataclasses.replace(RATINGS, times=np.zeros_like(RATINGS.times))
     for ratings, protocol, message in (
         (RATINGS[np.arange(1)], "cold-users", "training part of the cold-users split of 1"),
-        (at_once, "temporal", "training part of the temporal split"),
-        (RATINGS, "leave-one-out", "choose one of random, user-time"),
+        (at_once, "temporal", "no times, or all the same; temporal divides by time"),
+        (RATINGS, "leave-one-out", "choose from random, user-time"),
     ):
         with pytest.raises(DataError, match=message):
             split(ratings, protocol, seed=0)

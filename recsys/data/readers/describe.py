@@ -20,7 +20,7 @@ from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
 from recsys.data.readers.values import ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Attributes, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
-from recsys.errors import QueryError, quoted
+from recsys.errors import QueryError, check_types, listed_values, quoted, wrong
 
 if TYPE_CHECKING:
     from recsys.data.readers.formats import Table
@@ -79,6 +79,20 @@ def movies_of(
     words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else NONE
     movies = Movies(side.ids, side.titles(), genres, columns)
     return movies, understood._replace(roles={} if table.strict else words)
+
+
+def checked_columns(columns: Columns) -> Columns:
+    """Columns with numbers as text; QueryError where a name or kind is none."""
+    check_types(columns=(columns, Columns))
+    given: dict[str, Any] = columns._asdict()
+    form = "pairs of a column and its kind, as [('price', 'number')]"
+    kinds = listed_values("kinds", given.pop("kinds"), form)
+    pairs = [each for each in kinds if isinstance(each, tuple | list) and len(each) == 2]
+    if len(pairs) < len(kinds) or not all(isinstance(name, str) for name, _ in pairs):
+        raise wrong("kinds", columns.kinds, form)
+    given = {role: str(name) if type(name) is int else name for role, name in given.items()}
+    check_types(**{role: (name, str | None) for role, name in given.items()})
+    return Columns(**given, kinds=tuple((name, kind) for name, kind in pairs))
 
 
 def users_of(

@@ -37,7 +37,7 @@ from recsys.data.readers.text import (
     suffix,
     text_blocks,
 )
-from recsys.errors import DataError, quoted
+from recsys.errors import DataError, quoted, wrong
 
 if TYPE_CHECKING:
     from recsys.data.readers.cells import Cells, Rejects, Rows
@@ -407,9 +407,13 @@ def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
     path = Path(f"DataFrame of {what}")
     try:
         table = pa.table(data)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        if not hasattr(data, "columns"):
+            raise wrong(what, data, "a path or a DataFrame") from error
         cause = f"{path}: {' '.join(str(error).split())[:120]}"
         raise DataError(cause, "give a path or a DataFrame", what) from error
+    if not table.column_names:
+        raise DataError(f"{path}: no columns", "give a path or a DataFrame", what)
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
     table = table.select(names)
     if names == [*map(str, range(len(names)))]:  # of pandas, where none is named

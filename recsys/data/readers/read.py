@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
 from recsys.data.readers.cells import Cells, Rejects, Rows
-from recsys.data.readers.describe import Understood, movies_of, noted, users_of
+from recsys.data.readers.describe import Understood, checked_columns, movies_of, noted, users_of
 from recsys.data.readers.formats import Arrow, Table, first_rows, open_table, source_of
 from recsys.data.readers.roles import (
     AGAINST,
@@ -119,6 +119,7 @@ def read_all(
     Raises:
         DataError: a file is missing or unreadable, or is of a kind that is not supported.
     """
+    columns = checked_columns(columns)
     place = source_of(data, "ratings")
     files, unused_files = files_of(place, items, users)
     data = place.path if isinstance(place, Table) else place
