@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 OTHER_SHARE = 0.05  # of ratings on another scale, and OTHER_SCALE, are no slips of the pen
 REPEATED = {"last": "the last one holds", "sum": "they are summed", "count": "they are counted"}
 NOT_RATED = "which is taken for not rated: they are left out; --not-rated none keeps them"
+EMPTY = "taken for not rated: they are left out; with --not-rated none they are bad lines"
 STRONG = "taken for how strong events are, not for ratings; --liked-from N makes them ratings"
 
 Log = Callable[[str], None]
@@ -169,7 +170,7 @@ def read_all(
             empty = cells.empty()
             if (number := int(empty.sum())) >= OTHER_SCALE and number > OTHER_SHARE * len(empty):
                 rows.left = rows.mask & ~empty
-                log(f"{number:,} ratings are empty, {NOT_RATED}")
+                log(f"{number:,} ratings are empty, {EMPTY}")
         rows.check(cells, found[role])
     found = rows.settle(found)
     different = {role: unique(found[role].values) for role in ("user", "item")}

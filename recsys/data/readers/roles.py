@@ -63,7 +63,10 @@ _NO_RATING = (
 )
 _NO_TIME = ".*(id|no|code|price|cost|amount|phone|ean|gtin|upc|barcode)"
 # Of which more is worse: yes is no like.
-AGAINST = "(is|was)?(dislike|unlike|hate|skippe|skip|blocke|block|hidden|downvote|thumbsdown)[sd]?"
+AGAINST = (
+    "(is|was)?(dislike|unlike|hate|skippe|skip|blocke|block|hidden|downvote|thumbsdown|rejecte"
+    "|returne|not(like|intereste|recommende))[sd]?"
+)
 THUMBS = {
     **dict.fromkeys(("up", "like", "liked", "yes", "true", "y", "t", "+", "thumbs up", "👍"), 1.0),
     **dict.fromkeys(("down", "dislike", "disliked", "no", "false", "n", "f", "-"), 0.0),
@@ -322,12 +325,8 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     elif not table.strict:
         lacking = [role for role in ("user", "item") if role not in found]
         if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
-            ids = [name for name in _free(table, found) if first[name].ids]
-            ids = [
-                name
-                for name in ids
-                if not matches(_NO_RATING, name) or matches(".*(no|code)", name)
-            ]
+            ids = [n for n in _free(table, found) if first[n].ids]
+            ids = [n for n in ids if not matches(_NO_RATING, n) or matches(".*(no|code)", n)]
             found = found | _only(table, lacking[0], ids)
     for role in ("user", "item"):
         if role not in found:
@@ -353,14 +352,14 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
 def _check_plausible(
     table: "Table", found: Mapping[str, str], given: Columns, first: Mapping[str, Content]
 ) -> None:
-    """Ask where items that no plain name tells are few, and most rows repeat others."""
-    user, item = found["user"], found["item"]
-    if table.strict or given.item or matches(NAMES["item"][0], item):
-        return
-    items, pairs = {*first[item].cells}, {*zip(first[user].cells, first[item].cells, strict=True)}
-    if len(items) <= STEPS and 2 * len(pairs) < len(first[item].cells):
-        cause = f"only {len(items)} different values in what may be the item:"
-        raise _question(table, cause, [item], "name the one", "item_column")
+    """Ask where items or users that no plain name tells are few, and most rows repeat others."""
+    columns = [first[found[role]].cells for role in ("user", "item")]
+    repeated = 2 * len({*zip(*columns, strict=True)}) < len(columns[0])
+    for role in ("item", "user") if repeated and not table.strict else ():
+        values = len({*first[found[role]].cells})
+        if values <= STEPS and not given.of(role) and not matches(NAMES[role][0], found[role]):
+            cause = f"only {values} different values in what may be the {role}:"
+            raise _question(table, cause, [found[role]], "name the one", f"{role}_column")
 
 
 def _by_order(

@@ -100,10 +100,12 @@ def text_blocks(path: Path, quotes: bool = False, size: int = 0) -> Iterator[byt
         while block := stream.read(size or BLOCK):
             block = block.removeprefix(BOM) + stream.readline()
             if quotes and b'"' in block and block.count(b'"') % 2:
+                more = [block]
                 for line in itertools.islice(stream, LONGEST):
-                    block += line
+                    more.append(line)
                     if line.count(b'"') % 2:
                         break
+                block = b"".join(more)
             yield _in_utf8(block)
 
 

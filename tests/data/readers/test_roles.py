@@ -101,6 +101,8 @@ ROWS = [
     ("", (user, lambda u, i, n: T + i, five), "ids or times may be in 'column 2'; give its number"),
     ("", (user, lambda u, i, n: T + i, five, time), {"item": "column 2 (10)"}),
     ("", (time, user, item, five), {"time": "column 1 (s)", "item": "column 3 (10)"}),
+    ("", (lambda u, i, n: T + u, values("a", "b"), values("x", "y", "z"), values(0.5)),
+     "only 3 different values in what may be the item: 'column 3'; give its number: --item-col"),
     ("user,item,rating,tel", (user, item, five, values(2025550000)), {"time": NONE}),
     ("user,item,rating,ean", (user, item, five, values(1381120118000)), {"time": NONE}),
     ("user,item,rating,born", (user, item, five, day("1965-01-{:02}")), {"time": NONE}),
@@ -133,7 +135,7 @@ def test_what_a_column_is(tmp_path, head, cells, found):
         assert read["ratings"] == len(PAIRS)
 
 
-@pytest.mark.parametrize("name", ["dislike", "isSkipped", "thumbs_down"])
+@pytest.mark.parametrize("name", ["dislike", "isSkipped", "not_interested"])
 def test_what_says_a_dislike_is_asked_for_and_turned_round(tmp_path, name):
     head, bad = f"user,item,{name}", values(0, 1, 1)
     path = put(tmp_path, {"r.csv": table(head, user, item, bad)}) / "r.csv"
@@ -375,10 +377,7 @@ def test_many_empty_ratings_are_not_rated(tmp_path, name):
             },
         )
     assert (seen(tmp_path / name)["ratings"], seen(tmp_path / name)["bad_lines"]) == (45, 0)
-    assert (
-        "15 ratings are empty, which is taken for not rated"
-        in here("inspect", tmp_path / name).stderr
-    )
+    assert "15 ratings are empty, taken for not rated" in here("inspect", tmp_path / name).stderr
     assert seen(tmp_path / name, "--not-rated", "none")["bad_lines"] == 15
 
 
