@@ -272,12 +272,11 @@ def _understood(
         else:
             text = ", text" if names is not None else ""
             words[role] += f" ({len(different[role]):,}{text})"
-    others = [name for name in table.names if name not in (*roles.values(), *within)]
     first = contents(table) if "rating" not in roles else {}
     return Understood(words, {
         name: "of use if --rating-column names it"
         if name and first and is_of_use(name, first[name]) else "not about a rating"
-        for name in others
+        for name in table.names if name not in (*roles.values(), *within)
     })  # fmt: skip
 
 
