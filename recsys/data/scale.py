@@ -138,19 +138,26 @@ def counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     return different[order], counts[order]
 
 
-def not_rated_of(different: NDArray, counts: NDArray[np.int64]) -> float | None:
+def not_rated_of(different: NDArray, counts: NDArray[np.int64], column: str = "") -> float | None:
     """The one of UNRATED that stands for "not rated", if it is apart from all others.
 
     So is -1 where none is below 0; and 0 where the others begin farther from it than from each
     other, or are 1 to 5 or to 10 and the lowest of them is rarer; and what is farther from the
     others than they span, but too often there for a slip.
+
+    Raises:
+        QueryError: such is no usual one, and so large that the others would be no ratings.
     """
     if len(different) < 4:
         return None
     for end, others in ((-1, different[:-1]), (0, different[1:])):
         far = np.abs(different[end] - others).min() > np.ptp(others)
-        if far and different[end] in UNRATED and counts[end] > max(SLIPS, FAR_SHARE * counts.sum()):
-            return float(different[end])
+        if far and counts[end] > max(SLIPS, FAR_SHARE * counts.sum()):
+            if different[end] in UNRATED:
+                return float(different[end])
+            if abs(different[end]) > max(NO_SCALE * np.median(others), MOST_STARS):
+                cause = f"{column}: {different[end]:g} is far from {others[0]:g} to {others[-1]:g}"
+                raise QueryError(cause, "say that it means not rated, or none", "not_rated")
     if counts[0] <= SLIPS or different[0] not in (-1, 0) or different[1] < 0:
         return None
     usual = different[1] in (0.5, 1) and different[-1] in (5, 10) and counts[0] > counts[1]

@@ -180,7 +180,6 @@ def read_all(
     understood, unused = noted(parts, columns, {each.name: why for each in unused_files}, log)
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
-
     if known_movies is None:
         movie_ids = raw_ids(different["item"], found["item"].names)
         titles = [f"Item {i}" for i in movie_ids.tolist()]
@@ -377,7 +376,8 @@ def _meaning(
         QueryError: none is more than 0.
     """
     different, counts = counted(values[rows.left])
-    value: Any = not_rated_of(different, counts) if not_rated is None else not_rated
+    column = f"{rows.table.path}: {name}"
+    value: Any = not_rated_of(different, counts, column) if not_rated is None else not_rated
     others = different != (np.nan if value in (None, NONE) else float(value))
     wide = matches(STRENGTH, name) or are_strengths(different[others], counts[others])
     if not others.all() and not (wide and not_rated is None and value >= 0):
@@ -387,7 +387,7 @@ def _meaning(
         log(f"{number:,} ratings are {value:g}, {NOT_RATED}")
     rated = not are_events(different, counts)
     if len(different) and different[-1] <= 0 and (wide or not rated):
-        cause = f"{rows.table.path}: {name}: nothing is more than 0, so nothing is liked"
+        cause = f"{column}: nothing is more than 0, so nothing is liked"
         raise QueryError(cause, "name another column, or none", "rating_column")
     if wide := wide and rated and len(different) > 0:
         rows.refuse(values < 0, lambda i: f"rating {values[i]:g}, expected 0 or more")

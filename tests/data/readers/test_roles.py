@@ -171,6 +171,14 @@ def test_what_stands_for_not_rated_is_said_and_left_out(tmp_path, rating, left, 
     assert ("taken for not rated: they are left out" in done.stderr) is (left < every)
 
 
+def test_what_may_stand_for_not_rated_is_asked(tmp_path):
+    rating = values(1, 2, 3, 4, 5, 100)
+    path = put(tmp_path, {"r.csv": table("user,item,rating", user, item, rating)}) / "r.csv"
+    line = here("inspect", path, code=2).stderr
+    assert "100 is far from 1 to 5; say that it means not rated, or none: --not-rated" in line
+    assert len(seen(path, "--not-rated", "100")["histogram"]) == 5
+
+
 @pytest.mark.parametrize(
     ("cells", "first"),
     [
