@@ -1,12 +1,17 @@
 """The command line. Commands read options and print; heavy imports happen inside them."""
 
 import os
+import sys
 
-import click
+try:
+    import click
 
-from recsys import __version__
-from recsys.cli import ask, build, check, every_day
-from recsys.cli.prompt import Commands, standard_streams
+    from recsys import __version__
+    from recsys.cli import ask, build, check, every_day
+    from recsys.cli.prompt import Commands, standard_streams
+except KeyboardInterrupt:  # as `standard_streams` has it, which is not there yet
+    print("recsys: interrupted", file=sys.stderr)
+    sys.exit(130)
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
 os.environ["MILVUS_URI"] = ""  # pymilvus checks it, or else MILVUS_DEFAULT_CONNECTION

@@ -39,7 +39,7 @@ from recsys.serving.users import users_of as users_of
 if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
 
-BATCH = 1_000  # users asked for at a time
+BATCH = 100  # users asked for at a time
 RATINGS: tuple[RankBy, ...] = ("rating", "tutorial")  # questions whose scores are ratings
 
 
@@ -129,13 +129,15 @@ class Recommender:
         Movies rated before are left out unless `include_seen`; named likes and dislikes always are.
 
         Args:
-            rank_by: what the score is: "relevance", "rating", "tutorial" or "taste".
+            rank_by: what the score is: "relevance", "rating", "tutorial" or "taste"; by taste there
+                is nothing for a user of whom neither ratings nor likes are known.
             choice: which of the best are taken; candidates, and movies that must not come.
             explain: say which ratings carried each movie.
 
         Raises:
             QueryError: what a query names is not there: a user, an attribute or its value, a movie,
-                a genre, a column, a rating off the scale; or a model of events has no ratings.
+                a genre, a column, a rating off the scale; or a model of events has no ratings; or
+                the one user has no taste to rank by.
         """
         check_choice("rank_by", rank_by, get_args(RankBy))
         check_choice("include_seen", include_seen, (False, True))
@@ -154,6 +156,10 @@ class Recommender:
                 named = np.concatenate([named, unwanted]) if len(unwanted) else named
                 exclude.append(named if include_seen else np.union1d(rated, named))
             vectors = users.vectors(rank_by)
+            untasted = ~vectors.any(1) & (rank_by == "taste")  # nothing is nearest to nothing
+            if untasted.all() and len(asked) == 1:
+                cause = "no ratings or likes are known, and only they say anything of taste"
+                raise QueryError(cause, "name a movie the user likes", "like")
             for pool in choice.pools(k):
                 best = searched.search(vectors, pool, fitting, exclude, with_movies=True)
                 hits = choice.of(best, k, self.model) if choice.reorders else best
@@ -164,6 +170,7 @@ class Recommender:
                 user = None if predicting is None else predicting[row]
                 query = query._replace(likes=some[row].likes, dislikes=some[row].dislikes)
                 found = self._listed(hits, row, user, rank_by in RATINGS)
+                found = [] if untasted[row] else found
                 if explain and found:
                     vectors = hits.movies.take([each.movie_id for each in found]).vectors
                     shown = self._ratings if rank_by in RATINGS else np.asarray

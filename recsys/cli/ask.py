@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, get_args
 
 import click
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.choice import Choice
     from recsys.serving.model_folder import Model
+
+AS_QUICK = 100  # movies that are read in the time of a query
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def recommend(
     choice, missing, listed = choosing.choice(folder, others)
     if load_first and (done := publish(folder, Publishing(), Source(), address)):
         log(f"published {done.count} movies of model {done.model}")
-    hits = len(queries) * output.k if users else 0
+    hits = len(queries) * max(output.k, AS_QUICK) if users else 0
     with _searched(output.exact, folder, address, hits) as (searched, count):
         found = Recommender(folder, searched).recommend(
             queries,
@@ -245,8 +248,8 @@ def _searched(
     """What is searched, and how many movies it holds.
 
     That is Milvus, opened for this model; or with `exact` the model's own movies, compared one by
-    one. Where more `hits` are wanted than Milvus holds movies, and its index is exact, all movies
-    are read once and compared here: the same answers, sooner.
+    one. Where more `hits` are wanted, a query being worth some, than Milvus holds movies, and its
+    index is exact, all movies are read once and compared here: the same answers, sooner.
     """
     if exact:
         from recsys.infer import catalogue
@@ -267,6 +270,9 @@ def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
     for answer in answers:
         if query := answer.query:
             known = [] if query.user_id is None else [f"user {query.user_id}"]
+            if query.as_of is not None:
+                time = datetime.fromtimestamp(query.as_of, timezone.utc)
+                known.append(f"as of {time:%Y-%m-%d %H:%M}")
             known += [f"{name} {value}" for name, value in query.attributes.items()]
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
                 titles = ", ".join(f"{answer.titles[each]} (id {each})".strip() for each in ids)

@@ -95,9 +95,7 @@ def train(
 def preprocess(
     file: str = path("A raw movie file.", "-f", required=True),
     output: str = path("The file to write.", "-o", default=ENCODED),
-    source: Source = grouped(
-        Source, only=(*shared.MOVIE_COLUMNS, "skip_bad_lines", "skip_all_bad_lines")
-    ),
+    source: Source = grouped(Source, only=shared.OF_MOVIES),
     model: str = shared.MODEL,
 ) -> None:
     """Encode a raw movie file as `movie_id::title_ids::genre_ids`; prints the file written.
@@ -138,7 +136,7 @@ class Publishing:
 @command
 def load_movies(
     how: Publishing = grouped(Publishing),
-    source: Source = grouped(Source, only=shared.MOVIE_COLUMNS),
+    source: Source = grouped(Source, only=shared.OF_MOVIES),
     model: str = shared.MODEL,
     address: MilvusAddress = shared.ADDRESS,
 ) -> None:
@@ -152,8 +150,8 @@ def load_movies(
     Example: recsys load-movies -f movies_data.txt
              recsys load-movies --model next.model --switch recommender_system.inference.model
     """
-    if any(source.columns) and not how.file:
-        raise click.UsageError("columns are of a table of movies: name it by -f")
+    if source != Source() and not how.file:
+        raise click.UsageError("columns and bad lines are of a table of movies: name it by -f")
     if how.rollback:
         prompt.refuse_beside(
             "--rollback", *(each.name for each in fields(how) if each.name != "rollback")
@@ -258,12 +256,15 @@ def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
     if not file:
         return catalogue(model)
     if is_movies_data(Path(file)):
-        if any(source.columns):
-            raise DataError(f"{file}: encoded movies have no columns", "name the raw file", "file")
+        if source != Source():
+            cause = f"{file}: encoded movies have no columns, and no line of them is left out"
+            raise DataError(cause, "name the raw file", "file")
         encoded = read_movies_data(Path(file), model.vocabulary)
         return catalogue(model, decoded_movies(model.movies, model.vocabulary, *encoded))
     kinds: dict[str, str] = {each.name: each.kind for each in model.vocabulary.movies}
-    movies = read_movies(file, columns=source.columns, kinds=kinds, log=log)
+    movies = read_movies(
+        file, columns=source.columns, kinds=kinds, skip_bad_lines=source.skip, log=log
+    )
     if others := [name for name in movies.columns if name not in kinds]:
         log(f"{file}: not used: {', '.join(others)}, of which the model knows nothing")
     if missing := [name for name in kinds if name not in movies.columns]:

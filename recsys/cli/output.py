@@ -47,7 +47,8 @@ class Output:
 
     k: int = option("How many movies.", "-k", default=5, min=1, max=MOST)
     format: str | None = option(
-        "How the answer is written: as a table; of many users as jsonl.", type=click.Choice(FORMATS)
+        "How the answer is written; by default as -o ends, else a table, of many users jsonl.",
+        type=click.Choice(FORMATS, case_sensitive=False),
     )
     output: str | None = path("A file instead of stdout; complete or not at all.", "-o")
     exact: bool = option("Compare every movie of the model; no Milvus.", default=False)
@@ -55,9 +56,13 @@ class Output:
 
     def format_of(self, many: bool) -> str:
         """The format of the answers, of `many` users or of one."""
-        format = self.format or ("jsonl" if many else "table")
+        ending = os.path.splitext(self.output or "")[1][1:].lower()
+        named = ending if ending in FORMATS[1:] else None
+        format = self.format or named or ("jsonl" if many else "table")
+        if named and named != format:
+            raise click.UsageError(f"{self.output} is to be {named} by its name, not {format}")
         if many and format in ("json", "table"):
-            raise click.UsageError(f"--format {format} is for one user; take jsonl, csv or parquet")
+            raise click.UsageError(f"{format} is for one user; take jsonl, csv or parquet")
         if self.explain and format in ("csv", "parquet"):
             raise click.UsageError(f"--explain is not for {format}: take table, json or jsonl")
         if format == "parquet" and not self.output:

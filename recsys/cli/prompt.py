@@ -22,7 +22,7 @@ from recsys.training.options import Options
 
 KNOBS = {each.name: each for each in fields(Options)}  # of training
 UNWRITABLE = "stdout: cannot be written"
-TERMINATED = 143  # the exit code of a process that SIGTERM ends, as shells count
+INTERRUPTED, TERMINATED = 130, 143  # exit codes of what SIGINT or SIGTERM ends, as shells count
 # What a fix is, where it is not the option of the same name: options by name, or command lines.
 FIXES: dict[str, tuple[str, ...]] = {
     "data": ("data", "recsys download"),
@@ -54,6 +54,12 @@ class Misuse(Failure):
     """A command line that makes no sense."""
 
     exit_code = 2
+
+
+class Interrupted(Failure):
+    """Ctrl-C."""
+
+    exit_code = INTERRUPTED
 
 
 class Command(click.Command):
@@ -199,6 +205,8 @@ def _in_one_line() -> Iterator[None]:
     """Usage errors without click's lines on usage, and with the variable a value comes from."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted") from error
     except UnicodeEncodeError as error:
         raise Misuse(f"{quoted(error.object)} is no text that can be written") from error
     except click.NoSuchOption as error:
@@ -234,6 +242,9 @@ def standard_streams() -> Iterator[None]:
         yield
     except SystemExit as ended:
         code = ended.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        error_line("interrupted")
     except OSError as error:
         if error.filename:  # as --debug has it
             raise

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 DATA_HOME = "data"  # where downloaded datasets live
 LATEST_YEAR = 9999
-MOVIE_COLUMNS = ("item_column", "title_column", "genres_column", "year_column", "column")
+SECONDS = range(10**8, 253_402_300_800)  # since 1970, by their size: 1973 to 9999
+OF_MOVIES = (  # of a `Source`, where there are no ratings
+    *("item_column", "title_column", "genres_column", "year_column", "column"),
+    *("skip_bad_lines", "skip_all_bad_lines"),
+)
 
 
 def years_of(text: str) -> tuple[int, int]:
@@ -51,15 +55,15 @@ def _years(text: str) -> tuple[int, int]:
 
 
 def time_of(text: str) -> int:
-    """Seconds since 1970, or of a date or time as ISO 8601 has it, UTC where it names no zone."""
-    seconds = whole_number(text)
-    if seconds is not None:
+    """Seconds since 1970, or of a year, date or time of ISO 8601, UTC where it names no zone."""
+    seconds, text = whole_number(text), text.strip()
+    if seconds is not None and seconds in SECONDS:
         return seconds
-    text = text.strip()
+    text += "-01-01" * (len(text) == 4)
     try:
         time = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
     except ValueError:
-        why = "is neither a time such as 1998-04-01T12:00 nor seconds since 1970."
+        why = "is neither a year, a time such as 1998-04-01T12:00 nor seconds since 1970."
         raise ValueError(why) from None
     return math.floor(time.replace(tzinfo=time.tzinfo or timezone.utc).timestamp())
 

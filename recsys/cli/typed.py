@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 IN_PART = 3  # the exit code where some lines of a file are answered and others are unknown
 MOST_NAMED = 10  # of those
 NAMES = {"user": "user", "item": "movie"}
+LONGEST_LINE = 2**17  # characters, as a field of csv has at most
 
 
 def typed_id(known: "NDArray", text: str) -> "Id | None":
@@ -113,7 +114,12 @@ def known_ids(
         typed = of == ("item",) and path != "-" and not os.path.exists(path)  # not a file's name
         opened = click.open_file("-" if typed else path, encoding="utf-8-sig")
         with nullcontext(path.split(",")) if typed else opened as file:
-            for number, line in enumerate(map(str.strip, file), 1):
+            lines = (
+                file
+                if isinstance(file, list)
+                else iter(functools.partial(file.readline, LONGEST_LINE), "")
+            )
+            for number, line in enumerate(map(str.strip, lines), 1):
                 cells = next(csv.reader([line]), [])
                 if number == 1 and (places := places_of(of, cells)):
                     continue
@@ -123,7 +129,7 @@ def known_ids(
                     cells = [line]
                 found = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
                 ids = tuple(each for each in found if each is not None)
-                if not len(ids) == len(cells) == len(kinds):
+                if not len(ids) == len(cells) == len(kinds) or len(line) == LONGEST_LINE:
                     cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
                     raise DataError(cause, "fix the line")
                 asked.append(ids)

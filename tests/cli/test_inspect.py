@@ -62,6 +62,18 @@ def test_files_and_columns_are_named(run, shop):
     assert "no column 'z', there are 'a', 'b', 'c', 'd'; name one of them: --user-col" in line
 
 
+def test_only_in_a_folder_is_a_table_beside_the_ratings_taken_for_the_movies(run, tmp_path):
+    rows = [f"{u},{i},{1 + (u + i) % 5}\n" for u in range(1, 9) for i in range(1, 9)]
+    ratings = ("user,item,rating\n" + "".join(rows)).encode()
+    films = "item,title,note\n" + "".join(f"{i},Film {i},x\n" for i in range(1, 9))
+    named = put(tmp_path, {"ratings.csv": ratings, "with_id.csv": films.encode()}) / "with_id.csv"
+    assert "movies are of with_id.csv (--items)" in run("inspect", tmp_path).stderr
+    for line in ((tmp_path, "--items", "none"), (tmp_path / "ratings.csv",)):
+        assert "no table of movies" in run("inspect", *line).stderr
+    named.write_bytes(b"user,item,rating\n" + b"".join(b"7,%d,3\n" % i for i in range(1, 9)))
+    assert "no table of movies" in run("inspect", tmp_path).stderr  # it is of ratings
+
+
 def test_users_are_in_a_file_of_any_name(run, shop):
     users = put(shop, {"u.tsv": b"userId\tcity\tage\n1\tOslo\t30\n7\tLima\t41\n"}) / "u.tsv"
     said = run("inspect", shop, "--users", users).stderr

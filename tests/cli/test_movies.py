@@ -68,6 +68,16 @@ def test_removing_more_than_a_tenth_is_said_explicitly(run, tmp_path, more, kind
     assert published(where) == before
 
 
+def test_bad_lines_of_the_file_are_left_out_if_asked(run, tmp_path):
+    raw = tmp_path / "movies.dat"
+    raw.write_text("9001::Heat (2030)::Drama\nx\n")
+    check = ("load-movies", "--dry-run", "--uri", tmp_path / "none.db", "-f", raw)
+    assert "leave bad lines out: --skip-bad-lines" in run(*check, code=1).stderr
+    done = run(*check, "--skip-bad-lines")
+    assert "339 movies" in done.stdout
+    assert "1 bad line" in done.stderr
+
+
 def test_what_is_published_and_from_where_is_logged(run, tmp_path):
     where = ("--dry-run", "--uri", tmp_path / "a.db")
     log = run("load-movies", *where).stderr

@@ -200,6 +200,6 @@ def test_columns_of_what_is_no_table_are_refused(run, tmp_path, trained):
         done = run(command, "-f", raw, "--title-column", "title", code=1)
         assert "movies.dat: no table, only of tables" in done.stderr
     done = run("load-movies", "-f", trained.place / "movies_data.txt", "--column", "a=text", code=1)
-    assert "encoded movies have no columns; name the raw file" in done.stderr
+    assert "encoded movies have no columns, and no line" in done.stderr
     done = run("load-movies", "--title-column", "title", code=2)
-    assert "columns are of a table of movies: name it by -f" in done.stderr
+    assert "columns and bad lines are of a table of movies: name it by -f" in done.stderr

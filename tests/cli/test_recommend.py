@@ -152,6 +152,40 @@ def test_as_of_a_time_later_ratings_are_not_known(run, folder):
     assert run(*ask, "--as-of", time).stdout == then != run(*ask).stdout
 
 
+def test_as_of_a_year_is_its_beginning(run):
+    ask = ("recommend", "--exact", "-u", 11, "--format", "csv", "--as-of")
+    year = run(*ask, 1990)
+    assert "for user 11; as of 1990-01-01 00:00" in year.stderr
+    assert year.stdout == run(*ask, "1990-01-01").stdout == run(*ask, 631152000).stdout
+
+
+def test_a_file_s_ending_is_its_format(run, tmp_path):
+    for ending in ("csv", "json", "jsonl"):
+        done = run("recommend", "--exact", "-o", tmp_path / f"x.{ending}")
+        assert done.stdout == ""
+        by_name = (tmp_path / f"x.{ending}").read_text("utf-8")
+        assert by_name == run("recommend", "--exact", "--format", ending.upper()).stdout
+    run("recommend", "--users", "all", "--exact", "-o", tmp_path / "x.parquet")
+    assert (tmp_path / "x.parquet").read_bytes().startswith(b"PAR1")
+    done = run("recommend", "--format", "csv", "-o", tmp_path / "x.parquet", code=2)
+    assert "x.parquet is to be parquet by its name, not csv" in done.stderr
+
+
+def test_taste_needs_likes_or_a_history(run):
+    done = run("recommend", "--exact", "--age", 25, "--rank-by", "taste", code=2)
+    assert "name a movie the user likes: --like" in done.stderr
+    assert movies_of(
+        run("recommend", "--exact", "--like", 1, "--rank-by", "taste", "--format", "json").stdout
+    )
+
+
+def test_movies_are_read_once_for_many_users(run, monkeypatch):
+    """Where a query takes longer than to read some movies, for few answers too."""
+    once = run("recommend", "--users", "all", "-k", 1).stdout
+    monkeypatch.delattr("recsys.milvus_store.MilvusStore.search")
+    assert run("recommend", "--users", "all", "-k", 1).stdout == once
+
+
 def test_likes_by_title_or_id(run):
     ask = ("recommend", "--exact", "--format", "json")
     by_title = run(*ask, "--like", "toy story", "--dislike", "die hard")

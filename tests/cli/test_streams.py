@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import SAMPLE, environment, output
+from command_line import ROOT, SAMPLE, environment, output
 
 FULL = "recsys: stdout: cannot be written (No space left on device)"
 CLOSED = "recsys: stdout: cannot be written (Bad file descriptor)"
@@ -58,6 +58,29 @@ def test_what_is_printed_is_utf_8_whatever_the_encoding(apart):
     assert [each.returncode for each in done] == [0, 0, 0]
     assert done[0].stdout == done[1].stdout == done[2].stdout
     assert not done[0].stdout.isascii()
+
+
+CTRL_C = """
+import sys
+*_, wanted = sys.argv
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == wanted:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from recsys.__main__ import main
+sys.argv[1:] = ["inspect", "data/sample"]
+main()"""
+
+
+@pytest.mark.parametrize("module", ["click", "recsys.cli.ask", "recsys.preprocess", "pyarrow"])
+def test_ctrl_c_is_a_line_also_while_modules_are_loaded(module):
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C, module],
+        cwd=ROOT, env=environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr.splitlines() == [b"recsys: interrupted"]
 
 
 def test_the_end_does_not_wait_for_a_thread():

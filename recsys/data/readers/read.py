@@ -129,7 +129,7 @@ def read_all(
     rejects = Rejects()
     tables = {kind: open_table(*file) for kind, file in files.items()}
     table = tables["ratings"]
-    if "items" not in tables and (found_items := _items_of(table, unused_files)):
+    if items is None and data.is_dir() and (found_items := _items_of(tables, unused_files)):
         tables["items"] = found_items
         log(f"guessed, as its ids say it: movies are of {found_items.path.name} (--items)")
         unused_files.remove(found_items.path)
@@ -233,14 +233,16 @@ def read_all(
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
 
 
-def _items_of(ratings: Table, paths: Sequence[Path]) -> Table | None:
+def _items_of(tables: Mapping[str, Table], paths: Sequence[Path]) -> Table | None:
     """The one table that has a row for each id of the ratings, where no name says which it is."""
-    if ratings.strict or not paths:
+    ratings = tables["ratings"]
+    if ratings.strict or not paths or "items" in tables:
         return None
-    item = by_name(ratings, ROLES, Columns(), contents(ratings)).get("item")
-    tables = [each for each in map(open_table, paths) if item in each.names]
-    tables = [each for each in tables if contents(each)[str(item)].differs]
-    return tables[0] if len(tables) == 1 else None
+    roles = by_name(ratings, ROLES, Columns(), contents(ratings))
+    item, user = roles.get("item"), roles.get("user")  # which only ratings have
+    some = [each for each in map(open_table, paths) if {*each.names} & {item, user} == {item}]
+    some = [each for each in some if contents(each)[str(item)].differs]
+    return some[0] if len(some) == 1 else None
 
 
 _NUMBERS: dict[str, tuple[str, Callable[[Cells], Values]]] = {  # what cells hold, and are read by
@@ -318,10 +320,8 @@ def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Table | N
 
 def _check_known(rows: Rows, what: str, codes: Coded) -> None:
     """Refuse ratings of movies, or by users, that the table of such lacks."""
-    unknown, expected = (
-        ~np.isin(codes.codes, codes.known),
-        f"expected one that the {what}s file has",
-    )
+    unknown = ~np.isin(codes.codes, codes.known)
+    expected = f"expected one that the {what}s file has"
     name = partial(raw_ids, names=codes.names)
     rows.refuse(unknown, lambda i: f"unknown {what} {name(codes.codes[[i]])[0]}, {expected}")
 

@@ -231,9 +231,9 @@ def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
     for name, kind in given.kinds:
         check_choice(f"column {name}", kind, (*KINDS, NONE))
     for role in Columns._fields[:-1]:
-        some = [*tables.values()]
+        main = tables.get("ratings") or next(iter(tables.values()))
+        some = [main, *tables.values()]
         if role not in ("user", "item"):
-            main = tables.get("ratings", some[0])
             some = [main if role in ROLES else tables.get("items", main)]
         there = any(given.placed(table.names).of(role) in table.names for table in some)
         if given.of(role) not in (None, NONE) and not there:

@@ -80,8 +80,9 @@ def files_of(
     try:
         names = sorted(each.name for each in folder.iterdir())
     except OSError as error:
-        reason = error.strerror or error
-        cause = f"{data}: expected a folder of ratings ({reason})"
+        pipe = isinstance(error, NotADirectoryError) and data.exists()
+        reason = "it is a pipe or a device" if pipe else error.strerror or error
+        cause = f"{data}: expected a folder or a file of ratings ({reason})"
         raise DataError(cause, "name another or download a dataset", "data") from error
     called = {name for each in STEMS.values() for name in each}
     tables = [path for name in names if (path := folder / name).is_file() and

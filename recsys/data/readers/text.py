@@ -20,6 +20,7 @@ LINES = 100  # looked at for how a file is written, at most
 START = 2**16  # bytes looked at, likewise
 BLOCK = 2**20  # bytes read at a time: larger ones take the system more time for their memory
 LONGEST = 10_000  # lines of one row at most, in quotes
+LONGEST_LINE = 2**24  # bytes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
 UNCLOSED, AGAIN = "\x1c", "\x1d"  # lines in place of such as are no rows
@@ -92,18 +93,25 @@ def text_blocks(path: Path, quotes: bool = False, size: int = 0) -> Iterator[byt
     """
     import pyarrow as pa
 
+    def line() -> bytes:
+        found = stream.readline(LONGEST_LINE)
+        if len(found) == LONGEST_LINE:
+            cause = f"{path}: a line is longer than {LONGEST_LINE // 2**20} MB"
+            raise DataError(cause, "name another", "file")
+        return found
+
     with pa.input_stream(str(path), compression="detect") as file:
         stream = io.BufferedReader(file)
         if stream.peek(2)[:2] in UTF16:
             recoded = pa.transcoding_input_stream(pa.PythonFile(stream), "utf-16", "utf-8")
             stream = io.BufferedReader(recoded)
         while block := stream.read(size or BLOCK):
-            block = block.removeprefix(BOM) + stream.readline()
+            block = block.removeprefix(BOM) + line()
             if quotes and b'"' in block and block.count(b'"') % 2:
                 more = [block]
-                for line in itertools.islice(stream, LONGEST):
-                    more.append(line)
-                    if line.count(b'"') % 2:
+                for each in itertools.islice(iter(line, b""), LONGEST):
+                    more.append(each)
+                    if each.count(b'"') % 2:
                         break
                 block = b"".join(more)
             yield _in_utf8(block)
