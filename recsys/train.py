@@ -17,6 +17,7 @@ from recsys.data.dataset import Dataset, Ratings
 from recsys.data.files import interrupts_wait
 from recsys.data.interactions import hold_out
 from recsys.data.readers.formats import Arrow
+from recsys.data.scale import LIKED
 from recsys.errors import ModelError, QueryError, check_types, checked, quoted
 from recsys.model import export, paddle
 from recsys.parts.heads import Heads
@@ -86,6 +87,8 @@ def train_model(
     dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
     ratings, users = dataset.ratings, len(dataset.users)
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
+    if dataset.scale.rated and len(np.unique(ratings.values >= LIKED)) < 2:
+        log("every rating is a like, or none is: nothing tells what is liked; see liked_from")
     held, how = hold_out(ratings, validation, options.seed)
     keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
     held_out = ratings[held] if held.any() else None

@@ -263,11 +263,17 @@ def test_pairs_that_are_none(folder, users, movies, says):
 
 
 def test_to_a_model_of_text_numbers_are_no_ids(tmp_path):
-    rows = [(f"u{user}", f"m{user * n % 7}", n % 5 + 1) for user in range(1, 9) for n in (1, 2, 3)]
+    rows = [(f"u{user}", f"m{user * n % 7}", 3) for user in range(1, 9) for n in (1, 2, 3)]
+    log: list[str] = []
     frame = pandas.DataFrame(rows, columns=["user", "item", "rating"])
     options = Options(epochs=1, dimension=2, ease_rank=2, taste_rank=2)
-    model = recsys.train_model(frame, tmp_path / "model", options, validation=0)
+    model = recsys.train_model(frame, tmp_path / "model", options, validation=0, log=log.append)
+    assert any("every rating is a like, or none is" in line for line in log)
     assert recsys.predict(model, ["u1"], ["m1"]).shape == (1,)
+    recommender = recsys.Recommender(model, recsys.catalogue(model))
+    with pytest.raises(QueryError, match="leave the id out and give likes") as refused:
+        one(recommender, UserQuery("nobody"))
+    assert refused.value.fix == "like"
     with pytest.raises(QueryError, match="user 1: ids are text here; give one"):
         recsys.predict(model, [1], ["m1"])
 

@@ -14,7 +14,7 @@ from recsys.data.ids import MAX_ID, PADDING, Id, id_array, is_text
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING
-from recsys.data.schema import Attributes, profile
+from recsys.data.schema import MOVIELENS, Attributes, profile
 from recsys.errors import (
     QueryError,
     RecsysError,
@@ -164,7 +164,9 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     if not rows[has_id].all():
         unknown, count = user_ids[int(np.argmin(rows[has_id]))], len(vocabulary.user_ids)
         cause = f"user {unknown} is not one of the {count} the model was trained on"
-        raise QueryError(cause, "leave the id out and give a profile or likes", "user")
+        profiled = not {*MOVIELENS}.isdisjoint(vocabulary.users)
+        remedy = f"leave the id out and give {'a profile or ' * bool(vocabulary.users)}likes"
+        raise QueryError(cause, remedy, "user" if profiled else "like")
     sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
     for query, row in zip(queries, sides, strict=True):
         _set_profile(vocabulary.users, query.attributes, row[None])
