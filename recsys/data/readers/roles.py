@@ -237,7 +237,7 @@ def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
             some = [main if role in ROLES else tables.get("items", main)]
         there = any(given.placed(table.names).of(role) in table.names for table in some)
         if given.of(role) not in (None, NONE) and not there:
-            table = some[0]
+            table = tables.get("ratings", some[0]) if len(some) > 1 else some[0]
             cause = f"no column {quoted(str(given.of(role)))}, there are"
             raise _question(table, cause, table.names, "name one of them", f"{role}_column")
 
