@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import parts
-from recsys.data.interactions import Interactions
+from recsys.data.interactions import Interactions, product
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training
 
@@ -116,7 +116,7 @@ class Factors(Part):
         sums = history.dot(tables["basis"], 1.0)
         implicit = implicit_features(sums, history.counts, tables["centre"])
         profile = profile_features(asked.described, asked.attributes)
-        prior = np.hstack([ones, *profile, implicit]) @ tables["weights"]
+        prior = product(np.hstack([ones, *profile, implicit]), tables["weights"])
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         solved = np.empty(prior.shape)  # (B, d) posterior means [p, a]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
+from recsys.data.interactions import product
 from recsys.data.schema import Column, Frame, Kind
 from recsys.errors import QueryError, StoreError, check_types, checked, listed_values, quoted, wrong
 from recsys.metrics import top_k
@@ -243,7 +244,7 @@ class Catalogue(Frame):
         hits = no_hits(len(queries), k, is_text(self.ids))
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
-            scores = queries[start : start + step] @ movies.T  # (b, M)
+            scores = product(queries[start : start + step], movies.T)  # (b, M)
             scores[:, misfits] = -np.inf
             some = exclude[start : start + step] if exclude is not None else ()
             for row, excluded in enumerate(some):

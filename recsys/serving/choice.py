@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, is_text, positions
+from recsys.data.interactions import product
 from recsys.errors import QueryError, checked, listed_values, quoted, wrong
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Choice:
                 count.update(values)
             taken.append(best)
             if self.diversity:
-                nearest = np.maximum(nearest, tastes @ tastes[best])
+                nearest = np.maximum(nearest, product(tastes[None, best], tastes.T)[0])
         return taken
 
 
