@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -16,7 +16,16 @@ from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source, Wanted
-from recsys.cli.typed import known_ids, left_out, published, title_of, typed_movie, typed_user
+from recsys.cli.stream import Asked, Stream, is_stream
+from recsys.cli.typed import (
+    known_ids,
+    left_out,
+    lines_of,
+    peeked,
+    title_of,
+    typed_movie,
+    typed_user,
+)
 from recsys.data.movielens import tutorial_age
 from recsys.serving import RankBy
 
@@ -98,7 +107,7 @@ class Choosing:
 @command
 def recommend(
     profile: Profile = grouped(Profile),
-    users: str | None = path("'all', or a file of user ids (- for stdin), for many at once."),
+    users: str | None = path("'all', or a file of user ids, or of JSON lines (- for stdin)."),
     output: Output = grouped(Output),
     rank_by: RankBy = option(
         "Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
@@ -134,28 +143,32 @@ def recommend(
         raise click.UsageError(f"--users goes without {given}")
     format = output.format_of(many=users is not None)
     folder = load_model(model)
-    others = published(folder, None if output.exact else address)
+    others = shared.published(folder, None if output.exact else address)
     query, filter = profile.query(folder, as_of, others), wanted.filter(folder.vocabulary)
-    queries, unknown = [query], 0
+    queries, unknown, stream = [query], 0, None
+    choice, missing, listed = choosing.choice(folder, others)
     if users == "all":
         queries = [query._replace(user_id=each) for each in folder.vocabulary.user_ids.tolist()]
     elif users:
-        known, unknown = known_ids(users, folder.vocabulary)
-        queries = [query._replace(user_id=each) for (each,) in known]
-    choice, missing, listed = choosing.choice(folder, others)
+        first, lines = peeked(lines_of(users))
+        if is_stream(first):
+            output.check_stream(format)
+            stream = Stream(folder, others, Asked(query, output.k, choice, wanted))
+        else:
+            known, unknown = known_ids(users, folder.vocabulary, lines=lines)
+            queries = [query._replace(user_id=each) for (each,) in known]
     if load_first and (done := publish(folder, Publishing(), Source(), address)):
         log(f"published {done.count} movies of model {done.model}")
-    hits = len(queries) * max(output.k, AS_QUICK) if users else 0
+    hits = len(queries) * max(output.k, AS_QUICK) if users and not stream else 0
+    how: dict[str, Any] = {"rank_by": rank_by, "include_seen": include_seen}
+    how["explain"] = output.explain
     with _searched(output.exact, folder, address, hits) as (searched, count):
-        found = Recommender(folder, searched).recommend(
-            queries,
-            min(output.k, count),
-            rank_by=rank_by,
-            filter=filter,
-            include_seen=include_seen,
-            choice=choice,
-            explain=output.explain,
-        )
+        asked = Recommender(folder, searched)
+        if stream:
+            output.write(stream.answers(lines, asked, count, **how), format, 0, folder)
+            return stream.finish(missing)
+        most = min(output.k, count)
+        found = asked.recommend(queries, most, filter=filter, choice=choice, **how)
         named = (*query.likes, *query.dislikes)
         titles = {each: title_of(folder, each, others) for each in named}
         answers = (Answer(each, each.query, titles=titles) for each in found)
@@ -182,7 +195,9 @@ def similar(
     format = output.format_of(many=False)
     folder = load_model(model)
     filter = wanted.filter(folder.vocabulary)
-    movie_id = typed_movie(folder, movie, published(folder, None if output.exact else address))
+    movie_id = typed_movie(
+        folder, movie, shared.published(folder, None if output.exact else address)
+    )
     with _searched(output.exact, folder, address) as (store, count):
         asked = Recommender(folder, store)
         found = asked.similar(movie_id, min(output.k, count), filter, output.explain)
@@ -220,7 +235,7 @@ def predict(
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
     folder = load_model(model)
-    others = published(folder, address)
+    others = shared.published(folder, address)
     if user is not None and movie is not None:
         known: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
         unknown = 0

@@ -69,7 +69,12 @@ class Output:
             raise click.UsageError("--format parquet needs -o FILE")
         return format
 
-    def write(self, answers: "Iterable[Answer]", format: str, count: int, model: "Model") -> None:
+    def check_stream(self, format: str) -> None:
+        """Refuse a format in which an error has no place among the answers."""
+        if format != "jsonl":
+            raise click.UsageError(f"--format {format} is not for JSON lines: take jsonl")
+
+    def write(self, answers: "Iterable[Any]", format: str, count: int, model: "Model") -> None:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
         from recsys.data.files import replacing_file
 
@@ -223,7 +228,7 @@ def as_json(value: Any, indent: int | None = 2) -> str:
 
 
 def write_text(
-    answers: Iterable[Answer],
+    answers: "Iterable[Any]",
     format: str,
     model: "Model",
     file: TextIO,
@@ -241,6 +246,7 @@ def write_text(
             file.write(answer.table(width) + "\n")
         else:
             file.write(answer.json(model.fingerprint, 2 if format == "json" else None) + "\n")
+            file.flush()  # who asks by a pipe waits for it
     file.flush()
 
 

@@ -2,14 +2,14 @@
 
 import csv
 import functools
+import itertools
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from recsys.cli import shared
 from recsys.cli.options import whole_number
 from recsys.cli.prompt import error_line
 from recsys.data.readers.roles import places_of
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from recsys.data.dataset import Vocabulary
     from recsys.data.ids import Id
-    from recsys.milvus.address import MilvusAddress
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import Model
 
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 IN_PART = 3  # the exit code where some lines of a file are answered and others are unknown
 MOST_NAMED = 10  # of those
 NAMES = {"user": "user", "item": "movie"}
-LONGEST_LINE = 2**17  # characters, as a field of csv has at most
+LONGEST = 2**20  # characters of a line
+LONGEST_LINE = 2**17  # where lines are ids, as a field of csv has at most
 
 
 def typed_id(known: "NDArray", text: str) -> "Id | None":
@@ -69,6 +69,42 @@ def typed_movie(folder: "Model", text: str, others: "ReadAll") -> "Id":
     return find(text, more.ids.tolist(), more.titles, rated)
 
 
+def movie_named(folder: "Model", others: "ReadAll") -> "Callable[[Id], Id]":
+    """What finds movies as `typed_movie` does, of many texts sooner; whole numbers are ids."""
+    from recsys.data.ids import is_text
+    from recsys.data.titles import name_and_year, names_of, plain
+
+    numbers = not is_text(folder.movies.ids)
+    ids = {str(each): each for each in folder.movies.ids.tolist()}
+
+    @functools.cache
+    def by_name() -> "dict[str, list[tuple[Id, int]]]":
+        found: dict[str, list[tuple[Id, int]]] = {}
+        for movie_id, title in zip(ids.values(), folder.movies.titles, strict=True):
+            for name in names_of(title):
+                found.setdefault(name.replace(" ", ""), []).append(
+                    (movie_id, name_and_year(title)[1])
+                )
+        return found
+
+    @functools.lru_cache(100_000)
+    def find(text: "Id") -> "Id":
+        if isinstance(text, int):
+            if numbers:
+                return text
+            text = str(text)
+        bare, year = text.strip(), name_and_year(text)[1]
+        same = by_name().get(plain(text).replace(" ", ""), [])
+        fits = [movie_id for movie_id, of in same if year in (0, of)]
+        if bare in ids and not fits:
+            return ids[bare]
+        if len(fits) == 1 and bare not in ids and bare[:3].lower() != "id:":
+            return fits[0]
+        return typed_movie(folder, text, others)
+
+    return find
+
+
 def title_of(folder: "Model", movie_id: "Id", others: "ReadAll") -> str:
     """The title of a movie that the model was trained on, or of another that is published."""
     if row := int(folder.vocabulary.movie_rows([movie_id])[0]):
@@ -77,17 +113,31 @@ def title_of(folder: "Model", movie_id: "Id", others: "ReadAll") -> str:
     return more.take([movie_id]).titles[0] if more else ""
 
 
-def published(folder: "Model", address: "MilvusAddress | None") -> "ReadAll":
-    """What reads, once, the movies that are published of a model; without an address none."""
+def lines_of(path: str) -> Iterator[str]:
+    """The lines of a file (- is stdin) as they come; bytes that are no UTF-8 are surrogates.
 
-    @functools.cache
-    def read() -> "Catalogue | None":
-        if address is None or shared.is_missing(address):
-            return None
-        with shared.store_at(address) as store:
-            return store.movies_of(folder.fingerprint)
+    Of a longer one there are LONGEST characters.
+    """
+    try:
+        with click.open_file(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+            while line := file.readline(LONGEST):
+                yield line
+                while len(line) == LONGEST and line[-1] != "\n":
+                    line = file.readline(LONGEST)
+    except OSError as error:
+        cause = f"{'stdin' if path == '-' else path}: {error.strerror}"
+        raise DataError(cause, "name another") from error
 
-    return read
+
+def peeked(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The first line, "" of none; and all lines."""
+    some = [*itertools.islice(lines, 1)]
+    return "".join(some), itertools.chain(some, lines)
+
+
+def is_utf8(line: str) -> bool:
+    """Whether a line of `lines_of` is text."""
+    return line.isascii() or not re.search("[\ud800-\udfff]", line)
 
 
 def known_ids(
@@ -95,6 +145,7 @@ def known_ids(
     vocabulary: "Vocabulary",
     others: "ReadAll" = lambda: None,
     of: Sequence[str] = ("user",),
+    lines: "Iterable[str] | None" = None,
 ) -> "tuple[list[Ids], int]":
     """The known ids in the lines of a file (- is stdin), and how many are not: those are logged.
 
@@ -104,40 +155,31 @@ def known_ids(
         others: reads the movies that are published, in case there are some that the model was not
             trained on.
         of: what lines have ids of: "user", "item" or both.
+        lines: of the file, where it is open already.
     """
     every = {"user": vocabulary.user_ids, "item": vocabulary.movie_ids}
     kinds = [every[each] for each in of]
     expected = "user_id,movie_id" if len(of) > 1 else f"a {NAMES[of[0]]} id"
     asked: list[Ids] = []
     places = None
-    try:
-        typed = of == ("item",) and path != "-" and not os.path.exists(path)  # not a file's name
-        opened = click.open_file("-" if typed else path, encoding="utf-8-sig")
-        with nullcontext(path.split(",")) if typed else opened as file:
-            lines = (
-                file
-                if isinstance(file, list)
-                else iter(functools.partial(file.readline, LONGEST_LINE), "")
-            )
-            for number, line in enumerate(map(str.strip, lines), 1):
-                cells = next(csv.reader([line]), [])
-                if number == 1 and (places := places_of(of, cells)):
-                    continue
-                if places:
-                    cells = [cells[place] for place in places if place < len(cells)]
-                elif len(of) == 1:
-                    cells = [line]
-                found = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
-                ids = tuple(each for each in found if each is not None)
-                if not len(ids) == len(cells) == len(kinds) or len(line) == LONGEST_LINE:
-                    cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
-                    raise DataError(cause, "fix the line")
-                asked.append(ids)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not text in UTF-8", "convert it, or name another") from error
-    except OSError as error:
-        cause = f"{'stdin' if path == '-' else path}: {error.strerror}"
-        raise DataError(cause, "name another") from error
+    typed = of == ("item",) and path != "-" and not os.path.exists(path)  # not a file's name
+    lines = path.split(",") if typed else lines or lines_of(path)
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not is_utf8(line):
+            raise DataError(f"{path}: is not text in UTF-8", "convert it, or name another")
+        cells = next(csv.reader([line[:LONGEST_LINE]]), [])
+        if number == 1 and (places := places_of(of, cells)):
+            continue
+        if places:
+            cells = [cells[place] for place in places if place < len(cells)]
+        elif len(of) == 1:
+            cells = [line]
+        found = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
+        ids = tuple(each for each in found if each is not None)
+        if not len(ids) == len(cells) == len(kinds) or len(line) >= LONGEST_LINE:
+            cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
+            raise DataError(cause, "fix the line")
+        asked.append(ids)
     sets = [set(each.tolist()) for each in kinds]
     if (
         of[-1] == "item"

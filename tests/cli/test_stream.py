@@ -1,0 +1,225 @@
+"""recommend --users with JSON lines: a question a line, answered in place as it comes."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+
+import milvus_server
+import pytest
+from command_line import environment, here
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.cli.output import Answer
+from recsys.cli.shared import Wanted
+from recsys.cli.stream import Asked, Stream
+from recsys.cli.typed import lines_of, movie_named, typed_movie
+from recsys.errors import QueryError
+from recsys.infer import UserQuery
+from recsys.serving.choice import Choice
+from recsys.serving.model_folder import load_model
+
+ASK = ("recommend", "--users", "-", "-q")
+
+
+def asked(run, *lines: dict | str, options=("--exact",), code: int = 0) -> list[dict]:
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in lines]
+    done = run(*ASK, *options, input="\n".join(texts) + "\n", code=code)
+    return [json.loads(each) for each in done.stdout.splitlines()]
+
+
+SAME = [
+    ({"id": 42, "k": 3}, ("-u", 42, "-k", 3)),
+    ({"id": "42", "genre": None, "where": "year > 1990"}, ("-u", 42, "--where", "year > 1990")),
+    ({"attributes": {"age": 25, "gender": "F"}}, ("-a", 25, "-g", "F")),
+    ({"likes": ["Toy Story", 10], "dislikes": 3}, ("--like", 1, "--like", 10, "--dislike", 3)),
+    ({"genre": "drama", "year": "1990-1999"}, ("--genre", "drama", "--year", "1990-1999")),
+    ({"genre": ["war", "drama"], "all_genres": True}, ("--genre", "war,drama", "--all-genres")),
+    ({"not_genre": "drama", "year": 1995}, ("--not-genre", "drama", "--year", 1995)),
+    ({"only": [1, 2, 3], "exclude": "Toy Story (1995)"}, ("--only", "1,2,3", "--exclude", 1)),
+]
+
+
+@pytest.mark.parametrize("options", [("--exact",), ()])
+def test_a_line_is_answered_as_the_options_it_stands_for(run, options):
+    found = asked(run, *(line for line, _ in SAME), options=options)
+    for answer, (_, typed) in zip(found, SAME, strict=True):
+        one = json.loads(run("recommend", *typed, *options, "--format", "json").stdout)
+        assert answer["recommendations"] == one["recommendations"] != []
+        assert answer["user"] == one["user"]
+
+
+@pytest.mark.milvus_server
+def test_a_server_answers_as_the_model_does(run, trained):
+    where = ("--uri", milvus_server.shared().uri, "--collection", "stream")
+    here("load-movies", *where, "--model", trained.model)
+    lines = [line for line, _ in SAME]
+    ids = [
+        [[movie["movie_id"] for movie in each["recommendations"]] for each in found]
+        for found in (asked(run, *lines), asked(run, *lines, options=where))
+    ]
+    assert ids[0] == ids[1]
+
+
+def test_options_hold_for_lines_that_say_nothing_else(run):
+    found = asked(run, {"id": 1}, {"id": 1, "k": 2, "genre": "war"}, options=(
+        "--exact", "-k", 4, "--genre", "drama", "--max-per", "genre=9"))  # fmt: skip
+    genres = [[each["genres"] for each in answer["recommendations"]] for answer in found]
+    assert [len(each) for each in genres] == [4, 2]
+    assert all("Drama" in each for each in genres[0])
+    assert all("War" in each for each in genres[1])
+
+
+def test_ratings_of_a_user_nobody_knows(run, exact):
+    title = exact.model.movies.titles[4]
+    (found,) = asked(run, {"ratings": {title: 5, "1": 2.5}, "k": 8, "attributes": {"age": 30}})
+    movie_id = exact.model.movies.ids.tolist()[4]
+    query = UserQuery(attributes={"age": 30}, rated=[(movie_id, 5), (1, 2.5)])
+    (answer,) = exact.recommend([query], 8)
+    shown = found["recommendations"]
+    assert [each["movie_id"] for each in shown] == [each.movie_id for each in answer]
+    assert [each["score"] for each in shown] == [round(each.score, 6) for each in answer]
+    assert not {1, movie_id} & {each["movie_id"] for each in shown}
+
+
+BAD = {
+    "{bad": "found '{bad', expected an object",
+    "[1]": "found '[1]', expected an object",
+    "7": "found '7', expected an object",
+    '{"id": 42': "expected an object",
+    "[" * 5000: "expected an object",
+    '{"i": 1}': "no key 'i'; there are id, attributes, ratings",
+    '{"id": 999999}': "user 999999 is not one of the",
+    '{"id": "x"}': "'x' is not a user id",
+    '{"id": true}': "id 'true': expected an id",
+    '{"k": 0}': "k 0: expected 1 to",
+    '{"k": "3"}': "expected a whole number",
+    '{"k": 1, "k": 2}': "'k' is given twice",
+    '{"ratings": [1]}': "ratings '[1]': expected an object",
+    '{"ratings": {"1": 9}}': "rating 9: the model's are 0.5 to 5",
+    '{"ratings": {"1": NaN}}': "rating nan: the model's are",
+    '{"ratings": {"1": "5"}}': "expected a rating",
+    '{"ratings": {"1": 5, "id:1": 4}}': "two of them are of one movie",
+    '{"likes": "No Such Film At All"}': "no movie the model was trained on is called",
+    '{"likes": [[1]]}': "expected titles or ids",
+    '{"likes": 1, "dislikes": 1}': "is both liked and disliked",
+    '{"attributes": {"shoe": 4}}': "the model knows no shoe of its users",
+    '{"attributes": {"age": true}}': "expected a text, a number or a list",
+    '{"genre": "polka"}': "no genre 'polka'",
+    '{"year": "x"}': "year 'x' is not a year",
+    '{"where": "shoe > 4"}': "no column shoe",
+    '{"all_genres": 1}': "expected true or false",
+    '{"only": [123456789]}': "movie 123456789 is not one",
+}
+
+
+def test_a_bad_line_is_answered_in_its_place(run):
+    lines = [each for bad in BAD for each in (bad, '{"k": 1}')]
+    found = asked(run, '{"k": 1}', *lines, "", code=3)
+    assert len(found) == len(lines) + 1
+    for line, (answer, reason) in enumerate(zip(found[1::2], BAD.values(), strict=True), 1):
+        assert answer.keys() == {"line", "error"}
+        assert answer["line"] == 2 * line
+        assert reason in answer["error"]
+    assert all(each == found[0] for each in found[::2])
+
+
+def test_what_is_no_text_is_a_bad_line_of_json_and_an_error_elsewhere(run, tmp_path):
+    (tmp_path / "asked").write_bytes(b'{"k": 1}\n{"likes": "\xff"}\n{"k": 1}\r\n')
+    done = run("recommend", "--users", tmp_path / "asked", "--exact", code=3)
+    assert json.loads(done.stdout.splitlines()[1])["error"].startswith("is not text in UTF-8")
+    assert done.stderr == "recsys: 1 of 3 lines are answered by an error\n"
+    (tmp_path / "asked").write_text('{"k": 1}\n{"likes": "' + "x" * 3 * 2**20 + '"}\n{"k": 1}\n')
+    found = run("recommend", "--users", tmp_path / "asked", "--exact", code=3).stdout.splitlines()
+    assert len(found) == 3
+    assert found[0] == found[2]
+    (tmp_path / "asked").write_bytes(b"1\n\xff\n")
+    done = run("recommend", "--users", tmp_path / "asked", "--exact", code=1)
+    assert "is not text in UTF-8" in done.stderr
+
+
+def test_all_bad_is_a_failure_and_other_formats_are_refused(run):
+    assert "error" in asked(run, '{"x": 1}', code=1)[0]
+    done = run(*ASK, "--exact", "--format", "csv", input='{"k": 1}\n', code=2)
+    assert "take jsonl" in done.stderr
+    done = run(*ASK, "--exact", "-o", "asked.jsonl", input='\ufeff{"k": 1}\n')
+    assert done.stdout == ""
+
+
+def test_each_answer_comes_before_the_next_question(apart):
+    line = [sys.executable, "-m", "recsys", *ASK, "--exact", "-k", "1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+    with subprocess.Popen(line, cwd=apart, env=environment(), **pipes) as process:
+        for user in (1, 2, 3):
+            process.stdin.write(json.dumps({"id": user}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["user_id"] == user
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def named_as_typed(folder, text):
+    """What a text is taken for, or why it is not, by both."""
+    ways = movie_named(folder, lambda: None), lambda each: typed_movie(folder, each, lambda: None)
+    found = []
+    for way in ways:
+        try:
+            found.append(way(text))
+        except QueryError as error:
+            found.append(str(error))
+    return found
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_many_titles_name_what_one_that_is_typed_does(folder, data):
+    title = data.draw(st.sampled_from(folder.movies.titles))
+    start, stop = data.draw(st.integers(0, 3)), data.draw(st.integers(1, len(title)))
+    text = data.draw(st.sampled_from([title, title.upper(), title[start:stop], title[:-7], "7"]))
+    once, again = named_as_typed(folder, text)
+    assert once == again
+
+
+def test_a_title_that_is_another_movies_id_is_a_question(another_model):
+    model = load_model(another_model)
+    for text in ("1984", "id:1984", "1984 (1984)", "Heat", "Heat (1995)", "20", "Friday", " 8 "):
+        once, again = named_as_typed(model, text)
+        assert once == again
+
+
+class Silent:
+    """Answers nothing at once."""
+
+    def recommend(self, queries, k, **how):
+        yield Answer([], *queries)
+
+
+def test_memory_does_not_grow_with_the_lines(folder):
+    reader, writer = os.pipe()
+    lines = 30_000
+
+    def write() -> None:
+        with open(writer, "w", encoding="utf-8") as file:
+            for number in range(lines):
+                file.write(
+                    f'{{"id": {1 + number % 300}, "ratings": {{"1": {number % 5 + 0.5}}}}}\n'
+                )
+
+    thread = threading.Thread(target=write)
+    stream = Stream(folder, lambda: None, Asked(UserQuery(), 5, Choice(), Wanted()))
+    thread.start()
+    peaks = []
+    tracemalloc.start()
+    for number, _ in enumerate(stream.answers(lines_of(f"/dev/fd/{reader}"), Silent(), 300), 1):
+        if number % (lines // 3) == 0:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.reset_peak()
+    tracemalloc.stop()
+    os.close(reader)
+    thread.join()
+    assert stream.count == lines
+    assert not stream.failed
+    assert peaks[-1] < peaks[0] + 50_000
