@@ -147,6 +147,8 @@ def recommend(
     query, filter = profile.query(folder, as_of, others), wanted.filter(folder.vocabulary)
     queries, unknown, stream = [query], 0, None
     choice, missing, listed = choosing.choice(folder, others)
+    if users:
+        folder.verify()
     if users == "all":
         queries = [query._replace(user_id=each) for each in folder.vocabulary.user_ids.tolist()]
     elif users:

@@ -188,6 +188,8 @@ def _open(path: Path, config: dict[str, Any]) -> Model:
     for name in names:
         with _reading(path, f"arrays/{name}.npy") as file:
             arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            if arrays[name].dtype.kind not in "biuf":
+                raise ValueError("no numbers")
     return model
 
 
@@ -205,7 +207,7 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
             why = "out of memory, or damaged"
         cause = f"{path / name}: cannot be read ({why})"
         if isinstance(error, PermissionError):
-            raise ModelError(cause, "let this user read it", "model") from error
+            raise ModelError(cause, "let this user read it") from error
         remedy = "train again" if name != "config.json" else "move the folder away and train again"
         raise ModelError(cause, remedy, "train") from error
 

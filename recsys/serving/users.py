@@ -16,6 +16,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING
 from recsys.data.schema import MOVIELENS, Attributes, profile
 from recsys.errors import (
+    ModelError,
     QueryError,
     RecsysError,
     check_types,
@@ -102,7 +103,8 @@ class Users(NamedTuple):
 def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
     """A function of a model which, where it fails or finds no numbers, names a damaged file.
 
-    A query reads some rows of the arrays, so their digests are looked at only then.
+    A query reads some rows of the arrays, so their digests are looked at only then. Where they are
+    well, the arrays do not go with each other or with what is asked.
     """
 
     @functools.wraps(compute)
@@ -110,14 +112,16 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with np.errstate(all="ignore"):  # a warning would not say which file
                 found = compute(model, *args, **more)
+            numbers = found.slices.values() if isinstance(found, Users) else [found]
+            finite = all(np.isfinite(each).all() for each in numbers)
+            if not finite or len({*map(len, numbers)}) > 1:
+                raise ValueError("not a finite number for each")
         except RecsysError:
             raise
-        except Exception:
+        except Exception as error:
             model.verify()
-            raise
-        numbers = found.slices.values() if isinstance(found, Users) else [found]
-        if not all(np.isfinite(each).all() for each in numbers):
-            model.verify()
+            cause = f"{model.path}: does not go together, or with the question ({error})"
+            raise ModelError(cause, "train again", "train") from error
         return found
 
     return call

@@ -15,8 +15,16 @@ from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.interactions import Interactions
 from recsys.data.scale import FIVE_STARS
 from recsys.errors import ModelError, RecsysError
+from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.serving import model_folder
-from recsys.serving.model_folder import FORMAT, Model, fingerprint, load_model, write_model
+from recsys.serving.model_folder import (
+    FORMAT,
+    Model,
+    fingerprint,
+    load_model,
+    write_config,
+    write_model,
+)
 
 NOTHING = np.zeros(0, np.int64)
 CONFIG = {
@@ -175,6 +183,40 @@ def test_too_little_memory_is_not_taken_for_damage_alone(own_model, monkeypatch)
     monkeypatch.setattr(np, "load", lambda *_, **__: bytes(2**60))
     with pytest.raises(ModelError, match=r"npy: cannot be read \(out of memory, or damaged\)"):
         load_model(own_model)
+
+
+def test_a_file_that_may_not_be_read_is_no_reason_to_train_again(own_model, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(np, "load", refused)
+    with pytest.raises(ModelError, match=r"\(Permission denied\); let this user read it"):
+        load_model(own_model)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("heads/user", lambda array: array[:, :-1]),
+        ("heads/user", lambda array: array.astype("U5")),
+        ("heads/user_gender", lambda array: array[:1]),
+        ("heads/user", lambda array: array * np.nan),
+        ("taste/taste", lambda array: array.reshape(-1)),
+        ("factors/weights", lambda array: array.T),
+    ],
+)
+def test_arrays_that_do_not_go_together_are_one_line(own_model, name, change):
+    """Though every digest is right: somebody made them so."""
+    config, file = load_model(own_model).config, own_model / "arrays" / f"{name}.npy"
+    np.save(file, change(np.load(file)))
+    write_config(own_model, config)
+
+    def asked():
+        model = load_model(own_model)
+        return list(Recommender(model, catalogue(model)).recommend([UserQuery(user_id=1)], 3))
+
+    with pytest.raises(ModelError, match=r"does not go together|no numbers"):
+        asked()
 
 
 def test_every_file_is_checked_and_what_decides_a_vector_is_in_the_fingerprint(own_model):
