@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recsys.serving.catalogue import Filter as Filter
     from recsys.serving.choice import Choice as Choice
     from recsys.serving.model_folder import load_model as load_model
+    from recsys.serving.model_folder import write_model as write_model
     from recsys.train import train_model as train_model
     from recsys.training.options import Options as Options
     from recsys.update import forget_users as forget_users
@@ -45,7 +46,7 @@ _NAMES = {
     "recsys.preprocess": ("read_dataset", "read_movies"),
     "recsys.serving.catalogue": ("Filter",),
     "recsys.serving.choice": ("Choice",),
-    "recsys.serving.model_folder": ("load_model",),
+    "recsys.serving.model_folder": ("load_model", "write_model"),
     "recsys.train": ("train_model",),
     "recsys.training.options": ("Options",),
     "recsys.update": ("forget_users", "update_model"),

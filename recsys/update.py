@@ -47,14 +47,16 @@ def update_model(
     log: Callable[[str], None] = lambda line: None,
     **how: Any,
 ) -> Update:
-    """A model that knows more ratings, users and movies, in memory; `save_update` writes it.
+    """A model that knows more ratings, users and movies, in memory; `write_model` writes it.
 
     A rating of a user and movie that have one replaces it, unless it is older. Users whose ratings
     and attributes stay the same are answered as before, bit for bit.
 
     Args:
+        model: as `load_model` has it; it stays as it is.
         data: what `read_dataset` takes, on the scale and with the kind of ids of the model; or a
             dataset that it read with `model=model`.
+        log: gets what `read_dataset` says of the data.
         how: further parameters of `read_dataset`.
 
     Raises:
@@ -113,8 +115,17 @@ def forget_users(model: Model, user_ids: Sequence[Id]) -> Model:
 
     What the vectors of movies learned from them stays until the next training.
 
+    Args:
+        model: as `load_model` has it; it stays as it is.
+        user_ids: of its users.
+
     Raises:
         QueryError: a user whom the model does not know.
+
+    >>> import recsys
+    >>> model = recsys.load_model("sample.model")
+    >>> recsys.forget_users(model, [42])
+    <Model sample.model ...: 338 movies, 307 users>
     """
     known, ids = model.vocabulary, id_array(user_ids, is_text(model.vocabulary.user_ids))
     rows = known.user_rows(ids)

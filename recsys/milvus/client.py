@@ -264,13 +264,13 @@ class Milvus:
                 "upgrade the server to 2.3 or newer",
             )
         path = "" if self.lite else urlsplit(self.address.uri).path.strip("/")
-        database = self.address.db or path
-        databases = [database]
-        if database:  # a collection of one that is not there would only seem to be missing
+        db = self.address.db or path
+        databases = [db]
+        if db:  # a collection of one that is not there would only seem to be missing
             with suppress(Denied):
                 databases = self.read("listing databases", MilvusClient.list_databases)
-        if database not in databases:
-            cause = f"{self.uri}: no database {database}, only {', '.join(databases)}"
+        if db not in databases:
+            cause = f"{self.uri}: no database {db}, only {', '.join(databases)}"
             raise StoreError(cause, "name another database", "db")
 
     def check_condition(self, condition: Condition) -> None:

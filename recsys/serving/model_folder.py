@@ -247,7 +247,7 @@ def _check_ours(folder: Path, fix: str) -> None:
 
 
 def write_model(
-    path: Path,
+    path: Path | str,
     model: Model,
     log: Sequence[dict[str, Any]] = (),
     export: Callable[[Path], Any] = lambda folder: None,
@@ -256,6 +256,8 @@ def write_model(
     """Write a model beside its place, then rename it; returns it as opened from there.
 
     Args:
+        path: the folder to write.
+        model: in memory.
         log: a line an epoch.
         export: writes the towers for plain Paddle into the folder; what it returns, their inputs,
             is noted in config.json.
@@ -265,7 +267,14 @@ def write_model(
     Raises:
         ModelError: the place holds something that is no model, or cannot be written; or no longer
             the model before.
+
+    >>> import recsys
+    >>> model = recsys.load_model("sample.model")
+    >>> update = recsys.update_model(model, "data/sample")
+    >>> recsys.write_model("sample.model", update.model, before=model)
+    <Model sample.model ...: 338 movies, 308 users>
     """
+    path = Path(path)
     check_place(path)
     with replacing_folder(path, "model") as folder:
         for name, array in model.arrays.items():
