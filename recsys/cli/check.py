@@ -216,6 +216,17 @@ def seeds_of(text: str) -> tuple[int, ...]:
     return tuple(range(seeds[0], seeds[1] + 1)) if dash else tuple(seeds)
 
 
+def diversities_of(text: str) -> tuple[float, ...]:
+    """Numbers such as 0.1,0.3."""
+    try:
+        found = tuple(map(float, text.split(",")))
+    except ValueError:
+        found = (-1.0,)
+    if not all(0 <= each <= 1 for each in found):
+        raise ValueError("is not numbers from 0 to 1 such as 0.1,0.3.")
+    return found
+
+
 @command
 def evaluate(
     data: str | None = shared.DATA,
@@ -230,6 +241,9 @@ def evaluate(
         "quick: those that need no library; all; or names with commas.", default="quick"
     ),
     likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000),
+    diversity: tuple[float, ...] | None = option(
+        "Also with recommend's --diversity: 0.2,0.4.", type=diversities_of
+    ),
     seeds: tuple[int, ...] = option(
         "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=seeds_of
     ),
@@ -249,7 +263,9 @@ def evaluate(
 
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
     """
-    others = {"few-likes": (), SIMILAR: ("likes", "baselines")}.get(protocol, ("likes",))
+    others = {"few-likes": (), SIMILAR: ("likes", "baselines", "diversity")}.get(
+        protocol, ("likes",)
+    )
     refuse_beside(f"--protocol {protocol}", *others)
     if uri and not no_index and protocol != SIMILAR:
         with store_at(MilvusAddress(uri), make=True):
@@ -274,6 +290,7 @@ def evaluate(
                 indexes=() if no_index else compare.INDEXES,
                 uri=uri,
                 compared=baselines,
+                diversity=diversity or (),
                 log=log,
             )
         )

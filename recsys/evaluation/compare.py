@@ -9,6 +9,7 @@ cold-start user by profile and likes.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from recsys import infer, metrics
 from recsys.data.dataset import Dataset
-from recsys.data.ids import positions
+from recsys.data.ids import PADDING, positions
 from recsys.data.interactions import hold_out
 from recsys.data.schema import profile
 from recsys.errors import check_choice, check_types, checked, listed_values
@@ -30,6 +31,7 @@ from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
+from recsys.serving.choice import Choice, contents
 from recsys.serving.model_folder import Model
 from recsys.train import Trained, finish, fit, save
 from recsys.training.options import Options
@@ -65,6 +67,7 @@ def evaluate(
     indexes: Sequence[str] = INDEXES,
     uri: str = "",
     compared: str = QUICK,
+    diversity: Sequence[float] = (),
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Row]:
     """The rows of a protocol, seed by seed: ours, the baselines, ours through each index.
@@ -78,6 +81,7 @@ def evaluate(
         indexes: as `load-movies --index` takes them; none to leave Milvus out.
         uri: a Milvus server, or a file; a temporary file if not given.
         compared: which baselines, as `select` takes them.
+        diversity: what `Choice` has of it; a row of our model for each.
         log: is called with what happens next.
 
     Raises:
@@ -111,6 +115,7 @@ def evaluate(
             ours = trained(final, replace(options or Options(), seed=seed))
             comparison = Comparison(final, save(ours, Path(folder) / "model"), say)
             yield from comparison.ours()
+            yield from comparison.diverse(diversity)
             yield from comparison.baselines(chosen, choice)
             yield from comparison.through(indexes, uri)
 
@@ -129,7 +134,7 @@ class Comparison:
         movies = movies[positions(movies.ids, problem.movie_ids)]
         self.movies = infer.catalogue(self.model, movies)
         self.exact = self.lists("relevance")
-        self.served = problem.judged(self.exact)
+        self.served = self._judged(self.exact)
         if problem.dataset.scale.rated:
             self.served |= problem.errors(self.predicted)
 
@@ -175,6 +180,36 @@ class Comparison:
         if self.problem.dataset.scale.rated:
             yield self._ranked(BY_RATING, "", self.lists("rating"))
             yield self._ranked(TUTORIAL, "", self.lists("tutorial"))
+
+    def diverse(self, settings: Sequence[float]) -> Iterator[Row]:
+        """Our model as `recommend -k 10` lists it with each of these for its diversity."""
+        if not settings:
+            return
+        users = self.vectors(self.problem.user_ids, "relevance")
+        rows = map(self.problem.excluded, (slice(row, row + 1) for row in range(len(users))))
+        exclude = [self.problem.movie_ids[each[0]] for each in rows]
+        for each in settings:
+            choice = Choice(diversity=each)
+            pool = self.movies.search(users, choice.pools(10)[0], exclude=exclude, with_movies=True)
+            ten = choice.of(pool, 10, self.model).movie_ids
+            lists = np.pad(ten, ((0, 0), (0, DEPTH - 10)), constant_values=PADDING)
+            row = self._ranked(OURS, f"diversity {each:g}", lists)
+            ten_only = {name: m for name, m in row.metrics.items() if name.endswith("@10")}
+            yield row._replace(metrics=ten_only)
+
+    def distance(self, lists: NDArray[np.int64]) -> PerUser:
+        """distance@10: 1 - the mean cosine of two movies of a list, as diversity takes it."""
+        columns = positions(self.movies.ids, lists[:, :10])
+        listed = columns >= 0
+        vectors = self._contents[columns] * listed[..., None]  # (E, 10, G + T)
+        counts = listed.sum(axis=1) * 1.0
+        alike = np.square(vectors.sum(axis=1)).sum(axis=1) - np.square(vectors).sum(axis=(1, 2))
+        pairs = counts * (counts - 1)
+        return PerUser(pairs - alike, pairs)
+
+    @cached_property
+    def _contents(self) -> NDArray[np.float32]:
+        return contents(self.movies, self.model)
 
     def baselines(self, chosen: Iterable[Baseline], choice: Problem) -> Iterator[Row]:
         """Each with the options that are best on validation."""
@@ -223,7 +258,10 @@ class Comparison:
                 yield self._ranked(IN_MILVUS, str(used), returned, **more)
 
     def _ranked(self, name: str, chosen: str, lists: NDArray[np.int64], **more: PerUser) -> Row:
-        return self._row(name, chosen, self.problem.judged(lists) | more, lists)
+        return self._row(name, chosen, self._judged(lists) | more, lists)
+
+    def _judged(self, lists: NDArray[np.int64]) -> dict[str, PerUser]:
+        return self.problem.judged(lists) | {"distance@10": self.distance(lists)}
 
     def _row(
         self,

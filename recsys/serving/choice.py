@@ -1,14 +1,18 @@
 """Which of the best movies are taken: other than the most relevant ones, and not all alike.
 
-Maximal marginal relevance takes, one after the other, the movie with the largest
+One after the other is taken the movie with the largest
 
-    (1 - diversity) x relevance - diversity x largest cosine in taste with one that is taken
+    (1 - diversity) x relevance - diversity x mean cosine with those that are taken
 
-of a pool of the best by score. The relevance is the score, 0 for the least of the pool and 1 for
-the best, and with novelty (1 - novelty) x that + novelty x (1 - log(1 + ratings) / its largest).
+of a pool of the best by score, and what is taken is listed by relevance. The relevance is the
+score, 0 for the least of the pool and 1 for the best, and with novelty (1 - novelty) x that
++ novelty x (1 - log(1 + ratings) / its largest). The cosine is that of the genres; movies without
+genres are compared by taste. On ML-100K this costs less ndcg for as much distance, in genres and
+in taste, than the cosine in taste does, or than the largest cosine for the mean one.
 
 Source: Carbonell & Goldstein, "The use of MMR, diversity-based reranking for reordering documents
-and producing summaries", SIGIR 1998.
+and producing summaries", SIGIR 1998, with the mean of Bradley & Smyth, "Improving recommendation
+diversity", AICS 2001.
 """
 
 from collections import Counter
@@ -75,14 +79,13 @@ class Choice:
         return [max(k, min(MOST, max(POOL, TIMES * k))), *[max(k, MOST)] * bool(self.max_per)]
 
     def of(self, hits: "Hits", k: int, model: "Model") -> "Hits":
-        """(B, k) of (B, pool) hits, in the order in which they are taken."""
+        """(B, k) of (B, pool) hits, by relevance."""
         found = hits._replace(
             movie_ids=np.full_like(hits.movie_ids[:, :k], "" if is_text(hits.movie_ids) else -1),
             scores=np.full_like(hits.scores[:, :k], -np.inf),
         )
         movies = hits.movies
-        tastes = model.layout.split(movies.vectors)["taste"]
-        tastes = tastes / np.maximum(np.linalg.norm(tastes, axis=1, keepdims=True), 1e-6)
+        alike = contents(movies, model)
         rows = model.vocabulary.movie_rows(movies.ids)
         counts = np.bincount(model.history.indices, minlength=len(model.vocabulary.movie_ids) + 1)
         rated = np.log1p(np.where(rows > 0, counts[rows], 0))
@@ -94,7 +97,7 @@ class Choice:
             span = max(float(np.ptp(scores)) if len(scores) else 0.0, 1e-9)
             worth = (1 - self.novelty) * (scores - scores.min(initial=np.inf)) / span
             worth += self.novelty * novel[at]
-            taken = self._taken(worth, tastes[at], [(v, at, most) for v, most in limits], k)
+            taken = self._taken(worth, alike[at], [(v, at, most) for v, most in limits], k)
             found.movie_ids[row, : len(taken)] = ids[taken]
             found.scores[row, : len(taken)] = scores[taken]
         return found
@@ -102,17 +105,17 @@ class Choice:
     def _taken(
         self,
         worth: NDArray[np.floating],
-        tastes: "Array",
+        vectors: "Array",
         limits: Sequence[tuple[Callable[[int], Sequence[Any]], NDArray, int]],
         k: int,
     ) -> list[int]:
-        """Which of N movies are taken, in that order: k at most."""
+        """Which of N movies are taken, by what they are worth: k at most."""
         taken: list[int] = []
-        nearest = np.zeros(len(worth), np.float32)  # to one that is taken
+        near = np.zeros(len(worth), np.float32)  # to those taken: the sum of cosines
         left = np.ones(len(worth), np.bool_)
         counted: list[Counter[Any]] = [Counter() for _ in limits]
         while len(taken) < k and left.any():
-            value = (1 - self.diversity) * worth - self.diversity * nearest
+            value = (1 - self.diversity) * worth - self.diversity * near / max(1, len(taken))
             best = int(np.where(left, value, -np.inf).argmax())
             left[best] = False
             per = [values(int(at[best])) for values, at, _ in limits]
@@ -127,8 +130,20 @@ class Choice:
                 count.update(values)
             taken.append(best)
             if self.diversity:
-                nearest = np.maximum(nearest, product(tastes[None, best], tastes.T)[0])
-        return taken
+                near += product(vectors[None, best], vectors.T)[0]
+        return sorted(taken, key=lambda each: -worth[each])
+
+
+def contents(movies: "Catalogue", model: "Model") -> "Array":
+    """(M, G + T) unit vectors whose cosine says how alike movies are: genres, taste where none."""
+    places = {name: place for place, name in enumerate(model.vocabulary.genres)}
+    genres = np.zeros((len(movies), len(places)), np.float32)
+    for row, names in enumerate(movies.genres):
+        genres[row, [places[name] for name in names if name in places]] = 1
+    without = ~genres.any(axis=1, keepdims=True)
+    tastes = model.layout.split(movies.vectors)["taste"] * without
+    vectors = np.hstack([genres, tastes])
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
 def values_of(movies: "Catalogue", name: str) -> Callable[[int], Sequence[Any]]:

@@ -181,3 +181,20 @@ def test_held_out_movies_are_unknown_to_the_model(compared):
     assert not np.isin(held_out, comparison.model.vocabulary.movie_ids).any()
     assert comparison.movies.ids.tolist() == held_out.tolist()
     assert comparison.movies.is_new.all()
+
+
+def test_diversity_is_paid_for_in_ndcg_and_measured_in_the_genres_of_the_ten(compared):
+    comparison, _ = compared("few-likes")
+    plain, *rows = [next(comparison.ours()), *comparison.diverse([0.0, 0.5, 1.0])]
+    assert [row.chosen for row in rows] == ["diversity 0", "diversity 0.5", "diversity 1"]
+    assert rows[0].metrics["ndcg@10"] == plain.metrics["ndcg@10"]
+    assert rows[0].metrics["distance@10"] == plain.metrics["distance@10"]
+    assert set(rows[0].metrics) == {"ndcg@10", "recall@10", "novelty@10", "distance@10"}
+    plain, _, most = (row.metrics["distance@10"].value for row in rows)
+    assert most > plain
+    movies = comparison.movies
+    for row, metric in zip(
+        comparison.exact, comparison.distance(comparison.exact).totals, strict=True
+    ):
+        genres = movies.take(row[row >= 0][:10]).genres
+        assert metric == pytest.approx(sum(a != b for a in genres for b in genres), abs=1e-4)
