@@ -1,29 +1,37 @@
-"""The commands of docs/data.md from file to recommendation, and what they really print.
+"""The commands of docs/data.md and docs/everyday.md, and what they really print.
 
-test_data_page.py runs them again. After a change of what they print:
+test_data_page.py and test_everyday.py run them again. After a change of what they print:
 
-    python tests/data_page.py            # runs them, and writes their output into the page
-    python tests/data_page.py FOLDER     # writes the data that they are about
+    python tests/data_page.py            # runs them, and writes their output into the pages
+    python tests/data_page.py FOLDER     # writes the data that docs/data.md is about
 """
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 import shop  # noqa: E402
-from command_line import SAMPLE, environment  # noqa: E402
+from click.testing import CliRunner  # noqa: E402
+from command_line import SAMPLE, SMALL, environment, inside, recsys  # noqa: E402
 
+from recsys.__main__ import cli  # noqa: E402
 from recsys.preprocess import read_dataset  # noqa: E402
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, EVERY_DAY = DOCS / "data.md", DOCS / "everyday.md"
 _OUTPUT = r"((?:(?!    \$ )    .*\n|\n(?=    (?!\$ )))*)"  # up to the next command or text
 COMMAND = re.compile(rf"(?<=^    \$ )(.*)\n{_OUTPUT}", re.MULTILINE)
+
+PROGRAMS = {"python": f"'{sys.executable}'", "recsys": f"'{sys.executable}' -m recsys"}
+_PROGRAM = re.compile(r"(^|[|&] )(python|recsys)\b")  # where a command begins
 
 
 def make(folder: Path) -> Path:
@@ -59,8 +67,19 @@ def sections(page: str) -> list[str]:
 
 def output(command: str, place: Path) -> str:
     """What a shown command prints, but for the lines of epochs."""
+    if re.fullmatch(r"recsys [^|<>&;$]*", command):  # no need of a shell, nor to start anew
+        with inside(place):
+            printed = CliRunner().invoke(cli, shlex.split(command)[1:]).output
+    else:
+        printed = _shell(command, place)
+    lines = [line for line in printed.splitlines() if not line.startswith("epoch ")]
+    return "".join(f"    {line}\n" if line else "\n" for line in lines)
+
+
+def _shell(command: str, place: Path) -> str:
+    """What a shell's command prints, stdout and stderr."""
     done = subprocess.run(
-        re.sub(r"^recsys\b", f"'{sys.executable}' -m recsys", command),
+        _PROGRAM.sub(lambda found: f"{found[1]}{PROGRAMS[found[2]]}", command),
         shell=True,
         cwd=place,
         env=environment(),
@@ -71,23 +90,41 @@ def output(command: str, place: Path) -> str:
         timeout=300,
         check=False,
     )
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("epoch ")]
-    return "".join(f"    {line}\n" if line else "\n" for line in lines)
+    return done.stdout
 
 
-def real(section: str) -> str:
-    """A section with the output its commands really have."""
+def real(section: str, make: Callable[[Path], object] = make) -> str:
+    """A section with the output its commands really have, in a folder of what `make` makes."""
     with tempfile.TemporaryDirectory() as place:
         make(Path(place))
         return COMMAND.sub(lambda found: f"{found[1]}\n{output(found[1], Path(place))}", section)
+
+
+def every_day(folder: Path, trained: Path) -> None:
+    """What a section of docs/everyday.md begins with: data, a model, and its movies in Milvus."""
+    for each in ("recommender_system.inference.model", "recsys.db"):
+        shutil.copytree(trained / each, folder / each)
+    shutil.copytree(SAMPLE, folder / "data" / "sample")
+    old = shutil.copytree(folder / "recommender_system.inference.model", folder / "old.model")
+    config = (old / "config.json").read_text("utf-8")
+    (old / "config.json").write_text(re.sub(r'"format": \d+', '"format": 6', config), "utf-8")
+
+
+def write(page: Path, make: Callable[[Path], object]) -> None:
+    """Put what the commands of a page really print into it."""
+    whole = "".join(
+        real(section, make) if COMMAND.search(section) else section
+        for section in sections(page.read_text("utf-8"))
+    )
+    page.write_text(whole, "utf-8")
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
         make(Path(sys.argv[1]))
     else:
-        whole = "".join(
-            real(section) if COMMAND.search(section) else section
-            for section in sections(PAGE.read_text("utf-8"))
-        )
-        PAGE.write_text(whole, "utf-8")
+        write(PAGE, make)
+        with tempfile.TemporaryDirectory() as trained:
+            for command in (("train", *SMALL), ("load-movies",)):
+                recsys(*command, cwd=Path(trained)).check_returncode()
+            write(EVERY_DAY, lambda folder: every_day(folder, Path(trained)))
