@@ -66,7 +66,7 @@ class Profile:
         if self.age and self.age in [*"123456"]:
             log(f"age {self.age} is in years; {tutorial_age(int(self.age))}")
         likes, dislikes = (
-            tuple(typed_movie(model, text, others) for text in texts)
+            tuple(dict.fromkeys(typed_movie(model, text, others) for text in texts))
             for texts in (self.like, self.dislike)
         )
         user = None if self.user is None else typed_user(model, self.user)
@@ -144,7 +144,7 @@ def recommend(
     format = output.format_of(many=users is not None)
     folder = load_model(model)
     others = shared.published(folder, None if output.exact else address)
-    query, filter = profile.query(folder, as_of, others), wanted.filter(folder.vocabulary)
+    query, filter = profile.query(folder, as_of, others), wanted.filter(folder)
     queries, unknown, stream = [query], 0, None
     choice, missing, listed = choosing.choice(folder, others)
     if users:
@@ -196,7 +196,7 @@ def similar(
 
     format = output.format_of(many=False)
     folder = load_model(model)
-    filter = wanted.filter(folder.vocabulary)
+    filter = wanted.filter(folder)
     movie_id = typed_movie(
         folder, movie, shared.published(folder, None if output.exact else address)
     )
@@ -235,7 +235,7 @@ def predict(
     from recsys.serving.model_folder import load_model
 
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
-        raise click.UsageError("give -u and -m together, or pairs by --pairs or on stdin")
+        raise click.UsageError("give -u and -m together, or else pairs by --pairs or on stdin")
     folder = load_model(model)
     others = shared.published(folder, address)
     if user is not None and movie is not None:

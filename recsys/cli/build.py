@@ -293,8 +293,9 @@ def _with_published(
     what = "the model was trained on" if published is None else "published"
     before = catalogue(model) if published is None else published
     both = before.updated(movies)
+    rest = len(both) - len(movies)
     log(
-        f"movies: {len(both)}: {len(both) - len(movies)} {what} and {len(movies)} of {how.file}, "
-        f"{new}"
+        f"movies: {len(both)}: {len(movies)} of {how.file}, {new}"
+        + f", and {rest} others {what}" * (rest > 0)
     )
     return both

@@ -186,9 +186,11 @@ def refuse_beside(option: str, *others: str) -> None:
 
 
 class Commands(click.Group):
-    """A group whose usage errors are one line, and which knows `load` for `load-movies`."""
+    """A group whose usage errors are one line; it knows `load` for `load-movies`, and `help`."""
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "help":
+            return click.Command(name, callback=lambda: click.echo(context.get_help()))
         return super().get_command(context, "load-movies" if name == "load" else name)
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:

@@ -21,7 +21,7 @@ from recsys.milvus.address import MilvusAddress
 from recsys.serving import DEFAULT
 
 if TYPE_CHECKING:
-    from recsys.data.dataset import Dataset, Vocabulary
+    from recsys.data.dataset import Dataset
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Catalogue, Filter
     from recsys.serving.model_folder import Model
@@ -51,7 +51,7 @@ def _years(text: str) -> tuple[int, int]:
     if decade and not decade[1] and decade[2] < "30":
         raise ValueError(f"may be 19{decade[2]}s or 20{decade[2]}s.")
     year = int(f"{decade[1] or 19}{decade[2]}") if decade else whole_number(text)
-    if year is None or year > LATEST_YEAR:
+    if year is None or not 100 <= year <= LATEST_YEAR:
         raise ValueError("is not a year, a decade like 1980s or a span like 1990-1999 or 1990-.")
     return year, year + 9 * bool(decade)
 
@@ -166,12 +166,15 @@ class Wanted:
     year: tuple[int, int] | None = option("Years: 1994, 1990-1999, 1990-, 80s.", type=years_of)
     where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
 
-    def filter(self, vocabulary: "Vocabulary") -> "Filter":
-        """The filter in the spelling of a model's genres."""
+    def filter(self, model: "Model") -> "Filter":
+        """The filter in the spelling of a model's genres; logs its years if they are others."""
         from recsys.serving.catalogue import Filter
 
+        known = [year for year in model.movies.years.tolist() if year] if self.year else []
+        if self.year and known and (self.year[1] < min(known) or max(known) < self.year[0]):
+            log(f"the model's movies are of {min(known)} to {max(known)}")
         some, every = ((), self.genre) if self.all_genres else (self.genre, ())
-        return Filter(some, every, self.not_genre, self.year, self.where).checked(vocabulary)
+        return Filter(some, every, self.not_genre, self.year, self.where).checked(model.vocabulary)
 
 
 # What options name, opened

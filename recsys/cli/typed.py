@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recsys.cli.options import whole_number
-from recsys.cli.prompt import error_line
+from recsys.cli.prompt import error_line, log
 from recsys.data.readers.roles import places_of
 from recsys.errors import DataError, quoted
 
@@ -44,7 +44,9 @@ def typed_user(folder: "Model", text: str) -> "Id":
     """A user id as typed, of the kind that the model's are."""
     user_id = typed_id(folder.vocabulary.user_ids, text)
     if user_id is None:
-        raise click.UsageError(f"{quoted(text)} is not a user id, a whole number")
+        several = "; several are lines of a file for --users, or --pairs" * ("," in text)
+        cause = f"{quoted(text)} is not a user id, a whole number from 0 to 2^63 - 1{several}"
+        raise click.UsageError(cause)
     return user_id
 
 
@@ -126,7 +128,7 @@ def lines_of(path: str) -> Iterator[str]:
                     line = file.readline(LONGEST)
     except OSError as error:
         cause = f"{'stdin' if path == '-' else path}: {error.strerror}"
-        raise DataError(cause, "name another") from error
+        raise DataError(cause, "name another, with a line for each") from error
 
 
 def peeked(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
@@ -180,6 +182,8 @@ def known_ids(
             cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
             raise DataError(cause, "fix the line")
         asked.append(ids)
+    if not asked:
+        log(f"{'stdin' if path == '-' else path}: empty, so nothing is asked")
     sets = [set(each.tolist()) for each in kinds]
     if (
         of[-1] == "item"

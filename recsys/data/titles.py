@@ -133,8 +133,12 @@ def find(
         raise QueryError(f"{quoted(text)} may be {listing}", remedy)
     if (dated := _YEAR_BEHIND.fullmatch(bare)) and not year:
         return find(f"{dated[1]} ({dated[2]})", movie_ids, titles, rated, known)
-    by_name = {name: title for title in titles for name in names_of(title)}
+    by_name = {
+        name: f"{shortened(title)} = {movie_id}"
+        for movie_id, title in zip(movie_ids, titles, strict=True)
+        for name in names_of(title)
+    }
     near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
-    hint = f", near are {', '.join(map(shortened, near))}" if near else ""
+    hint = f", near are {', '.join(near)}" if near else ""
     cause = f"no movie{known} is called {quoted(text)}{hint}"
-    raise UnknownMovie(cause, "give its title or id")
+    raise UnknownMovie(cause, "give its title, or the id as id:N")

@@ -222,6 +222,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             found = text[start:].lstrip()
             quoted = r"a text that does not end, or has \ before other than n, r, t, \ and quotes"
             what = quoted if found[0] in "\"'" else repr(found[0])
+            what += ", equality is ==" * (found[0] == "=")
             _refuse(f"found {what}", _Token("", "", len(text) - len(found) + 1))
         kind, found = match.lastgroup, match[match.lastgroup]
         if kind == "sign":
@@ -365,7 +366,7 @@ class _Parser:
         """A value of a type; whole numbers of numbers are taken as such."""
         kind, text = token.kind, token.text
         if type == "texts":
-            _refuse("several values are asked for by array_contains", token)
+            _refuse('several values are asked for as array_contains(genres, "Drama")', token)
         if kind == type == "text":
             return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), text[1:-1])
         if type == "flag" and text.lower() in ("true", "false"):

@@ -199,7 +199,10 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
     try:
         yield path / name
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: no {name} there", "train first", "train") from error
+        cause, other = f"{path}: no {name} there", name == "config.json" and path.exists()
+        if other and any(path.iterdir()):
+            raise ModelError(f"{cause}, so it is no model", "name another", "model") from error
+        raise ModelError(cause, "train first", "train") from error
     except Exception as error:
         text = (isinstance(error, OSError) and error.strerror) or str(error)
         why = text.splitlines()[0] if text else type(error).__name__

@@ -33,10 +33,10 @@ def test_files_add_to_what_is_published_of_the_model_and_change_it(run, tmp_path
     trained = dict(zip(folder.movies.ids.tolist(), folder.movies.titles, strict=True))
     both = trained | {1: "Toy Story, Restored (1995)", 9001: "Wishing Star, The (2023)"}
     done = run("load-movies", "-f", more, "--uri", uri)
-    assert f"movies: 339: 337 the model was trained on and 2 of {more}, 1 new" in done.stderr
+    assert f"movies: 339: 2 of {more}, 1 new to the model, and 337 others the" in done.stderr
     assert published(uri) == both
     done = run("load-movies", "-f", second, "--uri", uri)
-    assert f"movies: 340: 339 published and 1 of {second}, 1 new" in done.stderr
+    assert f"movies: 340: 1 of {second}, 1 new to the model, and 339 others pub" in done.stderr
     assert published(uri) == {**both, 9002: "Brazil (1985)"}
     done = run("load-movies", "--uri", uri)
     assert "2 of the published movies are not among them and go" in done.stderr

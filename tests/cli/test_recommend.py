@@ -2,10 +2,11 @@
 
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
-from command_line import output, recsys
+from command_line import SAMPLE, output, recsys
 
 GIRL = ("--age", "1", "--gender", "F", "--job", "10")
 
@@ -177,6 +178,25 @@ def test_taste_needs_likes_or_a_history(run):
     assert movies_of(
         run("recommend", "--exact", "--like", 1, "--rank-by", "taste", "--format", "json").stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("--year 80", 2, "a decade like 1980s"),
+        ("--year 2090", 0, "the model's movies are of 19"),
+        ("--users /dev/null", 0, "/dev/null: empty"),
+        ("--users 42,43", 1, "name another, with a line for each"),
+        ("-u 42,43", 2, "several are lines of a file for --users"),
+        ("--where year=1990", 2, "found '=', equality is =="),
+        ("--where 'genres == \"War\"'", 2, 'as array_contains(genres, "'),
+        ("--like 'toy storie'", 2, "near are Toy Story (1995) = 1"),
+        ("--like 'toy story' --like 1", 0, "likes Toy Story (1995) (id 1)\n"),
+        (f"--model {SAMPLE}", 1, "no config.json there, so it is no model; name another: --model"),
+    ],
+)
+def test_a_line_on_stderr_says_what_to_do(run, line, code, words):
+    assert words in run("recommend", "--exact", *shlex.split(line), code=code).stderr
 
 
 def test_movies_are_read_once_for_many_users(run, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from command_line import ROOT, SAMPLE, environment, output
 
 FULL = "recsys: stdout: cannot be written (No space left on device)"
+NO_STDIN = "recsys: stdin: Bad file descriptor"
 CLOSED = "recsys: stdout: cannot be written (Bad file descriptor)"
 
 
@@ -30,7 +31,11 @@ def shell(apart, line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
         ("echo 1,50 | RECSYS predict >/dev/full", 1, FULL),
         ("RECSYS --help >/dev/full", 1, FULL),
         ("RECSYS recommend -q --exact >&-", 1, CLOSED),
-        ("RECSYS predict <&-", 1, "recsys: stdin: Bad file descriptor; name another"),
+        (
+            "RECSYS predict <&-",
+            1,
+            f"{NO_STDIN}; name another, with a line for each",
+        ),
         ("RECSYS predict -u 1 -m 1 2>/dev/full", 0, ""),
         ("RECSYS predict -u 1 -m 1 <&- 2>&-", 0, ""),
         ("RECSYS nonsense >&- 2>/dev/full", 2, ""),
