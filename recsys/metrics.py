@@ -56,6 +56,8 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     values = np.take_along_axis(scores, columns, axis=1)
     order = np.lexsort((columns, -values), axis=-1)
     columns = np.take_along_axis(np.where(values > -np.inf, columns, PADDING), order, axis=1)
+    if k == width:
+        return columns
     return np.pad(columns, ((0, 0), (0, k - width)), constant_values=PADDING)
 
 

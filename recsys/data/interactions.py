@@ -53,6 +53,12 @@ class Interactions(NamedTuple):
             np.zeros(len(order), np.int64) if times is None else np.asarray(times, np.int64)[order],
         )
 
+    @classmethod
+    def empty(cls, rows: int) -> "Interactions":
+        """Of rows without ratings."""
+        pointers = np.zeros(rows + 1, np.int64)
+        return cls(pointers, np.empty(0, np.int32), np.empty(0, np.float32), pointers[:0])
+
     @property
     def rows(self) -> int:
         """R, the number of rows, the unknown user's among them."""
@@ -61,7 +67,7 @@ class Interactions(NamedTuple):
     @property
     def counts(self) -> NDArray[np.int64]:
         """(R,) how many ratings each row has."""
-        return np.diff(self.indptr)
+        return np.asarray(self.indptr[1:] - self.indptr[:-1])
 
     @property
     def owners(self) -> NDArray[np.int64]:
@@ -92,7 +98,10 @@ class Interactions(NamedTuple):
 
     def take(self, rows: NDArray[np.integer]) -> "Interactions":
         """Some of the rows, copied, in the order given."""
-        return self._chosen(_pointers(self.counts[rows]), self.entries(rows)[0])
+        rows = np.asarray(rows, np.int64)
+        return self._chosen(
+            _pointers(self.indptr[rows + 1] - self.indptr[rows]), self.entries(rows)[0]
+        )
 
     def keep(self, mask: NDArray[np.bool_]) -> "Interactions":
         """The same rows with the entries where a mask (N,) is true."""
@@ -136,7 +145,11 @@ class Interactions(NamedTuple):
             values: (N,) or one number, what each entry counts instead of its rating.
         """
         values = self.values if values is None else values
-        data = np.broadcast_to(np.asarray(values, table.dtype), self.indices.shape)
+        data = np.asarray(values, table.dtype)
+        if not data.ndim:
+            data = np.broadcast_to(data, self.indices.shape)
+        if self.rows == 1:
+            return product(data[None], table[self.indices]).astype(np.float32, copy=False)
         if self.rows > FEW:
             return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
@@ -157,7 +170,9 @@ def product(rows: NDArray[np.floating], table: NDArray[np.floating]) -> NDArray[
 
 def _pointers(counts: NDArray) -> NDArray[np.int64]:
     """(R + 1,) where each row's entries begin, and the end."""
-    return np.append(0, np.cumsum(counts, dtype=np.int64))
+    pointers = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=pointers[1:])
+    return pointers
 
 
 def later(

@@ -59,6 +59,8 @@ class Scale:
         low, high = (self.low, self.high) if self.rated else (1e-300, np.inf)
         if isinstance(rating, bool) or not isinstance(rating, Real) or not low <= rating <= high:
             raise QueryError(f"rating {rating}: the model's are {span}", "give one of that scale")
+        if self.rated and self._same:
+            return float(np.float32(rating))
         return float(self.inward(rating) if self.rated else np.clip(rating, LIKED, MAX_RATING))
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:

@@ -174,13 +174,26 @@ def tables_of(arrays: Arrays, folder: str) -> dict[str, NDArray]:
     return {name[len(start) :]: each for name, each in arrays.items() if name.startswith(start)}
 
 
-def users(arrays: Arrays, asked: Asked) -> dict[str, Array]:
-    """(B, size) users' slices of those parts that the arrays are of."""
+def users(
+    arrays: Arrays, asked: Asked, by_part: Mapping[str, Arrays] | None = None
+) -> dict[str, Array]:
+    """(B, size) users' slices of those parts that the arrays are of.
+
+    Args:
+        by_part: the same arrays, if they are at hand as `tables_by_part` has them.
+    """
     found: dict[str, Array] = {}
+    by_part = tables_by_part(arrays) if by_part is None else by_part
     for part in PARTS:
-        if tables := tables_of(arrays, part.name):
+        if tables := by_part[part.name]:
             found |= part.users(tables, asked)
     return found
+
+
+def tables_by_part(arrays: Arrays) -> dict[str, Arrays]:
+    """The arrays of each part, those of files as plain arrays: what is cut out sooner."""
+    plain = {name: np.asarray(each) for name, each in arrays.items()}
+    return {part.name: tables_of(plain, part.name) for part in PARTS}
 
 
 def movies(arrays: Arrays) -> dict[str, Array]:

@@ -14,6 +14,7 @@ regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -161,6 +162,12 @@ def implicit_features(
     return np.where(counts[:, None] > 0, features, 0)
 
 
+@cache
+def triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the upper triangle of a (d, d) matrix."""
+    return np.triu_indices(d)
+
+
 def posteriors(
     terms: "Terms", history: Interactions, prior: Floats, variance: Floats, precision: float
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, float]]:
@@ -177,11 +184,11 @@ def posteriors(
         covariances (B, d, d); and the sum of E (f . x)^2 - 2 r (f . x) over their ratings r.
     """
     d = prior.shape[1]
-    up, across = np.triu_indices(d)
+    up, across = triangle(d)
     step = max(1, SOLVED // (d * d))
     for first in range(0, history.rows, step):
         rows = np.arange(first, min(first + step, history.rows))
-        some = history.take(rows)
+        some = history.take(rows) if len(rows) < history.rows else history
         gram = np.empty((len(rows), d, d))  # sums of E f f'
         gram[:, up, across] = gram[:, across, up] = some.dot(terms.moments, 1.0)
         right = some.dot(terms.means)  # sums of E f r
@@ -209,7 +216,7 @@ class Terms(NamedTuple):
         moments[:, :-1, :-1] += covariances[:, :-1, :-1]
         crosses = f * means[:, -1:]
         crosses[:, :-1] += covariances[:, :-1, -1]
-        up, across = np.triu_indices(means.shape[1])
+        up, across = triangle(means.shape[1])
         self.means[rows], self.crosses[rows] = means, crosses
         self.moments[rows] = moments[:, up, across]
 

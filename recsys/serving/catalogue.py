@@ -100,6 +100,8 @@ class Filter:
         Raises:
             QueryError: the model knows no such genre or column, or the condition is none.
         """
+        if self == EVERYTHING:
+            return self
         every = vocabulary.genres
         spelling = {_letters(each): each for each in every} | {each: each for each in every}
         genres: dict[str, Any] = {}
@@ -240,12 +242,14 @@ class Catalogue(Frame):
         """
         queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
-        misfits = ~mask(filter.parsed(self.kinds).condition, self.cells, len(self))[order]
+        condition = filter.parsed(self.kinds).condition
+        fits = None if condition == And(()) else mask(condition, self.cells, len(self))[order]
         hits = no_hits(len(queries), k, is_text(self.ids))
         step = max(1, _BLOCK // max(1, len(ids)))
         for start in range(0, len(queries) if len(ids) else 0, step):
             scores = product(queries[start : start + step], movies.T)  # (b, M)
-            scores[:, misfits] = -np.inf
+            if fits is not None:
+                scores[:, ~fits] = -np.inf
             some = exclude[start : start + step] if exclude is not None else ()
             for row, excluded in enumerate(some):
                 columns = positions(ids, excluded)

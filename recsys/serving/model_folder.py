@@ -38,7 +38,8 @@ from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
 from recsys.data.schema import Column
 from recsys.errors import ModelError, check_types
-from recsys.parts import Layout, Weights
+from recsys.parts import Layout, Weights, tables_by_part
+from recsys.parts.part import Arrays
 from recsys.serving import DEFAULT as DEFAULT
 
 # 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes; 4: tables by name; 5: no
@@ -92,7 +93,13 @@ class Model:
     @cached_property
     def history(self) -> Interactions:
         """Who rated what, row 0 being the unknown user's."""
-        return Interactions(*(self.arrays[f"history/{name}"] for name in Interactions._fields))
+        names = (f"history/{name}" for name in Interactions._fields)
+        return Interactions(*(np.asarray(self.arrays[name]) for name in names))
+
+    @cached_property
+    def tables(self) -> dict[str, Arrays]:
+        """The arrays of each part."""
+        return tables_by_part(self.arrays)
 
     @property
     def new_rows(self) -> NDArray[np.int64]:

@@ -178,7 +178,8 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
 
     until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
     history = model.history.take(rows)
-    history = history.keep(history.times <= until[history.owners])
+    if any(each.as_of is not None for each in queries):
+        history = history.keep(history.times <= until[history.owners])
     rated = [
         (n, movie, model.scale.learned(rating), time)
         for n, query in enumerate(queries)
@@ -187,7 +188,8 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     ]
     likes = [(n, movie, 1.0, NOW) for n, query in enumerate(queries) for movie in query.likes]
     dislikes = [(n, movie, -1.0, NOW) for n, q in enumerate(queries) for movie in q.dislikes]
-    history = history.updated(_interactions(model, len(queries), rated))
+    new = _interactions(model, len(queries), rated)
+    history = history.updated(new) if len(history.indices) else new
     named = _interactions(model, len(queries), [*likes, *dislikes])
     for query in queries:
         if both := {*query.likes} & {*query.dislikes}:
@@ -217,12 +219,12 @@ def described(
         return Asked.of(rows, sides, model.vocabulary.users, ratings, model.recency, named)
 
     asked, rated = asked_with(history), history
-    slices = predicting = parts.users(model.arrays, asked)
+    slices = predicting = parts.users(model.arrays, asked, model.tables)
     if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
         history = history.updated(named._replace(values=values))
         asked = asked_with(history.keep(history.values > 0))
-        slices = parts.users(model.arrays, asked)
+        slices = parts.users(model.arrays, asked, model.tables)
     return Users(model, queries, rated, asked, slices, predicting)
 
 
@@ -247,6 +249,8 @@ def _interactions(
     Raises:
         QueryError: a movie that the model does not know.
     """
+    if not ratings:
+        return Interactions.empty(users)
     by_time = sorted(ratings, key=itemgetter(3))
     latest = {(user, movie): (user, *values) for user, movie, *values in by_time}
     known = model.vocabulary.movie_ids
