@@ -94,9 +94,10 @@ def weeks(data: str, count: int, options: Options) -> None:
             scores = np.array([ndcg(each, week, known) for each in models])
             sums.append(scores)
             since = len(known.ratings) / len(old.ratings) - 1
-            rows.append([number + 1, f"{since:.1%}", scores.shape[1], *line(scores)])
+            rows.append([str(number + 1), f"{since:.1%}", str(scores.shape[1]), *line(scores)])
             updated = update_model(updated, week).model
-        rows.append(["all", "", sum(each.shape[1] for each in sums), *line(np.hstack(sums))])
+        every = np.hstack(sums)
+        rows.append(["all", "", str(every.shape[1]), *line(every)])
     print(f"{len(old.ratings):,} ratings before; ndcg@10 of each week's likes")
     header = ("week", "ratings since", "users", "as it was", "updated", "trained anew", "kept")
     table(header, rows)
