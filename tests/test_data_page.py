@@ -14,6 +14,7 @@ def loosened(section: str) -> str:
     section = re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}|best epoch: \d of \d", "#", section)
     section = re.sub(r"(?m)^    (EASE part|by (history|likes|profile)): .*$", "chosen", section)
     section = re.sub(r"(?m)^    ok     (libraries|milvus) .*$", "version", section)
+    section = re.sub(r'"recommendations": \[\{.*', "found", section)
     section = re.sub(r'(?s)"recommendations".*?\n    }\n', "found", section)
     section = re.sub(r"(?m)^    +\d+  +\S.*#.*$", "row", section)
     return re.sub(r" +", " ", section)

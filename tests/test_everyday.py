@@ -28,43 +28,62 @@ def test_what_is_shown_is_what_is_printed(section, trained):
     assert loosened(printed) == loosened(section)
 
 
-@pytest.mark.slow  # trains
-def test_the_four_lines_of_cron_keep_recommendations_fresh(trained, tmp_path):
-    """New ratings are known within the hour, new movies the next day, all of it on Monday too."""
+@pytest.fixture
+def place(trained, tmp_path):
+    """A folder that a section begins with, and a recsys for other programs to start."""
     every_day(tmp_path, trained.place)
-    (tmp_path / "ratings").symlink_to(tmp_path / "data" / "sample")
-    (tmp_path / "new").mkdir()
-    line = "user_id,movie_id,rating,timestamp\n900,172,5,1010000100\n900,9001,4,1010000200\n"
-    (tmp_path / "new" / "ratings.csv").write_text(line)
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "recsys"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m recsys \"$@\"\n")
     program.chmod(0o755)
+    return tmp_path
+
+
+def started(*command, cwd):
+    """What a program prints that starts recsys by its name."""
     quick = {"RECSYS_TRAIN_EPOCHS": "1", "RECSYS_TRAIN_SET": "dimension=4"}
-    settings = environment(PATH=f"{program.parent}:{os.environ['PATH']}", **quick)
-    (block,) = re.findall(r"```crontab\n(.*?)```", PAGE, re.DOTALL)
-    commands = [each.split(None, 5)[5] for each in block.splitlines()]
-    assert len(commands) == 4
+    path = f"{cwd / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment(PATH=path, **quick),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_a_program_asks_by_pipes(place):
+    (block,) = blocks("python")
+    assert len(started(sys.executable, "-c", block, cwd=place).splitlines()) == 2
+
+
+@pytest.mark.slow  # trains
+def test_the_four_lines_of_cron_keep_recommendations_fresh(place):
+    """New ratings are known within the hour, new movies the next day, all of it on Monday too."""
+    (place / "ratings").symlink_to(place / "data" / "sample")
+    (place / "new").mkdir()
+    line = "user_id,movie_id,rating,timestamp\n900,172,5,1010000100\n900,9001,4,1010000200\n"
+    (place / "new" / "ratings.csv").write_text(line)
+    (block,) = blocks("crontab")
+    hourly, nightly, weekly, morning = (each.split(None, 5)[5] for each in block.splitlines())
 
     def sh(command):
-        done = subprocess.run(
-            command.replace("/srv/recsys", str(tmp_path)),
-            shell=True,
-            cwd=tmp_path,
-            env=settings,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), done
-        return done.stdout
+        return started("sh", "-c", command.replace("/srv/recsys", str(place)), cwd=place)
 
-    assert [sh(each) for each in commands[:2]] == ["", ""]
-    assert "900,1," in sh("recsys recommend -q -u 900 --format csv")
+    assert sh(hourly) + sh(nightly) == ""
     before = sh("recsys recommend -q -u 900 --format csv")
-    sh(commands[2])
+    assert "900,1," in before
+    assert sh(weekly) == ""
     after = sh("recsys recommend -q -u 900 --format csv")
-    assert before != after
     assert "900,1," in after
-    sh(commands[3])
-    assert "ok     answers" in (tmp_path / "doctor.txt").read_text()
+    assert after != before
+    assert sh(morning) == ""
+    assert "ok     answers" in (place / "doctor.txt").read_text()
