@@ -63,7 +63,7 @@ class Stream:
         self.model, self.others, self.usual = model, others, usual
         self.named = movie_named(model, others)
         self.count = self.failed = 0
-        self.filter = functools.lru_cache(1000)(lambda wanted: wanted.filter(model.vocabulary))
+        self.filter = functools.lru_cache(1000)(lambda wanted: wanted.filter(model))
 
     def answers(
         self, lines: Iterable[str], store: "Recommender", most: int, **how: Any
