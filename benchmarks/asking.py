@@ -1,16 +1,22 @@
 """How long recommendations for many users take, beside the bare batched search of their vectors.
 
-    python benchmarks/asking.py [--users 500 2000 6040] [--rounds 3]
+    python benchmarks/asking.py [--users 500 2000 6040] [--rounds 3] [--uri http://...]
 
 Whole processes: `recsys recommend --users FILE -k 10` through Milvus Lite and with --exact, which
 find out who has seen what, leave it out and write every movie's title as jsonl; against a script
 that loads the same vectors, sends them to the same database a thousand at a time and does nothing
 else, and one that multiplies them with the movies in NumPy and takes the ten largest. In one
-process: the same search without start-up, reading and writing. The model is generated: ml-1m's
-shape, trained for a few steps only, which no time here depends on.
+process: the same search without start-up, reading and writing. As a coprocess: `recsys recommend
+--users -` is asked by JSON lines of cold-start users with ten ratings each, the next line only when
+the answer is there. The model is generated: ml-1m's shape, trained for a few steps only, which no
+time here depends on.
 """
 
 import argparse
+import json
+import os
+import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -163,6 +169,49 @@ def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
     ]
 
 
+def coprocess(place: Path, name: str, options: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """A row: until the first answer, then one line after the other."""
+    from recsys.serving.model_folder import DEFAULT, load_model
+
+    movies, draw = load_model(place / DEFAULT).movies.ids.tolist(), random.Random(0)
+    lines = [
+        json.dumps(
+            {"ratings": {f"id:{each}": draw.randint(1, 5) for each in draw.sample(movies, 10)}}
+        )
+        for _ in range(count)
+    ]
+    command = [*RECSYS, "recommend", "-q", "-k", str(K), "--users", "-", *options]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started, seconds = time.perf_counter(), []
+    with subprocess.Popen(command, cwd=place, env=environment(), **pipes) as process:
+        questions, answers = process.stdin, process.stdout
+        assert questions is not None
+        assert answers is not None
+        for line in lines:
+            asked = time.perf_counter()
+            questions.write(f"{line}\n")
+            questions.flush()
+            answer = json.loads(answers.readline())
+            if len(answer["recommendations"]) != K:
+                raise RuntimeError(f"{line} is answered by {answer}")
+            seconds.append(time.perf_counter() - asked)
+            if len(seconds) == 1:
+                first, before = time.perf_counter() - started, processor_time(process.pid)
+        used = processor_time(process.pid) - before
+        questions.close()
+    later = sorted(seconds[1:])
+    p50, p99 = (1000 * later[int(share * len(later))] for share in (0.5, 0.99))
+    numbers = (p50, p99, 1000 * used / len(later))
+    rate = f"{len(later) / sum(later):,.0f}"
+    return name, f"{first:.2f}", rate, *(f"{each:.2f}" for each in numbers)
+
+
+def processor_time(process: int) -> float:
+    """Seconds of the processor that a process has used (Linux)."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def timed(run: Callable[[], Any]) -> float:
     started = time.perf_counter()
     with redirect_stdout(sys.stderr):
@@ -175,6 +224,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, nargs="+", default=[500, 2_000, 6_040])
     parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lines", type=int, default=2_000, help="to ask a coprocess")
+    parser.add_argument("--uri", help="a Milvus server to be a coprocess of, too")
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.prepare:
@@ -191,6 +242,14 @@ def main() -> None:
         rows = [row for count in asked.users for row in in_process(place, count, asked.rounds)]
         print()
         table(("users", "in one process", "seconds", "users/s", "x bare search"), rows)
+        kinds: dict[str, tuple[str, ...]] = {"--exact": ("--exact",), "Milvus Lite": ()}
+        if asked.uri:
+            kinds["server"] = ("--uri", asked.uri, "--collection", "asking")
+            cost([*RECSYS, "load-movies", *kinds["server"]], cwd=place, env=environment())
+        rows = [coprocess(place, name, kind, asked.lines) for name, kind in kinds.items()]
+        print()
+        heads = ("coprocess", "first answer s", "users/s", "p50 ms", "p99 ms", "CPU ms a user")
+        table(heads, rows)
     return None
 
 

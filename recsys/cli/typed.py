@@ -96,6 +96,8 @@ def movie_named(folder: "Model", others: "ReadAll") -> "Callable[[Id], Id]":
                 return text
             text = str(text)
         bare, year = text.strip(), name_and_year(text)[1]
+        if bare[:3].lower() == "id:" and bare not in ids and bare[3:] in ids:
+            return ids[bare[3:]]
         same = by_name().get(plain(text).replace(" ", ""), [])
         fits = [movie_id for movie_id, of in same if year in (0, of)]
         if bare in ids and not fits:
