@@ -25,6 +25,13 @@ class PerUser(NamedTuple):
         return cls(values.astype(np.float64), np.ones(len(values)))
 
     @property
+    def each(self) -> list[float | None]:
+        """(E,) of each user alone, None where there is nothing to judge."""
+        there = np.where(self.weights > 0, self.weights, np.nan)
+        values = np.sqrt(self.totals / there) if self.root else self.totals / there
+        return [None if np.isnan(each) else each for each in values.tolist()]
+
+    @property
     def value(self) -> float:
         mean = float(self.totals.sum() / self.weights.sum())
         return mean**0.5 if self.root else mean

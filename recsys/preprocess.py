@@ -43,7 +43,7 @@ def read_dataset(
     repeats: str | None = None,
     not_rated: float | str | None = None,
     skip_bad_lines: SkipBadLines = False,
-    model: "Model | None" = None,
+    model: "Model | Dataset | None" = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """Read and check ratings: a folder of any family, or tables (CSV, JSON lines, Parquet).
@@ -63,7 +63,8 @@ def read_dataset(
             all other ratings. Such rows are left out.
         skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
             as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
-        model: one that the data are to update: its scale and its schema hold for them.
+        model: one that the data are to update, or a dataset beside which they are judged: its scale
+            and its schema hold for them.
         log: gets a line on what was understood, on what is not used, on what was left out, and
             one if there is no users file.
 

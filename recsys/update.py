@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsys import parts
 from recsys.data.dataset import Dataset, Movies, Vocabulary
-from recsys.data.ids import Id, as_text, id_array, in_order, is_text, positions, raw_ids
+from recsys.data.ids import Id, id_array, in_order, is_text, of_kind, positions, raw_ids
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.readers.formats import Arrow
@@ -71,8 +71,8 @@ def update_model(
     if not isinstance(dataset, Dataset):
         dataset = read_dataset(dataset, model=model, log=log, **how)
     known, ratings = model.vocabulary, dataset.ratings
-    users = _ids(raw_ids(dataset.users.ids, dataset.user_names), known.user_ids, "user")
-    movies = _ids(raw_ids(dataset.movies.ids, dataset.movie_names), known.movie_ids, "movie")
+    users = of_kind(raw_ids(dataset.users.ids, dataset.user_names), known.user_ids, "user")
+    movies = of_kind(raw_ids(dataset.movies.ids, dataset.movie_names), known.movie_ids, "movie")
     new_users = users[known.user_rows(users) == 0]
     new_movies = replace(dataset.movies, ids=movies)[known.movie_rows(movies) == 0]
     vocabulary, arrays, every_movie = _with_rows(model, new_users, new_movies)
@@ -87,9 +87,9 @@ def update_model(
         arrays["history/attributes"] = attributes
     newer = Interactions.build(
         len(vocabulary.user_ids),
-        vocabulary.user_rows(_ids(raw_ids(ratings.user_ids, dataset.user_names), users, "user")),
+        vocabulary.user_rows(of_kind(raw_ids(ratings.user_ids, dataset.user_names), users, "user")),
         vocabulary.movie_rows(
-            _ids(raw_ids(ratings.movie_ids, dataset.movie_names), movies, "movie")
+            of_kind(raw_ids(ratings.movie_ids, dataset.movie_names), movies, "movie")
         ),
         ratings.values,
         ratings.times,
@@ -173,16 +173,6 @@ def merged(before: Interactions, newer: Interactions) -> tuple[Interactions, int
         kept_values[at[other]], kept_times[at[other]] = values[other], times[other]
         before = before._replace(values=kept_values, times=kept_times)
     return before, int((~there).sum()), int(other.sum())
-
-
-def _ids(ids: NDArray, known: NDArray, what: str) -> NDArray:
-    """Ids of the data as the model's are: numbers may be text."""
-    if is_text(known):
-        return as_text(ids)
-    if is_text(ids) and len(ids):
-        cause = f"{what} {ids[0]!r} is text, the model's ids are whole numbers such as {known[0]}"
-        raise QueryError(cause, "take data of the model's users and movies", "data")
-    return ids
 
 
 def _tables(model: Model, kind: str) -> set[str]:

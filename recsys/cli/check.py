@@ -12,12 +12,12 @@ import click
 
 from recsys import __version__
 from recsys.cli import options, shared
-from recsys.cli.options import File, argument, command, grouped, option
+from recsys.cli.options import File, argument, command, grouped, option, path
 from recsys.cli.output import as_json, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.cli.shared import Source, store_at
 from recsys.errors import RecsysError, StoreError, escaped, listed, printable
-from recsys.evaluation import PROTOCOLS, SIMILAR
+from recsys.evaluation import GIVEN, PROTOCOLS, SIMILAR
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 
@@ -229,7 +229,14 @@ def diversities_of(text: str) -> tuple[float, ...]:
 
 @command
 def evaluate(
-    data: str | None = shared.DATA,
+    data: str | None = path(
+        f"Ratings, a folder or table; else one in {shared.DATA_HOME}/, or fetched.",
+        *("--data", "--train"),
+        show_envvar=True,
+    ),
+    test: str | None = path("Ratings to be judged on; then none of --data are held out."),
+    model: str | None = path("A trained model instead of a training; with --test."),
+    compare: tuple[str, ...] = option("Another model beside that one; repeat it.", default=()),
     protocol: str = option(
         f"How ratings are held out: {', '.join(PROTOCOLS)}; {SIMILAR}: none are, pairs of similar "
         "movies are looked for.",
@@ -244,6 +251,9 @@ def evaluate(
     diversity: tuple[float, ...] | None = option(
         "Also with recommend's --diversity: 0.2,0.4.", type=diversities_of
     ),
+    by: tuple[str, ...] = option(
+        "Also by groups of an attribute of users, or popularity; repeat it.", default=()
+    ),
     seeds: tuple[int, ...] = option(
         "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=seeds_of
     ),
@@ -252,6 +262,7 @@ def evaluate(
     format: str = option(
         "A table for each seed, or json.", default="table", type=click.Choice(["table", "json"])
     ),
+    output: str | None = path("A Parquet file of all metrics user by user.", "-o"),
     knobs: Options = grouped(Options, only=["epochs"]),
     set: options.Knobs = options.SET,
     source: Source = grouped(Source),
@@ -261,40 +272,57 @@ def evaluate(
     All options, ours and the baselines', are chosen on validation data; test data is used once.
     Every movie is ranked, seen ones left out; relevant is a held-out rating of 4 and more.
 
+    \b
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
+             recsys evaluate --train before.csv --test after.csv --by popularity
+             recsys evaluate --model new.model --compare old.model --test today.csv
     """
-    others = {"few-likes": (), SIMILAR: ("likes", "baselines", "diversity")}.get(
-        protocol, ("likes",)
-    )
+    splits = ("test", "model", "compare", "diversity", "by", "output")
+    others = {"few-likes": (), SIMILAR: ("likes", "baselines", *splits)}.get(protocol, ("likes",))
     refuse_beside(f"--protocol {protocol}", *others)
+    if test and protocol not in GIVEN:
+        raise click.UsageError(f"--test takes --protocol {', '.join(GIVEN)}, to choose options by")
+    if (compare and not model) or (model and not test):
+        raise click.UsageError("--compare goes with --model, and --model with --test")
+    if model:
+        refuse_beside("--model", "data", "epochs", "set")
     if uri and not no_index and protocol != SIMILAR:
         with store_at(MilvusAddress(uri), make=True):
             pass  # what cannot be opened is known before the work
-    folder = shared.data_folder(data)
-    from recsys.evaluation import compare, similar
+    folder = None if model else shared.data_folder(data)
+    from recsys.evaluation import compare as comparison
+    from recsys.evaluation import similar
+    from recsys.serving.model_folder import load_model
     from recsys.train import use_all_cores
 
     use_all_cores()
-    dataset, chosen = source.read(folder), replace(knobs, **dict(set))
+    chosen = replace(knobs, **dict(set))
+    dataset: Any = folder and source.read(folder)
+    models = [load_model(each) for each in (*filter(None, [model]), *compare)]
+    judged_on = source.read(Path(test), dataset or models[0]) if test else None
     rows: list[Any]
     if protocol == SIMILAR:
         rows = list(similar.evaluate_similar(dataset, seeds, chosen, log=log))
     else:
         rows = list(
-            compare.evaluate(
-                dataset,
+            comparison.evaluate(
+                dataset or models,
                 protocol,
                 seeds,
                 chosen,
                 likes=likes,
-                indexes=() if no_index else compare.INDEXES,
+                indexes=() if no_index else comparison.INDEXES,
                 uri=uri,
                 compared=baselines,
+                test=judged_on,
                 diversity=diversity or (),
+                by=by,
                 log=log,
             )
         )
-        rows += compare.mean(rows) if len(seeds) > 1 else []
+        if output:
+            _write_users(output, rows)
+        rows += comparison.mean(rows) if len(seeds) > 1 else []
     if format == "json":
         click.echo(as_json([_plain(row) for row in rows]))
     elif protocol == SIMILAR:
@@ -306,7 +334,7 @@ def evaluate(
         ]  # fmt: skip
         click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
     else:
-        _print_evaluation(escaped(dataset.name), rows, len(seeds))
+        _print_evaluation(escaped((judged_on or dataset).name), rows, len(seeds))
 
 
 def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
@@ -336,8 +364,25 @@ def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
         click.echo()
 
 
+def _write_users(path: str, rows: "Sequence[Row]") -> None:
+    """A row for each user and row of the table."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from recsys.data.files import replacing_file
+
+    tables = []
+    for row in rows:
+        about = [pa.array([each] * len(row.per_user["user_id"])) for each in row[1:4]]
+        columns = dict(zip(("seed", "name", "chosen"), about, strict=True)) | row.per_user
+        floats = {each: pa.array(row.per_user[each], pa.float64()) for each in row.metrics}
+        tables.append(pa.table({**columns, **floats}))
+    with replacing_file(path) as beside:
+        parquet.write_table(pa.concat_tables(tables, promote_options="default"), str(beside))
+
+
 def _plain(value: Any) -> Any:
-    """Named tuples as json has them."""
+    """Named tuples as json has them; what is of single users goes to --output."""
     if hasattr(value, "_asdict"):
-        value = value._asdict()
+        value = {name: each for name, each in value._asdict().items() if name != "per_user"}
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value

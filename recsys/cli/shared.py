@@ -145,11 +145,11 @@ class Source:
         """As `read_dataset` takes it."""
         return "all" if self.skip_all_bad_lines else self.skip_bad_lines
 
-    def read(self, data: Path, model: "Model | None" = None) -> "Dataset":
+    def read(self, data: Path, model: "Model | Dataset | None" = None) -> "Dataset":
         """The dataset; lines on stderr say how it was understood.
 
         Args:
-            model: one that it is to update.
+            model: whose scale and schema hold for it, or the dataset.
         """
         from recsys.preprocess import read_dataset
 

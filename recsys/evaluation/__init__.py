@@ -15,5 +15,6 @@ PROTOCOLS = (  # see splits.split
     "few-likes",
 )
 BY_TIME = ("user-time", "fold-in", "temporal", "new-movies")  # what is held out came later
+GIVEN = ("random", "user-time", "temporal")  # by which validation is split off where test is given
 MOVIES_HELD_OUT = ("cold-movies", "new-movies")  # with all their ratings, and ranked by themselves
 SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from recsys import infer, metrics
 from recsys.data.dataset import Dataset
-from recsys.data.ids import PADDING, positions
+from recsys.data.ids import PADDING, positions, raw_ids
 from recsys.data.interactions import hold_out
 from recsys.data.schema import profile
-from recsys.errors import check_choice, check_types, checked, listed_values
+from recsys.errors import QueryError, check_choice, check_types, checked, listed_values
 from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT, PROTOCOLS
 from recsys.evaluation.baselines import QUICK, Baseline, select, tune
+from recsys.evaluation.given import coded, groups, known_to, split_given
 from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
@@ -55,33 +56,40 @@ class Row(NamedTuple):
     rmse_behind: Interval | None  # this one's rmse - ours, of the same ratings
     users: int  # ranked for
     left_out: int  # users who like none of their held-out movies
+    per_user: dict[str, list[Any]] = {}  # noqa: RUF012  # user_id, and the metrics by name
 
 
 def evaluate(
-    dataset: Dataset,
+    dataset: Dataset | Sequence[Model],
     protocol: str,
     seeds: Sequence[int] = (0,),
     options: Options | None = None,
     *,
+    test: Dataset | None = None,
     likes: int = 5,
     indexes: Sequence[str] = INDEXES,
     uri: str = "",
     compared: str = QUICK,
     diversity: Sequence[float] = (),
+    by: Sequence[str] = (),
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Row]:
     """The rows of a protocol, seed by seed: ours, the baselines, ours through each index.
 
     Args:
-        dataset: is divided as the protocol says.
+        dataset: is divided as the protocol says; or models to be judged on the test as they are,
+            the others beside the first.
         protocol: one of PROTOCOLS.
         seeds: of the splits, the training and the intervals; one table each.
         options: of our model's training.
+        test: ratings to be judged on, read with `model=` the dataset or the first model; then all
+            of the dataset is trained on.
         likes: the N of few-likes.
         indexes: as `load-movies --index` takes them; none to leave Milvus out.
         uri: a Milvus server, or a file; a temporary file if not given.
         compared: which baselines, as `select` takes them.
         diversity: what `Choice` has of it; a row of our model for each.
+        by: attributes of users, or "popularity" of what is held out: our row for each group.
         log: is called with what happens next.
 
     Raises:
@@ -94,27 +102,46 @@ def evaluate(
     >>> ours.name, ours.protocol
     ('recsys', 'random')
     """
-    check_types(dataset=(dataset, Dataset), options=(options, Options | None), log=(log, Callable))
+    check_types(options=(options, Options | None), test=(test, Dataset | None), log=(log, Callable))
+    models = [] if isinstance(dataset, Dataset) else listed_values("dataset", dataset, "models")
+    for each in models:
+        check_types(dataset=(each, Model))
+    every = [dataset] if isinstance(dataset, Dataset) else [known_to(each) for each in models]
+    if not every or (test is None and models):
+        raise QueryError("no models, or no ratings to judge them on", "give some", "test")
     check_choice("protocol", protocol, PROTOCOLS)
     indexes = listed_values("indexes", indexes, "a list of names")
     seeds = listed_values("seeds", seeds, "a list of whole numbers")
+    diversity = [Choice(diversity=each).diversity for each in diversity]
     for seed in seeds:
         checked("seeds", seed, int, min=0, max=2**32 - 1)
     checked("likes", likes, int, min=1)
     chosen = select(protocol, checked("compared", compared, str), log)
 
     def rows(seed: int) -> Iterator[Row]:
-        stages = split(dataset.ratings, protocol, seed, likes)
-        choice, final = (Problem(stage, dataset, protocol) for stage in stages)
+        if test is not None:
+            data, stages = split_given([*every, test], protocol, seed, log)
+        else:
+            data, stages = every[0], split(every[0].ratings, protocol, seed, likes)
+        choice, final = (Problem(stage, data, protocol) for stage in stages)
+        parts = [*groups(final, by)]
 
         def say(what: str) -> None:
             log(f"{protocol}, seed {seed}: {what}")
 
-        say("training")
         with TemporaryDirectory(prefix="recsys-") as folder:
-            ours = trained(final, replace(options or Options(), seed=seed))
-            comparison = Comparison(final, save(ours, Path(folder) / "model"), say)
+            judged = [coded(each, data, seed) for each in models]
+            if not models:
+                say("training")
+                ours = trained(final, replace(options or Options(), seed=seed))
+                judged = [save(ours, Path(folder) / "model")]
+            comparison = Comparison(final, judged[0], say)
             yield from comparison.ours()
+            yield from comparison.beside(judged[1:])
+            for group, part in parts:
+                of_group = Comparison(part, judged[0], say)
+                for row in (next(of_group.ours()), *of_group.beside(judged[1:])):
+                    yield row._replace(name=f"{row.name}, {group}")
             yield from comparison.diverse(diversity)
             yield from comparison.baselines(chosen, choice)
             yield from comparison.through(indexes, uri)
@@ -146,9 +173,10 @@ class Comparison:
         columns = (column.tolist() for column in vars(self.problem.stage.fold_in).values())
         for user, *rating in zip(*columns, strict=True):
             rated.get(user, []).append(tuple(rating))
-        queries = []
+        queries, names = [], {each.name for each in self.model.vocabulary.users}
         for (user, history), in_model, rows in zip(rated.items(), known, users.rows, strict=True):
-            attributes = profile(users.attributes, rows)
+            described = profile(users.attributes, rows)
+            attributes = {name: each for name, each in described.items() if name in names}
             query = infer.UserQuery(user if in_model else None, attributes=attributes)
             if self.problem.protocol == "few-likes":  # bare likes, without ratings and times
                 query = query._replace(likes=tuple(movie for movie, *_ in history))
@@ -181,6 +209,13 @@ class Comparison:
             yield self._ranked(BY_RATING, "", self.lists("rating"))
             yield self._ranked(TUTORIAL, "", self.lists("tutorial"))
 
+    def beside(self, models: Iterable[Model]) -> Iterator[Row]:
+        """Other models of the same ids, as they are served."""
+        for model in models:
+            other = Comparison(self.problem, model)
+            epoch = f"epoch {model.config['epoch']}"
+            yield self._row(model.path.name, epoch, other.served, other.exact)
+
     def diverse(self, settings: Sequence[float]) -> Iterator[Row]:
         """Our model as `recommend -k 10` lists it with each of these for its diversity."""
         if not settings:
@@ -188,14 +223,13 @@ class Comparison:
         users = self.vectors(self.problem.user_ids, "relevance")
         rows = map(self.problem.excluded, (slice(row, row + 1) for row in range(len(users))))
         exclude = [self.problem.movie_ids[each[0]] for each in rows]
-        for each in settings:
-            choice = Choice(diversity=each)
+        for setting in settings:
+            choice = Choice(diversity=setting)
             pool = self.movies.search(users, choice.pools(10)[0], exclude=exclude, with_movies=True)
             ten = choice.of(pool, 10, self.model).movie_ids
             lists = np.pad(ten, ((0, 0), (0, DEPTH - 10)), constant_values=PADDING)
-            row = self._ranked(OURS, f"diversity {each:g}", lists)
-            ten_only = {name: m for name, m in row.metrics.items() if name.endswith("@10")}
-            yield row._replace(metrics=ten_only)
+            judged = {n: each for n, each in self._judged(lists).items() if n.endswith("@10")}
+            yield self._row(OURS, f"diversity {setting:g}", judged, lists)
 
     def distance(self, lists: NDArray[np.int64]) -> PerUser:
         """distance@10: 1 - the mean cosine of two movies of a list, as diversity takes it."""
@@ -286,7 +320,22 @@ class Comparison:
             rmse_behind,
             len(self.problem.user_ids),
             self.problem.left_out,
+            self._per_user(by_user),
         )
+
+    def _per_user(self, by_user: dict[str, PerUser]) -> dict[str, list[Any]]:
+        """Columns of a table of the users of the test part: those ranked for, or who rated."""
+        users = np.unique(self.problem.stage.test.user_ids)
+        ranked = positions(self.problem.user_ids, users)
+        found: dict[str, list[Any]] = {
+            "user_id": raw_ids(users, self.problem.dataset.user_names).tolist()
+        }
+        for name, metric in by_user.items():
+            values = metric.each
+            if name not in ("rmse", "mae"):
+                values = [values[row] if row >= 0 else None for row in ranked]
+            found[name] = values
+        return found
 
 
 def trained(problem: Problem, options: Options) -> Trained:
@@ -314,6 +363,7 @@ def mean(rows: Iterable[Row]) -> list[Row]:
     return [
         same[0]._replace(
             seed=-1,
+            per_user={},
             chosen=" | ".join(dict.fromkeys(row.chosen for row in same)),
             metrics={name: _mean([row.metrics[name] for row in same]) for name in same[0].metrics},
             users=round(_mean([row.users for row in same])),

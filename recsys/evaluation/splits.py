@@ -39,7 +39,9 @@ class Split(NamedTuple):
     final: Stage
 
 
-def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
+def split(
+    ratings: Ratings, protocol: str, seed: int, likes: int = 5, test: Ratings | None = None
+) -> Split:
     """Divide ratings by one of PROTOCOLS; what is left of the test is divided again likewise.
 
     random: a fifth of every user's ratings.
@@ -60,6 +62,7 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
         ratings: no user rates a movie twice.
         seed: the same seed and ratings make the same split, in whatever order they come.
         likes: the N of few-likes.
+        test: what is held out where that is given; then only the validation part is split off.
 
     Raises:
         DataError: a part would be empty, or there is no such protocol.
@@ -70,7 +73,10 @@ def split(ratings: Ratings, protocol: str, seed: int, likes: int = 5) -> Split:
         raise DataError(f"{cause}; {protocol} divides by time", "take another protocol")
     rng = np.random.default_rng(seed)
     ratings = ratings[np.lexsort((ratings.movie_ids, ratings.user_ids))]
-    rest, fold_in, test = _hold_out(ratings, protocol, likes, rng, seed)
+    if test is None:
+        rest, fold_in, test = _hold_out(ratings, protocol, likes, rng, seed)
+    else:
+        rest, fold_in = ratings, ratings[np.arange(0)]
     choice = Stage(*_hold_out(rest, protocol, likes, rng))
     for name, part in (("training", choice.train), ("validation", choice.test), ("test", test)):
         if not len(part):

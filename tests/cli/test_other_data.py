@@ -180,6 +180,17 @@ def test_errors_are_on_the_files_own_scale(shop):
     assert 0 < rows["recsys"]["rmse"]["value"] < 5
 
 
+def test_a_model_of_text_ids_is_judged_on_ratings_of_ones_own(shop):
+    """Of movies that its users had not rated; a movie and a user are new."""
+    known = {(u, m) for u, m, *_ in events()}
+    pairs = [(u, m) for u in range(10) for m in range(4, len(MOVIES)) if (u, m) not in known][:30]
+    lines = [f"{USERS[u]},{MOVIES[m]},{9 - 3 * (u % 2)}" for u, m in pairs]
+    (shop / "more.csv").write_text("\n".join(["user,item,rating", *lines, "zoe,film,9"]))
+    line = ("--model", str(shop / "m"), "--test", str(shop / "more.csv"), "--no-index")
+    ours, *_ = json.loads(recsys(shop, "evaluate", *line, "--format", "json").stdout)
+    assert ours["users"] == len({u for u, _ in pairs if not u % 2}) + 1
+
+
 # Events without ratings
 
 

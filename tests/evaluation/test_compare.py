@@ -152,6 +152,15 @@ def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
+def test_a_split_of_ones_own_is_judged_as_the_same_split_of_ours(random_rows):
+    train, _, test = split(DATA.ratings, "random", seed=0).final
+    turned = np.argsort(-train.times, kind="stable")
+    first, second = (dataclasses.replace(DATA, ratings=r) for r in (train[turned], test))
+    ours, *_ = evaluate(first, "random", [0], SMALL, test=second, indexes=(), compared="popularity")
+    assert ours.metrics == random_rows[0].metrics
+    assert ours.per_user == random_rows[0].per_user
+
+
 @pytest.mark.slow  # trains twice more
 def test_each_seed_has_a_table_and_the_same_seed_the_same(random_rows):
     again = list(evaluate(DATA, "random", [1, 0], SMALL, indexes=()))

@@ -107,7 +107,7 @@ def read_all(
     repeats: str | None = None,
     not_rated: float | str | None = None,
     complete: bool = True,
-    model: "Model | None" = None,
+    model: "Model | Dataset | None" = None,
     log: Log = lambda line: None,
 ) -> Reading:
     """Read and check everything; bad lines are left out and put down.
