@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore as MilvusStore
     from recsys.preprocess import read_dataset as read_dataset
     from recsys.preprocess import read_movies as read_movies
+    from recsys.service import open as open
     from recsys.serving.catalogue import Filter as Filter
     from recsys.serving.choice import Choice as Choice
     from recsys.serving.model_folder import load_model as load_model
@@ -44,6 +45,7 @@ _NAMES = {
     "recsys.milvus.address": ("MilvusAddress",),
     "recsys.milvus_store": ("MilvusStore",),
     "recsys.preprocess": ("read_dataset", "read_movies"),
+    "recsys.service": ("open",),
     "recsys.serving.catalogue": ("Filter",),
     "recsys.serving.choice": ("Choice",),
     "recsys.serving.model_folder": ("load_model", "write_model"),

@@ -201,6 +201,10 @@ class MilvusStore:
         """The versions kept, the newest first."""
         return self._versions.all()
 
+    def current(self) -> Published:
+        """The version that is published now; raises a StoreError where none is."""
+        return self._versions.current()
+
     def open(self, model: str | None) -> Published:
         """Settle which version answers from here on, and that it is sound.
 

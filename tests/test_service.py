@@ -1,9 +1,35 @@
 """A service that stays up: what a query costs it, and what it answers while models come and go."""
 
+import http.client
+import json
+import re
+import shutil
+import socket
+import subprocess
 import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from command_line import output
+import numpy as np
+import pytest
+from command_line import ROOT, environment, output
+from milvus_cluster import address
+
+import recsys
+from recsys import service
+from recsys.errors import QueryError, StoreError
+from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.milvus.address import MilvusAddress
+from recsys.serving.model_folder import load_model, put_model, write_config
+
+K = 20
+QUERIES = [UserQuery(42), UserQuery(attributes={"gender": "F"}), UserQuery(likes=(50,))]
+KINDS = ["exact", "lite", pytest.param("server", marks=pytest.mark.milvus_server)]
 
 COST = """
 import dataclasses, sys, time
@@ -38,3 +64,226 @@ def test_an_exact_query_is_the_work_of_one_thread_however_many_blas_has(folder):
     for line in printed.splitlines():
         every, own = map(float, line.split())
         assert every < 1.1 * own + 0.005
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is new is looked for all the time."""
+    monkeypatch.setattr(service, "LOOKS", 0.02)
+    monkeypatch.setattr(service, "PATIENCE", 0.02)
+
+
+def answers(recommender: Recommender) -> tuple[tuple[int, ...], ...]:
+    """The ids of the movies for each query."""
+    return tuple(
+        tuple(movie.movie_id for movie in answer) for answer in recommender.recommend(QUERIES, K)
+    )
+
+
+def by_folder(place: Path) -> tuple[tuple[int, ...], ...]:
+    """What the model in a folder answers."""
+    model = load_model(place)
+    return answers(Recommender(model, catalogue(model)))
+
+
+@pytest.fixture
+def releases(trained, tmp_path) -> list[Path]:
+    """Three folders with models of the same movies and other vectors."""
+    found = []
+    for shift in (1, 2, 3):
+        folder = Path(shutil.copytree(trained.model, tmp_path / f"{shift}.model"))
+        movies = folder / "arrays" / "heads" / "retrieval.npy"
+        np.save(movies, np.roll(np.load(movies)[:, ::-1], shift, 1))
+        write_config(folder, load_model(trained.model).config)
+        found.append(folder)
+    return found
+
+
+def place_of(kind: str, tmp_path: Path) -> tuple[list[str], MilvusAddress | None]:
+    """Where to publish, as options; and where a service finds it."""
+    uri, collection = (
+        address("lite" if kind == "exact" else kind, tmp_path),
+        f"service_{uuid.uuid4().hex[:8]}",
+    )
+    options = ["--uri", uri, "--collection", collection]
+    return options, None if kind == "exact" else MilvusAddress(uri, collection=collection)
+
+
+@contextmanager
+def asking(live: Recommender) -> Iterator[Callable[[object], None]]:
+    """Two threads that ask without pause; call what is given to wait until it is answered."""
+    seen: list[list[object]] = [[], []]
+    stop = threading.Event()
+
+    def ask(found: list[object]) -> None:
+        while not stop.is_set():
+            found.append(answers(live))
+            time.sleep(0.001)  # else nothing else gets to work
+
+    def wait(wanted: object) -> None:
+        end, before = time.monotonic() + 60, [len(each) for each in seen]
+        while not all(wanted in each[n:] for each, n in zip(seen, before, strict=True)):
+            assert time.monotonic() < end
+            assert not any(each.done() for each in threads), [each.exception() for each in threads]
+            time.sleep(0.01)
+        expected.append(wanted)
+
+    expected: list[object] = []
+    with ThreadPoolExecutor(2) as pool:
+        threads = [pool.submit(ask, each) for each in seen]
+        try:
+            yield wait
+        finally:
+            stop.set()
+    for each in threads:
+        each.result()
+    for each in seen:  # one after the other, and nothing between them
+        assert [one for n, one in enumerate(each) if n == 0 or one != each[n - 1]] == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_service_follows_releases_back_and_forth_and_updates(
+    run, own_model, releases, tmp_path, kind
+):
+    options, where = place_of(kind, tmp_path)
+    live = ("--model", own_model, *options)
+    run("load-movies", *live)
+    first, *later = (by_folder(each) for each in (own_model, *releases))
+    assert len({first, *later}) == 4
+    with recsys.open(own_model, where) as movies, asking(movies) as wait:
+        wait(first)
+        for folder, wanted in zip(releases, later, strict=True):
+            run("load-movies", "--model", folder, "--switch", own_model, *options)
+            wait(wanted)
+        run("load-movies", "--rollback", *live)
+        wait(later[1])
+        loved = later[1][0][0]
+        (tmp_path / "new.csv").write_text(
+            f"userId,movieId,rating,timestamp\n42,{loved},5,2000000000\n9999,{loved},5,2000000000\n"
+        )
+        run("update", "--data", tmp_path / "new.csv", "--model", own_model)
+        wait(by_folder(own_model))
+        assert loved not in answers(movies)[0]
+        assert len(next(movies.recommend([UserQuery(9999)], K))) == K
+        assert movies.problem is None
+        assert movies.model.config == load_model(own_model).config
+
+
+def test_movies_published_anew_are_found_and_the_model_read_before_stays(run, own_model, tmp_path):
+    options, where = place_of("lite", tmp_path)
+    run("load-movies", "--model", own_model, *options)
+    (tmp_path / "new.dat").write_text("5000::Heat Again (1999)::Action|Crime\n")
+    with recsys.open(own_model, where) as movies:
+        with pytest.raises(recsys.errors.DataError, match="movie 5000 is not published"):
+            movies.similar(5000, 3)
+        model = movies.now.model
+        run("load-movies", "-f", tmp_path / "new.dat", "--model", own_model, *options)
+        time.sleep(0.03)
+        assert len(movies.similar(5000, 3)) == 3
+        assert movies.now.model is model
+
+
+def test_who_looks_seldom_still_answers_when_its_release_is_gone(
+    run, own_model, releases, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(service, "LOOKS", 1e9)
+    options, where = place_of("lite", tmp_path)
+    run("load-movies", "--model", own_model, *options)
+    with recsys.open(own_model, where) as movies:
+        before = answers(movies)
+        for folder in releases[:2]:
+            assert answers(movies) == before
+            run("load-movies", "--model", folder, "--switch", own_model, *options)
+        assert answers(movies) == by_folder(releases[1])
+
+
+def test_what_cannot_answer_yet_is_not_taken_and_said(run, own_model, releases, tmp_path):
+    options, where = place_of("lite", tmp_path)
+    run("load-movies", "--model", own_model, *options)
+    with recsys.open(own_model, where) as movies:
+        before, config = answers(movies), own_model / "config.json"
+        put_model(load_model(releases[0]), own_model)
+        written = config.read_text()
+        for text, words in (written, "the query is of"), ("{", "config.json: cannot be read"):
+            config.write_text(text)
+            time.sleep(0.03)
+            assert answers(movies) == before
+            assert words in str(movies.problem)
+        config.write_text(written)
+        run("load-movies", "--model", own_model, *options)
+        time.sleep(0.03)
+        assert answers(movies) == by_folder(releases[0])
+        assert movies.problem is None
+
+
+def test_what_is_wrong_is_raised(own_model, tmp_path):
+    with pytest.raises(recsys.errors.ModelError, match="train first"):
+        recsys.open(tmp_path / "none.model")
+    with pytest.raises(StoreError, match="no movies are published"):
+        recsys.open(own_model, tmp_path / "empty.db")
+    with recsys.open(own_model) as movies:
+        for wrong in [UserQuery(31415)], UserQuery(42), "42":
+            with pytest.raises(QueryError):
+                movies.recommend(wrong, 3)
+        with pytest.raises(QueryError, match="no genre"):
+            movies.similar(50, 3, recsys.Filter("nothing"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_eight_threads_get_what_one_gets(run, own_model, tmp_path, kind):
+    options, where = place_of(kind, tmp_path)
+    run("load-movies", "--model", own_model, *options)
+    with recsys.open(own_model, where) as movies:
+        users = movies.model.vocabulary.user_ids.tolist()[:40]
+
+        def ask(user: int) -> list[object]:
+            found = [*movies.recommend([UserQuery(user, likes=(50,))], K, explain=user % 4 == 0)]
+            return [found, movies.similar(movies.model.vocabulary.movie_ids.item(user), 5)]
+
+        alone = [ask(user) for user in users]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(ask, users)) == alone
+
+
+def test_the_http_service_of_the_documents_answers(own_model, tmp_path):
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code.count("\n") - code.count("\n\n") <= 25
+    (tmp_path / "serve.py").write_text(code)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "serve.py", own_model],
+        cwd=tmp_path,
+        env=environment(PORT=str(port)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def asked(body: object, line: http.client.HTTPConnection) -> tuple[int, object]:
+        line.request("POST", "/", json.dumps(body))
+        answer = line.getresponse()
+        return answer.status, json.load(answer)
+
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as line:
+            status, found = asked({"user_id": 42, "k": 3}, line)
+            model = load_model(own_model)
+            (answer,) = Recommender(model, catalogue(model)).recommend([UserQuery(42)], 3)
+            assert (status, [each["movie_id"] for each in found]) == (
+                200,
+                [each.movie_id for each in answer],
+            )
+            for wrong in {"user_id": 31415}, {"nobody": 1}, [], {"likes": "Heat"}:
+                status, found = asked(wrong, line)
+                assert (status, [*found]) == (400, ["error"]), wrong
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,145 @@
+"""A recommender that stays up: it answers while models and movies come, change and go back."""
+
+import copy
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from recsys.data.files import standing
+from recsys.data.ids import Id
+from recsys.errors import ModelError, RecsysError, StoreError, listed_values
+from recsys.infer import Answer, Recommendation, Recommender, UserQuery, catalogue
+from recsys.serving.model_folder import DEFAULT, load_model
+
+if TYPE_CHECKING:
+    from recsys.milvus.address import MilvusAddress
+    from recsys.milvus_store import MilvusStore
+
+LOOKS = 1.0  # seconds from one look at what is new to the next
+PATIENCE = 10.0  # seconds, where that could not be taken
+T = TypeVar("T")
+
+
+class LiveRecommender(Recommender):
+    """A `Recommender` of the model and the movies that are there now; threads may share it.
+
+    What is new is looked for once a second: another model in the folder, an update of it, movies
+    published. It is taken once it answers; queries under way, and all until then, are answered by
+    what was before. A call is answered by one of them.
+
+    Attributes:
+        problem: why what is new could not be taken; None if it is.
+    """
+
+    problem: RecsysError | None = None
+
+    def __init__(self, folder: Path, published: "MilvusStore | None") -> None:
+        self._folder, self._published = folder, published
+        self._lock, self._looked = threading.Lock(), time.monotonic()
+        self._seen: tuple[Any, ...] = ()  # the model's file, and what holds its movies
+        self._now = self._newest()
+
+    @property
+    def now(self) -> Recommender:
+        """The recommender that answers now, which does not change."""
+        if time.monotonic() - self._looked >= (PATIENCE if self.problem else LOOKS):
+            self._follow(wait=False)
+        return self._now
+
+    def recommend(self, queries: Iterable[UserQuery], k: int, **how: Any) -> Iterator[Answer]:
+        """As `Recommender.recommend`."""
+        asked = listed_values("queries", queries, "a list of recsys.UserQuery")
+        return iter(self._answered(lambda now: list(now.recommend(asked, k, **how))))
+
+    def similar(self, movie_id: Id, k: int, *args: Any, **how: Any) -> list[Recommendation]:
+        """As `Recommender.similar`."""
+        return self._answered(lambda now: now.similar(movie_id, k, *args, **how))
+
+    def close(self) -> None:
+        """Close the connection to Milvus."""
+        if self._published is not None:
+            self._published.close()
+
+    def __enter__(self) -> "LiveRecommender":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answered(self, ask: Callable[[Recommender], T]) -> T:
+        """What is answered now; where that fails, by what is newer, if anything is."""
+        now = self.now
+        while True:
+            try:
+                return ask(now)
+            except (StoreError, ModelError):
+                self._follow(wait=True)
+                if self._now is now:
+                    raise
+                now = self._now
+
+    def _follow(self, wait: bool) -> None:
+        """Take what is new, if anything is; wait for a thread that is at it, or go on without."""
+        called = time.monotonic()
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
+            if self._looked < called:
+                self._looked = time.monotonic()
+                self._now, self.problem = self._newest(), None
+        except RecsysError as error:
+            self.problem = error
+        finally:
+            self._lock.release()
+
+    def _newest(self) -> Recommender:
+        """What there is now, which has answered; the same as before if nothing is new."""
+        file = movies = None
+        with suppress(OSError):  # `load_model` says what is wrong
+            about = os.stat(standing(self._folder) / "config.json")
+            file = about.st_ino, about.st_mtime_ns
+        if self._published is not None:
+            movies = self._published.current().collection
+        if (file, movies) == self._seen:
+            return self._now
+        model = self._now.model if file and (file,) == self._seen[:1] else load_model(self._folder)
+        store = catalogue(model) if self._published is None else copy.copy(self._published)
+        newest = Recommender(model, store)
+        newest.recommend([UserQuery()], 1)
+        self.model, self.store, self._seen = model, store, (file, movies)
+        return newest
+
+
+def open(
+    model: Path | str = DEFAULT, address: "MilvusAddress | Path | str | None" = None
+) -> LiveRecommender:
+    """A recommender that follows what is trained, updated and published, for a service.
+
+    Args:
+        model: the folder in which `load-movies --switch`, `update` or `train` put what is new.
+        address: where its movies are published; None to search those of the folder in memory.
+
+    Raises:
+        ModelError: there is no model. StoreError: its movies are not published there.
+
+    >>> import recsys
+    >>> with recsys.open("sample.model", "sample.db") as movies:
+    ...     (answer,) = movies.recommend([recsys.UserQuery(42)], k=10)
+    >>> len(answer)
+    10
+    """
+    folder = Path(model)
+    if address is None:
+        return LiveRecommender(folder, None)
+    from recsys.milvus_store import MilvusStore
+
+    published = MilvusStore(address)
+    try:
+        return LiveRecommender(folder, published)
+    except BaseException:
+        published.close()
+        raise
