@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import parts
-from recsys.data.dataset import Dataset, Movies, Vocabulary
-from recsys.data.ids import Id, id_array, in_order, is_text, of_kind, positions, raw_ids
+from recsys.data.dataset import Dataset, Movies, Vocabulary, of_kind
+from recsys.data.ids import Id, id_array, in_order, is_text, positions, raw_ids
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.readers.formats import Arrow

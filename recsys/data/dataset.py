@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import PADDING, Id, id_array, parts, positions
+from recsys.data.ids import PADDING, Id, as_text, id_array, is_text, parts, positions
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import (
     MOST_OF_USERS,
@@ -25,6 +25,7 @@ from recsys.data.schema import (
     padded,
 )
 from recsys.data.titles import name_and_year, title_words
+from recsys.errors import QueryError
 
 
 @dataclass(frozen=True, repr=False)
@@ -245,6 +246,16 @@ class Vocabulary:
         widths = [READ_WORDS if each.kind == "text" else None for each in self.movies]
         rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
         return [each[:, :width] for each, width in zip(rows, widths, strict=True)]
+
+
+def of_kind(ids: NDArray, known: NDArray, what: str) -> NDArray:
+    """Ids of further data as those of a model are: numbers may be text."""
+    if is_text(known):
+        return as_text(ids)
+    if is_text(ids) and len(ids):
+        cause = f"{what} {ids[0]!r} is text, the model's ids are whole numbers such as {known[0]}"
+        raise QueryError(cause, "take data of the model's users and movies", "data")
+    return ids
 
 
 def _rows(values: Sequence[str], lists: Iterable[Iterable[str]]) -> NDArray[np.int64]:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys.errors import QueryError
-
 if TYPE_CHECKING:
     from recsys.data.schema import Attribute
 
@@ -57,16 +55,6 @@ def raw_ids(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
 def as_text(ids: NDArray) -> NDArray:
     """Ids as text, whatever they are."""
     return ids if is_text(ids) else np.array(list(map(str, ids.tolist())), object)
-
-
-def of_kind(ids: NDArray, known: NDArray, what: str) -> NDArray:
-    """Ids of further data as those of a model are: numbers may be text."""
-    if is_text(known):
-        return as_text(ids)
-    if is_text(ids) and len(ids):
-        cause = f"{what} {ids[0]!r} is text, the model's ids are whole numbers such as {known[0]}"
-        raise QueryError(cause, "take data of the model's users and movies", "data")
-    return ids
 
 
 def is_text(ids: NDArray) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset, Movies, Ratings, Users
-from recsys.data.ids import MAX_CODE, in_order, is_text, of_kind, positions, raw_ids
+from recsys.data.dataset import Dataset, Movies, Ratings, Users, of_kind
+from recsys.data.ids import MAX_CODE, in_order, is_text, positions, raw_ids
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.scale import LIKED, Scale
 from recsys.errors import DataError, QueryError, quoted
