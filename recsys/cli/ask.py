@@ -12,6 +12,7 @@ import click
 
 from recsys.cli import shared
 from recsys.cli.build import Publishing, publish
+from recsys.cli.exports import ratings_of
 from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import log, refuse_beside
@@ -56,6 +57,7 @@ class Profile:
     )
     like: tuple[str, ...] = option("A movie the user likes, by title or id; repeat it.", default=())
     dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
+    ratings: str | None = path("Ratings that MovieLens, Letterboxd or IMDb export (-: stdin).")
 
     def query(self, model: "Model", as_of: int | None, others: "ReadAll") -> "UserQuery":
         """The query, with ids of users and movies that are known."""
@@ -71,7 +73,8 @@ class Profile:
         )
         user = None if self.user is None else typed_user(model, self.user)
         given |= dict(self.user_attribute)
-        return UserQuery(user, given, likes, dislikes, as_of=as_of)
+        rated = [] if self.ratings is None else ratings_of(self.ratings, model)
+        return UserQuery(user, given, likes, dislikes, rated, as_of)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def recommend(
     if output.exact:
         refuse_beside("--exact", "load_first")
     if users is not None and profile != Profile():
-        given = "-u, -a, -g, -j, --user-attribute, --like and --dislike"
+        given = "-u, -a, -g, -j, --user-attribute, --like, --dislike and --ratings"
         raise click.UsageError(f"--users goes without {given}")
     format = output.format_of(many=users is not None)
     folder = load_model(model)
@@ -291,6 +294,7 @@ def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
                 time = datetime.fromtimestamp(query.as_of, timezone.utc)
                 known.append(f"as of {time:%Y-%m-%d %H:%M}")
             known += [f"{name} {value}" for name, value in query.attributes.items()]
+            known += [f"{len(query.rated)} ratings"] if query.rated else []
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
                 titles = ", ".join(f"{answer.titles[each]} (id {each})".strip() for each in ids)
                 known += [f"{what} {titles}"] if titles else []

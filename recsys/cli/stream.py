@@ -17,7 +17,7 @@ import click
 from recsys.cli.output import MOST, Answer, as_json
 from recsys.cli.prompt import error_line
 from recsys.cli.shared import Wanted, years_of
-from recsys.cli.typed import IN_PART, is_utf8, movie_named, title_of, typed_user
+from recsys.cli.typed import IN_PART, MovieNames, is_utf8, title_of, typed_user
 from recsys.errors import DataError, QueryError, quoted
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Stream:
 
     def __init__(self, model: "Model", others: "ReadAll", usual: Asked) -> None:
         self.model, self.others, self.usual = model, others, usual
-        self.named = movie_named(model, others)
+        self.named = MovieNames(model, others).find
         self.count = self.failed = 0
         self.filter = functools.lru_cache(1000)(lambda wanted: wanted.filter(model))
 
@@ -139,7 +139,8 @@ class Stream:
 
     def movies(self, given: dict[str, Any], key: str) -> "tuple[Id, ...]":
         """Ids of the movies that are named."""
-        return tuple(map(self.named, _several(given, key, int | str, "titles or ids")))
+        each = map(self.named, _several(given, key, int | str, "titles or ids"))
+        return tuple(dict.fromkeys(each))
 
 
 def is_stream(line: str) -> bool:

@@ -71,42 +71,52 @@ def typed_movie(folder: "Model", text: str, others: "ReadAll") -> "Id":
     return find(text, more.ids.tolist(), more.titles, rated)
 
 
-def movie_named(folder: "Model", others: "ReadAll") -> "Callable[[Id], Id]":
-    """What finds movies as `typed_movie` does, of many texts sooner; whole numbers are ids."""
-    from recsys.data.ids import is_text
-    from recsys.data.titles import name_and_year, names_of, plain
+class MovieNames:
+    """Finds movies as `typed_movie` does, of many texts sooner; whole numbers are ids."""
 
-    numbers = not is_text(folder.movies.ids)
-    ids = {str(each): each for each in folder.movies.ids.tolist()}
+    def __init__(self, folder: "Model", others: "ReadAll") -> None:
+        from recsys.data.ids import is_text
 
-    @functools.cache
-    def by_name() -> "dict[str, list[tuple[Id, int]]]":
-        found: dict[str, list[tuple[Id, int]]] = {}
-        for movie_id, title in zip(ids.values(), folder.movies.titles, strict=True):
+        self.folder, self.others, self.text_ids = folder, others, is_text(folder.movies.ids)
+        self.ids = {str(each): each for each in folder.movies.ids.tolist()}
+        self.find = functools.lru_cache(100_000)(self._find)
+
+    @functools.cached_property
+    def by_name(self) -> "dict[str, dict[Id, int]]":
+        """Movies and their years by their plain names without spaces."""
+        from recsys.data.titles import name_and_year, names_of
+
+        found: dict[str, dict[Id, int]] = {}
+        for movie_id, title in zip(self.ids.values(), self.folder.movies.titles, strict=True):
             for name in names_of(title):
-                found.setdefault(name.replace(" ", ""), []).append(
-                    (movie_id, name_and_year(title)[1])
-                )
+                found.setdefault(name.replace(" ", ""), {})[movie_id] = name_and_year(title)[1]
         return found
 
-    @functools.lru_cache(100_000)
-    def find(text: "Id") -> "Id":
-        if isinstance(text, int):
-            if numbers:
-                return text
-            text = str(text)
-        bare, year = text.strip(), name_and_year(text)[1]
-        if bare[:3].lower() == "id:" and bare not in ids and bare[3:] in ids:
-            return ids[bare[3:]]
-        same = by_name().get(plain(text).replace(" ", ""), [])
-        fits = [movie_id for movie_id, of in same if year in (0, of)]
-        if bare in ids and not fits:
-            return ids[bare]
-        if len(fits) == 1 and bare not in ids and bare[:3].lower() != "id:":
-            return fits[0]
-        return typed_movie(folder, text, others)
+    def whole(self, text: str, near: bool = False) -> "Id | None":
+        """The movie that has a whole title, or an id; None where none has, or several have.
 
-    return find
+        Args:
+            near: where no movie of the name is of the year, take one of the years beside it.
+        """
+        from recsys.data.titles import name_and_year, plain
+
+        bare, year = text.strip(), name_and_year(text)[1]
+        by_id = bare[3:] if bare[:3].lower() == "id:" and bare not in self.ids else bare
+        if by_id != bare:
+            return self.ids.get(by_id)
+        years = self.by_name.get(plain(text).replace(" ", ""), {})
+        fits = [each for each, of in years.items() if year in (0, of)]
+        if near and not fits:
+            fits = [each for each, of in years.items() if abs(year - of) == 1]
+        if bare in self.ids:
+            return None if fits else self.ids[bare]
+        return fits[0] if len(fits) == 1 else None
+
+    def _find(self, text: "Id") -> "Id":
+        if isinstance(text, int) and not self.text_ids:
+            return text
+        found = self.whole(str(text))
+        return typed_movie(self.folder, str(text), self.others) if found is None else found
 
 
 def title_of(folder: "Model", movie_id: "Id", others: "ReadAll") -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recsys.cli.output import Answer
 from recsys.cli.shared import Wanted
 from recsys.cli.stream import Asked, Stream
-from recsys.cli.typed import lines_of, movie_named, typed_movie
+from recsys.cli.typed import MovieNames, lines_of, typed_movie
 from recsys.errors import QueryError
 from recsys.infer import UserQuery
 from recsys.serving.choice import Choice
@@ -163,7 +163,8 @@ def test_each_answer_comes_before_the_next_question(apart):
 
 def named_as_typed(folder, text):
     """What a text is taken for, or why it is not, by both."""
-    ways = movie_named(folder, lambda: None), lambda each: typed_movie(folder, each, lambda: None)
+    names = MovieNames(folder, lambda: None)
+    ways = names.find, lambda each: typed_movie(folder, each, lambda: None)
     found = []
     for way in ways:
         try:
