@@ -94,7 +94,6 @@ def doctor(
     Example: recsys doctor --uri http://localhost:19530
     """
     from recsys.data.files import leftovers
-    from recsys.preprocess import read_dataset
     from recsys.serving.model_folder import load_model
 
     found: dict[str, dict[str, Any]] = {}
@@ -102,6 +101,8 @@ def doctor(
     with look("libraries") as facts:
         _check_libraries(facts)
     if data:
+        from recsys.preprocess import read_dataset
+
         with look("data") as facts:
             read = read_dataset(data)
             counts = {name: len(getattr(read, name)) for name in ("ratings", "movies", "users")}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys.errors import DataError, QueryError, quoted
@@ -98,8 +99,6 @@ class Cells:
 
     def end(self) -> None:
         """Make an array of pyarrow of the numbers."""
-        import pyarrow as pa
-
         if self._used:
             self.chunks.append(pa.array(self._numbers[: self._used]))
         self._used = 0
@@ -187,8 +186,6 @@ class Rows:
 
 
 def is_numeric(chunk: Any) -> bool:
-    import pyarrow as pa
-
     return pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,12 @@ from recsys.data.dataset import Movies, Users
 from recsys.data.ids import id_array, raw_ids
 from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
 from recsys.data.readers.cells import Rejects, control_character
+from recsys.data.readers.formats import Table
 from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
 from recsys.data.readers.values import ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Attributes, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
 from recsys.errors import QueryError, check_types, listed_values, quoted, wrong
-
-if TYPE_CHECKING:
-    from recsys.data.readers.formats import Table
 
 MANY_GENRES, SOME_GENRES = 100, 20  # of any catalogue, and of one of half as many movies
 SHARE = 0.95  # of the fields that must be what a column is taken for
@@ -55,7 +53,7 @@ class Understood(NamedTuple):
 
 
 def movies_of(
-    table: "Table",
+    table: Table,
     given: Columns,
     rejects: Rejects,
     log: Callable[[str], None],
@@ -96,7 +94,7 @@ def checked_columns(columns: Columns) -> Columns:
 
 
 def users_of(
-    table: "Table",
+    table: Table,
     given: Columns,
     rejects: Rejects,
     elsewhere: str | None = None,
@@ -183,7 +181,7 @@ class Side:
     """The rows of a file of movies or users that are left: their ids, and cells by column."""
 
     def __init__(
-        self, table: "Table", roles: Mapping[str, str], key: str, what: str, rejects: Rejects
+        self, table: Table, roles: Mapping[str, str], key: str, what: str, rejects: Rejects
     ) -> None:
         self.table, self.roles = table, roles
         columns, self.rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)

@@ -3,8 +3,6 @@
 Cells are numbers where all of a block's column plainly are, else text, or what Parquet and JSON
 have. A format is a function in `FORMATS` from a path to a `Table`; how text is separated and what
 its columns are called is a `Dialect`: sniffed, or given, as that of `ratings.dat` is.
-
-pyarrow and NumPy are imported inside functions, so that this module is there at once.
 """
 
 import ast
@@ -16,8 +14,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute, csv
+from pyarrow import json as json_reader
+from pyarrow import parquet as parquet_reader
+
+from recsys.data.readers.cells import Cells, Rejects, Rows
 from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
     AGAIN,
@@ -38,9 +43,6 @@ from recsys.data.readers.text import (
     text_blocks,
 )
 from recsys.errors import DataError, quoted, wrong
-
-if TYPE_CHECKING:
-    from recsys.data.readers.cells import Cells, Rejects, Rows
 
 SAMPLE = 1000  # rows that are looked at
 MANY_TEXTS = 3  # blocks with texts for ids or ratings, after which none is tried as numbers
@@ -73,19 +75,12 @@ class Table(NamedTuple):
         """Whether it is of a family of files, whose columns are known."""
         return self.dialect is not None and self.dialect.strict
 
-    def read(
-        self, holds: Mapping[str, str], rejects: "Rejects"
-    ) -> tuple[dict[str, "Cells"], "Rows"]:
+    def read(self, holds: Mapping[str, str], rejects: Rejects) -> tuple[dict[str, Cells], Rows]:
         """The columns, and the rows of their cells; empty rows are left out.
 
         Args:
             holds: "id", "rating", "time" or "text", by the names of the columns.
         """
-        import numpy as np
-        import pyarrow as pa
-
-        from recsys.data.readers.cells import Cells, Rows
-
         columns = {name: Cells(self.path, name, []) for name in holds}
         size, missing = 0, []
         with readable(self.path):
@@ -120,9 +115,6 @@ class Table(NamedTuple):
 
 def _readable(cells: Any) -> Any:
     """A column that Python can read: of dates outside the years 1 to 9999 as text."""
-    import pyarrow as pa
-    from pyarrow import compute
-
     if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
         try:
             compute.min_max(cells).as_py()
@@ -162,8 +154,6 @@ def open_table(path: Path | Table, dialect: Dialect | None = None) -> Table:
 
 def separated(path: Path, dialect: Dialect | None = None) -> Table:
     """Text in which a character or two separate the cells: CSV, TSV, `.dat`, `u.*`, `.inter`."""
-    import pyarrow as pa
-
     start = beginning(path, quotes=dialect is None or dialect.quotes)
     if dialect is None:
         if b"\0" in start:
@@ -234,9 +224,6 @@ def _parsed(
     Raises:
         ArrowInvalid: they are not.
     """
-    import pyarrow as pa
-    from pyarrow import csv as reader
-
     bad: list[tuple[int, str]] = []
 
     def leave_out(row: Any) -> str:
@@ -255,22 +242,22 @@ def _parsed(
     quotes = dialect.quotes and separator != STAND_IN
     kinds = dict.fromkeys(("id", "rating", "text"), pa.string())
     kinds |= {"id": pa.int32(), "rating": pa.float32()} if numbers else {}
-    table = reader.read_csv(
+    table = csv.read_csv(
         pa.BufferReader(block),
-        reader.ReadOptions(
+        csv.ReadOptions(
             column_names=dialect.names,
             skip_rows=int(header),
             use_threads=False,  # else bad rows have no number
             block_size=len(block),
         ),
-        reader.ParseOptions(
+        csv.ParseOptions(
             delimiter=separator,
             quote_char='"' if quotes else False,
             newlines_in_values=quotes and b'"' in block,
             ignore_empty_lines=False,
             invalid_row_handler=leave_out,
         ),
-        reader.ConvertOptions(
+        csv.ConvertOptions(
             check_utf8=False,  # it is
             include_columns=list(holds),
             column_types={n: kind for n, each in holds.items() if (kind := kinds.get(each))},
@@ -314,13 +301,10 @@ def json_lines(path: Path) -> Table:
 
 
 def _objects(block: bytes, names: Sequence[str]) -> Block:
-    import pyarrow as pa
-    from pyarrow import json as reader
-
     lines = block.removesuffix(b"\n").split(b"\n")
     with suppress(pa.ArrowException):
-        options = reader.ReadOptions(block_size=len(block) + 1)
-        table = reader.read_json(pa.BufferReader(block), options)
+        options = json_reader.ReadOptions(block_size=len(block) + 1)
+        table = json_reader.read_json(pa.BufferReader(block), options)
         if len(table) == len(lines):
             none = pa.chunked_array([pa.nulls(len(table))])
             cells = dict(zip(table.column_names, table.columns, strict=True))
@@ -339,8 +323,6 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
 
 def _array(cells: list[Any]) -> Any:
     """Cells as an array; of several types as text, half a pair of surrogates as U+FFFD."""
-    import pyarrow as pa
-
     try:
         return pa.array(cells)
     except (pa.ArrowException, OverflowError, UnicodeError):
@@ -359,15 +341,12 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 def parquet(path: Path) -> Table:
     """Columns that have types already, read as they are."""
-    import pyarrow as pa
-    from pyarrow import parquet as reader
-
     source: Any = path
     with readable(path):
         if path.suffix.lower() in PACKED:
             with pa.input_stream(str(path), compression="detect") as stream:
                 source = pa.BufferReader(stream.read())
-        file = reader.ParquetFile(source)
+        file = parquet_reader.ParquetFile(source)
     return _typed(
         path, file.schema_arrow.names, lambda names, size: file.iter_batches(size, columns=names)
     )
@@ -379,8 +358,6 @@ def _typed(
     """A table of columns that have types already; `batches` has some of them, in so many rows."""
 
     def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        import pyarrow as pa
-
         for batch in batches([*holds], SAMPLE if sample else 2**17):
             batch.validate(full=True)
             columns = {name: batch.column(name) for name in holds}
@@ -400,8 +377,6 @@ def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
     Raises:
         DataError: it is neither.
     """
-    import pyarrow as pa
-
     if isinstance(data, str | os.PathLike):
         return Path(data)
     path = Path(f"DataFrame of {what}")
@@ -424,10 +399,6 @@ def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
 
 def first_rows(table: Table, key: str, names: Sequence[str]) -> Table:
     """The first row of each value of a column, with some other columns."""
-    import pyarrow as pa
-
-    from recsys.data.readers.cells import Rejects
-
     columns, _ = table.read(dict.fromkeys((key, *names), "text"), Rejects())
     lists = [[c for part in each.chunks for c in part.to_pylist()] for each in columns.values()]
     rows = {row[0]: row for row in reversed([*zip(*lists, strict=True)])}

@@ -1,7 +1,4 @@
-"""Bytes of files to text: in what encoding it is, how its cells are separated, blocks of rows.
-
-pyarrow is imported inside functions, so that this module is there at once.
-"""
+"""Bytes of files to text: in what encoding it is, how its cells are separated, blocks of rows."""
 
 import csv
 import io
@@ -11,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
 
 from recsys.errors import DataError, quoted
 
@@ -91,7 +91,6 @@ def text_blocks(path: Path, quotes: bool = False, size: int = 0) -> Iterator[byt
         quotes: a row may have several lines, in quotes.
         size: bytes of a block, by default BLOCK; the rest of its last row comes on top.
     """
-    import pyarrow as pa
 
     def line() -> bytes:
         found = stream.readline(LONGEST_LINE)
@@ -245,8 +244,6 @@ def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
 
 def has_padded(block: bytes, separator: str) -> bool:
     """Whether a cell may be as 007 or 0x7, which pyarrow would take for the number 7."""
-    import numpy as np
-
     text, comma, end = np.frombuffer(block, np.uint8), ord(","), ord(separator[0])
     before = text[:-1] <= comma  # no letter or digit, as all that is below it
     if end > comma:
@@ -261,8 +258,6 @@ def has_padded(block: bytes, separator: str) -> bool:
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turns what pyarrow or csv says of a file that it cannot read into one line."""
-    import pyarrow as pa
-
     try:
         yield
     except MemoryError:  # one of pyarrow, too; the file is not to blame

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
@@ -73,8 +74,6 @@ def ids(cells: Cells, what: str) -> Values:
 
 def _whole_numbers(chunk: Any) -> NDArray | None:
     """(N,) what an array of numbers has; None where one has a fraction, or they are no numbers."""
-    import pyarrow as pa
-
     if not is_numeric(chunk):
         return None
     with suppress(pa.ArrowInvalid):  # or more than 63 bits
@@ -138,8 +137,6 @@ def times(cells: Cells) -> Values:
     Raises:
         QueryError: most are none of these, or it is doubtful which.
     """
-    import pyarrow as pa
-
     kinds = pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")
     plain = replace(cells, chunks=[_typed(chunk, kinds) for chunk in cells.chunks])
     dated = any(map(_is_dated, plain.chunks))
@@ -226,15 +223,11 @@ def texts(cells: Cells) -> list[Any]:
 
 
 def _is_dated(chunk: Any) -> bool:
-    import pyarrow as pa
-
     return pa.types.is_date(chunk.type) or pa.types.is_timestamp(chunk.type)
 
 
 def _typed(chunk: Any, kinds: Sequence[Any]) -> Any:
     """Text as the first of some types that all of it is written as, else as it is."""
-    import pyarrow as pa
-
     chunk = chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk
     text = str(chunk.type).removeprefix("large_") == "string"
     for kind in kinds if text and chunk.null_count < len(chunk) else ():
@@ -263,8 +256,6 @@ def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
     Raises:
         DataError: they are neither numbers nor text.
     """
-    import pyarrow as pa
-
     encoded = []
     for chunk in cells.chunks:
         try:
@@ -287,8 +278,6 @@ def _numbers(
     cells: Cells, parse: Callable[[str], float], kind: Any = None
 ) -> tuple[NDArray, NDArray[np.bool_]]:
     """(N,) numbers of cells, dates as seconds, and which are none; different texts are parsed."""
-    import pyarrow as pa
-
     parts, bad = [], []
     for chunk in cells.chunks:
         if _is_dated(chunk):
