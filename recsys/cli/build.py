@@ -11,6 +11,7 @@ import click
 
 from recsys.cli import options, prompt, shared
 from recsys.cli.options import argument, command, grouped, option, path
+from recsys.cli.output import as_json
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
 from recsys.cli.shared import Source, store_at
 from recsys.data.movielens import SOURCES
@@ -62,9 +63,10 @@ def train(
     knobs: bool = option("List what --set takes, and exit.", default=False),
     device: str = option("cpu, gpu or gpu:N.", default="cpu"),
     resume: bool = option("Go on from MODEL.checkpoint.npz.", default=False),
+    json: bool = shared.JSON,
     source: Source = grouped(Source),
 ) -> None:
-    """Train the model; prints its folder, fingerprint and metrics on held-out ratings.
+    """Train the model; prints folder, fingerprint and held-out metrics.
 
     Example: recsys train --data data/ml-100k --epochs 5
     """
@@ -86,7 +88,9 @@ def train(
             log=lambda line: log(line.replace("Ctrl-C", "SIGTERM") if terminated else line),
         )
     metrics = ", ".join(f"{name} {each:.4f}" for name, each in done.config["validation"].items())
-    click.echo(f"{printable(model)}\t{done.fingerprint}\t{metrics}".rstrip())
+    about = {name: done.config[name] for name in ("fingerprint", "created", "epoch", "validation")}
+    line = f"{printable(model)}\t{done.fingerprint}\t{metrics}".rstrip()
+    click.echo(as_json({"model": model, **about}) if json else line)
     if terminated:
         raise click.exceptions.Exit(TERMINATED)
 
@@ -131,6 +135,7 @@ class Publishing:
     replace: bool = option("Only the file's movies; what is published may go.", default=False)
     rollback: bool = option("Make the version before the current one.", default=False)
     dry_run: bool = option("Check everything, publish nothing.", default=False)
+    json: bool = shared.JSON
 
 
 @command
@@ -154,10 +159,11 @@ def load_movies(
         raise click.UsageError("columns and bad lines are of a table of movies: name it by -f")
     if how.rollback:
         prompt.refuse_beside(
-            "--rollback", *(each.name for each in fields(how) if each.name != "rollback")
+            "--rollback", *({each.name for each in fields(how)} - {"rollback", "json"})
         )
         with store_at(address) as store:
-            _print_published(store.rollback(lambda version: restore_model(Path(model), version)))
+            back = store.rollback(lambda version: restore_model(Path(model), version))
+        _print_published(back, how)
         return
     if how.switch and not how.keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
@@ -173,7 +179,7 @@ def load_movies(
             if in_use == [folder.fingerprint]:  # again: the model before it stays, with its movies
                 in_use.append(load_model(previous_of(how.switch)).fingerprint)
     if done := publish(folder, how, source, address, in_use):
-        _print_published(done)
+        _print_published(done, how)
         if how.switch:
             put_model(folder, Path(how.switch), "switch")
             log(f"{how.switch}: is the model {folder.fingerprint} now")
@@ -195,8 +201,10 @@ def restore_model(model: Path, version: "Published") -> None:
     log(f"{model}: is not the model {version.model} of this version: ask that one by --model")
 
 
-def _print_published(p: "Published") -> None:
-    click.echo(f"{p.alias}\t{p.collection}\t{p.count} movies\tmodel {p.model}\t{p.index}")
+def _print_published(p: "Published", how: Publishing) -> None:
+    about = {"alias": p.alias, "collection": p.collection, "movies": p.count, "model": p.model}
+    line = f"{p.alias}\t{p.collection}\t{p.count} movies\tmodel {p.model}\t{p.index}"
+    click.echo(as_json({**about, "index": str(p.index), "when": p.when}) if how.json else line)
 
 
 def publish(
@@ -229,7 +237,9 @@ def publish(
             log(f"{gone} of the published movies are not among them and go")
         if how.dry_run or not store:
             check_catalogue(movies)
-            click.echo(f"{len(movies)} movies, model {model.fingerprint}, index {index}: fit")
+            about = {"movies": len(movies), "model": model.fingerprint, "index": str(index)}
+            line = f"{len(movies)} movies, model {model.fingerprint}, index {index}: fit"
+            click.echo(as_json(about) if how.json else line)
             return None
         with bar(len(movies), "movie") as shown:
             return store.publish(

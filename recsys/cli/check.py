@@ -40,7 +40,7 @@ KEPT = ("fingerprint", "created", "data", "seed", "epoch", "validation", "versio
 def inspect(
     data: str = argument(type=File()),
     source: Source = grouped(Source, only=NOT_SKIPPED),
-    json: bool = option("One json object.", default=False),
+    json: bool = shared.JSON,
 ) -> None:
     """Show how ratings are understood, and what they look like; nothing is trained or written.
 

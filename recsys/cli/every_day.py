@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
 
 DRY_RUN = option("Say what would change, and change nothing.", default=False)
-JSON = option("One json object.", default=False)
 
 
 @command
 def update(
     data: str = path("New ratings, as train takes them.", required=True),
     dry_run: bool = DRY_RUN,
-    json: bool = JSON,
+    json: bool = shared.JSON,
     model: str = shared.MODEL,
     source: Source = grouped(Source),
 ) -> None:
@@ -51,7 +50,7 @@ def forget(
     user: str | None = option("A user of the model.", "-u", metavar="ID"),
     users: str | None = path("A file of user ids (- for stdin)."),
     dry_run: bool = DRY_RUN,
-    json: bool = JSON,
+    json: bool = shared.JSON,
     model: str = shared.MODEL,
 ) -> None:
     """Remove users from a model: their ratings, attributes and ids; prints how many.

@@ -102,6 +102,7 @@ def column_and_kind(text: str) -> tuple[str, str]:
 DATA = path(f"Ratings, a folder or table; else one in {DATA_HOME}/, or fetched.", show_envvar=True)
 MODEL = path("The model folder.", default=DEFAULT, show_envvar=True)
 ADDRESS = grouped(MilvusAddress, show_envvar=True)
+JSON = option("One json object.", default=False)
 AS_OF = option("Ratings later than this date or time are not known yet (UTC).", type=time_of)
 
 

@@ -1,5 +1,6 @@
 """train, preprocess and load-movies at the prompt, and what they refuse."""
 
+import json
 import re
 
 import numpy as np
@@ -60,6 +61,27 @@ def test_load_movies_prints_what_it_published(trained, folder):
     alias, collection, movies, model, _ = trained.load_movies.stdout.rstrip("\n").split("\t")
     assert (alias, movies, model) == ("recsys_movies", "338 movies", f"model {folder.fingerprint}")
     assert collection.startswith(f"recsys_movies_v{folder.fingerprint}_")
+
+
+def test_train_and_load_movies_print_one_json_object(run, tiny, tmp_path):
+    folder, uri = tmp_path / "a.model", ("--uri", tmp_path / "a.db")
+
+    def printed(*command):
+        return json.loads(run(*command, "--json").stdout)
+
+    done = printed("train", "--data", tiny, "--model", folder, "--epochs", 1, *QUICK[2:])
+    kept = {name: load_model(folder).config[name] for name in ("created", "epoch", "validation")}
+    fingerprint = load_model(folder).fingerprint
+    assert done == {"model": str(folder), "fingerprint": fingerprint, **kept}
+    checked, first, second, back = (
+        printed("load-movies", "--model", folder, *uri, *more)
+        for more in (("--dry-run",), (), (), ("--rollback",))
+    )
+    count = len(load_model(folder).movies)
+    assert checked == {"movies": count, "model": fingerprint, "index": "FLAT"}
+    assert first.items() >= {"alias": "recsys_movies", **checked}.items()
+    assert [*first] == ["alias", "collection", "movies", "model", "index", "when"]
+    assert back == first != second
 
 
 @pytest.mark.milvus_server
