@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from recsys.serving.choice import Choice as Choice
     from recsys.serving.model_folder import load_model as load_model
     from recsys.serving.model_folder import write_model as write_model
+    from recsys.serving.vectors import item_vectors as item_vectors
+    from recsys.serving.vectors import user_vectors as user_vectors
     from recsys.train import train_model as train_model
     from recsys.training.options import Options as Options
     from recsys.update import forget_users as forget_users
@@ -49,6 +51,7 @@ _NAMES = {
     "recsys.serving.catalogue": ("Filter",),
     "recsys.serving.choice": ("Choice",),
     "recsys.serving.model_folder": ("load_model", "write_model"),
+    "recsys.serving.vectors": ("item_vectors", "user_vectors"),
     "recsys.train": ("train_model",),
     "recsys.training.options": ("Options",),
     "recsys.update": ("forget_users", "update_model"),

@@ -39,6 +39,7 @@ for command in (
     build.load_movies,
     every_day.update,
     every_day.forget,
+    every_day.export,
     ask.recommend,
     ask.similar,
     ask.predict,

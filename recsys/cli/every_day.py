@@ -1,20 +1,25 @@
-"""The commands of every day: update, forget."""
+"""The commands of every day: update, forget, export."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from recsys.cli import shared
 from recsys.cli.options import command, grouped, option, path
 from recsys.cli.output import as_json
-from recsys.cli.prompt import log
+from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source
 from recsys.cli.typed import known_ids, left_out, typed_user
 from recsys.errors import printable
+from recsys.serving import RankBy
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from recsys.serving.model_folder import Model
+    from recsys.serving.vectors import Vectors
 
 DRY_RUN = option("Say what would change, and change nothing.", default=False)
 
@@ -77,6 +82,88 @@ def forget(
         if (kept := previous_of(model)).exists():
             log(f"{kept}: the model before still has them")
     left_out(unknown, len(ids) + unknown)
+
+
+@command
+def export(
+    output: str = path("FILE.parquet, or FILE.npy; complete or not at all.", "-o", required=True),
+    users: str | None = path("Of users instead: 'all', or a file of their ids (- for stdin)."),
+    rank_by: RankBy = option(
+        "The score, for users' vectors.",
+        default=get_args(RankBy)[0],
+        type=click.Choice(get_args(RankBy)),
+    ),
+    model: str = shared.MODEL,
+) -> None:
+    """Write the vectors of the model's movies, or of users, for FAISS, notebooks and other tools.
+
+    The score of a movie for a user is the inner product of their vectors.
+
+    \b
+    Example: recsys export -o movies.parquet
+             recsys export --users all -o users.npy
+    """
+    from recsys.data.ids import id_array, is_text
+    from recsys.infer import BATCH, UserQuery
+    from recsys.serving.model_folder import load_model
+    from recsys.serving.vectors import item_vectors, user_vectors
+
+    if not output.endswith((".parquet", ".npy")):
+        raise click.UsageError(f"-o {printable(output)}: expected a name in .parquet or .npy")
+    if users is None:
+        refuse_beside("export of movies", "rank_by")
+    folder, unknown = load_model(model), 0
+    if users is None:
+        batches, ids, what = iter([item_vectors(folder)]), folder.vocabulary.movie_ids, "movie"
+    else:
+        what, ids = "user", folder.vocabulary.user_ids
+        if users != "all":
+            known, unknown = known_ids(users, folder.vocabulary)
+            ids = id_array([each for (each,) in known], is_text(ids))
+        starts = range(0, max(1, len(ids)), BATCH)
+        batches = (
+            user_vectors(folder, [*map(UserQuery, ids[n : n + BATCH].tolist())], rank_by)
+            for n in starts
+        )
+    _write_vectors(output, batches, ids, what, folder)
+    layout = folder.layout
+    slices = ", ".join(f"{name} {size}" for name, size in layout.sizes.items())
+    click.echo(f"{printable(output)}\t{len(ids):,} {what}s\t{layout.size} numbers: {slices}, rest")
+    left_out(unknown, len(ids) + unknown)
+
+
+def _write_vectors(
+    path: str, batches: "Iterable[Vectors]", ids: "NDArray", what: str, folder: "Model"
+) -> None:
+    """A table of ids and vectors, or an array of records of them."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from recsys.data.files import replacing_file
+    from recsys.data.ids import is_text
+
+    with replacing_file(path) as beside:
+        if path.endswith(".npy"):
+            kind = ids.astype(str).dtype if is_text(ids) else np.dtype(np.int64)
+            fields = np.dtype([(f"{what}_id", kind), ("vector", np.float32, (folder.layout.size,))])
+            records, start = np.empty(len(ids), fields), 0
+            records[f"{what}_id"] = ids
+            for each in batches:
+                records["vector"][start : start + len(each.ids)] = each.vectors
+                start += len(each.ids)
+            with open(beside, "wb") as file:
+                np.save(file, records, allow_pickle=False)
+            return
+        about = {"names": as_json(folder.layout.names, None), "model": folder.fingerprint}
+        kind = pa.string() if is_text(ids) else pa.int64()
+        vectors = pa.list_(pa.float32(), folder.layout.size)
+        schema = pa.schema([(f"{what}_id", kind), ("vector", vectors)], about)
+        with parquet.ParquetWriter(str(beside), schema) as writer:
+            for each in batches:
+                flat = pa.array(each.vectors.ravel())
+                column = pa.FixedSizeListArray.from_arrays(flat, folder.layout.size)
+                writer.write_table(pa.table([pa.array(each.ids.tolist(), kind), column], schema))
 
 
 def _settle(

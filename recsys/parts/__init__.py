@@ -110,6 +110,12 @@ class Layout:
         return sum(self.sizes.values()) + 1
 
     @property
+    def names(self) -> list[str]:
+        """(V,) which slice each number is of, as "ease.0"; the last has nothing to say."""
+        sizes = self.sizes.items()
+        return [*(f"{name}.{n}" for name, size in sizes for n in range(size)), "rest"]
+
+    @property
     def _root(self) -> np.float32:
         return np.sqrt(np.float32(len(self.sizes)))
 
