@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
 
-RETRAIN = 0.1  # share of ratings since training from which on training again pays
+RETRAIN = 0.15  # share of ratings since training from which on training again pays
 WIDTH = 40  # characters of the longest bar of inspect
 NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
 LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
@@ -158,7 +158,7 @@ def since_training(folder: "Model") -> str:
     share = came.get("ratings", 0) / max(1, every)
     names = ("ratings", "users", "movies", "forgotten")
     words = ", ".join(f"{came[name]:,} {name}" for name in names if came.get(name))
-    pays = "; train again: it pays from a tenth on" * (share >= RETRAIN)
+    pays = f"; train again, which pays from {RETRAIN:.0%} on" * (share >= RETRAIN)
     return f"since training {words or 'nothing'} ({share:.1%} of the ratings{pays})"
 
 
