@@ -55,14 +55,16 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     """
     width = min(k, scores.shape[1])
     columns = np.argpartition(scores, -width, axis=1)[:, -width:]
-    values = np.take_along_axis(scores, columns, axis=1)
+    row = np.arange(len(scores))[:, None]
+    values = scores[row, columns]
     least = values.min(axis=1, keepdims=True)
     tied = (scores == least).sum(axis=1) > (values == least).sum(axis=1)
     tied &= least[:, 0] > -np.inf  # of these more equal the least than fit
-    columns[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :width]
-    values = np.take_along_axis(scores, columns, axis=1)
+    if tied.any():
+        columns[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :width]
+        values = scores[row, columns]
     order = np.lexsort((columns, -values), axis=-1)
-    columns = np.take_along_axis(np.where(values > -np.inf, columns, PADDING), order, axis=1)
+    columns = np.where(values > -np.inf, columns, PADDING)[row, order]
     if k == width:
         return columns
     return np.pad(columns, ((0, 0), (0, k - width)), constant_values=PADDING)

@@ -148,6 +148,8 @@ class Interactions(NamedTuple):
         data = np.asarray(values, table.dtype)
         if not data.ndim:
             data = np.broadcast_to(data, self.indices.shape)
+        if not len(self.indices):
+            return np.zeros((self.rows, table.shape[1]), np.float32)
         if self.rows == 1:
             return product(data[None], table[self.indices]).astype(np.float32, copy=False)
         if self.rows > FEW:

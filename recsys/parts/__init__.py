@@ -72,8 +72,10 @@ def weights_of(question: Mapping[str, Any], asked: Asked) -> Weights:
     """A question's weights for users, of a question that depends on what is known of them."""
     if HISTORY not in question:
         return question
-    counts = np.diff(asked.history.indptr)
+    counts = asked.history.counts
     kind = np.where(counts >= FEW, 0, np.where(counts > 0, 1, 2))
+    if len(kind) == 1:
+        return question[EVIDENCE[kind[0]]]
     names = dict.fromkeys(name for each in EVIDENCE for name in question[each])
     table = {n: np.array([question[each].get(n, 0) for each in EVIDENCE]) for n in names}
     return {n: each.astype(np.float32)[kind, None] for n, each in table.items()}
@@ -181,17 +183,21 @@ def tables_of(arrays: Arrays, folder: str) -> dict[str, NDArray]:
 
 
 def users(
-    arrays: Arrays, asked: Asked, by_part: Mapping[str, Arrays] | None = None
+    arrays: Arrays,
+    asked: Asked,
+    by_part: Mapping[str, Arrays] | None = None,
+    used: set[str] | None = None,
 ) -> dict[str, Array]:
     """(B, size) users' slices of those parts that the arrays are of.
 
     Args:
         by_part: the same arrays, if they are at hand as `tables_by_part` has them.
+        used: slices that are needed; all if not given.
     """
     found: dict[str, Array] = {}
     by_part = tables_by_part(arrays) if by_part is None else by_part
     for part in PARTS:
-        if tables := by_part[part.name]:
+        if (tables := by_part[part.name]) and (used is None or used & {*part.slices}):
             found |= part.users(tables, asked)
     return found
 

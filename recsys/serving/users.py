@@ -112,7 +112,9 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with np.errstate(all="ignore"):  # a warning would not say which file
                 found = compute(model, *args, **more)
-            numbers = found.slices.values() if isinstance(found, Users) else [found]
+            numbers = [found]
+            if isinstance(found, Users):
+                numbers = [*found.slices.values(), *found.predicting.values()]
             finite = all(np.isfinite(each).all() for each in numbers)
             if not finite or len({*map(len, numbers)}) > 1:
                 raise ValueError("not a finite number for each")
@@ -219,12 +221,15 @@ def described(
         return Asked.of(rows, sides, model.vocabulary.users, ratings, model.recency, named)
 
     asked, rated = asked_with(history), history
-    slices = predicting = parts.users(model.arrays, asked, model.tables)
-    if len(named.indices):  # a like ranks as a rating of just now, a dislike is no sighting
+    liking = len(named.indices) > 0
+    rating = parts.used_slices({"rating": model.weights.get("rating", {})}) if liking else None
+    slices = predicting = parts.users(model.arrays, asked, model.tables, rating)
+    if liking:  # a like ranks as a rating of just now, a dislike is no sighting
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
         history = history.updated(named._replace(values=values))
         asked = asked_with(history.keep(history.values > 0))
-        slices = parts.users(model.arrays, asked, model.tables)
+        others = {name: each for name, each in model.weights.items() if name != "rating"}
+        slices = parts.users(model.arrays, asked, model.tables, parts.used_slices(others))
     return Users(model, queries, rated, asked, slices, predicting)
 
 
