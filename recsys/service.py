@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from recsys.data.files import standing
 from recsys.data.ids import Id
-from recsys.errors import ModelError, RecsysError, StoreError, listed_values
+from recsys.errors import RecsysError, StoreError, check_types, listed_values
 from recsys.infer import Answer, Recommendation, Recommender, UserQuery, catalogue
 from recsys.serving.model_folder import DEFAULT, load_model
 
@@ -71,13 +71,14 @@ class LiveRecommender(Recommender):
         self.close()
 
     def _answered(self, ask: Callable[[Recommender], T]) -> T:
-        """What is answered now; where that fails, by what is newer, if anything is."""
+        """What is answered now; where its movies are published no longer, by what is newer."""
         now = self.now
         while True:
             try:
                 return ask(now)
-            except (StoreError, ModelError):
-                self._follow(wait=True)
+            except StoreError as error:
+                if error.fix == "publish":
+                    self._follow(wait=True)
                 if self._now is now:
                     raise
                 now = self._now
@@ -132,6 +133,7 @@ def open(
     >>> len(answer)
     10
     """
+    check_types(model=(model, Path | str))
     folder = Path(model)
     if address is None:
         return LiveRecommender(folder, None)

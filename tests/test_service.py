@@ -150,21 +150,26 @@ def test_a_service_follows_releases_back_and_forth_and_updates(
     run("load-movies", *live)
     first, *later = (by_folder(each) for each in (own_model, *releases))
     assert len({first, *later}) == 4
-    with recsys.open(own_model, where) as movies, asking(movies) as wait:
-        wait(first)
-        for folder, wanted in zip(releases, later, strict=True):
-            run("load-movies", "--model", folder, "--switch", own_model, *options)
-            wait(wanted)
-        run("load-movies", "--rollback", *live)
-        wait(later[1])
-        loved = later[1][0][0]
-        (tmp_path / "new.csv").write_text(
-            f"userId,movieId,rating,timestamp\n42,{loved},5,2000000000\n9999,{loved},5,2000000000\n"
-        )
-        run("update", "--data", tmp_path / "new.csv", "--model", own_model)
-        wait(by_folder(own_model))
-        assert loved not in answers(movies)[0]
-        assert len(next(movies.recommend([UserQuery(9999)], K))) == K
+    with recsys.open(own_model, where) as movies:
+        with asking(movies) as wait:
+            wait(first)
+            for folder, wanted in zip(releases, later, strict=True):
+                run("load-movies", "--model", folder, "--switch", own_model, *options)
+                wait(wanted)
+            run("load-movies", "--rollback", *live)
+            wait(later[1])
+            loved = later[1][0][0]
+            (tmp_path / "new.csv").write_text(
+                f"userId,movieId,rating,timestamp\n42,{loved},5,2000000000\n9999,{loved},5,2000000000\n"
+            )
+            run("update", "--data", tmp_path / "new.csv", "--model", own_model)
+            wait(by_folder(own_model))
+            assert loved not in answers(movies)[0]
+            assert len(next(movies.recommend([UserQuery(9999)], K))) == K
+        run("forget", "-u", 9999, "--model", own_model)
+        time.sleep(0.03)
+        with pytest.raises(QueryError, match="user 9999 is not one"):
+            movies.recommend([UserQuery(9999)], K)
         assert movies.problem is None
         assert movies.model.config == load_model(own_model).config
 
@@ -183,11 +188,12 @@ def test_movies_published_anew_are_found_and_the_model_read_before_stays(run, ow
         assert movies.now.model is model
 
 
+@pytest.mark.parametrize("kind", KINDS[1:])
 def test_who_looks_seldom_still_answers_when_its_release_is_gone(
-    run, own_model, releases, tmp_path, monkeypatch
+    run, own_model, releases, tmp_path, monkeypatch, kind
 ):
     monkeypatch.setattr(service, "LOOKS", 1e9)
-    options, where = place_of("lite", tmp_path)
+    options, where = place_of(kind, tmp_path)
     run("load-movies", "--model", own_model, *options)
     with recsys.open(own_model, where) as movies:
         before = answers(movies)
@@ -216,7 +222,33 @@ def test_what_cannot_answer_yet_is_not_taken_and_said(run, own_model, releases, 
         assert movies.problem is None
 
 
+def test_while_milvus_is_away_queries_fail_and_then_no_more(run, own_model, tmp_path, monkeypatch):
+    options, where = place_of("lite", tmp_path)
+    run("load-movies", "--model", own_model, *options)
+
+    def fail(*args: object, **more: object) -> None:
+        raise StoreError("a.db: away")
+
+    with recsys.open(own_model, where) as movies:
+        before = answers(movies)
+        for name in "search", "current":
+            with monkeypatch.context() as away:
+                away.setattr(recsys.MilvusStore, name, fail)
+                time.sleep(0.03)
+                if name == "search":
+                    with pytest.raises(StoreError, match="away"):
+                        answers(movies)
+                else:
+                    assert answers(movies) == before
+                    assert str(movies.problem) == "a.db: away"
+            time.sleep(0.03)
+            assert answers(movies) == before
+            assert movies.problem is None
+
+
 def test_what_is_wrong_is_raised(own_model, tmp_path):
+    with pytest.raises(QueryError, match="model '5': expected"):
+        recsys.open(5)
     with pytest.raises(recsys.errors.ModelError, match="train first"):
         recsys.open(tmp_path / "none.model")
     with pytest.raises(StoreError, match="no movies are published"):
