@@ -12,7 +12,6 @@ import click
 
 from recsys.cli import shared
 from recsys.cli.build import Publishing, publish
-from recsys.cli.exports import ratings_of
 from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import log, refuse_beside
@@ -61,6 +60,7 @@ class Profile:
 
     def query(self, model: "Model", as_of: int | None, others: "ReadAll") -> "UserQuery":
         """The query, with ids of users and movies that are known."""
+        from recsys.cli.exports import ratings_of
         from recsys.infer import UserQuery
 
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
