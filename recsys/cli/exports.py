@@ -57,6 +57,8 @@ def ratings_of(path: str, model: "Model") -> "list[tuple[Any, ...]]":
         except ValueError:
             what = f"found {quoted(row['rating'])}, expected a rating in a line of text"
             raise DataError(f"{path}:{number}: {what}", "correct the line") from None
+        if not model.scale.rated and stars < scale.liked:
+            continue  # to a model of events what was not liked is none
         title = row.get("title") or f"id:{row.get('id', '')}"
         if row.get("year") and not name_and_year(title)[1]:
             title += f" ({row['year']})"

@@ -1,9 +1,12 @@
 """recommend --ratings: what one person rated elsewhere."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from recsys.cli.exports import ratings_of
+from recsys.data.scale import Scale
 from recsys.infer import UserQuery
 
 IMDB = "Const,Your Rating,Date Rated,Title,Original Title,IMDb Rating,Year\n"
@@ -55,6 +58,15 @@ def test_what_is_not_known_or_not_rated_is_left_out_and_said(run, known):
     unknown, whom = done.stderr.splitlines()
     assert unknown == "-: 1 movies that the model does not know: No Such Film (2023)"
     assert whom == "for 1 ratings"
+
+
+def test_to_a_model_of_events_only_likes_are_events(exact, known, tmp_path):
+    movies = exact.model.movies
+    model = SimpleNamespace(movies=movies, scale=Scale(rated=False))
+    lines = [f"x,{name},{year},u,{3 + n}\n" for n, (name, year, *_) in enumerate(known)]
+    (tmp_path / "ratings.csv").write_text(BOXD + "".join(lines))
+    found = ratings_of(str(tmp_path / "ratings.csv"), model)
+    assert [each[0] for each in found] == [each[3] for each in known[1:]]
 
 
 @pytest.mark.parametrize(
