@@ -45,7 +45,8 @@ def ask(users, **how):
         list(exact.recommend([recsys.UserQuery(user)], 10, **how))
 
 ids = model.vocabulary.user_ids.tolist()[:100]
-for how in {}, {"rank_by": "rating"}, {"choice": recsys.Choice(diversity=0.5)}:
+more = {"rank_by": "rating"}, {"choice": recsys.Choice(diversity=0.5)}, {"explain": True}
+for how in {}, *more:
     ask(ids[:5], **how)
     time.sleep(0.3)  # threads that have worked spin for a while
     every, own = time.process_time(), time.thread_time()

@@ -67,7 +67,8 @@ def why(
         some = users.otherwise(
             row, sides, _without(history, numbers - 1), _without(named, numbers - 1 - n)
         )
-        scores.append(score(some.vectors(question) @ movies.T))
+        products = np.einsum("bv,mv->bm", some.vectors(question), movies)  # as `product` has it
+        scores.append(score(products))
     every = np.concatenate(scores)
     shares = every[0] - every[1:]  # (n + m + 1, N)
     rows = np.append(history.indices, named.indices)
