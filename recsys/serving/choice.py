@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, is_text, positions
-from recsys.data.interactions import product
 from recsys.errors import QueryError, checked, listed_values, quoted, wrong
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 POOL, TIMES = 100, 10  # movies of a pool at least, and for each one wanted
 MOST = 10_000  # of them at most
+MOST_GENRES = 512  # that movies are compared by, where they have more: the most common ones
 GENRE, YEAR = "genre", "year"  # what movies have besides the columns of the schema
 
 
@@ -112,37 +112,38 @@ class Choice:
         """Which of N movies are taken, by what they are worth: k at most."""
         taken: list[int] = []
         near = np.zeros(len(worth), np.float32)  # to those taken: the sum of cosines
-        left = np.ones(len(worth), np.bool_)
+        left = (1 - self.diversity) * worth  # -inf once looked at
         counted: list[Counter[Any]] = [Counter() for _ in limits]
-        while len(taken) < k and left.any():
-            value = (1 - self.diversity) * worth - self.diversity * near / max(1, len(taken))
-            best = int(np.where(left, value, -np.inf).argmax())
-            left[best] = False
+        while len(taken) < min(k, len(worth)):
+            best = int((left - near * (self.diversity / max(1, len(taken)))).argmax())
+            if left[best] == -np.inf:
+                break
+            left[best] = -np.inf
             per = [values(int(at[best])) for values, at, _ in limits]
-            full = any(
+            if limits and any(
                 count[value] >= most
                 for count, values, (_, _, most) in zip(counted, per, limits, strict=True)
                 for value in values
-            )
-            if full:
+            ):
                 continue
             for count, values in zip(counted, per, strict=True):
                 count.update(values)
             taken.append(best)
             if self.diversity:
-                near += product(vectors[None, best], vectors.T)[0]
+                near += vectors @ vectors[best]  # too few for BLAS to divide among threads
         return sorted(taken, key=lambda each: -worth[each])
 
 
 def contents(movies: "Catalogue", model: "Model") -> "Array":
     """(M, G + T) unit vectors whose cosine says how alike movies are: genres, taste where none."""
-    places = {name: place for place, name in enumerate(model.vocabulary.genres)}
+    counts = Counter(name for names in movies.genres for name in names)
+    places = {name: place for place, (name, _) in enumerate(counts.most_common(MOST_GENRES))}
     genres = np.zeros((len(movies), len(places)), np.float32)
     for row, names in enumerate(movies.genres):
         genres[row, [places[name] for name in names if name in places]] = 1
     without = ~genres.any(axis=1, keepdims=True)
     tastes = model.layout.split(movies.vectors)["taste"] * without
-    vectors = np.hstack([genres, tastes])
+    vectors = np.hstack([genres, tastes]) if without.any() else genres
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
