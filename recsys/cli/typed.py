@@ -13,7 +13,7 @@ import click
 from recsys.cli.options import whole_number
 from recsys.cli.prompt import error_line, log
 from recsys.data.readers.roles import places_of
-from recsys.errors import DataError, quoted
+from recsys.errors import DataError, QueryError, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class MovieNames:
 
         self.folder, self.others, self.text_ids = folder, others, is_text(folder.movies.ids)
         self.ids = {str(each): each for each in folder.movies.ids.tolist()}
-        self.find = functools.lru_cache(100_000)(self._find)
+        self._known = functools.lru_cache(100_000)(self._find)
 
     @functools.cached_property
     def by_name(self) -> "dict[str, dict[Id, int]]":
@@ -112,11 +112,21 @@ class MovieNames:
             return None if fits else self.ids[bare]
         return fits[0] if len(fits) == 1 else None
 
-    def _find(self, text: "Id") -> "Id":
+    def find(self, text: "Id") -> "Id":
+        """The movie that a text names, or a whole number is."""
+        found = self._known(text)
+        if isinstance(found, QueryError):
+            raise found.with_traceback(None)
+        return found
+
+    def _find(self, text: "Id") -> "Id | QueryError":
         if isinstance(text, int) and not self.text_ids:
             return text
-        found = self.whole(str(text))
-        return typed_movie(self.folder, str(text), self.others) if found is None else found
+        try:
+            found = self.whole(str(text))
+            return typed_movie(self.folder, str(text), self.others) if found is None else found
+        except QueryError as error:  # a look for what is near takes long, and is done once
+            return error
 
 
 def title_of(folder: "Model", movie_id: "Id", others: "ReadAll") -> str:
