@@ -214,8 +214,8 @@ def read_movies_data(
         expected = f"expected a {name[:-1]}'s row as a whole number from 0 to {largest}, got "
         rows = [_rows(cell or "") for cell in cells]
         good = [all(0 <= row <= largest for row in each) for each in rows]
-        wrong = [i for i, each in enumerate(good) if not each]
-        side.rows.refuse_each({i: expected + quoted(cells[i]) for i in wrong})
+        pairs = zip(good, cells, strict=True)
+        side.rows.refuse_each(["" if fits else expected + quoted(cell) for fits, cell in pairs])
         lists.append(padded(rows))
     if rejects:
         raise rejects.error("correct the line, or encode the movies again", "preprocess")

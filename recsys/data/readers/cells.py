@@ -2,20 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys.errors import DataError, QueryError, quoted
-
-if TYPE_CHECKING:
-    from recsys.data.readers.formats import Table
-    from recsys.data.readers.values import Values
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ufffd]")
 Words = Callable[[int], str]  # of a row, or of one of several
@@ -72,36 +69,11 @@ class Rejects:
 
 @dataclass
 class Cells:
-    """A column as it is read: arrays of pyarrow one behind the other, numbers of a type in one."""
+    """A column as it is read: arrays of pyarrow one behind the other."""
 
     path: Path
     name: str
     chunks: list[Any]
-    _numbers: Any = ()  # the array that is filled, and how much of it is
-    _used: int = 0
-
-    def add(self, cells: Any) -> None:
-        """Put an array behind the others; `end` is to be called behind the last."""
-        if cells.null_count or not is_numeric(cells):
-            self.end()
-            self.chunks.append(cells)
-            return
-        more = cells.to_numpy()
-        if self._used and self._numbers.dtype != more.dtype:
-            self.end()
-        end = self._used + len(more)
-        if not self._used:
-            self._numbers = np.empty(2**20 + end, more.dtype)
-        elif end > len(self._numbers):  # the system moves it without a copy
-            self._numbers.resize(end + end // 4, refcheck=False)
-        self._numbers[self._used : end] = more
-        self._used = end
-
-    def end(self) -> None:
-        """Make an array of pyarrow of the numbers."""
-        if self._used:
-            self.chunks.append(pa.array(self._numbers[: self._used]))
-        self._used = 0
 
     def at(self, row: int) -> Any:
         """One cell, None where it is empty."""
@@ -132,57 +104,51 @@ class Cells:
 
 
 class Rows:
-    """The rows of a file that are left; those that are refused are put down with a reason."""
+    """Columns of the rows of a file that are left; those refused are put down with a reason."""
 
-    def __init__(self, table: "Table", rejects: Rejects, size: int, missing: Sequence[int]) -> None:
-        self.table, self.rejects, self.size = table, rejects, size
+    def __init__(
+        self, path: Path, place: Words, rejects: Rejects, size: int, missing: Sequence[int]
+    ) -> None:
+        self.path, self.place, self.rejects, self.size = path, place, rejects, size
         self.missing: NDArray[np.int64] = np.unique(np.array(missing, np.int64))
-        self.left: NDArray[np.bool_] | slice = slice(None)
+        self.columns: dict[str, Any] = {}  # arrays and lists
 
     def __len__(self) -> int:
         return self.size - len(self.missing)
 
-    def numbers(self, cells: NDArray[np.integer]) -> NDArray[np.integer]:
-        """In which rows of the file the cells at some positions are."""
-        before = self.missing - np.arange(len(self.missing))  # cells, of each missing row
-        return cells + before.searchsorted(cells, "right")
+    def numbers(self, positions: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Which rows of the file those at some positions are."""
+        before = self.missing - np.arange(len(self.missing))  # positions, of each missing row
+        return positions + before.searchsorted(positions, "right")
 
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(N,) the rows that are left."""
-        return np.ones(len(self), np.bool_) if isinstance(self.left, slice) else self.left
+    def keep(self, good: NDArray[np.bool_]) -> None:
+        """Leave all other rows out."""
+        if good.all():
+            return
+        self.missing = np.union1d(self.missing, self.numbers(np.flatnonzero(~good)))
+        for name, each in self.columns.items():
+            array = isinstance(each, np.ndarray)
+            self.columns[name] = each[good] if array else [*compress(each, good.tolist())]
+
+    def note(self, bad: NDArray[np.bool_], words: Words) -> None:
+        """Put down rows that are to be left out."""
+        at = np.flatnonzero(bad)
+        rows = self.numbers(at).tolist()
+        self.rejects.add(self.path, self.place, rows, lambda i: words(int(at[i])))
+
+    def note_cells(self, cells: Cells, bad: NDArray[np.bool_], expected: str) -> None:
+        """Put down the rows of bad cells."""
+        self.rejects.empty_cells += int((bad & cells.empty()).sum())
+        self.note(bad, lambda i: cells.wrong(expected, i))
 
     def refuse(self, bad: NDArray[np.bool_], words: Words) -> None:
-        """Refuse rows that are not refused yet; the first reason is what counts."""
-        if not bad.any():
-            return
-        left = self.mask
-        at = np.flatnonzero(bad & left)
-        self.left = left & ~bad
-        rows = self.numbers(at).tolist()
-        self.rejects.add(self.table.path, self.table.place, rows, lambda i: words(int(at[i])))
+        """Put rows down and leave them out."""
+        self.note(bad, words)
+        self.keep(~bad)
 
-    def refuse_each(self, words: Mapping[int, str]) -> None:
-        """Refuse rows, by what is wrong with them."""
-        self.refuse(np.isin(np.arange(len(self)), [*words]), words.__getitem__)
-
-    def settle(self, found: Mapping[str, "Values"]) -> dict[str, "Values"]:
-        """Columns of the rows that are left, which are all from here on."""
-        if isinstance(self.left, slice):
-            return dict(found)
-        left, self.left = self.left, slice(None)
-        self.missing = np.union1d(self.missing, self.numbers(np.flatnonzero(~left)))
-        return {
-            role: each._replace(values=each.values[left], bad=each.bad[left])
-            for role, each in found.items()
-        }
-
-    def check(self, cells: Cells, values: "Values") -> None:
-        """Refuse the rows of bad cells."""
-        if values.bad.any():
-            empty = values.bad & self.mask & cells.empty()
-            self.rejects.empty_cells += int(empty.sum())
-            self.refuse(values.bad, lambda i: cells.wrong(values.expected, i))
+    def refuse_each(self, words: Sequence[str]) -> None:
+        """The same of rows by what is wrong with each, "" for nothing."""
+        self.refuse(np.array([*map(bool, words)], np.bool_), words.__getitem__)
 
 
 def is_numeric(chunk: Any) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.data.dataset import Movies, Users
 from recsys.data.ids import id_array, raw_ids
@@ -58,15 +57,17 @@ def movies_of(
     rejects: Rejects,
     log: Callable[[str], None],
     elsewhere: str | None = None,
+    repeated: bool = False,
 ) -> tuple[Movies, Understood]:
     """The movies of a file, in its order; without titles a movie is called "Item ID".
 
     Args:
         log: gets a line where so many genres are named that their separator may be another.
         elsewhere: what ids of movies are called in the ratings.
+        repeated: a movie may have several rows, of which the first counts.
     """
     roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
-    side = Side(table, roles, "item", "movie", rejects)
+    side = Side(table, roles, "item", "movie", rejects, repeated)
     separator, genres = side.genres()
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
@@ -181,29 +182,40 @@ class Side:
     """The rows of a file of movies or users that are left: their ids, and cells by column."""
 
     def __init__(
-        self, table: Table, roles: Mapping[str, str], key: str, what: str, rejects: Rejects
+        self,
+        table: Table,
+        roles: Mapping[str, str],
+        key: str,
+        what: str,
+        rejects: Rejects,
+        repeated: bool = False,
     ) -> None:
         self.table, self.roles = table, roles
-        columns, self.rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
+        columns, rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
         keys = columns[roles[key]]
-        values = ids(keys, what)
-        self.rows.check(keys, values)
-        self.cells = {name: texts(each) for name, each in columns.items()}
+        found = ids(keys, what)
+        # No column that is read is called "".
+        rows.columns = {name: texts(each) for name, each in columns.items()} | {"": found.values}
+        rows.note_cells(keys, found.bad, found.expected)
+        rows.keep(~found.bad)
         for name in roles.values():
-            cells = enumerate(self.cells.get(name, ()))
-            odd = {i: control_character(cell) for i, cell in cells if isinstance(cell, str)}
-            self.rows.refuse_each({i: words for i, words in odd.items() if words})
-        left = np.flatnonzero(self.rows.mask)
-        again = np.ones(len(self.rows), np.bool_)
-        again[left[np.unique(values.values[left], return_index=True)[1]]] = False
-        self.rows.refuse(again, lambda i: f"{what} {keys.at(i)} again, expected once")
-        self.left: NDArray[np.intp] = np.flatnonzero(self.rows.mask)
-        self.ids = id_array(raw_ids(values.values[self.left], values.names))
+            cells = rows.columns.get(name, ())
+            rows.refuse_each([control_character(c) if isinstance(c, str) else "" for c in cells])
+        first = np.zeros(len(rows), np.bool_)
+        first[np.unique(rows.columns[""], return_index=True)[1]] = True
+        if not repeated:
+            again = rows.columns[roles[key]]
+            rows.note(~first, lambda i: f"{what} {again[i]} again, expected once")
+        rows.keep(first)
+        self.ids = id_array(raw_ids(rows.columns.pop(""), found.names))
+        self.rows, self.cells = rows, rows.columns
 
     def fields(self, name: str) -> list[Any]:
         """The cells of a column: text, None for an unknown one, or a list."""
-        cells = [self.cells[name][i] for i in self.left.tolist()]
-        return [None if isinstance(c, str) and c.strip() in MISSING else c for c in cells]
+        return [
+            None if isinstance(cell, str) and cell.strip() in MISSING else cell
+            for cell in self.cells[name]
+        ]
 
     def column(self, name: str) -> list[str]:
         """The same as text, "" for an unknown one."""
@@ -221,10 +233,10 @@ class Side:
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
-        titles, years = [""] * len(self.left), [""] * len(self.left)
+        titles, years = [""] * len(self.ids), [""] * len(self.ids)
         if "title" in self.roles:
             cells = self.cells[self.roles["title"]]  # "NA" is a title too
-            titles = [" ".join(str(cells[i] or "").split()) for i in self.left.tolist()]
+            titles = [" ".join(str(cell or "").split()) for cell in cells]
         if "year" in self.roles:
             years = self.column(self.roles["year"])
         found = []
@@ -239,7 +251,8 @@ class Side:
         """What separates genres, in words, and those of each row."""
         if "genres" not in self.roles:  # each in a column of 0 and 1, as ML-100K has them
             flags = [n for n in GENRES_100K if n in self.cells and self.table.strict]
-            return "", [tuple(n for n in flags if self.cells[n][i] == "1") for i in self.left]
+            every = range(len(self.ids))
+            return "", [tuple(n for n in flags if self.cells[n][i] == "1") for i in every]
         cells = self.fields(self.roles["genres"])
         if any(isinstance(each, list) for each in cells):
             return LISTS, [_values(each or ()) for each in cells]

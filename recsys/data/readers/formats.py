@@ -96,12 +96,10 @@ class Table(NamedTuple):
                     left = np.delete(np.arange(block.size), [row for row, _ in block.rejected])
                     rows = [*rows, *(size + left[empty]).tolist()]
                 for name, each in zip(block.columns, cells, strict=True):
-                    columns[name].add(each)
+                    columns[name].chunks.append(each)
                 missing += rows
                 size += block.size
-        for column in columns.values():
-            column.end()
-        return columns, Rows(self, rejects, size, missing)
+        return columns, Rows(self.path, self.place, rejects, size, missing)
 
     def beginning(self) -> dict[str, list[Any]]:
         """All columns of the first rows: text, or what else they hold; None for an empty cell."""
@@ -395,16 +393,6 @@ def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
         table = table.rename_columns([*map(numbered, range(1, len(names) + 1))])
 
     return _typed(path, table.column_names, lambda some, size: table.select(some).to_batches(size))
-
-
-def first_rows(table: Table, key: str, names: Sequence[str]) -> Table:
-    """The first row of each value of a column, with some other columns."""
-    columns, _ = table.read(dict.fromkeys((key, *names), "text"), Rejects())
-    lists = [[c for part in each.chunks for c in part.to_pylist()] for each in columns.values()]
-    rows = {row[0]: row for row in reversed([*zip(*lists, strict=True)])}
-    cells = map(list, zip(*reversed(rows.values()), strict=True))
-    found = source_of(pa.table(dict(zip(columns, cells, strict=True))), "")
-    return found._replace(path=table.path) if isinstance(found, Table) else table
 
 
 FORMATS: dict[str, Callable[[Path], Table]] = {

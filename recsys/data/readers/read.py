@@ -13,7 +13,7 @@ from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
 from recsys.data.readers.cells import Cells, Rejects, Rows
 from recsys.data.readers.describe import Understood, checked_columns, movies_of, noted, users_of
-from recsys.data.readers.formats import Arrow, Table, first_rows, open_table, source_of
+from recsys.data.readers.formats import Arrow, Table, open_table, source_of
 from recsys.data.readers.roles import (
     AGAINST,
     NONE,
@@ -148,86 +148,69 @@ def read_all(
     placed = of_others.placed(table.names)
     within = sorted({*table.names} & {placed.title, placed.genres, placed.year})
     if within := [] if "items" in tables else within:  # columns beside the ratings
-        of_others, tables["items"] = placed, first_rows(table, roles["item"], within)
+        of_others, tables["items"] = placed, table._replace(names=(roles["item"], *within))
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
     if movies := tables.get("items"):
         bad = Rejects() if within else rejects  # which are of the ratings
-        known_movies, part = movies_of(movies, of_others, bad, log, roles["item"])
+        known_movies, part = movies_of(movies, of_others, bad, log, roles["item"], bool(within))
         parts.append((movies.path, part))
     if people := tables.get("users"):
         known_users, part = users_of(people, of_others, rejects, roles["user"], attributes)
         parts.append((people.path, part))
     if rejects and not complete:  # all ratings of a bad movie would be bad
         raise rejects.error()
-    holds = {roles[role]: _NUMBERS[role][0] for role in roles}
-    columns_read, rows = table.read(holds, rejects)
-    found: dict[str, Values] = {}
-    for role, name in roles.items():
-        cells = columns_read.pop(name)
-        found[role] = _NUMBERS[role][1](cells)
-        if role == "rating" and not_rated != NONE and not table.strict and found[role].bad.any():
-            empty = cells.empty()
-            if (number := int(empty.sum())) >= OTHER_SCALE and number > OTHER_SHARE * len(empty):
-                rows.left = rows.mask & ~empty
-                log(f"{number:,} ratings are empty, {EMPTY}")
-        rows.check(cells, found[role])
-    found = rows.settle(found)
-    different = {role: unique(found[role].values) for role in ("user", "item")}
-    parts.insert(0, (table.path, _understood(rows, roles, found, different, within)))
+    rows, names, unit = _read_ratings(table, roles, rejects, not_rated, log)
+    different = {role: unique(rows.columns[role]) for role in ("user", "item")}
+    parts.insert(0, (table.path, _understood(table, rows, roles, names, unit, different, within)))
     why = ("beside the ratings, but not named" if data.is_file()
            else "only ratings, movies and users are read")  # fmt: skip
     understood, unused = noted(parts, columns, {each.name: why for each in unused_files}, log)
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
     if known_movies is None:
-        movie_ids = raw_ids(different["item"], found["item"].names)
+        movie_ids = raw_ids(different["item"], names["item"])
         titles = [f"Item {i}" for i in movie_ids.tolist()]
         known_movies = Movies(movie_ids, titles, [()] * len(movie_ids))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if known_users is None:
-        user_ids = raw_ids(different["user"], found["user"].names)
+        user_ids = raw_ids(different["user"], names["user"])
         known_users = Users.of(user_ids, attributes=attributes)
         log(f"{data}: no users file, so only ratings are known of users")
-    of_users = _coded("user", found["user"], table.path, known_users.ids, people)
-    of_movies = _coded("movie", found["item"], table.path, known_movies.ids, movies)
-    if movies:
-        _check_known(rows, "movie", of_movies)
-    if people:
-        _check_known(rows, "user", of_users)
-    rated = wide = False
-    values, times = np.ones(len(rows), np.float32), np.zeros(len(rows), np.int64)
-    times = found["time"].values if "time" in found else times
+    beside = {"user": people, "item": movies}
+    known = {"user": known_users.ids, "item": known_movies.ids}
+    coded = {role: _coded(rows, role, names[role], known[role], beside[role])
+             for role in ("item", "user")}  # fmt: skip
+    if "rating" not in roles and model and model.scale.rated:
+        cause = f"{table.path}: no column of ratings, and the model learned from ratings"
+        raise QueryError(cause, "name it", "rating_column")
+    rated, wide = False, False
     if "rating" in roles:
-        ratings = found["rating"].values
-        rated, wide = _meaning(rows, roles["rating"], ratings, not_rated, liked_from, log)
-    if model and model.scale.rated:
-        if "rating" not in roles:
-            cause = f"{table.path}: no column of ratings, and the model learned from ratings"
-            raise QueryError(cause, "name it", "rating_column")
+        rated, wide = _meaning(rows, roles["rating"], not_rated, liked_from, log)
+    ours = model.scale if model else None
+    if ours and ours.rated:
         rated, wide = True, False
     strong = wide and liked_from is None
-    values = ratings if rated else values
     how = repeats or ("sum" if strong else "last" if rated else "count")
-    values, duplicates = _once(rows, of_users, of_movies, values, times, how)
-    if duplicates:
+    if not rated or how == "count":
+        rows.columns["rating"] = np.ones(len(rows), np.float32)
+    rows.columns.setdefault("time", np.zeros(len(rows), np.int64))
+    if duplicates := _drop_repeats(rows, how):
         log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
-    of_events = model is not None and not model.scale.rated
-    rated = rated and not strong and how != "count" and not of_events
-    if model and model.scale.rated:
-        values, scale = _on_scale(rows, values, model.scale), model.scale
+    if not (ours and ours.rated) and (ours or not rated or strong or how == "count"):
+        scale = Scale(rated=False)
+        rows.columns["rating"] = strengths(rows.columns["rating"])
     else:
-        values, scale = _scaled(rows, values, rated, liked_from, wide or how == "sum")
+        scale = _scaled(rows, ours, liked_from, wide or how == "sum")
     if scale != FIVE_STARS or not table.strict:
         log(scale.in_words())
-    left = rows.left
     dataset = Dataset(
         data.resolve().name if data.is_dir() else stem(data),
-        replace(known_users, ids=of_users.known),
-        replace(known_movies, ids=of_movies.known),
-        Ratings(of_users.codes[left], of_movies.codes[left], values, times[left]),
-        of_users.names,
-        of_movies.names,
+        replace(known_users, ids=coded["user"].known),
+        replace(known_movies, ids=coded["item"].known),
+        Ratings(*(rows.columns[role] for role in ROLES)),
+        coded["user"].names,
+        coded["item"].names,
         scale,
     )
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
@@ -253,25 +236,49 @@ _NUMBERS: dict[str, tuple[str, Callable[[Cells], Values]]] = {  # what cells hol
 }
 
 
+def _read_ratings(
+    table: Table, roles: Mapping[str, str], rejects: Rejects, not_rated: Any, log: Log
+) -> tuple[Rows, dict[str, NDArray | None], str]:
+    """The good rows, with columns of numbers by role; names of ids that are text, times' unit."""
+    columns, rows = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, rejects)
+    left, names, unit = np.ones(len(rows), np.bool_), {}, ""
+    for role, name in roles.items():
+        cells = columns.pop(name)
+        rows.columns[role], bad, expected, names[role], unit = _NUMBERS[role][1](cells)
+        if not bad.any():
+            continue
+        if role == "rating" and not_rated != NONE and not table.strict:
+            empty = cells.empty()
+            if (number := int(empty.sum())) >= OTHER_SCALE and number > OTHER_SHARE * len(empty):
+                left &= ~empty
+                log(f"{number:,} ratings are empty, {EMPTY}")
+        rows.note_cells(cells, bad & left, expected)
+        left &= ~bad
+    rows.keep(left)
+    return rows, names, unit  # times are the last
+
+
 def _understood(
+    table: Table,
     rows: Rows,
     roles: Mapping[str, str],
-    found: Mapping[str, Values],
+    names: Mapping[str, NDArray | None],
+    unit: str,
     different: Mapping[str, NDArray],
     within: Sequence[str],
 ) -> Understood:
     """What the log says of a table of ratings; nothing of a family, where all is known."""
-    if (table := rows.table).strict:
+    if table.strict:
         return Understood({}, {})
     words = {role: roles.get(role, NONE) for role in ROLES}
-    for role, (values, _, _, names, unit) in found.items() if len(rows) else ():
+    for role, values in rows.columns.items() if len(rows) else ():
         if role == "rating":
             words[role] += f" {values.min():g}-{values.max():g}"
             words[role] += " (0 is a like)" * matches(AGAINST, roles[role])
         elif role == "time":
             words[role] += f" ({unit})"
         else:
-            text = ", text" if names is not None else ""
+            text = "" if names[role] is None else ", text"
             words[role] += f" ({len(different[role]):,}{text})"
     first = contents(table) if "rating" not in roles else {}
     return Understood(words, {
@@ -282,92 +289,84 @@ def _understood(
 
 
 class Coded(NamedTuple):
-    """Ids of two columns as codes: the ids themselves, or positions among the names of both."""
+    """Ids of a table as codes: the ids themselves, or positions among the names of both tables."""
 
-    codes: NDArray[np.int32]  # (N,)
     known: NDArray[np.int64]  # (K,)
     names: NDArray | None  # as `in_order` has them; None where codes are the ids
 
 
-def _coded(what: str, ids: Values, path: Path, known: NDArray, beside: Table | None) -> Coded:
-    """Ids of the ratings and of the table beside them as codes of one list of names.
+def _coded(
+    rows: Rows, role: str, names: NDArray | None, known: NDArray, beside: Table | None
+) -> Coded:
+    """Ids of the ratings, and of the table beside them, become codes of one list of names.
+
+    Ratings of what that table lacks are refused.
 
     Raises:
         DataError: the ones are numbers, the others text, and hardly any fit.
     """
-    codes, names = ids.values, ids.names
+    what, codes, every = "movie" if role == "item" else role, rows.columns[role], None
     if not len(codes):
         names = known[:0] if is_text(known) else None
     mixed = len(known) > 0 and is_text(known) != (names is not None)
-    if names is None:
-        if not mixed and max(codes.max(initial=0), known.max(initial=0)) <= MAX_CODE:
-            return Coded(codes.astype(np.int32, copy=False), known, None)
+    if names is None and (mixed or max(codes.max(initial=0), known.max(initial=0)) > MAX_CODE):
         names, codes = np.unique(codes, return_inverse=True)
-    if mixed:
+    if mixed and names is not None:
         words, others = as_text(names), as_text(known)
         if beside and 2 * np.isin(words, others).sum() < len(words):
             raise DataError(
-                f"{path}: {what} ids such as {names.tolist()[0]!r}, in {beside.path} such as "
+                f"{rows.path}: {what} ids such as {names.tolist()[0]!r}, in {beside.path} such as "
                 f"{known.tolist()[0]!r}: whole numbers in one, text in the other",
                 "write them alike in both",
                 "file",
             )
         names, known = words, others
-    every = in_order(np.concatenate([names, known]))
-    found = positions(every, names).astype(np.int32)[codes]
-    return Coded(found, positions(every, known).astype(np.int64), every)
+    if names is not None:
+        every = in_order(np.concatenate([names, known]))
+        codes, known = positions(every, names)[codes], positions(every, known).astype(np.int64)
+    rows.columns[role] = codes = codes.astype(np.int32, copy=False)
+    if beside:
+        expected = f"expected one that the {what}s file has"
+        name = partial(raw_ids, names=every)
+        rows.refuse(
+            ~np.isin(codes, known), lambda i: f"unknown {what} {name(codes[[i]])[0]}, {expected}"
+        )
+    return Coded(known, every)
 
 
-def _check_known(rows: Rows, what: str, codes: Coded) -> None:
-    """Refuse ratings of movies, or by users, that the table of such lacks."""
-    unknown = ~np.isin(codes.codes, codes.known)
-    expected = f"expected one that the {what}s file has"
-    name = partial(raw_ids, names=codes.names)
-    rows.refuse(unknown, lambda i: f"unknown {what} {name(codes.codes[[i]])[0]}, {expected}")
-
-
-def _once(
-    rows: Rows, users: Coded, movies: Coded, values: NDArray, times: NDArray, how: str
-) -> tuple[NDArray[np.float32], int]:
-    """One rating of each user and movie, and how many others there were.
+def _drop_repeats(rows: Rows, how: str) -> int:
+    """Leave one rating of each user and movie; how many others there were.
 
     Args:
         how: "last" takes the one of the latest time, of equal times the last of the file; "sum" and
-            "count" take what they say, where the last one stands.
+            "count" take the sum, where the last one stands.
     """
-    values = np.ones(len(values), np.float32) if how == "count" else values
-    user, movie = users.codes[rows.left], movies.codes[rows.left]
-    if not _repeats(user, movie):
-        return values, 0
-    left = np.flatnonzero(rows.mask)
-    pairs = user.astype(np.int64) << 32 | movie
-    order = np.lexsort((times[left], pairs))
-    starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
-    last = left[order[np.append(starts[1:], len(order)) - 1]]
-    if how != "last":
-        values = values.copy()
-        values[last] = np.add.reduceat(values[left][order], starts)
-    rows.left = np.zeros(len(values), np.bool_)
-    rows.left[last] = True
-    return values, len(order) - len(starts)
-
-
-def _repeats(users: NDArray[np.int32], movies: NDArray[np.int32]) -> bool:
-    """Whether some user rates some movie twice; files sorted by both need no sorting."""
-    same = users[1:] == users[:-1]
-    same &= movies[1:] > movies[:-1]
-    same |= users[1:] > users[:-1]
-    if same.all():
-        return False
+    users, movies, values, times = (rows.columns[role] for role in ROLES)
+    ascend = users[1:] == users[:-1]
+    ascend &= movies[1:] > movies[:-1]
+    ascend |= users[1:] > users[:-1]
+    if ascend.all():  # files sorted by both need no sorting
+        return 0
     pairs = users.astype(np.int64)
     pairs <<= 32
     pairs |= movies
-    pairs.sort()
-    return bool((pairs[1:] == pairs[:-1]).any())
+    ascending = np.sort(pairs)
+    if (ascending[1:] != ascending[:-1]).all():
+        return 0
+    order = np.lexsort((times, pairs))
+    starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
+    last = order[np.append(starts[1:], len(order)) - 1]
+    if how != "last":
+        rows.columns["rating"] = values = values.copy()
+        values[last] = np.add.reduceat(values[order], starts)
+    left = np.zeros(len(rows), np.bool_)
+    left[last] = True
+    rows.keep(left)
+    return len(order) - len(starts)
 
 
 def _meaning(
-    rows: Rows, name: str, values: NDArray, not_rated: Any, liked: float | None, log: Log
+    rows: Rows, name: str, not_rated: Any, liked: float | None, log: Log
 ) -> tuple[bool, bool]:
     """Whether values are more than events; and whether they are counts or hours, which say how
     strong those were. Rows whose value says "not rated", as is given or inferred, are left out.
@@ -375,76 +374,68 @@ def _meaning(
     Raises:
         QueryError: none is more than 0.
     """
-    different, counts = counted(values[rows.left])
-    column = f"{rows.table.path}: {name}"
+    different, counts = counted(rows.columns["rating"])
+    column = f"{rows.path}: {name}"
     value: Any = not_rated_of(different, counts, column) if not_rated is None else not_rated
     others = different != (np.nan if value in (None, NONE) else float(value))
     wide = matches(STRENGTH, name) or are_strengths(different[others], counts[others])
     if not others.all() and not (wide and not_rated is None and value >= 0):
-        rated = values != float(value)
-        rows.left, number = rows.mask & rated, int((rows.mask & ~rated).sum())
+        log(f"{counts[~others][0]:,} ratings are {value:g}, {NOT_RATED}")
+        rows.keep(rows.columns["rating"] != float(value))
         different, counts = different[others], counts[others]
-        log(f"{number:,} ratings are {value:g}, {NOT_RATED}")
     rated = not are_events(different, counts)
     if len(different) and different[-1] <= 0 and (wide or not rated):
         cause = f"{column}: nothing is more than 0, so nothing is liked"
         raise QueryError(cause, "name another column, or none", "rating_column")
     if wide := wide and rated and len(different) > 0:
+        values = rows.columns["rating"]
         rows.refuse(values < 0, lambda i: f"rating {values[i]:g}, expected 0 or more")
     if wide and liked is None:
         log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
     return rated, wide
 
 
-def _on_scale(rows: Rows, values: NDArray, scale: Scale) -> NDArray[np.float32]:
-    """The ratings that are left as a model of that scale has them; others are bad lines."""
-    off = (values < scale.low) | (values > scale.high)
-    words = f"expected {scale.low:g} to {scale.high:g}, the scale of the model"
-    rows.refuse(off, lambda i: f"rating {values[i]:g}, {words}")
-    return scale.inward(values[rows.left])
-
-
-def _scaled(
-    rows: Rows, values: NDArray, rated: bool, liked: float | None, wide: bool
-) -> tuple[NDArray[np.float32], Scale]:
-    """The ratings that are left as the model has them, and their scale; or strengths of events.
+def _scaled(rows: Rows, ours: Scale | None, liked: float | None, wide: bool) -> Scale:
+    """Ratings as the model has them, and their scale.
 
     MovieLens' scale is 0.5 to 5 in half steps; the few ratings that are none of these are bad
     lines. Where many are not, or values are `wide` as sums and counts are, the scale is what the
     ratings span, but for slips far off it.
 
+    Args:
+        ours: the scale of a model, off which all are bad lines.
+
     Raises:
         DataError: nothing, or everything, would be liked.
     """
-    left = values[rows.left]
-    if not rated:
-        return strengths(left), Scale(rated=False)
-    different, counts = counted(left)
-    fits = (different >= MIN_RATING) & (different <= MAX_RATING)
-    fits &= np.rint(2 * different) == 2 * different
-    others, words = int(counts[~fits].sum()), "expected 0.5 to 5 in steps of a half"
-    if (others >= OTHER_SCALE and others > OTHER_SHARE * len(left)) or (
-        others and (wide or different[0] < different[-1] <= 1)
-    ):
-        words = "expected a finite number"
-        fits = np.ones(len(different), np.bool_)
-        if not wide and len(different) > 1 and (far := far_off(different, counts)).any():
-            fits, span = ~far, different[~far]
-            words = f"expected {span[0]:g} to {span[-1]:g} as the others are"
-    if counts[fits].sum() < len(left):
-        good = np.isin(left, different[fits])
-        bad = np.zeros(len(values), np.bool_)
-        bad[rows.left] = ~good
-        rows.refuse(bad, lambda i: f"rating {values[i]:g}, {words}")
-        left = left[good]
-    if not len(left):
-        return left, Scale()
-    scale = scale_of(different[fits], counts[fits], liked)
-    if liked is not None and not 0 < (share := (left >= liked).mean()) < 1:
+    values = rows.columns["rating"]
+    different, counts = counted(values)
+    if ours:
+        fits = (different >= ours.low) & (different <= ours.high)
+        words = f"{ours.low:g} to {ours.high:g}, the scale of the model"
+    else:
+        fits = (different >= MIN_RATING) & (different <= MAX_RATING)
+        fits &= np.rint(2 * different) == 2 * different
+        others, words = int(counts[~fits].sum()), "0.5 to 5 in steps of a half"
+        if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
+            others and (wide or different[0] < different[-1] <= 1)
+        ):
+            words = "a finite number"
+            fits = np.ones(len(different), np.bool_)
+            if not wide and len(different) > 1 and (far := far_off(different, counts)).any():
+                fits, span = ~far, different[~far]
+                words = f"{span[0]:g} to {span[-1]:g} as the others are"
+    if counts[fits].sum() < len(values):
+        bad = ~np.isin(values, different[fits])
+        rows.refuse(bad, lambda i: f"rating {values[i]:g}, expected {words}")
+    left = rows.columns["rating"]
+    scale = ours or (scale_of(different[fits], counts[fits], liked) if len(left) else Scale())
+    if liked is not None and len(left) and not 0 < (share := (left >= liked).mean()) < 1:
         raise QueryError(
-            f"{rows.table.path}: {'every' if share else 'no'} rating is {liked:g} or more, they "
+            f"{rows.path}: {'every' if share else 'no'} rating is {liked:g} or more, they "
             f"are {left.min():g} to {left.max():g}",
             "say another from which on a rating is a like",
             "liked_from",
         )
-    return scale.inward(left), scale
+    rows.columns["rating"] = scale.inward(left)
+    return scale
