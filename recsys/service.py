@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from recsys.data.files import standing
 from recsys.data.ids import Id
-from recsys.errors import RecsysError, StoreError, check_types, listed_values
+from recsys.errors import StoreError, check_types, listed_values
 from recsys.infer import Answer, Recommendation, Recommender, UserQuery, catalogue
 from recsys.serving.model_folder import DEFAULT, load_model
 
@@ -35,7 +35,7 @@ class LiveRecommender(Recommender):
         problem: why what is new could not be taken; None if it is.
     """
 
-    problem: RecsysError | None = None
+    problem: Exception | None = None
 
     def __init__(self, folder: Path, published: "MilvusStore | None") -> None:
         self._folder, self._published = folder, published
@@ -92,7 +92,7 @@ class LiveRecommender(Recommender):
             if self._looked < called:
                 self._looked = time.monotonic()
                 self._now, self.problem = self._newest(), None
-        except RecsysError as error:
+        except Exception as error:  # whatever it is, what was before answers
             self.problem = error
         finally:
             self._lock.release()

@@ -204,19 +204,30 @@ def test_who_looks_seldom_still_answers_when_its_release_is_gone(
         assert answers(movies) == by_folder(releases[1])
 
 
-def test_what_cannot_answer_yet_is_not_taken_and_said(run, own_model, releases, tmp_path):
+def test_what_cannot_answer_yet_is_not_taken_and_said(
+    run, own_model, releases, tmp_path, monkeypatch
+):
+    def out_of_luck(path: Path) -> None:
+        raise MemoryError("out of luck")
+
     options, where = place_of("lite", tmp_path)
     run("load-movies", "--model", own_model, *options)
     with recsys.open(own_model, where) as movies:
         before, config = answers(movies), own_model / "config.json"
         put_model(load_model(releases[0]), own_model)
         written = config.read_text()
-        for text, words in (written, "the query is of"), ("{", "config.json: cannot be read"):
+        for text, words in (
+            (written, "the query is of"),
+            ("{", "config.json: cannot be read"),
+            (written, "out of luck"),
+        ):
             config.write_text(text)
+            if "luck" in words:
+                monkeypatch.setattr(service, "load_model", out_of_luck)
             time.sleep(0.03)
             assert answers(movies) == before
             assert words in str(movies.problem)
-        config.write_text(written)
+        monkeypatch.setattr(service, "load_model", load_model)
         run("load-movies", "--model", own_model, *options)
         time.sleep(0.03)
         assert answers(movies) == by_folder(releases[0])
