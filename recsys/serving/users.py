@@ -147,9 +147,10 @@ def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQu
             if len(values) not in (2, 3):
                 raise wrong("rated", each, form)
             movie, rating, *times = values
-            (movie,) = checked_ids([movie], known, "movie").tolist()
             at = int(_time("rated at", *times)) if times else now
             rated.append((movie, rating, at))
+        ids = checked_ids([each[0] for each in rated], known, "movie").tolist()
+        rated = [(movie, *each[1:]) for movie, each in zip(ids, rated, strict=True)]
         likes, dislikes = (tuple(checked_ids(ids, known, "movie").tolist()) for ids in query[2:4])
         found.append(query._replace(likes=likes, dislikes=dislikes, rated=rated, as_of=as_of))
     return found
@@ -179,7 +180,7 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         completed.append(query._replace(attributes=profile(vocabulary.users, row)))
 
     until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
-    history = model.history.take(rows)
+    history = model.history.take(rows) if rows.any() else Interactions.empty(len(rows))
     if any(each.as_of is not None for each in queries):
         history = history.keep(history.times <= until[history.owners])
     rated = [
