@@ -1,7 +1,7 @@
 """The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -291,6 +291,7 @@ def evaluate(
         with store_at(MilvusAddress(uri), make=True):
             pass  # what cannot be opened is known before the work
     folder = None if model else shared.data_folder(data)
+    from recsys.data.files import replacing_file
     from recsys.evaluation import compare as comparison
     from recsys.evaluation import similar
     from recsys.serving.model_folder import load_model
@@ -305,24 +306,25 @@ def evaluate(
     if protocol == SIMILAR:
         rows = list(similar.evaluate_similar(dataset, seeds, chosen, log=log))
     else:
-        rows = list(
-            comparison.evaluate(
-                dataset or models,
-                protocol,
-                seeds,
-                chosen,
-                likes=likes,
-                indexes=() if no_index else comparison.INDEXES,
-                uri=uri,
-                compared=baselines,
-                test=judged_on,
-                diversity=diversity or (),
-                by=by,
-                log=log,
+        with replacing_file(output) if output else nullcontext() as beside:  # or it fails now
+            rows = list(
+                comparison.evaluate(
+                    dataset or models,
+                    protocol,
+                    seeds,
+                    chosen,
+                    likes=likes,
+                    indexes=() if no_index else comparison.INDEXES,
+                    uri=uri,
+                    compared=baselines,
+                    test=judged_on,
+                    diversity=diversity or (),
+                    by=by,
+                    log=log,
+                )
             )
-        )
-        if output:
-            _write_users(output, rows)
+            if beside:
+                _write_users(beside, rows)
         rows += comparison.mean(rows) if len(seeds) > 1 else []
     if format == "json":
         click.echo(as_json([_plain(row) for row in rows]))
@@ -365,12 +367,10 @@ def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
         click.echo()
 
 
-def _write_users(path: str, rows: "Sequence[Row]") -> None:
+def _write_users(path: Path, rows: "Sequence[Row]") -> None:
     """A row for each user and row of the table."""
     import pyarrow as pa
     from pyarrow import parquet
-
-    from recsys.data.files import replacing_file
 
     tables = []
     for row in rows:
@@ -378,8 +378,7 @@ def _write_users(path: str, rows: "Sequence[Row]") -> None:
         columns = dict(zip(("seed", "name", "chosen"), about, strict=True)) | row.per_user
         floats = {each: pa.array(row.per_user[each], pa.float64()) for each in row.metrics}
         tables.append(pa.table({**columns, **floats}))
-    with replacing_file(path) as beside:
-        parquet.write_table(pa.concat_tables(tables, promote_options="default"), str(beside))
+    parquet.write_table(pa.concat_tables(tables, promote_options="default"), str(path))
 
 
 def _plain(value: Any) -> Any:

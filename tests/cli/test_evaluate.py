@@ -79,5 +79,8 @@ def test_groups_that_nobody_is_in_and_ratings_that_are_known_are_refused(run, tr
     line = ("evaluate", "--model", trained.model, *QUICK, "--test")
     said = run(*line, unseen, "--by", "city", code=2).stderr
     assert "no groups by 'city': users have no such attribute; name one of popularity" in said
+    said = run(*line, unseen, "-o", "none/here.parquet", code=1)
+    assert "none/here.parquet" in said.stderr
+    assert "popularity" not in said.stderr  # before the work
     said = run(*line, SAMPLE, code=1).stderr
     assert "sample: all of its ratings are among those trained on" in said
