@@ -82,8 +82,9 @@ def test_every_option_has_its_name_in_the_environment(monkeypatch):
         for param in each.params:
             if not isinstance(param, click.Option):
                 continue
-            option = max(param.opts, key=len).lstrip("-")
-            names = [text.replace("-", "_").upper() for text in (option, f"{name}_{option}")]
+            options = [each.lstrip("-") for each in param.opts if each.startswith("--")]
+            named = [*options, *(f"{name}_{option}" for option in options)]
+            names = [text.replace("-", "_").upper() for text in named]
             assert str(param.envvar).removeprefix("RECSYS_") in names, param.opts
             value = "1" if param.is_flag else "x y; z"
             monkeypatch.setenv(str(param.envvar), value)
