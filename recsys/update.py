@@ -96,6 +96,8 @@ def update_model(
     )
     before = Interactions(*(arrays[f"history/{name}"] for name in Interactions._fields))
     history, added, replaced = merged(before, newer)
+    if same := len(newer.indices) - added - replaced:
+        log(f"{same:,} ratings change nothing: the model has them, or later ones of the same pairs")
     arrays |= {f"history/{name}": each for name, each in history._asdict().items()}
     counts = {
         "ratings": added,

@@ -149,6 +149,33 @@ def test_what_does_not_fit_the_model_is_refused(folder, tmp_path, line, words):
         update_model(folder, file)
 
 
+def test_tables_need_no_rows_for_movies_and_users_that_the_model_has(folder, tmp_path):
+    """What neither has is still a bad line."""
+    (tmp_path / "movies.csv").write_text("movie_id,title,genres\n7777,Late (2001),Horror\n")
+    (tmp_path / "users.csv").write_text(f"user_id,gender\n{NEW},F\n")
+    beside = {"items": tmp_path / "movies.csv", "users": tmp_path / "users.csv"}
+    known = int(folder.vocabulary.movie_ids[0])
+    lines = [(NEW, 7777, 5, LATER), (NEW, known, 4, LATER), (42, 7777, 3, LATER)]
+    found = update_model(folder, table(tmp_path, lines), **beside)
+    assert found[1:] == (3, 0, 1, 1, 0)
+    rows, *_ = found.model.history.of(int(found.model.vocabulary.user_rows([NEW])[0]))
+    assert found.model.vocabulary.movie_ids[rows - 1].tolist() == [known, 7777]
+    with pytest.raises(DataError, match=r"unknown movie 8888, expected .* or the model"):
+        update_model(folder, table(tmp_path, [(NEW, 8888, 5, LATER)]), **beside)
+
+
+@pytest.mark.parametrize("header", [HEADER, "user_id,movie_id,rating\n"])
+def test_ratings_that_change_nothing_are_told(folder, tmp_path, header):
+    file, said = tmp_path / "new.csv", []
+    user = int(folder.vocabulary.user_ids[0])
+    (row, *_), (value, *_), _ = folder.history.of(int(folder.vocabulary.user_rows([user])[0]))
+    other = 1 if value > 2 else 5
+    movie, time = folder.vocabulary.movie_ids[row - 1], ",5" * (header == HEADER)
+    file.write_text(f"{header}{user},{movie},{other}{time}\n")
+    assert not update_model(folder, file, said.append)
+    assert said[-1].startswith("1 ratings change nothing: ")
+
+
 @pytest.fixture
 def place(trained, tmp_path):
     """A copy of the folder with model and store, in which the test runs."""

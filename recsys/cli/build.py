@@ -293,7 +293,9 @@ def _with_published(
 
     if not how.file:
         unread = f"; {ENCODED} is not read without -f {ENCODED}" * Path(ENCODED).exists()
-        log(f"movies: the {len(movies)} the model was trained on{unread}")
+        added = int(movies.is_new.sum())  # by update
+        more = f", and {added} added since" * (added > 0)
+        log(f"movies: the {len(movies) - added} the model was trained on{more}{unread}")
         return movies
     new = f"{movies.is_new.sum()} new to the model"
     if how.replace:

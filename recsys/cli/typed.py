@@ -201,6 +201,9 @@ def known_ids(
         found = [typed_id(*each) for each in zip(kinds, cells, strict=False)]
         ids = tuple(each for each in found if each is not None)
         if not len(ids) == len(cells) == len(kinds) or len(line) >= LONGEST_LINE:
+            if typed:
+                cause = f"{quoted(path)} is no file, and {quoted(line)} no movie id"
+                raise DataError(cause, "name a file, or ids with commas")
             cause = f"{path}:{number}: found {quoted(line)}, expected {expected}"
             raise DataError(cause, "fix the line")
         asked.append(ids)

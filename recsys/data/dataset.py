@@ -130,7 +130,8 @@ class Ratings(Frame):
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Users, movies and ratings that fit together: every rating's user and movie exist.
+    """Users, movies and ratings that fit together: every rating's user and movie exist, here or
+    in the model that it was read with.
 
     Ids are codes of at most 31 bits: the raw ids themselves, or where those are text or larger
     numbers their positions among `user_names` and `movie_names`. Code c is names[c].

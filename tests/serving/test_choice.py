@@ -115,6 +115,9 @@ def test_choices_at_the_prompt(trained, tmp_path):
         first = here(*line).stdout.splitlines()[1].split(",")[2]
         left = here(*line, "--exclude", first, "--exclude", "5,6").stdout
         assert f",{first}," not in left
+        for given in ("left.txt", "1,left.txt"):
+            refused = here(*line, "--exclude", given, code=1).stderr
+            assert f"'{given}' is no file, and 'left.txt' no movie id" in refused
         done = here(*line, "--only", "1,2,999999", code=3)
         assert "movie 999999 is not one" in done.stderr
         assert "1 of 4 left out" in done.stderr

@@ -179,7 +179,8 @@ def read_all(
         log(f"{data}: no users file, so only ratings are known of users")
     beside = {"user": people, "item": movies}
     known = {"user": known_users.ids, "item": known_movies.ids}
-    coded = {role: _coded(rows, role, names[role], known[role], beside[role])
+    others = {"user": schema.user_ids, "item": schema.movie_ids} if schema else {}
+    coded = {role: _coded(rows, role, names[role], known[role], beside[role], others.get(role))
              for role in ("item", "user")}  # fmt: skip
     if "rating" not in roles and model and model.scale.rated:
         cause = f"{table.path}: no column of ratings, and the model learned from ratings"
@@ -296,11 +297,16 @@ class Coded(NamedTuple):
 
 
 def _coded(
-    rows: Rows, role: str, names: NDArray | None, known: NDArray, beside: Table | None
+    rows: Rows,
+    role: str,
+    names: NDArray | None,
+    known: NDArray,
+    beside: Table | None,
+    ours: NDArray | None,
 ) -> Coded:
     """Ids of the ratings, and of the table beside them, become codes of one list of names.
 
-    Ratings of what that table lacks are refused.
+    Ratings of what that table lacks are refused, but for ids of a model.
 
     Raises:
         DataError: the ones are numbers, the others text, and hardly any fit.
@@ -326,11 +332,11 @@ def _coded(
         codes, known = positions(every, names)[codes], positions(every, known).astype(np.int64)
     rows.columns[role] = codes = codes.astype(np.int32, copy=False)
     if beside:
-        expected = f"expected one that the {what}s file has"
-        name = partial(raw_ids, names=every)
-        rows.refuse(
-            ~np.isin(codes, known), lambda i: f"unknown {what} {name(codes[[i]])[0]}, {expected}"
-        )
+        expected = f"expected one that the {what}s file{' or the model' * (ours is not None)} has"
+        name, unknown = partial(raw_ids, names=every), ~np.isin(codes, known)
+        if ours is not None and unknown.any():
+            unknown[unknown] = ~np.isin(as_text(name(codes[unknown])), as_text(ours))
+        rows.refuse(unknown, lambda i: f"unknown {what} {name(codes[[i]])[0]}, {expected}")
     return Coded(known, every)
 
 
