@@ -82,7 +82,7 @@ def test_every_option_has_its_name_in_the_environment(monkeypatch):
         for param in each.params:
             if not isinstance(param, click.Option):
                 continue
-            options = [each.lstrip("-") for each in param.opts if each.startswith("--")]
+            options = [each.lstrip("-") for each in param.opts]
             named = [*options, *(f"{name}_{option}" for option in options)]
             names = [text.replace("-", "_").upper() for text in named]
             assert str(param.envvar).removeprefix("RECSYS_") in names, param.opts
