@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from recsys.data.dataset import Movies  # noqa: E402
-from recsys.infer import RankBy, Recommender, UserQuery, catalogue, predict  # noqa: E402
+from recsys.infer import RankBy, Recommender, UserQuery, catalogue, predict, users_of  # noqa: E402
 from recsys.serving.model_folder import FORMAT, Model, load_model  # noqa: E402
 
 SAMPLE = HERE.parent / "data" / "sample"
@@ -55,6 +55,8 @@ def answers(model: Model) -> dict[str, list[list[float]]]:
     found: dict[str, list[list[float]]] = {}
     for name, query in QUERIES.items():
         for rank_by in get_args(RankBy):
+            if not users_of(model, [query]).vectors(rank_by).any():
+                continue  # of whose taste nothing is known
             (best,) = recommender.recommend([query], 5, rank_by=rank_by)
             found[f"{name} by {rank_by}"] = [[m.movie_id, m.score, m.rating] for m in best]
     found["similar"] = [[m.movie_id, m.score] for m in recommender.similar(1, 5)]
