@@ -39,7 +39,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace, batch: int, seed: int) -> dict[str, Any]:
     """`measured` in a process of its own."""
-    options = ["--set", f"batch_size={batch}", "--seeds", str(seed), "--epochs", str(args.epochs)]
+    options = ["--batch-size", str(batch), "--seeds", str(seed), "--epochs", str(args.epochs)]
     return child(__file__, "--data", str(args.data), *options)
 
 

@@ -68,3 +68,14 @@ def test_reading_preparing_and_an_epoch_are_measured(tmp_path):
     assert found["columns"] == 20 * 1000 / 2**20
     (row,) = growth.rows([1000], [found])
     assert row[0] == "1,000"
+
+
+@pytest.mark.slow  # trains, in a process of its own
+def test_a_training_is_timed_by_batch_size(capsys, monkeypatch):
+    quality = importlib.import_module("quality")
+    sample = FOLDER.parent / "data" / "sample"
+    monkeypatch.setattr(
+        sys, "argv", ["quality.py", "--data", str(sample), "--epochs", "1", "--batch-size", "0"]
+    )
+    quality.main()
+    assert "batch size default, seed 0, by epoch:" in capsys.readouterr().out
