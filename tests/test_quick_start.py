@@ -32,7 +32,7 @@ def test_the_four_commands_run_as_they_stand(run, fetched, monkeypatch):
     train, preprocess, load_movies, recommend = (run(*line) for line in COMMANDS)
     assert train.stdout.startswith("sample.model\t")
     assert preprocess.stdout == "movies_data.txt\n"
-    expected = "movies: 338: 0 the model was trained on and 338 of movies_data.txt, 0 new"
+    expected = "movies: 338: 338 of movies_data.txt, 0 new to the model"
     assert load_movies.stderr.startswith(expected)
     assert len(recommend.stdout.splitlines()) == 1 + 5
     alone = run("load-movies").stderr.splitlines()[0]
