@@ -1,7 +1,9 @@
 """Ratings, users and movies that come after training, and users who go."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,3 +235,24 @@ def test_an_update_of_a_model_that_was_replaced_meanwhile_is_refused(place, monk
     monkeypatch.setattr(model_folder, "_link", racing)
     assert "another model meanwhile" in here("update", "--data", "new.csv", code=1).stderr
     assert NEW in load_model(model).vocabulary.user_ids
+
+
+def test_an_update_loses_none_that_came_between_its_last_look_and_its_place(place, monkeypatch):
+    from recsys.data import files
+
+    folder, rename, raced = place / "recommender_system.inference.model", os.rename, []
+
+    def racing(source, to):
+        if not raced and Path(to).name == "recommender_system.inference.model.previous":
+            raced.append(True)
+            table(place, [(NEW - 1, 50, 5, LATER)])
+            here("update", "--data", "new.csv")
+        rename(source, to)
+
+    table(place, [(NEW, 50, 5, LATER)])
+    monkeypatch.setattr(files.os, "rename", racing)
+    assert "another model meanwhile" in here("update", "--data", "new.csv", code=1).stderr
+    known = load_model(folder).vocabulary.user_ids.tolist()
+    assert (NEW - 1 in known, NEW in known) == (True, False)
+    assert not [each.name for each in place.iterdir() if ".tmp-" in each.name]
+    assert not folder.with_name(f"{folder.name}.previous").exists()

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -53,7 +53,12 @@ def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path | str, fix: str = "output", keep: bool = False) -> Iterator[Path]:
+def replacing_folder(
+    path: Path | str,
+    fix: str = "output",
+    keep: bool = False,
+    check: Callable[[Path], None] = lambda old: None,
+) -> Iterator[Path]:
     """An empty folder beside `path` that takes its place when the block ends.
 
     Two renames do it, for which the old folder waits as `NAME.previous`; `standing` finds it there
@@ -62,6 +67,7 @@ def replacing_folder(path: Path | str, fix: str = "output", keep: bool = False) 
 
     Args:
         keep: let the old folder stay there; else what was there before comes back.
+        check: called with the old folder when it has been moved; if it raises, the folder is back.
 
     Raises:
         RecsysError: the place cannot be written, or a file is there.
@@ -77,6 +83,7 @@ def replacing_folder(path: Path | str, fix: str = "output", keep: bool = False) 
                 _move(previous, folder / ("dropped" if keep else "kept"))
             if there:
                 os.rename(target, previous)
+                check(previous)
             os.rename(new, target)
             if there and not keep:
                 _move(previous, folder / "replaced")

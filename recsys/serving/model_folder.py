@@ -286,7 +286,12 @@ def write_model(
     """
     path = Path(path)
     check_place(path)
-    with replacing_folder(path, "model") as folder:
+
+    def unchanged(there: Path) -> None:
+        if before and _config(there) != before.config:
+            raise ModelError(f"{path}: is another model meanwhile", "do it again")
+
+    with replacing_folder(path, "model", check=unchanged) as folder:
         for name, array in model.arrays.items():
             file = folder / "arrays" / f"{name}.npy"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -307,8 +312,7 @@ def write_model(
                 if not (folder / name).exists():
                     _link(before.path / name, folder / name)
             write_config(folder, model.config, model.fingerprint)
-            if _config(standing(path)) != before.config:
-                raise ModelError(f"{path}: is another model meanwhile", "do it again")
+            unchanged(standing(path))
         else:
             lines = [json.dumps(line) for line in log]
             (folder / "training_log.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
