@@ -147,7 +147,8 @@ def _of_family(
     found = [name for name in names if _in_family(name, ending)]
     if ending.startswith(".") and (len(found) > 1 or not (found or kind == "users")):
         cause = f"{folder}: expected one *{ending} file, found {len(found)}"
-        raise DataError(cause, "keep one dataset in a folder", "ratings")
+        remedy = "keep one dataset in a folder" if found else "name the file of ratings itself"
+        raise DataError(cause, remedy, "ratings")
     return None if kind == "users" and not found else (folder / [*found, ending][0], dialect)
 
 

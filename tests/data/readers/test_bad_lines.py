@@ -127,6 +127,13 @@ def test_two_datasets_in_one_folder_are_refused(tmp_path):
         read_dataset(tmp_path)
 
 
+def test_ratings_without_the_movies_of_their_family_are_to_be_named(tmp_path):
+    put(tmp_path, {"x.inter": ATOMIC["x.inter"]})
+    with pytest.raises(DataError, match=r"one \*\.item file, found 0; name the file of ratings"):
+        read_dataset(tmp_path)
+    assert len(read_dataset(tmp_path / "x.inter").ratings)
+
+
 def test_ten_bad_lines_are_listed_and_the_rest_counted(tmp_path):
     bad = b"".join(b"1::%d::4::1\n" % movie for movie in range(100, 142))
     put(tmp_path, {**DAT, "ratings.dat": DAT["ratings.dat"] + bad})
