@@ -219,6 +219,18 @@ def test_forget_through_the_command_line(place):
     assert 42 not in json.loads(raw)["user_ids"]
 
 
+def test_a_damaged_model_is_neither_updated_nor_given_new_digests(place):
+    table(place, [(NEW, 50, 5, LATER)])
+    file = place / "recommender_system.inference.model" / "arrays" / "taste" / "taste.npy"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.unlink()  # it may be a link to that of another test
+    file.write_bytes(data)
+    for line in (("update", "--data", "new.csv"), ("forget", "-u", 7)):
+        assert "taste.npy: cannot be read (damaged or edited" in here(*line, code=1).stderr
+    assert "damaged or edited" in here("load-movies", "--dry-run", code=1).stderr
+
+
 def test_an_update_of_a_model_that_was_replaced_meanwhile_is_refused(place, monkeypatch):
     """The other one stands."""
     from recsys.serving import model_folder

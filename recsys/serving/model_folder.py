@@ -276,7 +276,7 @@ def write_model(
 
     Raises:
         ModelError: the place holds something that is no model, or cannot be written; or no longer
-            the model before.
+            the model before, or one with a damaged file.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
@@ -291,6 +291,12 @@ def write_model(
         if before and _config(there) != before.config:
             raise ModelError(f"{path}: is another model meanwhile", "do it again")
 
+    if before:  # what is damaged would get a digest as it is
+        try:
+            before.verify()
+        except ModelError:
+            unchanged(standing(path))
+            raise
     with replacing_folder(path, "model", check=unchanged) as folder:
         for name, array in model.arrays.items():
             file = folder / "arrays" / f"{name}.npy"
