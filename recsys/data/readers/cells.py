@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,16 @@ class Cells:
         return QueryError(f"{self.path}: {self.name}: {words.format(example)}", remedy, fix)
 
 
+@dataclass
 class Rows:
     """Columns of the rows of a file that are left; those refused are put down with a reason."""
 
-    def __init__(
-        self, path: Path, place: Words, rejects: Rejects, size: int, missing: Sequence[int]
-    ) -> None:
-        self.path, self.place, self.rejects, self.size = path, place, rejects, size
-        self.missing: NDArray[np.int64] = np.unique(np.array(missing, np.int64))
-        self.columns: dict[str, Any] = {}  # arrays and lists
+    path: Path
+    place: Words
+    rejects: Rejects
+    size: int  # of the file
+    missing: NDArray[np.int64]  # rows that are left out, ascending
+    columns: dict[str, Any] = field(default_factory=dict)  # arrays and lists
 
     def __len__(self) -> int:
         return self.size - len(self.missing)

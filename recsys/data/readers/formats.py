@@ -22,7 +22,7 @@ from pyarrow import compute, csv
 from pyarrow import json as json_reader
 from pyarrow import parquet as parquet_reader
 
-from recsys.data.readers.cells import Cells, Rejects, Rows
+from recsys.data.readers.cells import Cells, Rejects, Rows, nulls
 from recsys.data.readers.roles import MISSING
 from recsys.data.readers.text import (
     AGAIN,
@@ -90,8 +90,7 @@ class Table(NamedTuple):
                 rejects.add(self.path, self.place, rows, reasons.__getitem__)
                 cells = list(map(_readable, block.columns.values()))
                 if cells and all(each.null_count for each in cells):
-                    nulls = [each.is_null().to_numpy(zero_copy_only=False) for each in cells]
-                    empty = np.logical_and.reduce(nulls)
+                    empty = np.logical_and.reduce([*map(nulls, cells)])
                     cells = [each.filter(pa.array(~empty)) for each in cells]
                     left = np.delete(np.arange(block.size), [row for row, _ in block.rejected])
                     rows = [*rows, *(size + left[empty]).tolist()]
@@ -99,7 +98,8 @@ class Table(NamedTuple):
                     columns[name].chunks.append(each)
                 missing += rows
                 size += block.size
-        return columns, Rows(self.path, self.place, rejects, size, missing)
+        left_out = np.unique(np.array(missing, np.int64))
+        return columns, Rows(self.path, self.place, rejects, size, left_out)
 
     def beginning(self) -> dict[str, list[Any]]:
         """All columns of the first rows: text, or what else they hold; None for an empty cell."""

@@ -177,11 +177,12 @@ def read_all(
         user_ids = raw_ids(different["user"], names["user"])
         known_users = Users.of(user_ids, attributes=attributes)
         log(f"{data}: no users file, so only ratings are known of users")
-    beside = {"user": people, "item": movies}
-    known = {"user": known_users.ids, "item": known_movies.ids}
-    others = {"user": schema.user_ids, "item": schema.movie_ids} if schema else {}
-    coded = {role: _coded(rows, role, names[role], known[role], beside[role], others.get(role))
-             for role in ("item", "user")}  # fmt: skip
+    movie_codes, movie_names = _coded(
+        rows, "item", names["item"], known_movies.ids, movies, schema and schema.movie_ids
+    )
+    user_codes, user_names = _coded(
+        rows, "user", names["user"], known_users.ids, people, schema and schema.user_ids
+    )
     if "rating" not in roles and model and model.scale.rated:
         cause = f"{table.path}: no column of ratings, and the model learned from ratings"
         raise QueryError(cause, "name it", "rating_column")
@@ -207,11 +208,11 @@ def read_all(
         log(scale.in_words())
     dataset = Dataset(
         data.resolve().name if data.is_dir() else stem(data),
-        replace(known_users, ids=coded["user"].known),
-        replace(known_movies, ids=coded["item"].known),
+        replace(known_users, ids=user_codes),
+        replace(known_movies, ids=movie_codes),
         Ratings(*(rows.columns[role] for role in ROLES)),
-        coded["user"].names,
-        coded["item"].names,
+        user_names,
+        movie_names,
         scale,
     )
     return Reading(dataset, rejects, table.path, duplicates, understood, unused)
@@ -268,8 +269,8 @@ def _understood(
     different: Mapping[str, NDArray],
     within: Sequence[str],
 ) -> Understood:
-    """What the log says of a table of ratings; nothing of a family, where all is known."""
-    if table.strict:
+    """What the log says of a table of ratings."""
+    if table.strict:  # the columns that it does not name are no surprise
         return Understood({}, {})
     words = {role: roles.get(role, NONE) for role in ROLES}
     for role, values in rows.columns.items() if len(rows) else ():
@@ -289,13 +290,6 @@ def _understood(
     })  # fmt: skip
 
 
-class Coded(NamedTuple):
-    """Ids of a table as codes: the ids themselves, or positions among the names of both tables."""
-
-    known: NDArray[np.int64]  # (K,)
-    names: NDArray | None  # as `in_order` has them; None where codes are the ids
-
-
 def _coded(
     rows: Rows,
     role: str,
@@ -303,10 +297,15 @@ def _coded(
     known: NDArray,
     beside: Table | None,
     ours: NDArray | None,
-) -> Coded:
-    """Ids of the ratings, and of the table beside them, become codes of one list of names.
+) -> tuple[NDArray[np.int64], NDArray | None]:
+    """Make codes of the ids of the ratings; refuse ratings of what the table beside them lacks.
 
-    Ratings of what that table lacks are refused, but for ids of a model.
+    Args:
+        ours: ids of a model, which the table may lack.
+
+    Returns:
+        The codes of what is known; and the names that codes are positions among, those of both
+        tables `in_order`, or None where the ids themselves are codes.
 
     Raises:
         DataError: the ones are numbers, the others text, and hardly any fit.
@@ -337,7 +336,7 @@ def _coded(
         if ours is not None and unknown.any():
             unknown[unknown] = ~np.isin(as_text(name(codes[unknown])), as_text(ours))
         rows.refuse(unknown, lambda i: f"unknown {what} {name(codes[[i]])[0]}, {expected}")
-    return Coded(known, every)
+    return known, every
 
 
 def _drop_repeats(rows: Rows, how: str) -> int:

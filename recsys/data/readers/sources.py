@@ -91,13 +91,24 @@ def files_of(
         files["ratings"] = data, None
         tables = [each for each in tables if is_table(each) and kind_of(each) in given]
     for family in FAMILIES if data.is_dir() else ():
-        if any(
-            _in_family(name, family[kind][0]) for name in names for kind in ("ratings", "items")
-        ):
-            if files:
-                raise no_table(data, "ratings")
-            every = {kind: _of_family(data, names, kind, *family[kind]) for kind in kinds}
-            return {kind: file for kind, file in every.items() if file}, []
+        there = {
+            kind: [n for n in names if n == end or (end.startswith(".") and n.endswith(end))]
+            for kind, (end, _) in family.items()
+        }
+        if not (there["ratings"] or there["items"]):
+            continue
+        if files:
+            raise no_table(data, "ratings")
+        for kind in kinds:
+            end, dialect = family[kind]
+            number = len(there[kind])
+            if end.startswith(".") and (number > 1 or (number == 0 and kind != "users")):
+                cause = f"{data}: expected one *{end} file, found {number}"
+                remedy = "keep one dataset in a folder" if number else "name the file of ratings itself"
+                raise DataError(cause, remedy, "ratings")
+            if number or kind != "users":
+                files[kind] = folder / [*there[kind], end][0], dialect
+        return files, []
     for kind in kinds if data.is_dir() else ():
         if kind not in files and (one := _one(data, kind, tables)):
             files[kind] = one, None
@@ -134,22 +145,6 @@ def kind_of(path: Path) -> str:
     name = stem(path)
     exact = [kind for kind in STEMS if name in STEMS[kind]]
     return next(iter([*exact, *(kind for kind in STEMS if _WORDS[kind].search(name))]), "")
-
-
-def _in_family(name: str, ending: str) -> bool:
-    return name.endswith(ending) if ending.startswith(".") else name == ending
-
-
-def _of_family(
-    folder: Path, names: Sequence[str], kind: str, ending: str, dialect: Dialect
-) -> File | None:
-    """The file of a family, None where users have none."""
-    found = [name for name in names if _in_family(name, ending)]
-    if ending.startswith(".") and (len(found) > 1 or not (found or kind == "users")):
-        cause = f"{folder}: expected one *{ending} file, found {len(found)}"
-        remedy = "keep one dataset in a folder" if found else "name the file of ratings itself"
-        raise DataError(cause, remedy, "ratings")
-    return None if kind == "users" and not found else (folder / [*found, ending][0], dialect)
 
 
 def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:

@@ -158,18 +158,11 @@ def closed(block: bytes, separator: str, cells: int) -> bytes:
 
 
 def _in_utf8(block: bytes) -> bytes:
-    if block.isascii() or _is_utf8(block):
+    with suppress(UnicodeDecodeError):
+        block.decode()
         return block
     lines = block.split(b"\n")
-    return b"\n".join(each if _is_utf8(each) else each.decode("latin-1").encode() for each in lines)
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return b"\n".join(map(_in_utf8, lines)) if len(lines) > 1 else block.decode("latin-1").encode()
 
 
 def sniffed(path: Path, start: bytes) -> Dialect:

@@ -1,7 +1,7 @@
 """Columns of cells to ids, ratings, times and texts: arrays at once, different texts one by one."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -47,11 +47,9 @@ def ids(cells: Cells, what: str) -> Values:
     of the pen, or any is larger; a leading zero makes a number text. Otherwise such ids are bad.
     """
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    whole = [_whole_numbers(chunk) for chunk in cells.chunks]
-    others = [c for c, part in zip(cells.chunks, whole, strict=True) if part is None]
-    read: Iterator[NDArray] = iter(())
-    if others:
-        codes, different = _distinct(replace(cells, chunks=others))
+    parts: list[Any] = [_whole_numbers(chunk) for chunk in cells.chunks]
+    if others := [n for n, part in enumerate(parts) if part is None]:
+        codes, different = _distinct(replace(cells, chunks=[cells.chunks[n] for n in others]))
         numbers = np.array([*map(_number, map(_id_text, different)), NO_NUMBER], np.int64)
         odd = np.append(numbers[:-1] == NO_NUMBER, False)
         words, size = odd[codes].sum(), sum(map(len, cells.chunks))
@@ -64,9 +62,9 @@ def ids(cells: Cells, what: str) -> Values:
             found = np.append(positions(names, texts), NO_NUMBER)
             values = found.astype(np.int32)[codes]
             return Values(values, values < 0, expected, names)
-        ends = np.cumsum([len(chunk) for chunk in others])
-        read = iter(np.split(numbers[codes], ends[:-1]))
-    parts = [next(read) if part is None else part for part in whole]
+        ends = np.cumsum([len(cells.chunks[n]) for n in others])
+        for n, part in zip(others, np.split(numbers[codes], ends[:-1]), strict=True):
+            parts[n] = part
     small = all(part.max(initial=0) <= MAX_CODE for part in parts)
     values = _joined(parts, np.int32 if small else np.int64)
     return Values(values, values < 0, expected)
