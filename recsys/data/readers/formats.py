@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -23,7 +25,7 @@ from pyarrow import json as json_reader
 from pyarrow import parquet as parquet_reader
 
 from recsys.data.readers.cells import Cells, Rejects, Rows, nulls
-from recsys.data.readers.roles import MISSING
+from recsys.data.readers.roles import MISSING, Content
 from recsys.data.readers.text import (
     AGAIN,
     LINES,
@@ -56,7 +58,8 @@ class Block(NamedTuple):
     rejected: Sequence[tuple[int, str]] = ()  # rows that are none, counted from 0, and why
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True)
+class Table:
     """A file that was opened: the names of its columns, and what reads them."""
 
     path: Path
@@ -101,14 +104,15 @@ class Table(NamedTuple):
         left_out = np.unique(np.array(missing, np.int64))
         return columns, Rows(self.path, self.place, rejects, size, left_out)
 
-    def beginning(self) -> dict[str, list[Any]]:
-        """All columns of the first rows: text, or what else they hold; None for an empty cell."""
+    @cached_property
+    def first(self) -> dict[str, Content]:
+        """What the columns hold in the first rows: text, or what else, None for an empty cell."""
         cells: dict[str, list[Any]] = {name: [] for name in self.names}
         with readable(self.path):
             for block in self.blocks(dict.fromkeys(self.names, "text"), True):
                 for name, column in block.columns.items():
                     cells[name] += _readable(column[:SAMPLE]).to_pylist()
-        return cells
+        return {name: Content(each) for name, each in cells.items()}
 
 
 def _readable(cells: Any) -> Any:

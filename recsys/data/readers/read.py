@@ -22,7 +22,6 @@ from recsys.data.readers.roles import (
     Columns,
     by_name,
     check_given,
-    contents,
     is_of_use,
     matches,
     rating_columns,
@@ -148,7 +147,7 @@ def read_all(
     placed = of_others.placed(table.names)
     within = sorted({*table.names} & {placed.title, placed.genres, placed.year})
     if within := [] if "items" in tables else within:  # columns beside the ratings
-        of_others, tables["items"] = placed, table._replace(names=(roles["item"], *within))
+        of_others, tables["items"] = placed, replace(table, names=(roles["item"], *within))
     parts: list[tuple[Path, Understood]] = []
     known_movies = known_users = None
     if movies := tables.get("items"):
@@ -223,10 +222,10 @@ def _items_of(tables: Mapping[str, Table], paths: Sequence[Path]) -> Table | Non
     ratings = tables["ratings"]
     if ratings.strict or not paths or "items" in tables:
         return None
-    roles = by_name(ratings, ROLES, Columns(), contents(ratings))
+    roles = by_name(ratings, ROLES, Columns())
     item, user = roles.get("item"), roles.get("user")  # which only ratings have
     some = [each for each in map(open_table, paths) if {*each.names} & {item, user} == {item}]
-    some = [each for each in some if contents(each)[str(item)].differs]
+    some = [each for each in some if each.first[str(item)].differs]
     return some[0] if len(some) == 1 else None
 
 
@@ -282,7 +281,7 @@ def _understood(
         else:
             text = "" if names[role] is None else ", text"
             words[role] += f" ({len(different[role]):,}{text})"
-    first = contents(table) if "rating" not in roles else {}
+    first = {} if "rating" in roles else table.first
     return Understood(words, {
         name: "of use if --rating-column names it"
         if name and first and is_of_use(name, first[name]) else "not about a rating"

@@ -184,11 +184,6 @@ def _numbers(cells: Sequence[Any]) -> list[float]:
     return numbers if all(abs(number) < float("inf") for number in numbers) else []
 
 
-def contents(table: "Table") -> dict[str, Content]:
-    """What the columns of a table hold in its first rows."""
-    return {name: Content(cells) for name, cells in table.beginning().items()}
-
-
 def plain_name(name: str) -> str:
     """A column's name in small letters and digits only, without an atomic file's type.
 
@@ -246,13 +241,11 @@ def by_name(
     table: "Table",
     roles: Sequence[str],
     given: Columns,
-    first: Mapping[str, Content],
     unique: str = "",
 ) -> dict[str, str]:
     """The column of each role that has one, by what is given or else by its name.
 
     Args:
-        first: what the columns hold, which may veto.
         unique: the role of which every row has another cell.
 
     Raises:
@@ -263,26 +256,27 @@ def by_name(
         for level, pattern in enumerate(NAMES[role]):
             like = [name for name in _free(table, found) if matches(pattern, name)]
             if level:  # names of the first level need no proof
-                like = [name for name in like if _can_be(role, level, first[name])]
+                like = [name for name in like if _can_be(role, level, table.first[name])]
             if role == "time":
-                like = [name for name in like if first[name].numbers] or like
+                like = [name for name in like if table.first[name].numbers] or like
             if level and role in ("user", "item"):
-                like = [n for n in like if first[n].differs == (role == unique)] or like
+                like = [n for n in like if table.first[n].differs == (role == unique)] or like
             if like and level and role == "item" and not unique:
-                like += [name for name in _free(table, found) if _is_finer(first, name, like)]
+                like += [n for n in _free(table, found) if _is_finer(table, n, like[0])]
             if like:
                 found |= _only(table, role, like[:1] if role == "year" else like)
                 break
     return found
 
 
-def _is_finer(first: Mapping[str, Content], name: str, ids: Sequence[str]) -> bool:
+def _is_finer(table: "Table", name: str, ids: str) -> bool:
     """Whether texts may be the items rather than ids are: such as titles, beside ids of genres."""
-    texts, pairs = {*first[name].cells}, {*zip(first[name].cells, first[ids[0]].cells, strict=True)}
+    column, cells = table.first[name], table.first[ids].cells
+    texts, pairs = {*column.cells}, {*zip(column.cells, cells, strict=True)}
     return bool(
-        first[name].texts
-        and len(texts) == len(pairs) > 2 * len({*first[ids[0]].cells})  # each is of one id
-        and 10 * len(texts) < 9 * len(first[name].cells)
+        column.texts
+        and len(texts) == len(pairs) > 2 * len({*cells})  # each is of one id
+        and 10 * len(texts) < 9 * len(cells)
     )
 
 
@@ -306,8 +300,8 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     Raises:
         QueryError: one cannot be told, or is taken for two things; the remedy names the option.
     """
-    given, first = given.placed(table.names), contents(table)
-    sure = by_name(table, ROLES, given, first)
+    given, first = given.placed(table.names), table.first
+    sure = by_name(table, ROLES, given)
     found = sure
     if not table.strict and "time" not in found and given.time != NONE:
         when = [name for name in _free(table, found) if first[name].recent]
@@ -321,7 +315,7 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
             when = late or when
         found = found | _only(table, "time", when)
     if not table.named:
-        found = _by_order(table, found, given, first)
+        found = _by_order(table, found, given)
     elif not table.strict:
         lacking = [role for role in ("user", "item") if role not in found]
         if len(lacking) == 1:  # of two columns that may be ids none can know which is the user
@@ -340,7 +334,7 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
         several = "several columns may be" if len(free) > 1 else "no name says so, but one may be"
         cause = f"{several} the rating:"
         raise _question(table, cause, free, "name the one, or none", "rating_column")
-    _check_plausible(table, found, given, first)
+    _check_plausible(table, found, given)
     for name in found.values():
         if list(found.values()).count(name) > 1:
             cause = f"{table.path}: {name!r} is taken for two things"
@@ -349,23 +343,20 @@ def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list
     return found, [role for role in found if role not in sure]
 
 
-def _check_plausible(
-    table: "Table", found: Mapping[str, str], given: Columns, first: Mapping[str, Content]
-) -> None:
+def _check_plausible(table: "Table", found: Mapping[str, str], given: Columns) -> None:
     """Ask where items or users that no plain name tells are few, and most rows repeat others."""
-    columns = [first[found[role]].cells for role in ("user", "item")]
+    columns = [table.first[found[role]].cells for role in ("user", "item")]
     repeated = 2 * len({*zip(*columns, strict=True)}) < len(columns[0])
     for role in ("item", "user") if repeated and not table.strict else ():
-        values = len({*first[found[role]].cells})
+        values = len({*table.first[found[role]].cells})
         if values <= STEPS and not given.of(role) and not matches(NAMES[role][0], found[role]):
             cause = f"only {values} different values in what may be the {role}:"
             raise _question(table, cause, [found[role]], "name the one", f"{role}_column")
 
 
-def _by_order(
-    table: "Table", found: dict[str, str], given: Columns, first: Mapping[str, Content]
-) -> dict[str, str]:
+def _by_order(table: "Table", found: dict[str, str], given: Columns) -> dict[str, str]:
     """Columns without names but a time: in the usual order if they fit."""
+    first = table.first
     free = [name for name in _free(table, found) if not first[name].unknown]
     ids = [role for role in ("user", "item") if role not in found]
     if ids and len(free) > len(ids) + 1 and first[free[0]].counts:
@@ -397,10 +388,10 @@ def describing_columns(
     Args:
         elsewhere: what the key is called in the ratings, the same name being the same thing.
     """
-    given, first = given.placed(table.names), contents(table)
+    given, first = given.placed(table.names), table.first
     if table.named and elsewhere in table.names and given.of(key) not in table.names:
         given = given._replace(**{key: elsewhere})  # type: ignore[arg-type]
-    found = by_name(table, (key, *roles), given, first, unique=key)
+    found = by_name(table, (key, *roles), given, unique=key)
     if table.named:
         if key not in found:
             found |= _only(table, key, [name for name in table.names if name.lower() == "id"])
