@@ -154,12 +154,9 @@ def _settle(
         return
     bad = rejects.counts[path]
     if skip != "all" and bad > MANY_LINES and bad > MANY_SHARE * (left + bad):
-        raise DataError(
-            f"{path}: {bad:,} of {left + bad:,} lines are bad, more than one in a hundred; "
-            f"the first: {rejects.listed()[0]}",
-            "correct the file, or leave out all the same",
-            "skip_all_bad_lines",
-        )
+        cause = f"{path}: {bad:,} of {left + bad:,} lines are bad, more than one in a hundred"
+        cause += f"; the first: {rejects.listed()[0]}"
+        raise DataError(cause, "correct the file, or leave out all the same", "skip_all_bad_lines")
     log(rejects.summary())
 
 
@@ -245,12 +242,9 @@ def decoded_movies(
     encoded = _values(vocabulary.words, vocabulary.title_rows(known.titles))
     differ = sum(words[n] != encoded[rows[n] - 1] for n in old)
     if differ * 2 > len(old):
-        raise DataError(
-            f"encoded for another model, or other movies: {differ} of {len(old)} have other "
-            "words than the model's movies of the same ids",
-            "encode a file of the model's movies",
-            "preprocess",
-        )
+        cause = f"{differ} of {len(old)} have other words than the model's movies of the same ids"
+        cause = f"encoded for another model, or other movies: {cause}"
+        raise DataError(cause, "encode a file of the model's movies", "preprocess")
     titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year
     for n in old:
         titles[n] = known.titles[rows[n] - 1]

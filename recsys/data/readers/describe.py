@@ -158,12 +158,8 @@ def noted(
     """
     names = [name for _, each in parts for name in (*each.own, *each.unused)]
     if lacking := [name for name, _ in columns.kinds if name not in names]:
-        raise QueryError(
-            f"no column {quoted(lacking[0])} describes movies or users; there are "
-            f"{', '.join(names) or 'none'}",
-            "name one of them",
-            "column",
-        )
+        cause = f"no column {quoted(lacking[0])} describes movies or users; there are"
+        raise QueryError(f"{cause} {', '.join(names) or 'none'}", "name one of them", "column")
     if understood := {role: words for _, part in parts for role, words in part.roles.items()}:
         log(", ".join(f"{role}: {words}" for role, words in understood.items()))
     for path, part in parts:

@@ -318,12 +318,10 @@ def _coded(
     if mixed and names is not None:
         words, others = as_text(names), as_text(known)
         if beside and 2 * np.isin(words, others).sum() < len(words):
-            raise DataError(
-                f"{rows.path}: {what} ids such as {names.tolist()[0]!r}, in {beside.path} such as "
-                f"{known.tolist()[0]!r}: whole numbers in one, text in the other",
-                "write them alike in both",
-                "file",
-            )
+            one, other = names.tolist()[0], known.tolist()[0]
+            cause = f"{rows.path}: {what} ids such as {one!r}, in {beside.path} such as {other!r}"
+            cause += ": whole numbers in one, text in the other"
+            raise DataError(cause, "write them alike in both", "file")
         names, known = words, others
     if names is not None:
         every = in_order(np.concatenate([names, known]))
@@ -435,11 +433,8 @@ def _scaled(rows: Rows, ours: Scale | None, liked: float | None, wide: bool) -> 
     left = rows.columns["rating"]
     scale = ours or (scale_of(different[fits], counts[fits], liked) if len(left) else Scale())
     if liked is not None and len(left) and not 0 < (share := (left >= liked).mean()) < 1:
-        raise QueryError(
-            f"{rows.path}: {'every' if share else 'no'} rating is {liked:g} or more, they "
-            f"are {left.min():g} to {left.max():g}",
-            "say another from which on a rating is a like",
-            "liked_from",
-        )
+        they = f"they are {left.min():g} to {left.max():g}"
+        cause = f"{rows.path}: {'every' if share else 'no'} rating is {liked:g} or more, {they}"
+        raise QueryError(cause, "say another from which on a rating is a like", "liked_from")
     rows.columns["rating"] = scale.inward(left)
     return scale

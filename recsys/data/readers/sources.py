@@ -25,6 +25,10 @@ _WORDS = {
     "items": re.compile("movie|film|item|product|book|game|anime|track|song|title|artist"),
     "users": re.compile("user|customer|member"),
 }
+EXPECTED = (
+    "ratings.dat and movies.dat, or u.data and u.item, or *.inter and *.item, or a table such as "
+    "ratings.csv"
+)
 _FOREIGN = (".txt", ".data", ".dat", "")  # suffixes of files that are tables if called as above
 
 
@@ -116,22 +120,13 @@ def files_of(
         files["ratings"] = tables[0], None
     like = [n for n in names if is_table(folder / n) or suffix(folder / n) in _FOREIGN]
     like = [name for name in like if (folder / name).is_file()]
+    others = f"there are {listed(like)}"
     if "ratings" not in files and not tables:
-        raise DataError(
-            f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and "
-            "u.item, or *.inter and *.item, or a table such as ratings.csv"
-            + f"; there are {listed(like)}"
-            * bool(like),
-            "name the file itself, another folder or download a dataset",
-            "data",
-        )
+        cause = f"{data}: no ratings found, expected {EXPECTED}" + f"; {others}" * bool(like)
+        raise DataError(cause, "name the file itself, another folder or download a dataset", "data")
     if "ratings" not in files:
-        raise QueryError(
-            f"{data}: which table has the ratings? expected ratings.csv or the like, there are "
-            f"{listed(like)}",
-            "name the file itself",
-            "ratings",
-        )
+        cause = f"{data}: which table has the ratings? expected ratings.csv or the like, {others}"
+        raise QueryError(cause, "name the file itself", "ratings")
     used = [path for path, _ in files.values()]
     return files, [path for path in tables if path not in used]
 
@@ -152,11 +147,9 @@ def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:
     found = [each for each in tables if stem(each) in STEMS[kind]]
     found = found or [each for each in tables if kind_of(each) == kind]
     if len(found) > 1:
-        raise DataError(
-            f"{folder}: several tables may be the {kind}: {', '.join(each.name for each in found)}",
-            "keep one of them there, or name the files",
-            "ratings",
-        )
+        names = ", ".join(each.name for each in found)
+        cause = f"{folder}: several tables may be the {kind}: {names}"
+        raise DataError(cause, "keep one of them there, or name the files", "ratings")
     return found[0] if found else None
 
 
@@ -184,9 +177,5 @@ def is_table(path: Path) -> bool:
 
 def no_table(path: Path, fix: str) -> DataError:
     """The error when columns or other files are named beside what is no table."""
-    return DataError(
-        f"{path}: no table, only of tables (CSV, JSON lines, Parquet) can other files and "
-        "columns be named",
-        "name it alone",
-        fix,
-    )
+    only = "only of tables (CSV, JSON lines, Parquet) can other files and columns be named"
+    return DataError(f"{path}: no table, {only}", "name it alone", fix)

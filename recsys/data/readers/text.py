@@ -24,6 +24,8 @@ LONGEST_LINE = 2**24  # bytes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
 UNCLOSED, AGAIN = "\x1c", "\x1d"  # lines in place of such as are no rows
+FROM_NETFLIX = """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'"""
+FROM_LIGHTGCN = """awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'"""
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 
 
@@ -180,32 +182,21 @@ def sniffed(path: Path, start: bytes) -> Dialect:
         rows = list(csv.reader(lines, delimiter=separator))
     first = [name.strip() for name in rows[0]] if rows else []
     if re.fullmatch(r"\d+:\s*", lines[0] if lines else ""):
-        raise DataError(
-            f"{path}:1: rows of users below a line of their movie (as Netflix has them)",
-            "write the movie into each row: "
-            """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'""",
-            "file",
-        )
+        cause = f"{path}:1: rows of users below a line of their movie (as Netflix has them)"
+        raise DataError(cause, f"write the movie into each row: {FROM_NETFLIX}", "file")
     if re.fullmatch(r"sep=.?\s*", lines[0] if lines else ""):
         cause = f"{path}:1: {quoted(lines[0].strip())}, a line for Excel, expected names or values"
         raise DataError(cause, "delete it: tail -n +2", "file")
     if len(first) < 2:
-        raise DataError(
-            f"{path}:1: expected columns separated by a comma, tab, semicolon, '|', '::' or space, "
-            f"found {quoted(lines[0].strip())}",
-            "correct the first line",
-            "file",
-        )
+        expected = "expected columns separated by a comma, tab, semicolon, '|', '::' or space"
+        cause = f"{path}:1: {expected}, found {quoted(lines[0].strip())}"
+        raise DataError(cause, "correct the first line", "file")
     lengths = [len(row) for row in rows]
     ragged = separator == " " and 1.2 * lengths.count(lengths[0]) < len(rows) > 3
     if ragged and all(map(str.isdecimal, itertools.chain(*rows))):
-        raise DataError(
-            f"{path}:1: rows of whole numbers of many lengths, as of a user and all of the user's "
-            "items (as LightGCN has them)",
-            "write a row of each user and item: "
-            """awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'""",
-            "file",
-        )
+        cause = "as of a user and all of the user's items (as LightGCN has them)"
+        cause = f"{path}:1: rows of whole numbers of many lengths, {cause}"
+        raise DataError(cause, f"write a row of each user and item: {FROM_LIGHTGCN}", "file")
     counted = [str(position) for position in range(len(first))]  # pandas has them for names
     numbers = (first == counted and len(first) > 3) or first == ["", *counted[:-1]]
     named = not numbers and _names_columns(rows)

@@ -262,10 +262,9 @@ def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
                 chunk = chunk.dictionary_encode()
             words = chunk.dictionary.cast(pa.string())
         except pa.ArrowException as error:
-            raise DataError(
-                f"{cells.path}: {cells.name}: a column of {str(chunk.type)[:60]}, expected numbers "
-                "or text", "name another", "file",
-            ) from error  # fmt: skip
+            cause = f"a column of {str(chunk.type)[:60]}, expected numbers or text"
+            cause = f"{cells.path}: {cells.name}: {cause}"
+            raise DataError(cause, "name another", "file") from error
         encoded.append(pa.DictionaryArray.from_arrays(chunk.indices, words, safe=False))
     every = pa.chunked_array(encoded).unify_dictionaries()
     codes = [chunk.indices.fill_null(-1).to_numpy() for chunk in every.chunks]
