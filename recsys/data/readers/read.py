@@ -177,10 +177,10 @@ def read_all(
         known_users = Users.of(user_ids, attributes=attributes)
         log(f"{data}: no users file, so only ratings are known of users")
     movie_codes, movie_names = _coded(
-        rows, "item", names["item"], known_movies.ids, movies, schema and schema.movie_ids
+        rows, "item", names["item"], known_movies.ids, movies, schema.movie_ids if schema else None
     )
     user_codes, user_names = _coded(
-        rows, "user", names["user"], known_users.ids, people, schema and schema.user_ids
+        rows, "user", names["user"], known_users.ids, people, schema.user_ids if schema else None
     )
     if "rating" not in roles and model and model.scale.rated:
         cause = f"{table.path}: no column of ratings, and the model learned from ratings"

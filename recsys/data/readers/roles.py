@@ -225,16 +225,15 @@ def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
     """
     for name, kind in given.kinds:
         check_choice(f"column {name}", kind, (*KINDS, NONE))
+    main = tables.get("ratings") or next(iter(tables.values()))
     for role in Columns._fields[:-1]:
-        main = tables.get("ratings") or next(iter(tables.values()))
         some = [main, *tables.values()]
         if role not in ("user", "item"):
             some = [main if role in ROLES else tables.get("items", main)]
         there = any(given.placed(table.names).of(role) in table.names for table in some)
         if given.of(role) not in (None, NONE) and not there:
-            table = tables.get("ratings", some[0]) if len(some) > 1 else some[0]
             cause = f"no column {quoted(str(given.of(role)))}, there are"
-            raise _question(table, cause, table.names, "name one of them", f"{role}_column")
+            raise _question(some[0], cause, some[0].names, "name one of them", f"{role}_column")
 
 
 def by_name(
