@@ -204,7 +204,7 @@ def read_movies_data(
     """
     rejects = Rejects()
     roles = {name: name for name in ENCODED.names}
-    side = Side(open_table(path, ENCODED), roles, "item", "movie", rejects)
+    side = Side(open_table(path, ENCODED), roles, "item", rejects)
     lists = []
     for name in ("words", "genres"):
         largest, cells = len(getattr(vocabulary, name)), side.cells[name]

@@ -67,7 +67,7 @@ def movies_of(
         repeated: a movie may have several rows, of which the first counts.
     """
     roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
-    side = Side(table, roles, "item", "movie", rejects, repeated)
+    side = Side(table, roles, "item", rejects, repeated)
     separator, genres = side.genres()
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
@@ -109,7 +109,7 @@ def users_of(
     """
     profile = [each.name for each in MOVIELENS]
     roles = describing_columns(table, "user", profile, given, elsewhere)
-    side = Side(table, roles, "user", "user", rejects)
+    side = Side(table, roles, "user", rejects)
     known: dict[str, Column] = {}
     unknown: dict[str, str] = {}
     for role in [role for role in profile if role in roles]:
@@ -178,15 +178,9 @@ class Side:
     """The rows of a file of movies or users that are left: their ids, and cells by column."""
 
     def __init__(
-        self,
-        table: Table,
-        roles: Mapping[str, str],
-        key: str,
-        what: str,
-        rejects: Rejects,
-        repeated: bool = False,
+        self, table: Table, roles: dict[str, str], key: str, rejects: Rejects, repeats: bool = False
     ) -> None:
-        self.table, self.roles = table, roles
+        self.table, self.roles, what = table, roles, "movie" if key == "item" else key
         columns, rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
         keys = columns[roles[key]]
         found = ids(keys, what)
@@ -199,7 +193,7 @@ class Side:
             rows.refuse_each([control_character(c) if isinstance(c, str) else "" for c in cells])
         first = np.zeros(len(rows), np.bool_)
         first[np.unique(rows.columns[""], return_index=True)[1]] = True
-        if not repeated:
+        if not repeats:
             again = rows.columns[roles[key]]
             rows.note(~first, lambda i: f"{what} {again[i]} again, expected once")
         rows.keep(first)
