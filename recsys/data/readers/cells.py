@@ -69,11 +69,36 @@ class Rejects:
 
 @dataclass
 class Cells:
-    """A column as it is read: arrays of pyarrow one behind the other."""
+    """A column as it is read: arrays of pyarrow one behind the other, numbers of a type in one."""
 
     path: Path
     name: str
     chunks: list[Any]
+    _numbers: Any = ()  # the array that is filled, and how much of it is
+    _used: int = 0
+
+    def add(self, cells: Any) -> None:
+        """Put an array behind the others; `end` is to be called behind the last."""
+        if cells.null_count or not is_numeric(cells):
+            self.end()
+            self.chunks.append(cells)
+            return
+        more = cells.to_numpy()
+        if self._used and self._numbers.dtype != more.dtype:
+            self.end()
+        end = self._used + len(more)
+        if not self._used:
+            self._numbers = np.empty(2**20 + end, more.dtype)
+        elif end > len(self._numbers):  # the system moves it without a copy
+            self._numbers.resize(end + end // 4, refcheck=False)
+        self._numbers[self._used : end] = more
+        self._used = end
+
+    def end(self) -> None:
+        """Make an array of pyarrow of the numbers."""
+        if self._used:
+            self.chunks.append(pa.array(self._numbers[: self._used]))
+        self._used = 0
 
     def at(self, row: int) -> Any:
         """One cell, None where it is empty."""

@@ -98,9 +98,11 @@ class Table:
                     left = np.delete(np.arange(block.size), [row for row, _ in block.rejected])
                     rows = [*rows, *(size + left[empty]).tolist()]
                 for name, each in zip(block.columns, cells, strict=True):
-                    columns[name].chunks.append(each)
+                    columns[name].add(each)
                 missing += rows
                 size += block.size
+        for column in columns.values():
+            column.end()
         left_out = np.unique(np.array(missing, np.int64))
         return columns, Rows(self.path, self.place, rejects, size, left_out)
 

@@ -108,7 +108,8 @@ def files_of(
             number = len(there[kind])
             if end.startswith(".") and (number > 1 or (number == 0 and kind != "users")):
                 cause = f"{data}: expected one *{end} file, found {number}"
-                remedy = "keep one dataset in a folder" if number else "name the file of ratings itself"
+                remedy = "name the file of ratings itself"
+                remedy = "keep one dataset in a folder" if number else remedy
                 raise DataError(cause, remedy, "ratings")
             if number or kind != "users":
                 files[kind] = folder / [*there[kind], end][0], dialect

@@ -161,7 +161,8 @@ def closed(block: bytes, separator: str, cells: int) -> bytes:
 
 def _in_utf8(block: bytes) -> bytes:
     with suppress(UnicodeDecodeError):
-        block.decode()
+        if not block.isascii():
+            block.decode()
         return block
     lines = block.split(b"\n")
     return b"\n".join(map(_in_utf8, lines)) if len(lines) > 1 else block.decode("latin-1").encode()
