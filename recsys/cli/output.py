@@ -176,7 +176,9 @@ def _why(why: "Why | Shared") -> dict[str, Any]:
     """What carried a movie, under the keys of json."""
     found = why._asdict()
     if "reasons" in found:
-        found["reasons"] = [each._asdict() for each in found["reasons"]]
+        shares = [each._replace(share=round(each.share, 6)) for each in found["reasons"]]
+        found["reasons"] = [each._asdict() for each in shares]
+        found["profile"] = found["profile"] and round(found["profile"], 6)
     return found
 
 
