@@ -30,7 +30,7 @@ BELOW = {  # what a layer may import besides itself
     "evaluation": f"{CORE} training model train preprocess milvus milvus_store infer",
 }
 PADDLE = {"recsys.model", "recsys.training.step", "recsys.train"}
-LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 16_505, 80
+LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 16_470, 80
 
 
 def imports(name: str) -> Iterator[str]:

@@ -152,7 +152,7 @@ def _options(fixes: tuple[str, ...], context: click.Context) -> list[str]:
     """Those of the fixes that this command has as options, and the environment's name of one."""
     has = {param.name: param for param in context.command.params if isinstance(param, click.Option)}
     available = [has[name] for name in fixes if name in has]
-    names = [max(option.opts, key=len) for option in available]
+    names = [sorted(each.opts, key=lambda name: name[:2] != "--")[0] for each in available]
     if "set" in has:
         names += [f"--set {name}=VALUE" for name in fixes if name in KNOBS and name not in has]
     if len(available) == 1 and available[0].show_envvar:
