@@ -8,6 +8,7 @@ A value that is not known fits no comparison, so `not` of one fits it; `is null`
 what `parse` understood is ever sent to Milvus.
 """
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ from recsys.errors import QueryError
 Type = Literal["text", "texts", "number", "whole", "flag"]
 Types = Mapping[str, Type]  # by the names of columns
 
-DEEPEST = 30  # brackets within brackets; a Milvus server takes somewhat more
+DEEPEST = 30  # a Milvus server takes somewhat more
+_TOO_DEEP = f"more than {DEEPEST} of and, or and not within each other"
 MAX_VALUE = 256  # UTF-8 bytes of a genre, or of one of several categories, that Milvus keeps
 UNKNOWN_NUMBER = -1e301  # what is stored where a number is not known; no number is as low
 _LARGEST = {"number": 1e300, "whole": 2**31 - 1}  # beyond are no values that a column may have
@@ -166,27 +168,37 @@ def cut(text: str, size: int = MAX_VALUE) -> str:
     return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
 
 
-# From text.
+# From text: tokens as Python would have them, of which its parser makes a tree.
 
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![A-Za-z_0-9.])
   | (?P<text>"(?:[^"\\]|\\[nrt\\"'])*"|'(?:[^'\\]|\\[nrt\\"'])*')
   | (?P<sign>(?i:and|or|not\s+like|not\s+in|not|in|like|is\s+not\s+null|is\s+null)\b
-           | (?i:array_length|array_contains(?:_any|_all)?)\s*\( | &&|\|\||[=!<>]=|[<>!()\[\],])
+           | &&|\|\||[=!<>]=|[<>!()\[\],])
   | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_SAME = {"&&": "and", "||": "or", "!": "not"}
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_PYTHON = {"&&": "and", "||": "or", "!": "not", "like": "is", "not like": "is not"}
+_PYTHON |= {"is null": "== None", "is not null": "!= None"}
+_WIDTH = 16  # characters of each token there, so that a place says which it is
+_TESTS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_TESTS |= {ast.In: "in", ast.NotIn: "not in", ast.Is: "like", ast.IsNot: "not like"}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_TESTS = {*_TURNED, "in", "not in", "like", "not like", "is null", "is not null"}
-_CONTAINS = {"array_contains(", "array_contains_any(", "array_contains_all("}
+_CONTAINS = ("array_contains", "array_contains_any", "array_contains_all")
+_MEANT = {
+    "text": "a text in quotes",
+    "texts": 'several values, as array_contains(genres, "Drama") asks for',
+    "number": "a number",
+    "whole": "a whole number",
+    "flag": "true or false",
+}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class _Token(NamedTuple):
-    kind: str  # number, text, name, length (its text the column), end; of signs what they mean
+    kind: str  # number, text, sign, name or end
     text: str
     position: int  # from 1
 
@@ -200,18 +212,30 @@ def parse(text: str, types: Types) -> Condition:
     >>> written(parse("1990 <= year", {"year": "whole"}))
     '(year != 0) and (year >= 1990)'
     """
-    parser = _Parser(text, types)
-    condition = parser.either(0)
-    parser.close("end")
-    return condition
+    tokens = [*_tokens(text)]
+    python = [_python(number, token) for number, token in enumerate(tokens[:-1])]
+    at = tokens[0]
+    try:
+        tree = ast.parse("".join(each.ljust(_WIDTH) for each in python), mode="eval").body
+        return _Reader(tokens, types).condition(tree)
+    except SyntaxError as error:
+        if "too many" not in error.msg:
+            at = tokens[((error.offset or 0) - 1) // _WIDTH]  # 0 is the end
+            closed = f"{at.text} is not closed"
+            _refuse(closed if "never" in error.msg else f"unexpected {at.text}", at)
+    except (MemoryError, RecursionError):
+        pass
+    _refuse(_TOO_DEEP, at)
+
+
+def _python(number: int, token: _Token) -> str:
+    """A token for Python's parser, of a name or value where it is."""
+    sign = " ".join(token.text.lower().split())
+    return _PYTHON.get(sign, sign) if token.kind == "sign" else f"_{number}"
 
 
 def _refuse(why: str, at: _Token) -> NoReturn:
     raise QueryError(f"where: {why}, at character {at.position}", "correct it", "where")
-
-
-def _expected(what: str, at: _Token) -> NoReturn:
-    _refuse(f"expected {what}, found {at.text}", at)
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -224,149 +248,94 @@ def _tokens(text: str) -> Iterator[_Token]:
             what = quoted if found[0] in "\"'" else repr(found[0])
             what += ", equality is ==" * (found[0] == "=")
             _refuse(f"found {what}", _Token("", "", len(text) - len(found) + 1))
-        kind, found = match.lastgroup, match[match.lastgroup]
-        if kind == "sign":
-            kind = " ".join(found.lower().split()).replace(" (", "(")
-        yield _Token(_SAME.get(kind, kind), found, match.start(match.lastgroup) + 1)
+        kind = match.lastgroup
+        yield _Token(kind, match[kind], match.start(kind) + 1)
         start = match.end()
-    yield _Token("end", "the end", end + 1)
+    yield _Token("end", "end", end + 1)
 
 
-class _Parser:
-    """Reads or > and > not > tests > values, each from the token at `at` on."""
+class _Reader(NamedTuple):
+    """Makes a condition of a tree in which names and values are called by their tokens."""
 
-    def __init__(self, text: str, types: Types) -> None:
-        self.types, self.tokens, self.at = types, list(_tokens(text)), 0
+    tokens: list[_Token]
+    types: Types
 
-    @property
-    def next(self) -> _Token:
-        return self.tokens[self.at]
+    def at(self, node: ast.expr) -> _Token:
+        """The token that a node begins with."""
+        return self.tokens[node.col_offset // _WIDTH]
 
-    def taken(self) -> _Token:
-        """The next token, which is passed."""
-        self.at += 1
-        return self.tokens[self.at - 1]
+    def expected(self, what: str, node: ast.expr) -> NoReturn:
+        _refuse(f"expected {what}, found {self.at(node).text}", self.at(node))
 
-    def took(self, kind: str) -> bool:
-        """Whether the next token is such; it is passed then."""
-        found = self.next.kind == kind
-        self.at += found
-        return found
-
-    def close(self, kind: str) -> None:
-        if not self.took(kind):
-            _expected("the end" if kind == "end" else f"'{kind}'", self.next)
-
-    def joined(self, sign: str, read: Callable[[], Any]) -> tuple[Any, ...]:
-        """What is read once, and again behind each such sign."""
-        found = [read()]
-        while self.took(sign):
-            found.append(read())
-        return tuple(found)
-
-    def either(self, depth: int) -> Condition:
-        return Or(self.joined("or", lambda: self.both(depth)))
-
-    def both(self, depth: int) -> Condition:
-        return And(self.joined("and", lambda: self.negation(depth)))
-
-    def negation(self, depth: int) -> Condition:
+    def condition(self, node: ast.expr, depth: int = 0) -> Condition:
         if depth > DEEPEST:
-            _refuse(f"more than {DEEPEST} brackets in each other", self.next)
-        if self.took("not"):
-            return Not(self.negation(depth + 1))
-        if not self.took("("):
-            return self.contains() if self.next.kind in _CONTAINS else self.tests()
-        condition = self.either(depth + 1)
-        self.close(")")
-        return condition
+            _refuse(_TOO_DEEP, self.at(node))
+        function = self.at(node).text.lower()
+        match node:
+            case ast.BoolOp(how, parts):
+                found = tuple(self.condition(part, depth + 1) for part in parts)
+                return And(found) if isinstance(how, ast.And) else Or(found)
+            case ast.UnaryOp(_, part):
+                return Not(self.condition(part, depth + 1))
+            case ast.Compare(left, operators, right):
+                return And(tuple(map(self.test, [left, *right], map(type, operators), right)))
+            case ast.Call(ast.Name(), [column, right]) if function in _CONTAINS:
+                one = function == "array_contains"
+                values = (self.value(right, "text"),) if one else self.values(right, "text")
+                each_of = [(each,) for each in values] if function.endswith("_all") else [values]
+                name = self.column(column, "texts")
+                return And(tuple(Term(name, "texts", "in", each) for each in each_of))
+            case ast.Name() if self.types.get(self.column(node)) == "flag":
+                return Term(self.column(node), "flag", "==", True)
+        self.expected("a comparison", node)
 
-    def contains(self) -> Condition:
-        function, column = self.taken().kind, self.several()
-        self.close(",")
-        one = function == "array_contains("
-        values = (self.value(self.taken(), "text"),) if one else self.values("text")
-        self.close(")")
-        if function == "array_contains_all(":
-            return And(tuple(Term(column.text, "texts", "in", (each,)) for each in values))
-        return Term(column.text, "texts", "in", values)
-
-    def tests(self) -> Condition:
-        """Tests in a row, such as 1990 <= year < 2000; or a column that is true or false."""
-        left, found = self.operand(), []
-        while (how := self.next.kind) in _TESTS:
-            self.at += 1
-            right = left if how.endswith(("in", "null")) else self.operand()
-            found.append(self.test(left, how, right))
-            left = right
-        if found:
-            return And(tuple(found))
-        if left.kind != "name" or self.column(left)[1] != "flag":
-            _expected(f"a comparison of {left.text}", self.next)
-        return Term(left.text, "flag", "==", True)
-
-    def operand(self) -> _Token:
-        """A column, the length of one, or a value."""
-        if self.took("array_length("):
-            column = self.several()
-            self.close(")")
-            return column._replace(kind="length")
-        if self.next.kind not in ("name", "number", "text"):
-            _expected("a column or a value", self.next)
-        return self.taken()
-
-    def test(self, left: _Token, how: str, right: _Token) -> Condition:
-        """A test of what is known; the list of `in` is still to be read."""
-        if left.kind in ("number", "text") and how in _TURNED:
+    def test(self, left: ast.expr, operator: type[ast.cmpop], right: ast.expr) -> Condition:
+        """A test of what is known."""
+        how = _TESTS[operator]
+        if self.at(left).kind in ("number", "text") and how in _TURNED:
             left, how, right = right, _TURNED[how], left
-        if left.kind == "length" and how in _TURNED:
-            return Term(left.text, "texts", how, self.value(right, "whole"))
-        column, type = self.column(left)
-        if how.endswith("null"):
-            return known(column, type) if how == "is not null" else Not(known(column, type))
+        match left:
+            case ast.Call(ast.Name(), [column]) if self.at(left).text.lower() == "array_length":
+                if how in _TURNED:
+                    name = self.column(column, "texts")
+                    return Term(name, "texts", how, self.value(right, "whole"))
+        name = self.column(left)
+        type = self.types[name]
+        if isinstance(right, ast.Constant):  # null
+            return known(name, type) if how == "!=" else Not(known(name, type))
         positive = {"!=": "=="}.get(how, how.removeprefix("not "))
         if positive == "like" and type != "text":
-            _refuse(f"{column} is no text, like is for texts", left)
+            self.expected("a text, like is for texts", left)
         if type == "flag" and positive not in ("==", "in"):
-            _refuse(f"{column} is true or false, found {how}", left)
-        value = self.values(type) if positive == "in" else self.value(right, type)
+            self.expected(f"what is not just true or false before {how}", left)
+        value = self.values(right, type) if positive == "in" else self.value(right, type)
         if positive == "like" and "\\" in value:  # Milvus Lite does not always know it
-            _refuse("in a pattern nothing is escaped, _ is any character", right)
+            self.expected("a pattern without \\, as _ is any character", right)
         literally = positive == "like" and not set(value) & set("%_")
-        term = Term(column, type, "==" if literally else positive, value)
-        return And((known(column, type), term if how == positive else Not(term)))
+        term = Term(name, type, "==" if literally else positive, value)
+        return And((known(name, type), term if how == positive else Not(term)))
 
-    def several(self) -> _Token:
-        """A column of several values."""
-        token = self.taken()
-        if self.column(token)[1] != "texts":
-            _refuse(f"{token.text} does not hold several values", token)
-        return token
-
-    def column(self, token: _Token) -> tuple[str, Type]:
-        if token.kind != "name":
-            _expected("a column", token)
-        name = token.text
-        if name not in self.types:
-            near = get_close_matches(name, self.types, 3)
+    def column(self, node: ast.expr, type: Type | None = None) -> str:
+        """The name of a column, of such a type."""
+        token = self.at(node)
+        if not isinstance(node, ast.Name) or token.kind != "name":
+            self.expected("a column", node)
+        if token.text not in self.types:
+            near = get_close_matches(token.text, self.types, 3)
             some = f"near are {', '.join(near)}" if near else f"there are {', '.join(self.types)}"
-            _refuse(f"no column {name}, {some}", token)
-        return name, self.types[name]
+            _refuse(f"no column {token.text}, {some}", token)
+        if type not in (None, self.types[token.text]):
+            self.expected("a column of several values", node)
+        return token.text
 
-    def values(self, type: Type) -> tuple[Any, ...]:
-        """A list in brackets."""
-        self.close("[")
-        if self.took("]"):
-            return ()
-        values = self.joined(",", lambda: self.value(self.taken(), type))
-        self.close("]")
-        return values
+    def values(self, node: ast.expr, type: Type) -> tuple[Any, ...]:
+        if not isinstance(node, ast.List):
+            self.expected("'['", node)
+        return tuple(self.value(each, type) for each in node.elts)
 
-    def value(self, token: _Token, type: Type) -> Any:
+    def value(self, node: ast.expr, type: Type) -> Any:
         """A value of a type; whole numbers of numbers are taken as such."""
-        kind, text = token.kind, token.text
-        if type == "texts":
-            _refuse('several values are asked for as array_contains(genres, "Drama")', token)
+        kind, text, _ = self.at(node) if isinstance(node, ast.Name) else _Token("", "", 0)
         if kind == type == "text":
             return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), text[1:-1])
         if type == "flag" and text.lower() in ("true", "false"):
@@ -374,8 +343,7 @@ class _Parser:
         if kind == "number" and type in _LARGEST:
             number = float(text) + 0.0  # no -0, which is in no list of Milvus Lite
             if abs(number) > _LARGEST[type]:
-                _refuse(f"{text} is too large", token)
+                self.expected("a smaller number", node)
             if type == "number" or number.is_integer():
                 return number if type == "number" else int(number)
-        what = {"text": "a text in quotes", "flag": "true or false", "whole": "a whole number"}
-        _expected(what.get(type, "a number"), token)
+        self.expected(_MEANT[type], node)
