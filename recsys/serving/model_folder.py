@@ -38,7 +38,7 @@ from recsys.data.interactions import Interactions, Recency
 from recsys.data.scale import Scale
 from recsys.data.schema import Column
 from recsys.errors import ModelError, check_types
-from recsys.parts import Layout, Weights, tables_by_part
+from recsys.parts import EVIDENCE, HISTORY, PARTS, Layout, Weights, questions, tables_by_part
 from recsys.parts.part import Arrays
 from recsys.serving import DEFAULT as DEFAULT
 
@@ -61,19 +61,12 @@ class Model:
         self,
         config: dict[str, Any],
         vocabulary: Vocabulary,
-        movies: Movies | Callable[[], Movies],
+        movies: Movies | Callable[[], Movies],  # row r is entry r - 1
         arrays: Mapping[str, NDArray],
         path: Path = Path("model in memory"),
     ) -> None:
-        """
-        Args:
-            config: what config.json holds.
-            movies: in the order of their rows (row r is entry r - 1), or what reads them.
-            arrays: by PART/NAME, and `history/...`.
-            path: the folder that it was opened from.
-        """
         self.config, self.vocabulary, self._movies = config, vocabulary, movies
-        self.arrays, self.path = arrays, path
+        self.arrays, self.path = arrays, path  # by PART/NAME, and `history/...`
         # 16 hexadecimal digits that change with anything that decides a vector; "" in memory
         self.fingerprint: str = config.get("fingerprint", "")
         self.layout = Layout(config["layout"])  # how many numbers each slice of a vector has
@@ -113,11 +106,9 @@ class Model:
         return self.arrays["history/attributes"]
 
     def verify(self) -> None:
-        """Raises ModelError when a file is not as it was written; names the first that is not.
+        """Raises a ModelError that names the first file that is not as it was written.
 
-        All are read whole: .02 s for ML-100K's 11 MB, .5 GB/s. A query, which reads some rows of
-        the arrays, does not do it unless it fails; opening checks the .json files; what publishes
-        checks all, and so does `recsys doctor`.
+        All are read whole: .02 s for ML-100K's 11 MB, .5 GB/s.
         """
         for name in self.config.get("files", ()):
             with _reading(self.path, name) as file:
@@ -138,16 +129,15 @@ def load_model(path: Path | str = DEFAULT) -> Model:
     'Toy Story (1995)'
     """
     check_types(path=(path, Path | str))
-    config = _config(standing(Path(path)))
-    opened: Model | ModelError
+    config = _config(standing(path))
     try:
-        opened = _open(standing(Path(path)), config)
-    except ModelError as error:
-        opened = error
-    if _config(standing(Path(path))) != config:  # another took its place meanwhile
+        opened = _open(standing(path), config)
+    except ModelError:
+        if _config(standing(path)) == config:
+            raise
+        opened = None
+    if opened is None or _config(standing(path)) != config:  # another took its place meanwhile
         return load_model(path)
-    if isinstance(opened, ModelError):
-        raise opened
     return opened
 
 
@@ -157,10 +147,10 @@ def _config(path: Path) -> dict[str, Any]:
         config = dict(json.loads(file.read_bytes()))
         number = config["format"]
     if number != FORMAT:
+        newer = isinstance(number, int) and number > FORMAT
+        remedy = ("upgrade recsys",) if newer else ("train again", "train")
         cause = f"{path}: model of format {number}, this recsys reads format {FORMAT}"
-        if isinstance(number, int) and number > FORMAT:
-            raise ModelError(cause, "upgrade recsys")
-        raise ModelError(cause, "train again", "train")
+        raise ModelError(cause, *remedy)
     with _reading(path, "config.json"):
         if config.pop("digest") != _digest_of(config):
             raise ValueError(DAMAGED)
@@ -169,14 +159,13 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _open(path: Path, config: dict[str, Any]) -> Model:
     """All files of a folder opened."""
-    contents = {}
+    contents: dict[str, Any] = {}
     for name in ("vocabulary.json", "movies.json"):
         with _reading(path, name) as file:
             contents[name] = file.read_bytes()
             _check(contents[name], config, name)
     with _reading(path, "vocabulary.json"):
         vocabulary = Vocabulary.from_json(json.loads(contents["vocabulary.json"]))
-    arrays: dict[str, NDArray] = {}
 
     def movies() -> Movies:
         with _reading(path, "movies.json"):
@@ -184,13 +173,13 @@ def _open(path: Path, config: dict[str, Any]) -> Model:
             columns = {}
             for each, values in zip(vocabulary.movies, cells, strict=True):
                 texts = [tuple(v) if isinstance(v, list) else v for v in values]
-                numbers = each.kind == "number"
-                columns[each.name] = Column(
-                    each.kind, np.array(values, float) if numbers else texts
-                )
+                given = np.array(values, float) if each.kind == "number" else texts
+                columns[each.name] = Column(each.kind, given)
             return Movies(id_array(ids), list(titles), [tuple(g) for g in genres], columns)
 
+    arrays: dict[str, NDArray] = {}
     with _reading(path, "config.json"):
+        _check_weights(config["weights"], config["scale"]["rated"])
         model, names = Model(config, vocabulary, movies, arrays, path), list(config["arrays"])
     for name in names:
         with _reading(path, f"arrays/{name}.npy") as file:
@@ -200,16 +189,27 @@ def _open(path: Path, config: dict[str, Any]) -> Model:
     return model
 
 
+def _check_weights(weights: Mapping[str, Any], rated: bool) -> None:
+    """Raises an error unless they are what a query needs: finite numbers, of each question."""
+    known = {name for part in PARTS for name in part.slices}
+    for question in questions(rated):
+        every = weights[question]
+        for each in [every[kind] for kind in EVIDENCE] if HISTORY in every else [every]:
+            names = {name.partition(".")[0] for name in each}
+            if names - known or not (np.abs([*each.values()]) < 1e6).all():
+                raise ValueError(f"odd weights of {question}")
+
+
 @contextmanager
 def _reading(path: Path, name: str) -> Iterator[Path]:
     """A file of the folder; whatever is wrong with it (numpy raises anything) is a ModelError."""
     try:
         yield path / name
     except FileNotFoundError as error:
-        cause, other = f"{path}: no {name} there", name == "config.json" and path.exists()
-        if other and any(path.iterdir()):
-            raise ModelError(f"{cause}, so it is no model", "name another", "model") from error
-        raise ModelError(cause, "train first", "train") from error
+        cause, remedy, fix = f"{path}: no {name} there", "train first", "train"
+        if name == "config.json" and path.exists() and any(path.iterdir()):
+            cause, remedy, fix = f"{cause}, so it is no model", "name another", "model"
+        raise ModelError(cause, remedy, fix) from error
     except Exception as error:
         text = (isinstance(error, OSError) and error.strerror) or str(error)
         why = text.splitlines()[0] if text else type(error).__name__
@@ -218,42 +218,29 @@ def _reading(path: Path, name: str) -> Iterator[Path]:
         cause = f"{path / name}: cannot be read ({why})"
         if isinstance(error, PermissionError):
             raise ModelError(cause, "let this user read it") from error
-        remedy = "train again" if name != "config.json" else "move the folder away and train again"
-        raise ModelError(cause, remedy, "train") from error
+        away = "move the folder away and " * (name == "config.json")
+        raise ModelError(cause, f"{away}train again", "train") from error
 
 
 def check_place(path: Path, fix: str = "model") -> None:
-    """Make the folder that a model is to lie in, before it is trained.
-
-    Args:
-        fix: what the error names as the thing to change.
-
-    Raises:
-        ModelError: the place holds something that is no model, or nothing can be written there.
-    """
+    """Make the folder that a model is to lie in; a ModelError where something else is there."""
     for folder in (path, previous_of(path)):
-        _check_ours(folder, fix)
-    writable_folder(path, fix)
-
-
-def _check_ours(folder: Path, fix: str) -> None:
-    """Refuse to replace what is no model of ours, or has a file that is none of it."""
-    found = [each for each in folder.rglob("*") if each.is_symlink() or not each.is_dir()]
-    if not folder.exists() or (folder.is_dir() and not found):
-        return
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-        ours = isinstance(config["format"], int) and isinstance(config["fingerprint"], str)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        ours = False
-    if not ours:
+        found = [each for each in folder.rglob("*") if each.is_symlink() or not each.is_dir()]
+        if not folder.exists() or (folder.is_dir() and not found):
+            continue
+        try:
+            config = json.loads((folder / "config.json").read_bytes())
+            ours = isinstance(config["format"], int) and isinstance(config["fingerprint"], str)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            ours = False
+        names = sorted(each.relative_to(folder).as_posix() for each in found)
+        others = [name for name in names if not re.fullmatch(OWN, name)]
         cause = f"{folder}: is there and is no model"
-        raise ModelError(cause, "move it away or choose another place", fix)
-    names = sorted(each.relative_to(folder).as_posix() for each in found)
-    for name in names:
-        if not re.fullmatch(OWN, name):
-            cause = f"{folder / name}: is no part of the model there, which would be replaced"
+        if ours and others:
+            cause = f"{folder / others[0]}: is no part of the model there, which would be replaced"
+        if others or not ours:
             raise ModelError(cause, "move it away or choose another place", fix)
+    writable_folder(path, fix)
 
 
 def write_model(
@@ -336,10 +323,9 @@ def _link(file: Path, place: Path) -> None:
 
 
 def write_config(folder: Path, config: dict[str, Any], trained: str | None = None) -> None:
-    """Write config.json of a folder that has all its other files: last, as it has their digests.
+    """Write config.json last, as it has the digests of all files; of `trained`, if that is given.
 
-    Args:
-        trained: the fingerprint of a model that is the same but for its users' histories.
+    That is the fingerprint of a model that is the same but for its users' histories.
     """
     found = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     names = sorted({*found} - {"config.json"})
@@ -357,11 +343,7 @@ def write_config(folder: Path, config: dict[str, Any], trained: str | None = Non
 def put_model(model: Model, path: Path, fix: str = "model") -> None:
     """Put a copy of a model in another place, whole or not at all.
 
-    The model that was there is kept as `NAME.previous`, in place of an older one; the same model is
-    not, so that what was before it stays there.
-
-    Raises:
-        ModelError: the place holds something that is no model, or cannot be written.
+    Another model that was there is kept as `NAME.previous`, in place of an older one.
     """
     check_place(path, fix)
     another = True

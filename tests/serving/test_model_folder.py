@@ -16,6 +16,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.scale import FIVE_STARS
 from recsys.errors import ModelError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.parts import QUESTIONS
 from recsys.serving import model_folder
 from recsys.serving.model_folder import (
     FORMAT,
@@ -29,7 +30,7 @@ from recsys.serving.model_folder import (
 NOTHING = np.zeros(0, np.int64)
 CONFIG = {
     "layout": {"retrieval": 1, "ease": 2},
-    "weights": {"relevance": {"retrieval": 1.0, "ease": 0.5}},
+    "weights": {**QUESTIONS, "relevance": {"retrieval": 1.0, "ease": 0.5}},
     "recency": {"floor": 0.1, "span": 10.0},
     "scale": FIVE_STARS.to_json(),
 }
@@ -181,19 +182,40 @@ def test_a_damaged_file_is_one_line_that_names_it(own_model, name, damages):
         assert (refused.value.remedy, refused.value.fix) == expected
 
 
-def test_too_little_memory_is_not_taken_for_damage_alone(own_model, monkeypatch):
-    monkeypatch.setattr(np, "load", lambda *_, **__: bytes(2**60))
-    with pytest.raises(ModelError, match=r"npy: cannot be read \(out of memory, or damaged\)"):
-        load_model(own_model)
-
-
-def test_a_file_that_may_not_be_read_is_no_reason_to_train_again(own_model, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), r"npy: cannot be read \(out of memory, or damaged\)"),
+        (PermissionError(13, "Permission denied"), r"\(Permission denied\); let this user read it"),
+    ],
+)
+def test_what_is_no_damage_is_not_taken_for_it(own_model, monkeypatch, error, words):
     def refused(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise error
 
     monkeypatch.setattr(np, "load", refused)
-    with pytest.raises(ModelError, match=r"\(Permission denied\); let this user read it"):
+    with pytest.raises(ModelError, match=words):
         load_model(own_model)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"rating": {"rating": float("nan")}},
+        {"rating": {"rating": "much"}},
+        {"similar": {"tastes": 1.0}},
+        {"taste": 3},
+        {"relevance": {"history": {"ease": 1.0}}},
+    ],
+)
+def test_odd_weights_are_refused_though_every_digest_is_right(own_model, weights):
+    config = load_model(own_model).config
+    write_config(own_model, {**config, "weights": {**config["weights"], **weights}})
+    with pytest.raises(
+        ModelError, match=r"config\.json: cannot be read \(.*train again"
+    ) as refused:
+        load_model(own_model)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
