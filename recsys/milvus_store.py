@@ -21,19 +21,11 @@ from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
 from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
-from recsys.serving.catalogue import (
-    EVERYTHING,
-    Catalogue,
-    Filter,
-    Hits,
-    check_queries,
-    no_hits,
-)
+from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits, check_queries, no_hits
 from recsys.serving.filters import literal
 
 READ_AT_ONCE = 5_000  # movies
 MOST = 16_384  # hits a server gives to a query, and queries it takes; we ask for as many at once
-Rows = dict[Id, dict[str, Any]]  # of Milvus, by the movies' ids
 T = TypeVar("T")
 
 
@@ -115,20 +107,18 @@ class MilvusStore:
             when=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             is_current=True,
         )
-        loading: dict[str, Any] = {"replica_number": replicas}
-        if resource_groups:
-            loading["_resource_groups"] = list(resource_groups)
+        groups = {"_resource_groups": list(resource_groups)} if resource_groups else {}
         try:
             self._versions.fill(new, catalogue, shards, progress)
             rename = MilvusClient.rename_collection
             self._milvus.call("naming the version", rename, new.collection, name)
             new = replace(new, collection=name)
-            self._versions.load(new, **loading)
+            self._versions.load(new, replica_number=replicas, **groups)
             self._versions.check_count(new)
         except BaseException:
             for _ in range(2):  # Milvus Lite on a full disk drops only at the second attempt
                 with suppress(StoreError):  # else a later publish sweeps it
-                    self._versions.drop(new.collection, "dropping the broken version")
+                    self._versions.drop(new.collection)
                     break
             raise
         previous = self._versions.move(name)  # if that fails the alias may still move
@@ -137,15 +127,10 @@ class MilvusStore:
         return new
 
     def check_removal(self, catalogue: Catalogue, most: float) -> int:
-        """How many of the published movies are not in the catalogue.
-
-        What is damaged or of another kind counts as nothing: publishing is what repairs it.
-
-        Args:
-            most: the share of them that may go.
+        """How many of the published movies are not in the catalogue; none of what is damaged.
 
         Raises:
-            StoreError: more would go.
+            StoreError: they are more than the share `most`.
         """
         published = self._sound(self._ids)
         if published is None:
@@ -158,17 +143,11 @@ class MilvusStore:
         return gone
 
     def movies_of(self, model: str) -> Catalogue | None:
-        """All movies that are published of a model, by its fingerprint.
-
-        None where there are none, or they are damaged: publishing is what repairs that.
-
-        Raises:
-            Unreachable: nothing answers.
-        """
+        """All movies that are published of a model, by its fingerprint; None of none or damaged."""
         return self._sound(lambda _: self.read_all(), model)
 
     def _sound(self, read: Callable[[Published], T], model: str | None = None) -> T | None:
-        """What is read of what answers a model; None where nothing does, or it is damaged."""
+        """What is read of what answers a model; None where only publishing repairs that."""
         try:
             return read(self.open(model))
         except Unreachable:
@@ -186,16 +165,16 @@ class MilvusStore:
             StoreError: there is none, or it is damaged.
         """
         versions = self.versions()
-        current = next((one.when for one in versions if one.is_current), "")
-        older = [one for one in versions if one.when < current]
-        if not older:
+        current = max((one.when for one in versions if one.is_current), default="")
+        back = next((one for one in versions if one.when < current), None)
+        if not back:
             cause = f"{self.uri}: no earlier version of {self.alias} is kept than the current"
             raise StoreError(cause, "publish one", "publish")
-        self._versions.load(older[0])
-        self._versions.check_count(older[0])
-        prepare(older[0])
-        self._versions.move(older[0].collection)
-        return replace(older[0], is_current=True)
+        self._versions.load(back)
+        self._versions.check_count(back)
+        prepare(back)
+        self._versions.move(back.collection)
+        return replace(back, is_current=True)
 
     def versions(self) -> list[Published]:
         """The versions kept, the newest first."""
@@ -219,14 +198,14 @@ class MilvusStore:
         """
         found = self._versions.current()
         if model is not None and found.model != model:
-            of_model: list[Published] = []
+            kept: list[Published] = []
             with suppress(Denied):  # a user who may only search
-                of_model = [one for one in self.versions() if one.model == model]
-            if not of_model:
+                kept = [one for one in self.versions() if one.model == model]
+            if not kept:
                 cause = f"the movies of {self.alias} are of model {found.model}, the query is of"
                 remedy = "publish the movies of this model"
                 raise StoreError(f"{self.uri}: {cause} {model}", remedy, "publish")
-            found = of_model[0]
+            found = kept[0]
         with suppress(Denied):  # a user who may only search; what is published is loaded
             self._versions.load(found)
         self._versions.check_count(found, self.address.consistency)
@@ -266,14 +245,26 @@ class MilvusStore:
             excluded = [()] * len(queries) if exclude is None else exclude
             at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
             fields = opened.fields if at_hand else []
-            answer, movies = no_hits(len(queries), k, opened.text_ids), Rows()
+            answer = no_hits(len(queries), k, opened.text_ids)
+            movies: dict[Id, dict[str, Any]] = {}
             for rows in groups([len(ids) for ids in excluded], k):
                 alone = len(rows) == 1  # only such a query can name the movies it excludes
                 more = 0 if alone else max(len(excluded[row]) for row in rows)
                 limit = min(k + more, opened.count)
                 wanted = expression(fitting, excluded[rows[0]] if alone else ())
                 for thorough in (False, True):
-                    answers = self._ask(opened, queries[rows], limit, wanted, thorough, fields)
+                    answers = self._milvus.read(
+                        "searching",
+                        MilvusClient.search,
+                        opened.collection,
+                        data=list(queries[rows]),
+                        filter=wanted,
+                        limit=limit,
+                        output_fields=fields,
+                        search_params=opened.index.search_params(limit, thorough),
+                        consistency_level=self.address.consistency,
+                        timeout=self._milvus.timeout + len(rows) * limit / 1000,  # Lite: 0.2 ms
+                    )
                     for row, found in zip(rows, answers, strict=True):
                         ids = id_array(found.ids, opened.text_ids)
                         scores = np.array(found.distances, np.float32)
@@ -282,8 +273,7 @@ class MilvusStore:
                         answer.movie_ids[row, : len(best)] = ids[best]
                         answer.scores[row, : len(best)] = scores[best]
                         if fields:
-                            pairs = zip(found.ids, found, strict=True)
-                            movies |= {each: {**hit["entity"], KEY: each} for each, hit in pairs}
+                            movies |= {hit[KEY]: {**hit["entity"], KEY: hit[KEY]} for hit in found}
                     rows = rows[~answer.mask[rows].all(axis=1)]
                     if opened.index.exact or not len(rows):
                         break
@@ -304,16 +294,18 @@ class MilvusStore:
         """The named movies in the order asked for; KeyError when one is not there."""
         return self._asked(lambda opened: self._take(opened, id_array(movie_ids), {}))
 
-    def _take(self, opened: Published, movie_ids: NDArray, at_hand: Rows) -> Catalogue:
-        """The movies, of which those at hand are not read again."""
-        about = opened.dimension, opened.columns
-        parts = [replace(catalogue_of(list(at_hand.values()), *about), model=opened.model)]
+    def _take(
+        self, opened: Published, movie_ids: NDArray, at_hand: dict[Id, dict[str, Any]]
+    ) -> Catalogue:
+        """The movies, of which the rows at hand, by their ids, are not read again."""
         others = sorted(set(movie_ids.tolist()) - at_hand.keys())
+        parts = [catalogue_of(list(at_hand.values()), opened.dimension, opened.columns)]
         for start in range(0, len(others), READ_AT_ONCE):
             wanted = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
             rows = self._read(opened, wanted, opened.fields, self.address.consistency)
-            parts.append(catalogue_of(rows, *about))
-        return Catalogue.joined(parts).take(movie_ids)
+            parts.append(catalogue_of(rows, opened.dimension, opened.columns))
+        found = Catalogue.joined(parts)
+        return replace(found, model=opened.model).take(movie_ids)
 
     def read_all(self) -> Catalogue:
         """All movies by rising id, to search here instead of sending many queries to Milvus.
@@ -327,29 +319,6 @@ class MilvusStore:
         self.open(self._opened.model if self._opened else None)
         return self._asked(lambda opened: self._take(opened, self._ids(opened), {}))
 
-    def _ask(
-        self,
-        opened: Published,
-        queries: NDArray[np.float32],
-        limit: int,
-        wanted: str,
-        thorough: bool,
-        fields: list[str],
-    ) -> Any:
-        """The hits of each query as Milvus has them, with those fields."""
-        return self._milvus.read(
-            "searching",
-            MilvusClient.search,
-            opened.collection,
-            data=list(queries),
-            filter=wanted,
-            limit=limit,
-            output_fields=fields,
-            search_params=opened.index.search_params(limit, thorough),
-            consistency_level=self.address.consistency,
-            timeout=self._milvus.timeout + len(queries) * limit / 1000,  # Lite: 0.2 ms a hit
-        )
-
     def _ids(self, opened: Published) -> NDArray:
         """The ids of all movies of a version, rising."""
         wanted = f'{KEY} >= ""' if opened.text_ids else f"{KEY} >= 0"
@@ -360,7 +329,7 @@ class MilvusStore:
         self, opened: Published, wanted: str, fields: list[str], consistency: str
     ) -> list[dict[str, Any]]:
         """The rows that fit an expression."""
-        rows = self._milvus.read(
+        return self._milvus.read(
             "reading movies",
             MilvusClient.query,
             opened.collection,
@@ -369,7 +338,6 @@ class MilvusStore:
             consistency_level=consistency,
             timeout=3 * self._milvus.timeout,
         )
-        return list(rows)
 
     def close(self) -> None:
         """Close the connection."""
@@ -383,13 +351,9 @@ class MilvusStore:
 
 
 def groups(sizes: Sequence[int], k: int) -> Iterator[NDArray[np.intp]]:
-    """The rows of queries to send together.
+    """The rows of queries to send together: those that exclude about as many movies, by `sizes`.
 
-    As several ask for as many movies more as the largest of them excludes, those that exclude about
-    as many go together.
-
-    Args:
-        sizes: how many movies each query excludes.
+    As several ask for as many movies more as the largest of them excludes.
     """
     order = np.argsort(sizes, kind="stable")
     ordered = np.asarray(sizes, np.int64)[order]

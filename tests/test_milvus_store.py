@@ -5,18 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from movie_store import (
-    MODEL,
-    OTHER,
-    agrees,
-    answer_during,
-    answers,
-    changed,
-    first,
-    movies,
-    oracle,
-    unit,
-)
+from movie_store import MODEL, OTHER, agrees, answers, changed, first, movies, oracle
 from pymilvus import MilvusClient
 
 from recsys.errors import StoreError
@@ -136,26 +125,3 @@ def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore)
     assert store.versions() == []
     with pytest.raises(StoreError, match="no database nope, only default, movies"):
         MilvusStore(MilvusAddress(store.uri, db="nope"))
-
-
-@pytest.mark.slow
-def test_readers_see_one_version_or_the_other_during_twenty_switches(store: MilvusStore) -> None:
-    versions = {MODEL: MOVIES, OTHER: OTHERS}
-    queries = unit(np.random.default_rng(3).normal(size=(2, 16)))
-    store.publish(MOVIES, MODEL)
-
-    def publish() -> None:
-        for turn in range(20):
-            model = (OTHER, MODEL)[turn % 2]
-            store.publish(versions[model], model)
-
-    def right(reader: MilvusStore) -> str:
-        model = reader.open(None).model
-        wanted = versions[model].search(queries, 9).movie_ids.tolist()
-        try:
-            got = [reader.search(queries[i : i + 1], 9).movie_ids[0].tolist() for i in range(2)]
-        except StoreError as error:
-            return model if "the query is of" in str(error) else str(error)  # refused, and rightly
-        return model if got == wanted else "wrong"
-
-    answer_during(publish, store.uri, right)

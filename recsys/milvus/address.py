@@ -134,23 +134,15 @@ class Index(NamedTuple):
 
     def __str__(self) -> str:
         values = {**self.build, **self.search}
-        given = ",".join(f"{name}={value}" for name, value in values.items())
-        return ":".join(filter(None, (self.name, given)))
+        return f"{self.name}:{','.join(f'{n}={v}' for n, v in values.items())}".rstrip(":")
 
 
 def choose_index(asked: str | None, movies: int) -> Index:
-    """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size.
-
-    Raises:
-        AddressError: a name or a parameter that is not known, or a value out of its range; the
-            message lists what may be given.
-    """
+    """The index asked for, as NAME or NAME:parameter=value,..., or the one that fits the size."""
     name, _, rest = (asked or ("FLAT" if movies <= EXACT_UP_TO else "HNSW")).partition(":")
-    if name.upper() not in _INDEXES:
+    if (bounds := _INDEXES.get(name := name.upper())) is None:
         cause = f"index {quoted(name)}: unknown"
         raise AddressError(cause, f"choose from {', '.join(_INDEXES)}", "index")
-    name = name.upper()
-    bounds = _INDEXES[name]
     values = {each: default for each, (default, _, _) in bounds.items()}
     for pair in filter(None, rest.split(",")):
         key, _, value = pair.partition("=")

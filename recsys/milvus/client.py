@@ -1,9 +1,8 @@
 """The one door to Milvus: a connection whose calls have time limits and raise StoreError.
 
-What pymilvus and gRPC raise becomes a StoreError with its cause and remedy. A code decides where
-there is one: MilvusException.code (numbers of Milvus' merr package; Milvus Lite sends 100 and 101
-and otherwise 1), else the status of the gRPC error behind it. What arrives only as text, such as
-why a connection failed or that a disk is full, is known by its words.
+What pymilvus and gRPC raise gets its cause and remedy by its code: MilvusException.code (Milvus'
+merr package; Milvus Lite sends 100 and 101 and otherwise 1) or the status of the gRPC error
+behind it; or by its words, as why a connection failed or that a disk is full.
 """
 
 import logging
@@ -50,9 +49,12 @@ class Denied(StoreError):
     """The user may not do that."""
 
 
+class Unfinished(StoreError):
+    """Something takes longer than it should."""
+
+
 # What errors mean, the first that fits: signs (a regular expression of <code>, <STATUS>, words in
-# lower case), cause, remedy, what that is about, kind. Codes are those of collections and aliases,
-# memory, disk, rate and quota, resource groups, databases, rights, nodes and channels.
+# lower case), cause, remedy, what that is about, kind.
 _MEANINGS = re.findall(
     r"(.+) -> (.+)\n    (.+) \[(\w*)\] ?(\w*)\n",
     """
@@ -106,6 +108,7 @@ socket closed -> the connection was closed while {doing}
  Unreachable
 """,
 )
+_UNKNOWN = ("", "Milvus failed while {doing}: {text}", "", "", "")
 _KINDS = {each.__name__: each for each in (Unreachable, Missing, Denied)}
 
 
@@ -120,16 +123,15 @@ def explain(error: BaseException, address: MilvusAddress, doing: str, timeout: f
     passing = (getattr(error, "retriable", False) or code in (1, 2)) and not address.is_lite
     away = "<away>" if passing or status == "UNAVAILABLE" else ""
     signs = f"<{code}> <{status}> {away} {words.lower()}"
-    text = words[:300] or type(error).__name__
-    for pattern, cause, remedy, fix, kind in _MEANINGS:
-        if re.search(pattern, signs):
-            seconds = f"{timeout:.1f}".removesuffix(".0")
-            cause = cause.format(doing=doing, text=text, timeout=seconds)
-            proxy = without_credentials(next(filter(None, map(os.environ.get, _PROXIES)), ""))
-            if kind == "Unreachable" and proxy and not address.is_local:
-                cause += f" (by way of the proxy {proxy}, unless no_proxy has its name)"
-            return _KINDS.get(kind, StoreError)(f"{address.shown}: {cause}", remedy, fix)
-    return StoreError(f"{address.shown}: Milvus failed while {doing}: {text}")
+    about = {"doing": doing, "text": words[:300] or type(error).__name__}
+    about["timeout"] = f"{timeout:.1f}".removesuffix(".0")
+    meanings = (each for each in _MEANINGS if re.search(each[0], signs))
+    _, cause, remedy, fix, kind = next(meanings, _UNKNOWN)
+    cause = cause.format(**about)
+    proxy = without_credentials(next(filter(None, map(os.environ.get, _PROXIES)), ""))
+    if kind == "Unreachable" and proxy and not address.is_local:
+        cause += f" (by way of the proxy {proxy}, unless no_proxy has its name)"
+    return _KINDS.get(kind, StoreError)(f"{address.shown}: {cause}", remedy, fix)
 
 
 def _words(text: str, address: MilvusAddress) -> str:
@@ -151,16 +153,7 @@ def _rpc_error(error: BaseException | None) -> Any:
 
 
 class Milvus:
-    """A connection to Milvus Lite or to a server.
-
-    Every call names what it is doing and has a time limit, or a frozen server would hold it:
-
-        milvus.call("flushing", MilvusClient.flush, name)
-        found = milvus.read("looking for the alias", MilvusClient.describe_alias, alias)
-
-    Raises:
-        StoreError: nothing answers there, or it does not let us in.
-    """
+    """A connection to Milvus Lite or to a server; a call says what it does, and ends in time."""
 
     def __init__(self, address: MilvusAddress) -> None:
         self.address, self.lite, self.uri = address, address.is_lite, address.shown
@@ -173,9 +166,8 @@ class Milvus:
             raise StoreError(cause, "give a certificate in PEM format", "ca")
         if self.lite:
             self.uri = str(Path(address.uri).expanduser().absolute())
-            repeated(self._connect, address.timeout)  # another process may have the file open
-        else:
-            self._connect()
+        # another process may have the file open
+        repeated(self._connect, address.timeout if self.lite else 0)
         try:
             self.version: str = self.read("asking for the version", MilvusClient.get_server_version)
             self._check_server()
@@ -191,8 +183,7 @@ class Milvus:
             # Milvus Lite closes the connection of who asks every 10 s whether it is alive,
             # amid a call; pymilvus would then make the call again, beside the first.
             channel["grpc.keepalive_time_ms"] = NEVER
-        lock = _lite_lock if self.lite else nullcontext()
-        with lock, self.errors("connecting", self.timeout):
+        with _lite_lock if self.lite else nullcontext(), self._errors("connecting", self.timeout):
             self.client = MilvusClient(
                 self.uri if self.lite else self.address.uri,
                 token=self.address.token,
@@ -205,26 +196,20 @@ class Milvus:
             _lite_users[self.uri] += self.lite
 
     @contextmanager
-    def errors(self, doing: str, timeout: float) -> Iterator[None]:
-        """Turn what pymilvus raises within into StoreError; `doing` names it in the message."""
+    def _errors(self, doing: str, timeout: float) -> Iterator[None]:
         try:
             yield
         except _FOREIGN as error:
             raise explain(error, self.address, doing, timeout) from error
 
     def call(
-        self,
-        doing: str,
-        method: Callable[..., T],
-        *args: Any,
-        timeout: float | None = None,
-        **options: Any,
+        self, doing: str, method: Callable[..., T], *args: Any, timeout: float = 0, **options: Any
     ) -> T:
         """What a method of MilvusClient returns, in time."""
         if self.client is None:
             raise StoreError(f"{self.uri}: the connection is closed")
         timeout = timeout or self.timeout
-        with self.errors(doing, timeout):
+        with self._errors(doing, timeout):
             return method(self.client, *args, timeout=timeout, **options)
 
     def read(self, doing: str, method: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -233,13 +218,13 @@ class Milvus:
 
     def wait(self, doing: str, done: Callable[[], bool], patience: float) -> None:
         """Wait until something is done, at most so many seconds."""
-        end, pause = time.monotonic() + patience, 0.01
-        while not done():
-            if time.monotonic() > end:
+
+        def ask() -> None:
+            if not done():
                 cause = f"{self.uri}: {doing} takes more than {patience:.0f} s"
-                raise StoreError(cause, "look at the server's log and memory")
-            time.sleep(pause)
-            pause = min(1.0, 1.5 * pause)
+                raise Unfinished(cause, "look at the server's log and memory")
+
+        repeated(ask, patience, Unfinished)
 
     def close(self) -> None:
         """Close the connection; the last one in this process unlocks a Lite file."""
@@ -259,19 +244,15 @@ class Milvus:
         numbers = re.match(r"v?(\d+)\.(\d+)", "" if self.lite else self.version)
         self._numbers = tuple(map(int, numbers.groups())) if numbers else ALL_EXPRESSIONS
         if self._numbers < OLDEST:
-            raise StoreError(
-                f"{self.uri}: Milvus {self.version} is too old for this recsys",
-                "upgrade the server to 2.3 or newer",
-            )
+            cause = f"{self.uri}: Milvus {self.version} is too old for this recsys"
+            raise StoreError(cause, "upgrade the server to 2.3 or newer")
         path = "" if self.lite else urlsplit(self.address.uri).path.strip("/")
-        db = self.address.db or path
-        databases = [db]
-        if db:  # a collection of one that is not there would only seem to be missing
+        if db := self.address.db or path:  # a collection of none would only seem to be missing
             with suppress(Denied):
                 databases = self.read("listing databases", MilvusClient.list_databases)
-        if db not in databases:
-            cause = f"{self.uri}: no database {db}, only {', '.join(databases)}"
-            raise StoreError(cause, "name another database", "db")
+                if db not in databases:
+                    cause = f"{self.uri}: no database {db}, only {', '.join(databases)}"
+                    raise StoreError(cause, "name another database", "db")
 
     def check_condition(self, condition: Condition) -> None:
         """Refuse what an old server takes for something else, or does not know."""
@@ -283,17 +264,17 @@ class Milvus:
                 raise StoreError(f"{self.uri}: Milvus {self.version} {cause}", remedy, "where")
 
 
-def repeated(act: Callable[[], T], seconds: float) -> T:
-    """What an act returns, which is tried again while nothing answers there."""
-    end, pause = time.monotonic() + seconds, 0.1
+def repeated(act: Callable[[], T], seconds: float, again: type[StoreError] = Unreachable) -> T:
+    """What an act returns, which is tried again while it raises such an error."""
+    end, pause = time.monotonic() + seconds, 0.01
     while True:
         try:
             return act()
-        except Unreachable:
+        except again:
             if time.monotonic() + pause >= end:
                 raise
             time.sleep(pause)
-            pause = min(1.0, 2 * pause)
+            pause = min(1.0, 1.5 * pause)
 
 
 def check_lite_file(path: Path) -> None:

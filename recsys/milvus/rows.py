@@ -1,7 +1,4 @@
-"""The row of a movie in Milvus: its schema, and writing, reading and filtering it.
-
-Which fields there are, and how long, is said once, by the attributes of a `Catalogue`.
-"""
+"""The row of a movie in Milvus: its schema, and writing, reading and filtering it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,14 +17,13 @@ FORMAT = "2"  # of the row and of a collection's properties; another is refused
 KEY, VECTOR = "movie_id", "vector"
 MAX_VALUES = 256  # genres of a movie, or values of a column of several
 BATCH = 2_000  # movies sent at a time
-_DATA_TYPES: dict[Type, DataType] = {
-    "text": DataType.VARCHAR,
-    "texts": DataType.ARRAY,
-    "number": DataType.DOUBLE,
-    "whole": DataType.INT32,
-    "flag": DataType.BOOL,
+_TYPES: dict[Type, tuple[DataType, type]] = {  # in Milvus, and in NumPy
+    "text": (DataType.VARCHAR, object),
+    "texts": (DataType.ARRAY, object),
+    "number": (DataType.DOUBLE, np.float64),
+    "whole": (DataType.INT32, np.int32),
+    "flag": (DataType.BOOL, np.bool_),
 }
-_DTYPES = {"number": np.float64, "whole": np.int32, "flag": np.bool_}
 
 
 def collection_schema(movies: Catalogue) -> CollectionSchema:
@@ -40,42 +36,35 @@ def collection_schema(movies: Catalogue) -> CollectionSchema:
     several = {"element_type": DataType.VARCHAR, "max_capacity": MAX_VALUES}
     for name, type, limit in fields_of(movies.kinds):
         sizes = {"text": {"max_length": limit}, "texts": {**several, "max_length": MAX_VALUE}}
-        schema.add_field(name, _DATA_TYPES[type], **sizes.get(type, {}))
+        schema.add_field(name, _TYPES[type][0], **sizes.get(type, {}))
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=movies.vectors.shape[1])
     return schema
 
 
 def check_catalogue(catalogue: Catalogue) -> None:
-    """Refuse movies that would be searched wrongly.
-
-    Raises:
-        StoreError: naming the first movie at fault.
-    """
+    """Refuse movies that would be searched wrongly; the StoreError names the first."""
     if not len(catalogue):
         raise StoreError("there is no movie to publish", "give movies, or train again", "train")
     again = np.ones(len(catalogue), np.bool_)
     again[np.unique(catalogue.ids, return_index=True)[1]] = False
-    unfit = (
-        catalogue.ids < 0
-        if not is_text(catalogue.ids)
-        else np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in catalogue.ids])
-    )
+    if is_text(catalogue.ids):
+        unfit = np.array([not 0 < len(each.encode()) <= MAX_TEXT for each in catalogue.ids])
+    else:
+        unfit = catalogue.ids < 0
     with np.errstate(invalid="ignore", over="ignore"):
         norms = np.linalg.norm(catalogue.vectors, axis=1)
-    several = [each.name for each in fields_of(catalogue.kinds) if each.type == "texts"]
-    counts = {name: np.array([len(cell) for cell in catalogue.cells(name)]) for name in several}
-    for wrong, what in [
-        (again, "is there twice"),
-        (unfit, "has a negative id, or an empty or too long one"),
-        (~(np.abs(norms - 1) <= 1e-3), "has a vector that is not of unit length"),
-        *((each > MAX_VALUES, f"has more than {MAX_VALUES} {n}") for n, each in counts.items()),
-    ]:
+    faults = {
+        "is there twice": again,
+        "has a negative id, or an empty or too long one": unfit,
+        "has a vector that is not of unit length": ~(np.abs(norms - 1) <= 1e-3),
+    }
+    for name in (each.name for each in fields_of(catalogue.kinds) if each.type == "texts"):
+        several = np.array([len(cell) for cell in catalogue.cells(name)])
+        faults[f"has more than {MAX_VALUES} {name}"] = several > MAX_VALUES
+    for what, wrong in faults.items():
         if wrong.any():
-            raise StoreError(
-                f"movie {catalogue.ids[int(np.argmax(wrong))]} {what}: nothing was published",
-                "correct the movies or train again",
-                "train",
-            )
+            cause = f"movie {catalogue.ids[wrong.argmax()]} {what}: nothing was published"
+            raise StoreError(cause, "correct the movies or train again", "train")
 
 
 def rows_of(movies: Catalogue) -> Iterator[list[dict[str, Any]]]:
@@ -118,7 +107,7 @@ def _received(values: list[Any], type: Type) -> Any:
     """What `_sent` made of a field."""
     if type in ("text", "texts"):
         return [tuple(each) for each in values] if type == "texts" else values
-    array: NDArray = np.array(values, _DTYPES[type])
+    array: NDArray = np.array(values, _TYPES[type][1])
     return np.where(array > UNKNOWN_NUMBER, array, np.nan) if type == "number" else array
 
 

@@ -1,10 +1,9 @@
 """The versions of the movies in Milvus: filled, checked, moved to, listed and dropped.
 
-Movies are published into a new collection, filled and checked before the alias NAME, which readers
-resolve, moves onto it: they see all of the old movies or all of the new ones. Until it is complete
-it is called NAME_vMODEL_RANDOM_unfinished, then without the end. (A property would not do: a server
-may forget a change of one when it is restarted.) An unfinished one is being filled, or was left
-behind by a publish that broke off; once that is certain, the next publish drops it.
+A new collection is filled and checked before the alias NAME, which readers resolve, moves onto it.
+Until then it is called NAME_vMODEL_RANDOM_unfinished, then without the end. (A property would not
+do: a server may forget a change of one when it is restarted.) One that a publish left behind is
+dropped by the next, once that is certain.
 """
 
 import json
@@ -16,18 +15,11 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
-from recsys import __version__
 from recsys.data.schema import Kind
 from recsys.errors import StoreError
 from recsys.milvus.address import Index
 from recsys.milvus.client import Milvus, Missing, Unreachable
-from recsys.milvus.rows import (
-    FORMAT,
-    KEY,
-    VECTOR,
-    collection_schema,
-    rows_of,
-)
+from recsys.milvus.rows import FORMAT, KEY, VECTOR, collection_schema, rows_of
 from recsys.serving.catalogue import Catalogue, fields_of
 
 UNFINISHED = "_unfinished"  # end of a collection's name
@@ -143,7 +135,6 @@ class Versions:
                 "recsys.format": FORMAT,
                 "recsys.alias": self.alias,
                 "recsys.version": json.dumps(asdict(new)),
-                "recsys.software": f"recsys {__version__}",
             },
             num_shards=shards,
             consistency_level="Bounded",
@@ -169,21 +160,22 @@ class Versions:
             index_name=VECTOR,
             params={"params": built} if milvus.lite else built,  # flat ones are lost on Lite
         )
-        doing, timeout = "building the index", new.patience if milvus.lite else None
+        doing, timeout = "building the index", new.patience if milvus.lite else 0
         milvus.call(doing, MilvusClient.create_index, name, index, sync=False, timeout=timeout)
 
         def indexed() -> bool:
-            found = milvus.read(doing, MilvusClient.describe_index, name, VECTOR)
-            if found["state"] == "Failed":
-                cause = f"{name}: Milvus could not build the index"
-                raise StoreError(cause, "see the server's log")
-            return bool(found["state"] == "Finished")
+            state = milvus.read(doing, MilvusClient.describe_index, name, VECTOR)["state"]
+            if state == "Failed":
+                raise StoreError(
+                    f"{name}: Milvus could not build the index", "see the server's log"
+                )
+            return bool(state == "Finished")
 
         milvus.wait(doing, indexed, new.patience)
 
     def load(self, version: Published, **options: Any) -> None:
         """Bring the movies into memory; the options are those of pymilvus' load_collection."""
-        name, timeout = version.collection, version.patience if self.milvus.lite else None
+        name, timeout = version.collection, version.patience if self.milvus.lite else 0
 
         def loaded() -> bool:
             found = self.milvus.read("loading", MilvusClient.get_load_state, name)
@@ -217,31 +209,24 @@ class Versions:
         return previous
 
     def sweep(self, mine: str) -> None:
-        """Drop what publishes that broke off left behind.
-
-        Milvus Lite serves one process, this one, which publishes one version at a time. On a server
-        another may publish: if it takes longer than UNFINISHED_HOURS it fails harmlessly.
-        """
+        """Drop what publishes that broke off left behind; on a server another may be under way."""
         now = int(self.ours(mine).get("created_timestamp", 0))
         for name in set(self.names(UNFINISHED)) - {mine}:
             with suppress(Missing, Unreadable):  # another publish swept it, or it is another's
                 made = int(self.ours(name).get("created_timestamp", 0))
                 age = (now - made) >> 18  # milliseconds by the server's clock
                 if self.milvus.lite or age >= UNFINISHED_HOURS * 3_600_000:
-                    self.drop(name, "dropping a leftover")
+                    self.drop(name)
 
     def retire(self, previous: str | None, keep: int, in_use: Sequence[str] = ()) -> None:
-        """Of the versions that are not current keep `keep`: `previous`, then the newest.
-
-        The newest version of each model in use stays, too.
-        """
+        """Keep so many of those not current, `previous` first, and the newest of models in use."""
         older = [one for one in self.all() if not one.is_current]
         answering = [next((v for v in older if v.model == model), None) for model in in_use]
         older.sort(key=lambda one: one.collection != previous)  # stable
         for one in older[max(0, keep) :]:
             if one not in answering:
-                self.drop(one.collection, "dropping an old version")
+                self.drop(one.collection)
 
-    def drop(self, name: str, doing: str) -> None:
+    def drop(self, name: str) -> None:
         """Drop a collection, if it is there."""
-        self.milvus.call(doing, MilvusClient.drop_collection, name)
+        self.milvus.call("dropping a version", MilvusClient.drop_collection, name)

@@ -5,9 +5,10 @@ answer a query and one test holds for both.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,39 +83,32 @@ class Filter:
         if self.years is not None:
             form, one = "a year, or the first and the last as (1990, 1999)", self.years
             years = [one, one] if isinstance(one, Integral) else listed_values("years", one, form)
+            years = [checked("years", each, int, min=0, max=9999, words=form) for each in years]
             if len(years) != 2:
                 raise wrong("years", one, form)
-            first, last = (
-                checked("years", each, int, min=0, max=9999, words=form) for each in years
-            )
-            object.__setattr__(self, "years", (first, last))
-            if first > last:
-                cause = f"years {first} to {last} end before they begin"
+            object.__setattr__(self, "years", tuple(years))
+            if years[0] > years[1]:
+                cause = f"years {years[0]} to {years[1]} end before they begin"
                 raise QueryError(cause, "turn them round", "year")
         if not isinstance(self.where, str | Condition | None):
             raise wrong("where", self.where, "a condition as 'year >= 1990'")
 
     def checked(self, vocabulary: "Vocabulary") -> "Filter":
-        """The same with the genres as a model spells them, and the condition parsed.
-
-        Raises:
-            QueryError: the model knows no such genre or column, or the condition is none.
-        """
+        """The same with the genres as a model spells them, and the condition parsed."""
         if self == EVERYTHING:
             return self
-        every = vocabulary.genres
-        spelling = {_letters(each): each for each in every} | {each: each for each in every}
-        genres: dict[str, Any] = {}
-        for group in GENRES:
-            found = []
-            for text in getattr(self, group):
-                several = [text] if _letters(text) in spelling else re.split("[,|]", text)
-                for name in several:
-                    if _letters(name) not in spelling:
-                        known = ", ".join(sorted(every))
-                        raise QueryError(f"no genre {quoted(name)}; there are {known}")
-                    found.append(spelling.get(name) or spelling[_letters(name)])
-            genres[group] = tuple(found)
+        every = {_letters(each): each for each in vocabulary.genres}
+        every |= {each: each for each in vocabulary.genres}
+
+        def spelled(text: str) -> Iterator[str]:
+            """A genre, or several with , or | between them, as the model has them."""
+            for name in [text] if _letters(text) in every else re.split("[,|]", text):
+                if _letters(name) not in every:
+                    known = ", ".join(sorted(vocabulary.genres))
+                    raise QueryError(f"no genre {quoted(name)}; there are {known}")
+                yield every.get(name) or every[_letters(name)]
+
+        genres: Any = {part: tuple(chain(*map(spelled, getattr(self, part)))) for part in GENRES}
         return replace(self, **genres).parsed({each.name: each.kind for each in vocabulary.movies})
 
     def parsed(self, kinds: Mapping[str, Kind]) -> "Filter":
@@ -126,15 +120,14 @@ class Filter:
     @property
     def condition(self) -> Condition:
         """All of it as one condition, where that is parsed."""
-        parts: list[Condition] = []
-        if self.any_genre:
-            parts.append(Term("genres", "texts", "in", self.any_genre))
-        parts += [Term("genres", "texts", "in", (each,)) for each in self.all_genres]
+        wanted = [self.any_genre] if self.any_genre else []
+        wanted += [(each,) for each in self.all_genres]
+        parts: list[Condition] = [Term("genres", "texts", "in", each) for each in wanted]
         if self.not_genres:
             parts.append(Not(Term("genres", "texts", "in", self.not_genres)))
         if self.years:
-            first, last = self.years  # type: ignore[misc]
-            parts += [Term("year", "whole", ">=", first), Term("year", "whole", "<=", last)]
+            ends = zip((">=", "<="), self.years, strict=True)  # type: ignore[arg-type]
+            parts += [Term("year", "whole", how, year) for how, year in ends]
         if self.where:
             parts.append(self.where)  # type: ignore[arg-type]
         return And(tuple(parts))
@@ -162,17 +155,13 @@ FIELDS = {  # by the attributes of a catalogue
     "years": Field("year", "whole"),
     "is_new": Field("is_new", "flag"),
 }
-OF_KIND: dict[Kind, Type] = {
-    "category": "text",
-    "text": "text",
-    "categories": "texts",
-    "number": "number",
-}
+_OF_KIND: dict[Kind, Type] = {"categories": "texts", "number": "number"}  # others are text
 
 
 def fields_of(kinds: Mapping[str, Kind]) -> list[Field]:
     """The fields of movies with those columns: by them movies are published, read and filtered."""
-    return [*FIELDS.values(), *(Field(name, OF_KIND[kind]) for name, kind in kinds.items())]
+    own = [Field(name, _OF_KIND.get(kind, "text")) for name, kind in kinds.items()]
+    return [*FIELDS.values(), *own]
 
 
 def types(kinds: Mapping[str, Kind]) -> Types:
@@ -250,8 +239,9 @@ class Catalogue(Frame):
             scores = product(queries[start : start + step], movies.T)  # (b, M)
             if fits is not None:
                 scores[:, ~fits] = -np.inf
-            some = exclude[start : start + step] if exclude is not None else ()
-            for row, excluded in enumerate(some):
+            for row, excluded in enumerate(
+                () if exclude is None else exclude[start : start + step]
+            ):
                 columns = positions(ids, excluded)
                 scores[row, columns[columns >= 0]] = -np.inf
             columns = top_k(scores, k)
@@ -281,16 +271,9 @@ def check_k(k: int) -> None:
 
 
 def check_queries(
-    vectors: NDArray[np.float32],
-    k: int,
-    dimension: int,
-    exclude: Sequence[NDArray] | None,
+    vectors: NDArray[np.float32], k: int, dimension: int, exclude: Sequence[NDArray] | None
 ) -> NDArray[np.float32]:
-    """The queries as a contiguous (B, V) float32 array.
-
-    Raises:
-        QueryError: k, the shape, a value or the number of exclusions is wrong.
-    """
+    """The queries as a contiguous (B, V) float32 array."""
     check_k(k)
     queries = np.ascontiguousarray(vectors, np.float32)
     count = len(queries if exclude is None else exclude)

@@ -34,6 +34,8 @@ def test_a_name_milvus_does_not_take(name: str) -> None:
     with pytest.raises(StoreError, match="is not a name Milvus takes") as caught:
         MilvusAddress(collection=name)
     assert caught.value.fix == "collection"
+    with pytest.raises(StoreError, match=r"'Weak': expected a text of .'Strong"):
+        MilvusAddress(consistency="Weak")
 
 
 @pytest.mark.parametrize("name", ["é", "\u202edesrever", "a\nb", "\ud83d"])
@@ -51,12 +53,6 @@ def test_a_database_whose_name_cannot_be_sent(name: str) -> None:
 def test_no_proxy_leads_to_this_machine(uri: str) -> None:
     assert MilvusAddress(uri).is_local
     assert not MilvusAddress("http://127.example.org").is_local
-
-
-def test_an_unknown_consistency() -> None:
-    with pytest.raises(StoreError, match=r"'Weak': expected a text of .'Strong") as caught:
-        MilvusAddress(consistency="Weak")
-    assert caught.value.fix == "consistency"
 
 
 def test_what_is_shown_and_what_is_secret() -> None:
