@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import parts
-from recsys.data.dataset import Dataset, Movies, Vocabulary, of_kind
-from recsys.data.ids import Id, id_array, in_order, is_text, positions, raw_ids
+from recsys.data.dataset import Dataset, Movies, of_kind
+from recsys.data.ids import Id, in_order, positions, raw_ids
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.readers.formats import Arrow
 from recsys.errors import QueryError
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import Model
+from recsys.serving.users import checked_ids
 
 
 class Update(NamedTuple):
@@ -67,38 +68,39 @@ def update_model(
     >>> recsys.update_model(model, "data/sample").ratings  # which it was trained on
     0
     """
-    dataset = data
-    if not isinstance(dataset, Dataset):
-        dataset = read_dataset(dataset, model=model, log=log, **how)
-    known, ratings = model.vocabulary, dataset.ratings
-    users = of_kind(raw_ids(dataset.users.ids, dataset.user_names), known.user_ids, "user")
-    movies = of_kind(raw_ids(dataset.movies.ids, dataset.movie_names), known.movie_ids, "movie")
+    if not isinstance(data, Dataset):
+        data = read_dataset(data, model=model, log=log, **how)
+    known, ratings, names = model.vocabulary, data.ratings, (data.user_names, data.movie_names)
+    users, owners = (
+        of_kind(raw_ids(codes, names[0]), known.user_ids, "user")
+        for codes in (data.users.ids, ratings.user_ids)
+    )
+    movies, rated = (
+        of_kind(raw_ids(codes, names[1]), known.movie_ids, "movie")
+        for codes in (data.movies.ids, ratings.movie_ids)
+    )
     new_users = users[known.user_rows(users) == 0]
-    new_movies = replace(dataset.movies, ids=movies)[known.movie_rows(movies) == 0]
-    vocabulary, arrays, every_movie = _with_rows(model, new_users, new_movies)
+    new_movies = replace(data.movies, ids=movies)[known.movie_rows(movies) == 0]
+    grown = _with_movies(model, new_movies) if len(new_movies) else model
+    if len(new_users):
+        grown = _of_users(grown, in_order(np.concatenate([known.user_ids, new_users])))
 
-    rows, attributes = vocabulary.user_rows(users), np.array(arrays["history/attributes"])
-    sides = (attribute_parts(known.users, each) for each in (attributes, dataset.users.rows))
+    rows, attributes = grown.vocabulary.user_rows(users), np.array(grown.attributes)
+    sides = (attribute_parts(known.users, each) for each in (attributes, data.users.rows))
     for (_, ours), (_, theirs) in zip(*sides, strict=True):
         said = theirs[:, 0] > 0
         ours[rows[said]] = theirs[said]
-    others = (attributes != arrays["history/attributes"]).any(1)
-    if others.any():
-        arrays["history/attributes"] = attributes
+    others = (attributes != grown.attributes).any(1)
     newer = Interactions.build(
-        len(vocabulary.user_ids),
-        vocabulary.user_rows(of_kind(raw_ids(ratings.user_ids, dataset.user_names), users, "user")),
-        vocabulary.movie_rows(
-            of_kind(raw_ids(ratings.movie_ids, dataset.movie_names), movies, "movie")
-        ),
+        len(grown.vocabulary.user_ids),
+        grown.vocabulary.user_rows(owners),
+        grown.vocabulary.movie_rows(rated),
         ratings.values,
         ratings.times,
     )
-    before = Interactions(*(arrays[f"history/{name}"] for name in Interactions._fields))
-    history, added, replaced = merged(before, newer)
+    history, added, replaced = merged(grown.history, newer)
     if same := len(newer.indices) - added - replaced:
         log(f"{same:,} ratings change nothing: the model has them, or later ones of the same pairs")
-    arrays |= {f"history/{name}": each for name, each in history._asdict().items()}
     counts = {
         "ratings": added,
         "replaced": replaced,
@@ -108,8 +110,10 @@ def update_model(
     }
     if not any(counts.values()):
         return Update(model, **counts)
-    config = _counted(model.config, {**counts, "new_movies": new_movies.ids.tolist()})
-    return Update(Model(config, vocabulary, every_movie, arrays, model.path), **counts)
+    changed = {"attributes": attributes} if others.any() else {}
+    changed |= history._asdict() if added or replaced else {}
+    came = {**counts, "new_movies": new_movies.ids.tolist()}
+    return Update(_changed(grown, changed, came), **counts)
 
 
 def forget_users(model: Model, user_ids: Sequence[Id]) -> Model:
@@ -129,52 +133,28 @@ def forget_users(model: Model, user_ids: Sequence[Id]) -> Model:
     >>> recsys.forget_users(model, [42])
     <Model sample.model ...: 338 movies, 307 users>
     """
-    known, ids = model.vocabulary, id_array(user_ids, is_text(model.vocabulary.user_ids))
+    known = model.vocabulary
+    ids = checked_ids(user_ids, known.user_ids, "user")
     rows = known.user_rows(ids)
     if not rows.all():
         cause = f"user {ids[rows.argmin()]} is not one of the {len(known.user_ids)} the model knows"
         raise QueryError(cause, "leave the id out", "user")
-    left = np.ones(len(known.user_ids) + 1, bool)
-    left[rows] = False
-    arrays = dict(model.arrays)
-    for name in _tables(model, "user_tables") | {"history/attributes"}:
-        arrays[name] = arrays[name][left]
-    history = model.history.take(np.flatnonzero(left))
-    arrays |= {f"history/{name}": each for name, each in history._asdict().items()}
-    vocabulary = replace(known, user_ids=known.user_ids[left[1:]])
-    config = _counted(model.config, {"forgotten": int((~left).sum())})
-    return Model(config, vocabulary, model.movies, arrays, model.path)
+    left = np.delete(known.user_ids, rows - 1)
+    gone = {"forgotten": len(known.user_ids) - len(left)}
+    return _changed(_of_users(model, left), {}, gone)
 
 
 def merged(before: Interactions, newer: Interactions) -> tuple[Interactions, int, int]:
-    """Ratings with newer ones of the same rows, in the place of what is of the same pair and older.
-
-    Returns:
-        The ratings; how many are of new pairs; how many replace one that says something else.
-    """
-    wanted = newer.owners << 32 | newer.indices
-    pairs = before.owners << 32 | before.indices
-    places = np.searchsorted(pairs, wanted)
-    there = places < len(pairs)
-    there[there] = pairs[places[there]] == wanted[there]
-    at = places[there]
-    values, times = newer.values[there], newer.times[there]
-    other = (before.values[at] != values) | (before.times[at] != times)
-    other &= before.times[at] <= times
-    if not there.all():
-        new = ~there
-        grown = [
-            np.insert(getattr(before, name), places[new], getattr(newer, name)[new])
-            for name in before._fields[1:]
-        ]
-        added = np.append(0, np.cumsum(np.bincount(newer.owners[new], minlength=before.rows)))
-        at = at + np.searchsorted(places[new], at, "right")  # where those are now
-        before = Interactions(before.indptr + added, *grown)
-    if other.any():
-        kept_values, kept_times = np.array(before.values), np.array(before.times)
-        kept_values[at[other]], kept_times[at[other]] = values[other], times[other]
-        before = before._replace(values=kept_values, times=kept_times)
-    return before, int((~there).sum()), int(other.sum())
+    """Ratings with newer ones; how many are of new pairs; how many change an older one."""
+    rows = np.flatnonzero(newer.counts)  # the others stay as they are
+    old, rest = before.take(rows), before.keep(newer.counts[before.owners] == 0)
+    now = old.updated(newer.take(rows))
+    at = np.searchsorted(now.owners << 32 | now.indices, old.owners << 32 | old.indices)
+    replaced = (now.values[at] != old.values) | (now.times[at] != old.times)
+    both: Any = zip(rest[1:], now[1:], strict=True)
+    owners = np.append(rest.owners, rows[now.owners])
+    history = Interactions.build(before.rows - 1, owners, *(np.append(*each) for each in both))
+    return history, len(now.indices) - len(old.indices), int(replaced.sum())
 
 
 def _tables(model: Model, kind: str) -> set[str]:
@@ -187,59 +167,40 @@ def _tables(model: Model, kind: str) -> set[str]:
     return every & {*model.arrays}
 
 
-def _with_rows(
-    model: Model, users: NDArray, movies: Movies
-) -> tuple[Vocabulary, dict[str, NDArray], Movies]:
-    """A model's vocabulary, arrays and movies with rows for further users and movies.
-
-    Those of users are the unknown user's; those of movies say what their content does, and for
-    histories what the unknown movie's do.
-    """
-    known, arrays, every = model.vocabulary, dict(model.arrays), model.movies
-    if len(movies):
-        guessed = parts.new_movies(model.arrays, model.layout, movies, known)
-        movie_ids, places, moved = _inserted(known.movie_ids, movies.ids)
-        for name in _tables(model, "movie_tables"):
-            arrays[name] = _spread(arrays[name], moved, len(movie_ids))
-            if (slice := name.partition("/")[2]) in guessed:
-                arrays[name][places] = guessed[slice]
-        indices = arrays["history/indices"]
-        arrays["history/indices"] = moved[indices].astype(indices.dtype)
-        movies = replace(movies, columns=known.columns(movies))
-        both = Movies.joined([replace(every, columns=known.columns(every)), movies])
-        every = both[positions(both.ids, movie_ids)]
-        known = replace(known, movie_ids=movie_ids)
-    if len(users):
-        user_ids, _, moved = _inserted(known.user_ids, users)
-        for name in _tables(model, "user_tables"):
-            arrays[name] = _spread(arrays[name], moved, len(user_ids))
-        attributes = _spread(arrays["history/attributes"], moved, len(user_ids))
-        counts = _spread(model.history.counts, moved, len(user_ids), fill=0)
-        arrays["history/attributes"] = attributes
-        arrays["history/indptr"] = np.append(0, np.cumsum(counts))
-        known = replace(known, user_ids=user_ids)
-    return known, arrays, every
+def _of_users(model: Model, user_ids: NDArray) -> Model:
+    """A model of those users in their order: whom it does not know is as the unknown user."""
+    rows, arrays = np.append(0, model.vocabulary.user_rows(user_ids)), dict(model.arrays)
+    for name in _tables(model, "user_tables") | {"history/attributes"}:
+        arrays[name] = arrays[name][rows]
+    arrays |= {f"history/{name}": each for name, each in model.history.take(rows)._asdict().items()}
+    vocabulary = replace(model.vocabulary, user_ids=user_ids)
+    return Model(model.config, vocabulary, model.movies, arrays, model.path)
 
 
-def _inserted(known: NDArray, new: NDArray) -> tuple[NDArray, NDArray[np.intp], NDArray[np.intp]]:
-    """All ids in order; the rows of the new ones; and where each row is now, row 0 at 0."""
-    every = in_order(np.concatenate([known, new]))
-    return every, positions(every, new) + 1, np.append(0, positions(every, known) + 1)
+def _with_movies(model: Model, movies: Movies) -> Model:
+    """A model with further movies, of which it knows what their content says."""
+    known, arrays = model.vocabulary, dict(model.arrays)
+    guessed = parts.new_movies(arrays, model.layout, movies, known)
+    sides = [replace(each, columns=known.columns(each)) for each in (model.movies, movies)]
+    every = Movies.joined(sides)
+    movie_ids = in_order(every.ids)
+    grown = replace(known, movie_ids=movie_ids)
+    rows = np.append(0, known.movie_rows(movie_ids))  # to histories it is the unknown movie
+    for name in _tables(model, "movie_tables"):
+        arrays[name] = arrays[name][rows]
+        if (slice := name.partition("/")[2]) in guessed:
+            arrays[name][grown.movie_rows(movies.ids)] = guessed[slice]
+    indices = arrays["history/indices"]
+    moved = np.append(0, grown.movie_rows(known.movie_ids))
+    arrays["history/indices"] = moved[indices].astype(indices.dtype)
+    return Model(model.config, grown, every[positions(every.ids, movie_ids)], arrays, model.path)
 
 
-def _spread(table: NDArray, moved: NDArray[np.intp], rows: int, fill: int | None = None) -> NDArray:
-    """(rows + 1, ...) a table whose rows moved; the others are as its row 0, or filled."""
-    first = table[0] if fill is None else fill
-    found = np.empty((rows + 1, *table.shape[1:]), table.dtype)
-    found[:] = first
-    found[moved] = table
-    return found
-
-
-def _counted(config: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """A config that says what came and went since training, in all, and when last."""
-    before = config.get("since_training", {})
-    empty = {name: type(each)() for name, each in more.items()}
-    total = {name: before.get(name, empty[name]) + each for name, each in more.items()}
-    when = {"last": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    return {**config, "since_training": {**before, **total, **when}}
+def _changed(model: Model, history: dict[str, NDArray], came: dict[str, Any]) -> Model:
+    """A model with other arrays of its history, that says what came and went since training."""
+    arrays = {**model.arrays, **{f"history/{name}": each for name, each in history.items()}}
+    before = model.config.get("since_training", {})
+    total = {name: before.get(name, type(each)()) + each for name, each in came.items()}
+    total["last"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    config = {**model.config, "since_training": {**before, **total}}
+    return Model(config, model.vocabulary, model.movies, arrays, model.path)

@@ -15,7 +15,8 @@ from recsys.data.dataset import Movies
 from recsys.errors import DataError, QueryError
 from recsys.infer import UserQuery, catalogue, users_of
 from recsys.parts import PARTS
-from recsys.serving.model_folder import load_model
+from recsys.serving import model_folder
+from recsys.serving.model_folder import DEFAULT, load_model
 from recsys.update import forget_users, update_model
 
 HEADER = "user_id,movie_id,rating,timestamp\n"
@@ -63,14 +64,11 @@ def test_who_is_updated_is_asked_as_one_who_names_the_ratings(folder, tmp_path, 
     assert again[1:] == (0, 0, 0, 0, 0)
 
 
-@given(st.data())
-@FEW
-def test_the_rating_that_is_later_holds(folder, tmp_path, data):
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_rating_that_is_later_holds(folder, tmp_path, order):
     """Whatever the order in which they come."""
-    movie = data.draw(st.sampled_from(folder.vocabulary.movie_ids.tolist()))
-    early, late = (NEW, movie, 2, LATER), (NEW, movie, 5, LATER + 5)
-    model = folder
-    for each in data.draw(st.permutations([early, late])):
+    model, movie = folder, int(folder.vocabulary.movie_ids[9])
+    for each in [(NEW, movie, 2, LATER), (NEW, movie, 5, LATER + 5)][::order]:
         model = update_model(model, table(tmp_path, [each])).model
     _, values, times = model.history.of(int(model.vocabulary.user_rows([NEW])[0]))
     assert (values.tolist(), times.tolist()) == ([5], [LATER + 5])
@@ -194,7 +192,7 @@ def test_from_update_to_recommend_through_milvus(place):
     assert {each: each.stat().st_mtime_ns for each in place.rglob("*.npy")} == files
     done = json.loads(here("update", "--data", "new.csv", "--json").stdout)
     assert (done["ratings"], done["users"]) == (dry["ratings"], dry["users"])
-    assert done["fingerprint"] == load_model("recommender_system.inference.model").fingerprint
+    assert done["fingerprint"] == load_model(DEFAULT).fingerprint
     assert done["since_training"]["ratings"] == done["ratings"]
     assert here("recommend", "-u", 7, "--format", "json").stdout == before
     found = json.loads(here("recommend", "-u", NEW, "--format", "json").stdout)
@@ -203,8 +201,7 @@ def test_from_update_to_recommend_through_milvus(place):
     assert f"{done['ratings']} ratings" in with_ratings
     once_more = here("update", "--data", "new.csv")
     assert "0 ratings, 0 replaced, 0 users" in once_more.stdout
-    load_model("recommender_system.inference.model").verify()
-    assert not [each.name for each in place.iterdir() if ".tmp-" in each.name]
+    load_model(DEFAULT).verify()
 
 
 def test_forget_through_the_command_line(place):
@@ -215,54 +212,34 @@ def test_forget_through_the_command_line(place):
     here("recommend", "-u", 8)
     here("forget", "-u", 42, code=2)
     here("forget", code=2)
-    raw = (place / "recommender_system.inference.model" / "vocabulary.json").read_text()
+    raw = (place / DEFAULT / "vocabulary.json").read_text()
     assert 42 not in json.loads(raw)["user_ids"]
 
 
 def test_a_damaged_model_is_neither_updated_nor_given_new_digests(place):
     table(place, [(NEW, 50, 5, LATER)])
-    file = place / "recommender_system.inference.model" / "arrays" / "taste" / "taste.npy"
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
+    file = place / DEFAULT / "arrays" / "taste" / "taste.npy"
+    data = file.read_bytes()
     file.unlink()  # it may be a link to that of another test
-    file.write_bytes(data)
-    for line in (("update", "--data", "new.csv"), ("forget", "-u", 7)):
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    for line in ("update", "--data", "new.csv"), ("forget", "-u", 7), ("load-movies", "--dry-run"):
         assert "taste.npy: cannot be read (damaged or edited" in here(*line, code=1).stderr
-    assert "damaged or edited" in here("load-movies", "--dry-run", code=1).stderr
 
 
-def test_an_update_of_a_model_that_was_replaced_meanwhile_is_refused(place, monkeypatch):
-    """The other one stands."""
-    from recsys.serving import model_folder
-
-    table(place, [(NEW, 50, 5, LATER)])
-    model, link, raced = place / "recommender_system.inference.model", model_folder._link, []
-
-    def racing(*args):
-        if not raced:
-            raced.append(True)
-            here("update", "--data", "new.csv")
-        link(*args)
-
-    monkeypatch.setattr(model_folder, "_link", racing)
-    assert "another model meanwhile" in here("update", "--data", "new.csv", code=1).stderr
-    assert NEW in load_model(model).vocabulary.user_ids
-
-
-def test_an_update_loses_none_that_came_between_its_last_look_and_its_place(place, monkeypatch):
-    from recsys.data import files
-
-    folder, rename, raced = place / "recommender_system.inference.model", os.rename, []
+@pytest.mark.parametrize(("module", "name"), [(model_folder, "_link"), (os, "rename")])
+def test_an_update_loses_none_that_comes_meanwhile(place, monkeypatch, module, name):
+    """While it is written, and between its last look and its place: the other one stands."""
+    folder, go_on, raced = place / DEFAULT, getattr(module, name), []
 
     def racing(source, to):
-        if not raced and Path(to).name == "recommender_system.inference.model.previous":
+        if not raced and (name == "_link" or Path(to).name == f"{DEFAULT}.previous"):
             raced.append(True)
             table(place, [(NEW - 1, 50, 5, LATER)])
             here("update", "--data", "new.csv")
-        rename(source, to)
+        go_on(source, to)
 
     table(place, [(NEW, 50, 5, LATER)])
-    monkeypatch.setattr(files.os, "rename", racing)
+    monkeypatch.setattr(module, name, racing)
     assert "another model meanwhile" in here("update", "--data", "new.csv", code=1).stderr
     known = load_model(folder).vocabulary.user_ids.tolist()
     assert (NEW - 1 in known, NEW in known) == (True, False)
