@@ -86,16 +86,15 @@ class LiveRecommender(Recommender):
     def _follow(self, wait: bool) -> None:
         """Take what is new, if anything is; wait for a thread that is at it, or go on without."""
         called = time.monotonic()
-        if not self._lock.acquire(blocking=wait):
-            return
-        try:
-            if self._looked < called:
-                self._looked = time.monotonic()
-                self._now, self.problem = self._newest(), None
-        except Exception as error:  # whatever it is, what was before answers
-            self.problem = error
-        finally:
-            self._lock.release()
+        if self._lock.acquire(blocking=wait):
+            try:
+                if self._looked < called:
+                    self._looked = time.monotonic()
+                    self._now, self.problem = self._newest(), None
+            except Exception as error:  # whatever it is, what was before answers
+                self.problem = error
+            finally:
+                self._lock.release()
 
     def _newest(self) -> Recommender:
         """What there is now, which has answered; the same as before if nothing is new."""
@@ -134,14 +133,17 @@ def open(
     10
     """
     check_types(model=(model, Path | str))
-    folder = Path(model)
     if address is None:
-        return LiveRecommender(folder, None)
+        return LiveRecommender(Path(model), None)
+    from recsys.milvus.address import MilvusAddress
     from recsys.milvus_store import MilvusStore
 
-    published = MilvusStore(address)
+    where = address if isinstance(address, MilvusAddress) else MilvusAddress(str(address))
+    if where.is_lite and not Path(where.uri).expanduser().exists():  # which Milvus Lite would make
+        raise StoreError(f"{where.uri}: is not there", "publish the movies", "publish")
+    published = MilvusStore(where)
     try:
-        return LiveRecommender(folder, published)
+        return LiveRecommender(Path(model), published)
     except BaseException:
         published.close()
         raise
