@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from recsys.infer import Recommender as Recommender
     from recsys.infer import UserQuery as UserQuery
     from recsys.infer import catalogue as catalogue
+    from recsys.infer import item_vectors as item_vectors
     from recsys.infer import predict as predict
+    from recsys.infer import user_vectors as user_vectors
     from recsys.milvus.address import MilvusAddress as MilvusAddress
     from recsys.milvus_store import MilvusStore as MilvusStore
     from recsys.preprocess import read_dataset as read_dataset
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from recsys.serving.choice import Choice as Choice
     from recsys.serving.model_folder import load_model as load_model
     from recsys.serving.model_folder import write_model as write_model
-    from recsys.serving.vectors import item_vectors as item_vectors
-    from recsys.serving.vectors import user_vectors as user_vectors
     from recsys.train import train_model as train_model
     from recsys.training.options import Options as Options
     from recsys.update import forget_users as forget_users
@@ -43,7 +43,10 @@ __version__ = "0.2.0"
 _NAMES = {
     "recsys.data.readers.roles": ("Columns",),
     "recsys.evaluation.compare": ("evaluate",),
-    "recsys.infer": ("Recommendation", "Recommender", "UserQuery", "catalogue", "predict"),
+    "recsys.infer": (
+        *("Recommendation", "Recommender", "UserQuery", "catalogue"),
+        *("item_vectors", "predict", "user_vectors"),
+    ),
     "recsys.milvus.address": ("MilvusAddress",),
     "recsys.milvus_store": ("MilvusStore",),
     "recsys.preprocess": ("read_dataset", "read_movies"),
@@ -51,7 +54,6 @@ _NAMES = {
     "recsys.serving.catalogue": ("Filter",),
     "recsys.serving.choice": ("Choice",),
     "recsys.serving.model_folder": ("load_model", "write_model"),
-    "recsys.serving.vectors": ("item_vectors", "user_vectors"),
     "recsys.train": ("train_model",),
     "recsys.training.options": ("Options",),
     "recsys.update": ("forget_users", "update_model"),

@@ -13,19 +13,20 @@ Likes and dislikes named with a query say what a user is fond of, not how high t
 the predicted ratings they turn the factors' directions, and add or take away some of their taste.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, count, islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys import parts
-from recsys.data.dataset import Movies
-from recsys.data.ids import Id, as_text, id_array, is_text, positions
+from recsys.data.dataset import Movies, of_kind
+from recsys.data.ids import Id, id_array, is_text
 from recsys.data.scale import MAX_RATING, MIN_RATING
-from recsys.errors import DataError, QueryError, check_choice, check_types, listed, shortened, wrong
+from recsys.data.schema import profile
+from recsys.errors import QueryError, check_choice, check_types, listed, shortened, wrong
 from recsys.parts.part import Array, unit
 from recsys.serving import RankBy as RankBy
 from recsys.serving.catalogue import Catalogue, Filter, Hits, check_k
@@ -33,7 +34,14 @@ from recsys.serving.choice import Choice as Choice
 from recsys.serving.model_folder import Model
 from recsys.serving.reasons import Shared, Why, shared, why
 from recsys.serving.users import UserQuery as UserQuery
-from recsys.serving.users import checked_ids, checked_queries, naming_damage, unknown_movie
+from recsys.serving.users import (
+    check_finite,
+    checked_ids,
+    checked_queries,
+    known_users,
+    movie_rows,
+    naming_damage,
+)
 from recsys.serving.users import users_of as users_of
 
 if TYPE_CHECKING:
@@ -143,43 +151,42 @@ class Recommender:
         check_choice("include_seen", include_seen, (False, True))
         check_types(choice=(choice, Choice))
         check_k(k)
-        asked, fitting = checked_queries(self.model, queries), self._checked(filter)
-        known = self.model.vocabulary.movie_ids
-        unwanted, searched = checked_ids(choice.exclude, known, "movie"), self._among(choice)
+        asked, filter = checked_queries(self.model, queries), self._checked(filter)
+        known, movie_ids = self._known(asked), self.model.vocabulary.movie_ids
+        known_users(self.model, known[BATCH:])  # those before are asked for at once
+        unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
+        if choice.only is not None:
+            searched = _taken(self.store, np.unique(checked_ids(choice.only, movie_ids, "movie")))
+        shown = self._ratings if rank_by in RATINGS else np.asarray
 
-        def answers(some: Sequence[UserQuery]) -> Iterator[Answer]:
+        def answers(start: int) -> Iterator[Answer]:
             self.store.check_model(self.model.fingerprint)
-            users, exclude = users_of(self.model, self._known(some)), []
+            some = asked[start : start + BATCH]
+            users, exclude = users_of(self.model, known[start : start + BATCH]), []
             for row, query in enumerate(some):
-                named = id_array([*query.likes, *query.dislikes], is_text(known))
-                rated = known[users.rated.of(row)[0] - 1]
-                named = np.concatenate([named, unwanted]) if len(unwanted) else named
-                exclude.append(named if include_seen else np.union1d(rated, named))
+                named = id_array([*query.likes, *query.dislikes], is_text(movie_ids))
+                rated = movie_ids[users.rated.of(row)[0] - 1]
+                seen = rated[:0] if include_seen else rated
+                exclude.append(np.concatenate([unwanted, named, seen]))
             vectors = users.vectors(rank_by)
             untasted = ~vectors.any(1) & (rank_by == "taste")  # nothing is nearest to nothing
             if untasted.all() and len(asked) == 1:
                 cause = "no ratings or likes are known, and only they say anything of taste"
                 raise QueryError(cause, "name a movie the user likes", "like")
             for pool in choice.pools(k):
-                best = searched.search(vectors, pool, fitting, exclude, with_movies=True)
+                best = searched.search(vectors, pool, filter, exclude, with_movies=True)
                 hits = choice.of(best, k, self.model) if choice.reorders else best
                 if hits.mask.all() or not best.mask.all(1).any():
                     break
-            predicting = users.vectors("rating") if self.model.scale.rated else None
-            for row, query in enumerate(users.queries):
-                user = None if predicting is None else predicting[row]
-                query = query._replace(likes=some[row].likes, dislikes=some[row].dislikes)
-                found = self._listed(hits, row, user, rank_by in RATINGS)
-                found = [] if untasted[row] else found
-                if explain and found:
-                    vectors = hits.movies.take([each.movie_id for each in found]).vectors
-                    shown = self._ratings if rank_by in RATINGS else np.asarray
-                    reasons = why(users, row, rank_by, vectors, shown)
-                    found = [each._replace(why=w) for each, w in zip(found, reasons, strict=True)]
-                yield Answer(query, found)
+            hits.scores[untasted] = -np.inf
+            predicting = users.vectors("rating") if self.model.scale.rated else [None] * len(some)
+            for row, query in enumerate(some):
+                reasons = partial(why, users, row, rank_by, shown) if explain else None
+                found = self._listed(hits, row, predicting[row], shown, reasons)
+                about = profile(self.model.vocabulary.users, users.asked.attributes[row])
+                yield Answer(query._replace(attributes=about), found)
 
-        batches = (asked[start : start + BATCH] for start in range(0, len(asked), BATCH))
-        every = chain.from_iterable(map(answers, batches))
+        every = chain.from_iterable(map(answers, range(0, len(asked), BATCH)))
         return chain([*islice(every, 1)], every)  # what is wrong is raised before one is looked at
 
     def similar(
@@ -191,32 +198,13 @@ class Recommender:
             explain: say what each has in common with it.
 
         Raises:
-            DataError: the movie is not published. QueryError: a genre or column is not there.
+            QueryError: the movie is not published, or a genre or column is not there.
         """
         filter = self._checked(filter)
-        exclude = [checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")]
-        try:
-            movie = self.store.take([movie_id])
-        except KeyError as error:
-            cause = f"movie {movie_id} is not published"
-            raise DataError(cause, "publish the movies with it", "publish") from error
-        hits = self.store.search(self._near(movie), k, filter, exclude, with_movies=True)
-        found = self._listed(hits)
-        if explain and found:
-            others = hits.movies.take([each.movie_id for each in found])
-            common = shared(self.model, movie, others)
-            found = [each._replace(why=w) for each, w in zip(found, common, strict=True)]
-        return found
-
-    def _among(self, choice: Choice) -> "Catalogue | MilvusStore":
-        """What is searched: the store, or the candidates."""
-        if choice.only is None:
-            return self.store
-        ids = checked_ids(choice.only, self.model.vocabulary.movie_ids, "movie")
-        try:
-            return self.store.take(np.unique(ids))
-        except KeyError as error:
-            raise unknown_movie(error.args[0]) from error
+        ids = checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")
+        movie = _taken(self.store, ids)
+        hits = self.store.search(self._near(movie), k, filter, [ids], with_movies=True)
+        return self._listed(hits, reasons=partial(shared, self.model, movie) if explain else None)
 
     def _checked(self, filter: Filter) -> Filter:
         """A filter as the model understands it, where the store answers for this model."""
@@ -230,24 +218,16 @@ class Recommender:
         slices = layout.split(movies.vectors)
         return layout.queries({name: unit(slices[name]) for name in weights}, weights)
 
-    def _known(self, queries: Sequence[UserQuery]) -> list[UserQuery]:
-        """Queries with, for likes and dislikes that are only published, the nearest known movies.
-
-        Raises:
-            QueryError: one is not published either.
-        """
+    def _known(self, queries: list[UserQuery]) -> list[UserQuery]:
+        """Queries with the nearest known movies for likes and dislikes that are only published."""
         vocabulary = self.model.vocabulary
         every = [each for query in queries for each in (*query.likes, *query.dislikes)]
-        named = id_array([*dict.fromkeys(every)], is_text(vocabulary.movie_ids))
+        named = id_array(dict.fromkeys(every), is_text(vocabulary.movie_ids))
         new = named[vocabulary.movie_rows(named) == 0]
         if not len(new):
-            return list(queries)
-        try:
-            near = self._near(self.store.take(new))
-        except KeyError as error:
-            raise unknown_movie(error.args[0]) from error
-        found = catalogue(self.model).search(near, 1).movie_ids[:, 0]
-        instead = dict(zip(new.tolist(), found.tolist(), strict=True))
+            return queries
+        near = catalogue(self.model).search(self._near(_taken(self.store, new)), 1)
+        instead = dict(zip(new.tolist(), near.movie_ids[:, 0].tolist(), strict=True))
 
         def known(ids: Sequence[Id]) -> list[Id]:
             return [instead.get(each, each) for each in ids]
@@ -259,37 +239,42 @@ class Recommender:
         return self.model.scale.outward(np.clip(scores, MIN_RATING, MAX_RATING))
 
     def _listed(
-        self, hits: Hits, row: int = 0, user: Array | None = None, by_rating: bool = False
+        self,
+        hits: Hits,
+        row: int = 0,
+        user: Array | None = None,
+        shown: Callable[[Array], Array] = np.asarray,
+        reasons: Callable[[Catalogue], Sequence[Why | Shared]] | None = None,
     ) -> list[Recommendation]:
-        """The movies of a query, with ratings as a (V,) user's vector predicts them, if any.
-
-        Args:
-            by_rating: the scores are ratings too, and come on the scale of the data.
-        """
-        movies, mask = hits.movies, hits.mask[row]
-        rows = positions(movies.ids, hits.movie_ids[row, mask])
-        ratings: list[float | None] = [None] * len(rows)
+        """The movies of a query; with ratings as a (V,) user's vector predicts them, if any."""
+        mask = hits.mask[row]
+        movies = hits.movies.take(hits.movie_ids[row, mask])
+        columns, ratings = movies.columns, repeat(None)
         if user is not None:
-            predicted = predicted_ratings(user[None], movies.vectors[rows])
-            ratings = self.model.scale.outward(predicted).tolist()
-        scores = hits.scores[row, mask]
-        if by_rating:
-            scores = self._ratings(scores)
-        answers = zip(rows.tolist(), scores.tolist(), ratings, strict=True)
-        return [
-            Recommendation(
-                rank,
-                movies.ids.item(n),
-                movies.titles[n],
-                movies.genres[n],
-                int(movies.years[n]),
-                score,
-                rating,
-                bool(movies.is_new[n]),
-                {name: column.value(n) for name, column in movies.columns.items()},
-            )
-            for rank, (n, score, rating) in enumerate(answers, 1)
-        ]
+            ratings = self._ratings(np.einsum("v,nv->n", user, movies.vectors)).tolist()
+        every = zip(
+            count(1),
+            movies.ids.tolist(),
+            movies.titles,
+            movies.genres,
+            movies.years.tolist(),
+            shown(hits.scores[row, mask]).tolist(),
+            ratings,
+            movies.is_new.tolist(),
+            [{name: columns[name].value(n) for name in columns} for n in range(len(movies))],
+            reasons(movies) if reasons and len(movies) else repeat(None),
+            strict=False,
+        )
+        return [Recommendation(*each) for each in every]
+
+
+def _taken(store: "Catalogue | MilvusStore", movie_ids: NDArray) -> Catalogue:
+    """Published movies by id; QueryError where one is not there."""
+    try:
+        return store.take(movie_ids)
+    except KeyError as error:
+        cause = f"movie {error.args[0]} is not published"
+        raise QueryError(cause, "name another, or publish the movies with it", "publish") from error
 
 
 def predict(
@@ -330,18 +315,13 @@ def predict(
         raise QueryError(cause, "give as many movies as users")
     users, user = np.unique(of_users, return_inverse=True)
     movies, movie = np.unique(of_movies, return_inverse=True)
-    rows = model.vocabulary.movie_rows(movies)
+    rows = movie_rows(model, movies) if published is None else known.movie_rows(movies)
     vectors = _vectors(model, rows)
-    if len(new := movies[rows == 0]):
-        if published:
-            published.check_model(model.fingerprint)
-        published_rows = positions(published.ids, new) if published else np.full(len(new), -1)
-        if published is None or published_rows.min() < 0:
-            raise unknown_movie(new[published_rows.argmin()])
-        vectors[rows == 0] = published.vectors[published_rows]
-    everyone = [UserQuery(each, as_of=as_of) for each in users.tolist()]
-    queries = users_of(model, checked_queries(model, everyone))
-    asked = queries.vectors(rank_by)[user]
+    if published is not None and not rows.all():
+        published.check_model(model.fingerprint)
+        vectors[rows == 0] = _taken(published, movies[rows == 0]).vectors
+    queries = [UserQuery(each, as_of=as_of) for each in users.tolist()]
+    asked = user_vectors(model, queries, rank_by).vectors[user]
     if rank_by in RATINGS:
         return model.scale.outward(predicted_ratings(asked, vectors[movie]))
     return np.einsum("nv,nv->n", asked, vectors[movie])
@@ -361,7 +341,7 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
             vectors from what movies of like genres, year and title words have.
 
     Raises:
-        DataError: the model's ids are numbers, those of the movies are text.
+        QueryError: the model's ids are numbers, those of the movies are text.
 
     >>> import recsys
     >>> movies = recsys.catalogue(recsys.load_model("sample.model"))
@@ -369,16 +349,11 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
     (338, False)
     """
     check_types(model=(model, Model), movies=(movies, Movies | None))
-    movies, known = movies or model.movies, model.vocabulary.movie_ids
-    if is_text(known):  # whole numbers will do as text
-        movies = replace(movies, ids=as_text(movies.ids))
-    elif is_text(movies.ids):
-        kinds = f"{movies.ids[0]!r} are text, the model's are whole numbers such as {known[0]}"
-        cause, remedy = f"movie ids such as {kinds}", "take a file of the model's movies"
-        raise DataError(cause, remedy, "file")
-    rows = model.vocabulary.movie_rows(movies.ids)
+    movies = movies or model.movies
+    ids = of_kind(movies.ids, model.vocabulary.movie_ids, "movie", "file")
+    rows = model.vocabulary.movie_rows(ids)
     return Catalogue(
-        ids=movies.ids,
+        ids=ids,
         titles=movies.titles,
         genres=movies.genres,
         years=movies.years,
@@ -397,4 +372,56 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
         guessed = parts.new_movies(model.arrays, model.layout, new, model.vocabulary)
         for name, each in slices.items():
             each[rows == 0] = guessed[name]
-    return model.layout.movies(slices)
+    vectors = model.layout.movies(slices)
+    check_finite([vectors], len(rows))
+    return vectors
+
+
+class Vectors(NamedTuple):
+    """Vectors of N movies or users: an inner product of one of each is a score."""
+
+    ids: NDArray  # (N,)
+    vectors: Array  # (N, V)
+    names: list[str]  # (V,) which part a number is of, as "ease.0"
+
+
+def item_vectors(model: Model) -> Vectors:
+    """Those of all movies of a model, by rising row, of unit length; as they are published.
+
+    Args:
+        model: as `load_model` has it.
+
+    >>> import recsys
+    >>> recsys.item_vectors(recsys.load_model("sample.model")).ids[:3].tolist()
+    [1, 2, 3]
+    """
+    ids = model.vocabulary.movie_ids
+    return Vectors(ids, _vectors(model, np.arange(1, len(ids) + 1)), model.layout.names)
+
+
+def user_vectors(
+    model: Model, queries: Iterable[UserQuery] | None = None, rank_by: RankBy = "relevance"
+) -> Vectors:
+    """Those of queries; `recommend` ranks by their inner products with those of movies.
+
+    Args:
+        model: as `load_model` has it.
+        queries: one for each of the model's users if not given; the id of others is None.
+        rank_by: which score, as `Recommender.recommend` has it.
+
+    Raises:
+        QueryError: a query names what the model does not know, or it has no ratings.
+
+    >>> import recsys
+    >>> model = recsys.load_model("sample.model")
+    >>> users = recsys.user_vectors(model, [recsys.UserQuery(42), recsys.UserQuery(likes=(50,))])
+    >>> (users.vectors @ recsys.item_vectors(model).vectors.T).shape
+    (2, 338)
+    """
+    check_choice("rank_by", rank_by, get_args(RankBy))
+    if queries is None:
+        queries = map(UserQuery, model.vocabulary.user_ids.tolist())
+    asked = checked_queries(model, queries)
+    given: list[Any] = [each.user_id for each in asked]
+    ids = np.array(given, object) if None in given else id_array(given)
+    return Vectors(ids, users_of(model, asked).vectors(rank_by), model.layout.names)

@@ -18,8 +18,8 @@ from recsys.serving import RankBy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from recsys.infer import Vectors
     from recsys.serving.model_folder import Model
-    from recsys.serving.vectors import Vectors
 
 DRY_RUN = option("Say what would change, and change nothing.", default=False)
 
@@ -104,9 +104,8 @@ def export(
              recsys export --users all -o users.npy
     """
     from recsys.data.ids import id_array, is_text
-    from recsys.infer import BATCH, UserQuery
+    from recsys.infer import BATCH, UserQuery, item_vectors, user_vectors
     from recsys.serving.model_folder import load_model
-    from recsys.serving.vectors import item_vectors, user_vectors
 
     if not output.endswith((".parquet", ".npy")):
         raise click.UsageError(f"-o {printable(output)}: expected a name in .parquet or .npy")

@@ -249,13 +249,13 @@ class Vocabulary:
         return [each[:, :width] for each, width in zip(rows, widths, strict=True)]
 
 
-def of_kind(ids: NDArray, known: NDArray, what: str) -> NDArray:
+def of_kind(ids: NDArray, known: NDArray, what: str, fix: str = "data") -> NDArray:
     """Ids of further data as those of a model are: numbers may be text."""
     if is_text(known):
         return as_text(ids)
     if is_text(ids) and len(ids):
         cause = f"{what} {ids[0]!r} is text, the model's ids are whole numbers such as {known[0]}"
-        raise QueryError(cause, "take data of the model's users and movies", "data")
+        raise QueryError(cause, "take data of the model's users and movies", fix)
     return ids
 
 

@@ -16,7 +16,7 @@ diversity", AICS 2001.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import Id, is_text, positions
 from recsys.errors import QueryError, checked, listed_values, quoted, wrong
+from recsys.serving.catalogue import no_hits
 
 if TYPE_CHECKING:
     from recsys.parts.part import Array
@@ -80,54 +81,48 @@ class Choice:
 
     def of(self, hits: "Hits", k: int, model: "Model") -> "Hits":
         """(B, k) of (B, pool) hits, by relevance."""
-        found = hits._replace(
-            movie_ids=np.full_like(hits.movie_ids[:, :k], "" if is_text(hits.movie_ids) else -1),
-            scores=np.full_like(hits.scores[:, :k], -np.inf),
-        )
-        movies = hits.movies
+        found, movies = no_hits(len(hits.movie_ids), k, is_text(hits.movie_ids)), hits.movies
         alike = contents(movies, model)
         rows = model.vocabulary.movie_rows(movies.ids)
         counts = np.bincount(model.history.indices, minlength=len(model.vocabulary.movie_ids) + 1)
         rated = np.log1p(np.where(rows > 0, counts[rows], 0))
         novel = 1 - rated / max(np.log1p(counts.max()), 1e-9)
-        limits = [(values_of(movies, name), most) for name, most in self.max_per]
+        limited = [values_of(movies, name) for name, _ in self.max_per]
+        kinds = [
+            [(limit, value) for limit, values in enumerate(limited) for value in values[movie]]
+            for movie in range(len(movies))
+        ]
         for row, mask in enumerate(hits.mask):
             ids, scores = hits.movie_ids[row, mask], hits.scores[row, mask]
             at = positions(movies.ids, ids)
             span = max(float(np.ptp(scores)) if len(scores) else 0.0, 1e-9)
             worth = (1 - self.novelty) * (scores - scores.min(initial=np.inf)) / span
             worth += self.novelty * novel[at]
-            taken = self._taken(worth, alike[at], [(v, at, most) for v, most in limits], k)
+            taken = self._taken(worth, alike[at], [kinds[each] for each in at.tolist()], k)
             found.movie_ids[row, : len(taken)] = ids[taken]
             found.scores[row, : len(taken)] = scores[taken]
-        return found
+        return found._replace(movies=movies)
 
     def _taken(
         self,
         worth: NDArray[np.floating],
         vectors: "Array",
-        limits: Sequence[tuple[Callable[[int], Sequence[Any]], NDArray, int]],
+        kinds: Sequence[Sequence[tuple[int, Any]]],
         k: int,
     ) -> list[int]:
-        """Which of N movies are taken, by what they are worth: k at most."""
+        """Which of N movies are taken, by worth: k at most, and of each limit's values so many."""
         taken: list[int] = []
         near = np.zeros(len(worth), np.float32)  # to those taken: the sum of cosines
         left = (1 - self.diversity) * worth  # -inf once looked at
-        counted: list[Counter[Any]] = [Counter() for _ in limits]
+        counted: Counter[tuple[int, Any]] = Counter()
         while len(taken) < min(k, len(worth)):
             best = int((left - near * (self.diversity / max(1, len(taken)))).argmax())
             if left[best] == -np.inf:
                 break
             left[best] = -np.inf
-            per = [values(int(at[best])) for values, at, _ in limits]
-            if limits and any(
-                count[value] >= most
-                for count, values, (_, _, most) in zip(counted, per, limits, strict=True)
-                for value in values
-            ):
+            if any(counted[each] >= self.max_per[each[0]][1] for each in kinds[best]):
                 continue
-            for count, values in zip(counted, per, strict=True):
-                count.update(values)
+            counted.update(kinds[best])
             taken.append(best)
             if self.diversity:
                 near += vectors @ vectors[best]  # too few for BLAS to divide among threads
@@ -147,24 +142,15 @@ def contents(movies: "Catalogue", model: "Model") -> "Array":
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
-def values_of(movies: "Catalogue", name: str) -> Callable[[int], Sequence[Any]]:
-    """What gives the values that a movie at a place has of a genre, the year or a column.
-
-    Raises:
-        QueryError: movies have no such thing.
-    """
+def values_of(movies: "Catalogue", name: str) -> Sequence[Sequence[Any]]:
+    """The values that each movie has of a genre, the year or a column."""
     if name == GENRE:
-        return movies.genres.__getitem__
+        return movies.genres
     if name == YEAR:
-        return lambda place: (int(movies.years[place]),)
+        return [(year,) for year in movies.years.tolist()]
     kinds = {each: column for each, column in movies.columns.items() if column.kind != "text"}
     if name not in kinds:
         cause = f"max_per: movies have no {quoted(name)}"
         raise QueryError(cause, f"name one of {', '.join((GENRE, YEAR, *kinds))}", "max_per")
-    column = kinds[name]
-
-    def values(place: int) -> Sequence[Any]:
-        value = column.value(place)
-        return value if isinstance(value, list) else () if value is None else (value,)
-
-    return values
+    values = map(kinds[name].value, range(len(movies)))
+    return [each if isinstance(each, list) else [each] * (each is not None) for each in values]

@@ -44,19 +44,16 @@ class Why(NamedTuple):
 
 
 def why(
-    users: "Users", row: int, question: str, movies: "Array", score: Callable[["Array"], NDArray]
+    users: "Users",
+    row: int,
+    question: str,
+    shown: Callable[["Array"], NDArray],
+    movies: "Catalogue",
 ) -> list[Why]:
-    """For each of N movies what of one user's ratings, likes and profile carried it.
-
-    Args:
-        row: of the user among the users.
-        movies: (N, V) their vectors.
-        score: what is shown of inner products.
-    """
-    model, asked, query = users.model, users.asked, users.queries[row]
-    history, named = users.rated.take(np.array([row])), asked.named
-    assert named is not None  # as `users_of` has it
-    named = named.take(np.array([row]))
+    """For each of N movies what of one user's ratings, likes and profile carried it, as shown."""
+    model, asked, history = users.model, users.asked, users.rated.take(np.array([row]))
+    assert asked.named is not None  # as `users_of` has it
+    named = asked.named.take(np.array([row]))
     n, m = len(history.indices), len(named.indices)
     variants, scores = 1 + n + m + 1, []  # all; without each rating; each like; the profile
     step = max(1, AT_ONCE // max(1, n + m))
@@ -64,41 +61,29 @@ def why(
         numbers = np.arange(start, min(variants, start + step))
         sides = np.repeat(asked.attributes[row : row + 1], len(numbers), 0)
         sides[numbers == variants - 1] = model.attributes[0]
-        some = users.otherwise(
-            row, sides, _without(history, numbers - 1), _without(named, numbers - 1 - n)
-        )
-        products = np.einsum("bv,mv->bm", some.vectors(question), movies)  # as `product` has it
-        scores.append(score(products))
+        rows = np.repeat(asked.user_rows[row], len(numbers))
+        kept = _without(history, numbers - 1), _without(named, numbers - 1 - n)
+        vectors = users.of(model, rows, sides, *kept).vectors(question)
+        scores.append(shown(np.einsum("bv,mv->bm", vectors, movies.vectors)))  # see `product`
     every = np.concatenate(scores)
     shares = every[0] - every[1:]  # (n + m + 1, N)
-    rows = np.append(history.indices, named.indices)
-    about = _named(model, rows, np.append(history.values, np.full(m, np.nan)))
-    best = np.argsort(-shares[:-1], axis=0, kind="stable")[:MOST].T  # (N, MOST)
-    profile = shares[-1].tolist() if query.attributes else [None] * len(movies)
+    given = np.append(history.values, np.full(m, np.nan))
+    given = model.scale.outward(given) if model.scale.rated else np.full(n + m, np.nan)
+    ratings = [None if np.isnan(each) else each for each in given.tolist()]
+    places = np.append(history.indices, named.indices) - 1
+    ids, titles = model.vocabulary.movie_ids[places].tolist(), model.movies.titles
+    profiled = (asked.attributes[row] > 0).any()
     return [
         Why(
             tuple(
-                about(place)._replace(share=float(shares[place, movie]))
-                for place in places.tolist()
-                if shares[place, movie] > LEAST
+                Reason(ids[each], titles[places[each]], ratings[each], share[each].item())
+                for each in np.argsort(-share[:-1], kind="stable")[:MOST].tolist()
+                if share[each] > LEAST
             ),
-            profile[movie],
+            share[-1].item() if profiled else None,
         )
-        for movie, places in enumerate(best)
+        for share in shares.T
     ]
-
-
-def _named(model: "Model", rows: NDArray, values: NDArray) -> Callable[[int], Reason]:
-    """What makes a reason of the rating or like at a place, without its share."""
-    given = model.scale.outward(values) if model.scale.rated else np.full(len(values), np.nan)
-
-    def about(place: int) -> Reason:
-        movie, rating = int(rows[place]) - 1, float(given[place])
-        known = model.vocabulary.movie_ids
-        title = model.movies.titles[movie]
-        return Reason(known.item(movie), title, None if np.isnan(rating) else rating, 0.0)
-
-    return about
 
 
 def _without(one: Interactions, places: NDArray[np.integer]) -> Interactions:
@@ -119,18 +104,19 @@ class Shared(NamedTuple):
 def shared(model: "Model", movie: "Catalogue", others: "Catalogue") -> list[Shared]:
     """What one movie has in common with each of N others."""
     rows = model.vocabulary.movie_rows(np.append(movie.ids, others.ids))
-    likes = np.flatnonzero(model.history.values >= LIKED)
-    likes = likes[np.isin(model.history.indices[likes], rows[rows > 0])]
-    movies, users = model.history.indices[likes], model.history.owners[likes]
-    fans = users[movies == rows[0]]
-    both = np.bincount(movies[np.isin(users, fans)], minlength=len(model.vocabulary.movie_ids) + 1)
-    titles = [name_and_year(each)[0] for each in [*movie.titles, *others.titles]]
-    words = [dict.fromkeys(title_words(each)) for each in titles]
+    liked = model.history.values >= LIKED
+    movies, users = model.history.indices[liked], model.history.owners[liked]
+    fans = np.isin(users, users[movies == rows[0]])
+    both = np.bincount(movies[fans], minlength=len(model.vocabulary.movie_ids) + 1)
+    names = [name_and_year(each)[0] for each in [*movie.titles, *others.titles]]
+    words, *of_others = [dict.fromkeys(title_words(each)) for each in names]
     return [
         Shared(
             tuple(each for each in movie.genres[0] if each in genres),
-            tuple(each for each in words[0] if each in theirs),
-            int(both[row]) if row and rows[0] else 0,
+            tuple(each for each in words if each in theirs),
+            count,
         )
-        for genres, theirs, row in zip(others.genres, words[1:], rows[1:].tolist(), strict=True)
+        for genres, theirs, count in zip(
+            others.genres, of_others, both[rows[1:]].tolist(), strict=True
+        )
     ]

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,7 @@ from recsys.data.ids import MAX_ID, PADDING, Id, id_array, is_text
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING
-from recsys.data.schema import MOVIELENS, Attributes, profile
+from recsys.data.schema import MOVIELENS
 from recsys.errors import (
     ModelError,
     QueryError,
@@ -68,14 +67,42 @@ class UserQuery(NamedTuple):
 
 
 class Users(NamedTuple):
-    """B queries with all that is known of their users, and the users' slices of a vector."""
+    """What is known of B users who ask, and their slices of a vector."""
 
     model: "Model"
-    queries: list[UserQuery]  # completed with what the model knows
     rated: Interactions  # B rows; to what is asked likes are added
     asked: Asked
     slices: dict[str, Array]  # (B, size) each, not weighted yet
     predicting: dict[str, Array]  # the same for predicted ratings, to which a like is no rating
+
+    @classmethod
+    def of(
+        cls,
+        model: "Model",
+        rows: NDArray[np.int64],
+        sides: NDArray[np.int64],
+        history: Interactions,
+        named: Interactions,
+    ) -> "Users":
+        """B users by rows, attributes, ratings, and what is named: 1 a like, -1 a dislike."""
+
+        def slices(
+            history: Interactions, used: set[str] | None = None
+        ) -> tuple[Asked, dict[str, Array]]:
+            asked = Asked.of(rows, sides, model.vocabulary.users, history, model.recency, named)
+            found = parts.users(model.arrays, asked, model.tables, used)
+            check_finite(found.values(), len(rows))
+            return asked, found
+
+        if not len(named.indices):
+            asked, found = slices(history)
+            return cls(model, history, asked, found, found)
+        ranking = dict(model.weights)
+        rating = {"rating": ranking.pop("rating", {})}
+        values = np.where(named.values > 0, np.float32(MAX_RATING), 0)  # a dislike is no sighting
+        liked = history.updated(named._replace(values=values))  # a like is a rating of just now
+        asked, found = slices(liked.keep(liked.values > 0), parts.used_slices(ranking))
+        return cls(model, history, asked, found, slices(history, parts.used_slices(rating))[1])
 
     def vectors(self, question: str) -> Array:
         """(B, V) queries whose inner product with a movie is its score.
@@ -91,81 +118,60 @@ class Users(NamedTuple):
         slices = self.predicting if question == "rating" else self.slices
         return self.model.layout.queries(slices, weights)
 
-    def otherwise(
-        self, row: int, sides: NDArray[np.int64], history: Interactions, named: Interactions
-    ) -> "Users":
-        """One of the users in N ways: (N, W) attributes, N rows of ratings and of likes."""
-        rows = np.repeat(self.asked.user_rows[row], len(sides))
-        queries = [self.queries[row]] * len(sides)
-        return described(self.model, queries, rows, sides, history, named)
-
 
 def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of a model which, where it fails or finds no numbers, names a damaged file.
-
-    A query reads some rows of the arrays, so their digests are looked at only then. Where they are
-    well, the arrays do not go with each other or with what is asked.
-    """
+    """A function of a model which, where it fails, names a damaged file, if one is."""
 
     @functools.wraps(compute)
-    def call(model: "Model", *args: Any, **more: Any) -> Any:
+    def call(model: "Model", *args: Any) -> Any:
         try:
             with np.errstate(all="ignore"):  # a warning would not say which file
-                found = compute(model, *args, **more)
-            numbers = [found]
-            if isinstance(found, Users):
-                numbers = [*found.slices.values(), *found.predicting.values()]
-            finite = all(np.isfinite(each).all() for each in numbers)
-            if not finite or len({*map(len, numbers)}) > 1:
-                raise ValueError("not a finite number for each")
+                return compute(model, *args)
         except RecsysError:
             raise
         except Exception as error:
             model.verify()
             cause = f"{model.path}: does not go together, or with the question ({error})"
             raise ModelError(cause, "train again", "train") from error
-        return found
 
     return call
 
 
-def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQuery]:
-    """Queries as they are meant: ids of the model's kind in lists, every rating with its time.
+def check_finite(arrays: Iterable[Array], rows: int) -> None:
+    """Raises a ValueError where an array has another number of rows, or no number."""
+    if not all(len(each) == rows and np.isfinite(each).all() for each in arrays):
+        raise ValueError("not a finite number for each")
 
-    Raises:
-        QueryError: a value is of another kind.
-    """
+
+def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQuery]:
+    """Queries as they are meant: ids of the model's kind in lists, every rating with its time."""
     known, found = model.vocabulary.movie_ids, []
     for query in listed_values("queries", queries, "a list of recsys.UserQuery"):
         check_types(query=(query, UserQuery))
         check_types(attributes=(query.attributes, Mapping))
         as_of = None if query.as_of is None else int(_time("as_of", query.as_of))
-        rated, now = [], NOW if as_of is None else as_of
-        form = "(movie id, rating) or (movie id, rating, time), in a list"
+        rated, form = [], "(movie id, rating) or (movie id, rating, time), in a list"
         for each in listed_values("rated", query.rated, form):
             values = listed_values("rated", each, form)
             if len(values) not in (2, 3):
                 raise wrong("rated", each, form)
-            movie, rating, *times = values
-            at = int(_time("rated at", *times)) if times else now
-            rated.append((movie, rating, at))
-        ids = checked_ids([each[0] for each in rated], known, "movie").tolist()
-        rated = [(movie, *each[1:]) for movie, each in zip(ids, rated, strict=True)]
+            now = NOW if as_of is None else as_of
+            time = int(_time("rated at", values[2])) if values[2:] else now
+            (movie,) = checked_ids(values[:1], known, "movie").tolist()
+            rated.append((movie, values[1], time))
         likes, dislikes = (tuple(checked_ids(ids, known, "movie").tolist()) for ids in query[2:4])
         found.append(query._replace(likes=likes, dislikes=dislikes, rated=rated, as_of=as_of))
     return found
 
 
 @naming_damage
-def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
-    """Checked queries completed with what the model knows of the users, and their slices.
-
-    Raises:
-        QueryError: a query names what the model does not know, or contradicts itself.
-    """
+def known_users(
+    model: "Model", queries: Sequence[UserQuery]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(B,) rows of users who ask, 0 for new ones; and (B, W) those of their attributes."""
     vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
-    known = [query.user_id for query in queries if query.user_id is not None]
-    user_ids = checked_ids(known, vocabulary.user_ids, "user")
+    ids = [query.user_id for query in queries if query.user_id is not None]
+    user_ids = checked_ids(ids, vocabulary.user_ids, "user")
     rows = np.zeros(len(queries), np.int64)
     rows[has_id] = vocabulary.user_rows(user_ids)
     if not rows[has_id].all():
@@ -174,11 +180,32 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         profiled = not {*MOVIELENS}.isdisjoint(vocabulary.users)
         remedy = f"leave the id out and give {'a profile or ' * bool(vocabulary.users)}likes"
         raise QueryError(cause, remedy, "user" if profiled else "like")
-    sides, completed = model.attributes[rows].astype(np.int64), []  # (B, W)
-    for query, row in zip(queries, sides, strict=True):
-        _set_profile(vocabulary.users, query.attributes, row[None])
-        completed.append(query._replace(attributes=profile(vocabulary.users, row)))
+    movie_rows(model, [movie for query in queries for movie, *_ in query.rated])
+    sides = model.attributes[rows].astype(np.int64)  # (B, W)
+    slots = {each.name: (each, slot) for each, slot in attribute_parts(vocabulary.users, sides)}
+    for row, query in enumerate(queries):
+        if both := {*query.likes} & {*query.dislikes}:
+            title = model.movies.titles[movie_rows(model, [*both])[0] - 1]
+            raise QueryError(f"{title} is both liked and disliked", "name it once")
+        for name, value in query.attributes.items():
+            if name not in slots:
+                names = ", ".join(slots) or "none"
+                cause = f"the model knows no {name} of its users; attributes it knows: {names}"
+                raise QueryError(cause, "leave it out")
+            attribute, slot = slots[name]
+            values = attribute.rows_of(value)
+            slot[row] = [*values, *[PADDING] * (attribute.width - len(values))]
+    return rows, sides
 
+
+@naming_damage
+def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
+    """What the model and checked queries say of the users, and their slices.
+
+    Raises:
+        QueryError: a query names what the model does not know, or contradicts itself.
+    """
+    rows, sides = known_users(model, queries)
     until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
     history = model.history.take(rows) if rows.any() else Interactions.empty(len(rows))
     if any(each.as_of is not None for each in queries):
@@ -191,89 +218,33 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     ]
     likes = [(n, movie, 1.0, NOW) for n, query in enumerate(queries) for movie in query.likes]
     dislikes = [(n, movie, -1.0, NOW) for n, q in enumerate(queries) for movie in q.dislikes]
-    new = _interactions(model, len(queries), rated)
-    history = history.updated(new) if len(history.indices) else new
-    named = _interactions(model, len(queries), [*likes, *dislikes])
-    for query in queries:
-        if both := {*query.likes} & {*query.dislikes}:
-            title = model.movies.titles[int(vocabulary.movie_rows([*both])[0]) - 1]
-            raise QueryError(f"{title} is both liked and disliked", "name it once")
-
-    return described(model, completed, rows, sides, history, named)
+    named = _updated(Interactions.empty(len(rows)), model, [*likes, *dislikes])
+    return Users.of(model, rows, sides, _updated(history, model, rated), named)
 
 
-def described(
-    model: "Model",
-    queries: list[UserQuery],
-    rows: NDArray[np.int64],
-    sides: NDArray[np.int64],
-    history: Interactions,
-    named: Interactions,
-) -> Users:
-    """B users by what is known of them.
-
-    Args:
-        rows: (B,) of the users, 0 for cold-start users.
-        sides: (B, W) rows of their attributes.
-        history: B rows; and likewise `named`, 1 for a like, -1 for a dislike.
-    """
-
-    def asked_with(ratings: Interactions) -> Asked:
-        return Asked.of(rows, sides, model.vocabulary.users, ratings, model.recency, named)
-
-    asked, rated = asked_with(history), history
-    liking = len(named.indices) > 0
-    rating = parts.used_slices({"rating": model.weights.get("rating", {})}) if liking else None
-    slices = predicting = parts.users(model.arrays, asked, model.tables, rating)
-    if liking:  # a like ranks as a rating of just now, a dislike is no sighting
-        values = np.where(named.values > 0, np.float32(MAX_RATING), 0)
-        history = history.updated(named._replace(values=values))
-        asked = asked_with(history.keep(history.values > 0))
-        others = {name: each for name, each in model.weights.items() if name != "rating"}
-        slices = parts.users(model.arrays, asked, model.tables, parts.used_slices(others))
-    return Users(model, queries, rated, asked, slices, predicting)
-
-
-def _set_profile(described: Attributes, given: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
-    """Put what a query says of a user into the user's (1, W) rows."""
-    slots = {each.name: (each, slot) for each, slot in attribute_parts(described, rows)}
-    for name, value in given.items():
-        if name not in slots:
-            names = ", ".join(slots) or "none"
-            cause = f"the model knows no {name} of its users; attributes it knows: {names}"
-            raise QueryError(cause, "leave it out")
-        attribute, slot = slots[name]
-        values = attribute.rows_of(value)
-        slot[0] = [*values, *[PADDING] * (attribute.width - len(values))]
-
-
-def _interactions(
-    model: "Model", users: int, ratings: Sequence[tuple[int, Id, float, int]]
+def _updated(
+    known: Interactions, model: "Model", newer: Sequence[tuple[int, Id, float, int]]
 ) -> Interactions:
-    """Ratings (user, movie id, value, time), of a movie the latest, of equal ones the last.
+    """Ratings with newer ones (row, movie id, value, time), of a movie the latest of them all."""
+    if not newer:
+        return known
+    owners, movies, values, times = (np.array(each) for each in zip(*newer, strict=True))
+    rows = movie_rows(model, movies)
+    return known.updated(Interactions.build(known.rows - 1, owners, rows, values, times))
 
-    Raises:
-        QueryError: a movie that the model does not know.
-    """
-    if not ratings:
-        return Interactions.empty(users)
-    by_time = sorted(ratings, key=itemgetter(3))
-    latest = {(user, movie): (user, *values) for user, movie, *values in by_time}
-    known = model.vocabulary.movie_ids
-    movies = id_array([movie for _, movie in latest], is_text(known))
-    rows = model.vocabulary.movie_rows(movies)
+
+def movie_rows(model: "Model", movie_ids: Iterable[Id]) -> NDArray[np.int64]:
+    """(N,) rows of movies; QueryError where the model was not trained on one."""
+    ids = id_array(movie_ids, is_text(model.vocabulary.movie_ids))
+    rows = model.vocabulary.movie_rows(ids)
     if not rows.all():
-        raise unknown_movie(movies[rows.argmin()])
-    owners, *columns = np.array([*latest.values()], np.float64).reshape(-1, 3).T
-    return Interactions.build(users - 1, owners, rows, *columns)
+        cause = f"movie {ids[rows.argmin()]} is not one the model was trained on"
+        raise QueryError(cause, "name another, or publish the movies with it", "publish")
+    return rows
 
 
 def checked_ids(given: NDArray | Iterable[Id], known: NDArray, what: str) -> NDArray:
-    """(N,) ids of the kind that the model's are, whole numbers or text.
-
-    Raises:
-        QueryError: one is of another kind.
-    """
+    """(N,) ids of the kind that the model's are, whole numbers or text; QueryError if not."""
     ids, text = listed_values(f"{what} ids", given, "a list of ids"), is_text(known)
     for each in ids:
         whole = isinstance(each, int | np.integer) and abs(each) <= MAX_ID
@@ -282,9 +253,3 @@ def checked_ids(given: NDArray | Iterable[Id], known: NDArray, what: str) -> NDA
             cause = f"{what} {quoted(each) if isinstance(each, str) else each}: ids are {kind} here"
             raise QueryError(cause, f"give one such as {known[:1].tolist()}")
     return id_array(ids, text)
-
-
-def unknown_movie(movie_id: Id) -> QueryError:
-    """The error for a movie that a query names."""
-    cause = f"movie {movie_id} is not one the model was trained on"
-    return QueryError(cause, "name another, or publish the movies with it", "publish")

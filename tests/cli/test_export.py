@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from recsys.errors import QueryError
-from recsys.infer import UserQuery, catalogue
-from recsys.serving.vectors import item_vectors, user_vectors
+from recsys.infer import UserQuery, catalogue, item_vectors, user_vectors
 
 
 @given(

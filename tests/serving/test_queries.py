@@ -5,8 +5,7 @@ import pytest
 from answers import MOVIES, one, share, vectors_of
 
 from recsys.data.schema import MOVIELENS, profile
-from recsys.errors import QueryError
-from recsys.infer import Recommender, UserQuery, catalogue, predict, users_of
+from recsys.infer import Recommender, UserQuery, catalogue, users_of
 from recsys.parts.part import unit
 
 
@@ -74,36 +73,28 @@ def test_a_like_raises_its_nearest_and_a_dislike_lowers_it_and_hardly_anything_e
     taste = unit(np.array(folder.arrays["taste/taste"][1:]))
     likeness = taste @ taste.T
     np.fill_diagonal(likeness, -1)
-    every, known = np.arange(MOVIES), folder.vocabulary.movie_ids.tolist()
-    others = ~np.isin(known, before.likes)
-    named = [
-        [before._replace(likes=(*before.likes, each)) for each in known],
-        [
-            UserQuery(before.user_id, likes={*before.likes} - {each}, dislikes=(each,))
+    known = folder.vocabulary.movie_ids.tolist()
+    others, movies = ~np.isin(known, before.likes), catalogue(folder).vectors.T
+    (level,) = vectors_of(folder, before, rank_by="rating") @ movies
+    for sign in (1, -1):
+        queries = [
+            before._replace(likes=(*before.likes, each))
+            if sign == 1
+            else before._replace(likes={*before.likes} - {each}, dislikes=(each,))
             for each in known
-        ],
-    ]
-    movies = catalogue(folder).vectors.T
-    (level,) = users_of(folder, [before]).vectors("rating") @ movies
-    for sign, queries in zip((1, -1), named, strict=True):
-        change = sign * (users_of(folder, queries).vectors("rating") @ movies - level)
-        assert change[every, likeness.argmax(1)][others].min() > 0
+        ]
+        change = sign * (vectors_of(folder, *queries, rank_by="rating") @ movies - level)
+        assert change[np.arange(MOVIES), likeness.argmax(1)][others].min() > 0
         assert np.abs(change[others]).mean(1).max() < 0.1
 
 
-def test_a_known_users_profile_is_completed_unless_given(folder):
+def test_a_known_users_profile_is_completed_unless_given(folder, exact):
     own = profile(MOVIELENS, folder.attributes[3])
     turned = {"gender": "M" if own["gender"] == "F" else "female"}
     same, plain, other = vectors_of(folder, UserQuery(3, own), UserQuery(3), UserQuery(3, turned))
     np.testing.assert_array_equal(same, plain)
     assert np.abs(other - plain).max() > 1e-4
-    users = users_of(folder, [UserQuery(3), UserQuery(), UserQuery(attributes={"gender": "f"})])
-    assert [query.attributes for query in users.queries] == [own, {}, {"gender": "F"}]
-    assert users.asked.user_rows.tolist() == [3, 0, 0]
-
-
-@pytest.mark.parametrize("user_id", [0, 309, -1, 10**12])
-def test_an_unknown_user_is_an_error(folder, user_id):
-    with pytest.raises(QueryError, match=f"user {user_id} is not one of the 308") as refused:
-        predict(folder, np.array([1, user_id]), np.array([1, 1]))
-    assert refused.value.fix == "user"
+    users = [UserQuery(3), UserQuery(), UserQuery(attributes={"gender": "f"})]
+    assert users_of(folder, users).asked.user_rows.tolist() == [3, 0, 0]
+    completed = [answer.query.attributes for answer in exact.recommend(users, 1)]
+    assert completed == [own, {}, {"gender": "F"}]

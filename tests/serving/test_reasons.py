@@ -1,12 +1,14 @@
 """Why a movie is recommended: exactly what leaving a rating out would change."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from command_line import here, inside
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.infer import RankBy, Recommender, UserQuery, catalogue
 from recsys.serving.model_folder import Model
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,34 +37,27 @@ def without_rating(model, user, movie_id):
 
 @given(st.data())
 @FEW
-def test_a_reason_is_what_deleting_the_rating_takes_away(folder, data):
-    user = data.draw(st.sampled_from(folder.vocabulary.user_ids.tolist()))
-    rank_by = data.draw(st.sampled_from(["relevance", "rating", "taste", "tutorial"]))
-    found = answer(folder, UserQuery(user), 3, rank_by=rank_by, explain=True)
-    for each in found:
+def test_a_reason_is_what_leaving_it_out_takes_away(folder, data):
+    """A rating, a like that the query names, or the profile."""
+    users, movies = (st.sampled_from(each.tolist()) for each in
+                     (folder.vocabulary.user_ids, folder.vocabulary.movie_ids))  # fmt: skip
+    user = data.draw(st.none() | users)
+    likes = data.draw(st.lists(movies, min_size=user is None, max_size=3, unique=True))
+    rank_by = data.draw(st.sampled_from(get_args(RankBy)))
+    query = UserQuery(user, {"gender": "F", "age": 25}, likes)
+    for each in answer(folder, query, 3, rank_by=rank_by, explain=True):
         assert list(each.why.reasons) == sorted(each.why.reasons, key=lambda r: -r.share)
-        for reason in each.why.reasons:
-            less = without_rating(folder, user, reason.movie_id)
-            (score,) = scores(less, UserQuery(user), [each.movie_id], rank_by)
-            assert each.score - score == pytest.approx(reason.share, abs=2e-6)
-
-
-@given(st.data())
-@FEW
-def test_likes_and_ratings_of_a_query_and_its_profile_are_reasons_too(folder, data):
-    movies = st.sampled_from(folder.vocabulary.movie_ids.tolist())
-    likes = data.draw(st.lists(movies, min_size=1, max_size=3, unique=True))
-    query = UserQuery(attributes={"gender": "F", "age": 25}, likes=likes)
-    for each in answer(folder, query, 3, explain=True):
-        ids = [each.movie_id]
-        for reason in each.why.reasons:
-            assert reason.movie_id in likes
-            assert reason.rating is None
-            others = [like for like in likes if like != reason.movie_id]
-            (score,) = scores(folder, query._replace(likes=others), ids, "relevance")
-            assert each.score - score == pytest.approx(reason.share, abs=2e-6)
-        (score,) = scores(folder, query._replace(attributes={}), ids, "relevance")
-        assert each.score - score == pytest.approx(each.why.profile, abs=2e-6)
+        cases = [(None, each.why.profile)] * (user is None)
+        for reason, share in [*((reason, reason.share) for reason in each.why.reasons), *cases]:
+            model, less = folder, query
+            if reason is None:
+                less = query._replace(attributes={})
+            elif reason.rating is None:
+                less = query._replace(likes=[n for n in likes if n != reason.movie_id])
+            else:
+                model = without_rating(folder, user, reason.movie_id)
+            (score,) = scores(model, less, [each.movie_id], rank_by)
+            assert each.score - score == pytest.approx(share, abs=2e-6)
 
 
 def test_nothing_of_a_user_of_whom_nothing_is_known_carries_a_movie(folder):
@@ -72,27 +67,23 @@ def test_nothing_of_a_user_of_whom_nothing_is_known_carries_a_movie(folder):
 
 
 def test_many_ratings_are_left_out_in_several_blocks(folder, monkeypatch):
-    whole = answer(folder, UserQuery(42), explain=True)
+    def reasons():
+        found = answer(folder, UserQuery(42), explain=True)
+        return [[reason.movie_id for reason in each.why.reasons] for each in found]
+
+    whole = reasons()
     monkeypatch.setattr("recsys.serving.reasons.AT_ONCE", 400)
-    for one, other in zip(whole, answer(folder, UserQuery(42), explain=True), strict=True):
-        assert [each.movie_id for each in one.why.reasons] == [
-            each.movie_id for each in other.why.reasons
-        ]
+    assert reasons() == whole
 
 
 def test_what_similar_movies_share_is_counted(folder):
-    movies = {
-        title: each for each, title in zip(folder.movies.ids, folder.movies.titles, strict=True)
-    }
-    shrek = int(movies["Shrek (2001)"])
-    rows = {}
-    for row in range(1, folder.history.rows):
-        for movie, value in zip(*folder.history.of(row)[:2], strict=True):
-            if value >= 4:
-                rows.setdefault(int(folder.vocabulary.movie_ids[movie - 1]), set()).add(row)
+    shrek = folder.movies.ids[folder.movies.titles.index("Shrek (2001)")].item()
+    liked = folder.history.matrix(len(folder.movies) + 1).toarray()[:, 1:] >= 4
+    fans = liked[liked[:, folder.movies.ids == shrek][:, 0]]
+    both = dict(zip(folder.movies.ids.tolist(), fans.sum(0).tolist(), strict=True))
     recommender = Recommender(folder, catalogue(folder))
     for each in recommender.similar(shrek, 5, explain=True):
-        assert each.why.users == len(rows[shrek] & rows[each.movie_id])
+        assert each.why.users == both[each.movie_id]
         assert set(each.why.genres) <= set(each.genres)
 
 
