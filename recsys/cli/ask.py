@@ -16,21 +16,12 @@ from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source, Wanted
-from recsys.cli.stream import Asked, Stream, is_stream
-from recsys.cli.typed import (
-    known_ids,
-    left_out,
-    lines_of,
-    peeked,
-    title_of,
-    typed_movie,
-    typed_user,
-)
+from recsys.cli.stream import Stream, peeked
+from recsys.cli.typed import Known, lines_of
 from recsys.data.movielens import tutorial_age
 from recsys.serving import RankBy
 
 if TYPE_CHECKING:
-    from recsys.cli.typed import Ids, ReadAll
     from recsys.infer import UserQuery
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus_store import MilvusStore
@@ -58,7 +49,7 @@ class Profile:
     dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
     ratings: str | None = path("Ratings that MovieLens, Letterboxd or IMDb export (-: stdin).")
 
-    def query(self, model: "Model", as_of: int | None, others: "ReadAll") -> "UserQuery":
+    def query(self, known: Known, as_of: int | None) -> "UserQuery":
         """The query, with ids of users and movies that are known."""
         from recsys.cli.exports import ratings_of
         from recsys.infer import UserQuery
@@ -68,12 +59,11 @@ class Profile:
         if self.age and self.age in [*"123456"]:
             log(f"age {self.age} is in years; {tutorial_age(int(self.age))}")
         likes, dislikes = (
-            tuple(dict.fromkeys(typed_movie(model, text, others) for text in texts))
-            for texts in (self.like, self.dislike)
+            tuple(dict.fromkeys(map(known.movie, texts))) for texts in (self.like, self.dislike)
         )
-        user = None if self.user is None else typed_user(model, self.user)
+        user = None if self.user is None else known.user(self.user)
         given |= dict(self.user_attribute)
-        rated = [] if self.ratings is None else ratings_of(self.ratings, model)
+        rated = [] if self.ratings is None else ratings_of(self.ratings, known)
         return UserQuery(user, given, likes, dislikes, rated, as_of)
 
 
@@ -93,18 +83,13 @@ class Choosing:
         type=shared.name_and_number,
     )
 
-    def choice(self, model: "Model", others: "ReadAll") -> "tuple[Choice, int, int]":
-        """The choice; and how many ids are of no movie that is known, which are logged, of all."""
+    def choice(self, known: Known) -> "Choice":
+        """The choice, of movies that are known."""
         from recsys.serving.choice import Choice
 
-        every = [*self.exclude, *([] if self.only is None else [self.only])]
-        read = [known_ids(each, model.vocabulary, others, ("item",)) for each in every]
-        ids = [[each for (each,) in known] for known, _ in read]
-        only = None if self.only is None else ids.pop()
-        excluded = [each for some in ids for each in some]
-        made = Choice(excluded, only, self.diversity, self.novelty, self.max_per)
-        unknown = sum(each for _, each in read)
-        return made, unknown, unknown + sum(len(known) for known, _ in read)
+        exclude = [each for given in self.exclude for each in known.ids(given, ("item",))[0]]
+        only = None if self.only is None else known.ids(self.only, ("item",))[0]
+        return Choice(exclude, only, self.diversity, self.novelty, self.max_per)
 
 
 @command
@@ -146,22 +131,20 @@ def recommend(
         raise click.UsageError(f"--users goes without {given}")
     format = output.format_of(many=users is not None)
     folder = load_model(model)
-    others = shared.published(folder, None if output.exact else address)
-    query, filter = profile.query(folder, as_of, others), wanted.filter(folder)
-    queries, unknown, stream = [query], 0, None
-    choice, missing, listed = choosing.choice(folder, others)
+    known = Known(folder, None if output.exact else address)
+    query, filter = profile.query(known, as_of), wanted.filter(folder)
+    queries, choice, stream = [query], choosing.choice(known), None
     if users:
         folder.verify()
-    if users == "all":
-        queries = [query._replace(user_id=each) for each in folder.vocabulary.user_ids.tolist()]
-    elif users:
-        first, lines = peeked(lines_of(users))
-        if is_stream(first):
-            output.check_stream(format)
-            stream = Stream(folder, others, Asked(query, output.k, choice, wanted))
+        objects, lines = peeked(lines_of(users)) if users != "all" else (False, iter(()))
+        if objects and format != "jsonl":
+            raise click.UsageError(f"--format {format} is not for JSON lines: take jsonl")
+        if objects:
+            stream = Stream(known, (query, output.k, choice, wanted))
         else:
-            known, unknown = known_ids(users, folder.vocabulary, lines=lines)
-            queries = [query._replace(user_id=each) for (each,) in known]
+            every = folder.vocabulary.user_ids.tolist()
+            ids = every if users == "all" else known.ids(users, lines=lines)[0]
+            queries = [query._replace(user_id=each) for each in ids]
     if load_first and (done := publish(folder, Publishing(), Source(), address)):
         log(f"published {done.count} movies of model {done.model}")
     hits = len(queries) * max(output.k, AS_QUICK) if users and not stream else 0
@@ -171,15 +154,12 @@ def recommend(
         asked = Recommender(folder, searched)
         if stream:
             output.write(stream.answers(lines, asked, count, **how), format, 0, folder)
-            return stream.finish(missing)
-        most = min(output.k, count)
-        found = asked.recommend(queries, most, filter=filter, choice=choice, **how)
-        named = (*query.likes, *query.dislikes)
-        titles = {each: title_of(folder, each, others) for each in named}
-        answers = (Answer(each, each.query, titles=titles) for each in found)
-        shown = _logged(answers) if users is None else answers
-        output.write(shown, format, len(queries), folder)
-    left_out(unknown + missing, len(queries) + unknown + listed)
+            return stream.end()
+        how |= {"filter": filter, "choice": choice}
+        found = asked.recommend(queries, min(output.k, count), **how)
+        answers = (Answer(each, each.query, title=known.title) for each in found)
+        output.write(answers if users else _logged(answers), format, len(queries), folder)
+    known.end(0 if choice.only == [] else len(queries))
 
 
 @command
@@ -200,9 +180,7 @@ def similar(
     format = output.format_of(many=False)
     folder = load_model(model)
     filter = wanted.filter(folder)
-    movie_id = typed_movie(
-        folder, movie, shared.published(folder, None if output.exact else address)
-    )
+    movie_id = Known(folder, None if output.exact else address).movie(movie)
     with _searched(output.exact, folder, address) as (store, count):
         asked = Recommender(folder, store)
         found = asked.similar(movie_id, min(output.k, count), filter, output.explain)
@@ -240,25 +218,22 @@ def predict(
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or else pairs by --pairs or on stdin")
     folder = load_model(model)
-    others = shared.published(folder, address)
+    known = Known(folder, address)
     if user is not None and movie is not None:
-        known: list[Ids] = [(typed_user(folder, user), typed_movie(folder, movie, others))]
-        unknown = 0
+        user_ids, movie_ids = [known.user(user)], [known.movie(movie)]
     else:
-        known, unknown = known_ids(pairs or "-", folder.vocabulary, others, ("user", "item"))
-    user_ids, movie_ids = [ids[0] for ids in known], [ids[1] for ids in known]
-    new = None if folder.vocabulary.movie_rows(movie_ids).all() else others()
+        user_ids, movie_ids = known.ids(pairs or "-", ("user", "item"))
+    new = None if folder.vocabulary.movie_rows(movie_ids).all() else known.published
     scores = predicted(folder, user_ids, movie_ids, as_of, new, rank_by)
     if user is not None:
-        title = title_of(folder, movie_ids[0], others)
-        log(f"of user {user} for {title} (id {movie_ids[0]})")
+        log(f"of user {user} for {known.title(movie_ids[0])} (id {movie_ids[0]})")
+    name, form = ("rating", ".4f") if rank_by == "rating" else ("score", ".6f")  # as of recommend
+    shown = [format(each, form) for each in scores]
     lines = csv.writer(sys.stdout, lineterminator="\n")
-    rated = rank_by == "rating"
-    lines.writerow(("user_id", "movie_id", "rating" if rated else "score"))
-    form = "{:.4f}" if rated else "{:.6f}"  # as in the answers of recommend
-    lines.writerows((*pair, form.format(each)) for pair, each in zip(known, scores, strict=True))
+    lines.writerow(("user_id", "movie_id", name))
+    lines.writerows(zip(user_ids, movie_ids, shown, strict=True))
     sys.stdout.flush()
-    left_out(unknown, len(known) + unknown)
+    known.end(len(user_ids))
 
 
 @contextmanager
@@ -296,7 +271,7 @@ def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:
             known += [f"{name} {value}" for name, value in query.attributes.items()]
             known += [f"{len(query.rated)} ratings"] if query.rated else []
             for what, ids in (("likes", query.likes), ("dislikes", query.dislikes)):
-                titles = ", ".join(f"{answer.titles[each]} (id {each})".strip() for each in ids)
+                titles = ", ".join(f"{answer.title(each)} (id {each})".strip() for each in ids)
                 known += [f"{what} {titles}"] if titles else []
             log("for " + ("; ".join(known) or "a cold-start user without profile"))
         if not answer.found:

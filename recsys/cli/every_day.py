@@ -11,7 +11,7 @@ from recsys.cli.options import command, grouped, option, path
 from recsys.cli.output import as_json
 from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source
-from recsys.cli.typed import known_ids, left_out, typed_user
+from recsys.cli.typed import Known
 from recsys.errors import printable
 from recsys.serving import RankBy
 
@@ -70,18 +70,16 @@ def forget(
 
     if (user is None) == (users is None):
         raise click.UsageError("give -u or --users")
-    before, unknown = load_model(model), 0
-    ids = [] if user is None else [typed_user(before, user)]
-    if users is not None:
-        known, unknown = known_ids(users, before.vocabulary)
-        ids = list(dict.fromkeys(each for (each,) in known))
+    before = load_model(model)
+    known = Known(before)
+    ids = [known.user(user)] if user is not None else [*dict.fromkeys(known.ids(users or "-")[0])]
     if ids:
         left = forget_users(before, ids)
         _settle(model, before, left, {"forgotten": len(ids)}, json, dry_run)
         log("what movies' vectors learned from them goes with the next recsys train")
         if (kept := previous_of(model)).exists():
             log(f"{kept}: the model before still has them")
-    left_out(unknown, len(ids) + unknown)
+    known.end(len(ids))
 
 
 @command
@@ -111,14 +109,14 @@ def export(
         raise click.UsageError(f"-o {printable(output)}: expected a name in .parquet or .npy")
     if users is None:
         refuse_beside("export of movies", "rank_by")
-    folder, unknown = load_model(model), 0
+    folder = load_model(model)
+    known = Known(folder)
     if users is None:
         batches, ids, what = iter([item_vectors(folder)]), folder.vocabulary.movie_ids, "movie"
     else:
         what, ids = "user", folder.vocabulary.user_ids
         if users != "all":
-            known, unknown = known_ids(users, folder.vocabulary)
-            ids = id_array([each for (each,) in known], is_text(ids))
+            ids = id_array(known.ids(users)[0], is_text(ids))
         starts = range(0, max(1, len(ids)), BATCH)
         batches = (
             user_vectors(folder, [*map(UserQuery, ids[n : n + BATCH].tolist())], rank_by)
@@ -128,7 +126,7 @@ def export(
     layout = folder.layout
     slices = ", ".join(f"{name} {size}" for name, size in layout.sizes.items())
     click.echo(f"{printable(output)}\t{len(ids):,} {what}s\t{layout.size} numbers: {slices}, rest")
-    left_out(unknown, len(ids) + unknown)
+    known.end(len(ids))
 
 
 def _write_vectors(

@@ -1,13 +1,12 @@
 """The ratings of one person, as MovieLens, Letterboxd and IMDb export them: titles and stars."""
 
 import csv
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from recsys.cli.prompt import log
 from recsys.cli.shared import time_of
-from recsys.cli.typed import MovieNames, is_utf8, lines_of
+from recsys.cli.typed import Known, is_utf8, lines_of
 from recsys.data.readers.roles import plain_name
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.titles import name_and_year
@@ -15,7 +14,6 @@ from recsys.errors import DataError, listed, quoted, shortened
 
 if TYPE_CHECKING:
     from recsys.data.ids import Id
-    from recsys.serving.model_folder import Model
 
 NAMES = {  # of columns, as `plain_name` writes them
     "title": ("title", "name", "movietitle"),
@@ -27,7 +25,7 @@ NAMES = {  # of columns, as `plain_name` writes them
 SCALES = {"const": Scale(1, 10, 8), "letterboxduri": FIVE_STARS, "tmdbid": FIVE_STARS}
 
 
-def ratings_of(path: str, model: "Model") -> "list[tuple[Any, ...]]":
+def ratings_of(path: str, known: Known) -> "list[tuple[Any, ...]]":
     """(movie id, rating, and time where there is one) by a file, on the scale of the model.
 
     Titles are whole ones; of a year that is not there the year before or after. Lines of movies
@@ -37,18 +35,23 @@ def ratings_of(path: str, model: "Model") -> "list[tuple[Any, ...]]":
     Raises:
         DataError: the file has no such columns, no rating where one is, or no movie that is known.
     """
-    lines = lines_of(path)
-    header = [plain_name(each) for each in next(csv.reader(lines), [])]
-    at = {role: _place(names, header) for role, names in NAMES.items()}
-    if at["rating"] is None or at["title"] is at["id"] is None:
+    lines, ours = csv.reader(lines_of(path)), known.model.scale
+    header = [*map(plain_name, next(lines, []))]
+    at = {
+        role: min(header.index(name) for name in names if name in header)
+        for role, names in NAMES.items()
+        if {*names} & {*header}
+    }
+    if "rating" not in at or not {"title", "id"} & {*at}:
         cause = f"{path}: the first line names no columns of titles and ratings"
         raise DataError(cause, "take an export of MovieLens, Letterboxd or IMDb")
-    scale = next((SCALES[each] for each in header if each in SCALES), model.scale)
-    names, unknown = MovieNames(model, lambda: None), []
+    scale = next((SCALES[each] for each in header if each in SCALES), ours)
+    unknown: list[str] = []
     found: dict[Id, tuple[Any, ...]] = {}
-    for number, cells in enumerate(csv.reader(lines), 2):
-        row = {role: cells[n].strip() for role, n in at.items() if n is not None and n < len(cells)}
-        if not row.get("rating"):
+    for number, cells in enumerate(lines, 2):
+        row = dict.fromkeys(NAMES, "")
+        row |= {role: cells[place].strip() for role, place in at.items() if place < len(cells)}
+        if not row["rating"]:
             continue
         try:
             stars = float(row["rating"])
@@ -57,25 +60,19 @@ def ratings_of(path: str, model: "Model") -> "list[tuple[Any, ...]]":
         except ValueError:
             what = f"found {quoted(row['rating'])}, expected a rating in a line of text"
             raise DataError(f"{path}:{number}: {what}", "correct the line") from None
-        if not model.scale.rated and stars < scale.liked:
+        if not ours.rated and stars < scale.liked:
             continue  # to a model of events what was not liked is none
-        title = row.get("title") or f"id:{row.get('id', '')}"
-        if row.get("year") and not name_and_year(title)[1]:
+        title = row["title"] or f"id:{row['id']}"
+        if row["year"] and not name_and_year(title)[1]:
             title += f" ({row['year']})"
-        if (movie := names.whole(title, near=True)) is None:
+        if (movie := known.whole(title, near=True)) is None:
             unknown.append(shortened(title))
             continue
-        given = stars if scale == model.scale else float(model.scale.outward(scale.inward(stars)))
-        found[movie] = (movie, given)
+        found[movie] = (movie, stars if scale == ours else float(ours.outward(scale.inward(stars))))
         with suppress(ValueError):
-            found[movie] += (time_of(row.get("time", "")),)
+            found[movie] += (time_of(row["time"]),)
     if unknown:
         log(f"{path}: {len(unknown)} movies that the model does not know: {listed(unknown)}")
     if not found:
         raise DataError(f"{path}: no rating of a movie that the model knows", "name another")
     return [*found.values()]
-
-
-def _place(names: Sequence[str], header: Sequence[str]) -> int | None:
-    """Where the first of the names is."""
-    return next((header.index(each) for each in names if each in header), None)

@@ -200,9 +200,7 @@ def knob(text: str) -> tuple[str, Any]:
     """NAME=VALUE of a knob of training, checked as an option of that name would be."""
     name, _, value = (part.strip() for part in text.partition("="))
     name = name.replace("-", "_")
-    if name in KNOBS_WITH_OPTIONS:
-        raise ValueError(f"sets no knob; {name} is an option of its own")
-    if name not in KNOBS:
+    if name not in KNOBS or name in KNOBS_WITH_OPTIONS:
         near = difflib.get_close_matches(name, KNOBS, 3)
         hint = f", near are {', '.join(near)}" if near else ""
         raise ValueError(f"sets no knob{hint}; recsys train --knobs lists them")

@@ -13,9 +13,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
@@ -69,11 +68,6 @@ class Output:
             raise click.UsageError("--format parquet needs -o FILE")
         return format
 
-    def check_stream(self, format: str) -> None:
-        """Refuse a format in which an error has no place among the answers."""
-        if format != "jsonl":
-            raise click.UsageError(f"--format {format} is not for JSON lines: take jsonl")
-
     def write(self, answers: "Iterable[Any]", format: str, count: int, model: "Model") -> None:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
         from recsys.data.files import replacing_file
@@ -98,7 +92,7 @@ class Answer(NamedTuple):
     found: "Sequence[Recommendation]"
     query: "UserQuery | None" = None  # the user; None for movies near to one
     movie: "tuple[Id, str] | None" = None  # that movie's id and title
-    titles: "Mapping[Id, str]" = MappingProxyType({})  # of likes and dislikes
+    title: "Callable[[Id], str | None]" = lambda _: None  # of likes and dislikes
 
     def records(self) -> list[dict[str, Any]]:
         """A movie each, under the keys of json."""
@@ -145,8 +139,8 @@ class Answer(NamedTuple):
                 **({"attributes": attributes} if attributes else {}),
                 "likes": query.likes,
                 "dislikes": query.dislikes,
-                "liked_titles": [self.titles.get(each) for each in query.likes],
-                "disliked_titles": [self.titles.get(each) for each in query.dislikes],
+                "liked_titles": [*map(self.title, query.likes)],
+                "disliked_titles": [*map(self.title, query.dislikes)],
             }
         answer["model"] = model
         answer["recommendations" if query else "similar"] = self.records()

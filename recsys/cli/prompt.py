@@ -46,20 +46,12 @@ SHARED = ("model", "uri", "token", "db", "collection", "ca", "consistency", "tim
 class Failure(click.ClickException):
     """An error at the prompt: one line on stderr, even with -q."""
 
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]
+
     def show(self, file: Any = None) -> None:
         error_line(self.message)
-
-
-class Misuse(Failure):
-    """A command line that makes no sense."""
-
-    exit_code = 2
-
-
-class Interrupted(Failure):
-    """Ctrl-C."""
-
-    exit_code = INTERRUPTED
 
 
 class Command(click.Command):
@@ -85,35 +77,34 @@ class Command(click.Command):
         for name in sorted(os.environ):
             if name.startswith("RECSYS_") and name not in known:
                 log(f"{name}: no option has this name in the environment; it is ignored")
+        as_they_are = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
         try:
             return super().invoke(context)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except UnicodeEncodeError:  # which options raise as well, before there is a command
-            raise
-        except Exception as error:
-            if debug:
+        except Exception as error:  # options raise UnicodeEncodeError as well, before a command
+            if debug or isinstance(error, (*as_they_are, UnicodeEncodeError)):
                 raise
             raise failure(error, context) from error
 
 
 class Once(click.Option):
-    """An option that is refused where two values are given for one, of which click takes one."""
+    """An option that is refused where two values are given for one, or for one NAME=VALUE."""
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         if self.is_flag or self.multiple:
             super().add_to_parser(parser, ctx)
-        else:
+        else:  # or else click takes the last
             parser.add_option(self, opts=self.opts, dest=self.name, action="append", nargs=1)
 
-    def handle_parse_result(self, ctx: click.Context, opts: Any, args: Any) -> Any:
-        given = opts.get(self.name)
-        if isinstance(given, list) and not self.multiple:
-            if len({*given}) > 1:
-                name = max(self.opts, key=len)
-                raise click.UsageError(f"{name} is given twice, and takes one value", ctx)
-            opts = {**opts, str(self.name): given[0]}
-        return super().handle_parse_result(ctx, opts, args)
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        several = value if isinstance(value, list) and not self.multiple else []
+        made = super().process_value(ctx, several[0] if several else value)
+        every = made if self.multiple and isinstance(made, tuple) else ()
+        names = [each[0] for each in {*every} if isinstance(each, tuple)]
+        if len({*several}) > 1 or len({*names}) < len(names):
+            of = f" for {quoted(max(names, key=names.count))}" if names else ""
+            name = max(self.opts, key=len)
+            raise click.UsageError(f"{name} is given twice{of}, and takes one value", ctx)
+        return made
 
 
 def _commands(context: click.Context) -> Mapping[str, click.Command]:
@@ -123,7 +114,7 @@ def _commands(context: click.Context) -> Mapping[str, click.Command]:
 def failure(error: Exception, context: click.Context) -> Failure:
     """What an error of the library, or a foreign one, is at the prompt."""
     if isinstance(error, RecsysError):
-        return (Misuse if error.exit_code == 2 else Failure)(with_remedy(error, context))
+        return Failure(with_remedy(error, context), error.exit_code)
     if isinstance(error, ModuleNotFoundError):
         missing = f"the package {error.name} is not installed"
         return Failure(f"{missing}; install recsys with all it needs")
@@ -164,10 +155,9 @@ def _command(line: list[str], context: click.Context) -> str:
     """A command line with the options about model and Milvus that were given; never a password."""
     target = _commands(context).get(line[0])
     takes = {param.name for param in target.params} if target else set()
-    for option in SHARED:
-        if option in takes and option in _typed(context):
-            value = printable(str(context.params.get(option)))
-            line = [*line, f"--{option}", "USER:PASSWORD" if option == "token" else value]
+    for option in (each for each in SHARED if each in takes and each in _typed(context)):
+        value = printable(str(context.params.get(option)))
+        line = [*line, f"--{option}", "USER:PASSWORD" if option == "token" else value]
     return f"recsys {shlex.join(line)}"
 
 
@@ -185,6 +175,25 @@ def refuse_beside(option: str, *others: str) -> None:
         raise click.UsageError(f"{option} goes without {', '.join(refused)}")
 
 
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Usage errors without click's lines on usage, and with the variable a value comes from."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Failure("interrupted", INTERRUPTED) from error
+    except UnicodeEncodeError as error:
+        raise Failure(f"{quoted(error.object)} is no text that can be written", 2) from error
+    except click.UsageError as error:
+        if type(error).show is not click.UsageError.show:  # the help, where no command is given
+            raise
+        message, option = error.format_message(), getattr(error, "param", None)
+        if isinstance(option, click.Option) and error.ctx and not option.show_envvar:
+            source = error.ctx.get_parameter_source(str(option.name))
+            message += f" (from {option.envvar})" * (source is ParameterSource.ENVIRONMENT)
+        raise Failure(printable(message), 2) from error
+
+
 class Commands(click.Group):
     """A group whose usage errors are one line; it knows `load` for `load-movies`, and `help`."""
 
@@ -193,35 +202,8 @@ class Commands(click.Group):
             return click.Command(name, callback=lambda: click.echo(context.get_help()))
         return super().get_command(context, "load-movies" if name == "load" else name)
 
-    def make_context(self, *args: Any, **more: Any) -> click.Context:
-        with _in_one_line():
-            return super().make_context(*args, **more)
-
-    def invoke(self, context: click.Context) -> Any:
-        with _in_one_line():
-            return super().invoke(context)
-
-
-@contextmanager
-def _in_one_line() -> Iterator[None]:
-    """Usage errors without click's lines on usage, and with the variable a value comes from."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise Interrupted("interrupted") from error
-    except UnicodeEncodeError as error:
-        raise Misuse(f"{quoted(error.object)} is no text that can be written") from error
-    except click.NoSuchOption as error:
-        near = f"; near are {', '.join(error.possibilities)}" if error.possibilities else ""
-        raise Misuse(f"no option {printable(error.option_name)}{near}") from error
-    except click.UsageError as error:
-        if type(error).show is not click.UsageError.show:  # the help, where no command is given
-            raise
-        message, option = error.format_message(), getattr(error, "param", None)
-        if isinstance(option, click.Option) and error.ctx and not option.show_envvar:
-            source = error.ctx.get_parameter_source(str(option.name))
-            message += f" (from {option.envvar})" * (source is ParameterSource.ENVIRONMENT)
-        raise Misuse(printable(message)) from error
+    make_context = _in_one_line()(click.Group.make_context)
+    invoke = _in_one_line()(click.Group.invoke)
 
 
 @contextmanager

@@ -3,10 +3,8 @@
 Heavy imports happen in functions, so that `--help` stays instant.
 """
 
-import functools
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +21,7 @@ from recsys.serving import DEFAULT
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset
     from recsys.milvus_store import MilvusStore
-    from recsys.serving.catalogue import Catalogue, Filter
+    from recsys.serving.catalogue import Filter
     from recsys.serving.model_folder import Model
 
 DATA_HOME = "data"  # where downloaded datasets live
@@ -206,16 +204,3 @@ def store_at(address: MilvusAddress, make: bool = False) -> "MilvusStore":
     if is_missing(address) and not make:
         raise Missing(f"{address.uri}: nothing is published there", "publish the movies", "publish")
     return MilvusStore(address)
-
-
-def published(folder: "Model", address: "MilvusAddress | None") -> "Callable[[], Catalogue | None]":
-    """What reads, once, the movies that are published of a model; without an address none."""
-
-    @functools.cache
-    def read() -> "Catalogue | None":
-        if address is None or is_missing(address):
-            return None
-        with store_at(address) as store:
-            return store.movies_of(folder.fingerprint)
-
-    return read

@@ -7,6 +7,7 @@ No more than one line is held at a time. A line that cannot be answered is answe
 """
 
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
@@ -17,18 +18,29 @@ import click
 from recsys.cli.output import MOST, Answer, as_json
 from recsys.cli.prompt import error_line
 from recsys.cli.shared import Wanted, years_of
-from recsys.cli.typed import IN_PART, MovieNames, is_utf8, title_of, typed_user
+from recsys.cli.typed import IN_PART, LONGEST, Known, is_utf8
 from recsys.errors import DataError, QueryError, quoted
 
 if TYPE_CHECKING:
-    from recsys.cli.typed import ReadAll
-    from recsys.data.ids import Id
     from recsys.infer import Recommender, UserQuery
     from recsys.serving.choice import Choice
-    from recsys.serving.model_folder import Model
 
-FILTERS = tuple(each.name for each in fields(Wanted))  # keys of a line as options have them
-KEYS = ("id", "attributes", "ratings", "likes", "dislikes", "exclude", "only", "k", *FILTERS)
+    Asked = tuple[UserQuery, int, Choice, Wanted]  # with how many movies
+
+MOVIES, GENRES = (int | str, "titles or ids"), (str, "genres")  # one, or a list
+KEYS: dict[str, tuple[Any, str]] = {  # of a line; of movies to rank as options have them
+    "id": (int | str, "an id"),
+    "attributes": (dict, "an object"),
+    "ratings": (dict, "an object of titles or ids with ratings"),
+    **dict.fromkeys(("likes", "dislikes", "exclude", "only"), MOVIES),
+    "k": (int, "a whole number"),
+    "genre": GENRES,
+    "all_genres": (bool, "true or false"),
+    "not_genre": GENRES,
+    "year": (int | str, "a year or a span of years"),
+    "where": (str, "a condition"),
+}
+FILTERS = tuple(each.name for each in fields(Wanted))
 
 
 class Failed(NamedTuple):
@@ -42,28 +54,17 @@ class Failed(NamedTuple):
         return as_json(self._asdict(), indent)
 
 
-class Asked(NamedTuple):
-    """What the command asks for, or a line."""
-
-    query: "UserQuery"
-    k: int
-    choice: "Choice"
-    wanted: Wanted
-
-
 class Stream:
     """Lines as queries, and their answers; counts them.
 
     Args:
-        others: as `shared.published` has it.
-        usual: of lines that give none; of the query the time.
+        usual: what lines ask for that do not say it; of the query that is the time.
     """
 
-    def __init__(self, model: "Model", others: "ReadAll", usual: Asked) -> None:
-        self.model, self.others, self.usual = model, others, usual
-        self.named = MovieNames(model, others).find
+    def __init__(self, known: Known, usual: "Asked") -> None:
+        self.known, self.usual = known, usual
         self.count = self.failed = 0
-        self.filter = functools.lru_cache(1000)(lambda wanted: wanted.filter(model))
+        self.filter = functools.lru_cache(1000)(lambda wanted: wanted.filter(known.model))
 
     def answers(
         self, lines: Iterable[str], store: "Recommender", most: int, **how: Any
@@ -80,86 +81,77 @@ class Stream:
             self.count += 1
             try:
                 query, k, choice, wanted = self.read(line)
-                filter = self.filter(wanted)
-                (found,) = store.recommend(
-                    [query], min(k, most), filter=filter, choice=choice, **how
-                )
+                how |= {"filter": self.filter(wanted), "choice": choice}
+                (found,) = store.recommend([query], min(k, most), **how)
+                yield Answer(found, found.query, title=self.known.title)
             except (DataError, click.UsageError) as error:
                 self.failed += 1
                 yield Failed(number, getattr(error, "message", str(error)))
-                continue
-            named = {*query.likes, *query.dislikes}
-            titles = {each: title_of(self.model, each, self.others) for each in named}
-            yield Answer(found, found.query, titles=titles)
 
-    def finish(self, missing: int) -> None:
-        """Say how many lines are answered by an error, if any, and end with a code for it.
-
-        Args:
-            missing: movies of the command that are not known.
-        """
+    def end(self) -> None:
+        """Say how many lines are answered by an error, if any, and end with a code for it."""
         if self.failed:
             error_line(f"{self.failed} of {self.count} lines are answered by an error")
-        if self.failed or missing:
+        if self.failed or self.known.unknown:
             raise click.exceptions.Exit(IN_PART if self.failed < self.count else 1)
 
-    def read(self, line: str) -> Asked:
+    def read(self, line: str) -> "Asked":
         """What a line asks for.
 
         Raises:
             DataError, click.UsageError: what is no query, or names what is not there.
         """
-        given = {name: value for name, value in _object(line).items() if value is not None}
-        if unknown := [name for name in given if name not in KEYS]:
-            cause = f"no key {quoted(unknown[0])}; there are {', '.join(KEYS)}"
-            raise QueryError(cause, "correct the line")
+        given = _given(line)
         query, k, choice, wanted = self.usual
-        if (k := _of(given, "k", int, "a whole number", k)) not in range(1, MOST + 1):
+        if (k := given.get("k", k)) not in range(1, MOST + 1):
             raise QueryError(f"k {k}: expected 1 to {MOST}", "give such a number")
-        user = given.get("id")
-        if user is not None:
-            user = typed_user(self.model, str(_of(given, "id", int | str, "an id")))
-        ratings = _of(given, "ratings", dict, "an object of titles or ids with ratings", {})
-        rated = [(self.named(n), _of(ratings, n, int | float, "a rating")) for n in ratings]
+        rated = [
+            (self.known.movie(name), _checked(name, each, int | float, "a rating"))
+            for name, each in given.get("ratings", {}).items()
+        ]
         if len(dict(rated)) < len(rated):
             raise QueryError("ratings: two of them are of one movie", "give one")
-        attributes = _of(given, "attributes", dict, "an object", {})
+        movies = {
+            key: tuple(dict.fromkeys(map(self.known.movie, given[key])))
+            for key in given
+            if KEYS[key] is MOVIES
+        }
+        own = given.get("attributes", {}).items()
         query = query._replace(
-            user_id=user,
-            attributes={n: _value(n, each) for n, each in attributes.items() if each is not None},
-            likes=self.movies(given, "likes"),
-            dislikes=self.movies(given, "dislikes"),
+            user_id=self.known.user(str(given["id"])) if "id" in given else None,
+            attributes={name: _attribute(name, each) for name, each in own if each is not None},
+            likes=movies.get("likes", ()),
+            dislikes=movies.get("dislikes", ()),
             rated=rated,
         )
-        if "exclude" in given:
-            choice = replace(choice, exclude=[*choice.exclude, *self.movies(given, "exclude")])
-        if "only" in given:
-            choice = replace(choice, only=self.movies(given, "only"))
-        return Asked(query, k, choice, _wanted(given, wanted))
-
-    def movies(self, given: dict[str, Any], key: str) -> "tuple[Id, ...]":
-        """Ids of the movies that are named."""
-        each = map(self.named, _several(given, key, int | str, "titles or ids"))
-        return tuple(dict.fromkeys(each))
+        exclude = [*choice.exclude, *movies.get("exclude", ())]
+        choice = replace(choice, exclude=exclude, only=movies.get("only", choice.only))
+        filters = {key: given[key] for key in FILTERS if key in given}
+        return query, k, choice, replace(wanted, **filters)
 
 
-def is_stream(line: str) -> bool:
-    """Whether the first line of a file says that its lines are objects."""
-    return line.lstrip()[:1] == "{"
+def peeked(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
+    """Whether the lines of a file are objects, as the first says that is not blank; and all."""
+    some: list[str] = []
+    for line in lines:
+        some.append(line)
+        if line.strip():
+            break
+    return bool(some) and some[-1].lstrip().startswith("{"), itertools.chain(some, lines)
 
 
-def _object(line: str) -> dict[str, Any]:
-    """The object that a line is."""
+def _given(line: str) -> dict[str, Any]:
+    """The keys of a line that are not null, each of its kind."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = [name for name, _ in pairs]
-            raise QueryError(f"{quoted(max(twice, key=twice.count))} is given twice", "give one")
+        if len(found := dict(pairs)) < len(pairs):
+            raise QueryError("a key is given twice", "give one")
         return found
 
     if not is_utf8(line):
         raise QueryError("is not text in UTF-8", "correct the line")
+    if len(line) == LONGEST:
+        raise QueryError(f"has more than {LONGEST:,} characters", "ask for less in a line")
     try:
         found = json.loads(line, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
@@ -167,45 +159,34 @@ def _object(line: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         what = f"found {quoted(line.strip())}, expected an object"
         raise QueryError(what, "correct the line")
-    return found
+    given: dict[str, Any] = {}
+    for key, value in found.items():
+        if key not in KEYS:
+            cause = f"no key {quoted(key)}; there are {', '.join(KEYS)}"
+            raise QueryError(cause, "correct the line")
+        several = value if isinstance(value, list) else [value]
+        if value is not None and KEYS[key] in (MOVIES, GENRES):
+            given[key] = tuple(_checked(key, each, *KEYS[key]) for each in several)
+        elif value is not None:
+            given[key] = _checked(key, value, *KEYS[key])
+    if "year" in given:
+        text = str(given["year"])
+        try:
+            given["year"] = years_of(text)
+        except ValueError as error:
+            raise QueryError(f"year {quoted(text)} {error}".rstrip("."), "give such") from None
+    return given
 
 
-def _of(given: dict[str, Any], key: str, kind: Any, words: str, otherwise: Any = None) -> Any:
+def _checked(key: str, value: Any, kind: Any, words: str) -> Any:
     """The value of a key, of a kind."""
-    value = given.get(key, otherwise)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise QueryError(f"{key} {quoted(as_json(value, None))}: expected {words}", "give such")
     return value
 
 
-def _several(given: dict[str, Any], key: str, kind: Any, words: str) -> list[Any]:
-    """The values of a key that has one or a list of them."""
-    value = given.get(key, [])
-    every = value if isinstance(value, list) else [value]
-    return [_of({key: each}, key, kind, words) for each in every]
-
-
-def _value(name: str, value: Any) -> Any:
+def _attribute(name: str, value: Any) -> Any:
     """An attribute's value; several of a list with "|"."""
     if isinstance(value, list):
-        return "|".join(_several({name: value}, name, str, "texts"))
-    return _of({name: value}, name, int | float | str, "a text, a number or a list of texts")
-
-
-def _wanted(given: dict[str, Any], wanted: Wanted) -> Wanted:
-    """What is wanted, with a line's own in place of some of it."""
-    own: dict[str, Any] = {}
-    for key in (each for each in FILTERS if each in given):
-        if key == "year":
-            text = str(_of(given, key, int | str, "a year or a span of years"))
-            try:
-                own[key] = years_of(text)
-            except ValueError as error:
-                raise QueryError(f"year {quoted(text)} {error}".rstrip("."), "give such") from None
-        elif key == "all_genres":
-            own[key] = _of(given, key, bool, "true or false")
-        elif key == "where":
-            own[key] = _of(given, key, str, "a condition")
-        else:
-            own[key] = tuple(_several(given, key, str, "genres"))
-    return replace(wanted, **own) if own else wanted
+        return "|".join(_checked(name, each, str, "texts") for each in value)
+    return _checked(name, value, int | float | str, "a text, a number or a list of texts")

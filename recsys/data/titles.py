@@ -141,4 +141,5 @@ def find(
     near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
     hint = f", near are {', '.join(near)}" if near else ""
     cause = f"no movie{known} is called {quoted(text)}{hint}"
-    raise UnknownMovie(cause, "give its title, or the id as id:N")
+    alone = ", one movie at a time" * ("," in text)
+    raise UnknownMovie(cause, f"give its title, or the id as id:N{alone}")

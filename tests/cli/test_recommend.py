@@ -1,4 +1,4 @@
-"""recommend: its numbers, formats, filters and what is left out."""
+"""recommend: its numbers, formats, filters, who is asked for and what is left out."""
 
 import json
 import re
@@ -9,10 +9,6 @@ import pytest
 from command_line import SAMPLE, output, recsys
 
 GIRL = ("--age", "1", "--gender", "F", "--job", "10")
-
-
-def movies_of(stdout: str) -> list[dict]:
-    return json.loads(stdout)["recommendations"]
 
 
 TOWERS = """
@@ -29,11 +25,9 @@ np.savez(sys.argv[2], users=users, movies=movies)
 """
 
 
-def padded(lists, fill):
-    rows = np.full((len(lists), max(map(len, lists))), fill, np.int64)
-    for place, each in enumerate(lists):
-        rows[place, : len(each)] = each
-    return rows
+def padded(lists):
+    longest = max(map(len, lists))
+    return np.array([[*each, *[-1] * (longest - len(each))] for each in lists])
 
 
 def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
@@ -53,8 +47,8 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
         ratings=none.astype(np.float32),
         recency=none.astype(np.float32),
         movie=np.array([vocabulary["movie_ids"].index(movie[0]) + 1 for movie in movies]),
-        genres=padded([[genres[genre] for genre in movie[2]] for movie in movies], -1),
-        title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in movies], -1),
+        genres=padded([[genres[genre] for genre in movie[2]] for movie in movies]),
+        title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in movies]),
     )
     output("-c", TOWERS, str(model), str(scratch / "towers.npz"))
     heads = np.load(scratch / "towers.npz", allow_pickle=False)
@@ -124,18 +118,30 @@ def test_many_users_are_answered_as_one_by_one(run, tmp_path):
     assert run("recommend", "--users", "-", "--exact", input="7\n3\n7\n").stdout == by_file
 
 
+def test_movies_are_read_once_for_many_users(run, monkeypatch):
+    """Where a query takes longer than to read some movies, for few answers too."""
+    once = run("recommend", "--users", "all", "-k", 1).stdout
+    monkeypatch.delattr("recsys.milvus_store.MilvusStore.search")
+    assert run("recommend", "--users", "all", "-k", 1).stdout == once
+
+
 def test_output_goes_to_a_file_complete_or_not_at_all(run, tmp_path):
+    """The file's ending is the format."""
     target = tmp_path / "all.csv"
+    assert run("recommend", "--users", "all", "-k", 2, "--exact", "-o", target).stdout == ""
     ask = ("recommend", "--users", "all", "-k", 2, "--exact", "--format", "csv")
-    done = run(*ask, "-o", target)
-    assert done.stdout == ""
-    assert target.read_text("utf-8") == run(*ask).stdout
-    before = target.read_bytes()
+    assert (before := target.read_text("utf-8")) == run(*ask).stdout
     (tmp_path / "ids").write_text("1\nx\n")
     done = run("recommend", "--users", tmp_path / "ids", "--exact", "-o", target, code=1)
     assert f"{tmp_path}/ids:2: found 'x', expected a user id" in done.stderr
-    assert target.read_bytes() == before
+    assert target.read_text("utf-8") == before
     assert {file.name for file in tmp_path.iterdir()} == {"all.csv", "ids"}
+    for ending in ("csv", "json", "jsonl"):
+        run("recommend", "--exact", "-o", target.with_suffix(f".{ending}"))
+        by_name = target.with_suffix(f".{ending}").read_text("utf-8")
+        assert by_name == run("recommend", "--exact", "--format", ending.upper()).stdout
+    run("recommend", "--users", "all", "--exact", "-o", tmp_path / "x.parquet")
+    assert (tmp_path / "x.parquet").read_bytes().startswith(b"PAR1")
 
 
 def test_as_of_a_time_later_ratings_are_not_known(run, folder):
@@ -151,59 +157,52 @@ def test_as_of_a_time_later_ratings_are_not_known(run, folder):
     assert since <= listed
     assert not known & listed
     assert run(*ask, "--as-of", time).stdout == then != run(*ask).stdout
-
-
-def test_as_of_a_year_is_its_beginning(run):
     ask = ("recommend", "--exact", "-u", 11, "--format", "csv", "--as-of")
     year = run(*ask, 1990)
     assert "for user 11; as of 1990-01-01 00:00" in year.stderr
     assert year.stdout == run(*ask, "1990-01-01").stdout == run(*ask, 631152000).stdout
 
 
-def test_a_file_s_ending_is_its_format(run, tmp_path):
-    for ending in ("csv", "json", "jsonl"):
-        done = run("recommend", "--exact", "-o", tmp_path / f"x.{ending}")
-        assert done.stdout == ""
-        by_name = (tmp_path / f"x.{ending}").read_text("utf-8")
-        assert by_name == run("recommend", "--exact", "--format", ending.upper()).stdout
-    run("recommend", "--users", "all", "--exact", "-o", tmp_path / "x.parquet")
-    assert (tmp_path / "x.parquet").read_bytes().startswith(b"PAR1")
-    done = run("recommend", "--format", "csv", "-o", tmp_path / "x.parquet", code=2)
-    assert "x.parquet is to be parquet by its name, not csv" in done.stderr
-
-
-def test_taste_needs_likes_or_a_history(run):
-    done = run("recommend", "--exact", "--age", 25, "--rank-by", "taste", code=2)
-    assert "name a movie the user likes: --like" in done.stderr
-    assert movies_of(
-        run("recommend", "--exact", "--like", 1, "--rank-by", "taste", "--format", "json").stdout
-    )
-
-
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
+        ("", 0, "for a cold-start user without profile\n"),
+        ("-u 309", 2, "user 309 is not one of the 308 the model was trained on"),
+        ("-u 0", 2, "user 0 is not one of the 308 the model was trained on"),
+        (f"-u {10**30}", 2, "is not a user id"),
+        ("-u 42,43", 2, "several are lines of a file for --users"),
+        ("-a 0", 2, "code 0 of the tutorial is age 1 (under 18)"),
+        (
+            "-a 1",
+            0,
+            "age 1 is in years; code 1 of the tutorial is age 18 (18-24)\nfor age under 18",
+        ),
+        ("-a 3", 0, "age 3 is in years; code 3 of the tutorial is age 35 (35-44)\n"),
+        ("-a 6", 0, "age 6 is in years; code 6 of the tutorial is age 56 (56 and over)\n"),
+        ("-a 7 -g 1", 0, "for gender F; age under 18\n"),
+        ("--age 25 --rank-by taste", 2, "name a movie the user likes: --like"),
+        ("--like 1 --rank-by taste", 0, "for likes Toy Story (1995) (id 1)\n"),
+        ("--year 1801", 0, "no movie fits\n"),
         ("--year 80", 2, "a decade like 1980s"),
+        ("--year 20s", 2, "'20s' may be 1920s or 2020s"),
+        ("--year 1999-1990", 2, "1999-1990"),
         ("--year 2090", 0, "the model's movies are of 19"),
+        ("--genre noir", 2, "Film-Noir"),
         ("--users /dev/null", 0, "/dev/null: empty"),
         ("--users 42,43", 1, "name another, with a line for each"),
-        ("-u 42,43", 2, "several are lines of a file for --users"),
         ("--where year=1990", 2, "found '=', equality is =="),
         ("--where 'genres == \"War\"'", 2, 'as array_contains(genres, "'),
         ("--like 'toy storie'", 2, "near are Toy Story (1995) = 1"),
+        ("--like heat,casino", 2, "or the id as id:N, one movie at a time"),
         ("--like 'toy story' --like 1", 0, "likes Toy Story (1995) (id 1)\n"),
+        ("--like 'Toy Story' --dislike id:1", 2, "is both liked and disliked; name it once"),
+        ("--max-per genre=2 --max-per genre=3", 2, "--max-per is given twice for 'genre'"),
+        ("--format csv -o x.parquet", 2, "x.parquet is to be parquet by its name, not csv"),
         (f"--model {SAMPLE}", 1, "no config.json there, so it is no model; name another: --model"),
     ],
 )
-def test_a_line_on_stderr_says_what_to_do(run, line, code, words):
+def test_a_line_on_stderr_says_what_was_understood_or_what_to_do(run, line, code, words):
     assert words in run("recommend", "--exact", *shlex.split(line), code=code).stderr
-
-
-def test_movies_are_read_once_for_many_users(run, monkeypatch):
-    """Where a query takes longer than to read some movies, for few answers too."""
-    once = run("recommend", "--users", "all", "-k", 1).stdout
-    monkeypatch.delattr("recsys.milvus_store.MilvusStore.search")
-    assert run("recommend", "--users", "all", "-k", 1).stdout == once
 
 
 def test_likes_by_title_or_id(run):
@@ -217,24 +216,32 @@ def test_likes_by_title_or_id(run):
     by_id = run(*ask, "--like", liked, "--dislike", disliked)
     assert json.loads(by_id.stdout) == found
     assert not {liked, disliked} & {movie["movie_id"] for movie in found["recommendations"]}
-    done = run(*ask, "--like", "Toy Story", "--dislike", "id:1", code=2)
-    assert "Toy Story (1995) is both liked and disliked; name it once" in done.stderr
 
 
 def test_an_unknown_user_of_many_is_named_and_the_others_are_answered(run, tmp_path):
     ids = "\n".join(map(str, range(99_001, 99_012)))
     (tmp_path / "ids").write_text(f"1\n{ids}\n2\n")
     ask = ("recommend", "--users", tmp_path / "ids", "--exact")
-    done = run(*ask, code=3)
-    assert [json.loads(line)["user_id"] for line in done.stdout.splitlines()] == [1, 2]
-    first, *_, last = done.stderr.splitlines()
+    done = run(*ask, "-o", tmp_path / "out", code=3)
+    answers = (tmp_path / "out").read_text()
+    assert [json.loads(line)["user_id"] for line in answers.splitlines()] == [1, 2]
+    first, *_, last = lines = done.stderr.splitlines()
     assert first == "recsys: user 99001 is not one the model was trained on"
     assert last == "recsys: 11 of 13 left out, as unknown"
-    assert len(done.stderr.splitlines()) == 11
-    run(*ask, "-o", tmp_path / "out", code=3)
-    assert (tmp_path / "out").read_text() == done.stdout
+    assert len(lines) == 11
     (tmp_path / "ids").write_text("age,userId\n20,1\n30,2\n")
-    assert run(*ask).stdout == done.stdout
+    assert run(*ask).stdout == answers
+
+
+@pytest.mark.parametrize("exact", [("--exact",), ()])
+def test_unknown_movies_of_a_choice_are_counted(run, exact):
+    for option, code in (("--only", 1), ("--exclude", 3)):
+        done = run("recommend", option, "99999", *exact, "--format", "csv", code=code)
+        assert done.stderr.splitlines()[0] == (
+            "recsys: movie 99999 is not one the model was trained on"
+        )
+        assert done.stderr.splitlines()[-1] == "recsys: 1 of 1 left out, as unknown"
+        assert (len(done.stdout.splitlines()) == 6) is (code == 3)
 
 
 FILTERS = [
@@ -256,18 +263,15 @@ FILTERS = [
 
 def test_filters(run):
     ask = ("recommend", *GIRL, "-k", 338, "--format", "json")
-    every = movies_of(run(*ask).stdout)
+    every = json.loads(run(*ask).stdout)["recommendations"]
     for options, fits in FILTERS:
-        expected = [movie["movie_id"] for movie in every if fits(movie)]
-        found = movies_of(run(*ask, *options.split()).stdout)
-        assert [movie["movie_id"] for movie in found] == expected != [], options
-    assert "Film-Noir" in run("recommend", "--genre", "noir", "--exact", code=2).stderr
-    assert "1999-1990" in run("recommend", "--year", "1999-1990", "--exact", code=2).stderr
-    done = run("recommend", "--year", "20s", "--exact", code=2)
-    assert "'20s' may be 1920s or 2020s" in done.stderr
+        expected = [movie for movie in every if fits(movie)]
+        found = json.loads(run(*ask, *options.split()).stdout)["recommendations"]
+        ids = [[movie["movie_id"] for movie in each] for each in (expected, found)]
+        assert ids[0] == ids[1] != [], options
 
 
-def test_dash_i_publishes_first(trained, run, tmp_path):
+def test_dash_i_publishes_first(run, tmp_path):
     uri = tmp_path / "new.db"
     run("recommend", *GIRL, "--uri", uri, code=1)
     done = run("recommend", *GIRL, "--uri", uri, "-i")
