@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from recsys.data.ids import positions
 from recsys.errors import QueryError, quoted
@@ -78,7 +79,7 @@ def select(
         known = ", ".join(each.name for each in every.values())
         raise QueryError(cause, f"choose {QUICK}, {ALL} or of: {known}", "baselines")
     chosen = []
-    for baseline in (every[name] for name in every if name in names or ALL in names):
+    for baseline in (every[name] for name in every if names & {name, ALL}):
         try:
             if baseline.library:
                 import_module(baseline.library)
@@ -119,8 +120,6 @@ def profile_kernel(problem: Problem, kind: str, gender: float, job: float, ridge
         gender, job: their weights in the kernel, beside 1 of age.
         ridge: how many users of no effect it starts from.
     """
-    from scipy.sparse import csr_matrix
-
     users, train = problem.dataset.users, problem.stage.train
     rows = [users.column(name).astype(np.int64) for name in ("age", "gender", "job")]
     profiles, groups = np.unique(np.stack(rows, axis=1), axis=0, return_inverse=True)

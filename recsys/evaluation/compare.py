@@ -7,10 +7,10 @@ through its folder, and queries are those of `recommend`: a user it was trained 
 cold-start user by profile and likes.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import chain, groupby
+from itertools import chain, groupby, tee
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from recsys import infer, metrics
 from recsys.data.dataset import Dataset
-from recsys.data.ids import PADDING, positions, raw_ids
+from recsys.data.ids import positions, raw_ids
 from recsys.data.interactions import hold_out
 from recsys.data.schema import profile
 from recsys.errors import QueryError, check_choice, check_types, checked, listed_values
 from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT, PROTOCOLS
 from recsys.evaluation.baselines import QUICK, Baseline, select, tune
 from recsys.evaluation.given import coded, groups, known_to, split_given
-from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Problem
+from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Predict, Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import MilvusAddress
@@ -57,6 +57,16 @@ class Row(NamedTuple):
     users: int  # ranked for
     left_out: int  # users who like none of their held-out movies
     per_user: dict[str, list[Any]] = {}  # noqa: RUF012  # user_id, and the metrics by name
+
+
+class Answer(NamedTuple):
+    """What one way to recommend says of a test part: lists, predicted ratings, or both."""
+
+    name: str
+    chosen: str
+    lists: NDArray[np.int64] | None = None  # (E, K) movie ids, best first
+    predict: Predict | None = None
+    more: dict[str, PerUser] = {}  # noqa: RUF012  # further metrics
 
 
 def evaluate(
@@ -89,7 +99,7 @@ def evaluate(
         uri: a Milvus server, or a file; a temporary file if not given.
         compared: which baselines, as `select` takes them.
         diversity: what `Choice` has of it; a row of our model for each.
-        by: attributes of users, or "popularity" of what is held out: our row for each group.
+        by: attributes of users, or "popularity" of what is held out: rows for each group, too.
         log: is called with what happens next.
 
     Raises:
@@ -119,70 +129,66 @@ def evaluate(
     chosen = select(protocol, checked("compared", compared, str), log)
 
     def rows(seed: int) -> Iterator[Row]:
+        def say(what: str) -> None:
+            log(f"{protocol}, seed {seed}: {what}")
+
         if test is not None:
             data, stages = split_given([*every, test], protocol, seed, log)
         else:
             data, stages = every[0], split(every[0].ratings, protocol, seed, likes)
         choice, final = (Problem(stage, data, protocol) for stage in stages)
         parts = [*groups(final, by)]
-
-        def say(what: str) -> None:
-            log(f"{protocol}, seed {seed}: {what}")
-
+        judged = [coded(each, data) for each in models]
         with TemporaryDirectory(prefix="recsys-") as folder:
-            judged = [coded(each, data, seed) for each in models]
             if not models:
                 say("training")
                 ours = trained(final, replace(options or Options(), seed=seed))
                 judged = [save(ours, Path(folder) / "model")]
-            comparison = Comparison(final, judged[0], say)
-            yield from comparison.ours()
-            yield from comparison.beside(judged[1:])
+            first, *others = [Comparison(final, each, seed, say) for each in judged]
+            beside = (next(each.ours())._replace(name=each.model.path.name) for each in others)
+            more = first.baselines(chosen, choice), first.through(indexes, uri)
+            answers, again = tee(chain(first.ours(), beside, first.diverse(diversity), *more))
+            yield from first.rows(answers)
+            by_group = [each for each in again if each.name not in (BY_RATING, TUTORIAL, IN_MILVUS)]
             for group, part in parts:
-                of_group = Comparison(part, judged[0], say)
-                for row in (next(of_group.ours()), *of_group.beside(judged[1:])):
+                for row in first.rows(by_group, part):
                     yield row._replace(name=f"{row.name}, {group}")
-            yield from comparison.diverse(diversity)
-            yield from comparison.baselines(chosen, choice)
-            yield from comparison.through(indexes, uri)
 
     return chain.from_iterable(map(rows, dict.fromkeys(seeds)))
 
 
 class Comparison:
-    """Our model, `trained` for a problem, and the rows of all that is judged on its test part."""
+    """Our model, `trained` for a problem, and what is compared with it on the same test part."""
 
     def __init__(
-        self, problem: Problem, model: Model, log: Callable[[str], None] = lambda _: None
+        self,
+        problem: Problem,
+        model: Model,
+        seed: int = 0,  # of the intervals
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.problem, self.model, self.log = problem, model, log
-        self.seed: int = model.config["options"]["seed"]
+        self.problem, self.model, self.seed, self.log = problem, model, seed, log
         movies = problem.dataset.movies
-        movies = movies[positions(movies.ids, problem.movie_ids)]
-        self.movies = infer.catalogue(self.model, movies)
-        self.exact = self.lists("relevance")
-        self.served = self._judged(self.exact)
-        if problem.dataset.scale.rated:
-            self.served |= problem.errors(self.predicted)
+        self.movies = infer.catalogue(model, movies[positions(movies.ids, problem.movie_ids)])
 
     def queries(self, user_ids: Ids) -> list[infer.UserQuery]:
         """Users by id, or where the model does not know them by profile and likes or history."""
-        known = self.model.vocabulary.user_rows(user_ids) > 0
         users = self.problem.dataset.users[self.problem.rows(user_ids)]
         rated: dict[int, list[tuple]] = {user: [] for user in user_ids.tolist()}
         columns = (column.tolist() for column in vars(self.problem.stage.fold_in).values())
         for user, *rating in zip(*columns, strict=True):
             rated.get(user, []).append(tuple(rating))
-        queries, names = [], {each.name for each in self.model.vocabulary.users}
-        for (user, history), in_model, rows in zip(rated.items(), known, users.rows, strict=True):
-            described = profile(users.attributes, rows)
-            attributes = {name: each for name, each in described.items() if name in names}
-            query = infer.UserQuery(user if in_model else None, attributes=attributes)
+        known = self.model.vocabulary
+        in_model, names = known.user_rows(user_ids) > 0, {each.name for each in known.users}
+        queries = []
+        for (user, history), here, rows in zip(rated.items(), in_model, users.rows, strict=True):
+            described = profile(users.attributes, rows).items()
+            given: dict[str, Any] = {"attributes": {n: each for n, each in described if n in names}}
             if self.problem.protocol == "few-likes":  # bare likes, without ratings and times
-                query = query._replace(likes=tuple(movie for movie, *_ in history))
+                given["likes"] = tuple(movie for movie, *_ in history)
             else:
-                query = query._replace(rated=tuple(history))
-            queries.append(query)
+                given["rated"] = tuple(history)
+            queries.append(infer.UserQuery(user if here else None, **given))
         return queries
 
     def vectors(self, user_ids: Ids, rank_by: infer.RankBy) -> NDArray[np.float32]:
@@ -201,51 +207,42 @@ class Comparison:
         movies = self.movies.vectors[positions(self.movies.ids, movie_ids)]
         return infer.predicted_ratings(self.vectors(different, "rating")[user], movies)
 
-    def ours(self) -> Iterator[Row]:
+    def ours(self) -> Iterator[Answer]:
         """Our model as it is served, and ranked in its other ways."""
-        row = self._row(OURS, f"epoch {self.model.config['epoch']}", self.served, self.exact)
-        yield row._replace(behind=None, rmse_behind=None)
+        epoch = f"epoch {self.model.config['epoch']}"
+        yield Answer(OURS, epoch, self.lists("relevance"), self.predicted)
         if self.problem.dataset.scale.rated:
-            yield self._ranked(BY_RATING, "", self.lists("rating"))
-            yield self._ranked(TUTORIAL, "", self.lists("tutorial"))
+            yield Answer(BY_RATING, "", self.lists("rating"))
+            yield Answer(TUTORIAL, "", self.lists("tutorial"))
 
-    def beside(self, models: Iterable[Model]) -> Iterator[Row]:
-        """Other models of the same ids, as they are served."""
-        for model in models:
-            other = Comparison(self.problem, model)
-            epoch = f"epoch {model.config['epoch']}"
-            yield self._row(model.path.name, epoch, other.served, other.exact)
-
-    def diverse(self, settings: Sequence[float]) -> Iterator[Row]:
+    def diverse(self, settings: Sequence[float]) -> Iterator[Answer]:
         """Our model as `recommend -k 10` lists it with each of these for its diversity."""
-        if not settings:
-            return
-        users = self.vectors(self.problem.user_ids, "relevance")
-        rows = map(self.problem.excluded, (slice(row, row + 1) for row in range(len(users))))
-        exclude = [self.problem.movie_ids[each[0]] for each in rows]
         for setting in settings:
-            choice = Choice(diversity=setting)
-            pool = self.movies.search(users, choice.pools(10)[0], exclude=exclude, with_movies=True)
-            ten = choice.of(pool, 10, self.model).movie_ids
-            lists = np.pad(ten, ((0, 0), (0, DEPTH - 10)), constant_values=PADDING)
-            judged = {n: each for n, each in self._judged(lists).items() if n.endswith("@10")}
-            yield self._row(OURS, f"diversity {setting:g}", judged, lists)
+            users, choice = (
+                self.vectors(self.problem.user_ids, "relevance"),
+                Choice(diversity=setting),
+            )
+            pool, exclude = choice.pools(10)[0], self._excluded()
+            hits = self.movies.search(users, pool, exclude=exclude, with_movies=True)
+            lists = choice.of(hits, 10, self.model).movie_ids
+            yield Answer(OURS, f"diversity {setting:g}", lists)
+
+    def _excluded(self) -> list[Ids]:
+        """(E,) the movies that must not be recommended to each user."""
+        rows = (slice(row, row + 1) for row in range(len(self.problem.user_ids)))
+        return [self.problem.movie_ids[self.problem.excluded(row)[0]] for row in rows]
 
     def distance(self, lists: NDArray[np.int64]) -> PerUser:
         """distance@10: 1 - the mean cosine of two movies of a list, as diversity takes it."""
         columns = positions(self.movies.ids, lists[:, :10])
         listed = columns >= 0
-        vectors = self._contents[columns] * listed[..., None]  # (E, 10, G + T)
+        vectors = contents(self.movies, self.model)[columns] * listed[..., None]  # (E, 10, G + T)
         counts = listed.sum(axis=1) * 1.0
         alike = np.square(vectors.sum(axis=1)).sum(axis=1) - np.square(vectors).sum(axis=(1, 2))
         pairs = counts * (counts - 1)
         return PerUser(pairs - alike, pairs)
 
-    @cached_property
-    def _contents(self) -> NDArray[np.float32]:
-        return contents(self.movies, self.model)
-
-    def baselines(self, chosen: Iterable[Baseline], choice: Problem) -> Iterator[Row]:
+    def baselines(self, chosen: Iterable[Baseline], choice: Problem) -> Iterator[Answer]:
         """Each with the options that are best on validation."""
         if len(self.problem.movie_ids) > LARGEST:
             self.log(f"EASE and EDLAE rank the {LARGEST:,} most rated movies only")
@@ -256,86 +253,68 @@ class Comparison:
             options = tune(baseline, choice)
             fitted, words = baseline.fit(self.problem, *options), ", ".join(map(str, options))
             if baseline.predicts:
-                yield self._row(baseline.name, words, self.problem.errors(fitted))
+                yield Answer(baseline.name, words, predict=fitted)
             else:
-                yield self._ranked(baseline.name, words, self.problem.best(fitted))
+                yield Answer(baseline.name, words, self.problem.best(fitted))
 
-    def through(self, indexes: Sequence[str], uri: str = "") -> Iterator[Row]:
-        """Our model asked through Milvus user by user, as `recommend` does, by each index.
-
-        Args:
-            indexes: as `load-movies --index` takes them.
-            uri: a Milvus server or file; a temporary one if not given.
-
-        Raises:
-            StoreError: whatever goes wrong in Milvus.
-        """
+    def through(self, indexes: Sequence[str], uri: str = "") -> Iterator[Answer]:
+        """Our model asked through Milvus user by user, as `recommend` does, by each index."""
         if not indexes:
             return
+        exact, excluded = self.lists("relevance"), self._excluded()
         queries = self.vectors(self.problem.user_ids, "relevance")
-        with (
-            TemporaryDirectory(prefix="recsys-") as folder,
-            MilvusStore(
-                MilvusAddress(uri or f"{folder}/evaluate.db", collection="recsys_evaluate")
-            ) as store,
-        ):
-            for index in indexes:
-                self.log(f"through {index}")
-                store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
-                used = store.open(self.model.fingerprint).index
-                lists = []
-                for user in (slice(row, row + 1) for row in range(len(queries))):
-                    exclude = [self.problem.movie_ids[self.problem.excluded(user)[0]]]
-                    lists.append(store.search(queries[user], DEPTH, exclude=exclude).movie_ids)
-                returned = np.concatenate(lists).astype(np.int64)
-                more = {"overlap@10": metrics.overlap(self.exact, returned)}
-                yield self._ranked(IN_MILVUS, str(used), returned, **more)
+        with TemporaryDirectory(prefix="recsys-") as folder:
+            address = MilvusAddress(uri or f"{folder}/evaluate.db", collection="recsys_evaluate")
+            with MilvusStore(address) as store:
+                for index in indexes:
+                    self.log(f"through {index}")
+                    store.publish(self.movies, self.model.fingerprint, index=index, keep=0)
+                    used = store.open(self.model.fingerprint).index
+                    lists = np.concatenate(
+                        [
+                            store.search(query[None], DEPTH, exclude=[seen]).movie_ids
+                            for query, seen in zip(queries, excluded, strict=True)
+                        ]
+                    )
+                    more = {"overlap@10": metrics.overlap(exact, lists)}
+                    yield Answer(IN_MILVUS, str(used), lists, more=more)
 
-    def _ranked(self, name: str, chosen: str, lists: NDArray[np.int64], **more: PerUser) -> Row:
-        return self._row(name, chosen, self._judged(lists) | more, lists)
-
-    def _judged(self, lists: NDArray[np.int64]) -> dict[str, PerUser]:
-        return self.problem.judged(lists) | {"distance@10": self.distance(lists)}
-
-    def _row(
-        self,
-        name: str,
-        chosen: str,
-        by_user: dict[str, PerUser],
-        lists: NDArray[np.int64] | None = None,
-    ) -> Row:
-        behind = rmse_behind = None
-        if "ndcg@10" in by_user:
-            behind = metrics.difference(self.served["ndcg@10"], by_user["ndcg@10"], self.seed)
-        if "rmse" in by_user:
-            rmse_behind = metrics.difference(by_user["rmse"], self.served["rmse"], self.seed)
-        return Row(
-            self.problem.protocol,
-            self.seed,
-            name,
-            chosen,
-            {name: metrics.interval(metric, self.seed) for name, metric in by_user.items()},
-            None if lists is None else self.problem.coverage(lists),
-            behind,
-            rmse_behind,
-            len(self.problem.user_ids),
-            self.problem.left_out,
-            self._per_user(by_user),
-        )
-
-    def _per_user(self, by_user: dict[str, PerUser]) -> dict[str, list[Any]]:
-        """Columns of a table of the users of the test part: those ranked for, or who rated."""
-        users = np.unique(self.problem.stage.test.user_ids)
-        ranked = positions(self.problem.user_ids, users)
-        found: dict[str, list[Any]] = {
-            "user_id": raw_ids(users, self.problem.dataset.user_names).tolist()
-        }
-        for name, metric in by_user.items():
-            values = metric.each
-            if name not in ("rmse", "mae"):
-                values = [values[row] if row >= 0 else None for row in ranked]
-            found[name] = values
-        return found
+    def rows(self, answers: Iterable[Answer], part: Problem | None = None) -> Iterator[Row]:
+        """A row for each answer, beside the first of them; of a part of the problem, if given."""
+        part, ours = part or self.problem, None
+        users = np.unique(part.stage.test.user_ids)
+        user_ids = raw_ids(users, part.dataset.user_names).tolist()
+        ranked = positions(part.user_ids, users)  # None follows the last
+        for answer in answers:
+            by_user, coverage = dict[str, PerUser](), None
+            if answer.lists is not None:
+                lists = answer.lists[positions(self.problem.user_ids, part.user_ids)]
+                by_user = part.judged(lists) | {"distance@10": self.distance(lists)} | answer.more
+                coverage = part.coverage(lists)
+            if answer.predict and part.dataset.scale.rated:
+                by_user |= part.errors(answer.predict)
+            ours = ours or by_user
+            behind, rmse_behind = (
+                metrics.difference(one[name], other[name], self.seed)
+                if one is not other and name in one and name in other
+                else None
+                for name, one, other in (("ndcg@10", ours, by_user), ("rmse", by_user, ours))
+            )
+            each = {name: np.array([*metric.each, None]) for name, metric in by_user.items()}
+            yield Row(
+                part.protocol,
+                self.seed,
+                answer.name,
+                answer.chosen,
+                {name: metrics.interval(metric, self.seed) for name, metric in by_user.items()},
+                coverage,
+                behind,
+                rmse_behind,
+                len(part.user_ids),
+                part.left_out,
+                {"user_id": user_ids}
+                | {n: v[ranked if "@" in n else slice(-1)].tolist() for n, v in each.items()},
+            )
 
 
 def trained(problem: Problem, options: Options) -> Trained:
@@ -359,27 +338,25 @@ def trained(problem: Problem, options: Options) -> Trained:
 
 def mean(rows: Iterable[Row]) -> list[Row]:
     """The mean over seeds, of the intervals' ends too, of each row of the table; seed -1."""
-    by_seed = [list(same) for _, same in groupby(rows, lambda row: row.seed)]
-    return [
-        same[0]._replace(
-            seed=-1,
-            per_user={},
-            chosen=" | ".join(dict.fromkeys(row.chosen for row in same)),
-            metrics={name: _mean([row.metrics[name] for row in same]) for name in same[0].metrics},
-            users=round(_mean([row.users for row in same])),
-            left_out=round(_mean([row.left_out for row in same])),
-            **{
-                name: _mean([getattr(row, name) for row in same])
-                for name in ("coverage", "behind", "rmse_behind")
-            },
-        )
-        for same in zip(*by_seed, strict=True)
-    ]
+    alike: dict[tuple[str, int], list[Row]] = {}  # by name, and place among those of the name
+    for _, of_seed in groupby(rows, lambda row: row.seed):
+        places = Counter[str]()
+        for row in of_seed:
+            alike.setdefault((row.name, places[row.name]), []).append(row)
+            places[row.name] += 1
+    means = (_mean([row._replace(per_user={}) for row in same]) for same in alike.values())
+    return [each._replace(seed=-1) for each in means]
 
 
 def _mean(values: Sequence[Any]) -> Any:
-    """Of numbers or intervals; None of none."""
-    if values[0] is None:
+    """Of numbers, or of each in dicts and tuples; of texts the different ones; None of none."""
+    first = values[0]
+    if isinstance(first, str):
+        return " | ".join(dict.fromkeys(values))
+    if isinstance(first, dict):
+        return {name: _mean([each[name] for each in values]) for name in first}
+    if isinstance(first, tuple):
+        return type(first)(*map(_mean, zip(*values, strict=True)))
+    if first is None:
         return None
-    means = np.mean(values, axis=0).tolist()
-    return Interval(*means) if isinstance(means, list) else means
+    return round(np.mean(values)) if isinstance(first, int) else float(np.mean(values))

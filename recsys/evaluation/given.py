@@ -6,12 +6,13 @@ of its users takes the place of the data it was trained on.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users, of_kind
-from recsys.data.ids import MAX_CODE, in_order, is_text, positions, raw_ids
+from recsys.data.ids import in_order, positions, raw_ids
 from recsys.data.ids import parts as attribute_parts
 from recsys.data.scale import LIKED, Scale
 from recsys.errors import DataError, QueryError, quoted
@@ -24,17 +25,15 @@ GROUPS = ("high", "middle", "low")
 
 
 def known_to(model: Model) -> Dataset:
-    """The data that a model keeps, with raw ids: users, movies and who rated what."""
+    """The data that a model keeps: users, movies and who rated what, their codes the rows."""
     known, history = model.vocabulary, model.history
-    ratings = Ratings(
-        known.user_ids[history.owners - 1],
-        known.movie_ids[history.indices - 1],
-        np.asarray(history.values),
-        np.asarray(history.times),
-    )
-    users = Users(known.user_ids, np.asarray(model.attributes[1:]), known.users)
-    movies = replace(model.movies, columns=known.columns(model.movies))
-    return Dataset(model.path.name, users, movies, ratings, scale=model.scale)
+    values, times = np.asarray(history.values), np.asarray(history.times)
+    rows = (history.owners - 1).astype(np.int32), history.indices - 1
+    ratings = Ratings(*rows, values, times)
+    users = Users(np.arange(len(known.user_ids)), np.asarray(model.attributes[1:]), known.users)
+    movies = replace(model.movies, ids=np.arange(len(known.movie_ids)))
+    names = known.user_ids, known.movie_ids
+    return Dataset(model.path.name, users, movies, ratings, *names, model.scale)
 
 
 def split_given(
@@ -50,42 +49,56 @@ def split_given(
     Raises:
         DataError: all ratings of the last are among the others'. QueryError: ids of two kinds.
     """
-    first = datasets[0]
-    every = [_raw(each, first) for each in datasets]
-    users, movies = every[0].users, every[0].movies
-    for each in every[1:]:
+    first, *others = every = _same_codes(datasets)
+    users, movies, vocabulary = first.users, first.movies, first.vocabulary
+    for each in others:
         new = each.users[positions(users.ids, each.users.ids) < 0]
-        ids, rows = ([getattr(side, name) for side in (users, new)] for name in ("ids", "rows"))
-        users = Users(np.concatenate(ids), np.concatenate(rows), users.attributes)
-        movies = Movies.joined([movies, each.movies[positions(movies.ids, each.movies.ids) < 0]])
-    (user_ids, user_names), (movie_ids, movie_names) = map(_codes, (users.ids, movies.ids))
-    *parts, test = (
-        replace(
-            each.ratings,
-            user_ids=user_ids[positions(users.ids, each.ratings.user_ids)].astype(np.int32),
-            movie_ids=movie_ids[positions(movies.ids, each.ratings.movie_ids)].astype(np.int32),
-        )
-        for each in every
-    )
-    train = Ratings.joined(parts)
+        if new.attributes != users.attributes:  # of another model
+            new = Users.of(new.ids, attributes=users.attributes)
+        ids, rows = np.append(users.ids, new.ids), np.append(users.rows, new.rows, axis=0)
+        users = Users(ids, rows, users.attributes)
+        more = each.movies[positions(movies.ids, each.movies.ids) < 0]
+        movies = Movies.joined([movies, replace(more, columns=vocabulary.columns(more))])
+    train, test = Ratings.joined([each.ratings for each in every[:-1]]), every[-1].ratings
     train = train[np.unique(_pairs(train), return_index=True)[1]]
-    again = np.isin(_pairs(test), _pairs(train))
+    again, name = np.isin(_pairs(test), _pairs(train)), every[-1].name
     if again.all():
-        cause = f"{every[-1].name}: all of its ratings are among those trained on"
+        cause = f"{name}: all of its ratings are among those trained on"
         raise DataError(cause, "name ratings that are not", "test")
     if again.any():
-        log(f"{every[-1].name}: {again.sum():,} ratings are among those trained on: left out")
-    users, movies = replace(users, ids=user_ids), replace(movies, ids=movie_ids)
-    names = user_names, movie_names, first.scale
-    whole = Dataset(every[-1].name, users, movies, train, *names)
+        log(f"{name}: {again.sum():,} ratings are among those trained on: left out")
+    whole = replace(first, name=name, users=users, movies=movies, ratings=train)
     return whole, split(train, protocol, seed, test=test[~again])
 
 
-def coded(model: Model, dataset: Dataset, seed: int) -> Model:
-    """A model whose ids are the codes of a dataset, and whose ratings are as it learned them.
+def _same_codes(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Datasets in which a code stands for the same id; of text, if the first has text."""
+    every = list(datasets)
+    for side in ("user", "movie"):
+        raw = [
+            raw_ids(getattr(each, f"{side}s").ids, getattr(each, f"{side}_names")) for each in every
+        ]
+        known = in_order(np.concatenate([of_kind(ids, raw[0], side) for ids in raw]))
+        every = [_with_codes(each, side, known) for each in every]
+    return every
 
-    Args:
-        seed: of the intervals, in place of the training's.
+
+def _with_codes(dataset: Dataset, side: str, known: NDArray) -> Dataset:
+    """A dataset whose codes of users or movies are positions among ids."""
+    names, frame, column = f"{side}_names", f"{side}s", f"{side}_ids"
+    described, ratings = getattr(dataset, frame), dataset.ratings
+
+    def code(codes: NDArray) -> NDArray[np.int32]:
+        ids = of_kind(raw_ids(codes, getattr(dataset, names)), known, side)
+        return positions(known, ids).astype(np.int32)
+
+    changed: dict[str, Any] = {column: code(getattr(ratings, column))}
+    changed = {"ratings": replace(ratings, **changed), names: known}
+    return replace(dataset, **changed, **{frame: replace(described, ids=code(described.ids))})
+
+
+def coded(model: Model, dataset: Dataset) -> Model:
+    """A model whose ids are the codes of a dataset, and whose ratings are as it learned them.
 
     Raises:
         QueryError: its ratings have another scale than the dataset's.
@@ -93,22 +106,13 @@ def coded(model: Model, dataset: Dataset, seed: int) -> Model:
     if model.scale != dataset.scale:
         cause = f"{model.path}: learned from ratings of another scale"
         raise QueryError(cause, "compare models of the same ratings", "compare")
-
-    def codes(ids: NDArray, names: NDArray | None) -> NDArray:
-        return ids if names is None else positions(names, ids)
-
-    known, movies = model.vocabulary, model.movies
-    vocabulary = replace(
-        known,
-        user_ids=codes(known.user_ids, dataset.user_names),
-        movie_ids=codes(known.movie_ids, dataset.movie_names),
-    )
-    movies = replace(movies, ids=vocabulary.movie_ids)
-    options = {**model.config["options"], "seed": seed}
-    scale = Scale(rated=model.scale.rated).to_json()
-    config = {**model.config, "scale": scale, "options": options}
+    known = model.vocabulary
+    names: Any = dataset.user_names, dataset.movie_names
+    user_ids, movie_ids = map(positions, names, (known.user_ids, known.movie_ids))
+    config = {**model.config, "scale": Scale(rated=model.scale.rated).to_json()}
     config.pop("since_training", None)
-    return Model(config, vocabulary, movies, model.arrays, model.path)
+    vocabulary = replace(known, user_ids=user_ids, movie_ids=movie_ids)
+    return Model(config, vocabulary, replace(model.movies, ids=movie_ids), model.arrays, model.path)
 
 
 def groups(problem: Problem, by: Sequence[str]) -> Iterator[tuple[str, Problem]]:
@@ -121,68 +125,29 @@ def groups(problem: Problem, by: Sequence[str]) -> Iterator[tuple[str, Problem]]
         QueryError: users have no such attribute.
     """
     test, users = problem.stage.test, problem.dataset.users
-    slots = {
-        each.name: (each, slot) for each, slot in attribute_parts(users.attributes, users.rows)
-    }
+    slots = {each.name: (each, of) for each, of in attribute_parts(users.attributes, users.rows)}
     for name in by:
         if name == POPULARITY:
-            counted = problem.matrix(problem.stage.train).getnnz(axis=0)
-            order = np.argsort(-counted, kind="stable")
-            before = np.cumsum(counted[order]) - counted[order]
-            group = np.zeros(len(order), np.int64)
-            group[order] = np.minimum(3 * before // max(1, counted.sum()), 2)
-            columns = positions(problem.movie_ids, test.movie_ids)
-            masks = {
-                label: (group[columns] == n) & (columns >= 0) for n, label in enumerate(GROUPS)
-            }
+            counts = problem.matrix(problem.stage.train).getnnz(axis=0)
+            order = np.argsort(-counts, kind="stable")
+            third = np.empty(len(order), np.int64)
+            before = np.cumsum(counts[order]) - counts[order]
+            third[order] = np.minimum(3 * before // max(1, counts.sum()), 2)
+            rows = third[positions(problem.movie_ids, test.movie_ids), None]
+            values = dict(enumerate(GROUPS))
         elif name in slots:
             attribute, slot = slots[name]
             rows = slot[problem.rows(test.user_ids)]  # (N, W)
-            values = [*range(1, attribute.size + 1), 0]
-            masks = {attribute.value(n) or "unknown": (rows == n).any(axis=1) for n in values}
+            values = {n: attribute.value(n) for n in range(1, attribute.size + 1)} | {0: "unknown"}
         else:
             cause = f"no groups by {quoted(name)}: users have no such attribute"
             there = ", ".join((POPULARITY, *slots))
             raise QueryError(cause, f"name one of {there}", "by")
-        for label, mask in masks.items():
-            liked = mask & (test.values >= LIKED) & np.isin(test.movie_ids, problem.movie_ids)
-            if liked.any():
-                stage = problem.stage._replace(test=test[mask])
+        for value, label in values.items():
+            part = test[(rows == value).any(axis=1)]
+            if (part.values >= LIKED).any():
+                stage = problem.stage._replace(test=part)
                 yield f"{name} {label}", replace(problem, stage=stage)
-
-
-def _raw(dataset: Dataset, like: Dataset) -> Dataset:
-    """A dataset with raw ids for codes, of the kind that another has."""
-
-    def raw(ids: NDArray, side: str) -> NDArray:
-        names = getattr(dataset, f"{side}_names")
-        ids = ids if is_text(ids) else raw_ids(ids, names)
-        other = getattr(like, f"{side}s").ids
-        known = other if is_text(other) else raw_ids(other, getattr(like, f"{side}_names"))
-        return of_kind(ids, known, side)
-
-    users, movies, ratings = dataset.users, dataset.movies, dataset.ratings
-    if users.attributes != like.users.attributes:  # of another model
-        users = Users.of(users.ids, attributes=like.users.attributes)
-    columns = like.vocabulary.columns(movies)
-    return replace(
-        dataset,
-        users=replace(users, ids=raw(users.ids, "user")),
-        movies=replace(movies, ids=raw(movies.ids, "movie"), columns=columns),
-        ratings=replace(
-            ratings,
-            user_ids=raw(ratings.user_ids, "user"),
-            movie_ids=raw(ratings.movie_ids, "movie"),
-        ),
-    )
-
-
-def _codes(ids: NDArray) -> tuple[NDArray, NDArray | None]:
-    """Codes for ids, and what they stand for where that is not themselves."""
-    if not is_text(ids) and ids.max(initial=0) <= MAX_CODE and ids.min(initial=0) >= 0:
-        return ids, None
-    names = in_order(ids)
-    return positions(names, ids), names
 
 
 def _pairs(ratings: Ratings) -> NDArray[np.int64]:

@@ -2,15 +2,13 @@
 
 from contextlib import redirect_stderr
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags, hstack, identity
 
 from recsys.data.ids import positions
 from recsys.evaluation.problem import Array, Ids, Predict, Problem, Scorer
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 
 def ials(problem: Problem, kind: str, factors: int, ratio: float, alpha: float) -> Scorer:
@@ -66,7 +64,6 @@ def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
     genres.
     """
     from myfm import MyFMRegressor, RelationBlock
-    from scipy.sparse import csr_matrix
 
     users, movies, ratings = problem.dataset.users, problem.dataset.movies, problem.stage.seen
     rated = problem.matrix(ratings, movie_ids=movies.ids).astype(np.float64)
@@ -93,17 +90,13 @@ def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
     )
 
 
-def _one_hot(values: Ids) -> "csr_matrix":
+def _one_hot(values: Ids) -> csr_matrix:
     """(E, V) 1 in the column of each value."""
-    from scipy.sparse import csr_matrix
-
     codes = np.unique(values, return_inverse=True)[1].reshape(-1)
     return csr_matrix((np.ones(len(codes)), (np.arange(len(codes)), codes)))
 
 
-def _features(rated: "csr_matrix", *attributes: "csr_matrix") -> "csr_matrix":
+def _features(rated: csr_matrix, *attributes: csr_matrix) -> csr_matrix:
     """(E, F) one row an entity: its id, who or what it is rated with, its attributes."""
-    from scipy.sparse import diags, hstack, identity
-
     shares = diags(1 / np.sqrt(np.maximum(1, rated.getnnz(1)))) @ rated
     return hstack([identity(rated.shape[0]), shares, *attributes]).tocsr()

@@ -8,10 +8,10 @@ scores and what Milvus returned are judged by the same code.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.ids import PADDING, positions
@@ -21,9 +21,6 @@ from recsys.errors import DataError, ModelError
 from recsys.evaluation import MOVIES_HELD_OUT
 from recsys.evaluation.splits import Stage
 from recsys.metrics import PerUser, ndcg, rating_metrics, top_k
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 DEPTH = 20  # how many movies are recommended to be judged
 BLOCK = 1 << 22  # scores held at a time
@@ -44,20 +41,20 @@ class Problem:
     """A stage of a split, and what describes its users and movies.
 
     U are the users of the dataset, E those of them who like a movie of the test part; M movies are
-    ranked.
+    ranked: if not given all, or the held-out ones where they are ranked by themselves.
     """
 
     stage: Stage
     dataset: Dataset
     protocol: str = "random"
     most_movies: int = LARGEST  # the most rated ones, that a square matrix may have
+    movie_ids: NDArray[np.int64] = None  # type: ignore[assignment]  # (M,) ascending
 
-    @cached_property
-    def movie_ids(self) -> NDArray[np.int64]:
-        """(M,) ascending: all movies, or the held-out ones where they are ranked by themselves."""
-        held_out = self.protocol in MOVIES_HELD_OUT
-        movie_ids = self.stage.test.movie_ids if held_out else self.dataset.movies.ids
-        return np.unique(movie_ids).astype(np.int64)
+    def __post_init__(self) -> None:
+        if self.movie_ids is None:
+            held_out = self.protocol in MOVIES_HELD_OUT
+            ids = self.stage.test.movie_ids if held_out else self.dataset.movies.ids
+            object.__setattr__(self, "movie_ids", np.unique(ids).astype(np.int64))
 
     @cached_property
     def user_ids(self) -> NDArray[np.int64]:
@@ -81,12 +78,12 @@ class Problem:
         return len(np.unique(self.stage.test.user_ids)) - len(self.user_ids)
 
     @cached_property
-    def seen(self) -> "csr_matrix":
+    def seen(self) -> csr_matrix:
         """(E, M) 1 where a movie is not recommended again."""
         return rated(self.stage.seen, self.user_ids, self.movie_ids)
 
     @cached_property
-    def held_out(self) -> "csr_matrix":
+    def held_out(self) -> csr_matrix:
         """(E, M) ratings of the test part; LIKED and more are relevant."""
         test = self.stage.test
         return rated(test, self.user_ids, self.movie_ids, test.values)
@@ -139,7 +136,7 @@ class Problem:
         user), over the movies that were recommended.
 
         Args:
-            lists: (E, DEPTH) movie ids, best first, PADDING where there is none.
+            lists: (E, K) movie ids, best first, PADDING where there is none; no metric @ more.
 
         Raises:
             DataError: a list holds what would flatter or spoil a metric.
@@ -157,21 +154,21 @@ class Problem:
         relevant = np.asarray((self.held_out >= LIKED).sum(axis=1)).ravel()
         shown = listed[:, :10]
         novelty = self._information[columns[:, :10]] * shown
-        return {
+        found = {
             "ndcg@10": PerUser.mean(ndcg(hits, relevant)),
             "recall@10": PerUser.mean(hits[:, :10].sum(axis=1) / np.minimum(10, relevant)),
             "recall@20": PerUser.mean(hits.sum(axis=1) / np.minimum(20, relevant)),
             "mrr@20": PerUser.mean(np.where(hits.any(axis=1), 1 / (1 + hits.argmax(axis=1)), 0)),
             "novelty@10": PerUser(novelty.sum(axis=1), shown.sum(axis=1) * 1.0),
         }
+        deep = lists.shape[1] >= DEPTH
+        return {name: each for name, each in found.items() if deep or name.endswith("@10")}
 
     @cached_property
     def _information(self) -> NDArray[np.float64]:
         """(M,) -log2 of the share of training users who rated each movie."""
-        train = self.stage.train
-        columns = positions(self.movie_ids, train.movie_ids)
-        counts = np.bincount(columns[columns >= 0], minlength=len(self.movie_ids))
-        users = max(1, len(np.unique(train.user_ids)))
+        users = max(1, len(np.unique(self.stage.train.user_ids)))
+        counts = self.matrix(self.stage.train).getnnz(axis=0)
         return np.log2(users) - np.log2(np.maximum(1, counts))
 
     def coverage(self, lists: NDArray[np.integer]) -> float:
@@ -205,7 +202,7 @@ class Problem:
         kind: str = "rated",
         movie_ids: Ids | None = None,
         span: float = np.inf,
-    ) -> "csr_matrix":
+    ) -> csr_matrix:
         """(U, M) what ratings of the training part, or of all that is seen, count.
 
         Args:
@@ -213,12 +210,9 @@ class Problem:
             movie_ids: of other columns than those to rank.
             span: of recency; inf for none.
         """
-        values = ratings.values
-        if kind == "liked":
-            values = (values >= LIKED).astype(np.float32)
-        else:
-            counts = {"rating/5": values / np.float32(5), "rating-3": values - 3}
-            values = counts.get(kind, np.ones_like(values))
+        values: NDArray = ratings.values
+        counts = {"liked": values >= LIKED, "rating/5": values / np.float32(5)}
+        values = (counts | {"rating-3": values - 3}).get(kind, np.ones_like(values))
         if span < np.inf:
             values = values * Recency(FLOOR, span).by_user(ratings.user_ids, ratings.times)
         columns = self.movie_ids if movie_ids is None else movie_ids
@@ -233,18 +227,13 @@ class Problem:
 
 
 def rated(
-    ratings: Ratings,
-    user_ids: NDArray[np.integer],
-    movie_ids: NDArray[np.integer],
-    values: NDArray[np.floating] | None = None,
-) -> "csr_matrix":
+    ratings: Ratings, user_ids: Ids, movie_ids: Ids, values: Array | None = None
+) -> csr_matrix:
     """(U, M) ratings of some users and movies, in the order of their ids; others are dropped.
 
     Args:
         values: (N,) float32, what each rating counts, 1 if not given; a 0 is not stored.
     """
-    from scipy.sparse import csr_matrix
-
     rows, columns = positions(user_ids, ratings.user_ids), positions(movie_ids, ratings.movie_ids)
     values = np.ones(len(ratings), np.float32) if values is None else values
     stored = (rows >= 0) & (columns >= 0) & (values != 0)

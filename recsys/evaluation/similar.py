@@ -41,11 +41,7 @@ def evaluate_similar(
     options: Options = Options(),
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[SimilarRow]:
-    """Our `similar` after training on all ratings, a row a seed.
-
-    Raises:
-        DataError: no pair is in the dataset. ModelError: as it comes.
-    """
+    """Our `similar` after training on all ratings, a row a seed; DataError if no pair is there."""
     dataset = dataset.coded
     pairs, others = pairs_in(dataset.movies), len(dataset.movies) - 1
     for seed in seeds:
@@ -60,10 +56,7 @@ def evaluate_similar(
 
 
 def similar_mrr(lists: Sequence[list[Id]], partners: Sequence[Id]) -> tuple[Interval, float]:
-    """The mean reciprocal rank of partners, with its bootstrap interval, and the median rank.
-
-    Args:
-        lists: of each partner's movie the ids of the others, the most similar first.
+    """The mean reciprocal rank of partners in lists, with its interval, and the median rank.
 
     >>> mrr, median = similar_mrr([[2, 3, 4]] * 3, [2, 3, 9])
     >>> mrr.value, median
@@ -75,22 +68,15 @@ def similar_mrr(lists: Sequence[list[Id]], partners: Sequence[Id]) -> tuple[Inte
 
 
 def pairs_in(movies: Movies, file: Path = PAIRS) -> list[tuple[int, int]]:
-    """(movie id, id of its partner) of the pairs whose movies are both there, by name and year.
+    """(movie id, id of its partner) of the pairs whose movies are both there, by name and year."""
 
-    Raises:
-        DataError: none of them is.
-    """
-    ids = {
-        (plain(title), name_and_year(title)[1]): movie
-        for title, movie in zip(movies.titles, movies.ids.tolist(), strict=True)
-    }
-    pairs = []
+    def key(title: str) -> tuple[str, int]:
+        return plain(title), name_and_year(title)[1]
+
+    ids = dict(zip(map(key, movies.titles), movies.ids.tolist(), strict=True))
     with file.open(encoding="utf-8", newline="") as lines:
-        for line in csv.DictReader(lines):
-            titles = line["title"], line["similar_title"]
-            first, second = (ids.get((plain(title), name_and_year(title)[1])) for title in titles)
-            if first is not None and second is not None:
-                pairs.append((first, second))
+        named = [(key(line["title"]), key(line["similar_title"])) for line in csv.DictReader(lines)]
+    pairs = [(ids[one], ids[other]) for one, other in named if one in ids and other in ids]
     if not pairs:
         raise DataError("no pair of similar movies is in the data", "take ml-100k or ml-1m")
     return pairs

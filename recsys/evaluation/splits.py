@@ -44,24 +44,13 @@ def split(
 ) -> Split:
     """Divide ratings by one of PROTOCOLS; what is left of the test is divided again likewise.
 
-    random: a fifth of every user's ratings.
-    user-time: the last fifth of every user's ratings.
-    fold-in: one cut at four fifths of all ratings by time; what came before is trained on. Of
-        what came later, at most half of each user's ratings, the latest, is held out; the rest
-        is folded in. Movies first rated after a user's cutoff time are not available.
-    temporal: the last fifth of all ratings.
-    cold-users: all ratings of a tenth of the users; seeds 0 to 9 hold out every user once, and
-        so does each further ten.
-    cold-movies: all ratings of a tenth of the movies.
-    new-movies: the same, of the movies that were first rated last.
-    few-likes: all ratings of a tenth of the users who like more than `likes` movies, of which
-        `likes` are folded in.
-    Equal times of a user, or of all in temporal and fold-in, stay together.
+    What each holds out is in docs/commands.md. Equal times of a user, or of all in temporal and
+    fold-in, stay together; seeds 0 to 9 of cold-users hold out every user once.
 
     Args:
         ratings: no user rates a movie twice.
         seed: the same seed and ratings make the same split, in whatever order they come.
-        likes: the N of few-likes.
+        likes: the N of few-likes, whose users like more.
         test: what is held out where that is given; then only the validation part is split off.
 
     Raises:
@@ -77,24 +66,18 @@ def split(
         rest, fold_in, test = _hold_out(ratings, protocol, likes, rng, seed)
     else:
         rest, fold_in = ratings, ratings[np.arange(0)]
-    choice = Stage(*_hold_out(rest, protocol, likes, rng))
+    choice = _hold_out(rest, protocol, likes, rng)
     for name, part in (("training", choice.train), ("validation", choice.test), ("test", test)):
         if not len(part):
-            raise DataError(
-                f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty",
-                "take more ratings or another protocol",
-            )
+            cause = f"the {name} part of the {protocol} split of {len(ratings)} ratings is empty"
+            raise DataError(cause, "take more ratings or another protocol")
     return Split(choice, Stage(Ratings.joined(choice), fold_in, test))
 
 
 def _hold_out(
     ratings: Ratings, protocol: str, likes: int, rng: np.random.Generator, fold: int | None = None
-) -> tuple[Ratings, Ratings, Ratings]:
-    """(what stays, what is folded in, what is held out).
-
-    Args:
-        fold: which of TENTH parts of the users cold-users holds out, if it is not a random one.
-    """
+) -> Stage:
+    """One division; `fold` is the tenth of the users that cold-users holds out, or any."""
     users, movies = ratings.user_ids, ratings.movie_ids
     fold_in = np.zeros(len(ratings), bool)
     if protocol in ("random", "user-time"):
@@ -106,7 +89,7 @@ def _hold_out(
         earlier = len(ratings) - round(len(ratings) * HELD_OUT)
         cut = np.sort(ratings.times)[min(earlier, len(ratings) - 1) :][:1]  # (1,) but of no ratings
         out = ratings.times >= cut
-        if protocol == "fold-in":
+        if protocol == "fold-in":  # the latest half of each user's, or less, is held out
             counts = np.unique(users[out], return_counts=True)[1]
             behind = later(users[out], ratings.times[out], inclusive=True)
             fold_in[out] = behind > np.repeat(counts // 2, counts)
@@ -131,7 +114,7 @@ def _hold_out(
         fold_in[liked] = _shuffled(users[liked], rng) < likes
         fold_in &= theirs
         out = theirs & ~fold_in
-    return ratings[~(out | fold_in)], ratings[fold_in], ratings[out]
+    return Stage(ratings[~(out | fold_in)], ratings[fold_in], ratings[out])
 
 
 def _shuffled(user_ids: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -45,7 +45,9 @@ def test_trained_models_are_judged_by_groups_and_user_by_user(run, trained, unse
     ] == parts
     assert sum(by_name[f"recsys, {each}"]["users"] for each in parts[:3]) == ours["users"]
     assert by_name["recsys, gender unknown"]["users"] == 1
-    plain, diverse = (row for row in rows if row["chosen"].startswith("diversity"))
+    plain, diverse = (
+        row for row in rows if row["name"] == "recsys" and row["chosen"].startswith("diversity")
+    )
     assert plain["metrics"]["ndcg@10"] == ours["metrics"]["ndcg@10"]
     assert diverse["metrics"]["distance@10"]["value"] > ours["metrics"]["distance@10"]["value"]
     users = parquet.read_table(tmp_path / "u.parquet").to_pylist()

@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -122,6 +123,7 @@ def test_the_mean_over_seeds(random_rows):
         assert averaged.coverage == (row.coverage and pytest.approx(row.coverage * 0.75))
         assert averaged.behind == row.behind
     assert means[4].chosen == f"{random_rows[4].chosen} | another"
+    assert len(mean([*random_rows, *other[:-1]])) == len(means)  # a group that one seed lacks
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,8 @@ def test_the_mean_over_seeds(random_rows):
 def test_other_protocols_have_their_baselines_and_taste_wins(protocol, compared):
     """The profile, the likes or the genre say which of the two tastes it is."""
     comparison, choice = compared(protocol)
-    rows = [*comparison.ours(), *comparison.baselines(select(protocol), choice)]
+    answers = chain(comparison.ours(), comparison.baselines(select(protocol), choice))
+    rows = [*comparison.rows(answers)]
     quick = [baseline.name for baseline in select(protocol)]
     assert [row.name for row in rows] == [OURS, BY_RATING, TUTORIAL, *quick]
     assert {row.protocol for row in rows} == {protocol}
@@ -153,12 +156,25 @@ def test_the_test_part_decides_nothing(protocol, compared, tmp_path):
 
 
 def test_a_split_of_ones_own_is_judged_as_the_same_split_of_ours(random_rows):
+    """And by groups: of some users, or of what is popular, baselines beside us."""
     train, _, test = split(DATA.ratings, "random", seed=0).final
     turned = np.argsort(-train.times, kind="stable")
     first, second = (dataclasses.replace(DATA, ratings=r) for r in (train[turned], test))
-    ours, *_ = evaluate(first, "random", [0], SMALL, test=second, indexes=(), compared="popularity")
+    about = {"test": second, "indexes": (), "by": ("gender", "popularity")}
+    rows = [*evaluate(first, "random", [0], SMALL, compared="popularity,biases", **about)]
+    ours, by_name = rows[0], {row.name: row for row in rows}
     assert ours.metrics == random_rows[0].metrics
     assert ours.per_user == random_rows[0].per_user
+    labels = ("gender M", "gender F", *(f"popularity {n}" for n in ("high", "middle", "low")))
+    compared = (OURS, "popularity", "biases")
+    assert [*by_name][5:] == [f"{name}, {label}" for label in labels for name in compared]
+    men, women = (by_name[f"popularity, gender {each}"] for each in "MF")
+    assert men.users + women.users == ours.users
+    whole = by_name["popularity"].metrics["ndcg@10"].value * ours.users
+    parts = sum(each.metrics["ndcg@10"].value * each.users for each in (men, women))
+    assert parts == pytest.approx(whole)
+    lead = by_name["recsys, gender M"].metrics["ndcg@10"].value - men.metrics["ndcg@10"].value
+    assert men.behind.value == pytest.approx(lead)
 
 
 @pytest.mark.slow  # trains twice more
@@ -194,7 +210,8 @@ def test_held_out_movies_are_unknown_to_the_model(compared):
 
 def test_diversity_is_paid_for_in_ndcg_and_measured_in_the_genres_of_the_ten(compared):
     comparison, _ = compared("few-likes")
-    plain, *rows = [next(comparison.ours()), *comparison.diverse([0.0, 0.5, 1.0])]
+    ours = next(comparison.ours())
+    plain, *rows = comparison.rows([ours, *comparison.diverse([0.0, 0.5, 1.0])])
     assert [row.chosen for row in rows] == ["diversity 0", "diversity 0.5", "diversity 1"]
     assert rows[0].metrics["ndcg@10"] == plain.metrics["ndcg@10"]
     assert rows[0].metrics["distance@10"] == plain.metrics["distance@10"]
@@ -202,8 +219,6 @@ def test_diversity_is_paid_for_in_ndcg_and_measured_in_the_genres_of_the_ten(com
     plain, _, most = (row.metrics["distance@10"].value for row in rows)
     assert most > plain
     movies = comparison.movies
-    for row, metric in zip(
-        comparison.exact, comparison.distance(comparison.exact).totals, strict=True
-    ):
+    for row, metric in zip(ours.lists, comparison.distance(ours.lists).totals, strict=True):
         genres = movies.take(row[row >= 0][:10]).genres
         assert metric == pytest.approx(sum(a != b for a in genres for b in genres), abs=1e-4)
