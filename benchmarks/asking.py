@@ -5,28 +5,35 @@
 Whole processes: `recsys recommend --users FILE -k 10` through Milvus Lite and with --exact, which
 find out who has seen what, leave it out and write every movie's title as jsonl; against a script
 that loads the same vectors, sends them to the same database a thousand at a time and does nothing
-else, and one that multiplies them with the movies in NumPy and takes the ten largest. In one
-process: the same search without start-up, reading and writing. As a coprocess: `recsys recommend
---users -` is asked by JSON lines of cold-start users with ten ratings each, the next line only when
-the answer is there. The model is generated: ml-1m's shape, trained for a few steps only, which no
-time here depends on.
+else, and one that multiplies them with the movies in NumPy and takes the ten largest. As a
+coprocess: `recsys recommend --users -` is asked by JSON lines of cold-start users with ten ratings
+each, the next line only when the answer is there. The model is generated: ml-1m's shape, trained
+for a few steps only, which no time here depends on.
 """
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import ROOT, by_turns, clean_environment, cost, heading, median, ratio, table
+from common import (
+    ROOT,
+    by_turns,
+    clean_environment,
+    cost,
+    heading,
+    median,
+    processor_seconds,
+    ratio,
+    table,
+)
 
 K = 10
 BATCH = 1_000  # queries sent at a time
@@ -120,55 +127,6 @@ def show_processes(count: int, found: dict[str, list[Any]]) -> list[tuple[str, .
     ]
 
 
-def in_process(place: Path, count: int, rounds: int) -> list[tuple[str, ...]]:
-    """The same in this process: search alone, and with all that is shown of each movie."""
-    import numpy as np
-    from pymilvus import MilvusClient
-
-    from recsys.infer import Recommender, UserQuery, catalogue
-    from recsys.milvus_store import MilvusStore
-    from recsys.serving.model_folder import DEFAULT, load_model
-
-    folder, vectors = load_model(place / DEFAULT), np.load(place / f"{count}.npy")
-    ids = folder.vocabulary.user_ids[:count].tolist()
-    queries = [UserQuery(each) for each in ids]
-    movies = catalogue(folder)
-    uri = str(place / "recsys.db")
-    with MilvusStore(uri) as store:
-        store.open(folder.fingerprint)
-        client = MilvusClient(uri)
-
-        def bare() -> None:
-            for start in range(0, count, BATCH):
-                part = list(vectors[start : start + BATCH])
-                client.search("recsys_movies", part, limit=K, search_params={"metric_type": "IP"})
-
-        def whole(searched: Any) -> None:
-            for _ in Recommender(folder, searched).recommend(queries, K):
-                pass
-
-        runs: dict[str, Callable[[], Any]] = {
-            "bare search": bare,
-            "store.search": partial(store.search, vectors, K),
-            "Recommender, Milvus": partial(whole, store),
-            "Recommender, read_all": lambda: whole(store.read_all()),
-            "Catalogue.search": partial(movies.search, vectors, K),
-            "Recommender, exact": partial(whole, movies),
-        }
-        found = by_turns({name: partial(timed, run) for name, run in runs.items()}, rounds)
-        client.close()
-    return [
-        (
-            f"{count:,}",
-            name,
-            f"{median(times):.3f}",
-            f"{count / median(times):,.0f}",
-            f"{ratio(times, found['bare search']):.2f}",
-        )
-        for name, times in found.items()
-    ]
-
-
 def coprocess(place: Path, name: str, options: tuple[str, ...], count: int) -> tuple[str, ...]:
     """A row: until the first answer, then one line after the other."""
     from recsys.serving.model_folder import DEFAULT, load_model
@@ -196,27 +154,14 @@ def coprocess(place: Path, name: str, options: tuple[str, ...], count: int) -> t
                 raise RuntimeError(f"{line} is answered by {answer}")
             seconds.append(time.perf_counter() - asked)
             if len(seconds) == 1:
-                first, before = time.perf_counter() - started, processor_time(process.pid)
-        used = processor_time(process.pid) - before
+                first, before = time.perf_counter() - started, processor_seconds(process.pid)
+        used = processor_seconds(process.pid) - before
         questions.close()
     later = sorted(seconds[1:])
     p50, p99 = (1000 * later[int(share * len(later))] for share in (0.5, 0.99))
     numbers = (p50, p99, 1000 * used / len(later))
     rate = f"{len(later) / sum(later):,.0f}"
     return name, f"{first:.2f}", rate, *(f"{each:.2f}" for each in numbers)
-
-
-def processor_time(process: int) -> float:
-    """Seconds of the processor that a process has used (Linux)."""
-    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def timed(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    with redirect_stdout(sys.stderr):
-        run()
-    return time.perf_counter() - started
 
 
 def main() -> None:
@@ -239,9 +184,6 @@ def main() -> None:
             found = by_turns(processes(place, count), asked.rounds, warm=True)
             rows += show_processes(count, found)
         table(("users", "whole process", "seconds", "users/s", "x bare", "peak MB"), rows)
-        rows = [row for count in asked.users for row in in_process(place, count, asked.rounds)]
-        print()
-        table(("users", "in one process", "seconds", "users/s", "x bare search"), rows)
         kinds: dict[str, tuple[str, ...]] = {"--exact": ("--exact",), "Milvus Lite": ()}
         if asked.uri:
             kinds["server"] = ("--uri", asked.uri, "--collection", "asking")

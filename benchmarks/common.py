@@ -29,9 +29,7 @@ class Cost(NamedTuple):
 
 def cores() -> int:
     """CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def environment() -> str:
@@ -117,10 +115,10 @@ def cost(command: Sequence[str], **settings: Any) -> Cost:
         SystemExit: it failed, with its stderr.
     """
     started = time.perf_counter()
+    nothing = subprocess.DEVNULL
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        **settings,
-    )  # fmt: skip
+        command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, **settings
+    )
     assert process.stderr
     errors = process.stderr.read().decode(errors="replace")
     _, status, used = os.wait4(process.pid, 0)
@@ -140,55 +138,6 @@ def child(script: str, *arguments: str, **settings: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def seconds_and_megabytes(run: Callable[[], object]) -> dict[str, float]:
-    """What a call takes: its time, and by how much the peak of resident memory rises."""
-    before, started = peak_megabytes(), time.perf_counter()
-    kept = run()
-    seconds = time.perf_counter() - started
-    del kept
-    return {"seconds": seconds, "megabytes": peak_megabytes() - before}
-
-
-def column_megabytes(ratings: int) -> float:
-    """What the columns of so many ratings take: user, movie, rating and time, 20 bytes each."""
-    return 20 * ratings / 2**20
-
-
-def seconds_of(
-    found: Mapping[str, Sequence[Mapping[str, float]]],
-) -> dict[str, list[float]]:
-    """Of `seconds_and_megabytes` by name and round the seconds."""
-    return {name: [run["seconds"] for run in runs] for name, runs in found.items()}
-
-
-def readers_table(
-    found: Mapping[str, Sequence[Mapping[str, float]]],
-    ratings: int,
-    beside: str,
-    factors: Mapping[str, float],
-) -> None:
-    """Prints what each reader took to read so many ratings, the median of its rounds.
-
-    Args:
-        found: `seconds_and_megabytes` by reader and round.
-        beside: heads the column of `factors`, one a reader.
-    """
-    rows = []
-    for name, times in seconds_of(found).items():
-        peak = median(run["megabytes"] for run in found[name])
-        rows.append(
-            (
-                name,
-                f"{median(times):.2f}",
-                f"{ratings / median(times) / 1e6:.2f}",
-                f"{factors[name]:.2f}",
-                f"{peak:.0f}",
-                f"{peak / column_megabytes(ratings):.1f}",
-            )
-        )
-    table(("reader", "seconds", "M ratings/s", beside, "peak MB", "x columns"), rows)
-
-
 def peak_megabytes() -> float:
     """The peak of this process's own resident memory."""
     try:
@@ -198,6 +147,12 @@ def peak_megabytes() -> float:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def processor_seconds(process: int) -> float:
+    """What a process has used until now (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -13,30 +13,27 @@ times an update by a thousand ratings of a model of so many generated ones, in a
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from common import heading, median, table
+from common import cost, heading, median, table
 from generated import generated
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.scale import LIKED
-from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.evaluation.compare import Comparison
+from recsys.evaluation.problem import Problem
+from recsys.evaluation.splits import Stage
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import Model
 from recsys.train import train_model
 from recsys.training.options import Options
 from recsys.update import update_model
 
-WEEK, K, ROUNDS = 7 * 86_400, 10, 5
-GAINS = 1 / np.log2(np.arange(2, K + 2))
+WEEK, ROUNDS = 7 * 86_400, 5
 
 
 def between(dataset: Dataset, first: float, last: float) -> Dataset:
@@ -45,36 +42,12 @@ def between(dataset: Dataset, first: float, last: float) -> Dataset:
     return replace(dataset, ratings=dataset.ratings[(times >= first) & (times < last)])
 
 
-def triples(dataset: Dataset) -> Iterator[tuple[int, int, float]]:
-    """User, movie and rating, of every rating."""
-    ratings = dataset.ratings
-    columns = (ratings.user_ids, ratings.movie_ids, ratings.values)
-    return zip(*(each.tolist() for each in columns), strict=True)
-
-
 def ndcg(model: Model, week: Dataset, seen: Dataset) -> NDArray[np.floating]:
-    """(U,) of each user who likes something in the week, by rising id."""
-    likes: dict[int, set[int]] = {}
-    for user, movie, value in triples(week):
-        if value >= LIKED:
-            likes.setdefault(user, set()).add(movie)
-    rated: dict[int, list[int]] = {user: [] for user in likes}
-    for user, movie, _ in triples(seen):
-        if user in rated:
-            rated[user].append(movie)
-    users = sorted(likes)
-    queries = [UserQuery(each) for each in users]
-    most = K + max(map(len, rated.values()))
-    answers = Recommender(model, catalogue(model)).recommend(queries, most, include_seen=True)
-    found = []
-    for user, answer in zip(users, answers, strict=True):
-        before = {*rated[user]}
-        best = [each.movie_id for each in answer if each.movie_id not in before][:K]
-        wanted = likes[user] - before
-        gains = GAINS[[n for n, each in enumerate(best) if each in wanted]].sum()
-        if wanted:
-            found.append(gains / GAINS[: len(wanted)].sum())
-    return np.array(found)
+    """(E,) of each user who likes something in the week, by rising id."""
+    nothing = week.ratings[np.arange(0)]
+    problem = Problem(Stage(seen.ratings, nothing, week.ratings), week)
+    lists = Comparison(problem, model).lists("relevance")
+    return problem.judged(lists)["ndcg@10"].totals
 
 
 def weeks(data: str, count: int, options: Options) -> None:
@@ -90,8 +63,7 @@ def weeks(data: str, count: int, options: Options) -> None:
             first = start + number * WEEK
             week, known = between(dataset, first, first + WEEK), between(dataset, -np.inf, first)
             anew = train_model(known, Path(folder) / "anew", options)
-            models = (before, updated, anew)
-            scores = np.array([ndcg(each, week, known) for each in models])
+            scores = np.array([ndcg(each, week, known) for each in (before, updated, anew)])
             sums.append(scores)
             since = len(known.ratings) / len(old.ratings) - 1
             rows.append([str(number + 1), f"{since:.1%}", str(scores.shape[1]), *line(scores)])
@@ -123,22 +95,8 @@ def timed(size: int) -> None:
             for u, m, r in zip(users, movies, rng.integers(1, 6, 1000), strict=True)
         ]
         (folder / "new.csv").write_text("\n".join(["user_id,movie_id,rating,timestamp", *lines]))
-        command = [
-            sys.executable,
-            "-m",
-            "recsys",
-            "update",
-            "-q",
-            "--model",
-            "model",
-            "--data",
-            "new.csv",
-        ]
-        rows = []
-        for _ in range(ROUNDS):
-            started = time.perf_counter()
-            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            rows.append(time.perf_counter() - started)
+        command = (sys.executable, "-m", "recsys", "update", "-q", "--model", "model")
+        rows = [cost([*command, "--data", "new.csv"], cwd=folder).seconds for _ in range(ROUNDS)]
     print(f"{size:,} ratings, {len(dataset.users):,} users, {len(dataset.movies):,} movies")
     span = f"median of {ROUNDS}, {min(rows):.2f} to {max(rows):.2f}"
     print(f"update by 1,000 ratings: {median(rows):.2f} s ({span})")

@@ -107,8 +107,7 @@ def main() -> None:
     choice, final = (Problem(stage, dataset, args.protocol) for stage in stages)
     baseline = Baseline("SASRec", (args.protocol,), sasrec, [(epochs,) for epochs in EPOCHS])
     comparison = Comparison(final, trained(final, Options(seed=args.seed)).model())
-    ours, *_ = comparison.ours()
-    rows = [ours, *comparison.baselines([baseline], choice)]
+    rows = comparison.rows([next(comparison.ours()), *comparison.baselines([baseline], choice)])
     cells = [
         (
             *(row.name, row.chosen),

@@ -11,7 +11,6 @@ request after the other, each over one connection: known users by turns, ten mov
 import argparse
 import http.client
 import json
-import os
 import re
 import socket
 import subprocess
@@ -25,7 +24,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from common import ROOT, clean_environment, heading, table
+from common import ROOT, clean_environment, heading, processor_seconds, table
 
 K = 10
 WARM = 50  # requests before
@@ -72,12 +71,6 @@ def ask(port: int, users: list[Any], end: float, most: int | None = None) -> lis
             sys.exit(f"{answer.status}: {body!r}")
     line.close()
     return found
-
-
-def processor_seconds(process: int) -> float:
-    """What a process has used until now, on Linux."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def measured(

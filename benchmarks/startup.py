@@ -1,7 +1,6 @@
 """How long each command takes from a cold start, and in how much memory.
 
     python benchmarks/startup.py [--rounds 7]
-    python benchmarks/startup.py --imports recommend    # which packages the time goes to
 
 Every run is a fresh process on a warm disk; the commands take turns. Beside them two bare scripts
 say what cannot be had cheaper: an empty click program, and one that imports pymilvus, opens the
@@ -10,10 +9,8 @@ same Milvus Lite database and runs one search. Model and database are made of da
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -93,43 +90,13 @@ def show(found: dict[str, list[Cost]]) -> None:
     table(("", "seconds", "x empty", "x bare", "peak MB"), rows)
 
 
-def imports(command: tuple[str, ...], place: Path) -> None:
-    """The ten packages whose own modules take longest to import, by `-X importtime`."""
-    python, *arguments = command
-    printed = subprocess.run(
-        [python, "-X", "importtime", *arguments],
-        cwd=place, env=environment(), capture_output=True, text=True, check=True,
-    ).stderr  # fmt: skip
-    spent: Counter[str] = Counter()
-    modules: Counter[str] = Counter()
-    for line in printed.splitlines():
-        own, _, name = line.removeprefix("import time:").rpartition("|")
-        own = own.split("|")[0].strip()
-        if line.startswith("import time:") and own.isdecimal():
-            package = name.strip().split(".")[0]
-            spent[package] += int(own)
-            modules[package] += 1
-    whole = sum(spent.values())
-    rows = [
-        (package, f"{each / 1000:.1f}", f"{each / whole:.0%}", str(modules[package]))
-        for package, each in spent.most_common(10)
-    ]
-    rows.append(("everything", f"{whole / 1000:.1f}", "100%", str(modules.total())))
-    table(("package", "ms", "share", "modules"), rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--of", nargs="+", choices=list(COMMANDS), default=list(COMMANDS))
-    parser.add_argument("--imports", choices=[BARE, *COMMANDS], help="of this one command")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        if asked.imports:
-            heading(f"importing, {asked.imports}, by -X importtime (which slows it by itself)")
-            imports(prepared(place)[asked.imports], place)
-            return
         heading(f"data/sample, median of {asked.rounds} rounds after one to warm the disk")
         commands = prepared(place)
         chosen = {name: commands[name] for name in (EMPTY, BARE, *asked.of)}

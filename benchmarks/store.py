@@ -12,11 +12,11 @@ Milvus Lite, which is this very process, it is processor time, so that other pro
 """
 
 import argparse
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
 
+from recsys.metrics import overlap
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import NEVER
 from recsys.milvus_store import MilvusStore
 from recsys.parts import Layout
 from recsys.serving.catalogue import Catalogue
 
-LAYOUT = Layout(
-    {"retrieval": 64, "rating": 64, "ease": 32, "factors": 26, "taste": 96}
-)  # what the model has by default
+LAYOUT = Layout({"retrieval": 64, "rating": 64, "ease": 32, "factors": 26, "taste": 96})
 RELEVANCE = {"retrieval": 1, "rating": 0.7, "ease": 2}  # weights of the parts in a query
 RATING = {"rating": 0.1, "factors": 0.9}
 K = 10
-BATCH = 1_000  # queries
+BATCH, SINGLES = 1_000, 60  # queries
 MODEL = "0123456789abcdef"
 
 
@@ -49,8 +48,7 @@ def clustered(count: int, random: np.random.Generator, centres: NDArray) -> NDAr
     """(count, size) unit vectors around (C, size) centres."""
     around = centres[random.integers(0, len(centres), count)]
     size = centres.shape[1]
-    noise = random.normal(size=(count, size)).astype(np.float32) * (0.7 / size**0.5)
-    return unit(around + noise)
+    return unit(around + random.normal(size=(count, size)).astype(np.float32) * (0.7 / size**0.5))
 
 
 def make(count: int) -> tuple[Catalogue, dict[str, NDArray[np.float32]]]:
@@ -65,10 +63,8 @@ def make(count: int) -> tuple[Catalogue, dict[str, NDArray[np.float32]]]:
     vectors = LAYOUT.movies(dict(zip(LAYOUT.sizes, parts, strict=True)))
     parts = [clustered(BATCH, random, each) for each in centres]
     asked = dict(zip(LAYOUT.sizes, parts, strict=True))
-    queries = {
-        kind: LAYOUT.queries(asked, weights)
-        for kind, weights in (("relevance", RELEVANCE), ("rating", RATING))
-    }
+    kinds = {"relevance": RELEVANCE, "rating": RATING}
+    queries = {kind: LAYOUT.queries(asked, weights) for kind, weights in kinds.items()}
     movies = Catalogue(
         np.arange(1, count + 1),
         [f"Movie number {i} ({1950 + i % 70})" for i in range(count)],
@@ -130,14 +126,8 @@ class Bare:
         self.params = index.search_params(K)
 
     def search(self, queries: NDArray[np.float32]) -> list[list[int]]:
-        found = self.client.search(
-            self.name,
-            data=list(queries),
-            limit=K,
-            search_params=self.params,
-            consistency_level="Bounded",
-            timeout=600,
-        )
+        how = {"search_params": self.params, "consistency_level": "Bounded", "timeout": 600}
+        found = self.client.search(self.name, data=list(queries), limit=K, **how)
         return [list(hits.ids) for hits in found]
 
     def settle(self) -> None:
@@ -152,9 +142,9 @@ class Bare:
 
 
 def by_turns(
-    clock: Callable[[], float],
-    ours: Callable[[int], Any],
-    theirs: Callable[[int], Any],
+    timed: Callable[[Callable[[], Any]], float],
+    ours: Callable[[], Any],
+    theirs: Callable[[], Any],
     runs: int,
     settle: Callable[[], None] = lambda: None,
 ) -> list[float]:
@@ -162,96 +152,71 @@ def by_turns(
     times: list[list[float]] = [[], []]
     for run in range(runs):
         for which in (0, 1) if run % 2 else (1, 0):
-            start = clock()
-            (ours, theirs)[which](run)
-            times[which].append(clock() - start)
+            times[which].append(timed((ours, theirs)[which]))
             settle()
     return [min(one) for one in times]
 
 
-def singles(
-    clock: Callable[[], float], ours: Callable[[int], Any], theirs: Callable[[int], Any], runs: int
-) -> list[float]:
-    """The median times of both, in seconds, asked alternately."""
-    times: list[list[float]] = [[], []]
-    for run in range(runs):
-        for which, ask in enumerate((ours, theirs)):
-            start = clock()
-            ask(run)
-            times[which].append(clock() - start)
-    return [statistics.median(one) for one in times]
-
-
-def recall(store: MilvusStore, movies: Catalogue, queries: NDArray[np.float32]) -> float:
-    """recall@10 = right movies among ten / ten, of 200 queries sent to Milvus."""
-    right = movies.search(queries[:200], K).movie_ids
-    found = store.search(queries[:200], K).movie_ids
-    same = [len(set(a) & set(b)) for a, b in zip(right.tolist(), found.tolist(), strict=True)]
-    return sum(same) / (K * len(same))
-
-
 def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator[str]:
-    """The lines of one size and one index."""
+    """The lines of one size and one index: ours, theirs, the ratio."""
     movies, queries = make(count)
     clock = time.process_time if uri.endswith(".db") else time.perf_counter
     address = MilvusAddress(uri, token, collection="recsys_benchmark", timeout=60)
+    one, draw = queries["relevance"], np.random.default_rng(1)
+
+    def timed(run: Callable[[], Any]) -> float:
+        start = clock()
+        run()
+        return clock() - start
+
+    def line(what: str, times: Sequence[float], scale: float = 1) -> str:
+        beside = [f" bare {theirs * scale:.3g} = {times[0] / theirs:.2f}x" for theirs in times[1:]]
+        return f"{count:>9,} {index.name:9} {what}: {times[0] * scale:.3g}" + "".join(beside)
+
     with MilvusStore(address) as store:
         bare = Bare(uri, token)  # the second: one database, one process, and ours looks first
         times = by_turns(
-            clock,
-            lambda _: store.publish(movies, MODEL, index=asked, keep=0),
-            lambda _: bare.publish(movies, asked),
+            timed,
+            lambda: store.publish(movies, MODEL, index=asked, keep=0),
+            lambda: bare.publish(movies, asked),
             runs,
             bare.settle,
         )
-        published = store.open(MODEL)
-        yield line(count, published.index, "publish, s", times, 1)
-        one = queries["relevance"]
-        times = singles(
-            clock,
-            lambda i: store.search(one[i : i + 1], K),
-            lambda i: bare.search(one[i : i + 1]),
-            60,
-        )
-        yield line(count, published.index, "one query, ms", times, 1000)
-        seen = list(np.random.default_rng(1).integers(1, count + 1, (60, 100)))
-        start = clock()
-        for i in range(60):
-            store.search(one[i : i + 1], K, exclude=seen[i : i + 1])
-        took = (clock() - start) / 60
-        yield line(count, published.index, "one query without 100 seen, ms", [took], 1000)
-        times = by_turns(clock, lambda _: store.search(one, K), lambda _: bare.search(one), 5)
-        yield line(count, published.index, f"batch of {BATCH}, s", times, 1)
-        seen = list(np.random.default_rng(1).integers(1, count + 1, (BATCH, 100)))
-        times = by_turns(
-            clock, lambda _: store.search(one, K, exclude=seen), lambda _: bare.search(one), 2
-        )
-        what = f"batch of {BATCH} without 100 seen each, s (theirs: with them)"
-        yield line(count, published.index, what, times, 1)
-        start = clock()
+        index = store.open(MODEL).index
+        yield line("publish, s", times)
+        singles, seen = one[:SINGLES, None], list(draw.integers(1, count + 1, (BATCH, 100)))
+        pairs = [
+            by_turns(timed, partial(store.search, each, K), partial(bare.search, each), 1)
+            for each in singles
+        ]
+        yield line("one query, ms", np.median(pairs, axis=0).tolist(), 1000)
+        took = [
+            timed(partial(store.search, each, K, exclude=[ids]))
+            for each, ids in zip(singles, seen, strict=False)
+        ]
+        yield line("one query without 100 seen, ms", [sum(took) / SINGLES], 1000)
+        without = f"batch of {BATCH} without 100 seen each"
+        for what, search, rounds in (
+            (f"batch of {BATCH}, s", partial(store.search, one, K), 5),
+            (f"{without}, s (theirs: with them)", partial(store.search, one, K, exclude=seen), 2),
+        ):
+            yield line(what, by_turns(timed, search, partial(bare.search, one), rounds))
+        yield line("reading all movies, s", [timed(store.read_all)])
         read = store.read_all()
-        yield line(count, published.index, "reading all movies, s", [clock() - start], 1)
-        start = clock()
-        read.search(one, K, exclude=seen)
-        what = f"batch of {BATCH} without 100 seen each, in the movies read, s"
-        yield line(count, published.index, what, [clock() - start], 1)
-        for kind, asked_for in queries.items():
-            found = recall(store, movies, asked_for)
-            yield f"{count:>9,} {published.index.name:9} recall@{K}, {kind} queries {found:.4f}"
-        start = clock()
+        took = [timed(partial(read.search, one, K, exclude=seen))]
+        yield line(f"{without}, in the movies read, s", took)
+        for kind, vectors in queries.items():
+            right, found = (each.search(vectors[:200], K).movie_ids for each in (movies, store))
+            recall = overlap(right, found).value
+            yield f"{count:>9,} {index.name:9} recall@{K}, {kind} queries {recall:.4f}"
         some = replace(movies.take(movies.ids[:1]), titles=["Renamed"])
-        store.publish(store.read_all().updated(some), MODEL, index=str(published.index))
-        yield line(count, published.index, "adding one movie, s", [clock() - start], 1)
+
+        def add() -> None:
+            store.publish(store.read_all().updated(some), MODEL, index=str(index))
+
+        yield line("adding one movie, s", [timed(add)])
         bare.client.drop_collection(bare.name)
         bare.client.close()
-
-
-def line(count: int, index: Any, what: str, times: list[float], scale: float) -> str:
-    """A measurement as text: ours, theirs, the ratio."""
-    ours = f"{count:>9,} {index.name:9} {what}: {times[0] * scale:.3g}"
-    return ours + (
-        f" bare {times[1] * scale:.3g} = {times[0] / times[1]:.2f}x" if times[1:] else ""
-    )
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,9 +45,7 @@ def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
 
     use_all_cores()
     dataset = read_dataset(args.data)
-    chosen = {name: getattr(args, name) for name in ("batch_size", "batch_users")}
-    options = replace(Options(seed=args.seed), **{k: v for k, v in chosen.items() if v})
-    step = TrainStep(Training.of(dataset, dataset.ratings), options)
+    step = TrainStep(Training.of(dataset, dataset.ratings), Options(seed=args.seed))
     return step, step.sampler
 
 
@@ -203,9 +200,6 @@ def child(what: str, args: argparse.Namespace, count: int) -> dict[str, Any]:
     """What a process of its own on so many cores measures."""
     command = [what, "--data", str(args.data)]
     command += ["--seconds", str(args.seconds), "--seed", str(args.seed)]
-    for name in ("batch_size", "batch_users"):
-        if getattr(args, name):
-            command += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": str(count)}
     bound = {"preexec_fn": partial(_bind, count)} if hasattr(os, "sched_setaffinity") else {}
     return common.child(__file__, *command, env=env, **bound)
@@ -275,8 +269,6 @@ def main() -> None:
     parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
     parser.add_argument("--of", nargs="+", choices=list(NAMES), default=list(NAMES))
     parser.add_argument("--cores", type=int, nargs="+", default=sorted({1, cores()}))
-    parser.add_argument("--batch-size", type=int, help="instead of the default of recsys train")
-    parser.add_argument("--batch-users", type=int, help="the same")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
     parser.add_argument("--seed", type=int, default=0)

@@ -14,11 +14,9 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 @pytest.fixture(autouse=True)
 def path(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
     yield
-    for name in set(sys.modules) - before:
-        if (FOLDER / f"{name}.py").exists():
-            del sys.modules[name]
+    for path in FOLDER.glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
@@ -49,7 +47,7 @@ def test_generated_ratings_are_read_as_they_were_made(tmp_path):
 
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_generated_tables_are_read_by_all_readers(tmp_path, shuffled):
-    tables = importlib.import_module("reading_tables")
+    tables = importlib.import_module("reading")
     made = tables.generated(3000, shuffled=shuffled)
     tables.write(made, tmp_path)
     for name in tables.READERS:
@@ -68,14 +66,3 @@ def test_reading_preparing_and_an_epoch_are_measured(tmp_path):
     assert found["columns"] == 20 * 1000 / 2**20
     (row,) = growth.rows([1000], [found])
     assert row[0] == "1,000"
-
-
-@pytest.mark.slow  # trains, in a process of its own
-def test_a_training_is_timed_by_batch_size(capsys, monkeypatch):
-    quality = importlib.import_module("quality")
-    sample = FOLDER.parent / "data" / "sample"
-    monkeypatch.setattr(
-        sys, "argv", ["quality.py", "--data", str(sample), "--epochs", "1", "--batch-size", "0"]
-    )
-    quality.main()
-    assert "batch size default, seed 0, by epoch:" in capsys.readouterr().out
