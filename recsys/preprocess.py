@@ -137,7 +137,7 @@ def read_movies(
     table = open_table(found, dialect)
     check_given(columns, {"items": table})
     movies, understood = movies_of(table, whole, rejects, log)
-    noted([(path, understood)], columns, {}, log)
+    noted([understood], columns, {}, log)
     _settle(path, len(movies), rejects, skip_bad_lines, log)
     return movies
 

@@ -33,15 +33,13 @@ class Rejects:
         self.empty_cells = 0  # rows that are bad for an empty cell
         self._listed: dict[Path, list[tuple[int, str]]] = {}
 
-    def add(self, path: Path, place: Words, rows: Sequence[int], words: Words) -> None:
+    def add(self, path: Path, place: Words, rows: NDArray | Sequence[int], words: Words) -> None:
         """Ascending rows of a file; `words(i)` is called for listed ones only."""
-        if not len(rows):
-            return
-        self.counts[path] += len(rows)
-        listed = self._listed.setdefault(path, [])
-        listed += [(int(row), f"{path}{place(int(row))}: {words(i)}")
-                   for i, row in enumerate(rows[:LISTED])]  # fmt: skip
-        listed[:] = sorted(listed)[:LISTED]
+        if len(rows):
+            self.counts[path] += len(rows)
+            first = enumerate(map(int, rows[:LISTED]))
+            more = [(row, f"{path}{place(row)}: {words(i)}") for i, row in first]
+            self._listed[path] = sorted([*self._listed.get(path, ()), *more])[:LISTED]
 
     def __len__(self) -> int:
         return self.counts.total()
@@ -51,15 +49,13 @@ class Rejects:
         return [words for each in self._listed.values() for _, words in each][:LISTED]
 
     def error(
-        self,
-        remedy: str = "correct the line, or leave bad lines out",
-        fix: str = "skip_bad_lines",
+        self, remedy: str = "correct the line, or leave bad lines out", fix: str = "skip_bad_lines"
     ) -> DataError:
         """A line for each that is listed, and how many more there are."""
         listed = self.listed()
-        rest = len(self) - len(listed)
-        more = [f"... and {rest} more bad lines"] if rest else []
-        return DataError([*listed, *more], remedy, fix)
+        if rest := len(self) - len(listed):
+            listed.append(f"... and {rest} more bad lines")
+        return DataError(listed, remedy, fix)
 
     def summary(self) -> str:
         """What was dropped, in one line."""
@@ -69,42 +65,18 @@ class Rejects:
 
 @dataclass
 class Cells:
-    """A column as it is read: arrays of pyarrow one behind the other, numbers of a type in one."""
+    """A column as it is read: arrays of pyarrow one behind the other."""
 
     path: Path
     name: str
     chunks: list[Any]
-    _numbers: Any = ()  # the array that is filled, and how much of it is
-    _used: int = 0
-
-    def add(self, cells: Any) -> None:
-        """Put an array behind the others; `end` is to be called behind the last."""
-        if cells.null_count or not is_numeric(cells):
-            self.end()
-            self.chunks.append(cells)
-            return
-        more = cells.to_numpy()
-        if self._used and self._numbers.dtype != more.dtype:
-            self.end()
-        end = self._used + len(more)
-        if not self._used:
-            self._numbers = np.empty(2**20 + end, more.dtype)
-        elif end > len(self._numbers):  # the system moves it without a copy
-            self._numbers.resize(end + end // 4, refcheck=False)
-        self._numbers[self._used : end] = more
-        self._used = end
-
-    def end(self) -> None:
-        """Make an array of pyarrow of the numbers."""
-        if self._used:
-            self.chunks.append(pa.array(self._numbers[: self._used]))
-        self._used = 0
 
     def at(self, row: int) -> Any:
-        """One cell, None where it is empty."""
+        """One cell, None where it is empty; a date as text."""
         for chunk in self.chunks:
             if row < len(chunk):
-                return chunk[row].as_py()
+                cell = chunk[row : row + 1]
+                return (cell.cast(pa.string()) if is_dated(cell) else cell)[0].as_py()
             row -= len(chunk)
         raise IndexError(row)
 
@@ -115,17 +87,17 @@ class Cells:
     def wrong(self, expected: str, row: int) -> str:
         """What was expected of a cell, and what was found."""
         cell = self.at(row)
-        if isinstance(cell, str) and (odd := control_character(cell)):
-            return odd
-        return (
-            f"{expected}, {'found an empty field' if cell is None else f'got {quoted(str(cell))}'}"
-        )
+        found = "found an empty field" if cell is None else f"got {quoted(str(cell))}"
+        return (isinstance(cell, str) and control_character(cell)) or f"{expected}, {found}"
 
-    def refuse(self, bad: NDArray[np.bool_], words: str, remedy: str, fix: str) -> QueryError:
-        """The question what a column is; `words` has {} for the first bad cell."""
-        cell = self.at(int(np.flatnonzero(bad)[0]))
-        example = "found an empty field" if cell is None else quoted(str(cell))
-        return QueryError(f"{self.path}: {self.name}: {words.format(example)}", remedy, fix)
+    def example(self, bad: NDArray[np.bool_]) -> str:
+        """The first bad cell that is not empty."""
+        at = np.flatnonzero(bad & ~self.empty())
+        return quoted(str(self.at(int(at[0]))) if len(at) else "")
+
+    def question(self, words: str, remedy: str, fix: str) -> QueryError:
+        """The error for a column that may not be what it is taken for."""
+        return QueryError(f"{self.path}: {self.name}: {words}", remedy, fix)
 
 
 @dataclass
@@ -159,8 +131,7 @@ class Rows:
     def note(self, bad: NDArray[np.bool_], words: Words) -> None:
         """Put down rows that are to be left out."""
         at = np.flatnonzero(bad)
-        rows = self.numbers(at).tolist()
-        self.rejects.add(self.path, self.place, rows, lambda i: words(int(at[i])))
+        self.rejects.add(self.path, self.place, self.numbers(at), lambda i: words(int(at[i])))
 
     def note_cells(self, cells: Cells, bad: NDArray[np.bool_], expected: str) -> None:
         """Put down the rows of bad cells."""
@@ -179,6 +150,10 @@ class Rows:
 
 def is_numeric(chunk: Any) -> bool:
     return pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
+
+
+def is_dated(chunk: Any) -> bool:
+    return pa.types.is_date(chunk.type) or pa.types.is_timestamp(chunk.type)
 
 
 def nulls(chunk: Any) -> NDArray[np.bool_]:

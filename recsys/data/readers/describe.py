@@ -48,7 +48,22 @@ class Understood(NamedTuple):
 
     roles: dict[str, str]
     unused: dict[str, str]
-    own: dict[str, str] = {}  # noqa: RUF012 - what describes movies or users besides, in words
+    own: dict[str, str]  # what describes movies or users besides, in words
+    path: Path = Path()
+
+
+def checked_columns(columns: Columns) -> Columns:
+    """Columns with numbers as text; QueryError where a name or kind is none."""
+    check_types(columns=(columns, Columns))
+    form = "pairs of a column and its kind, as [('price', 'number')]"
+    kinds = listed_values("kinds", columns.kinds, form)
+    for each in kinds:
+        if not (isinstance(each, tuple | list) and len(each) == 2 and isinstance(each[0], str)):
+            raise wrong("kinds", columns.kinds, form)
+    names = [str(name) if type(name) is int else name for name in columns[:-1]]
+    for role, name in zip(Columns._fields, names, strict=False):
+        check_types(**{role: (name, str | None)})
+    return Columns._make([*names, tuple(map(tuple, kinds))])
 
 
 def movies_of(
@@ -61,37 +76,19 @@ def movies_of(
 ) -> tuple[Movies, Understood]:
     """The movies of a file, in its order; without titles a movie is called "Item ID".
 
-    Args:
-        log: gets a line where so many genres are named that their separator may be another.
-        elsewhere: what ids of movies are called in the ratings.
-        repeated: a movie may have several rows, of which the first counts.
+    `elsewhere` is what their ids are called in the ratings; if a movie may have `repeated` rows,
+    the first counts.
     """
-    roles = describing_columns(table, "item", ("title", "genres", "year"), given, elsewhere)
+    roles = describing_columns(table, "item", ("title", "year", "genres"), given, elsewhere)
     side = Side(table, roles, "item", rejects, repeated)
     separator, genres = side.genres()
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
         log(f"{table.path}: {many:,} different genres, are they separated as expected ('|')?")
-    columns, understood = described(side.others(), dict(given.kinds))
-    words: dict[str, str] = {role: roles[role] for role in ("title", "year") if role in roles}
-    words.setdefault("title", "none, Item ID instead")
-    words["genres"] = f"{roles['genres']} {separator}".strip() if "genres" in roles else NONE
-    movies = Movies(side.ids, side.titles(), genres, columns)
-    return movies, understood._replace(roles={} if table.strict else words)
-
-
-def checked_columns(columns: Columns) -> Columns:
-    """Columns with numbers as text; QueryError where a name or kind is none."""
-    check_types(columns=(columns, Columns))
-    given: dict[str, Any] = columns._asdict()
-    form = "pairs of a column and its kind, as [('price', 'number')]"
-    kinds = listed_values("kinds", given.pop("kinds"), form)
-    pairs = [each for each in kinds if isinstance(each, tuple | list) and len(each) == 2]
-    if len(pairs) < len(kinds) or not all(isinstance(name, str) for name, _ in pairs):
-        raise wrong("kinds", columns.kinds, form)
-    given = {role: str(name) if type(name) is int else name for role, name in given.items()}
-    check_types(**{role: (name, str | None) for role, name in given.items()})
-    return Columns(**given, kinds=tuple((name, kind) for name, kind in pairs))
+    words = {"title": "none, Item ID instead", **roles}
+    words["genres"] = f"{roles.get('genres', NONE)} {separator}".strip()
+    columns, understood = side.described(words, given)
+    return Movies(side.ids, side.titles(), genres, columns), understood
 
 
 def users_of(
@@ -103,9 +100,7 @@ def users_of(
 ) -> tuple[Users, Understood]:
     """The users of a file: gender, age and job as MovieLens has them, and what is beside.
 
-    Args:
-        elsewhere: what ids of users are called in the ratings.
-        attributes: those of a model, if it is to know the users.
+    `elsewhere` is what their ids are called in the ratings; a model that knows them has attributes.
     """
     profile = [each.name for each in MOVIELENS]
     roles = describing_columns(table, "user", profile, given, elsewhere)
@@ -127,17 +122,15 @@ def users_of(
         for i, cell in enumerate(side.column(roles["job"])):
             if cell == "student" and known["age"].values[i] < AGES[1]:
                 known["job"].values[i] = JOBS[10]
-    words = {} if table.strict else {role: roles[role] for role in known}
-    columns, understood = described(side.others(), dict(given.kinds), text=False)
-    users = Users.of(side.ids, known | columns, attributes)
-    return users, understood._replace(roles=words, unused=unknown | understood.unused)
+    columns, understood = side.described(roles, given, text=False)
+    unused = unknown | understood.unused
+    return Users.of(side.ids, known | columns, attributes), understood._replace(unused=unused)
 
 
 def _profile(role: str, cells: Sequence[str]) -> Column:
     """Genders, ages in years or jobs (words, or MovieLens' codes), unknown where a cell is none."""
     if role == AGE.name:
-        years = [float(cell) if _AGE.fullmatch(cell) else np.nan for cell in cells]
-        ages = np.array(years, float)
+        ages = np.array([float(c) if _AGE.fullmatch(c) else np.nan for c in cells], float)
         return Column("number", np.where((ages >= AGES[0]) & (ages <= MAX_AGE), ages, np.nan))
     attribute = next(each for each in MOVIELENS if each.name == role)
     jobs = {str(code): job for code, job in enumerate(JOBS)} if role == "job" else {}
@@ -146,29 +139,21 @@ def _profile(role: str, cells: Sequence[str]) -> Column:
 
 
 def noted(
-    parts: Sequence[tuple[Path, Understood]],
-    columns: Columns,
-    unused: dict[str, str],
-    log: Callable[[str], None],
+    parts: Sequence[Understood], given: Columns, unused: dict[str, str], log: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Log how files were read, and what is not used; both by role or column.
-
-    Raises:
-        DataError: a column that a kind is given of is not there.
-    """
-    names = [name for _, each in parts for name in (*each.own, *each.unused)]
-    if lacking := [name for name, _ in columns.kinds if name not in names]:
+    """Log how files were read, and what is not used; both by role or column."""
+    names = [name for each in parts for name in (*each.own, *each.unused)]
+    if lacking := [name for name, _ in given.kinds if name not in names]:
         cause = f"no column {quoted(lacking[0])} describes movies or users; there are"
         raise QueryError(f"{cause} {', '.join(names) or 'none'}", "name one of them", "column")
-    if understood := {role: words for _, part in parts for role, words in part.roles.items()}:
+    if understood := {role: words for part in parts for role, words in part.roles.items()}:
         log(", ".join(f"{role}: {words}" for role, words in understood.items()))
-    for path, part in parts:
-        unused = {f"{name or 'a column without a name'} of {path.name}": why
-                  for name, why in part.unused.items()} | unused  # fmt: skip
-        if part.own:
-            own = {f"{path.name} {name}": words for name, words in part.own.items()}
-            log(f"{path.name}: {', '.join(f'{n} {words}' for n, words in part.own.items())}")
-            understood |= own
+    for _, others, own, path in parts:
+        where = f" of {path.name}"
+        unused = {f"{n or 'a column without a name'}{where}": others[n] for n in others} | unused
+        if own:
+            log(f"{path.name}: {', '.join(f'{name} {words}' for name, words in own.items())}")
+        understood |= {f"{path.name} {name}": words for name, words in own.items()}
     for reason in dict.fromkeys(unused.values()):
         log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
     return understood, unused
@@ -211,15 +196,20 @@ class Side:
         """The same as text, "" for an unknown one."""
         return [" ".join(str(cell or "").split()) for cell in self.fields(name)]
 
-    def others(self) -> dict[str, list[Any]]:
-        """The columns that have no role, unless a family of files says what each is."""
-        if self.table.strict and not (self.table.dialect and self.table.dialect.header):
-            return {}
+    def described(
+        self, words: Mapping[str, str], given: Columns, text: bool = True
+    ) -> tuple[dict[str, Column], Understood]:
+        """The columns that have no role, and how the file was read; `words` are by role."""
+        words = {role: each for role, each in words.items() if role not in ("item", "user")}
+        strict, dialect = self.table.strict, self.table.dialect
         cells = {name: self.fields(name) for name in self.cells if name not in self.roles.values()}
-        for name in [name for name in cells if self.table.strict and name.endswith("_seq")]:
+        if strict and not (dialect and dialect.header):  # its family says what each is
+            cells = {}
+        for name in [name for name in cells if strict and name.endswith("_seq")]:
             lists = [(cell or "").split() for cell in cells[name]]  # taken where they are short
             cells[name] = lists if sum(map(len, lists)) <= 8 * len(lists) else cells[name]
-        return cells
+        columns, found = described(cells, dict(given.kinds), text)
+        return columns, found._replace(roles={} if strict else words, path=self.table.path)
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
@@ -255,13 +245,9 @@ class Side:
 def described(
     cells: Mapping[str, Sequence[Any]], kinds: Mapping[str, str], text: bool = True
 ) -> tuple[dict[str, Column], Understood]:
-    """Columns by the names they are asked by, each field being text, None, or a list of texts.
+    """Columns by the names they are asked by, of cells by those of the file: text, None or a list.
 
-    Args:
-        cells: by the names of the file.
-        kinds: of columns that are not to be inferred, by the file's name or the one they are
-            asked by; "none" for not to be used.
-        text: whether there may be free text: of users there may not.
+    Kinds that are not to be inferred are by either name. Of users there may be no free text.
     """
     columns: dict[str, Column] = {}
     found = Understood({}, {}, {})

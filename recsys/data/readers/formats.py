@@ -20,34 +20,19 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import compute, csv
+from pyarrow import csv
 from pyarrow import json as json_reader
 from pyarrow import parquet as parquet_reader
 
-from recsys.data.readers.cells import Cells, Rejects, Rows, nulls
+from recsys.data.readers import text
+from recsys.data.readers.cells import Cells, Rejects, Rows, is_dated, nulls
 from recsys.data.readers.roles import MISSING, Content
-from recsys.data.readers.text import (
-    AGAIN,
-    LINES,
-    PACKED,
-    STAND_IN,
-    UNCLOSED,
-    Dialect,
-    beginning,
-    closed,
-    file_bytes,
-    has_padded,
-    lines_in,
-    numbered,
-    readable,
-    sniffed,
-    suffix,
-    text_blocks,
-)
+from recsys.data.readers.text import Dialect, beginning, readable, unpacked
 from recsys.errors import DataError, quoted, wrong
 
 SAMPLE = 1000  # rows that are looked at
 MANY_TEXTS = 3  # blocks with texts for ids or ratings, after which none is tried as numbers
+Holds = Mapping[str, str]  # "id", "rating", "time" or "text", by the names of columns
 
 
 class Block(NamedTuple):
@@ -64,47 +49,41 @@ class Table:
 
     path: Path
     names: tuple[str, ...]
-    blocks: Callable[[Mapping[str, str], bool], Iterator[Block]]  # of columns, or of a beginning
-    place: Callable[[int], str]  # of a row, behind the name of the file
+    blocks: Callable[[Holds, bool], Iterator[Block]]  # of columns, or of a beginning
+    place: Callable[[int], str] = lambda row: f": row {row + 1}"  # behind the name of the file
     dialect: Dialect | None = None  # of separated text
 
     @property
     def named(self) -> bool:
         """Whether the file names its columns."""
-        return self.names[0] != numbered(1)
+        return self.names[:1] != text.numbered(range(1, 2))
 
     @property
     def strict(self) -> bool:
         """Whether it is of a family of files, whose columns are known."""
         return self.dialect is not None and self.dialect.strict
 
-    def read(self, holds: Mapping[str, str], rejects: Rejects) -> tuple[dict[str, Cells], Rows]:
-        """The columns, and the rows of their cells; empty rows are left out.
-
-        Args:
-            holds: "id", "rating", "time" or "text", by the names of the columns.
-        """
+    def read(self, holds: Holds, rejects: Rejects) -> tuple[dict[str, Cells], Rows]:
+        """The columns, and the rows of their cells; empty rows are left out."""
         columns = {name: Cells(self.path, name, []) for name in holds}
-        size, missing = 0, []
+        size, missing = 0, [np.zeros(0, np.int64)]
         with readable(self.path):
             for block in self.blocks(holds, False):
-                rows = [size + row for row, _ in block.rejected]
-                reasons = [words for _, words in block.rejected]
-                rejects.add(self.path, self.place, rows, reasons.__getitem__)
-                cells = list(map(_readable, block.columns.values()))
+                bad = np.array([row for row, _ in block.rejected], np.int64)
+                words = [words for _, words in block.rejected]
+                rejects.add(self.path, self.place, size + bad, words.__getitem__)
+                cells = list(block.columns.values())
                 if cells and all(each.null_count for each in cells):
                     empty = np.logical_and.reduce([*map(nulls, cells)])
                     cells = [each.filter(pa.array(~empty)) for each in cells]
-                    left = np.delete(np.arange(block.size), [row for row, _ in block.rejected])
-                    rows = [*rows, *(size + left[empty]).tolist()]
+                    bad = np.append(bad, np.delete(np.arange(block.size), bad)[empty])
                 for name, each in zip(block.columns, cells, strict=True):
-                    columns[name].add(each)
-                missing += rows
+                    columns[name].chunks.append(each)
+                missing.append(size + bad)
                 size += block.size
-        for column in columns.values():
-            column.end()
-        left_out = np.unique(np.array(missing, np.int64))
-        return columns, Rows(self.path, self.place, rejects, size, left_out)
+        return columns, Rows(
+            self.path, self.place, rejects, size, np.unique(np.concatenate(missing))
+        )
 
     @cached_property
     def first(self) -> dict[str, Content]:
@@ -113,18 +92,8 @@ class Table:
         with readable(self.path):
             for block in self.blocks(dict.fromkeys(self.names, "text"), True):
                 for name, column in block.columns.items():
-                    cells[name] += _readable(column[:SAMPLE]).to_pylist()
+                    cells[name] += column[:SAMPLE].to_pylist()
         return {name: Content(each) for name, each in cells.items()}
-
-
-def _readable(cells: Any) -> Any:
-    """A column that Python can read: of dates outside the years 1 to 9999 as text."""
-    if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
-        try:
-            compute.min_max(cells).as_py()
-        except (OverflowError, ValueError):
-            return cells.cast(pa.string())
-    return cells
 
 
 class Arrow(Protocol):
@@ -134,21 +103,14 @@ class Arrow(Protocol):
 
 
 def open_table(path: Path | Table, dialect: Dialect | None = None) -> Table:
-    """Find out how a file is written and what its columns are called.
-
-    Args:
-        dialect: how it is written, if that is not to be found out.
-
-    Raises:
-        DataError: it cannot be read, names no columns, or is written in a way not supported.
-    """
-    if isinstance(path, Path):
-        file_bytes(path, 1)
+    """Find out what a file's columns are called and, unless that is given, how it is written."""
+    if isinstance(path, Table):
+        table = path
+    else:
+        text.file_bytes(path, 1)
         if dialect:
             return separated(path, dialect)
-        table = FORMATS.get(suffix(path), separated)(path)
-    else:
-        table = path
+        table = FORMATS.get(unpacked(path).suffix, separated)(path)
     twice = [name for name in dict.fromkeys(table.names) if name and table.names.count(name) > 1]
     if twice:
         cause = f"{table.path}: two columns are called {quoted(twice[0])}"
@@ -163,45 +125,44 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
         if b"\0" in start:
             raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
         with readable(path):
-            dialect = sniffed(path, start)
+            dialect = text.sniffed(path, start)
     elif dialect.fewer or not dialect.names:
         first = start.split(b"\n")[0].rstrip(b"\r").decode().split(dialect.separator)
-        if not dialect.names:
-            dialect = dialect._replace(names=tuple(first))
-        elif len(first) < len(dialect.names) - 1:
-            others = map(numbered, range(2, len(first) + 1))
-            dialect = dialect._replace(names=(dialect.names[0], *others))
+        names = dialect.names or tuple(first)
+        if len(first) < len(names) - 1:
+            names = names[0], *text.numbered(range(2, len(first) + 1))
+        dialect = dialect._replace(names=names)
     head = start[: start.find(b"\n") + 1] if dialect.header else b""
     several = False  # rows of several lines, in quotes
     texts = 0  # blocks in which ids or ratings are not all numbers
 
-    def parsed(holds: Mapping[str, str], block: bytes, header: bool) -> Block:
+    def parsed(holds: Holds, block: bytes, header: bool) -> Block:
         nonlocal several
         if head:
-            again = f"{AGAIN}\n".encode()
+            again = f"{text.AGAIN}\n".encode()
             block = block.replace(b"\n" + head, b"\n" + again)
             if block.startswith(head) and not header:
                 block = again + block[len(head) :]
         if dialect.quotes and b'\\"' in block and re.search(rb'\\"[^",;|\s]', block):
             block = block.replace(b'\\"', b'""')  # as MySQL writes quotes
         found = typed(holds, block, header)
-        if dialect.quotes and b'"' in block and found.size + header < lines_in(block):
-            mended = closed(block, dialect.separator, len(dialect.names))
+        if dialect.quotes and b'"' in block and found.size + header < text.lines_in(block):
+            mended = text.closed(block, dialect.separator, len(dialect.names))
             found = typed(holds, mended, header) if mended != block else found
-            several |= found.size + header < lines_in(block)
+            several |= found.size + header < text.lines_in(block)
         return found
 
-    def typed(holds: Mapping[str, str], block: bytes, header: bool) -> Block:
+    def typed(holds: Holds, block: bytes, header: bool) -> Block:
         nonlocal texts
         if texts < MANY_TEXTS and {"id", "rating"} & {*holds.values()}:
-            if not has_padded(block, dialect.separator):
+            if not text.has_padded(block, dialect.separator):
                 with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
                     return _parsed(dialect, holds, block, header, numbers=True)
             texts += 1
         return _parsed(dialect, holds, block, header)
 
-    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        source = [start] if sample else text_blocks(path, dialect.quotes)
+    def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
+        source = [start] if sample else text.text_blocks(path, dialect.quotes)
         with ThreadPoolExecutor(2) as pool:
             waiting: deque[Future[Block]] = deque()
             for number, block in enumerate(source):
@@ -218,32 +179,25 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
 
 
 def _parsed(
-    dialect: Dialect, holds: Mapping[str, str], block: bytes, header: bool, numbers: bool = False
+    dialect: Dialect, holds: Holds, block: bytes, header: bool, numbers: bool = False
 ) -> Block:
-    """A block of separated text; rows of another number of cells are rejected.
-
-    Args:
-        numbers: ids and ratings are such; else they are texts, each but once.
-
-    Raises:
-        ArrowInvalid: they are not.
-    """
+    """A block of separated text, its ids and ratings as numbers (else ArrowInvalid) or as texts."""
     bad: list[tuple[int, str]] = []
 
     def leave_out(row: Any) -> str:
-        expected = (f"expected {row.expected_columns} fields separated by {dialect.separator!r}, "
-                    f"got {row.actual_columns}")  # fmt: skip
+        expected = f"expected {row.expected_columns} fields separated by {dialect.separator!r}"
         known = {
-            UNCLOSED: "unclosed quote, expected one at the end of its cell",
-            AGAIN: "the first line again, expected a row",
+            text.UNCLOSED: "unclosed quote, expected one at the end of its cell",
+            text.AGAIN: "the first line again, expected a row",
         }
-        bad.append((row.number - 1 - header, known.get(row.text, expected)))
+        words = known.get(row.text, f"{expected}, got {row.actual_columns}")
+        bad.append((row.number - 1 - header, words))
         return "skip"
 
     separator = dialect.separator
     if separator == "::":
-        separator, block = STAND_IN, block.replace(b"::", STAND_IN.encode())
-    quotes = dialect.quotes and separator != STAND_IN
+        separator, block = text.STAND_IN, block.replace(b"::", text.STAND_IN.encode())
+    quotes = dialect.quotes and separator != text.STAND_IN
     kinds = dict.fromkeys(("id", "rating", "text"), pa.string())
     kinds |= {"id": pa.int32(), "rating": pa.float32()} if numbers else {}
     table = csv.read_csv(
@@ -287,24 +241,25 @@ def _one(column: Any) -> Any:
 def json_lines(path: Path) -> Table:
     """An object a line: by pyarrow where all of a block are of one shape, else one by one."""
     start = beginning(path)
-    if start.lstrip().startswith(b"["):
-        cause = f"{path}: a JSON array, expected an object a line"
-        raise DataError(cause, "write it as JSON lines: jq -c '.[]'", "file")
     names: dict[str, None] = {}
-    for line in start.splitlines()[: 2 * LINES]:
+    for line in start.splitlines()[: 2 * text.LINES]:
         names.update(dict.fromkeys(_object(line) or ()))
-    if not names or (len(names) == 1 and b"[{" in start[:LINES].replace(b" ", b"")):
+    rows = ""  # where they are, if not one a line
+    if start.lstrip().startswith(b"["):
+        rows = "[]"
+    elif not names or (len(names) == 1 and b"[{" in start[: text.LINES].replace(b" ", b"")):
+        rows = f"{''.join(names) or 'NAME'}[]"
+    if rows:
         cause = f"{path}:1: expected a JSON object a line"
-        remedy = f"write its rows so: jq -c '.{''.join(names) or 'NAME'}[]'"
-        raise DataError(cause, remedy, "file")
+        raise DataError(cause, f"write its rows as JSON lines: jq -c '.{rows}'", "file")
 
-    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
-        return (_objects(each, list(holds)) for each in ([start] if sample else text_blocks(path)))
+    def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
+        return (_objects(each, holds) for each in ([start] if sample else text.text_blocks(path)))
 
     return Table(path, tuple(names), blocks, lambda row: f":{row + 1}")
 
 
-def _objects(block: bytes, names: Sequence[str]) -> Block:
+def _objects(block: bytes, holds: Holds) -> Block:
     lines = block.removesuffix(b"\n").split(b"\n")
     with suppress(pa.ArrowException):
         options = json_reader.ReadOptions(block_size=len(block) + 1)
@@ -312,7 +267,9 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
         if len(table) == len(lines):
             none = pa.chunked_array([pa.nulls(len(table))])
             cells = dict(zip(table.column_names, table.columns, strict=True))
-            return Block({name: _one(cells.get(name, none)) for name in names}, len(lines))
+            return Block(
+                _plain({name: _one(cells.get(name, none)) for name in holds}, holds), len(lines)
+            )
     objects: list[dict[str, Any]] = []
     bad: list[tuple[int, str]] = []
     for row, line in enumerate(lines):
@@ -321,8 +278,9 @@ def _objects(block: bytes, names: Sequence[str]) -> Block:
             bad.append((row, f"expected a JSON object, found {quoted(line.decode().strip())}"))
         else:
             objects.append(found)
-    columns = {name: _array([each.get(name) for each in objects]) for name in names}
-    return Block(columns, len(lines), bad)
+    return Block(
+        {name: _array([each.get(name) for each in objects]) for name in holds}, len(lines), bad
+    )
 
 
 def _array(cells: list[Any]) -> Any:
@@ -347,13 +305,12 @@ def parquet(path: Path) -> Table:
     """Columns that have types already, read as they are."""
     source: Any = path
     with readable(path):
-        if path.suffix.lower() in PACKED:
+        if unpacked(path).name != path.name.lower():
             with pa.input_stream(str(path), compression="detect") as stream:
                 source = pa.BufferReader(stream.read())
         file = parquet_reader.ParquetFile(source)
-    return _typed(
-        path, file.schema_arrow.names, lambda names, size: file.iter_batches(size, columns=names)
-    )
+    names = file.schema_arrow.names
+    return _typed(path, names, lambda names, size: file.iter_batches(size, columns=names))
 
 
 def _typed(
@@ -361,42 +318,42 @@ def _typed(
 ) -> Table:
     """A table of columns that have types already; `batches` has some of them, in so many rows."""
 
-    def blocks(holds: Mapping[str, str], sample: bool) -> Iterator[Block]:
+    def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
         for batch in batches([*holds], SAMPLE if sample else 2**17):
             batch.validate(full=True)
-            columns = {name: batch.column(name) for name in holds}
-            for name, each in columns.items():
-                if str(each.type).startswith(("binary", "large_binary", "string_view")):
-                    columns[name] = each.cast(pa.string())
-            yield Block(columns, len(batch))
+            yield Block(_plain({name: batch.column(name) for name in holds}, holds), len(batch))
             if sample:
                 break
 
-    return Table(path, tuple(names), blocks, lambda row: f": row {row + 1}")
+    return Table(path, tuple(names), blocks)
+
+
+def _plain(columns: dict[str, Any], holds: Holds) -> dict[str, Any]:
+    """Columns with text for bytes, and for dates that are to be text: Python has few years."""
+    for name, each in columns.items():
+        text = str(each.type).startswith(("binary", "large_binary", "string_view"))
+        if text or (is_dated(each) and holds[name] == "text"):
+            columns[name] = each.cast(pa.string())
+    return columns
 
 
 def source_of(data: Path | str | Arrow, what: str) -> Path | Table:
-    """A path as such; a DataFrame as a table.
-
-    Raises:
-        DataError: it is neither.
-    """
+    """A path as such; a DataFrame as a table."""
     if isinstance(data, str | os.PathLike):
         return Path(data)
-    path = Path(f"DataFrame of {what}")
+    path, remedy = Path(f"DataFrame of {what}"), "give a path or a DataFrame"
     try:
         table = pa.table(data)
     except (TypeError, ValueError, pa.ArrowException) as error:
         if not hasattr(data, "columns"):
             raise wrong(what, data, "a path or a DataFrame") from error
-        cause = f"{path}: {' '.join(str(error).split())[:120]}"
-        raise DataError(cause, "give a path or a DataFrame", what) from error
+        raise DataError(f"{path}: {' '.join(str(error).split())[:120]}", remedy, what) from error
     if not table.column_names:
-        raise DataError(f"{path}: no columns", "give a path or a DataFrame", what)
+        raise DataError(f"{path}: no columns", remedy, what)
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
     table = table.select(names)
     if names == [*map(str, range(len(names)))]:  # of pandas, where none is named
-        table = table.rename_columns([*map(numbered, range(1, len(names) + 1))])
+        table = table.rename_columns(text.numbered(range(1, len(names) + 1)))
 
     return _typed(path, table.column_names, lambda some, size: table.select(some).to_batches(size))
 
@@ -405,4 +362,4 @@ FORMATS: dict[str, Callable[[Path], Table]] = {
     **dict.fromkeys((".csv", ".tsv", ".psv", ".tab"), separated),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), json_lines),
     **dict.fromkeys((".parquet", ".pq"), parquet),
-}  # fmt: skip
+}

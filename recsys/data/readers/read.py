@@ -9,41 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data import scale as scales
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
+from recsys.data.readers import roles as names_of
+from recsys.data.readers import values as numbers_of
 from recsys.data.readers.cells import Cells, Rejects, Rows
 from recsys.data.readers.describe import Understood, checked_columns, movies_of, noted, users_of
 from recsys.data.readers.formats import Arrow, Table, open_table, source_of
-from recsys.data.readers.roles import (
-    AGAINST,
-    NONE,
-    ROLES,
-    STRENGTH,
-    Columns,
-    by_name,
-    check_given,
-    is_of_use,
-    matches,
-    rating_columns,
-)
-from recsys.data.readers.sources import files_of, kind_of, no_table, stem
-from recsys.data.readers.values import Values, ids
-from recsys.data.readers.values import ratings as rating_values
-from recsys.data.readers.values import times as time_values
-from recsys.data.scale import (
-    FIVE_STARS,
-    MAX_RATING,
-    MIN_RATING,
-    OTHER_SCALE,
-    Scale,
-    are_events,
-    are_strengths,
-    counted,
-    far_off,
-    not_rated_of,
-    scale_of,
-    strengths,
-)
+from recsys.data.readers.roles import NONE, ROLES, Columns
+from recsys.data.readers.sources import files_of, kind_of, no_table
+from recsys.data.readers.text import unpacked
+from recsys.data.scale import OTHER_SCALE, Scale
 from recsys.data.summary import summary
 from recsys.errors import DataError, QueryError
 
@@ -70,11 +47,7 @@ class Reading(NamedTuple):
     unused: dict[str, str]  # other columns and files, and why
 
     def summary(self) -> dict[str, Any]:
-        """How the data was understood and what it looks like, as `recsys inspect --json` has it.
-
-        Raises:
-            DataError: no rating is left.
-        """
+        """How the data was understood and what it looks like, as `recsys inspect --json` has it."""
         if not len(self.dataset.ratings):
             raise unusable(self.path, self.rejects)
         return {
@@ -109,15 +82,9 @@ def read_all(
     model: "Model | Dataset | None" = None,
     log: Log = lambda line: None,
 ) -> Reading:
-    """Read and check everything; bad lines are left out and put down.
+    """Read and check everything, as `recsys.read_dataset` has it; bad lines are put down.
 
-    Args:
-        liked_from: as `recsys.read_dataset` has it, and what is beside.
-        complete: check ratings although some movies or users are bad.
-        model: as `recsys.read_dataset` has it.
-
-    Raises:
-        DataError: a file is missing or unreadable, or is of a kind that is not supported.
+    Ratings are checked although some movies or users are bad only if that is to be `complete`.
     """
     columns = checked_columns(columns)
     place = source_of(data, "ratings")
@@ -128,87 +95,80 @@ def read_all(
     rejects = Rejects()
     tables = {kind: open_table(*file) for kind, file in files.items()}
     table = tables["ratings"]
-    if items is None and data.is_dir() and (found_items := _items_of(tables, unused_files)):
-        tables["items"] = found_items
-        log(f"guessed, as its ids say it: movies are of {found_items.path.name} (--items)")
-        unused_files.remove(found_items.path)
+    if items is None and data.is_dir() and (found := _items_of(tables, unused_files)):
+        tables["items"] = found
+        log(f"guessed, as its ids say it: movies are of {found.path.name} (--items)")
+        unused_files.remove(found.path)
     if not table.named and kind_of(table.path) == "items":
         cause = f"{table.path}: no table of ratings by its name, and its columns have no names"
         raise QueryError(cause, "name another file, or this one otherwise", "ratings")
-    check_given(columns, tables)
-    roles, guessed = rating_columns(table, columns)
-    ids = {role: name for role in ("user", "item") if (name := columns.of(role))}
-    numbers: Any = dict.fromkeys([role for role, name in ids.items() if name.isdecimal()])
+    names_of.check_given(columns, tables)
+    roles, guessed = names_of.rating_columns(table, columns)
     schema = model.vocabulary if model else None
-    sides = [*schema.users, *schema.movies] if schema else []
-    kinds = {**{each.name: each.kind for each in sides}, **dict(columns.kinds)}
-    of_others = columns._replace(**numbers, kinds=tuple(kinds.items()))  # they were of the ratings
-    attributes = schema.users if schema else None
+    known = [*schema.users, *schema.movies] if schema else []
+    of_others = columns.beside({each.name: each.kind for each in known})
     placed = of_others.placed(table.names)
     within = sorted({*table.names} & {placed.title, placed.genres, placed.year})
     if within := [] if "items" in tables else within:  # columns beside the ratings
         of_others, tables["items"] = placed, replace(table, names=(roles["item"], *within))
-    parts: list[tuple[Path, Understood]] = []
-    known_movies = known_users = None
-    if movies := tables.get("items"):
+    beside: list[Understood] = []
+    movies = people = None
+    if "items" in tables:
         bad = Rejects() if within else rejects  # which are of the ratings
-        known_movies, part = movies_of(movies, of_others, bad, log, roles["item"], bool(within))
-        parts.append((movies.path, part))
-    if people := tables.get("users"):
-        known_users, part = users_of(people, of_others, rejects, roles["user"], attributes)
-        parts.append((people.path, part))
+        movies, part = movies_of(tables["items"], of_others, bad, log, roles["item"], bool(within))
+        beside.append(part)
+    if "users" in tables:
+        attributes = schema.users if schema else None
+        people, part = users_of(tables["users"], of_others, rejects, roles["user"], attributes)
+        beside.append(part)
     if rejects and not complete:  # all ratings of a bad movie would be bad
         raise rejects.error()
     rows, names, unit = _read_ratings(table, roles, rejects, not_rated, log)
     different = {role: unique(rows.columns[role]) for role in ("user", "item")}
-    parts.insert(0, (table.path, _understood(table, rows, roles, names, unit, different, within)))
-    why = ("beside the ratings, but not named" if data.is_file()
-           else "only ratings, movies and users are read")  # fmt: skip
-    understood, unused = noted(parts, columns, {each.name: why for each in unused_files}, log)
+    counts = {
+        role: f"{len(each):,}{', text' * (names[role] is not None)}"
+        for role, each in different.items()
+    }
+    ours = _understood(table, rows, roles, {**counts, "time": unit}, within)
+    why = "beside the ratings, but not named"
+    why = why if data.is_file() else "only ratings, movies and users are read"
+    unused = {each.name: why for each in unused_files}
+    understood, unused = noted([ours, *beside], columns, unused, log)
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
-    if known_movies is None:
-        movie_ids = raw_ids(different["item"], names["item"])
-        titles = [f"Item {i}" for i in movie_ids.tolist()]
-        known_movies = Movies(movie_ids, titles, [()] * len(movie_ids))
+    if movies is None:
+        ids = raw_ids(different["item"], names["item"])
+        movies = Movies(ids, [f"Item {i}" for i in ids.tolist()], [()] * len(ids))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
-    if known_users is None:
-        user_ids = raw_ids(different["user"], names["user"])
-        known_users = Users.of(user_ids, attributes=attributes)
+    if people is None:
+        ids = raw_ids(different["user"], names["user"])
+        people = Users.of(ids, attributes=schema.users if schema else None)
         log(f"{data}: no users file, so only ratings are known of users")
-    movie_codes, movie_names = _coded(
-        rows, "item", names["item"], known_movies.ids, movies, schema.movie_ids if schema else None
+    sides: Any = (
+        ("item", movies.ids, tables.get("items"), schema.movie_ids if schema else None),
+        ("user", people.ids, tables.get("users"), schema.user_ids if schema else None),
     )
-    user_codes, user_names = _coded(
-        rows, "user", names["user"], known_users.ids, people, schema.user_ids if schema else None
+    (movie_ids, movie_names), (user_ids, user_names) = (
+        _coded(rows, role, names[role], *side) for role, *side in sides
     )
     if "rating" not in roles and model and model.scale.rated:
         cause = f"{table.path}: no column of ratings, and the model learned from ratings"
         raise QueryError(cause, "name it", "rating_column")
-    rated, wide = False, False
-    if "rating" in roles:
-        rated, wide = _meaning(rows, roles["rating"], not_rated, liked_from, log)
-    ours = model.scale if model else None
-    if ours and ours.rated:
-        rated, wide = True, False
-    strong = wide and liked_from is None
-    how = repeats or ("sum" if strong else "last" if rated else "count")
-    if not rated or how == "count":
-        rows.columns["rating"] = np.ones(len(rows), np.float32)
-    rows.columns.setdefault("time", np.zeros(len(rows), np.int64))
-    if duplicates := _drop_repeats(rows, how):
-        log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
-    if not (ours and ours.rated) and (ours or not rated or strong or how == "count"):
-        scale = Scale(rated=False)
-        rows.columns["rating"] = strengths(rows.columns["rating"])
-    else:
-        scale = _scaled(rows, ours, liked_from, wide or how == "sum")
-    if scale != FIVE_STARS or not table.strict:
+    scale, duplicates = _scaled(
+        rows,
+        roles.get("rating"),
+        model.scale if model else None,
+        liked_from,
+        repeats,
+        not_rated,
+        log,
+    )
+    if scale != scales.FIVE_STARS or not table.strict:
         log(scale.in_words())
     dataset = Dataset(
-        data.resolve().name if data.is_dir() else stem(data),
-        replace(known_users, ids=user_codes),
-        replace(known_movies, ids=movie_codes),
+        data.resolve().name if data.is_dir() else unpacked(data).stem,
+        replace(people, ids=user_ids),
+        replace(movies, ids=movie_ids),
         Ratings(*(rows.columns[role] for role in ROLES)),
         user_names,
         movie_names,
@@ -222,18 +182,19 @@ def _items_of(tables: Mapping[str, Table], paths: Sequence[Path]) -> Table | Non
     ratings = tables["ratings"]
     if ratings.strict or not paths or "items" in tables:
         return None
-    roles = by_name(ratings, ROLES, Columns())
+    roles = names_of.by_name(ratings, ROLES, Columns())
     item, user = roles.get("item"), roles.get("user")  # which only ratings have
     some = [each for each in map(open_table, paths) if {*each.names} & {item, user} == {item}]
     some = [each for each in some if each.first[str(item)].differs]
     return some[0] if len(some) == 1 else None
 
 
-_NUMBERS: dict[str, tuple[str, Callable[[Cells], Values]]] = {  # what cells hold, and are read by
-    "user": ("id", partial(ids, what="user")),
-    "item": ("id", partial(ids, what="movie")),
-    "rating": ("rating", rating_values),
-    "time": ("time", time_values),
+# What cells hold, and what they are read by.
+_NUMBERS: dict[str, tuple[str, Callable[[Cells], numbers_of.Values]]] = {
+    "user": ("id", partial(numbers_of.ids, what="user")),
+    "item": ("id", partial(numbers_of.ids, what="movie")),
+    "rating": ("rating", numbers_of.ratings),
+    "time": ("time", numbers_of.times),
 }
 
 
@@ -263,30 +224,25 @@ def _understood(
     table: Table,
     rows: Rows,
     roles: Mapping[str, str],
-    names: Mapping[str, NDArray | None],
-    unit: str,
-    different: Mapping[str, NDArray],
+    said: Mapping[str, str],
     within: Sequence[str],
 ) -> Understood:
-    """What the log says of a table of ratings."""
+    """What the log says of a table of ratings; `said` is of ids and times."""
     if table.strict:  # the columns that it does not name are no surprise
-        return Understood({}, {})
+        return Understood({}, {}, {}, table.path)
     words = {role: roles.get(role, NONE) for role in ROLES}
-    for role, values in rows.columns.items() if len(rows) else ():
-        if role == "rating":
-            words[role] += f" {values.min():g}-{values.max():g}"
-            words[role] += " (0 is a like)" * matches(AGAINST, roles[role])
-        elif role == "time":
-            words[role] += f" ({unit})"
-        else:
-            text = "" if names[role] is None else ", text"
-            words[role] += f" ({len(different[role]):,}{text})"
-    first = {} if "rating" in roles else table.first
-    return Understood(words, {
-        name: "of use if --rating-column names it"
-        if name and first and is_of_use(name, first[name]) else "not about a rating"
-        for name in table.names if name not in (*roles.values(), *within)
-    })  # fmt: skip
+    for role in rows.columns if len(rows) else ():
+        words[role] += f" ({said[role]})" if role in said else ""
+    if len(rows) and "rating" in roles:
+        values = rows.columns["rating"]
+        words["rating"] += f" {values.min():g}-{values.max():g}"
+        words["rating"] += " (0 is a like)" * names_of.matches(names_of.AGAINST, roles["rating"])
+    unused = dict.fromkeys(table.names, "not about a rating")
+    if "rating" not in roles:
+        some = [n for n in unused if n and names_of.is_of_use(n, table.first[n])]
+        unused |= dict.fromkeys(some, "of use if --rating-column names it")
+    others = {name: why for name, why in unused.items() if name not in (*roles.values(), *within)}
+    return Understood(words, others, {}, table.path)
 
 
 def _coded(
@@ -297,17 +253,11 @@ def _coded(
     beside: Table | None,
     ours: NDArray | None,
 ) -> tuple[NDArray[np.int64], NDArray | None]:
-    """Make codes of the ids of the ratings; refuse ratings of what the table beside them lacks.
-
-    Args:
-        ours: ids of a model, which the table may lack.
+    """Make codes of the ids of the ratings; refuse those that neither the table nor a model has.
 
     Returns:
         The codes of what is known; and the names that codes are positions among, those of both
         tables `in_order`, or None where the ids themselves are codes.
-
-    Raises:
-        DataError: the ones are numbers, the others text, and hardly any fit.
     """
     what, codes, every = "movie" if role == "item" else role, rows.columns[role], None
     if not len(codes):
@@ -337,24 +287,18 @@ def _coded(
 
 
 def _drop_repeats(rows: Rows, how: str) -> int:
-    """Leave one rating of each user and movie; how many others there were.
+    """Leave the last rating of each user and movie, or the sum of all; how many others there were.
 
-    Args:
-        how: "last" takes the one of the latest time, of equal times the last of the file; "sum" and
-            "count" take the sum, where the last one stands.
+    The last one is of the latest time, of equal times the last of the file.
     """
     users, movies, values, times = (rows.columns[role] for role in ROLES)
-    ascend = users[1:] == users[:-1]
-    ascend &= movies[1:] > movies[:-1]
-    ascend |= users[1:] > users[:-1]
-    if ascend.all():  # files sorted by both need no sorting
-        return 0
     pairs = users.astype(np.int64)
     pairs <<= 32
     pairs |= movies
-    ascending = np.sort(pairs)
-    if (ascending[1:] != ascending[:-1]).all():
-        return 0
+    for each in (lambda: pairs, lambda: np.sort(pairs)):  # files sorted by both need no sorting
+        ascending = each()
+        if (ascending[1:] > ascending[:-1]).all():
+            return 0
     order = np.lexsort((times, pairs))
     starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
     last = order[np.append(starts[1:], len(order)) - 1]
@@ -367,25 +311,54 @@ def _drop_repeats(rows: Rows, how: str) -> int:
     return len(order) - len(starts)
 
 
+def _scaled(
+    rows: Rows,
+    name: str | None,
+    ours: Scale | None,
+    liked: float | None,
+    repeats: str | None,
+    not_rated: Any,
+    log: Log,
+) -> tuple[Scale, int]:
+    """Make ratings one of each user and movie, as a model has them; their scale, and repeats."""
+    rated = wide = False
+    if name:
+        rated, wide = _meaning(rows, name, not_rated, liked, log)
+    if ours and ours.rated:
+        rated, wide = True, False
+    strong = wide and liked is None
+    how = repeats or ("sum" if strong else "last" if rated else "count")
+    if not rated or how == "count":
+        rows.columns["rating"] = np.ones(len(rows), np.float32)
+    rows.columns.setdefault("time", np.zeros(len(rows), np.int64))
+    if duplicates := _drop_repeats(rows, how):
+        log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
+    if not (ours and ours.rated) and (ours or not rated or strong or how == "count"):
+        rows.columns["rating"] = scales.strengths(rows.columns["rating"])
+        return Scale(rated=False), duplicates
+    return _on_scale(rows, ours, liked, wide or how == "sum"), duplicates
+
+
 def _meaning(
     rows: Rows, name: str, not_rated: Any, liked: float | None, log: Log
 ) -> tuple[bool, bool]:
     """Whether values are more than events; and whether they are counts or hours, which say how
     strong those were. Rows whose value says "not rated", as is given or inferred, are left out.
-
-    Raises:
-        QueryError: none is more than 0.
     """
-    different, counts = counted(rows.columns["rating"])
+    different, counts = scales.counted(rows.columns["rating"])
     column = f"{rows.path}: {name}"
-    value: Any = not_rated_of(different, counts, column) if not_rated is None else not_rated
+    value: Any = not_rated
+    if value is None:
+        value = scales.not_rated_of(different, counts, column)
     others = different != (np.nan if value in (None, NONE) else float(value))
-    wide = matches(STRENGTH, name) or are_strengths(different[others], counts[others])
+    wide = names_of.matches(names_of.STRENGTH, name) or scales.are_strengths(
+        different[others], counts[others]
+    )
     if not others.all() and not (wide and not_rated is None and value >= 0):
         log(f"{counts[~others][0]:,} ratings are {value:g}, {NOT_RATED}")
         rows.keep(rows.columns["rating"] != float(value))
         different, counts = different[others], counts[others]
-    rated = not are_events(different, counts)
+    rated = not scales.are_events(different, counts)
     if len(different) and different[-1] <= 0 and (wide or not rated):
         cause = f"{column}: nothing is more than 0, so nothing is liked"
         raise QueryError(cause, "name another column, or none", "rating_column")
@@ -397,26 +370,20 @@ def _meaning(
     return rated, wide
 
 
-def _scaled(rows: Rows, ours: Scale | None, liked: float | None, wide: bool) -> Scale:
+def _on_scale(rows: Rows, ours: Scale | None, liked: float | None, wide: bool) -> Scale:
     """Ratings as the model has them, and their scale.
 
     MovieLens' scale is 0.5 to 5 in half steps; the few ratings that are none of these are bad
     lines. Where many are not, or values are `wide` as sums and counts are, the scale is what the
-    ratings span, but for slips far off it.
-
-    Args:
-        ours: the scale of a model, off which all are bad lines.
-
-    Raises:
-        DataError: nothing, or everything, would be liked.
+    ratings span, but for slips far off it. Off the scale of a model all are bad.
     """
     values = rows.columns["rating"]
-    different, counts = counted(values)
+    different, counts = scales.counted(values)
     if ours:
         fits = (different >= ours.low) & (different <= ours.high)
         words = f"{ours.low:g} to {ours.high:g}, the scale of the model"
     else:
-        fits = (different >= MIN_RATING) & (different <= MAX_RATING)
+        fits = (different >= scales.MIN_RATING) & (different <= scales.MAX_RATING)
         fits &= np.rint(2 * different) == 2 * different
         others, words = int(counts[~fits].sum()), "0.5 to 5 in steps of a half"
         if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
@@ -424,14 +391,17 @@ def _scaled(rows: Rows, ours: Scale | None, liked: float | None, wide: bool) -> 
         ):
             words = "a finite number"
             fits = np.ones(len(different), np.bool_)
-            if not wide and len(different) > 1 and (far := far_off(different, counts)).any():
+            far = scales.far_off(different, counts)
+            if not wide and far.any():
                 fits, span = ~far, different[~far]
                 words = f"{span[0]:g} to {span[-1]:g} as the others are"
     if counts[fits].sum() < len(values):
         bad = ~np.isin(values, different[fits])
         rows.refuse(bad, lambda i: f"rating {values[i]:g}, expected {words}")
     left = rows.columns["rating"]
-    scale = ours or (scale_of(different[fits], counts[fits], liked) if len(left) else Scale())
+    scale = ours or (
+        scales.scale_of(different[fits], counts[fits], liked) if len(left) else Scale()
+    )
     if liked is not None and len(left) and not 0 < (share := (left >= liked).mean()) < 1:
         they = f"they are {left.min():g} to {left.max():g}"
         cause = f"{rows.path}: {'every' if share else 'no'} rating is {liked:g} or more, {they}"

@@ -79,7 +79,7 @@ PLAIN = 0.95  # of texts that are ids have no space
 _PRODUCT = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
 _DATED = re.compile(
     r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/. ]\d\d?,?[-/. ]\d\d(\d\d)?)"
-    r"([ T]\d\d?(:\d\d)?(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"
+    r"([ T]\d\d?(:\d\d)?(:\d\d(\.\d+)?)?)?( ?[AaPp]\.?[Mm]\.?|Z|[+-]\d\d:?\d\d)?"
     r"|.*\b(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)\b.*\d.*"  # not read, but asked
 )
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -123,10 +123,14 @@ class Columns(NamedTuple):
         """
         numbers = {str(number): name for number, name in enumerate(names, 1)}
         numbers |= {name: name for name in names}
-        given = {
-            role: numbers.get(name, name) for role in self._fields[:-1] if (name := self.of(role))
-        }
-        return self._replace(**given)  # type: ignore[arg-type]
+        given = [numbers.get(str(name), name) if name else None for name in self[:-1]]
+        return Columns._make([*given, self.kinds])
+
+    def beside(self, kinds: Mapping[str, str]) -> "Columns":
+        """What holds of tables beside the ratings, of whose ids numbers are; with more kinds."""
+        user, item = (name and (None if name.isdecimal() else name) for name in self[:2])
+        both = tuple({**kinds, **dict(self.kinds)}.items())
+        return self._replace(user=user, item=item, kinds=both)
 
 
 class Content:
@@ -217,38 +221,27 @@ def matches(pattern: str, name: str) -> bool:
 def check_given(given: Columns, tables: Mapping[str, "Table"]) -> None:
     """Refuse the name of a column that no table has, or none of those that are looked at.
 
-    Args:
-        tables: by what they hold; titles and the like are of ratings where there are no "items".
-
-    Raises:
-        QueryError: naming the first, and the columns there are.
+    Titles and the like are of the ratings where there are no "items".
     """
-    for name, kind in given.kinds:
-        check_choice(f"column {name}", kind, (*KINDS, NONE))
+    for column, kind in given.kinds:
+        check_choice(f"column {column}", kind, (*KINDS, NONE))
     main = tables.get("ratings") or next(iter(tables.values()))
-    for role in Columns._fields[:-1]:
+    for role, name in zip(given._fields, given[:-1], strict=False):
         some = [main, *tables.values()]
         if role not in ("user", "item"):
             some = [main if role in ROLES else tables.get("items", main)]
         there = any(given.placed(table.names).of(role) in table.names for table in some)
-        if given.of(role) not in (None, NONE) and not there:
-            cause = f"no column {quoted(str(given.of(role)))}, there are"
+        if name and name != NONE and not there:
+            cause = f"no column {quoted(str(name))}, there are"
             raise _question(some[0], cause, some[0].names, "name one of them", f"{role}_column")
 
 
 def by_name(
-    table: "Table",
-    roles: Sequence[str],
-    given: Columns,
-    unique: str = "",
+    table: "Table", roles: Sequence[str], given: Columns, unique: str = ""
 ) -> dict[str, str]:
     """The column of each role that has one, by what is given or else by its name.
 
-    Args:
-        unique: the role of which every row has another cell.
-
-    Raises:
-        QueryError: two may be the same.
+    Of the role `unique` every row has another cell. QueryError where two columns may be the same.
     """
     found = {role: name for role in roles if (name := given.of(role)) and name in table.names}
     for role in [each for each in roles if each not in found and given.of(each) != NONE]:
@@ -294,11 +287,7 @@ def _can_be(role: str, level: int, content: Content) -> bool:
 
 
 def rating_columns(table: "Table", given: Columns) -> tuple[dict[str, str], list[str]]:
-    """The columns of user, item and, where there are such, rating and time; roles no name told.
-
-    Raises:
-        QueryError: one cannot be told, or is taken for two things; the remedy names the option.
-    """
+    """The columns of user, item and, where there are such, rating and time; roles no name told."""
     given, first = given.placed(table.names), table.first
     sure = by_name(table, ROLES, given)
     found = sure
@@ -382,10 +371,7 @@ def describing_columns(
     """The columns of a table of movies or users: the key, which is their id, and other roles.
 
     Without names ids come first; a title is the first text of which most are different, and genres
-    are several separated by "|".
-
-    Args:
-        elsewhere: what the key is called in the ratings, the same name being the same thing.
+    are several separated by "|". What is called as the key is `elsewhere`, in the ratings, is it.
     """
     given, first = given.placed(table.names), table.first
     if table.named and elsewhere in table.names and given.of(key) not in table.names:
@@ -409,11 +395,7 @@ def describing_columns(
 
 
 def _only(table: "Table", role: str, like: Sequence[str]) -> dict[str, str]:
-    """The one column that may be it, if there is one.
-
-    Raises:
-        QueryError: several may be it.
-    """
+    """The one column that may be it, if there is one; QueryError where several may."""
     if len(like) > 1:
         cause = f"several columns may be the {role}:"
         raise _question(table, cause, like, "name the one", f"{role}_column")

@@ -11,7 +11,7 @@ from typing import Any
 from recsys.data.movielens import GENRES_100K
 from recsys.data.readers.formats import FORMATS, Arrow, Table, source_of
 from recsys.data.readers.roles import NONE, ROLES
-from recsys.data.readers.text import PACKED, Dialect, suffix
+from recsys.data.readers.text import Dialect, unpacked
 from recsys.errors import DataError, QueryError, listed
 
 # Names of files without the suffix, by what they hold; `_WORDS` in a name count behind these.
@@ -62,66 +62,46 @@ File = tuple[Path | Table, Dialect | None]  # and how it is written, unless that
 def files_of(
     data: Path | Table, items: Path | str | Arrow | None, users: Path | str | Arrow | None
 ) -> tuple[dict[str, File], list[Path]]:
-    """The files of a folder by what they hold, or a file of ratings and those given beside it.
-
-    Args:
-        items: a table, or "none" to take none; users likewise.
+    """The files of a folder, or a file and those given beside it ("none" to take none).
 
     Returns:
         Those of "ratings", "items" and "users" that there are, and tables that are not used.
-
-    Raises:
-        DataError: none has the ratings, or several may.
     """
-    given: dict[str, Any] = {"items": items, "users": users}
-    said = {kind: each for kind, each in given.items() if isinstance(each, str | None)}
-    files: dict[str, File] = {kind: (source_of(each, kind), None) for kind, each in given.items()
-                              if said.get(kind, kind) not in (None, "", NONE)}  # fmt: skip
-    kinds = [kind for kind in STEMS if said.get(kind) != NONE]
+    files: dict[str, File] = {}
+    kinds = [*STEMS]
+    for kind, given in (("items", items), ("users", users)):
+        if isinstance(given, str) and given == NONE:
+            kinds.remove(kind)
+        elif not (isinstance(given, str | None) and not given):
+            files[kind] = source_of(given, kind), None
     if isinstance(data, Table):
         return {**files, "ratings": (data, None)}, []
     folder = data.parent if data.is_file() else data
     try:
-        names = sorted(each.name for each in folder.iterdir())
+        paths = sorted(each for each in folder.iterdir() if each.is_file())
     except OSError as error:
         pipe = isinstance(error, NotADirectoryError) and data.exists()
         reason = "it is a pipe or a device" if pipe else error.strerror or error
         cause = f"{data}: expected a folder or a file of ratings ({reason})"
         raise DataError(cause, "name another or download a dataset", "data") from error
-    called = {name for each in STEMS.values() for name in each}
-    tables = [path for name in names if (path := folder / name).is_file() and
-              (is_table(path) or (suffix(path) in _FOREIGN and stem(path) in called))]  # fmt: skip
     if data.is_file():
         files["ratings"] = data, None
-        tables = [each for each in tables if is_table(each) and kind_of(each) in given]
-    for family in FAMILIES if data.is_dir() else ():
-        there = {
-            kind: [n for n in names if n == end or (end.startswith(".") and n.endswith(end))]
-            for kind, (end, _) in family.items()
-        }
-        if not (there["ratings"] or there["items"]):
-            continue
+        used = [path for path, _ in files.values()]
+        beside = [each for each in paths if is_table(each) and kind_of(each) in ("items", "users")]
+        return files, [each for each in beside if each not in used]
+    if of_family := _family_of(data, paths, kinds):
         if files:
             raise no_table(data, "ratings")
-        for kind in kinds:
-            end, dialect = family[kind]
-            number = len(there[kind])
-            if end.startswith(".") and (number > 1 or (number == 0 and kind != "users")):
-                cause = f"{data}: expected one *{end} file, found {number}"
-                remedy = "name the file of ratings itself"
-                remedy = "keep one dataset in a folder" if number else remedy
-                raise DataError(cause, remedy, "ratings")
-            if number or kind != "users":
-                files[kind] = folder / [*there[kind], end][0], dialect
-        return files, []
-    for kind in kinds if data.is_dir() else ():
+        return of_family, []
+    called = {name for each in STEMS.values() for name in each}
+    like = [each for each in paths if is_table(each) or unpacked(each).suffix in _FOREIGN]
+    tables = [each for each in like if is_table(each) or unpacked(each).stem in called]
+    for kind in kinds:
         if kind not in files and (one := _one(data, kind, tables)):
             files[kind] = one, None
     if "ratings" not in files and len(tables) == 1 and kind_of(tables[0]) != "items":
         files["ratings"] = tables[0], None
-    like = [n for n in names if is_table(folder / n) or suffix(folder / n) in _FOREIGN]
-    like = [name for name in like if (folder / name).is_file()]
-    others = f"there are {listed(like)}"
+    others = f"there are {listed([each.name for each in like])}"
     if "ratings" not in files and not tables:
         cause = f"{data}: no ratings found, expected {EXPECTED}" + f"; {others}" * bool(like)
         raise DataError(cause, "name the file itself, another folder or download a dataset", "data")
@@ -132,20 +112,43 @@ def files_of(
     return files, [path for path in tables if path not in used]
 
 
+def _family_of(folder: Path, paths: Sequence[Path], kinds: Sequence[str]) -> dict[str, File]:
+    """The files of the first family of which a folder has ratings or movies, if there is one."""
+    for each in FAMILIES:
+        there = {
+            kind: [n for n in paths if n.name == end or (end[0] == "." and n.name.endswith(end))]
+            for kind, (end, _) in each.items()
+        }
+        if not (there["ratings"] or there["items"]):
+            continue
+        files: dict[str, File] = {}
+        for kind in kinds:
+            (end, dialect), found = each[kind], there[kind]
+            if end[0] == "." and (len(found) > 1 or not (found or kind == "users")):
+                cause = f"{folder}: expected one *{end} file, found {len(found)}"
+                remedy = "name the file of ratings itself"
+                remedy = "keep one dataset in a folder" if found else remedy
+                raise DataError(cause, remedy, "ratings")
+            if found or kind != "users":
+                files[kind] = (found or [folder / end])[0], dialect
+        return files
+    return {}
+
+
 def kind_of(path: Path) -> str:
     """What a table holds by its name: "ratings", "items", "users", or "" where that does not say.
 
     >>> kind_of(Path("tourism_rating.csv")), kind_of(Path("movie_titles.csv"))
     ('ratings', 'items')
     """
-    name = stem(path)
+    name = unpacked(path).stem
     exact = [kind for kind in STEMS if name in STEMS[kind]]
     return next(iter([*exact, *(kind for kind in STEMS if _WORDS[kind].search(name))]), "")
 
 
 def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:
     """The table of a kind, by the whole of its name or else by a part of it."""
-    found = [each for each in tables if stem(each) in STEMS[kind]]
+    found = [each for each in tables if unpacked(each).stem in STEMS[kind]]
     found = found or [each for each in tables if kind_of(each) == kind]
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
@@ -163,17 +166,9 @@ def dialect_of_items(path: Path, first: bytes) -> Dialect | None:
     return ATOMIC if path.suffix == ".item" or first.startswith(b"item_id:") else DAT_ITEMS
 
 
-def stem(path: Path) -> str:
-    """A file's name in small letters without the suffixes of its form and compression."""
-    name = path.name.lower()
-    for packed in PACKED:
-        name = name.removesuffix(packed)
-    return name.removesuffix(suffix(path))
-
-
 def is_table(path: Path) -> bool:
     """Whether a file is a table by its suffix."""
-    return suffix(path) in FORMATS
+    return unpacked(path).suffix in FORMATS
 
 
 def no_table(path: Path, fix: str) -> DataError:

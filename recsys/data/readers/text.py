@@ -1,20 +1,20 @@
 """Bytes of files to text: in what encoding it is, how its cells are separated, blocks of rows."""
 
 import csv
+import errno
 import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from recsys.errors import DataError, quoted
 
-PACKED = (".gz", ".zst", ".bz2", ".lz4")  # what pyarrow unpacks by the name
 DELIMITERS = ("::", ",", "\t", ";", "|")  # a space separates where none of these does
 LINES = 100  # looked at for how a file is written, at most
 START = 2**16  # bytes looked at, likewise
@@ -24,8 +24,24 @@ LONGEST_LINE = 2**24  # bytes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
 UNCLOSED, AGAIN = "\x1c", "\x1d"  # lines in place of such as are no rows
-FROM_NETFLIX = """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'"""
-FROM_LIGHTGCN = """awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'"""
+# Files that are nearly tables, by their first line: what is there, and how to turn it.
+NEARLY = {
+    r"\d+:": (
+        "rows of users below a line of their movie (as Netflix has them)",
+        "write the movie into each row: "
+        """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'""",
+    ),
+    "sep=.?": ("{}, a line for Excel, expected names or values", "delete it: tail -n +2"),
+}
+LIGHTGCN = (
+    "rows of whole numbers of many lengths, as of a user and all of the user's items (as LightGCN "
+    "has them)",
+    """write a row of each user and item: awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'""",
+)
+ONE_COLUMN = (
+    "expected columns separated by a comma, tab, semicolon, '|', '::' or space, found {}",
+    "correct the first line",
+)
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 
 
@@ -41,44 +57,30 @@ class Dialect(NamedTuple):
     genres: str = ""  # what separates genres; "": found out
 
 
-def numbered(place: int) -> str:
-    """What a column is called in a file that does not name its columns, counted from 1."""
-    return f"column {place}"
+def numbered(places: range) -> tuple[str, ...]:
+    """What columns are called in a file that does not name its columns, counted from 1."""
+    return tuple(f"column {place}" for place in places)
 
 
-def suffix(path: Path) -> str:
-    """A file's last suffix in small letters, behind that of its compression."""
-    parts = [each.lower() for each in path.suffixes]
-    while parts and parts[-1] in PACKED:
-        parts.pop()
-    return parts[-1] if parts else ""
+def unpacked(path: Path) -> Path:
+    """A file's name in small letters without the ending of what pyarrow unpacks by the name."""
+    return Path(re.sub(r"(\.(gz|zst|bz2|lz4))+$", "", path.name.lower()))
 
 
 def file_bytes(path: Path, size: int) -> bytes:
-    """The first bytes of a file.
-
-    Raises:
-        DataError: it is not there, is a directory or cannot be read.
-    """
+    """The first bytes of a file; DataError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(size)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file", "copy it there or name another", "file") from error
-    except IsADirectoryError as error:
-        cause = f"{path}: a directory, expected a file"
-        raise DataError(cause, "name the file itself", "file") from error
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path}: cannot be read ({reason})", "name another", "file") from error
+        words = f"cannot be read ({error.strerror or error})"
+        known = {errno.ENOENT: "no such file", errno.EISDIR: "a directory, expected a file"}
+        words = known.get(error.errno or 0, words)
+        raise DataError(f"{path}: {words}", "name another", "file") from error
 
 
 def beginning(path: Path, quotes: bool = False) -> bytes:
-    """The first rows of a text file, as `text_blocks` has them.
-
-    Raises:
-        DataError: it is empty, or cannot be read.
-    """
+    """The first rows of a text file, as `text_blocks` has them; DataError where there is none."""
     with readable(path):
         start = next(text_blocks(path, quotes, START), b"")
     if not start.strip():
@@ -89,9 +91,7 @@ def beginning(path: Path, quotes: bool = False) -> bytes:
 def text_blocks(path: Path, quotes: bool = False, size: int = 0) -> Iterator[bytes]:
     """A text file in blocks of rows, unpacked and in UTF-8; lines in neither UTF are latin-1.
 
-    Args:
-        quotes: a row may have several lines, in quotes.
-        size: bytes of a block, by default BLOCK; the rest of its last row comes on top.
+    A block has `size` bytes and the rest of its last row, which may have several lines in `quotes`.
     """
 
     def line() -> bytes:
@@ -132,30 +132,24 @@ def closed(block: bytes, separator: str, cells: int) -> bytes:
     """
     lines, at = list(io.StringIO(block.decode(), newline="\n")), 0
 
-    def rows(strict: bool) -> Any:
+    def row_here(strict: bool) -> tuple[list[str], int]:
         behind = (lines[n] for n in range(at, len(lines)))
-        return csv.reader(behind, delimiter=separator, strict=strict)
+        reader, row = csv.reader(behind, delimiter=separator, strict=strict), []
+        with suppress(csv.Error):
+            row = next(reader)
+        return row, reader.line_num
 
     def is_row(line: str) -> bool:
         row = next(csv.reader([line], delimiter=separator)) if separator in line else []
         return len(row) == cells and not any(cell.startswith(" ") for cell in row)
 
     while at < len(lines):
-        reader, start = rows(strict=True), at
-        with suppress(csv.Error):
-            for row in reader:
-                end = start + reader.line_num
-                behind = lines[at + 1 : end]
-                tell = lines[at][0] != '"'
-                if behind and (len(row) != cells or (tell and all(map(is_row, behind)))):
-                    break
-                at = end
-        loose = rows(strict=False)
-        with suppress(csv.Error, StopIteration):
-            next(loose)
-        if loose.line_num > 1:
-            lines[at] = f"{UNCLOSED}\n"
-        at += 1
+        row, size = row_here(strict=True)
+        size = size if row else row_here(strict=False)[1]
+        others = lines[at + 1 : at + size]
+        if others and (len(row) != cells or (lines[at][0] != '"' and all(map(is_row, others)))):
+            lines[at], size = f"{UNCLOSED}\n", 1
+        at += size
     return "".join(lines).encode()
 
 
@@ -169,40 +163,29 @@ def _in_utf8(block: bytes) -> bytes:
 
 
 def sniffed(path: Path, start: bytes) -> Dialect:
-    """How separated text is written, from its beginning.
-
-    Raises:
-        DataError: there is but one column.
-    """
+    """How separated text is written, from its beginning; DataError where it is no table."""
     lines = [line.decode() for line in start.splitlines(True)[:LINES]]
-    separator = _delimiter(lines)
+    separator, head = _delimiter(lines), lines[0].strip()
     if separator == "::":
         plain = [line.replace(separator, STAND_IN) for line in lines]
         rows = list(csv.reader(plain, delimiter=STAND_IN, quoting=csv.QUOTE_NONE))
     else:
         rows = list(csv.reader(lines, delimiter=separator))
-    first = [name.strip() for name in rows[0]] if rows else []
-    if re.fullmatch(r"\d+:\s*", lines[0] if lines else ""):
-        cause = f"{path}:1: rows of users below a line of their movie (as Netflix has them)"
-        raise DataError(cause, f"write the movie into each row: {FROM_NETFLIX}", "file")
-    if re.fullmatch(r"sep=.?\s*", lines[0] if lines else ""):
-        cause = f"{path}:1: {quoted(lines[0].strip())}, a line for Excel, expected names or values"
-        raise DataError(cause, "delete it: tail -n +2", "file")
-    if len(first) < 2:
-        expected = "expected columns separated by a comma, tab, semicolon, '|', '::' or space"
-        cause = f"{path}:1: {expected}, found {quoted(lines[0].strip())}"
-        raise DataError(cause, "correct the first line", "file")
-    lengths = [len(row) for row in rows]
-    ragged = separator == " " and 1.2 * lengths.count(lengths[0]) < len(rows) > 3
-    if ragged and all(map(str.isdecimal, itertools.chain(*rows))):
-        cause = "as of a user and all of the user's items (as LightGCN has them)"
-        cause = f"{path}:1: rows of whole numbers of many lengths, {cause}"
-        raise DataError(cause, f"write a row of each user and item: {FROM_LIGHTGCN}", "file")
+    first = [name.strip() for name in rows[0]]
+    ragged = separator == " " and 1.2 * sum(len(row) == len(first) for row in rows) < len(rows) > 3
+    odd = next((words for form, words in NEARLY.items() if re.fullmatch(form, head)), None)
+    if not odd and len(first) < 2:
+        odd = ONE_COLUMN
+    elif not odd and ragged and all(map(str.isdecimal, itertools.chain(*rows))):
+        odd = LIGHTGCN
+    if odd:
+        cause, remedy = odd
+        raise DataError(f"{path}:1: {cause.format(quoted(head))}", remedy, "file")
     counted = [str(position) for position in range(len(first))]  # pandas has them for names
     numbers = (first == counted and len(first) > 3) or first == ["", *counted[:-1]]
     named = not numbers and _names_columns(rows)
-    names = first if named else [numbered(position) for position in range(1, len(first) + 1)]
-    return Dialect(separator, tuple(names), header=named or numbers)
+    names = tuple(first) if named else numbered(range(1, len(first) + 1))
+    return Dialect(separator, names, header=named or numbers)
 
 
 def _delimiter(lines: Sequence[str]) -> str:

@@ -13,21 +13,26 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys.data.ids import MAX_CODE, MAX_ID, MAX_TEXT, in_order, positions
-from recsys.data.readers.cells import Cells, is_numeric, nulls
+from recsys.data.readers.cells import Cells, is_dated, is_numeric, nulls
 from recsys.data.readers.roles import AGAINST, MISSING, THUMBS, matches
-from recsys.errors import DataError, QueryError, quoted
+from recsys.errors import DataError
 
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3), (0, "s", 1))  # by size
 NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
 _SINCE_1973 = 10**8  # seconds; smaller numbers may be no seconds since 1970
+_YEAR_10000 = 253_402_300_800
 _GUESSED = "guessed; --time-column none if they are not"
 EXCEL, EARLY = f"days as Excel counts, {_GUESSED}", f"s since 1970, {_GUESSED}"
 _REMEDY = 'write them as year-month-day, or give "none" for no times'
 _LOOKED_AT = 10_000  # times that say which unit they are in
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
+_VARIANT = re.compile(
+    r"[0-9]{3,}-?[A-Za-z]{1,2}"
+)  # such as 85126A: no slip, but an id that is text
 _DAY_AND_MONTH = re.compile(r"(\d\d?)[-/. ](\d\d?),?[-/. ](\d{4})(?!\d)")  # or the other way round
 _DAY = re.compile(r"(\d{4})[-/.]?(\d\d?)[-/.]?(\d\d?)(?!\d)")
+_HALF = re.compile(r" ?([AP])\.?M\.?$", re.IGNORECASE)  # of a day
 
 
 class Values(NamedTuple):
@@ -43,39 +48,38 @@ class Values(NamedTuple):
 def ids(cells: Cells, what: str) -> Values:
     """Whole numbers from 0 to MAX_ID, or positions among `names` where the ids are text.
 
-    They are text where most are no whole numbers, or where several are not and they are no slips
-    of the pen, or any is larger; a leading zero makes a number text. Otherwise such ids are bad.
+    They are text where most are no whole numbers, or several that are no slips of the pen, or where
+    one is larger or as 85126A; else those are bad. A leading zero makes a number text.
     """
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    parts: list[Any] = [_whole_numbers(chunk) for chunk in cells.chunks]
-    if others := [n for n, part in enumerate(parts) if part is None]:
-        codes, different = _distinct(replace(cells, chunks=[cells.chunks[n] for n in others]))
-        numbers = np.array([*map(_number, map(_id_text, different)), NO_NUMBER], np.int64)
+    parts = [part for chunk in cells.chunks if (part := _whole_numbers(chunk)) is not None]
+    if len(parts) == len(cells.chunks):
+        values = _joined(parts)
+    else:
+        codes, different = _distinct(cells)
+        texts = np.array([*map(_id_text, different)], object)
+        numbers = np.array([*map(_number, texts), NO_NUMBER], np.int64)
         odd = np.append(numbers[:-1] == NO_NUMBER, False)
-        words, size = odd[codes].sum(), sum(map(len, cells.chunks))
-        many = odd.sum() >= ODD_IDS and words > ODD_SHARE * size
-        if many or 2 * words > size or TOO_LARGE in numbers:
-            expected = f"expected a {what} id of at most {MAX_TEXT} bytes"
-            codes, different = _distinct(cells)
-            texts = np.array([*map(_id_text, different)], object)
+        words = odd[codes].sum()
+        many = odd.sum() >= ODD_IDS and words > ODD_SHARE * len(codes)
+        many = many or 2 * words > len(codes) or any(map(_VARIANT.fullmatch, texts))
+        if many or TOO_LARGE in numbers:
             names = in_order(texts[texts != ""])
-            found = np.append(positions(names, texts), NO_NUMBER)
-            values = found.astype(np.int32)[codes]
-            return Values(values, values < 0, expected, names)
-        ends = np.cumsum([len(cells.chunks[n]) for n in others])
-        for n, part in zip(others, np.split(numbers[codes], ends[:-1]), strict=True):
-            parts[n] = part
-    small = all(part.max(initial=0) <= MAX_CODE for part in parts)
-    values = _joined(parts, np.int32 if small else np.int64)
+            values = np.append(positions(names, texts), NO_NUMBER).astype(np.int32)[codes]
+            return Values(
+                values, values < 0, f"expected a {what} id of at most {MAX_TEXT} bytes", names
+            )
+        values = numbers[codes]
+    if values.max(initial=0) <= MAX_CODE:
+        values = values.astype(np.int32, copy=False)
     return Values(values, values < 0, expected)
 
 
 def _whole_numbers(chunk: Any) -> NDArray | None:
     """(N,) what an array of numbers has; None where one has a fraction, or they are no numbers."""
-    if not is_numeric(chunk):
-        return None
     with suppress(pa.ArrowInvalid):  # or more than 63 bits
-        return _filled(chunk if chunk.type == pa.int32() else chunk.cast(pa.int64()), NO_NUMBER)
+        if is_numeric(chunk):
+            return _filled(chunk if chunk.type == pa.int32() else chunk.cast(pa.int64()), NO_NUMBER)
     return None
 
 
@@ -83,8 +87,7 @@ def _id_text(cell: str) -> str:
     """An id without space around it; "" for what is no id."""
     text = cell.strip()
     good = len(text.encode()) <= MAX_TEXT and text.isprintable() and text not in MISSING
-    good = good and "\ufffd" not in text  # for what was no character
-    return text if good else ""
+    return text if good and "\ufffd" not in text else ""  # which was no character
 
 
 def _number(text: str) -> int:
@@ -95,26 +98,19 @@ def _number(text: str) -> int:
 
 
 def ratings(cells: Cells) -> Values:
-    """Ratings as float32, of any scale; thumbs and yes and no as 1 and 0.
-
-    Raises:
-        DataError: most are no numbers.
-    """
+    """Ratings as float32, of any scale; thumbs and yes and no as 1 and 0."""
     with np.errstate(over="ignore"):
         values, bad = _numbers(cells, _rating, np.float32)
     if 2 * (bad & ~cells.empty()).sum() > len(bad):
-        raise cells.refuse(
-            bad,
-            "ratings such as {} are neither numbers nor yes and no",
-            "write them as numbers, or name another column, or none",
-            "rating_column",
-        )
+        words = f"ratings such as {cells.example(bad)} are neither numbers nor yes and no"
+        remedy = "write them as numbers, or name another column, or none"
+        raise cells.question(words, remedy, "rating_column")
     bad = bad | ~np.isfinite(values)
     if matches(AGAINST, cells.name):
         values = 1 - values
         if not np.isin(values[~bad], (0, 1)).all():
-            cause = f"{cells.path}: {cells.name}: says what is not liked, but not by 0 and 1"
-            raise QueryError(cause, "name another column, or none", "rating_column")
+            words = "says what is not liked, but not by 0 and 1"
+            raise cells.question(words, "name another column, or none", "rating_column")
     return Values(values, bad, "expected a rating as a number")
 
 
@@ -124,20 +120,13 @@ def _rating(text: str) -> float:
 
 
 def _to_number(text: str) -> float:
-    if "_" in text:  # Python would read 1_0 as ten
-        raise ValueError(text)
-    return float(text)
+    return float(text.replace("_", "no"))  # Python would read 1_0 as ten
 
 
 def times(cells: Cells) -> Values:
-    """Times in seconds since 1970, from numbers (their unit by their size), dates or ISO 8601.
-
-    Raises:
-        QueryError: most are none of these, or it is doubtful which.
-    """
-    kinds = pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")
-    plain = replace(cells, chunks=[_typed(chunk, kinds) for chunk in cells.chunks])
-    dated = any(map(_is_dated, plain.chunks))
+    """Times in seconds since 1970, from numbers (their unit by their size), dates or ISO 8601."""
+    plain = replace(cells, chunks=[*map(_typed, cells.chunks)])
+    dated = any(map(is_dated, plain.chunks))
     if not dated:
         values, bad = _numbers(plain, _to_number)
         step = max(1, len(values) // _LOOKED_AT)
@@ -147,16 +136,14 @@ def times(cells: Cells) -> Values:
         if 2 * bad.sum() <= len(bad) and not days:  # days are as 20010115
             return _since_1970(cells, values, bad, some)
     texts = [c.cast(pa.string()) if is_numeric(c) else c for c in plain.chunks]
-    cells_of_text = replace(cells, chunks=texts)
-    parse = _iso_seconds if dated else partial(_iso_seconds, order=_order(cells_of_text))
-    values, bad = _numbers(cells_of_text, parse)
+    plain = replace(cells, chunks=texts)
+    parse = _iso_seconds if dated else partial(_iso_seconds, order=_order(plain))
+    values, bad = _numbers(plain, parse)
     if 2 * bad.sum() > len(bad) and not dated:
-        raise cells.refuse(
-            bad,
-            "times such as {} are neither numbers nor ISO 8601, others are not supported yet",
-            _REMEDY,
-            "time_column",
+        words = (
+            f"times such as {cells.example(bad)} are neither numbers nor ISO 8601, others are not"
         )
+        raise cells.question(f"{words} supported yet", _REMEDY, "time_column")
     return Values(values, bad, "expected a time in ISO 8601, since 1970", unit="ISO 8601")
 
 
@@ -166,8 +153,8 @@ def _order(cells: Cells) -> Sequence[int]:
     dates = [found for text in texts if (found := _DAY_AND_MONTH.match(text))]
     first, second = (any(int(each[i]) > 12 for each in dates) for i in (1, 2))
     if 2 * len(dates) > len(texts) and first == second:
-        words = f"{quoted(dates[0][0])} may begin with the day or with the month"
-        raise QueryError(f"{cells.path}: {cells.name}: {words}", _REMEDY, "time_column")
+        words = f"{dates[0][0]!r} may begin with the day or with the month"
+        raise cells.question(words, _REMEDY, "time_column")
     return (3, 2, 1) if first else (3, 1, 2)
 
 
@@ -175,39 +162,39 @@ def _since_1970(cells: Cells, values: NDArray, bad: NDArray[np.bool_], some: NDA
     """Times of a column of numbers; some that are good say of which unit all are."""
     usual = float(np.median(some)) if len(some) else 0.0
     least, unit, parts = next(each for each in UNITS if usual >= each[0])
-    others = (some >= _SINCE_1973) & ((some < least) | (some >= 1000 * (least or _SINCE_1973)))
+    most = 1000 * (least or _SINCE_1973)
+    others = (some >= _SINCE_1973) & ((some < least) | (some >= most))
     if others.sum() >= ODD_IDS and others.mean() > ODD_SHARE:
         words = f"times in {unit}, but {some[others][0]:.0f} and others are in another unit"
-        raise QueryError(f"{cells.path}: {cells.name}: {words}", _REMEDY, "time_column")
+        raise cells.question(words, _REMEDY, "time_column")
     with np.errstate(invalid="ignore"):
         if values.dtype.kind != "i" or values.min(initial=0) < 0:
             bad = bad | ~((values >= 0) & (values < MAX_ID))
-        # Seconds among parts of such, or the other way round.
-        bad |= values >= 1000 * (least or _SINCE_1973)
-        bad |= (values >= _SINCE_1973) & (values < least) if parts > 1 else False
+        bad |= values >= most  # seconds among parts of such, or the other way round
+        if parts > 1:
+            bad |= (values >= _SINCE_1973) & (values < least)
     seconds = (np.where(bad, 0, values) if bad.any() else values).astype(np.int64, copy=False)
     seconds = seconds // parts if parts > 1 else seconds
     if len(some) and ((some >= 25_569) & (some <= 75_000)).mean() > 0.9:
         seconds = (seconds - 25_569) * 86_400
         return Values(seconds, bad | (seconds < 0), "expected a day as Excel counts", unit=EXCEL)
+    expected = f"expected a time in {unit} since 1970"
     early = usual < _SINCE_1973 and some.min(initial=usual) < some.max(initial=usual)
-    return Values(
-        seconds, bad, f"expected a time in {unit} since 1970", unit=EARLY if early else unit
-    )
+    return Values(seconds, bad, expected, unit=EARLY if early else unit)
 
 
 def _iso_seconds(text: str, order: Sequence[int] = ()) -> int:
-    """Seconds since 1970 of a date and time in ISO 8601, in UTC where it has no zone.
-
-    Args:
-        order: where year, month and day are in a date that ends with the year.
-    """
-    if order and (found := _DAY_AND_MONTH.match(text.strip())):
-        text = "-".join(found[place].zfill(2) for place in order) + text.strip()[found.end() :]
-    text = text.strip().replace(" UTC", "Z").replace("Z", "+00:00")
+    """Seconds since 1970 of a date in ISO 8601, or in an `_order`, in UTC where it has no zone."""
+    text = text.strip()
+    if order and (found := _DAY_AND_MONTH.match(text)):
+        text = "-".join(found[place].zfill(2) for place in order) + text[found.end() :]
+    half = _HALF.search(text)
+    text = _HALF.sub("", text).replace(" UTC", "Z").replace("Z", "+00:00")
     if day := _DAY.match(text):
         text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]
     time = datetime.fromisoformat(re.sub(r"(?<=[ T])(\d:)", r"0\1", text))
+    if half and 0 < time.hour <= 12:
+        time = time.replace(hour=time.hour % 12 + 12 * (half[1] in "Pp"))
     seconds = int((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
     if seconds < 0:
         raise ValueError(text)
@@ -220,18 +207,14 @@ def texts(cells: Cells) -> list[Any]:
     return [cell if cell is None or isinstance(cell, list) else str(cell) for cell in found]
 
 
-def _is_dated(chunk: Any) -> bool:
-    return pa.types.is_date(chunk.type) or pa.types.is_timestamp(chunk.type)
-
-
-def _typed(chunk: Any, kinds: Sequence[Any]) -> Any:
-    """Text as the first of some types that all of it is written as, else as it is."""
+def _typed(chunk: Any) -> Any:
+    """Text as whole numbers or times if all of it is written so, else as it is."""
     chunk = chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk
-    text = str(chunk.type).removeprefix("large_") == "string"
-    for kind in kinds if text and chunk.null_count < len(chunk) else ():
-        with suppress(pa.ArrowInvalid):
-            chunk.drop_null()[:1].cast(pa.string()).cast(kind)  # it takes long to fail at each
-            return chunk.cast(pa.string()).cast(kind)
+    if str(chunk.type) in ("string", "large_string") and chunk.null_count < len(chunk):
+        for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            with suppress(pa.ArrowInvalid):
+                chunk.drop_null()[:1].cast(pa.string()).cast(kind)  # it takes long to fail at each
+                return chunk.cast(pa.string()).cast(kind)
     return chunk
 
 
@@ -243,17 +226,11 @@ def _filled(chunk: Any, empty: float) -> NDArray:
 
 def _joined(parts: Sequence[NDArray], kind: Any = None) -> NDArray:
     """Arrays one behind the other; of numbers of several kinds those that hold all."""
-    if len(parts) == 1:
-        return parts[0].astype(kind or parts[0].dtype, copy=False)
     return np.concatenate([*parts, np.zeros(0, np.bool_)], dtype=kind, casting="unsafe")
 
 
 def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
-    """(N,) positions of cells among their different texts, -1 for an empty one; and those.
-
-    Raises:
-        DataError: they are neither numbers nor text.
-    """
+    """(N,) positions of cells among their different texts, -1 for an empty one; and those."""
     encoded = []
     for chunk in cells.chunks:
         try:
@@ -277,10 +254,10 @@ def _numbers(
     """(N,) numbers of cells, dates as seconds, and which are none; different texts are parsed."""
     parts, bad = [], []
     for chunk in cells.chunks:
-        if _is_dated(chunk):
+        if is_dated(chunk):
             seconds = chunk.cast(pa.timestamp("s", getattr(chunk.type, "tz", None)), safe=False)
             parts.append(_filled(seconds.cast(pa.int64()), -1))
-            bad.append(parts[-1] < 0)
+            bad.append((parts[-1] < 0) | (parts[-1] >= _YEAR_10000))
         elif is_numeric(chunk) or chunk.type == "bool":
             parts.append(_filled(chunk, False if chunk.type == "bool" else 0))
             bad.append(nulls(chunk))
@@ -293,7 +270,6 @@ def _numbers(
 
 
 def _parsed(parse: Callable[[str], float], text: str) -> float | None:
-    try:
+    with suppress(ValueError, OverflowError):
         return parse(text)
-    except (ValueError, OverflowError):
-        return None
+    return None

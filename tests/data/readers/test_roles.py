@@ -393,8 +393,8 @@ def test_many_empty_ratings_are_not_rated(tmp_path, name):
     ("name", "data", "words"),
     [
         ("r.csv", b"sep=;\nuser;item\n1;2\n", "'sep=;', a line for Excel"),
-        ("r.json", b'{"rows": [{"user": 1, "item": 2}]}', "write its rows so: jq -c '.rows[]'"),
-        ("r.json", b'[{"user": 1, "item": 2}]', "write it as JSON lines: jq -c '.[]'"),
+        ("r.json", b'{"rows": [{"user": 1, "item": 2}]}', "write its rows as JSON lines: jq -c '.rows[]'"),
+        ("r.json", b'[{"user": 1, "item": 2}]', "write its rows as JSON lines: jq -c '.[]'"),
     ],
 )
 def test_files_that_are_nearly_tables_are_said(tmp_path, name, data, words):
