@@ -122,7 +122,7 @@ def read_movies(
     """
     columns = checked_columns(columns)
     check_types(kinds=(kinds, Mapping), log=(log, Callable))
-    found, dialect, rejects = source_of(path, "items"), None, Rejects()
+    found, dialect, rejects = source_of(path, "items"), None, Rejects(log)
     path = found.path if isinstance(found, Table) else found
     for name, kind in columns.kinds:
         known = kinds.get(field_name(name), kind)
@@ -136,7 +136,7 @@ def read_movies(
         raise no_table(path, "file")
     table = open_table(found, dialect)
     check_given(columns, {"items": table})
-    movies, understood = movies_of(table, whole, rejects, log)
+    movies, understood = movies_of(table, whole, rejects)
     noted([understood], columns, {}, log)
     _settle(path, len(movies), rejects, skip_bad_lines, log)
     return movies

@@ -28,7 +28,8 @@ class Rejects:
     'movies.dat:3: expected a title, found none; correct the line'
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[str], None] = lambda line: None) -> None:
+        self.log = log  # gets a line where something is to be said of what is read
         self.counts: Counter[Path] = Counter()
         self.empty_cells = 0  # rows that are bad for an empty cell
         self._listed: dict[Path, list[tuple[int, str]]] = {}

@@ -70,7 +70,6 @@ def movies_of(
     table: Table,
     given: Columns,
     rejects: Rejects,
-    log: Callable[[str], None],
     elsewhere: str | None = None,
     repeated: bool = False,
 ) -> tuple[Movies, Understood]:
@@ -84,7 +83,9 @@ def movies_of(
     separator, genres = side.genres()
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
-        log(f"{table.path}: {many:,} different genres, are they separated as expected ('|')?")
+        rejects.log(
+            f"{table.path}: {many:,} different genres, are they separated as expected ('|')?"
+        )
     words = {"title": "none, Item ID instead", **roles}
     words["genres"] = f"{roles.get('genres', NONE)} {separator}".strip()
     columns, understood = side.described(words, given)
@@ -213,14 +214,11 @@ class Side:
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
-        titles, years = [""] * len(self.ids), [""] * len(self.ids)
-        if "title" in self.roles:
-            cells = self.cells[self.roles["title"]]  # "NA" is a title too
-            titles = [" ".join(str(cell or "").split()) for cell in cells]
-        if "year" in self.roles:
-            years = self.column(self.roles["year"])
-        found = []
-        for key, title, cell in zip(self.ids.tolist(), titles, years, strict=True):
+        unknown, found = [""] * len(self.ids), []
+        titles = self.cells[self.roles["title"]] if "title" in self.roles else unknown
+        years = self.column(self.roles["year"]) if "year" in self.roles else unknown
+        for key, name, cell in zip(self.ids.tolist(), titles, years, strict=True):
+            title = " ".join(str(name or "").split())  # "NA" is a title too
             title = re.sub(r"&#?\w+;", lambda entity: html.unescape(entity[0]), title)
             title = _MADE_FOR_VIDEO.sub("", title) or f"Item {key}"
             year = _YEAR.search(cell)
@@ -230,9 +228,9 @@ class Side:
     def genres(self) -> tuple[str, list[tuple[str, ...]]]:
         """What separates genres, in words, and those of each row."""
         if "genres" not in self.roles:  # each in a column of 0 and 1, as ML-100K has them
-            flags = [n for n in GENRES_100K if n in self.cells and self.table.strict]
+            flags = {n: self.cells[n] for n in GENRES_100K if n in self.cells and self.table.strict}
             every = range(len(self.ids))
-            return "", [tuple(n for n in flags if self.cells[n][i] == "1") for i in every]
+            return "", [tuple(n for n in flags if flags[n][i] == "1") for i in every]
         cells = self.fields(self.roles["genres"])
         if any(isinstance(each, list) for each in cells):
             return LISTS, [_values(each or ()) for each in cells]

@@ -92,7 +92,7 @@ def read_all(
     data = place.path if isinstance(place, Table) else place
     if files["ratings"][1] and any(columns[:-1]):
         raise no_table(data, "ratings")
-    rejects = Rejects()
+    rejects = Rejects(log)
     tables = {kind: open_table(*file) for kind, file in files.items()}
     table = tables["ratings"]
     if items is None and data.is_dir() and (found := _items_of(tables, unused_files)):
@@ -114,8 +114,8 @@ def read_all(
     beside: list[Understood] = []
     movies = people = None
     if "items" in tables:
-        bad = Rejects() if within else rejects  # which are of the ratings
-        movies, part = movies_of(tables["items"], of_others, bad, log, roles["item"], bool(within))
+        bad = Rejects(log) if within else rejects  # which are of the ratings
+        movies, part = movies_of(tables["items"], of_others, bad, roles["item"], bool(within))
         beside.append(part)
     if "users" in tables:
         attributes = schema.users if schema else None
@@ -123,17 +123,13 @@ def read_all(
         beside.append(part)
     if rejects and not complete:  # all ratings of a bad movie would be bad
         raise rejects.error()
-    rows, names, unit = _read_ratings(table, roles, rejects, not_rated, log)
+    rows, names, unit = _read_ratings(table, roles, rejects, not_rated)
     different = {role: unique(rows.columns[role]) for role in ("user", "item")}
-    counts = {
-        role: f"{len(each):,}{', text' * (names[role] is not None)}"
-        for role, each in different.items()
-    }
-    ours = _understood(table, rows, roles, {**counts, "time": unit}, within)
+    said = {r: f"{len(ids):,}{', text' * (names[r] is not None)}" for r, ids in different.items()}
+    beside.insert(0, _understood(table, rows, roles, {**said, "time": unit}, within))
     why = "beside the ratings, but not named"
     why = why if data.is_file() else "only ratings, movies and users are read"
-    unused = {each.name: why for each in unused_files}
-    understood, unused = noted([ours, *beside], columns, unused, log)
+    understood, unused = noted(beside, columns, {each.name: why for each in unused_files}, log)
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
     if movies is None:
@@ -144,25 +140,32 @@ def read_all(
         ids = raw_ids(different["user"], names["user"])
         people = Users.of(ids, attributes=schema.users if schema else None)
         log(f"{data}: no users file, so only ratings are known of users")
-    sides: Any = (
-        ("item", movies.ids, tables.get("items"), schema.movie_ids if schema else None),
-        ("user", people.ids, tables.get("users"), schema.user_ids if schema else None),
-    )
-    (movie_ids, movie_names), (user_ids, user_names) = (
-        _coded(rows, role, names[role], *side) for role, *side in sides
-    )
-    if "rating" not in roles and model and model.scale.rated:
+    ours = (schema.movie_ids, schema.user_ids) if schema else (None, None)
+    side: Any = names["item"], movies.ids, tables.get("items"), ours[0]
+    movie_ids, movie_names = _coded(rows, "item", *side)
+    side = names["user"], people.ids, tables.get("users"), ours[1]
+    user_ids, user_names = _coded(rows, "user", *side)
+    scale = model.scale if model else None
+    if "rating" not in roles and scale and scale.rated:
         cause = f"{table.path}: no column of ratings, and the model learned from ratings"
         raise QueryError(cause, "name it", "rating_column")
-    scale, duplicates = _scaled(
-        rows,
-        roles.get("rating"),
-        model.scale if model else None,
-        liked_from,
-        repeats,
-        not_rated,
-        log,
-    )
+    rated, wide = False, False
+    if "rating" in roles:
+        rated, wide = _meaning(rows, roles["rating"], not_rated, liked_from)
+    if scale and scale.rated:
+        rated, wide = True, False
+    strong = wide and liked_from is None
+    how = repeats or ("sum" if strong else "last" if rated else "count")
+    if not rated or how == "count":
+        rows.columns["rating"] = np.ones(len(rows), np.float32)
+    rows.columns.setdefault("time", np.zeros(len(rows), np.int64))
+    if duplicates := _drop_repeats(rows, how):
+        log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
+    if not (scale and scale.rated) and (scale or not rated or strong or how == "count"):
+        scale = Scale(rated=False)
+        rows.columns["rating"] = scales.strengths(rows.columns["rating"])
+    else:
+        scale = _on_scale(rows, scale, liked_from, wide or how == "sum")
     if scale != scales.FIVE_STARS or not table.strict:
         log(scale.in_words())
     dataset = Dataset(
@@ -199,7 +202,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[Cells], numbers_of.Values]]] = {
 
 
 def _read_ratings(
-    table: Table, roles: Mapping[str, str], rejects: Rejects, not_rated: Any, log: Log
+    table: Table, roles: Mapping[str, str], rejects: Rejects, not_rated: Any
 ) -> tuple[Rows, dict[str, NDArray | None], str]:
     """The good rows, with columns of numbers by role; names of ids that are text, times' unit."""
     columns, rows = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, rejects)
@@ -213,7 +216,7 @@ def _read_ratings(
             empty = cells.empty()
             if (number := int(empty.sum())) >= OTHER_SCALE and number > OTHER_SHARE * len(empty):
                 left &= ~empty
-                log(f"{number:,} ratings are empty, {EMPTY}")
+                rejects.log(f"{number:,} ratings are empty, {EMPTY}")
         rows.note_cells(cells, bad & left, expected)
         left &= ~bad
     rows.keep(left)
@@ -295,10 +298,11 @@ def _drop_repeats(rows: Rows, how: str) -> int:
     pairs = users.astype(np.int64)
     pairs <<= 32
     pairs |= movies
-    for each in (lambda: pairs, lambda: np.sort(pairs)):  # files sorted by both need no sorting
-        ascending = each()
-        if (ascending[1:] > ascending[:-1]).all():
-            return 0
+    if (pairs[1:] > pairs[:-1]).all():  # files sorted by both need no sorting
+        return 0
+    ascending = np.sort(pairs)
+    if (ascending[1:] > ascending[:-1]).all():
+        return 0
     order = np.lexsort((times, pairs))
     starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
     last = order[np.append(starts[1:], len(order)) - 1]
@@ -311,37 +315,7 @@ def _drop_repeats(rows: Rows, how: str) -> int:
     return len(order) - len(starts)
 
 
-def _scaled(
-    rows: Rows,
-    name: str | None,
-    ours: Scale | None,
-    liked: float | None,
-    repeats: str | None,
-    not_rated: Any,
-    log: Log,
-) -> tuple[Scale, int]:
-    """Make ratings one of each user and movie, as a model has them; their scale, and repeats."""
-    rated = wide = False
-    if name:
-        rated, wide = _meaning(rows, name, not_rated, liked, log)
-    if ours and ours.rated:
-        rated, wide = True, False
-    strong = wide and liked is None
-    how = repeats or ("sum" if strong else "last" if rated else "count")
-    if not rated or how == "count":
-        rows.columns["rating"] = np.ones(len(rows), np.float32)
-    rows.columns.setdefault("time", np.zeros(len(rows), np.int64))
-    if duplicates := _drop_repeats(rows, how):
-        log(f"{duplicates:,} repeated events of a user and an item: {REPEATED[how]}")
-    if not (ours and ours.rated) and (ours or not rated or strong or how == "count"):
-        rows.columns["rating"] = scales.strengths(rows.columns["rating"])
-        return Scale(rated=False), duplicates
-    return _on_scale(rows, ours, liked, wide or how == "sum"), duplicates
-
-
-def _meaning(
-    rows: Rows, name: str, not_rated: Any, liked: float | None, log: Log
-) -> tuple[bool, bool]:
+def _meaning(rows: Rows, name: str, not_rated: Any, liked: float | None) -> tuple[bool, bool]:
     """Whether values are more than events; and whether they are counts or hours, which say how
     strong those were. Rows whose value says "not rated", as is given or inferred, are left out.
     """
@@ -355,7 +329,7 @@ def _meaning(
         different[others], counts[others]
     )
     if not others.all() and not (wide and not_rated is None and value >= 0):
-        log(f"{counts[~others][0]:,} ratings are {value:g}, {NOT_RATED}")
+        rows.rejects.log(f"{counts[~others][0]:,} ratings are {value:g}, {NOT_RATED}")
         rows.keep(rows.columns["rating"] != float(value))
         different, counts = different[others], counts[others]
     rated = not scales.are_events(different, counts)
@@ -366,7 +340,7 @@ def _meaning(
         values = rows.columns["rating"]
         rows.refuse(values < 0, lambda i: f"rating {values[i]:g}, expected 0 or more")
     if wide and liked is None:
-        log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
+        rows.rejects.log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
     return rated, wide
 
 

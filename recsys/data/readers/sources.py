@@ -1,6 +1,6 @@
 """Which files have the ratings, the movies and the users, and how families of files are written.
 
-A family is a line of `FAMILIES`; other files are tables, found by the names in `STEMS`.
+A family is a line of `FAMILIES`; other files are tables, found by `NAMES`.
 """
 
 import re
@@ -14,21 +14,18 @@ from recsys.data.readers.roles import NONE, ROLES
 from recsys.data.readers.text import Dialect, unpacked
 from recsys.errors import DataError, QueryError, listed
 
-# Names of files without the suffix, by what they hold; `_WORDS` in a name count behind these.
-STEMS = {
-    "ratings": ("ratings", "rating", "interactions", "reviews", "events"),
-    "items": ("movies", "items", "products", "books", "movie", "item"),
-    "users": ("users", "user", "customers"),
+# Names of files without the suffix, by what they hold: whole ones count before words in a name.
+NAMES = {
+    "ratings": (
+        "ratings?|interactions|reviews|events",
+        ".*(rating|review|interaction|event|feedback|purchase|user_).*",
+    ),
+    "items": (
+        "(movie|item)s?|products|books",
+        ".*(movie|film|item|product|book|game|anime|track|song|title|artist).*",
+    ),
+    "users": ("users?|customers", ".*(user|customer|member).*"),
 }
-_WORDS = {
-    "ratings": re.compile("rating|review|interaction|event|feedback|purchase|user_"),
-    "items": re.compile("movie|film|item|product|book|game|anime|track|song|title|artist"),
-    "users": re.compile("user|customer|member"),
-}
-EXPECTED = (
-    "ratings.dat and movies.dat, or u.data and u.item, or *.inter and *.item, or a table such as "
-    "ratings.csv"
-)
 _FOREIGN = (".txt", ".data", ".dat", "")  # suffixes of files that are tables if called as above
 
 
@@ -40,22 +37,14 @@ def family(separator: str, *names: str, **more: Any) -> Dialect:
 ATOMIC = family("\t", header=True, genres=" ")
 DAT_ITEMS = family("::", "item", "title", "genres", genres="|")
 U_ITEMS = family("|", "item", "title", "released", "video", "imdb", "none", *GENRES_100K)
-# Files by what they hold: names, or suffixes of atomic files; those that a folder needs come first.
-FAMILIES: tuple[dict[str, tuple[str, Dialect]], ...] = (
-    {
-        "ratings": ("ratings.dat", family("::", *ROLES)),
-        "items": ("movies.dat", DAT_ITEMS),
-        "users": ("users.dat", family("::", "user", "gender", "age", "job", "zip", fewer=True)),
-    },
-    {
-        "ratings": ("u.data", family("\t", *ROLES)),
-        "items": ("u.item", U_ITEMS),
-        "users": ("u.user", family("|", "user", "age", "gender", "job", "zip", fewer=True)),
-    },
-    {"ratings": (".inter", ATOMIC), "items": (".item", ATOMIC), "users": (".user", ATOMIC)},
+DAT_USERS = family("::", "user", "gender", "age", "job", "zip", fewer=True)
+U_USERS = family("|", "user", "age", "gender", "job", "zip", fewer=True)
+# Names of the files of ratings, movies and users, or suffixes of atomic files.
+FAMILIES: tuple[tuple[tuple[str, Dialect], ...], ...] = (
+    (("ratings.dat", family("::", *ROLES)), ("movies.dat", DAT_ITEMS), ("users.dat", DAT_USERS)),
+    (("u.data", family("\t", *ROLES)), ("u.item", U_ITEMS), ("u.user", U_USERS)),
+    ((".inter", ATOMIC), (".item", ATOMIC), (".user", ATOMIC)),
 )
-
-
 File = tuple[Path | Table, Dialect | None]  # and how it is written, unless that is to be found out
 
 
@@ -68,7 +57,7 @@ def files_of(
         Those of "ratings", "items" and "users" that there are, and tables that are not used.
     """
     files: dict[str, File] = {}
-    kinds = [*STEMS]
+    kinds = [*NAMES]
     for kind, given in (("items", items), ("users", users)):
         if isinstance(given, str) and given == NONE:
             kinds.remove(kind)
@@ -93,21 +82,23 @@ def files_of(
         if files:
             raise no_table(data, "ratings")
         return of_family, []
-    called = {name for each in STEMS.values() for name in each}
     like = [each for each in paths if is_table(each) or unpacked(each).suffix in _FOREIGN]
-    tables = [each for each in like if is_table(each) or unpacked(each).stem in called]
+    tables = [n for n in like if is_table(n) or any(_is_called(n, kind, 0) for kind in NAMES)]
     for kind in kinds:
         if kind not in files and (one := _one(data, kind, tables)):
             files[kind] = one, None
     if "ratings" not in files and len(tables) == 1 and kind_of(tables[0]) != "items":
         files["ratings"] = tables[0], None
-    others = f"there are {listed([each.name for each in like])}"
-    if "ratings" not in files and not tables:
-        cause = f"{data}: no ratings found, expected {EXPECTED}" + f"; {others}" * bool(like)
-        raise DataError(cause, "name the file itself, another folder or download a dataset", "data")
     if "ratings" not in files:
-        cause = f"{data}: which table has the ratings? expected ratings.csv or the like, {others}"
-        raise QueryError(cause, "name the file itself", "ratings")
+        others = f"there are {listed([each.name for each in like])}"
+        if tables:
+            cause = f"{data}: which table has the ratings? expected ratings.csv or the like"
+            raise QueryError(f"{cause}, {others}", "name the file itself", "ratings")
+        cause = (
+            f"{data}: no ratings found, expected ratings.dat and movies.dat, or u.data and u.item, "
+            f"or *.inter and *.item, or a table such as ratings.csv" + f"; {others}" * bool(like)
+        )
+        raise DataError(cause, "name the file itself, another folder or download a dataset", "data")
     used = [path for path, _ in files.values()]
     return files, [path for path in tables if path not in used]
 
@@ -115,22 +106,22 @@ def files_of(
 def _family_of(folder: Path, paths: Sequence[Path], kinds: Sequence[str]) -> dict[str, File]:
     """The files of the first family of which a folder has ratings or movies, if there is one."""
     for each in FAMILIES:
-        there = {
-            kind: [n for n in paths if n.name == end or (end[0] == "." and n.name.endswith(end))]
-            for kind, (end, _) in each.items()
-        }
-        if not (there["ratings"] or there["items"]):
+        there = [
+            [n for n in paths if n.name == end or (end[0] == "." and n.name.endswith(end))]
+            for end, _ in each
+        ]
+        if not (there[0] or there[1]):
             continue
         files: dict[str, File] = {}
-        for kind in kinds:
-            (end, dialect), found = each[kind], there[kind]
-            if end[0] == "." and (len(found) > 1 or not (found or kind == "users")):
+        for kind, (end, dialect), found in zip(NAMES, each, there, strict=True):
+            if kind not in kinds or not (found or kind != "users"):
+                continue
+            if end[0] == "." and len(found) != 1:
                 cause = f"{folder}: expected one *{end} file, found {len(found)}"
                 remedy = "name the file of ratings itself"
                 remedy = "keep one dataset in a folder" if found else remedy
                 raise DataError(cause, remedy, "ratings")
-            if found or kind != "users":
-                files[kind] = (found or [folder / end])[0], dialect
+            files[kind] = (found or [folder / end])[0], dialect
         return files
     return {}
 
@@ -141,14 +132,17 @@ def kind_of(path: Path) -> str:
     >>> kind_of(Path("tourism_rating.csv")), kind_of(Path("movie_titles.csv"))
     ('ratings', 'items')
     """
-    name = unpacked(path).stem
-    exact = [kind for kind in STEMS if name in STEMS[kind]]
-    return next(iter([*exact, *(kind for kind in STEMS if _WORDS[kind].search(name))]), "")
+    found = [kind for level in (0, 1) for kind in NAMES if _is_called(path, kind, level)]
+    return found[0] if found else ""
+
+
+def _is_called(path: Path, kind: str, level: int) -> bool:
+    return re.fullmatch(NAMES[kind][level], unpacked(path).stem) is not None
 
 
 def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:
     """The table of a kind, by the whole of its name or else by a part of it."""
-    found = [each for each in tables if unpacked(each).stem in STEMS[kind]]
+    found = [each for each in tables if _is_called(each, kind, 0)]
     found = found or [each for each in tables if kind_of(each) == kind]
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
