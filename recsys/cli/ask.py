@@ -56,7 +56,7 @@ class Profile:
 
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
         given = {name: text for name, text in profile.items() if text is not None}
-        if self.age and self.age in [*"123456"]:
+        if self.age and self.age in [*"0123456"]:
             log(f"age {self.age} is in years; {tutorial_age(int(self.age))}")
         likes, dislikes = (
             tuple(dict.fromkeys(map(known.movie, texts))) for texts in (self.like, self.dislike)

@@ -29,7 +29,7 @@ from recsys.errors import QueryError
 
 
 @dataclass(frozen=True, repr=False)
-class Users:
+class Users(Frame):
     """U users: raw ids, and rows of what is known of them.
 
     >>> users = Users.of(np.array([7, 9]), {"city": Column("category", ["Oslo", ""])})
@@ -50,10 +50,8 @@ class Users:
     ) -> "Users":
         """(U,) users by columns that describe them, of U values each, by name.
 
-        MovieLens' attributes have the values they always have, others those of their column.
-
-        Args:
-            attributes: those of a model; what the columns do not have of them is unknown.
+        MovieLens' attributes have the values they always have, others those of their column, all
+        those of a model if its `attributes` are given.
         """
         columns = columns or {}
         if attributes is None:
@@ -62,22 +60,11 @@ class Users:
                 for name, column in columns.items()
             )
         rows = np.full((len(ids), sum(each.width for each in attributes)), PADDING, np.int32)
+        known = columns_of(attributes, columns, len(ids))
         for attribute, slot in parts(attributes, rows):
-            column = columns.get(attribute.name)
-            if column is None or column.kind != attribute.kind:
-                column = Column.unknown(attribute.kind, len(ids))
-            values = attribute.rows(column)[:, : attribute.width]
+            values = attribute.rows(known[attribute.name])[:, : attribute.width]
             slot[:, : values.shape[1]] = values
         return cls(id_array(ids), rows, attributes)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __repr__(self) -> str:
-        return f"<Users: {len(self):,}>"
-
-    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> "Users":
-        return Users(self.ids[chosen], self.rows[chosen], self.attributes)
 
     def column(self, name: str) -> NDArray[np.int32]:
         """(U,) an attribute's (first) row of each user; 0 where there is none of the name."""
@@ -130,8 +117,7 @@ class Ratings(Frame):
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Users, movies and ratings that fit together: every rating's user and movie exist, here or
-    in the model that it was read with.
+    """Ratings, and their users and movies, but for those of a model that it was read with.
 
     Ids are codes of at most 31 bits: the raw ids themselves, or where those are text or larger
     numbers their positions among `user_names` and `movie_names`. Code c is names[c].
@@ -171,10 +157,7 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """Raw ids, words and genres to table rows, the same for training, export and serving.
-
-    Words and genres are numbered as they first appear, so that movies added at the end of the
-    list leave earlier rows as they are.
+    """Raw ids, words and genres to table rows; words and genres are numbered as they first appear.
 
     >>> vocabulary = Vocabulary([5, 9], [1, 3], ["toy", "story"], ["Comedy"])
     >>> vocabulary.title_rows(["Toy Story", "Story of O"]).tolist()
@@ -231,22 +214,22 @@ class Vocabulary:
 
     def columns(self, movies: Movies) -> dict[str, Column]:
         """The columns of the schema, unknown where movies have none of the name and kind."""
-        return {
-            each.name: column
-            if (column := movies.columns.get(each.name)) and column.kind == each.kind
-            else Column.unknown(each.kind, len(movies))
-            for each in self.movies
-        }
+        return columns_of(self.movies, movies.columns, len(movies))
 
     def side_rows(self, movies: Movies) -> list[NDArray[np.int64]]:
-        """For each attribute of movies the (B, W) rows, PADDING behind the last.
+        """For each attribute of movies its (B, W) rows, of a text of its first READ_WORDS words."""
+        columns, most = self.columns(movies), {"text": READ_WORDS}
+        rows = [each.rows(columns[each.name])[:, : most.get(each.kind)] for each in self.movies]
+        return [each.astype(np.int64) for each in rows]
 
-        Of a text they are those of its first READ_WORDS words.
-        """
-        columns = self.columns(movies)
-        widths = [READ_WORDS if each.kind == "text" else None for each in self.movies]
-        rows = [each.rows(columns[each.name]).astype(np.int64) for each in self.movies]
-        return [each[:, :width] for each, width in zip(rows, widths, strict=True)]
+
+def columns_of(
+    attributes: Attributes, columns: Mapping[str, Column], count: int
+) -> dict[str, Column]:
+    """The columns of attributes by name, unknown where there is none of the name and kind."""
+    unknown = {each.name: Column.unknown(each.kind, count) for each in attributes}
+    known = {n: c for n, c in columns.items() if n in unknown and c.kind == unknown[n].kind}
+    return unknown | known
 
 
 def of_kind(ids: NDArray, known: NDArray, what: str, fix: str = "data") -> NDArray:

@@ -1,6 +1,5 @@
 """The MovieLens datasets: where they are published, and what their codes mean."""
 
-import re
 from typing import NamedTuple
 
 GENDERS = ("M", "F")  # code 0 male, 1 female, as in the tutorial
@@ -37,54 +36,17 @@ _GENRES = (
 GENRES_100K = tuple(_GENRES.split())  # the columns of u.item, behind one for "unknown"
 
 
-def gender_of(text: str) -> str:
-    """M or F, as a letter, a word or the tutorial's code."""
-    words = {"m": "M", "male": "M", "0": "M", "f": "F", "female": "F", "1": "F"}
-    if text.casefold() not in words:
-        raise ValueError("is not one of F, M (or 1, 0)")
-    return words[text.casefold()]
-
-
-def age_of(text: str) -> str:
-    """A bracket by its name, or years in it; MovieLens' codes are the first years of theirs."""
-    name = " ".join(text.casefold().replace("+", " and over").split())
-    if name in AGE_NAMES:
-        return name
-    years = _whole(name)
-    if not AGES[0] <= years <= MAX_AGE:
-        known = ", ".join(AGE_NAMES)
-        code = f"; {tutorial_age(0)}" * (years == 0)
-        raise ValueError(f"is neither years (1 to {MAX_AGE}) nor one of {known}{code}")
-    return AGE_NAMES[sum(years >= bound for bound in AGES) - 1]
+# What a query may say besides: MovieLens' codes of jobs, and the tutorial's of genders
+CODES: dict[str, dict[str, str]] = {
+    "gender": {"0": "M", "1": "F"},
+    "age": {"56+": AGE_NAMES[-1]},
+    "job": {str(code): job for code, job in enumerate(JOBS)},
+}
 
 
 def tutorial_age(code: int) -> str:
     """What a code of the tutorial's -a is here."""
     return f"code {code} of the tutorial is age {AGES[code]} ({AGE_NAMES[code]})"
-
-
-def job_of(text: str) -> str:
-    """A job by its code, its name, ML-100K's, or the beginning of a part of one name alone."""
-    wanted, names = text.casefold(), [name.casefold() for name in JOBS]
-    code = names.index(wanted) if wanted in names else _whole(wanted)
-    if 0 <= code < len(JOBS):
-        return JOBS[code]
-    parts = [[name, *name.replace("/", " ").split()] for name in names]
-    near = [i for i, each in enumerate(parts) if wanted and any(p.startswith(wanted) for p in each)]
-    if len(near) == 1:
-        return JOBS[near[0]]
-    if not near and wanted in OCCUPATIONS:
-        return OCCUPATIONS[wanted]
-    known = ", ".join(f"{code} {JOBS[code]}" for code in near or range(len(JOBS)))
-    raise ValueError(f"{'may be' if near else 'is not one of'} {known}")
-
-
-def _whole(text: str) -> int:
-    """A whole number of few digits; -1 for what is none."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
-
-
-SAID = {"gender": gender_of, "age": age_of, "job": job_of}  # what a text that people say means
 
 
 class Source(NamedTuple):

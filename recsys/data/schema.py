@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import PADDING, parts
-from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS, SAID
+from recsys.data.movielens import AGE_NAMES, AGES, CODES, GENDERS, JOBS, MAX_AGE, OCCUPATIONS
 from recsys.errors import QueryError, listed, quoted
 
 _WORD = re.compile(r"\w+")
@@ -43,7 +43,7 @@ READ_WORDS = 24  # of these the towers read so many: the time of a step grows wi
 
 @dataclass(frozen=True)
 class Frame:
-    """A dataclass of columns of one length: arrays, lists or dicts of `Column`s; texts say more."""
+    """Columns of one length, arrays, lists or dicts of `Column`s; texts and tuples tell of all."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
@@ -67,7 +67,7 @@ def _chosen(values: Any, chosen: Chosen) -> Any:
         return {name: column[chosen] for name, column in values.items()}
     if isinstance(values, list):
         return [values[row] for row in np.arange(len(values))[chosen].tolist()]
-    return values if isinstance(values, str) else values[chosen]
+    return values if isinstance(values, str | tuple) else values[chosen]
 
 
 def _joined(columns: Sequence[Any]) -> Any:
@@ -79,7 +79,7 @@ def _joined(columns: Sequence[Any]) -> Any:
         return Column(first.kind, _joined([each.values for each in columns]))
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)
-    return first if isinstance(first, str) else [value for each in columns for value in each]
+    return first if isinstance(first, str | tuple) else [*chain(*columns)]
 
 
 @dataclass(frozen=True)
@@ -198,41 +198,41 @@ class Attribute:
     def rows_of(self, value: str | float) -> list[int]:
         """The rows of a value as a query names it: what `value` says, a number, or a|b of several.
 
-        MovieLens' genders, ages and jobs may be given in the words and codes of SAID.
+        MovieLens' attributes may be given by CODES, a job by the beginning of it.
 
         Raises:
             QueryError: training had no such value, near ones are named; or nobody so many.
         """
         text = f"{value:.15g}" if isinstance(value, float) else str(value)
         words = text.split("|") if self.kind == "categories" else [text]
-        find = self._said if self in MOVIELENS else self._known
-        rows = [find(word) for word in map(str.strip, words)]
+        rows = [self._asked(word) for word in map(str.strip, words)]
         if len(rows) > self.width:
             cause = f"{quoted(text)} is {len(rows)} values, no user has more than {self.width}"
             raise QueryError(f"{self.name}: {cause}", "name fewer", "user_attribute")
         return rows
 
-    def _said(self, text: str) -> int:
-        """The row of a gender, an age or a job; QueryError where it is none."""
-        try:
-            return self._row(SAID[self.name](text))
-        except ValueError as error:
-            cause = f"{self.name}: {quoted(text)} {error}"
-            raise QueryError(cause, "name one of them", self.name) from None
-
-    def _known(self, text: str) -> int:
+    def _asked(self, text: str) -> int:
         """The row of a value, or of a number's bin; QueryError where there is none."""
-        if row := self._row(text):
+        ours, numbers = self in MOVIELENS, self.kind == "number"
+        if row := self._row(CODES[self.name].get(text, text) if ours else text):
             return row
-        if self.kind == "number":
-            with suppress(ValueError):
-                if row := int(self.rows(Column("number", np.array([float(text)])))[0, 0]):
-                    return row
-        near = [self._rows[each] for each in get_close_matches(text.casefold(), self._rows, 5)]
-        some = listed([*map(self.value, dict.fromkeys(near or range(1, self.size + 1)))])
+        with suppress(ValueError):
+            number = float(text) if numbers else np.nan
+            row = int(self.rows(Column("number", np.array([number])))[0, 0]) if numbers else 0
+            if row and (not ours or AGES[0] <= number <= MAX_AGE):
+                return row
+        found: list[str] = []
+        if ours and not numbers and text:
+            begins = re.compile(rf"(.*[ /])?{re.escape(text)}", re.IGNORECASE)
+            found = [*filter(begins.match, self.values)]
+        near = [self._rows[n] for n in found or get_close_matches(text.casefold(), self._rows, 5)]
+        if len(found) == 1:
+            return near[0]
+        values = [*map(self.value, dict.fromkeys(near or range(1, self.size + 1)))]
+        some = listed(values, len(JOBS) if ours else 10)
         cause = f"{self.name}: no user is {quoted(text)}, {'near' if near else 'there'} are {some}"
-        remedy = "name one of them or a number" if self.kind == "number" else "name one of them"
-        raise QueryError(cause, remedy, "user_attribute")
+        remedy = f"name one of them{' or a number' * numbers}"
+        raise QueryError(cause, remedy, self.name if ours else "user_attribute")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Attribute":
@@ -283,13 +283,12 @@ def movielens_attribute(name: str, column: Column) -> Attribute | None:
     """MovieLens' attribute of the name and kind, where most of a column's values are its values."""
     for each in MOVIELENS:
         if (each.name, each.kind) == (name, column.kind):
+            known = good = each.rows(column)[:, 0] > 0
             if name == "age":
-                known = column.values[np.isfinite(column.values)]
-                good = (known >= AGES[0]) & (known <= MAX_AGE)
+                good = (column.values >= AGES[0]) & (column.values <= MAX_AGE)
             else:
-                known = [*filter(None, column.values)]
-                good = each.rows(Column("category", known)) > 0
-            return each if 2 * good.sum() >= len(known) else None
+                known = np.array([*map(bool, column.values)])
+            return each if 2 * good.sum() >= known.sum() else None
     return None
 
 
