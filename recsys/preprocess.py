@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
@@ -19,7 +18,7 @@ from recsys.data.readers.read import read_all, unusable
 from recsys.data.readers.roles import NONE, REPEATS, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
-from recsys.data.schema import padded
+from recsys.data.titles import title_words
 from recsys.errors import DataError, QueryError, check_choice, check_types, checked, quoted
 
 if TYPE_CHECKING:
@@ -179,89 +178,65 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
     if colons := [each for each in as_text(movies.ids).tolist() if "::" in each]:
         cause = f"movie {colons[0]}: ids with '::' cannot be written to {path.name}"
         raise DataError(cause, "publish the raw file instead")
-    titles = vocabulary.title_rows(movies.titles)
-    genres = vocabulary.genre_rows(movies.genres)
-    lines = [
-        f"{movie_id}::{_joined(title)}::{_joined(each)}\n"
-        for movie_id, title, each in zip(
-            movies.ids.tolist(), titles.tolist(), genres.tolist(), strict=True
-        )
+    rows = vocabulary.title_rows(movies.titles), vocabulary.genre_rows(movies.genres)
+    texts = [
+        [",".join(str(row) for row in each if row != PADDING) for each in side.tolist()]
+        for side in rows
     ]
+    fields = zip(movies.ids.tolist(), *texts, strict=True)
+    lines = [f"{movie_id}::{title}::{genres}\n" for movie_id, title, genres in fields]
     with replacing_file(path) as beside:
         beside.write_text("".join(lines), encoding="utf-8", newline="\n")
-    return Encoded(len(movies), int((titles == 0).sum()), int((genres == 0).sum()))
+    return Encoded(len(movies), *(int((each == 0).sum()) for each in rows))
 
 
-def read_movies_data(
-    path: Path, vocabulary: Vocabulary
-) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
-    """Read encoded movies: ids (M,), title rows (M, T) and genre rows (M, G), PADDING behind.
+def read_movies_data(path: Path, known: Movies, vocabulary: Vocabulary) -> Movies:
+    """Read encoded movies. The file has no titles: those of new movies are their words.
 
-    A comma after the last row of a list is taken, as the tutorial writes it.
-
-    Raises:
-        DataError: the lines that are not of that form, or have rows the vocabulary lacks.
-    """
-    rejects = Rejects()
-    roles = {name: name for name in ENCODED.names}
-    side = Side(open_table(path, ENCODED), roles, "item", rejects)
-    lists = []
-    for name in ("words", "genres"):
-        largest, cells = len(getattr(vocabulary, name)), side.cells[name]
-        expected = f"expected a {name[:-1]}'s row as a whole number from 0 to {largest}, got "
-        rows = [_rows(cell or "") for cell in cells]
-        good = [all(0 <= row <= largest for row in each) for each in rows]
-        pairs = zip(good, cells, strict=True)
-        side.rows.refuse_each(["" if fits else expected + quoted(cell) for fits, cell in pairs])
-        lists.append(padded(rows))
-    if rejects:
-        raise rejects.error("correct the line, or encode the movies again", "preprocess")
-    return as_text(side.ids) if is_text(vocabulary.movie_ids) else side.ids, lists[0], lists[1]
-
-
-def decoded_movies(
-    known: Movies,
-    vocabulary: Vocabulary,
-    ids: NDArray,
-    title_rows: NDArray[np.int64],
-    genre_rows: NDArray[np.int64],
-) -> Movies:
-    """Movies of a `movies_data.txt`, which has no titles: words of new movies.
-
-    What the file cannot hold, the titles and columns of their own, is as in the known movies.
+    What it cannot hold, titles and columns of their own, is as in the known movies. A comma after
+    the last row of a list is taken, as the tutorial writes it.
 
     Args:
         known: the movies of the model, in the order of the vocabulary.
 
     Raises:
-        DataError: the lines were encoded with the vocabulary of another model.
+        DataError: the lines that are not of that form, or have rows the vocabulary lacks; or they
+            were encoded with the vocabulary of another model.
     """
-    rows = vocabulary.movie_rows(ids)
-    old = np.flatnonzero(rows)
-    words = _values(vocabulary.words, title_rows)
-    encoded = _values(vocabulary.words, vocabulary.title_rows(known.titles))
-    differ = sum(words[n] != encoded[rows[n] - 1] for n in old)
-    if differ * 2 > len(old):
-        cause = f"{differ} of {len(old)} have other words than the model's movies of the same ids"
+    rejects = Rejects()
+    side = Side(open_table(path, ENCODED), {n: n for n in ENCODED.names}, "item", rejects)
+    lists: list[list[tuple[str, ...]]] = []
+    for name in ("words", "genres"):
+        values, cells = ["?", *getattr(vocabulary, name)], side.cells[name]
+        expected = f"expected a {name[:-1]}'s row as a whole number from 0 to {len(values) - 1}"
+        found = [_values(cell or "", values) for cell in cells]
+        pairs = zip(found, cells, strict=True)
+        side.rows.refuse_each(
+            [f"{expected}, got {quoted(cell)}" if each is None else "" for each, cell in pairs]
+        )
+        lists.append([each for each in found if each is not None])
+    if rejects:
+        raise rejects.error("correct the line, or encode the movies again", "preprocess")
+    words, genres = lists
+    ids = as_text(side.ids) if is_text(vocabulary.movie_ids) else side.ids
+    titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year
+    rows, encodable, differ = vocabulary.movie_rows(ids), {*vocabulary.words}, 0
+    for n in np.flatnonzero(rows).tolist():
+        titles[n] = known.titles[rows[n] - 1]
+        differ += words[n] != tuple(w if w in encodable else "?" for w in title_words(titles[n]))
+    if differ * 2 > (old := np.count_nonzero(rows)):
+        cause = f"{differ} of {old} have other words than the model's movies of the same ids"
         cause = f"encoded for another model, or other movies: {cause}"
         raise DataError(cause, "encode a file of the model's movies", "preprocess")
-    titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year
-    for n in old:
-        titles[n] = known.titles[rows[n] - 1]
     columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
-    return Movies(ids, titles, _values(vocabulary.genres, genre_rows), columns)
+    return Movies(ids, titles, genres, columns)
 
 
-def _values(names: Sequence[str], rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
-    """What rows stand for, "?" for an unknown one."""
-    values = ["?", *names]
-    return [tuple(values[row] for row in each if row != PADDING) for each in rows.tolist()]
-
-
-def _rows(text: str) -> list[int]:
-    """Numbers separated by commas, of which one may stand at the end; -1 for what is none."""
-    cells = text.strip().removesuffix(",").split(",")
-    return [int(each) if _DIGITS.fullmatch(each) else -1 for each in cells] if any(cells) else []
+def _values(cell: str, values: Sequence[str]) -> tuple[str, ...] | None:
+    """What rows with commas between, or one behind, stand for; None where one is none."""
+    rows = cell.strip().removesuffix(",").split(",")
+    good = (_DIGITS.fullmatch(row) and int(row) < len(values) for row in rows)
+    return () if not any(rows) else tuple(values[int(row)] for row in rows) if all(good) else None
 
 
 def is_movies_data(path: Path) -> bool:
@@ -269,7 +244,3 @@ def is_movies_data(path: Path) -> bool:
     lines = file_bytes(path, 2**16).decode("utf-8", "replace").splitlines()[:100]
     encoded = sum(_ENCODED.fullmatch(line) is not None for line in lines)
     return 2 * encoded > len(lines)
-
-
-def _joined(rows: list[int]) -> str:
-    return ",".join(str(row) for row in rows if row != PADDING)

@@ -261,7 +261,7 @@ def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
     What the columns of a raw file are is what they were in training.
     """
     from recsys.infer import catalogue
-    from recsys.preprocess import decoded_movies, is_movies_data, read_movies, read_movies_data
+    from recsys.preprocess import is_movies_data, read_movies, read_movies_data
 
     if not file:
         return catalogue(model)
@@ -269,8 +269,7 @@ def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
         if source != Source():
             cause = f"{file}: encoded movies have no columns, and no line of them is left out"
             raise DataError(cause, "name the raw file", "file")
-        encoded = read_movies_data(Path(file), model.vocabulary)
-        return catalogue(model, decoded_movies(model.movies, model.vocabulary, *encoded))
+        return catalogue(model, read_movies_data(Path(file), model.movies, model.vocabulary))
     kinds: dict[str, str] = {each.name: each.kind for each in model.vocabulary.movies}
     movies = read_movies(
         file, columns=source.columns, kinds=kinds, skip_bad_lines=source.skip, log=log
