@@ -24,29 +24,32 @@ MARK = "unfinished by recsys"
 
 
 @contextmanager
-def replacing_file(path: Path | str, fix: str = "output") -> Iterator[Path]:
+def replacing_file(path: Path | str, fix: str = "output", follow: bool = True) -> Iterator[Path]:
     """A path to write to; what was written takes the place of `path` when the block ends.
 
     Of a symbolic link the target is replaced. Anything there that is not a regular file (a pipe,
     `/dev/stdout`, `/dev/null`) is written to directly.
 
     Args:
-        path: its folder must exist.
         fix: what the error names as the thing to change.
+        follow: else whatever is there, a link too, is itself replaced.
 
     Raises:
-        RecsysError: the place cannot be written: found before the block is entered where that is
-            possible, so that no work is lost.
+        RecsysError: the place, whose folder must exist, cannot be written: found before the block
+            is entered where that is possible, so that no work is lost.
     """
     path = Path(path)
-    if _is_stream(path):
+    parent, there = os.path.realpath(path.parent), os.path.exists(path)
+    stream = there and not (os.path.isfile(path) or os.path.isdir(path))
+    # What is in /dev or /proc may lead to a regular file, and is a stream all the same.
+    if follow and (stream or parent == "/dev" or parent.startswith("/proc/")):
         with _system_errors(path, path, fix, "file"):
             yield path
         return
-    with _sibling(path, fix, "file") as (target, folder):
+    with _sibling(path, fix, "file", follow) as (target, folder):
         beside = folder / target.name
         beside.touch()
-        if target.exists():
+        if target.is_file():
             shutil.copymode(target, beside)
         yield beside
         os.replace(beside, target)
@@ -62,8 +65,8 @@ def replacing_folder(
     """An empty folder beside `path` that takes its place when the block ends.
 
     Two renames do it, for which the old folder waits as `NAME.previous`; `standing` finds it there
-    if a kill falls between them, and the next writer puts it back. Read-only folders are replaced
-    too. Whether what is there may be replaced is for the caller to check.
+    if a kill falls between them, and the next writer puts it back. Whether what is there may be
+    replaced is for the caller to check, and `writable_folder` whether it can.
 
     Args:
         keep: let the old folder stay there; else what was there before comes back.
@@ -80,23 +83,15 @@ def replacing_folder(
         try:
             there = target.exists()
             if there and previous.exists():
-                _move(previous, folder / ("dropped" if keep else "kept"))
+                os.rename(previous, folder / ("dropped" if keep else "kept"))
             if there:
                 os.rename(target, previous)
                 check(previous)
             os.rename(new, target)
             if there and not keep:
-                _move(previous, folder / "replaced")
+                os.rename(previous, folder / "replaced")
         finally:
             _settle(target, folder)
-
-
-def _move(folder: Path, to: Path) -> None:
-    """Move a folder aside, which its owner may then remove even if it was read-only."""
-    for each, _, _ in os.walk(folder):
-        if not os.access(each, os.W_OK):
-            os.chmod(each, os.stat(each).st_mode | 0o700)
-    os.rename(folder, to)
 
 
 def _settle(target: Path, folder: Path) -> None:
@@ -105,22 +100,21 @@ def _settle(target: Path, folder: Path) -> None:
     if (folder / "new").exists() and previous.exists() and not target.exists():
         os.rename(previous, target)
     if kept.exists() and previous.exists():
-        _move(previous, folder / "replaced")
+        os.rename(previous, folder / "replaced")
     for before in (kept, dropped):
         if before.exists() and not previous.exists():
             os.rename(before, previous)
 
 
 def writable_folder(path: Path | str, fix: str = "output") -> None:
-    """Make the folder that `path` is to lie in, and look whether a folder can be put there.
-
-    Raises:
-        RecsysError: it cannot, or `path` is a file.
+    """Make the folder that `path` is to lie in; a RecsysError where no folder can be put there,
+    or what is there or was there before is read-only.
     """
     with _sibling(Path(path), fix, "folder") as (target, _):
-        for each in (target, previous_of(target)):
-            if each.exists() and not os.access(each, os.W_OK):
-                os.chmod(each, each.stat().st_mode)  # only its owner may, and will for `_move`
+        for folder in (target, previous_of(target)):
+            for each, _, _ in os.walk(folder):
+                if not os.access(each, os.W_OK):  # so that it could neither be moved nor removed
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), each)
 
 
 @contextmanager
@@ -181,15 +175,15 @@ def _locked(mark: TextIO) -> bool:
 
 
 @contextmanager
-def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
+def _sibling(path: Path, fix: str, kind: str, follow: bool = True) -> Iterator[tuple[Path, Path]]:
     """Where a path really leads, and a new folder beside it to write in, which goes at the end."""
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path) if follow else path)
     with _system_errors(path, target, fix, kind):
         if target.exists() and target.is_dir() != (kind == "folder"):
             other = "file" if kind == "folder" else "folder"
             cause = f"{path}: cannot be written (it is a {other})"
             raise RecsysError(cause, f"name a {kind}", fix)
-        if target.is_symlink():  # only where links lead in a circle is one left of a real path
+        if follow and target.is_symlink():  # what is left of links that lead in a circle
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
         if kind == "folder":
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -206,14 +200,6 @@ def _sibling(path: Path, fix: str, kind: str) -> Iterator[tuple[Path, Path]]:
                 yield target, beside
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-
-
-def _is_stream(path: Path) -> bool:
-    """Whether something is there that a rename must not replace."""
-    folder = os.path.realpath(path.parent)
-    if folder == "/dev" or folder.startswith("/proc/"):  # also when it leads to a regular file
-        return True
-    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class Checkpoint:
         arrays |= {f"best/{k}": v for k, v in progress.best_weights.items()}
         best = {"best_epoch": progress.best_epoch, "best_score": progress.best_score}
         about = {"identity": self.identity, "step": step.number, "log": progress.log, **best}
-        with replacing_file(self.path, "model") as beside, open(beside, "wb") as file:
+        with replacing_file(self.path, "model", False) as beside, open(beside, "wb") as file:
             np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
 
     def load(self, step: "TrainStep") -> Progress:

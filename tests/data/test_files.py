@@ -22,7 +22,7 @@ def names(folder) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
-def test_all_of_a_file_appears_or_the_old_one_stays(tmp_path):
+def test_all_of_a_file_appears_or_the_old_one_stays_and_devices_are_written_directly(tmp_path):
     path = tmp_path / "out.csv"
     for text in ("first", "second"):
         with replacing_file(path) as beside:
@@ -32,9 +32,6 @@ def test_all_of_a_file_appears_or_the_old_one_stays(tmp_path):
         raise KeyError(beside.write_text("half"))
     assert path.read_text() == "second"
     assert names(tmp_path) == ["out.csv"]
-
-
-def test_devices_are_written_directly():
     for device in ("/dev/null", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         with replacing_file(device) as beside:
             assert str(beside) == device
@@ -95,17 +92,13 @@ def test_a_folder_appears_complete_and_replaces_another_or_a_killed_ones(tmp_pat
 
 def test_leftovers_of_killed_processes_go_and_nobody_elses(tmp_path):
     for path in (tmp_path / "m", tmp_path / "out.csv"):
-        dead, busy, mine, other = (
-            path.with_name(f"{path.name}.tmp-{end}")
-            for end in ("00000001", "00000002", "00000003", "x")
+        ends = ("00000001", "00000002", "00000003", "x", "00000004", "00000005")
+        dead, busy, mine, other, file, link = (
+            path.with_name(f"{path.name}.tmp-{end}") for end in ends
         )
-        file = path.with_name(f"{path.name}.tmp-00000004")
-        link = path.with_name(f"{path.name}.tmp-00000005")
         for each in (dead, busy, mine, other):
             each.mkdir()
-            (each / "keep.txt").touch()
-        for each in (dead, busy, other):
-            (each / MARK).touch()
+            (each / ("keep.txt" if each is mine else MARK)).touch()
         file.touch()
         link.symlink_to(dead)
         with open(busy / MARK, "w") as mark:
@@ -118,12 +111,26 @@ def test_leftovers_of_killed_processes_go_and_nobody_elses(tmp_path):
 
 
 def test_a_link_planted_where_is_written_is_not_followed(tmp_path, monkeypatch):
+    path, theirs, file = tmp_path / "out", tmp_path / "theirs", tmp_path / "file"
+    theirs.mkdir()
+    file.write_text("theirs")
+    for follow, text in ((True, "ours"), (False, "theirs")):
+        with replacing_file(path, follow=follow) as beside:
+            beside.write_text("ours")
+            path.symlink_to(file)  # since it was looked at
+        assert (path.read_text(), path.is_symlink()) == ("ours", False)
+        path.unlink()
+        path.symlink_to(file)
+        with replacing_file(path, follow=follow) as beside:
+            beside.write_text("ours")
+        assert (file.read_text(), path.is_symlink()) == (text, follow)
+        path.unlink()
+        file.write_text("theirs")
     monkeypatch.setattr("secrets.token_hex", lambda size: "00000000")
-    (tmp_path / "theirs").mkdir()
     (tmp_path / "out.tmp-00000000").symlink_to("theirs")
-    with pytest.raises(RecsysError, match="File exists"), replacing_file(tmp_path / "out"):
+    with pytest.raises(RecsysError, match="File exists"), replacing_file(path):
         pytest.fail("entered")
-    assert names(tmp_path / "theirs") == []
+    assert names(theirs) == []
 
 
 def test_what_was_kept_before_stays_when_nothing_is_to_be_kept(tmp_path):
@@ -172,47 +179,30 @@ def test_a_kill_between_renames_loses_neither_the_folder_nor_the_one_before(tmp_
     assert step > 4
 
 
-def test_read_only_folders_are_replaced_and_an_error_undoes_all(tmp_path, monkeypatch):
+def test_an_error_amid_the_renames_undoes_all(tmp_path, monkeypatch):
     path, previous, rename = tmp_path / "m", tmp_path / "m.previous", os.rename
-
-    def as_an_owner(source, target):  # root may do all
-        mode = os.stat(source).st_mode
-        if os.path.dirname(source) != os.path.dirname(target) and not mode & 0o200:
-            raise PermissionError(13, "Permission denied", str(source))
-        rename(source, target)
-
-    monkeypatch.setattr("os.rename", as_an_owner)
-    monkeypatch.setattr("os.access", lambda each, how: bool(os.stat(each).st_mode & 0o200))
-    for name, before in (("a", None), ("b", "a"), ("c", "b")):
+    for name in ("b", "c"):
         with replacing_folder(path, keep=True) as beside:
             (beside / name).touch()
-            (beside / "in").mkdir(0o500)
-        path.chmod(0o500)
-        assert names(path) == [name, "in"]
-        assert not before or names(previous) == [before, "in"]
-    with monkeypatch.context() as full:
 
-        def refused(source, target):
-            if os.path.basename(source) == "new":
-                raise OSError(28, "No space left on device", str(source))
-            rename(source, target)
+    def refused(source, target):
+        if os.path.basename(source) == "new":
+            raise OSError(28, "No space left on device", str(source))
+        rename(source, target)
 
-        full.setattr("os.rename", refused)
-        for keep in (True, False):
-            with pytest.raises(RecsysError, match="No space"), replacing_folder(path, keep=keep):
-                pass
-            assert (names(path), names(previous)) == (["c", "in"], ["b", "in"])
+    monkeypatch.setattr("os.rename", refused)
+    for keep in (True, False):
+        with pytest.raises(RecsysError, match="No space"), replacing_folder(path, keep=keep):
+            pass
+        assert (names(path), names(previous)) == (["c"], ["b"])
     assert names(tmp_path) == ["m", "m.previous"]
 
 
-def test_a_folder_that_could_not_be_moved_is_known_before_the_work(tmp_path, monkeypatch):
-    (tmp_path / "m").mkdir(0o500)
-    monkeypatch.setattr("os.access", lambda *args: False)
+def test_a_read_only_folder_is_refused_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "m" / "in").mkdir(parents=True)
     writable_folder(tmp_path / "m")
-
-    def foreign(path, mode):
-        raise PermissionError(1, "Operation not permitted", str(path))
-
-    monkeypatch.setattr("os.chmod", foreign)
-    with pytest.raises(RecsysError, match="Operation not permitted"):
+    monkeypatch.setattr("os.access", lambda each, how: not str(each).endswith("in"))  # not as root
+    with pytest.raises(
+        RecsysError, match=r"m: cannot be written .Permission denied.; name another"
+    ):
         writable_folder(tmp_path / "m", "switch")
