@@ -15,8 +15,8 @@ _GAINS = 1 / np.log2(np.arange(2, 12))
 class PerUser(NamedTuple):
     """A metric as a pair of numbers for each user: sum(totals) / sum(weights), or its root."""
 
-    totals: NDArray[np.float64]  # (E,)
-    weights: NDArray[np.float64]  # (E,)
+    totals: NDArray  # (E,)
+    weights: NDArray  # (E,)
     root: bool = False
 
     @classmethod
@@ -53,28 +53,19 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     >>> top_k(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
     [[1, 0]]
     """
-    width = min(k, scores.shape[1])
-    columns = np.argpartition(scores, -width, axis=1)[:, -width:]
-    row = np.arange(len(scores))[:, None]
-    values = scores[row, columns]
-    least = values.min(axis=1, keepdims=True)
-    tied = (scores == least).sum(axis=1) > (values == least).sum(axis=1)
-    tied &= least[:, 0] > -np.inf  # of these more equal the least than fit
-    if tied.any():
-        columns[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :width]
-        values = scores[row, columns]
-    order = np.lexsort((columns, -values), axis=-1)
-    columns = np.where(values > -np.inf, columns, PADDING)[row, order]
-    if k == width:
-        return columns
-    return np.pad(columns, ((0, 0), (0, k - width)), constant_values=PADDING)
+    width, found = min(k, scores.shape[1]), np.full((len(scores), k), PADDING, np.intp)
+    least = np.partition(scores, -width, axis=1)[:, -width]  # (B,) of which more may be equal
+    for row, each in enumerate(scores):
+        columns = np.flatnonzero((each >= least[row]) & (each > -np.inf))
+        best = columns[np.argsort(-each[columns], kind="stable")[:k]]
+        found[row, : len(best)] = best
+    return found
 
 
 def ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.integer]) -> NDArray[np.float64]:
-    """(B,) ndcg@10 of (B, K) lists, best first, of which `hits` are relevant.
+    """(B,) ndcg@10 of (B, K) lists, best first, of which `hits` are of the (B,) relevant movies.
 
-    Args:
-        relevant: (B,) relevant movies, listed or not; the ideal is cut at min(10, relevant).
+    The ideal is cut at min(10, relevant).
 
     >>> ndcg(np.array([[False, True]]), np.array([1])).round(3).tolist()
     [0.631]
@@ -85,29 +76,22 @@ def ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.integer]) -> NDArray[np.f
 
 def overlap(exact: NDArray[np.integer], other: NDArray[np.integer]) -> PerUser:
     """overlap@10: movies of the exact list that the other has too / movies of the exact list."""
-    ours, theirs = exact[:, :10], other[:, :10]
-    listed = ours != PADDING
-    common = (ours[:, :, None] == theirs[:, None, :]).any(axis=2) & listed
+    listed = exact[:, :10] != PADDING
+    common = (exact[:, :10, None] == other[:, None, :10]).any(axis=2) & listed
     return PerUser(common.sum(axis=1) * 1.0, listed.sum(axis=1) * 1.0)
 
 
 def rating_metrics(
     user_ids: NDArray[np.integer], values: NDArray[np.floating], predicted: NDArray[np.floating]
 ) -> dict[str, PerUser]:
-    """rmse and mae over all (N,) held-out ratings, kept by user for the intervals.
-
-    Raises:
-        ModelError: a prediction is not finite.
-    """
+    """rmse and mae over all (N,) held-out ratings, by user; ModelError if one is not finite."""
     if not np.isfinite(predicted).all():
         raise ModelError("a predicted rating is not finite", "train again", "train")
     errors = np.asarray(predicted, np.float64) - values
     rows = np.unique(user_ids, return_inverse=True)[1]
-    counts = np.bincount(rows).astype(np.float64)
-    return {
-        "rmse": PerUser(np.bincount(rows, errors**2).astype(np.float64), counts, root=True),
-        "mae": PerUser(np.bincount(rows, np.abs(errors)).astype(np.float64), counts),
-    }
+    counts, squares = np.bincount(rows) * 1.0, np.bincount(rows, errors**2)
+    mae = PerUser(np.bincount(rows, np.abs(errors)), counts)
+    return {"rmse": PerUser(squares, counts, root=True), "mae": mae}
 
 
 def interval(metric: PerUser, seed: int) -> Interval:

@@ -185,9 +185,7 @@ def data_folder(data: str | None) -> Path:
         return Path(data)
     from recsys.data.download import any_dataset
 
-    found = any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log)
-    log(f"data: {found.why}")
-    return found.folder
+    return any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log)
 
 
 def is_missing(address: MilvusAddress) -> bool:

@@ -1,7 +1,6 @@
 """The MovieLens datasets, fetched, verified and unpacked: all of one or nothing."""
 
 import hashlib
-import http.client
 import os
 import shutil
 import subprocess
@@ -9,10 +8,8 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -23,37 +20,23 @@ from recsys.errors import DataError, QueryError, quoted
 TIMEOUT = 10  # seconds for a connection and for each piece to come
 PIP_TIMEOUT = 120  # seconds for pip as a whole
 _RATINGS = ("ratings.dat", "u.data", "*.inter", "ratings.csv")
-_FAILURES = (
-    *(OSError, http.client.HTTPException, subprocess.SubprocessError),
-    *(ValueError, EOFError, zipfile.BadZipFile, zlib.error),
-    RuntimeError,  # of zipfile: encrypted, or packed in a way that it does not know
-)
 
 Log = Callable[[str], None]
 
 
-class Choice(NamedTuple):
-    """A dataset's folder, and in a sentence which one it is and why."""
-
-    folder: Path
-    why: str
-
-
-def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line: None) -> Choice:
-    """A dataset to train on: what is there, else ml-1m from its sources, else ml-100k.
+def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line: None) -> Path:
+    """A dataset to train on: what is in `folder`, else ml-1m from its sources, else ml-100k.
 
     Args:
-        folder: where datasets live, each in a folder of its name.
-        progress: draw a bar on stderr.
-        log: gets a line on each source that is tried.
+        log: gets a line on each source that is tried, and one that says which dataset it is.
 
     Raises:
         DataError: neither can be had.
     """
     names = ("ml-1m", "ml-100k")
-    for name in names:
-        if has_ratings(folder / name):
-            return Choice(folder / name, f"{name}, which is in {folder}")
+    if there := [name for name in names if has_ratings(folder / name)]:
+        log(f"data: {there[0]}, which is in {folder}")
+        return folder / there[0]
     failed: list[str] = []
     for name in names:
         try:
@@ -62,7 +45,8 @@ def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line:
             failed.append(error.cause)
         else:
             more = ", as ml-1m could not be had" if failed else ""
-            return Choice(got, f"{name}, downloaded to {folder}{more}")
+            log(f"data: {name}, downloaded to {folder}{more}")
+            return got
     remedy = "name a folder of ratings, or unpack an archive that you have"
     raise DataError("; ".join(failed), remedy, "data")
 
@@ -78,12 +62,10 @@ def download(
 ) -> Path:
     """Fetch a dataset into `folder / name` unless it is there, and return that folder.
 
-    The archive's checksum is verified before anything is unpacked, if one is published. The folder
-    appears by one rename when all of it is there.
+    It appears by one rename when all of it is there and its checksum, if it has one, is verified.
 
     Args:
         name: one of movielens.SOURCES.
-        folder: where datasets live.
         archive: the archive itself, where one has it already; nothing is fetched then.
         progress: draw a bar on stderr.
         log: gets a line on each source that is tried.
@@ -116,12 +98,12 @@ def download(
             try:
                 unpacked = _unpacked(archive or _fetched(source, work, progress), source, work)
                 break
-            except _FAILURES as error:
+            except Exception as error:  # of sockets, HTTP, pip, and of zipfile anything
                 inner = error.reason if type(error) is urllib.error.URLError else error
                 reason = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+                failed.append(f"{source.address} ({reason})")
                 if not archive:
                     log(f"{name}: {source.address} failed: {reason}")
-                failed.append(f"{source.address} ({reason})")
         else:
             cause = f"{name} could not be had from {', '.join(failed)}"
             remedy = "if you have its archive from elsewhere, give that"
@@ -138,28 +120,23 @@ def has_ratings(folder: Path) -> bool:
 
 
 def _fetched(source: Source, into: Path, progress: bool) -> Path:
-    """The archive of a source."""
+    """The archive of a source; a wheel through pip as the user has configured it."""
     if source.address.startswith("pip:"):
-        return _wheel(source.address.removeprefix("pip:"), into / "wheels")
+        options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--timeout", str(TIMEOUT)]
+        options += ["--retries", "1", "--disable-pip-version-check", "--dest", str(into)]
+        command = [sys.executable, "-m", "pip", "download", *options, source.address[4:]]
+        nothing = subprocess.DEVNULL
+        ran = subprocess.run(command, stdin=nothing, capture_output=True, timeout=PIP_TIMEOUT)
+        if ran.returncode:
+            said = ran.stderr.decode(errors="replace").strip().splitlines() or ["no wheel came"]
+            raise ValueError(f"pip: {said[-1].strip()[:200]}")
+        return next(into.glob("*.whl"))
     file, label = into / "archive", Path(source.address).name
     with urllib.request.urlopen(source.address, timeout=TIMEOUT) as answer, file.open("wb") as to:
         total = int(answer.headers.get("Content-Length") or 0) or None
         with tqdm.wrapattr(answer, "read", total=total, desc=label, disable=not progress) as read:
             shutil.copyfileobj(read, to)
     return file
-
-
-def _wheel(package: str, into: Path) -> Path:
-    """A package's wheel through pip, as the user has configured it (index, proxy, certificates)."""
-    options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--timeout", str(TIMEOUT)]
-    options += ["--retries", "1", "--disable-pip-version-check", "--dest", str(into), package]
-    command = [sys.executable, "-m", "pip", "download", *options]
-    nothing = subprocess.DEVNULL
-    ran = subprocess.run(command, stdin=nothing, capture_output=True, timeout=PIP_TIMEOUT)
-    if ran.returncode:
-        lines = ran.stderr.decode(errors="replace").strip().splitlines()
-        raise ValueError(f"pip: {lines[-1].strip()[:200] if lines else 'no wheel came'}")
-    return next(into.glob("*.whl"))
 
 
 def _unpacked(file: Path, source: Source, into: Path) -> Path:

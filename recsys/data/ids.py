@@ -5,6 +5,7 @@ Ids of a kind are an array of int64, or of Python's str (dtype object, so that n
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,11 +41,8 @@ def in_order(ids: NDArray) -> NDArray:
     """
     if not is_text(ids):
         return np.unique(ids)
-
-    def by_numbers(text: Id) -> tuple[str, str]:
-        return _DIGITS.sub(lambda digits: digits[0].zfill(_LONGEST), str(text)), str(text)
-
-    return id_array(sorted(set(ids.tolist()), key=by_numbers), text=True)
+    number = partial(_DIGITS.sub, lambda digits: digits[0].zfill(_LONGEST))
+    return id_array(sorted({*ids.tolist()}, key=lambda text: (number(text), text)), text=True)
 
 
 def raw_ids(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
@@ -54,7 +52,7 @@ def raw_ids(codes: NDArray[np.integer], names: NDArray | None) -> NDArray:
 
 def as_text(ids: NDArray) -> NDArray:
     """Ids as text, whatever they are."""
-    return ids if is_text(ids) else np.array(list(map(str, ids.tolist())), object)
+    return ids if is_text(ids) else id_array(map(str, ids.tolist()), text=True)
 
 
 def is_text(ids: NDArray) -> bool:

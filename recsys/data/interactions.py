@@ -37,13 +37,7 @@ class Interactions(NamedTuple):
         values: NDArray[np.floating],
         times: NDArray[np.integer] | None = None,
     ) -> "Interactions":
-        """Of ratings in any order.
-
-        Args:
-            users: U; rows run from 0, the unknown user, to U.
-            user_rows: (N,), like all further columns.
-            times: all 0 if not given.
-        """
+        """Of N ratings in any order; rows run from 0, the unknown user, to `users`."""
         rows, columns = np.asarray(user_rows, np.int64), np.asarray(movie_rows, np.int64)
         order = np.argsort(rows * (columns.max(initial=0) + 1) + columns, kind="stable")
         return cls(
@@ -56,8 +50,8 @@ class Interactions(NamedTuple):
     @classmethod
     def empty(cls, rows: int) -> "Interactions":
         """Of rows without ratings."""
-        pointers = np.zeros(rows + 1, np.int64)
-        return cls(pointers, np.empty(0, np.int32), np.empty(0, np.float32), pointers[:0])
+        none = np.zeros(0, np.int64)
+        return cls.build(rows - 1, none, none, np.zeros(0))
 
     @property
     def rows(self) -> int:
@@ -80,11 +74,7 @@ class Interactions(NamedTuple):
         return self.indices[entries], self.values[entries], self.times[entries]
 
     def entries(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the entries of B rows are, one row's after the other's.
-
-        Returns:
-            (E,) positions in `indices`, `values` and `times`; (E,) positions in `rows` of theirs.
-        """
+        """(E,) where the entries of B rows are, one row's after the other's; (E,) of which row."""
         rows = np.asarray(rows, np.int64)
         starts = self.indptr[rows]
         counts = self.indptr[rows + 1] - starts
@@ -92,20 +82,17 @@ class Interactions(NamedTuple):
         first = np.cumsum(counts) - counts  # (B,) of each row's entries among all E
         return np.arange(len(owners)) - np.repeat(first - starts, counts), owners
 
-    def _chosen(self, pointers: NDArray[np.int64], entries: NDArray) -> "Interactions":
-        columns = (self.indices[entries], self.values[entries], self.times[entries])
-        return Interactions(pointers, *columns)
-
     def take(self, rows: NDArray[np.integer]) -> "Interactions":
         """Some of the rows, copied, in the order given."""
-        rows = np.asarray(rows, np.int64)
-        return self._chosen(
-            _pointers(self.indptr[rows + 1] - self.indptr[rows]), self.entries(rows)[0]
-        )
+        entries, owners = self.entries(rows)
+        pointers = _pointers(np.bincount(owners, minlength=len(rows)))
+        columns = self.indices[entries], self.values[entries], self.times[entries]
+        return Interactions(pointers, *columns)
 
     def keep(self, mask: NDArray[np.bool_]) -> "Interactions":
         """The same rows with the entries where a mask (N,) is true."""
-        return self._chosen(_pointers(mask)[self.indptr], mask)
+        columns = self.indices[mask], self.values[mask], self.times[mask]
+        return Interactions(_pointers(mask)[self.indptr], *columns)
 
     def updated(self, newer: "Interactions") -> "Interactions":
         """With newer entries; of a row's of a movie the latest stays, of equal times the newer."""
@@ -141,17 +128,10 @@ class Interactions(NamedTuple):
     ) -> NDArray[np.float32]:
         """(R, C) for each row the sum over its entries of value times row of a (M + 1, C) table.
 
-        Args:
-            values: (N,) or one number, what each entry counts instead of its rating.
+        Values are (N,) or one number, what each entry counts, if not its rating.
         """
-        values = self.values if values is None else values
-        data = np.asarray(values, table.dtype)
-        if not data.ndim:
-            data = np.broadcast_to(data, self.indices.shape)
-        if not len(self.indices):
-            return np.zeros((self.rows, table.shape[1]), np.float32)
-        if self.rows == 1:
-            return product(data[None], table[self.indices]).astype(np.float32, copy=False)
+        data = np.asarray(self.values if values is None else values, table.dtype)
+        data = np.broadcast_to(data, self.indices.shape)
         if self.rows > FEW:
             return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
@@ -164,8 +144,7 @@ class Interactions(NamedTuple):
 def product(rows: NDArray[np.floating], table: NDArray[np.floating]) -> NDArray[np.floating]:
     """(B, C) products of (B, N) rows and an (N, C) table; of a single row without BLAS.
 
-    Its threads divide up the work of one row, too, and then spin until there is more: several
-    times the processor time of the work, which other queries could use.
+    Its threads, among which it divides even that, would spin for several times the work's time.
     """
     return np.einsum("bn,nc->bc", rows, table) if len(rows) == 1 else rows @ table
 
@@ -180,10 +159,7 @@ def _pointers(counts: NDArray) -> NDArray[np.int64]:
 def later(
     owners: NDArray[np.integer], times: NDArray[np.number], inclusive: bool = False
 ) -> NDArray[np.int64]:
-    """(N,) how many ratings of the same owner, in any order, are later; equal times count alike.
-
-    Args:
-        inclusive: count those of the same time too, the rating itself among them.
+    """(N,) how many ratings of the same owner are later, or not earlier if `inclusive`.
 
     >>> later(np.array([1, 1, 1, 4]), np.array([20, 10, 20, 5])).tolist()
     [0, 2, 0, 0]
@@ -230,21 +206,14 @@ def first_times(
     return first
 
 
-class HeldOut(NamedTuple):
-    """Which ratings are held out, and how they were chosen."""
+def hold_out(
+    ratings: "Ratings", share: float, seed: int, latest: bool = True
+) -> tuple[NDArray[np.bool_], str]:
+    """(N,) the latest `share` of each user's ratings, or random ones; and which, in words.
 
-    chosen: NDArray[np.bool_]  # (N,)
-    how: str  # in words
-
-
-def hold_out(ratings: "Ratings", share: float, seed: int, latest: bool = True) -> HeldOut:
-    """The latest `share` of each user's ratings; where times tell nothing, random ones.
-
-    Equal times stay together; a user whose ratings would all be held out keeps them. Where users
-    have too few ratings for a share of each, a share of all is drawn.
-
-    Args:
-        latest: else random ones whatever the times.
+    Random ones are drawn where times tell nothing, or not `latest`. Equal times stay together; a
+    user whose ratings would all be held out keeps them. Where users have too few ratings for a
+    share of each, a share of all is drawn.
     """
     rng = np.random.default_rng(seed)
     order = np.lexsort((ratings.movie_ids, ratings.user_ids))
@@ -258,4 +227,4 @@ def hold_out(ratings: "Ratings", share: float, seed: int, latest: bool = True) -
         held = rng.random(len(users)) < share
     out = np.zeros(len(ratings), bool)
     out[order] = held
-    return HeldOut(out, how)
+    return out, how

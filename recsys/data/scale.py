@@ -55,12 +55,10 @@ class Scale:
         Raises:
             QueryError: it is not on the scale.
         """
-        span = f"{self.low:g} to {self.high:g}" if self.rated else "more than 0"
         low, high = (self.low, self.high) if self.rated else (1e-300, np.inf)
         if isinstance(rating, bool) or not isinstance(rating, Real) or not low <= rating <= high:
+            span = f"{low:g} to {high:g}" if self.rated else "more than 0"
             raise QueryError(f"rating {rating}: the model's are {span}", "give one of that scale")
-        if self.rated and self._same:
-            return float(np.float32(rating))
         return float(self.inward(rating) if self.rated else np.clip(rating, LIKED, MAX_RATING))
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
@@ -101,12 +99,9 @@ def scale_of(
 ) -> Scale:
     """The scale of ratings that are all good, by their different values as `counted` has them.
 
-    They are MovieLens' own where they lie from 0.5 to 5 and reach beyond 1. Liked is what lies in
+    They are MovieLens' own where they lie from 0.5 to 5 and reach beyond 1. What is `liked` is in
     the last quarter of the scale (4 of 5, 8 of 10, 75 of 100), or the better half of the ratings
-    where hardly any does.
-
-    Args:
-        liked: from what on a rating is a like, if that is not to be inferred.
+    where hardly any is.
     """
     low, high = float(values[0]), float(values[-1])
     if low >= MIN_RATING and 1 < high <= MAX_RATING:
@@ -180,22 +175,14 @@ def far_off(different: NDArray, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def are_events(different: NDArray, counts: NDArray[np.int64]) -> bool:
-    """Whether values say nothing but that there was an event: all are 1, or any other one.
-
-    Of a value that MovieLens' scale does not have, fewer than OTHER_SCALE are slips.
-    """
-    if len(different) != 1:
-        return False
-    if MIN_RATING <= different[0] <= MAX_RATING:
-        return bool(different[0] == 1)
-    return bool(counts[0] >= OTHER_SCALE)
+    """Whether values say nothing but that there was an event: all are 1, or one of no scale."""
+    if len(different) != 1 or MIN_RATING <= different[0] <= MAX_RATING:
+        return bool((different == 1).all())
+    return bool(counts[0] >= OTHER_SCALE)  # fewer are slips
 
 
 def are_strengths(different: NDArray, counts: NDArray[np.int64]) -> bool:
-    """Whether values are no scale, as counts and hours are none: few are far above the usual.
-
-    Few ratings that are slips say nothing of the others.
-    """
+    """Whether values, but for slips, are counts or hours and no scale: few are far above usual."""
     if not len(different) or different[0] < 0 or different[-1] <= MOST_STARS:
         return False
     some = ~far_off(different, counts) & (different > 0)

@@ -16,15 +16,15 @@ TOP_SHARE = 0.01  # the most rated movies whose share of the ratings says how lo
 def summary(dataset: Dataset) -> dict[str, Any]:
     """Counts and shares under the keys of `recsys inspect --json`.
 
-    `density` is ratings / (users who rated x movies rated); `top_movies_share` the share of the
-    ratings that the most rated hundredth of the movies (at least one) has.
+    `density` is ratings / (users who rated x movies rated); `top_movies_share` that of the ratings
+    of the most rated hundredth of the movies (at least one).
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
     counts = map(np.bincount, (r.movie_ids, r.user_ids))
     by_movie, by_user = (np.sort(each[each > 0]) for each in counts)
-    top = max(1, round(TOP_SHARE * len(by_movie)))
+    top = max(1, round(TOP_SHARE * len(by_movie))) if len(by_movie) else 0
+    sides = parts(users.attributes, users.rows)
     timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
-    described = parts(users.attributes, users.rows)
     return {
         "ratings": len(r),
         "users": len(users),
@@ -38,22 +38,19 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "scale": dataset.scale.to_json(),
         "liked": int((r.values >= LIKED).sum()),
         "histogram": _histogram(dataset),
-        "top_movies": top if len(by_movie) else 0,
+        "top_movies": top,
         "top_movies_share": float(by_movie[-top:].sum() / max(1, len(r))),
         "missing": {
             "genres": sum(not each for each in movies.genres),
             "year": int((movies.years == 0).sum()),
             "time": int((r.times == 0).sum()),
-            **{each.name: int((rows <= 0).all(1).sum()) for each, rows in described},
+            **{each.name: int((rows <= 0).all(1).sum()) for each, rows in sides},
         },
     }
 
 
 def _histogram(dataset: Dataset) -> dict[str, int]:
-    """How often each rating was given, on the file's scale; many different ones in BINS spans.
-
-    Nothing of events.
-    """
+    """How often each rating was given, on the file's scale; many different ones in BINS spans."""
     if not dataset.scale.rated or not len(dataset.ratings):
         return {}
     ratings, counts = counted(dataset.ratings.values)

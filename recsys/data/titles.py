@@ -33,7 +33,7 @@ _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNO
 
 
 def name_and_year(title: str) -> tuple[str, int]:
-    """A title without the year in brackets at its end, and that year, 0 where there is none.
+    """A title without the year in brackets at its end, and that year, 0 for none.
 
     >>> name_and_year("Heat (1995)"), name_and_year("(500) Days")
     (('Heat', 1995), ('(500) Days', 0))
@@ -88,11 +88,11 @@ def find(
     a name, or before the number of a sequel, may be a movie that is not there: that is a question.
 
     Args:
-        rated: how often movies were rated; the most rated are listed first.
+        rated: how often movies were rated.
         known: what the movies are, as the error for none says it.
 
     Raises:
-        QueryError: several movies match, or one that may be another; they are listed.
+        QueryError: several movies match, or one that may be another; listed, most rated first.
         UnknownMovie: none does; the nearest titles are named.
 
     >>> find("lion king", [1, 2], ["Toy Story (1995)", "Lion King, The (1994)"])

@@ -331,7 +331,7 @@ def trained(problem: Problem, options: Options) -> Trained:
         movies = movies[np.flatnonzero(np.isin(movies.ids, ratings.movie_ids))]
     dataset = replace(dataset, users=users, movies=movies)
     latest = problem.protocol in BY_TIME
-    held_out = hold_out(ratings, HELD_OUT, options.seed, latest).chosen
+    held_out = hold_out(ratings, HELD_OUT, options.seed, latest)[0]
     first = fit(dataset, ratings[~held_out], options, ratings[held_out])
     return finish(first, dataset, ratings)
 

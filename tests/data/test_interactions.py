@@ -12,11 +12,13 @@ KNOWN = Interactions.build(
 )
 
 
+def lists(known) -> list[list]:
+    return [column.tolist() for column in known]
+
+
 def test_rows_are_sorted_by_user_and_then_by_movie_and_taken_in_any_order():
-    assert KNOWN.indptr.tolist() == [0, 0, 2, 2, 5]
-    assert KNOWN.indices.tolist() == [2, 5, 1, 2, 9]
-    assert KNOWN.values.tolist() == [4, 3, 5, 1, 2.5]
-    assert KNOWN.times.tolist() == [20, 50, 10, 21, 90]
+    values, times = [4, 3, 5, 1, 2.5], [20, 50, 10, 21, 90]
+    assert lists(KNOWN) == [[0, 0, 2, 2, 5], [2, 5, 1, 2, 9], values, times]
     assert [column.dtype for column in KNOWN] == [np.int64, np.int32, np.float32, np.int64]
     assert KNOWN.owners.tolist() == [1, 1, 3, 3, 3]
     assert np.shares_memory(KNOWN.of(3)[0], KNOWN.indices)
@@ -26,22 +28,18 @@ def test_rows_are_sorted_by_user_and_then_by_movie_and_taken_in_any_order():
     assert taken.times.tolist() == [10, 21, 90, 20, 50, 10, 21, 90]
     assert KNOWN.take(np.array([], np.int64)).indptr.tolist() == [0]
     high = KNOWN.keep(KNOWN.values >= 3)
-    assert high.indptr.tolist() == [0, 0, 2, 2, 3]
-    assert high.indices.tolist() == [2, 5, 1]
+    assert lists(high)[:2] == [[0, 0, 2, 2, 3], [2, 5, 1]]
 
 
 def test_newer_ratings_replace_older_ones_of_the_same_movie():
-    newer = Interactions.build(3, [3, 2, 3], [2, 9, 4], [4, 5, 3], [95, 96, 97])
-    both = KNOWN.updated(newer)
-    assert both.indptr.tolist() == [0, 0, 2, 3, 7]
-    assert both.indices.tolist() == [2, 5, 9, 1, 2, 4, 9]
-    assert both.values.tolist() == [4, 3, 5, 5, 4, 3, 2.5]
-    assert both.times.tolist() == [20, 50, 96, 10, 95, 97, 90]
+    both = KNOWN.updated(Interactions.build(3, [3, 2, 3], [2, 9, 4], [4, 5, 3], [95, 96, 97]))
+    values, times = [4, 3, 5, 5, 4, 3, 2.5], [20, 50, 96, 10, 95, 97, 90]
+    assert lists(both) == [[0, 0, 2, 3, 7], [2, 5, 9, 1, 2, 4, 9], values, times]
 
 
 def test_transposed_is_who_rated_each_movie():
     raters, order = KNOWN.transposed(10)
-    assert [column.tolist() for column in raters.of(2)[:2]] == [[1, 3], [4, 1]]
+    assert lists(raters.of(2)[:2]) == [[1, 3], [4, 1]]
     assert raters.counts.tolist() == [0, 1, 2, 0, 0, 1, 0, 0, 0, 1]
     assert KNOWN.indices[order].tolist() == raters.owners.tolist()
     assert [column.dtype for column in raters] == [column.dtype for column in KNOWN]
@@ -55,21 +53,21 @@ def test_without_ratings_or_times():
     assert Interactions.build(1, [1], [1], [5]).times.tolist() == [0]
 
 
-@pytest.mark.parametrize("users", [FEW - 2, 3 * FEW])
+@pytest.mark.parametrize("users", [0, FEW - 2, 3 * FEW])
 def test_sums_of_few_and_of_many_rows_are_those_of_a_dense_product(users, tmp_path):
     """Arrays in memory or on disk."""
     rng = np.random.default_rng(0)
     rated = rng.random((users + 1, 40)) < 0.3
-    rated[[0, 5]] = False
+    rated[5:6] = False
     known = Interactions.build(users, *np.nonzero(rated), rng.integers(1, 6, rated.sum()))
     table = rng.standard_normal((40, 3)).astype(np.float32)
-    np.save(tmp_path / "table.npy", table)
-    for name, column in known._asdict().items():
+    for name, column in {**known._asdict(), "table": table}.items():
         np.save(tmp_path / f"{name}.npy", column)
-    files = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in known._fields]
-    mapped, on_disk = Interactions(*files), np.load(tmp_path / "table.npy", mmap_mode="r")
+    *files, on_disk = [
+        np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in (*known._fields, "table")
+    ]
     dense, halves = known.matrix(40).toarray(), np.full(len(known.values), 0.5)
-    for each, rows in ((known, table), (mapped, on_disk)):
+    for each, rows in ((known, table), (Interactions(*files), on_disk)):
         np.testing.assert_allclose(each.dot(rows), dense @ table, atol=1e-4)
         np.testing.assert_allclose(each.dot(rows, 1), rated @ table, atol=1e-4)
         np.testing.assert_allclose(each.dot(rows, halves), rated @ table / 2, atol=1e-4)
@@ -79,14 +77,11 @@ def test_sums_of_few_and_of_many_rows_are_those_of_a_dense_product(users, tmp_pa
 # How much a rating counts
 
 
-def test_later_ratings_of_the_same_user_are_counted_and_equal_times_alike():
+def test_later_ratings_of_the_same_user_are_counted_and_weigh_1_to_the_floor():
     owners, times = np.array([1, 1, 1, 1, 3]), np.array([20, 10, 20, 30, 5])
     assert later(owners, times).tolist() == [1, 3, 1, 0, 0]
     assert later(owners, times, inclusive=True).tolist() == [3, 4, 3, 1, 1]
     assert later(owners[:0], times[:0]).tolist() == []
-
-
-def test_the_latest_rating_weighs_1_and_the_oldest_the_floor():
     weights = Recency(0.1, 10).weights(np.array([0, 10, 10_000]))
     np.testing.assert_allclose(weights, [1, 0.1 + 0.9 / np.e, 0.1], rtol=1e-6)
     assert weights.dtype == np.float32
@@ -103,46 +98,40 @@ def test_a_movie_is_first_rated_at_its_earliest_time_and_one_without_ratings_at_
 # What is held out of a training
 
 
-def ratings(users, times) -> Ratings:
+def held_out(users, times, share, seed=0, latest=True):
     movies, values = np.arange(len(users), dtype=np.int32), np.full(len(users), 4, np.float32)
-    return Ratings(np.array(users, np.int32), movies, values, np.array(times, np.int64))
+    ratings = Ratings(np.array(users, np.int32), movies, values, np.array(times, np.int64))
+    return hold_out(ratings, share, seed, latest)
 
 
-def test_the_latest_share_of_each_user_is_held_out():
-    order = np.random.default_rng(0).permutation(20)
+def test_the_latest_share_of_each_user_is_held_out_and_equal_times_stay_together():
+    rng = np.random.default_rng(1)
+    order = rng.permutation(20)
     users, times = np.repeat([1, 2], 10)[order], np.arange(20)[order]
-    mask, how = hold_out(ratings(users, times), 0.2, 0)
+    mask, how = held_out(users, times, 0.2)
     assert how == "each user's latest"
     assert sorted(times[mask].tolist()) == [8, 9, 18, 19]
-    assert not hold_out(ratings([1, 1], [1, 2]), 0.0, 0).chosen.any()
-
-
-def test_equal_times_stay_together():
-    rng = np.random.default_rng(1)
+    assert not held_out([1, 1], [1, 2], 0.0)[0].any()
     users, times = np.repeat(np.arange(30), 20), rng.integers(0, 15, 600)
-    mask = hold_out(ratings(users, times), 0.3, 0).chosen
+    mask, _ = held_out(users, times, 0.3)
     assert 0.15 < mask.mean() <= 0.3
     for user in range(30):
         mine = users == user
         assert times[mine & ~mask].max() < times[mine & mask].min(initial=99)
 
 
-def test_where_times_tell_nothing_the_seed_draws():
+def test_where_times_tell_nothing_the_seed_draws_a_share_of_each_user_or_else_of_all():
     """All of one time, or each user's at one time as where files were put together."""
-    users = np.repeat([1, 2], 200)
-    same = ratings(users, np.zeros(400))
-    masks, how = zip(*(hold_out(same, 0.1, seed) for seed in (0, 0, 1)), strict=True)
-    assert {*how} == {hold_out(ratings(users, users), 0.1, 0).how} == {"drawn at random"}
+    users, none = np.repeat([1, 2], 200), np.zeros(400)
+    masks, how = zip(*(held_out(users, none, 0.1, seed) for seed in (0, 0, 1)), strict=True)
+    assert {*how} == {held_out(users, users, 0.1)[1]} == {"drawn at random"}
     np.testing.assert_array_equal(masks[0], masks[1])
     assert (masks[0] != masks[2]).any()
     assert 0.05 < masks[0].mean() < 0.16
-
-
-def test_at_random_each_user_gives_a_share_or_if_that_is_none_all_do():
     users, times = np.repeat(np.arange(30), 10), np.arange(300)
-    mask, how = hold_out(ratings(users, times), 0.2, 0, latest=False)
+    mask, how = held_out(users, times, 0.2, latest=False)
     assert how == "drawn at random"
     assert np.bincount(users[mask]).tolist() == [2] * 30
     assert not (times[mask] % 10 >= 8).all()
     few = np.repeat(np.arange(300), 2)
-    assert 0.03 < hold_out(ratings(few, np.arange(600)), 0.1, 0).chosen.mean() < 0.2
+    assert 0.03 < held_out(few, np.arange(600), 0.1)[0].mean() < 0.2
