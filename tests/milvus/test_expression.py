@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from milvus_cluster import address
 from movie_store import MODEL, unit
@@ -19,6 +19,7 @@ from recsys.serving.catalogue import Catalogue, Filter, types
 from recsys.serving.filters import DEEPEST, mask, parse, terms, written
 
 WORDS = ("Aki", "Akibono", 'a "quoted" one', "back\\slash", "x\n] or true", "Ünï", "100%", "a_b")
+HOSTILE = ('"] or true or genres == ["', "\\", '\\"', "'", "\x00", "\t\r", "{x}", "%", "\u2028")
 NUMBERS = (-2.5, 0.0, -0.0, 1.0, 3.5, 7.0, 1e9)
 YEARS = (0, 1931, 1979, 1995, 2001)
 MOVIES = 80
@@ -80,7 +81,9 @@ def quoted(text: str) -> str:
 
 texts = st.sampled_from(["brand", "about", "title"])
 several = st.sampled_from(["tags", "genres"])
-words = st.one_of(st.sampled_from(WORDS), st.text(max_size=4).filter(str.isprintable)).map(quoted)
+words = st.one_of(
+    st.sampled_from([*WORDS, *HOSTILE]), st.text(max_size=4).filter(str.isprintable)
+).map(quoted)
 listed = st.lists(words, max_size=3).map(lambda each: f"[{', '.join(each)}]")
 compared = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 numbers = st.sampled_from(NUMBERS).map(repr)
@@ -134,11 +137,7 @@ def unknown_to_old_servers(filter: Filter) -> bool:
     )
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=100, deadline=None)
 @given(conditions)
 @example("price in [-0] or price in [-0.0]")
 @example("array_length(tags) < 128 or array_length(tags) > 129")

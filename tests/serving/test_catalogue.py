@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from movie_store import movies, unit
+from movie_store import movies
 
 from recsys.data.schema import Column
-from recsys.serving import catalogue as module
 
 
 def test_a_catalogue_is_updated_by_another_with_all_that_is_known() -> None:
@@ -20,13 +18,3 @@ def test_a_catalogue_is_updated_by_another_with_all_that_is_known() -> None:
     assert whole.columns["price"].values.tolist() == [0, 1, 2, 4, 3, 1]
     for one in whole.ids[:4].tolist():
         np.testing.assert_array_equal(whole.take([one]).vectors, old.take([one]).vectors)
-
-
-def test_many_queries_are_answered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    catalogue = movies(50)
-    queries = unit(np.random.default_rng(1).normal(size=(33, 16)))
-    exclude = [catalogue.ids[: row % 50] for row in range(33)]
-    whole = catalogue.search(queries, 7, exclude=exclude)
-    monkeypatch.setattr(module, "_BLOCK", 120)
-    parts = catalogue.search(queries, 7, exclude=exclude)
-    assert whole.movie_ids.tolist() == parts.movie_ids.tolist()
