@@ -78,8 +78,7 @@ no space left|errno (28|27|122)] -> the disk is full ({doing})
     free some space and try again; what was published before stands []
 errno (30|13)] -> may not be written ({doing})
     use another address [uri]
-local milvus failed -> another process has this database open (Milvus Lite serves one at a time),\
- or it cannot be made
+local milvus failed -> another process has this database open, or it cannot be made
     wait for that to end, or use another address [uri] Unreachable
 corrupt|parquet|not valid json|expecting value|manifest -> the database is damaged ({text})
     move it away and publish the movies [publish]
@@ -93,19 +92,16 @@ errors resolving|name resolution -> no such host
     correct the address [uri]
 wrong_version_number -> the server does not speak TLS
     write http:// [uri]
-tls handshake|certificate|verification -> the server's certificate is not trusted or not for this\
- host
+tls handshake|certificate|verification -> the certificate is not trusted or not for this host
     give the certificate of its authority, and its own name in the address [ca]
 parsing http/2 -> what listens there is not Milvus
     correct the port (19530 unless changed) [uri]
 refused -> nothing listens there
-    start the Milvus server, wait for it if it is starting, or correct the address (a file like\
- milvus.db needs no server) [uri] Unreachable
+    start the server, or correct the address (a file such as milvus.db needs none) [uri] Unreachable
 socket closed -> the connection was closed while {doing}
     try again if the server is restarting; write https:// if it speaks TLS [uri] Unreachable
 <DEADLINE_EXCEEDED>|<away> -> no answer within {timeout} s while {doing}
-    see whether the server is frozen or overloaded and the address right, then try again [timeout]\
- Unreachable
+    see whether the server is overloaded and the address right, then try again [timeout] Unreachable
 """,
 )
 _UNKNOWN = ("", "Milvus failed while {doing}: {text}", "", "", "")
@@ -279,13 +275,9 @@ def repeated(act: Callable[[], T], seconds: float, again: type[StoreError] = Unr
 
 def check_lite_file(path: Path) -> None:
     """Say why Milvus Lite would not open its file; it says the same of everything itself."""
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(16)
-        kind = "not a Milvus Lite database" if head else "an empty file"
-        if head.startswith(b"SQLite format 3"):
-            kind = "a database of Milvus Lite 2, which Milvus Lite 3 does not read"
-        raise StoreError(f"{path}: is {kind}", "move it away and publish the movies", "publish")
+    if path.is_file():  # as Milvus Lite 2 has them
+        cause = f"{path}: is a file, a database of Milvus Lite 3 is a folder"
+        raise StoreError(cause, "move it away and publish the movies", "publish")
     folder = path if path.exists() else path.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         cause = f"{path}: {folder} does not exist or may not be written"

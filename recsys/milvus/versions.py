@@ -23,6 +23,7 @@ from recsys.milvus.rows import FORMAT, KEY, VECTOR, collection_schema, rows_of
 from recsys.serving.catalogue import Catalogue, fields_of
 
 UNFINISHED = "_unfinished"  # end of a collection's name
+Progress = Callable[[int], None] | None  # called with the number of movies after each batch
 UNFINISHED_HOURS = 12.0  # after which a server's unfinished version is a leftover
 
 
@@ -117,13 +118,7 @@ class Versions:
             raise Unreadable(cause, "publish under another name", "collection")
         return {**found, "properties": properties}
 
-    def fill(
-        self,
-        new: Published,
-        movies: Catalogue,
-        shards: int,
-        progress: Callable[[int], None] | None,
-    ) -> None:
+    def fill(self, new: Published, movies: Catalogue, shards: int, progress: Progress) -> None:
         """Make a collection with the movies and their index, and drop what others left behind."""
         milvus, name = self.milvus, new.collection
         milvus.call(
@@ -166,9 +161,7 @@ class Versions:
         def indexed() -> bool:
             state = milvus.read(doing, MilvusClient.describe_index, name, VECTOR)["state"]
             if state == "Failed":
-                raise StoreError(
-                    f"{name}: Milvus could not build the index", "see the server's log"
-                )
+                raise StoreError(f"{name}: it has no index", "see the server's log")
             return bool(state == "Finished")
 
         milvus.wait(doing, indexed, new.patience)

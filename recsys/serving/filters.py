@@ -187,7 +187,9 @@ _TESTS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">"
 _TESTS |= {ast.In: "in", ast.NotIn: "not in", ast.Is: "like", ast.IsNot: "not like"}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _CONTAINS = ("array_contains", "array_contains_any", "array_contains_all")
+_QUOTE = r" of a text that does not end, or has \ before other than n, r, t, \ and quotes"
 _MEANT = {
+    **{"=": ", equality is ==", '"': _QUOTE, "'": _QUOTE},
     "text": "a text in quotes",
     "texts": 'several values, as array_contains(genres, "Drama") asks for',
     "number": "a number",
@@ -244,10 +246,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, start)
         if not match or not match.lastgroup:
             found = text[start:].lstrip()
-            quoted = r"a text that does not end, or has \ before other than n, r, t, \ and quotes"
-            what = quoted if found[0] in "\"'" else repr(found[0])
-            what += ", equality is ==" * (found[0] == "=")
-            _refuse(f"found {what}", _Token("", "", len(text) - len(found) + 1))
+            why = f"found {found[0]!r}{_MEANT.get(found[0], '')}"
+            _refuse(why, _Token("", "", len(text) - len(found) + 1))
         kind = match.lastgroup
         yield _Token(kind, match[kind], match.start(kind) + 1)
         start = match.end()

@@ -42,9 +42,7 @@ from recsys.parts import EVIDENCE, HISTORY, PARTS, Layout, Weights, questions, t
 from recsys.parts.part import Arrays
 from recsys.serving import DEFAULT as DEFAULT
 
-# 1: version 0.1; 2: three parts, no times; 3: MovieLens' attributes; 4: tables by name; 5: no
-# exponent of the EASE part; 6: no digests of the files
-FORMAT = 7
+FORMAT = 7  # another is refused
 DAMAGED = "damaged or edited, it does not match its digest in config.json"
 OWN = r"(config|vocabulary|movies)\.json|training_log\.jsonl|(user|movie)_tower\..*|arrays/.*\.npy"
 DECIDING = ("layout", "weights", "recency", "arrays")  # of config.json: what decides a vector
