@@ -135,18 +135,3 @@ def test_large_ids_need_no_large_table(tmp_path):
     lines = b"5::7::4::9\n2147483647::7::3::9\n5::2147483647::3::9\n"
     put(tmp_path, {"ratings.dat": lines, "movies.dat": b"7::M::\n2147483647::N::\n"})
     assert read_dataset(tmp_path).ratings.movie_ids.tolist() == [7, 7, MAX_CODE]
-
-
-def test_line_files_in_utf_16_are_read(tmp_path):
-    files = {name: data.decode("latin-1").encode("utf-16") for name, data in DAT.items()}
-    read = read_dataset(put(tmp_path, files))
-    assert read.movies.titles[1] == "Misérables, Les (1995)"
-    assert columns(read)[1] == [1, 3, 1, 7, 3, 7]
-
-
-def test_a_ragged_row_beside_latin_1_is_named(tmp_path):
-    lines = ["user,item,rating,time,note", "1,2,3,9,é", "1,3,é", "1,4,5,9,x"]
-    path = put(tmp_path, {"r.csv": "\n".join(lines).encode("latin-1")}) / "r.csv"
-    with pytest.raises(DataError, match=r"r.csv:3: expected 5 fields separated by ',', got 3"):
-        read_dataset(path)
-    assert len(read_dataset(path, skip_bad_lines=True).ratings) == 2

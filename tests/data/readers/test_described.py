@@ -7,9 +7,12 @@ from recsys.data.readers.describe import described
 from recsys.data.schema import Attribute
 from recsys.preprocess import read_dataset
 
+NO_DATES = "dates, which are read only as year-month-day"
+TEXTS = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9)]
 
-def column(*cells, **options):
-    columns, found = described({"name": list(cells)}, options)
+
+def column(*cells):
+    columns, found = described({"name": list(cells)}, {})
     return columns.get("name") or found.unused["name"]
 
 
@@ -38,21 +41,14 @@ def test_dates_are_said_in_all_their_digits():
     assert [born.rows_of(born.value(row)) for row in range(1, 11)] == [[n] for n in range(1, 11)]
 
 
-@pytest.mark.parametrize("cells", [("31.08.1995", "2.1.2001"), ("31-Aug-1995", "02-Jan-2001")])
-def test_dates_of_which_the_day_may_be_the_month_are_named(cells):
-    assert column(*cells) == "dates, which are read only as year-month-day"
-
-
-def test_what_only_looks_like_a_date_is_none():
-    assert column("1995-13-31", "2001-01-32") == "dates, which are read only as year-month-day"
-    assert column("3-5 players", "2-4 players", "3-5 players", "2-4 players").kind == "category"
-
-
-def test_free_text_of_users_is_named():
-    texts = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9)]
-    _, found = described({"about me": texts}, {}, text=False)
+def test_dates_that_may_be_others_and_free_text_of_users_are_named():
+    for cells in (("31.08.1995", "2.1.2001"), ("31-Aug-1995", "02-Jan-2001")):
+        assert column(*cells) == NO_DATES
+    assert column("1995-13-31", "2001-01-32") == NO_DATES
+    assert column(*["3-5 players", "2-4 players"] * 2).kind == "category"
+    _, found = described({"about me": TEXTS}, {}, text=False)
     assert found.unused == {"about me": "free text of users is not used"}
-    assert column(*texts).kind == "text"
+    assert column(*TEXTS).kind == "text"
 
 
 def test_a_job_or_an_age_of_the_datas_own_is_no_movielens_one(tmp_path):

@@ -110,6 +110,15 @@ def test_a_few_words_among_numbers_are_slips_and_many_are_ids(tmp_path):
     assert "user: user (300, text), item: item (1)" in logged[0]
 
 
+def test_one_variant_of_a_number_makes_all_ids_text(tmp_path):
+    rows = [f"{i % 9},{85000 + i}" for i in range(300)]
+    rows[20] = "2,85126A"
+    items = "item,title\n" + "".join(f"{85000 + i},T\n" for i in range(300)) + "85126A,T\n"
+    for beside in ("", items):
+        read = read_dataset(write(tmp_path, rows, beside.encode()))
+        assert pairs(read)[19:21] == [(1, "85019"), (2, "85126A")]
+
+
 @pytest.mark.parametrize("separator", [",", ";", "|", "\t", " "])
 def test_a_number_that_begins_with_0_is_none(tmp_path, separator):
     """pyarrow would read 07 and 0x7 as 7."""
