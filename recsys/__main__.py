@@ -8,14 +8,13 @@ try:
 
     from recsys import __version__
     from recsys.cli import ask, build, check, every_day
-    from recsys.cli.prompt import Commands, standard_streams
+    from recsys.cli.prompt import Command, Commands, standard_streams
 except KeyboardInterrupt:  # as `standard_streams` has it, which is not there yet
     print("recsys: interrupted", file=sys.stderr)
     sys.exit(130)
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: more spin against training
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
-os.environ["MILVUS_URI"] = ""  # pymilvus checks it, or else MILVUS_DEFAULT_CONNECTION
 
 
 @click.group(
@@ -33,22 +32,10 @@ def cli() -> None:
     """
 
 
-for command in (
-    build.download,
-    build.train,
-    build.preprocess,
-    build.load_movies,
-    every_day.update,
-    every_day.forget,
-    every_day.export,
-    ask.recommend,
-    ask.similar,
-    ask.predict,
-    check.evaluate,
-    check.inspect,
-    check.doctor,
-):
-    cli.add_command(command)
+for module in (build, every_day, ask, check):
+    for each in vars(module).values():
+        if isinstance(each, Command):
+            cli.add_command(each)
 
 
 def main() -> None:

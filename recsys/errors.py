@@ -9,26 +9,19 @@ from typing import Any
 QUOTED = 80  # characters of a found value that a message repeats at most
 # What steers a terminal: controls, ends of lines, directions of writing; and bytes that are no text
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text")}
 _CREDENTIALS = re.compile(
     r"""(\b[a-z][\w+.-]{0,20}:/+).*@|(?<![^\s'"(=,/])[^\s'"(=,/:]*:\S*@""", re.I | re.S
 )
 
 
 def escaped(text: str) -> str:
-    """A found text for people to read: in one line, and nothing in it that steers a terminal.
-
-    >>> print(escaped("Heat\\n\\x1b[31mred"))
-    Heat\\n\\x1b[31mred
-    """
+    """A found text for people to read: in one line, and nothing in it that steers a terminal."""
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def without_credentials(text: str) -> str:
-    """A text without users and passwords: what is before the last @ of anything like an address.
-
-    >>> without_credentials("http://root:Milvus@localhost:19530")
-    'http://localhost:19530'
-    """
+    """A text without users and passwords: what is before the last @ of anything like an address."""
     return _CREDENTIALS.sub(r"\1", text) if "@" in text else text
 
 
@@ -43,11 +36,7 @@ def shortened(text: str, most: int = QUOTED) -> str:
 
 
 def quoted(text: str) -> str:
-    """A found text as a message repeats it: in quotes, and not all of a long one.
-
-    >>> quoted("x" * 5000)[-9:]
-    "xxxxx...'"
-    """
+    """A found text as a message repeats it: in quotes, and not all of a long one."""
     return repr(shortened(without_credentials(text[:1000])))
 
 
@@ -91,26 +80,24 @@ class QueryError(DataError):
     exit_code = 2
 
 
-def check_choice(what: str, given: Any, known: Sequence[Any]) -> None:
-    """Raises a QueryError unless what is given is one of the known."""
-    if not isinstance(given, Hashable) or given not in known:
-        cause = f"{what}: there is no {quoted(str(given))}"
-        raise QueryError(cause, f"choose from {', '.join(map(str, known))}", what)
-
-
 def described(into: type) -> str:
     """What a docstring says of a dataclass's fields, whose metadata has "help"."""
     lines = [f"        {each.name}: {each.metadata['help']}" for each in fields(into)]
     return "\n".join(["    Args:", *lines, ""])
 
 
-_KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text")}
-_BOUNDS = {"min": " from {}", "max": " to {}", "choices": " of {}"}  # in a field's metadata
-
-
-def wrong(name: str, value: Any, words: str) -> QueryError:
+def wrong(name: str, value: Any, words: str, refuse: type[RecsysError] = QueryError) -> RecsysError:
     """The error for a value that is not what the words say."""
-    return QueryError(f"{name} {quoted(str(value))}: expected {words}", "give such a value", name)
+    return refuse(f"{name} {quoted(str(value))}: expected {words}", "give such a value", name)
+
+
+def check_choice(
+    what: str, given: Any, known: Sequence[Any], refuse: type[RecsysError] = QueryError
+) -> None:
+    """Refuse what is not one of the known."""
+    if not isinstance(given, Hashable) or given not in known:
+        cause = f"{what}: there is no {quoted(str(given))}"
+        raise refuse(cause, f"choose from {', '.join(map(str, known))}", what)
 
 
 def check_types(**given: tuple[Any, Any]) -> None:
@@ -131,30 +118,27 @@ def listed_values(name: str, given: Any, words: str) -> list[Any]:
 def checked(
     name: str, value: Any, into: type, refuse: type[RecsysError] = QueryError, **about: Any
 ) -> Any:
-    """A value as int, float or str; refused if it is none within `min`, `max` and `choices`.
-
-    Args:
-        about: of these bounds some; and what the error says was expected, as `words`.
-    """
+    """A value as int, float or str, from `min` to `max`; else refused as not what `words` say."""
     kind, words = _KINDS[into]
+    low, high = about.get("min"), about.get("max")
     fits = isinstance(value, kind) and not isinstance(value, bool)
-    if fits and kind is not str:
-        fits = about.get("min", -1e308) <= value <= about.get("max", 1e308)
-    if not fits or value not in about.get("choices", [value]):
-        words += "".join(text.format(about[n]) for n, text in _BOUNDS.items() if n in about)
-        words = about.get("words", words)
-        hidden = kind is str and not isinstance(value, str)  # it may be a password
-        shown = type(value).__name__ if hidden else quoted(str(value))
-        raise refuse(f"{name} {shown}: expected {words}", "give such a value", name)
+    if fits and into is not str:
+        fits = (-1e308 if low is None else low) <= value <= (1e308 if high is None else high)
+    if not fits:
+        words += f" from {low}" * (low is not None) + f" to {high}" * (high is not None)
+        shown = type(value).__name__ if into is str else value  # it may be a password
+        raise wrong(name, shown, about.get("words", words), refuse)
     return into(value)
 
 
 def check_fields(given: Any, refuse: type[RecsysError] = QueryError) -> None:
     """Refuse a dataclass with a value of another type than its default, or out of its bounds."""
     for each in fields(given):
-        about = {name: bound for name, bound in each.metadata.items() if bound is not None}
-        value = checked(each.name, getattr(given, each.name), type(each.default), refuse, **about)
-        object.__setattr__(given, each.name, value)
+        name, about = each.name, each.metadata
+        value = checked(name, getattr(given, name), type(each.default), refuse, **about)
+        if "choices" in about:
+            check_choice(name, value, about["choices"], refuse)
+        object.__setattr__(given, name, value)
 
 
 class ModelError(RecsysError):

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pymilvus import MilvusClient
 
 from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError, check_types
 from recsys.milvus.address import MilvusAddress, choose_index
-from recsys.milvus.client import Denied, Milvus, Missing, Unreachable
+from recsys.milvus.client import Denied, Milvus, MilvusClient, Missing, Unreachable
 from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
 from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits, check_queries, no_hits

@@ -1,19 +1,20 @@
 """The commands that make: download, train, preprocess, load-movies."""
 
-import dataclasses
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+import recsys
 from recsys.cli import options, prompt, shared
 from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.output import as_json
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
 from recsys.cli.shared import Source, store_at
+from recsys.data.files import previous_of
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError, ModelError, printable
 from recsys.milvus.address import MilvusAddress, choose_index
@@ -54,10 +55,7 @@ def train(
     model: str = shared.MODEL,
     chosen: Options = grouped(Options, only=options.KNOBS_WITH_OPTIONS),
     validation: float = option(
-        "Held out: the best epoch has the largest ndcg@10 - rmse.",
-        default=0.1,
-        min=0,
-        max=0.9,
+        "Held out: the best epoch has the largest ndcg@10 - rmse.", default=0.1, min=0, max=0.9
     ),
     set: options.Knobs = options.SET,
     knobs: bool = option("List what --set takes, and exit.", default=False),
@@ -73,14 +71,13 @@ def train(
     if knobs:
         options.show_knobs()
         return
-    dataset = source.read(shared.data_folder(data))
-    from recsys.train import train_model  # loads Paddle, which installs signal handlers
-
+    dataset = source.read(data)
+    fit = recsys.train_model  # loads Paddle, which installs signal handlers
     with prompt.terminated_as_interrupted() as terminated:
-        done = train_model(
+        done = fit(
             dataset,
             model,
-            dataclasses.replace(chosen, **dict(set)),
+            replace(chosen, **dict(set)),
             validation=validation,
             device=device,
             resume=resume,
@@ -106,16 +103,13 @@ def preprocess(
 
     Example: recsys preprocess -f data/ml-100k/u.item
     """
-    from recsys.preprocess import read_movies, write_movies_data
-    from recsys.serving.model_folder import load_model
+    from recsys.preprocess import write_movies_data
 
-    vocabulary = load_model(model).vocabulary
-    movies = read_movies(Path(file), columns=source.columns, skip_bad_lines=source.skip, log=log)
+    vocabulary = recsys.load_model(model).vocabulary
+    movies = source.movies(file)
     done = write_movies_data(Path(output), movies, vocabulary)
-    log(
-        f"{done.movies} movies; unknown to the model: {done.unknown_words} words, "
-        f"{done.unknown_genres} genres"
-    )
+    unknown = f"{done.unknown_words} words, {done.unknown_genres} genres"
+    log(f"{done.movies} movies; unknown to the model: {unknown}")
     if movies.columns:
         log(f"{output}: has titles and genres only, not {', '.join(movies.columns)}")
     click.echo(printable(output))
@@ -155,29 +149,25 @@ def load_movies(
     Example: recsys load-movies -f movies_data.txt
              recsys load-movies --model next.model --switch recommender_system.inference.model
     """
+    from recsys.serving.model_folder import check_place, put_model
+
     if source != Source() and not how.file:
         raise click.UsageError("columns and bad lines are of a table of movies: name it by -f")
     if how.rollback:
-        prompt.refuse_beside(
-            "--rollback", *({each.name for each in fields(how)} - {"rollback", "json"})
-        )
+        others = {each.name for each in fields(how)} - {"rollback", "json"}
+        prompt.refuse_beside("--rollback", *others)
         with store_at(address) as store:
-            back = store.rollback(lambda version: restore_model(Path(model), version))
-        _print_published(back, how)
+            _print_published(store.rollback(lambda before: _restore(Path(model), before)), how)
         return
     if how.switch and not how.keep:
         raise click.UsageError("--switch needs --keep 1: the model before answers until its end")
-    from recsys.data.files import previous_of
-    from recsys.serving.model_folder import check_place, load_model, put_model
-
-    folder = load_model(model)
-    in_use = []
+    folder, in_use = recsys.load_model(model), []
     if how.switch:
         check_place(Path(how.switch), "switch")
         with suppress(ModelError):  # there is none, or it answers no longer
-            in_use = [load_model(how.switch).fingerprint]
+            in_use = [recsys.load_model(how.switch).fingerprint]
             if in_use == [folder.fingerprint]:  # again: the model before it stays, with its movies
-                in_use.append(load_model(previous_of(how.switch)).fingerprint)
+                in_use.append(recsys.load_model(previous_of(how.switch)).fingerprint)
     if done := publish(folder, how, source, address, in_use):
         _print_published(done, how)
         if how.switch:
@@ -185,14 +175,13 @@ def load_movies(
             log(f"{how.switch}: is the model {folder.fingerprint} now")
 
 
-def restore_model(model: Path, version: "Published") -> None:
+def _restore(model: Path, version: "Published") -> None:
     """Bring back the model of a version that queries go back to, or say what is to be done."""
-    from recsys.data.files import previous_of
-    from recsys.serving.model_folder import load_model, put_model
+    from recsys.serving.model_folder import put_model
 
     for folder in (model, previous_of(model)):
         with suppress(ModelError):
-            found = load_model(folder)
+            found = recsys.load_model(folder)
             if found.fingerprint == version.model:
                 if folder != model:
                     put_model(found, model)
@@ -208,16 +197,12 @@ def _print_published(p: "Published", how: Publishing) -> None:
 
 
 def publish(
-    model: "Model",
-    how: Publishing,
-    source: Source,
-    address: MilvusAddress,
-    in_use: Sequence[str] = (),
+    model: "Model", how: Publishing, source: Source, address: MilvusAddress, old: Sequence[str] = ()
 ) -> "Published | None":
     """Publish movies, all or none; a dry run checks what a publish does, and says what it would.
 
     Args:
-        in_use: fingerprints of models that answer until the end, whose versions stay.
+        old: fingerprints of models that answer until the end, whose versions stay.
 
     Raises:
         DataError: the file cannot be read, was encoded for another model, or has no such columns.
@@ -227,13 +212,12 @@ def publish(
     from recsys.milvus.rows import check_catalogue
 
     model.verify()
-    given = _movies_of(model, how.file, source)
+    given = _movies_of(model, how.file, source) if how.file else recsys.catalogue(model)
     nothing = how.dry_run and shared.is_missing(address)
     with nullcontext() if nothing else store_at(address, make=True) as store:
         movies = _with_published(model, given, how, store)
         index = choose_index(how.index, len(movies))
-        most = 1.0 if how.replace else MOST_REMOVED
-        if store and (gone := store.check_removal(movies, most)):
+        if store and (gone := store.check_removal(movies, 1.0 if how.replace else MOST_REMOVED)):
             log(f"{gone} of the published movies are not among them and go")
         if how.dry_run or not store:
             check_catalogue(movies)
@@ -247,7 +231,7 @@ def publish(
                 model.fingerprint,
                 index=how.index,
                 keep=how.keep,
-                in_use=in_use,
+                in_use=old,
                 shards=how.shards,
                 replicas=how.replicas,
                 resource_groups=how.resource_group,
@@ -255,30 +239,23 @@ def publish(
             )
 
 
-def _movies_of(model: "Model", file: str | None, source: Source) -> "Catalogue":
-    """The movies of a file, raw or encoded, or those the model was trained on.
+def _movies_of(model: "Model", file: str, source: Source) -> "Catalogue":
+    """The movies of a file, raw or encoded; columns of a raw one are what they were in training."""
+    from recsys.preprocess import is_movies_data, read_movies_data
 
-    What the columns of a raw file are is what they were in training.
-    """
-    from recsys.infer import catalogue
-    from recsys.preprocess import is_movies_data, read_movies, read_movies_data
-
-    if not file:
-        return catalogue(model)
     if is_movies_data(Path(file)):
         if source != Source():
             cause = f"{file}: encoded movies have no columns, and no line of them is left out"
             raise DataError(cause, "name the raw file", "file")
-        return catalogue(model, read_movies_data(Path(file), model.movies, model.vocabulary))
+        movies = read_movies_data(Path(file), model.movies, model.vocabulary)
+        return recsys.catalogue(model, movies)
     kinds: dict[str, str] = {each.name: each.kind for each in model.vocabulary.movies}
-    movies = read_movies(
-        file, columns=source.columns, kinds=kinds, skip_bad_lines=source.skip, log=log
-    )
+    movies = source.movies(file, kinds)
     if others := [name for name in movies.columns if name not in kinds]:
         log(f"{file}: not used: {', '.join(others)}, of which the model knows nothing")
     if missing := [name for name in kinds if name not in movies.columns]:
         log(f"{file}: unknown of its movies: {', '.join(missing)}")
-    return catalogue(model, movies)
+    return recsys.catalogue(model, movies)
 
 
 def _with_published(
@@ -288,25 +265,18 @@ def _with_published(
 
     A file adds to the movies that this model has published, else to those it was trained on.
     """
-    from recsys.infer import catalogue
-
+    new = int(movies.is_new.sum())  # without a file by update
     if not how.file:
+        more = f", and {new} added since" * (new > 0)
         unread = f"; {ENCODED} is not read without -f {ENCODED}" * Path(ENCODED).exists()
-        added = int(movies.is_new.sum())  # by update
-        more = f", and {added} added since" * (added > 0)
-        log(f"movies: the {len(movies) - added} the model was trained on{more}{unread}")
+        log(f"movies: the {len(movies) - new} the model was trained on{more}{unread}")
         return movies
-    new = f"{movies.is_new.sum()} new to the model"
     if how.replace:
-        log(f"movies: only the {len(movies)} of {how.file}, {new}")
+        log(f"movies: only the {len(movies)} of {how.file}, {new} new to the model")
         return movies
     published = store.movies_of(model.fingerprint) if store else None
     what = "the model was trained on" if published is None else "published"
-    before = catalogue(model) if published is None else published
-    both = before.updated(movies)
-    rest = len(both) - len(movies)
-    log(
-        f"movies: {len(both)}: {len(movies)} of {how.file}, {new}"
-        + f", and {rest} others {what}" * (rest > 0)
-    )
+    both = (recsys.catalogue(model) if published is None else published).updated(movies)
+    rest = f", and {len(both) - len(movies)} others {what}" * (len(both) > len(movies))
+    log(f"movies: {len(both)}: {len(movies)} of {how.file}, {new} new to the model{rest}")
     return both

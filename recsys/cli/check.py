@@ -1,7 +1,7 @@
 """The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys import __version__
+import recsys
 from recsys.cli import options, shared
-from recsys.cli.options import File, argument, command, grouped, option, path
-from recsys.cli.output import as_json, table
+from recsys.cli.options import File, Number, Whole, argument, command, grouped, option, path
+from recsys.cli.output import as_json, plain, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.cli.shared import Source, store_at
+from recsys.data.files import leftovers, replacing_file
 from recsys.errors import RecsysError, StoreError, escaped, listed, printable
 from recsys.evaluation import GIVEN, PROTOCOLS, SIMILAR
 from recsys.milvus.address import MilvusAddress
@@ -50,7 +51,7 @@ def inspect(
     """
     from recsys.preprocess import read_all
 
-    found = read_all(data, **source.how_to_read).summary()
+    found = read_all(data, **source.how).summary()
     for line in found["first_bad_lines"]:
         log(line)
     click.echo(as_json(found) if json else _summary(found))
@@ -93,36 +94,21 @@ def doctor(
 
     Example: recsys doctor --uri http://localhost:19530
     """
-    from recsys.data.files import leftovers
-    from recsys.serving.model_folder import load_model
-
     found: dict[str, dict[str, Any]] = {}
-    look = partial(_look, found)
+    look, folder = partial(_look, found), None
     with look("libraries") as facts:
         _check_libraries(facts)
     if data:
-        from recsys.preprocess import read_dataset
-
         with look("data") as facts:
-            read = read_dataset(data)
+            read = recsys.read_dataset(data)
             counts = {name: len(getattr(read, name)) for name in ("ratings", "movies", "users")}
             words = ", ".join(f"{count} {name}" for name, count in counts.items())
             facts |= {"folder": data, **counts, "found": f"{Path(data)}: {words}"}
-    folder = None
     with look("model") as facts:
-        loaded = load_model(model)
+        loaded = recsys.load_model(model)
         loaded.verify()
-        folder, config = loaded, loaded.config
-        facts |= {"folder": str(folder.path), **{name: config.get(name) for name in KEPT}}
-        metrics = ", ".join(f"{k} {v:.4f}" for k, v in config["validation"].items())
-        facts["found"] = f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}"
-        if came := config.get("since_training"):
-            facts["since_training"] = came
-            facts["found"] += f"; {since_training(folder)}"
-        if left := [str(each) for each in leftovers(model)]:
-            facts["found"] += (
-                f"; left by a kill: {listed(left)}; the next train or switch sweeps it"
-            )
+        folder = loaded
+        _check_model(facts, folder)
     with look("milvus") as facts, store_at(address) as store:
         uri, version = store.uri, store.version
         facts |= {"uri": uri, "version": version, "found": f"{uri}, {version}"}
@@ -136,8 +122,8 @@ def doctor(
         click.echo(as_json({"well": well, **found}))
     else:
         for name, facts in found.items():
-            well_or_not = "ok" if facts["well"] else "WRONG"
-            click.echo(f"{well_or_not:<6} {name:<12} {printable(facts['found'])}")
+            well_or_not = "ok    " if facts["well"] else "WRONG "
+            click.echo(f"{well_or_not} {name:<12} {printable(facts['found'])}")
     if not well:
         raise click.exceptions.Exit(1)
 
@@ -152,27 +138,33 @@ def _look(found: dict[str, dict[str, Any]], name: str) -> Iterator[dict[str, Any
         facts |= {"well": False, "found": with_remedy(error, click.get_current_context())}
 
 
-def since_training(folder: "Model") -> str:
-    """What came since training, in words, and whether training again pays."""
-    came, every = folder.config["since_training"], len(folder.history.indices)
-    share = came.get("ratings", 0) / max(1, every)
-    names = ("ratings", "users", "movies", "forgotten")
-    words = ", ".join(f"{came[name]:,} {name}" for name in names if came.get(name))
-    pays = f"; train again, which pays from {RETRAIN:.0%} on" * (share >= RETRAIN)
-    return f"since training {words or 'nothing'} ({share:.1%} of the ratings{pays})"
-
-
 def _check_libraries(facts: dict[str, Any]) -> None:
-    versions, missing = {"recsys": __version__}, []
+    versions = {"recsys": recsys.__version__, **dict.fromkeys(LIBRARIES, "missing")}
     for name in LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "missing"
-            missing.append(name)
+    missing = {name for name, each in versions.items() if each == "missing"}
     words = ", ".join(f"{name} {each}" for name, each in versions.items())
     words += f"; {TRAINING} is for train and evaluate" * (TRAINING in missing)
-    facts |= {"well": {*missing} <= {TRAINING}, "found": words, "versions": versions}
+    facts |= {"well": missing <= {TRAINING}, "found": words, "versions": versions}
+
+
+def _check_model(facts: dict[str, Any], folder: "Model") -> None:
+    """What came since training, too, whether training again pays, and what a kill has left."""
+    config = folder.config
+    facts |= {"folder": str(folder.path), **{name: config.get(name) for name in KEPT}}
+    metrics = ", ".join(f"{k} {v:.4f}" for k, v in config["validation"].items())
+    words = [f"{folder.path}, {folder.fingerprint}, {metrics or 'not validated'}"]
+    if came := config.get("since_training"):
+        facts["since_training"] = came
+        share = came.get("ratings", 0) / max(1, len(folder.history.indices))
+        names = ("ratings", "users", "movies", "forgotten")
+        what = ", ".join(f"{came[name]:,} {name}" for name in names if came.get(name))
+        pays = f"; train again, which pays from {RETRAIN:.0%} on" * (share >= RETRAIN)
+        words.append(f"since training {what or 'nothing'} ({share:.1%} of the ratings{pays})")
+    if left := [str(each) for each in leftovers(folder.path)]:
+        words.append(f"left by a kill: {listed(left)}; the next train or switch sweeps it")
+    facts["found"] = "; ".join(words)
 
 
 def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model | None") -> None:
@@ -192,13 +184,12 @@ def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model
 
 
 def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model") -> None:
-    """Ask for a cold-start user, in Milvus and by comparing every movie."""
-    from recsys.infer import Recommender, UserQuery, catalogue
-
-    exact = catalogue(folder)
+    """Ask for a cold-start user, in Milvus and exactly."""
+    exact = recsys.catalogue(folder)
     k = min(10, len(exact))
     (best,), (found,) = (
-        Recommender(folder, each).recommend([UserQuery()], k) for each in (exact, store)
+        recsys.Recommender(folder, each).recommend([recsys.UserQuery()], k)
+        for each in (exact, store)
     )
     if not found or found[0].score < best[0].score - 1e-4:
         raise StoreError("Milvus answers worse than an exact search", "publish again", "publish")
@@ -210,22 +201,16 @@ def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model")
 def seeds_of(text: str) -> tuple[int, ...]:
     """Numbers such as 0,1,2 or 0-4."""
     first, dash, last = text.partition("-")
-    numbers = [options.whole_number(part) for part in ([first, last] if dash else text.split(","))]
-    seeds = [number for number in numbers if number is not None and number < 2**32]
-    if len(seeds) < len(numbers) or (dash and not 0 <= seeds[1] - seeds[0] < 1000):
+    texts, seed = [first, last] if dash else text.split(","), Whole(0, 2**32 - 1)
+    seeds = [seed.convert(each, None, None) for each in texts]
+    if dash and not 0 <= seeds[1] - seeds[0] < 1000:
         raise ValueError("is not numbers such as 0,1,2 or 0-4.")
-    return tuple(range(seeds[0], seeds[1] + 1)) if dash else tuple(seeds)
+    return tuple(range(seeds[0], seeds[1] + 1) if dash else seeds)
 
 
 def diversities_of(text: str) -> tuple[float, ...]:
     """Numbers such as 0.1,0.3."""
-    try:
-        found = tuple(map(float, text.split(",")))
-    except ValueError:
-        found = (-1.0,)
-    if not all(0 <= each <= 1 for each in found):
-        raise ValueError("is not numbers from 0 to 1 such as 0.1,0.3.")
-    return found
+    return tuple(Number(0, 1).convert(each, None, None) for each in text.split(","))
 
 
 @command
@@ -290,25 +275,22 @@ def evaluate(
     if uri and not no_index and protocol != SIMILAR:
         with store_at(MilvusAddress(uri), make=True):
             pass  # what cannot be opened is known before the work
-    folder = None if model else shared.data_folder(data)
-    from recsys.data.files import replacing_file
     from recsys.evaluation import compare as comparison
     from recsys.evaluation import similar
-    from recsys.serving.model_folder import load_model
     from recsys.train import use_all_cores
 
     use_all_cores()
     chosen = replace(knobs, **dict(set))
-    dataset: Any = folder and source.read(folder)
-    models = [load_model(each) for each in (*filter(None, [model]), *compare)]
-    judged_on = source.read(Path(test), dataset or models[0]) if test else None
+    dataset: Any = None if model else source.read(data)
+    models = [recsys.load_model(each) for each in (*filter(None, [model]), *compare)]
+    judged_on = source.read(test, dataset or models[0]) if test else None
     rows: list[Any]
     if protocol == SIMILAR:
         rows = list(similar.evaluate_similar(dataset, seeds, chosen, log=log))
     else:
         with replacing_file(output) if output else nullcontext() as beside:  # or it fails now
             rows = list(
-                comparison.evaluate(
+                recsys.evaluate(
                     dataset or models,
                     protocol,
                     seeds,
@@ -327,15 +309,17 @@ def evaluate(
                 _write_users(beside, rows)
         rows += comparison.mean(rows) if len(seeds) > 1 else []
     if format == "json":
-        click.echo(as_json([_plain(row) for row in rows]))
+        objects = [row._asdict() for row in rows]
+        shown = [{k: v for k, v in each.items() if k != "per_user"} for each in objects]
+        click.echo(as_json(plain(shown)))
     elif protocol == SIMILAR:
         click.echo(f"{escaped(dataset.name)}, {SIMILAR}: {rows[0].pairs} pairs of movies")
+        header = ("", "seed", "mrr", "mrr 95%", "median rank")
         cells = [
-            (row.name, str(row.seed), f"{row.mrr.value:.4f}",
-             SPAN.format(*row.mrr), f"{row.median_rank:g}")
-            for row in rows
-        ]  # fmt: skip
-        click.echo(table(("", "seed", "mrr", "mrr 95%", "median rank"), cells))
+            (each.name, each.seed, each.mrr.value, SPAN.format(*each.mrr), f"{each.median_rank:g}")
+            for each in rows
+        ]
+        click.echo(table(header, cells))
     else:
         _print_evaluation(escaped((judged_on or dataset).name), rows, len(seeds))
 
@@ -374,15 +358,7 @@ def _write_users(path: Path, rows: "Sequence[Row]") -> None:
 
     tables = []
     for row in rows:
-        about = [pa.array([each] * len(row.per_user["user_id"])) for each in row[1:4]]
-        columns = dict(zip(("seed", "name", "chosen"), about, strict=True)) | row.per_user
-        floats = {each: pa.array(row.per_user[each], pa.float64()) for each in row.metrics}
-        tables.append(pa.table({**columns, **floats}))
-    parquet.write_table(pa.concat_tables(tables, promote_options="default"), str(path))
-
-
-def _plain(value: Any) -> Any:
-    """Named tuples as json has them; what is of single users goes to --output."""
-    if hasattr(value, "_asdict"):
-        value = {name: each for name, each in value._asdict().items() if name != "per_user"}
-    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+        count = len(row.per_user["user_id"])
+        about = {name: [getattr(row, name)] * count for name in ("seed", "name", "chosen")}
+        tables.append(pa.table({**about, **row.per_user}))
+    parquet.write_table(pa.concat_tables(tables, promote_options="permissive"), str(path))

@@ -1,17 +1,18 @@
 """The commands of every day: update, forget, export."""
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args
 
 import click
 
+import recsys
 from recsys.cli import shared
 from recsys.cli.options import command, grouped, option, path
 from recsys.cli.output import as_json
 from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source
 from recsys.cli.typed import Known
+from recsys.data.files import interrupts_wait, previous_of, replacing_file
 from recsys.errors import printable
 from recsys.serving import RankBy
 
@@ -39,11 +40,8 @@ def update(
 
     Example: recsys update --data monday.csv
     """
-    from recsys.serving.model_folder import load_model
-    from recsys.update import update_model
-
-    before = load_model(model)
-    found = update_model(before, source.read(Path(data), before), log=log)
+    before = recsys.load_model(model)
+    found = recsys.update_model(before, source.read(data, before), log=log)
     counts = {name: each for name, each in found._asdict().items() if name != "model"}
     _settle(model, before, found.model, counts, json, dry_run or not found)
     if found.movies:
@@ -64,17 +62,13 @@ def forget(
 
     Example: recsys forget -u 42
     """
-    from recsys.data.files import previous_of
-    from recsys.serving.model_folder import load_model
-    from recsys.update import forget_users
-
     if (user is None) == (users is None):
         raise click.UsageError("give -u or --users")
-    before = load_model(model)
+    before = recsys.load_model(model)
     known = Known(before)
     ids = [known.user(user)] if user is not None else [*dict.fromkeys(known.ids(users or "-")[0])]
     if ids:
-        left = forget_users(before, ids)
+        left = recsys.forget_users(before, ids)
         _settle(model, before, left, {"forgotten": len(ids)}, json, dry_run)
         log("what movies' vectors learned from them goes with the next recsys train")
         if (kept := previous_of(model)).exists():
@@ -82,14 +76,29 @@ def forget(
     known.end(len(ids))
 
 
+def _settle(
+    place: str, before: "Model", after: "Model", counts: dict[str, int], json: bool, dry_run: bool
+) -> None:
+    """Write the model, if that is wanted, and print what changed."""
+    if not dry_run:
+        with interrupts_wait():
+            after = recsys.write_model(place, after, before=before)
+    if json:
+        came = {**after.config.get("since_training", {})}
+        came.pop("new_movies", None)
+        about = {"history": after.config.get("history"), "since_training": came}
+        click.echo(as_json({"model": place, "fingerprint": before.fingerprint, **counts, **about}))
+    else:
+        words = ", ".join(f"{each:,} {name}" for name, each in counts.items())
+        click.echo(f"{printable(place)}\t{before.fingerprint}\t{words}")
+
+
 @command
 def export(
     output: str = path("FILE.parquet, or FILE.npy; complete or not at all.", "-o", required=True),
     users: str | None = path("Of users instead: 'all', or a file of their ids (- for stdin)."),
     rank_by: RankBy = option(
-        "The score, for users' vectors.",
-        default=get_args(RankBy)[0],
-        type=click.Choice(get_args(RankBy)),
+        "The score, for users' vectors.", default="relevance", type=click.Choice(get_args(RankBy))
     ),
     model: str = shared.MODEL,
 ) -> None:
@@ -102,27 +111,23 @@ def export(
              recsys export --users all -o users.npy
     """
     from recsys.data.ids import id_array, is_text
-    from recsys.infer import BATCH, UserQuery, item_vectors, user_vectors
-    from recsys.serving.model_folder import load_model
+    from recsys.infer import BATCH
 
     if not output.endswith((".parquet", ".npy")):
         raise click.UsageError(f"-o {printable(output)}: expected a name in .parquet or .npy")
-    if users is None:
-        refuse_beside("export of movies", "rank_by")
-    folder = load_model(model)
+    folder, what = recsys.load_model(model), "movie"
     known = Known(folder)
     if users is None:
-        batches, ids, what = iter([item_vectors(folder)]), folder.vocabulary.movie_ids, "movie"
+        refuse_beside("export of movies", "rank_by")
+        ids, vectors = folder.vocabulary.movie_ids, iter([recsys.item_vectors(folder)])
     else:
         what, ids = "user", folder.vocabulary.user_ids
         if users != "all":
             ids = id_array(known.ids(users)[0], is_text(ids))
-        starts = range(0, max(1, len(ids)), BATCH)
-        batches = (
-            user_vectors(folder, [*map(UserQuery, ids[n : n + BATCH].tolist())], rank_by)
-            for n in starts
-        )
-    _write_vectors(output, batches, ids, what, folder)
+        queries = [recsys.UserQuery(each) for each in ids.tolist()]
+        batches = (queries[n : n + BATCH] for n in range(0, len(ids), BATCH))
+        vectors = (recsys.user_vectors(folder, each, rank_by) for each in batches)
+    _write_vectors(output, vectors, ids, f"{what}_id", folder)
     layout = folder.layout
     slices = ", ".join(f"{name} {size}" for name, size in layout.sizes.items())
     click.echo(f"{printable(output)}\t{len(ids):,} {what}s\t{layout.size} numbers: {slices}, rest")
@@ -130,55 +135,31 @@ def export(
 
 
 def _write_vectors(
-    path: str, batches: "Iterable[Vectors]", ids: "NDArray", what: str, folder: "Model"
+    path: str, vectors: "Iterator[Vectors]", ids: "NDArray", key: str, folder: "Model"
 ) -> None:
     """A table of ids and vectors, or an array of records of them."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import parquet
 
-    from recsys.data.files import replacing_file
     from recsys.data.ids import is_text
 
+    size, text, start = folder.layout.size, is_text(ids), 0
     with replacing_file(path) as beside:
         if path.endswith(".npy"):
-            kind = ids.astype(str).dtype if is_text(ids) else np.dtype(np.int64)
-            fields = np.dtype([(f"{what}_id", kind), ("vector", np.float32, (folder.layout.size,))])
-            records, start = np.empty(len(ids), fields), 0
-            records[f"{what}_id"] = ids
-            for each in batches:
+            kind = ids.astype(str).dtype if text else np.dtype(np.int64)
+            records = np.empty(len(ids), [(key, kind), ("vector", np.float32, (size,))])
+            records[key] = ids
+            for each in vectors:
                 records["vector"][start : start + len(each.ids)] = each.vectors
                 start += len(each.ids)
             with open(beside, "wb") as file:
                 np.save(file, records, allow_pickle=False)
             return
         about = {"names": as_json(folder.layout.names, None), "model": folder.fingerprint}
-        kind = pa.string() if is_text(ids) else pa.int64()
-        vectors = pa.list_(pa.float32(), folder.layout.size)
-        schema = pa.schema([(f"{what}_id", kind), ("vector", vectors)], about)
-        with parquet.ParquetWriter(str(beside), schema) as writer:
-            for each in batches:
-                flat = pa.array(each.vectors.ravel())
-                column = pa.FixedSizeListArray.from_arrays(flat, folder.layout.size)
-                writer.write_table(pa.table([pa.array(each.ids.tolist(), kind), column], schema))
-
-
-def _settle(
-    place: str, before: "Model", after: "Model", counts: dict[str, int], json: bool, dry_run: bool
-) -> None:
-    """Write the model, if that is wanted, and print what changed."""
-    from recsys.data.files import interrupts_wait
-    from recsys.serving.model_folder import write_model
-
-    if not dry_run:
-        with interrupts_wait():
-            after = write_model(Path(place), after, before=before)
-    total = after.config.get("since_training", {})
-    about: dict[str, Any] = {"model": place, "fingerprint": before.fingerprint, **counts}
-    if json:
-        history = (before if dry_run else after).config.get("history")
-        kept = {name: each for name, each in total.items() if name != "new_movies"}
-        click.echo(as_json({**about, "history": history, "since_training": kept}))
-    else:
-        words = ", ".join(f"{each:,} {name}" for name, each in counts.items())
-        click.echo(f"{printable(place)}\t{before.fingerprint}\t{words}")
+        kinds = {key: pa.string() if text else pa.int64(), "vector": pa.list_(pa.float32(), size)}
+        with parquet.ParquetWriter(str(beside), pa.schema(kinds, about)) as writer:
+            for each in vectors:
+                flat = pa.FixedSizeListArray.from_arrays(pa.array(each.vectors.ravel()), size)
+                rows = {key: each.ids.tolist(), "vector": flat}
+                writer.write_table(pa.table(rows, writer.schema))

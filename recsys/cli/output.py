@@ -1,9 +1,7 @@
 """Answers as a table to read, and as csv, json, jsonl or parquet for programs.
 
-The keys are the contract of version 0.2: rank, movie_id, title, genres, year, score (what the list
-is sorted by), rating (predicted, beside it) and new; user_id first where there is a row a movie.
-`similar` has the same; nobody's rating is predicted there, so that `rating` is empty. Movies' own
-columns come behind, in the order of the schema.
+The keys are the contract of version 0.2 (docs/commands.md). Nobody's rating is predicted by
+`similar`, so that it is empty there. Movies' own columns come behind, in the order of the schema.
 """
 
 import csv
@@ -14,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -21,6 +20,7 @@ import click
 
 from recsys.cli.options import option, path
 from recsys.cli.prompt import bar
+from recsys.data.files import replacing_file
 from recsys.errors import escaped, shortened
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ MOST = 1_000_000  # movies one may ask for at once
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "rating", "new")
 HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")  # of the table
+SHOWN = ("rank", "movie_id", "title", "genres", "score", "rating")  # below it
 PROFILE = ("gender", "age", "job")  # keys of json, null where unknown; others lie under attributes
 USERS_AT_ONCE = 1_000  # whose rows are a group of a parquet file
 WIDEST = 30  # characters of a movie's own column in the table
@@ -70,20 +71,16 @@ class Output:
 
     def write(self, answers: "Iterable[Any]", format: str, count: int, model: "Model") -> None:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
-        from recsys.data.files import replacing_file
-
         answers = bar(count, "user", answers)
-        if not self.output:
-            narrow = os.environ.get("COLUMNS") or sys.stdout.isatty()
-            width = shutil.get_terminal_size().columns if narrow else None
-            write_text(answers, format, model, sys.stdout, width)
-            return
-        with replacing_file(self.output) as beside:
-            if format == "parquet":
+        narrow = not self.output and (os.environ.get("COLUMNS") or sys.stdout.isatty())
+        width = shutil.get_terminal_size().columns if narrow else None
+        with replacing_file(self.output) if self.output else nullcontext() as beside:
+            if beside and format == "parquet":
                 write_parquet(answers, str(beside), model.vocabulary)
                 return
-            with open(beside, "w", encoding="utf-8") as file:
-                write_text(answers, format, model, file)
+            stdout = nullcontext(sys.stdout)
+            with open(beside, "w", encoding="utf-8") if beside else stdout as file:
+                write_text(answers, format, model, file, width)
 
 
 class Answer(NamedTuple):
@@ -107,7 +104,7 @@ class Answer(NamedTuple):
                 "rating": None if not self.query or each.rating is None else round(each.rating, 6),
                 "new": each.is_new,
                 **({"columns": each.columns} if each.columns else {}),
-                **({"why": _why(each.why)} if each.why else {}),
+                **({"why": plain(each.why, 6)} if each.why else {}),
             }
             for each in self.found
         ]
@@ -152,28 +149,16 @@ class Answer(NamedTuple):
         Args:
             width: of a line at most, where titles, genres and the movies' own columns can be cut.
         """
-        rated = self.query and not any(each.rating is None for each in self.found)
-        own = list(self.found[0].columns) if self.found else []
-        explained = any(each.why for each in self.found)
-        rows = []
+        count = len(SHOWN) - (not self.query or any(each.rating is None for each in self.found))
+        header, lines = [*HEADER[:count]], []
         for each, row in zip(self.found, self.rows(), strict=True):
-            title, rating = each.title + " [new]" * each.is_new, [each.rating] if rated else []
-            texts = ["" if row[name] is None else str(row[name]) for name in own]
-            cells = [each.rank, each.movie_id, title, row["genres"], each.score, *rating]
-            cells += [shortened(text, WIDEST) for text in texts]
-            rows.append([*cells, *([in_words(each.why)] if each.why else [])])
-        header = [*(HEADER if rated else HEADER[:-1]), *own, *["Why"] * explained]
-        return table(header, rows, width)
-
-
-def _why(why: "Why | Shared") -> dict[str, Any]:
-    """What carried a movie, under the keys of json."""
-    found = why._asdict()
-    if "reasons" in found:
-        shares = [each._replace(share=round(each.share, 6)) for each in found["reasons"]]
-        found["reasons"] = [each._asdict() for each in shares]
-        found["profile"] = found["profile"] and round(found["profile"], 6)
-    return found
+            row["title"] += " [new]" * each.is_new
+            texts = ["" if row[name] is None else str(row[name]) for name in each.columns]
+            why = {"Why": in_words(each.why)} if each.why else {}
+            header = [*HEADER[:count], *each.columns, *why]
+            cells = [*(row[name] for name in SHOWN[:count]), *(shortened(t, WIDEST) for t in texts)]
+            lines.append([*cells, *why.values()])
+        return table(header, lines, width)
 
 
 def in_words(why: "Why | Shared") -> str:
@@ -202,19 +187,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
     cells.insert(0, [*map(escaped, header)])
     numeric = [isinstance(value, int | float) for value in next(iter(rows), header)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    spare = float("inf") if width is None else width - sum(widths) - 2 * (len(widths) - 1)
-    while spare < 0:
-        widest, first = max((w, -i) for i, w in enumerate(widths) if not numeric[i])
-        if widest <= NARROWEST:
-            break
-        widths[-first] -= 1
-        spare += 1
+    whole, most = widths, max(widths)
+    while width and sum(widths) + 2 * (len(widths) - 1) > width and most > NARROWEST:
+        most -= 1
+        widths = [n if right else min(n, most) for n, right in zip(whole, numeric, strict=True)]
 
     def shown(cell: str, size: int, right: bool) -> str:
         cut = cell if right or len(cell) <= size else cell[: size - 1].rstrip() + "…"
         return cut.rjust(size) if right else cut.ljust(size)
 
     return "\n".join("  ".join(map(shown, row, widths, numeric)).rstrip() for row in cells)
+
+
+def plain(value: Any, digits: int | None = None) -> Any:
+    """Named tuples as objects of json; numbers with so many digits behind the point."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {name: plain(each, digits) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, digits) for each in value]
+    return round(value, digits) if digits and isinstance(value, float) else value
 
 
 def as_json(value: Any, indent: int | None = 2) -> str:
@@ -224,11 +217,7 @@ def as_json(value: Any, indent: int | None = 2) -> str:
 
 
 def write_text(
-    answers: "Iterable[Any]",
-    format: str,
-    model: "Model",
-    file: TextIO,
-    width: int | None = None,
+    answers: "Iterable[Any]", format: str, model: "Model", file: TextIO, width: int | None = None
 ) -> None:
     """Answers to a file as they come, as csv, json or a table of lines of that width at most."""
     names = [*COLUMNS, *(each.name for each in model.vocabulary.movies)]
@@ -254,12 +243,12 @@ def write_parquet(answers: Iterable[Answer], path: str, vocabulary: "Vocabulary"
     from recsys.data.ids import is_text
 
     integer, number, text = pa.int64(), pa.float64(), pa.string()
-    types = dict.fromkeys(COLUMNS, text)
-    types |= {"rank": integer, "year": integer, "score": number, "rating": number}
-    types["new"] = pa.bool_()
-    for name, ids in (("user_id", vocabulary.user_ids), ("movie_id", vocabulary.movie_ids)):
-        types[name] = text if is_text(ids) else integer
-    types |= {each.name: number if each.kind == "number" else text for each in vocabulary.movies}
+    user, movie = (
+        text if is_text(ids) else integer for ids in (vocabulary.user_ids, vocabulary.movie_ids)
+    )
+    own = {each.name: number if each.kind == "number" else text for each in vocabulary.movies}
+    kinds = (user, integer, movie, text, text, integer, number, number, pa.bool_())
+    types = dict(zip(COLUMNS, kinds, strict=True)) | own
     schema, left = pa.schema(list(types.items())), iter(answers)
     with parquet.ParquetWriter(path, schema) as writer:
         while some := list(itertools.islice(left, USERS_AT_ONCE)):

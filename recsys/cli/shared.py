@@ -5,21 +5,24 @@ Heavy imports happen in functions, so that `--help` stays instant.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys.cli.options import Number, grouped, option, path, whole_number
+import recsys
+from recsys.cli.options import Number, Whole, grouped, option, path, whole_number
 from recsys.cli.prompt import log, no_bar
 from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
 from recsys.milvus.address import MilvusAddress
 from recsys.serving import DEFAULT
 
 if TYPE_CHECKING:
-    from recsys.data.dataset import Dataset
+    from recsys.data.dataset import Dataset, Movies
     from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
     from recsys.serving.model_folder import Model
@@ -72,16 +75,14 @@ def name_and_value(text: str) -> tuple[str, str]:
     """NAME=VALUE."""
     name, _, value = (part.strip() for part in text.partition("="))
     if not name or not value:
-        raise ValueError("is not a name and a value such as city=Seoul.")
+        raise ValueError("is not NAME=VALUE.")
     return name, value
 
 
 def name_and_number(text: str) -> tuple[str, int]:
     """NAME=NUMBER."""
-    name, _, number = (part.strip() for part in text.partition("="))
-    if not name or not (count := whole_number(number)):
-        raise ValueError("is not a name and a number from 1 on such as genre=2.")
-    return name, count
+    name, number = name_and_value(text)
+    return name, Whole(1).convert(number, None, None)
 
 
 def not_rated_of(text: str) -> float | str:
@@ -129,30 +130,34 @@ class Source:
     skip_all_bad_lines: bool = option("Leave out however many they are.", default=False)
 
     @property
-    def columns(self) -> Columns:
-        roles = {role: getattr(self, f"{role}_column") for role in Columns._fields[:-1]}
-        return Columns(**roles, kinds=self.column)
-
-    @property
-    def how_to_read(self) -> dict[str, Any]:
+    def how(self) -> dict[str, Any]:
         """What `read_all` and `read_dataset` take besides the data."""
-        names = ("items", "users", "columns", "liked_from", "repeats", "not_rated")
-        return {"log": log, **{name: getattr(self, name) for name in names}}
+        roles = {role: getattr(self, f"{role}_column") for role in Columns._fields[:-1]}
+        names = ("items", "users", "liked_from", "repeats", "not_rated")
+        given = {name: getattr(self, name) for name in names}
+        return {**given, "columns": Columns(**roles, kinds=self.column), "log": log}
 
     @property
     def skip(self) -> Any:
         """As `read_dataset` takes it."""
         return "all" if self.skip_all_bad_lines else self.skip_bad_lines
 
-    def read(self, data: Path, model: "Model | Dataset | None" = None) -> "Dataset":
-        """The dataset; lines on stderr say how it was understood.
+    def read(self, data: str | None, model: "Model | Dataset | None" = None) -> "Dataset":
+        """The dataset, or one that is there or fetched; lines on stderr say how it was understood.
 
         Args:
             model: whose scale and schema hold for it, or the dataset.
         """
-        from recsys.preprocess import read_dataset
+        if not data:
+            from recsys.data.download import any_dataset
 
-        return read_dataset(data, skip_bad_lines=self.skip, model=model, **self.how_to_read)
+            data = str(any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log))
+        return recsys.read_dataset(data, skip_bad_lines=self.skip, model=model, **self.how)
+
+    def movies(self, file: str, kinds: Mapping[str, str] = MappingProxyType({})) -> "Movies":
+        """The movies of a raw file, where columns are of the kinds that a model takes them for."""
+        how = {name: self.how[name] for name in ("columns", "log")}
+        return recsys.read_movies(file, kinds=kinds, skip_bad_lines=self.skip, **how)
 
 
 @dataclass(frozen=True)
@@ -167,25 +172,12 @@ class Wanted:
 
     def filter(self, model: "Model") -> "Filter":
         """The filter in the spelling of a model's genres; logs its years if they are others."""
-        from recsys.serving.catalogue import Filter
-
         known = [year for year in model.movies.years.tolist() if year] if self.year else []
         if self.year and known and (self.year[1] < min(known) or max(known) < self.year[0]):
             log(f"the model's movies are of {min(known)} to {max(known)}")
         some, every = ((), self.genre) if self.all_genres else (self.genre, ())
-        return Filter(some, every, self.not_genre, self.year, self.where).checked(model.vocabulary)
-
-
-# What options name, opened
-
-
-def data_folder(data: str | None) -> Path:
-    """The folder or file named, or one that is there, or one fetched; logs which and why."""
-    if data:
-        return Path(data)
-    from recsys.data.download import any_dataset
-
-    return any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log)
+        typed = recsys.Filter(some, every, self.not_genre, self.year, self.where)
+        return typed.checked(model.vocabulary)
 
 
 def is_missing(address: MilvusAddress) -> bool:
@@ -197,8 +189,7 @@ def is_missing(address: MilvusAddress) -> bool:
 def store_at(address: MilvusAddress, make: bool = False) -> "MilvusStore":
     """The store at an address, to be closed; a file that is not there only if `make`."""
     from recsys.milvus.client import Missing
-    from recsys.milvus_store import MilvusStore
 
     if is_missing(address) and not make:
         raise Missing(f"{address.uri}: nothing is published there", "publish the movies", "publish")
-    return MilvusStore(address)
+    return recsys.MilvusStore(address)

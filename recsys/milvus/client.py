@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
-from pymilvus import MilvusClient
+from pymilvus import MilvusClient as MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from recsys.errors import StoreError, without_credentials

@@ -22,7 +22,7 @@ def tiny(tmp_path):
     return put(folder, DAT)
 
 
-def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
+def test_train_and_load_movies_print_what_they_made(trained, folder):
     model, fingerprint, metrics = trained.train.stdout.rstrip("\n").split("\t")
     assert (model, fingerprint) == (DEFAULT, folder.fingerprint)
     number = r"\d+\.\d{4}"
@@ -46,21 +46,26 @@ def test_train_prints_folder_fingerprint_and_metrics(trained, folder):
     assert len(lines) == len(expected)  # and nothing of Paddle's own
     for pattern, line in zip(expected, lines, strict=True):
         assert re.fullmatch(pattern, line)
+    alias, collection, movies, model, _ = trained.load_movies.stdout.rstrip("\n").split("\t")
+    assert (alias, movies, model) == ("recsys_movies", "338 movies", f"model {folder.fingerprint}")
+    assert collection.startswith(f"recsys_movies_v{folder.fingerprint}_")
 
 
-def test_preprocess_counts_what_the_model_never_saw(run, tmp_path):
-    raw = tmp_path / "new.dat"
-    raw.write_text("9001::Toy Xyzzy Qwerty (1995)::Drama|Western-Noir\n", "latin-1")
+def test_preprocess_counts_what_the_model_never_saw_and_writes_over_nothing_it_reads(run, tmp_path):
+    raw, link = tmp_path / "new.dat", tmp_path / "link.dat"
+    line = "9001::Toy Xyzzy Qwerty (1995)::Drama|Western-Noir\n"
+    raw.write_text(line)
+    link.symlink_to(raw)
     done = run("preprocess", "-f", raw, "-o", tmp_path / "out.txt")
     assert "1 movies; unknown to the model: 2 words, 1 genres" in done.stderr
     assert done.stdout == f"{tmp_path}/out.txt\n"
     assert "0" in (tmp_path / "out.txt").read_text().split("::")[1].split(",")
-
-
-def test_load_movies_prints_what_it_published(trained, folder):
-    alias, collection, movies, model, _ = trained.load_movies.stdout.rstrip("\n").split("\t")
-    assert (alias, movies, model) == ("recsys_movies", "338 movies", f"model {folder.fingerprint}")
-    assert collection.startswith(f"recsys_movies_v{folder.fingerprint}_")
+    for output in (raw, link):
+        done = run("preprocess", "-f", raw, "-o", output, code=2)
+        assert f"{output} is what -f reads: name another by -o" in done.stderr
+    done = run("recommend", "--exact", "--users", raw, "-o", raw, code=2)
+    assert "is what --users reads" in done.stderr
+    assert raw.read_text() == line
 
 
 def test_train_and_load_movies_print_one_json_object(run, tiny, tmp_path):
@@ -87,29 +92,27 @@ def test_train_and_load_movies_print_one_json_object(run, tiny, tmp_path):
 @pytest.mark.milvus_server
 @pytest.mark.parametrize("kind", ["server", "cluster"])
 def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, monkeypatch, kind):
-    """Only the address differs, and of what is printed a version's random name, or a last digit."""
+    """Of what is printed a version's random name differs, or a last digit."""
     fewer = tmp_path / "movies.dat"
     fewer.write_bytes((SAMPLE / "movies.dat").read_bytes().partition(b"\n")[2])
 
     def session(uri):
         monkeypatch.setenv("RECSYS_URI", uri)
-        done = [
-            run(*line)
-            for line in [
-                ("load-movies", "--dry-run"),
-                ("load-movies",),
-                ASK,
-                (*ASK, "--genre", "Comedy", "--year", "1990-1999", "--rank-by", "rating"),
-                ("recommend", "--users", "all", "-k", "30", "--format", "csv"),
-                ("similar", "toy story"),
-                ("load-movies", "--replace", "-f", fewer),
-                (*ASK, "-k", "337", "--format", "jsonl"),
-                ("load-movies", "--index", "HNSW:ef=400"),
-                ("recommend", "-u", "42", "--like", "toy story", "--format", "json"),
-                ("load-movies", "--rollback"),
-                (*ASK, "-k", "337"),
-            ]
+        lines = [
+            ("load-movies", "--dry-run"),
+            ("load-movies",),
+            ASK,
+            (*ASK, "--genre", "Comedy", "--year", "1990-1999", "--rank-by", "rating"),
+            ("recommend", "--users", "all", "-k", "30", "--format", "csv"),
+            ("similar", "toy story"),
+            ("load-movies", "--replace", "-f", fewer),
+            (*ASK, "-k", "337", "--format", "jsonl"),
+            ("load-movies", "--index", "HNSW:ef=400"),
+            ("recommend", "-u", "42", "--like", "toy story", "--format", "json"),
+            ("load-movies", "--rollback"),
+            (*ASK, "-k", "337"),
         ]
+        done = [run(*line) for line in lines]
         checks = run("doctor", "--data", SAMPLE).stdout.splitlines()
         assert all(line.startswith("ok") for line in checks)
         return [re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}", "", one.stdout) for one in done]
@@ -133,27 +136,19 @@ def test_vectors_and_lines_of_another_model_are_refused(trained, run, another_mo
     assert "encode the movies again: recsys preprocess -f FILE --model" in done.stderr
 
 
-DAMAGED = {
-    "a value below the scale": DAT["ratings.dat"].replace(b"::7::2::", b"::7::0::"),
-    "no file": None,
-    "a folder": "folder",
-}
+def test_damaged_input_is_one_line_and_leaves_the_old_model(run, tiny, own_model):
+    def files():
+        return sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*"))
 
-
-@pytest.mark.parametrize("damage", DAMAGED)
-def test_damaged_input_is_one_line_and_leaves_the_old_model(run, tiny, own_model, damage):
-    content, file = DAMAGED[damage], tiny / "ratings.dat"
-    file.unlink()
-    if content == "folder":
-        file.mkdir()
-    elif content is not None:
-        file.write_bytes(content)
-    before = sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*"))
-    done = run("train", "--data", tiny, "--model", own_model, *QUICK, code=1)
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert str(tiny) in line
-    assert sorted((file, file.stat().st_mtime_ns) for file in own_model.rglob("*")) == before
+    before, ratings = files(), tiny / "ratings.dat"
+    below_the_scale = ratings.read_bytes().replace(b"::7::2::", b"::7::0::")
+    for damage in (lambda: ratings.write_bytes(below_the_scale), ratings.unlink, ratings.mkdir):
+        damage()
+        done = run("train", "--data", tiny, "--model", own_model, *QUICK, code=1)
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert str(tiny) in line
+        assert files() == before
 
 
 def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
@@ -171,15 +166,3 @@ def test_resume_with_other_options_is_refused(run, tiny, tmp_path, monkeypatch):
     done = run(*ask, "--resume")
     assert f"resuming: {model}.checkpoint.npz has 2 of 2 epochs, the best is 2" in done.stderr
     assert "epoch 1" not in done.stderr
-
-
-def test_a_command_does_not_write_over_what_it_reads(run, tmp_path):
-    raw, link = tmp_path / "raw.dat", tmp_path / "link.dat"
-    raw.write_text("1::Toy Story (1995)::Animation\n")
-    link.symlink_to(raw)
-    for output in (raw, link):
-        done = run("preprocess", "-f", raw, "-o", output, code=2)
-        assert f"{output} is what -f reads: name another by -o" in done.stderr
-    done = run("recommend", "--exact", "--users", raw, "-o", raw, code=2)
-    assert "is what --users reads" in done.stderr
-    assert raw.read_text() == "1::Toy Story (1995)::Animation\n"

@@ -35,16 +35,17 @@ def test_all_is_well(run, folder):
         assert any(part in line for line in lines)
 
 
-def test_what_a_kill_left_is_named(run, own_model):
-    left = own_model.with_name(f"{own_model.name}.tmp-0123abcd")
+def test_what_is_wrong_is_named_with_what_fixes_it(run, own_model, another_model, folder, tmp_path):
+    left, none = own_model.with_name(f"{own_model.name}.tmp-0123abcd"), f"{tmp_path}/none"
     left.mkdir()
-    line = ("doctor", "--model", own_model, "--uri", left.with_name("a.db"))
+    line = ("doctor", "--model", own_model, "--uri", f"{none}.db")
     assert "left by" not in run(*line, code=1).stdout
     (left / MARK).touch()
     assert f"; left by a kill: {left}; the next train" in run(*line, code=1).stdout
-
-
-def test_movies_of_another_model_do_not_fit(run, another_model, folder):
+    found = doctor(run, "--model", none, "--uri", f"{none}.db", code=1)
+    assert f"recsys train --model {none}" in found["model"]["found"]
+    assert f"recsys load-movies --model {none} --uri {none}.db" in found["milvus"]["found"]
+    assert {*tmp_path.iterdir()} == {own_model, left}  # looking makes nothing
     found = doctor(run, "--model", another_model, code=1)
     published = found["published"]
     assert found["well"] is published["well"] is False
@@ -52,14 +53,6 @@ def test_movies_of_another_model_do_not_fit(run, another_model, folder):
     assert load_model(another_model).fingerprint in published["found"]
     assert published["found"].endswith(f"recsys load-movies --model {another_model}")
     assert "answers" not in found
-
-
-def test_no_model_and_nothing_published(run, tmp_path):
-    none = f"--model {tmp_path}/none --uri {tmp_path}/none.db"
-    found = doctor(run, *none.split(), code=1)
-    assert f"recsys train --model {tmp_path}/none" in found["model"]["found"]
-    assert f"recsys load-movies {none}" in found["milvus"]["found"]
-    assert list(tmp_path.iterdir()) == []  # looking makes nothing
 
 
 @pytest.mark.slow  # trains and evaluates

@@ -26,30 +26,26 @@ MODEL = SimpleNamespace(vocabulary=VOCABULARY, fingerprint="f00d")
 NEAR = Answer([HEAT, NEW], movie=(3, "Ronin (1998)"))
 
 
-def test_a_table_has_columns_numbers_to_the_right():
-    assert USER.table().splitlines() == [
+def test_a_table_has_numbers_to_the_right_and_fits_where_it_is_shown():
+    """Titles and genres are cut, the widest first; numbers and short texts are not."""
+    plain = USER.table()
+    assert plain.splitlines() == [
         "Top   Ids  Title               Genres          Score  Rating",
         '  1     6  Heat, "The" (1995)  Action|Crime   0.5123  4.2000',
         "  2  5001  Élan [new]                        -0.2500  0.5000",
     ]
-
-
-def test_a_table_fits_where_it_is_shown():
-    """Titles and genres are cut, the widest first; numbers and short texts are not."""
-    plain = USER.table()
     assert USER.table(60) == plain  # which it fits into
     assert USER.table(50).splitlines() == [
         "Top   Ids  Title       Genres        Score  Rating",
         '  1     6  Heat, "Th…  Action|Cr…   0.5123  4.2000',
         "  2  5001  Élan [new]              -0.2500  0.5000",
     ]
-    assert [line.split()[-2:] for line in USER.table(1).splitlines()[1:]] == [
-        ["0.5123", "4.2000"],
-        ["-0.2500", "0.5000"],
-    ]
-    wide = Answer([NEW._replace(columns={"brand": "x" * 30})], GIRL)
-    assert len(wide.table(70).splitlines()[1]) == 70
-    assert wide.table(70).splitlines()[1].endswith("x…")
+    numbers = [line.split()[-2:] for line in USER.table(1).splitlines()[1:]]
+    assert numbers == [["0.5123", "4.2000"], ["-0.2500", "0.5000"]]
+    wide = Answer([NEW._replace(columns={"brand": "x" * 30})], GIRL).table(70).splitlines()[1]
+    assert len(wide) == 70
+    assert wide.endswith("x…")
+    assert NEAR.table().splitlines()[0].split() == ["Top", "Ids", "Title", "Genres", "Score"]
 
 
 def test_a_table_and_json_of_texts_that_steer_a_terminal():
@@ -62,37 +58,30 @@ def test_a_table_and_json_of_texts_that_steer_a_terminal():
     assert json.loads(text.encode())["recommendations"][0]["title"] == odd.title
 
 
-def test_json_of_a_known_user():
+def test_json_of_a_known_user_a_cold_start_user_and_similar_movies():
     found = json.loads(USER.json("f00d"))
+    assert "É" in USER.json("f00d")
     assert list(found) == ["user_id", "user", "model", "recommendations"]
     assert found["user_id"] == 7
     assert found["user"] == {
         "user_id": 7, "gender": "F", "age": "under 18", "job": "K-12 student",
         "likes": [3], "dislikes": [], "liked_titles": [None], "disliked_titles": [],
     }  # fmt: skip
-    assert found["recommendations"] == [
+    movies = [
         {"rank": 1, "movie_id": 6, "title": 'Heat, "The" (1995)', "genres": ["Action", "Crime"],
          "year": 1995, "score": 0.512346, "rating": 4.2, "new": False},
         {"rank": 2, "movie_id": 5001, "title": "Élan", "genres": [],
          "year": None, "score": -0.25, "rating": 0.5, "new": True},
     ]  # fmt: skip
-    assert "É" in USER.json("f00d")
-
-
-def test_json_of_a_cold_start_user_has_nulls_and_no_id_at_the_top():
-    found = json.loads(Answer([], UserQuery()).json("f00d"))
-    assert list(found) == ["user", "model", "recommendations"]
-    assert [found["user"][key] for key in ("user_id", "gender", "age", "job")] == [None] * 4
-
-
-def test_similar_movies_have_the_movie_and_the_keys_of_recommend_without_a_rating():
-    found = json.loads(NEAR.json("f00d"))
-    assert list(found) == ["movie_id", "title", "model", "similar"]
-    assert (found["movie_id"], found["title"]) == (3, "Ronin (1998)")
-    assert list(found["similar"][0]) == list(json.loads(USER.json("f00d"))["recommendations"][0])
-    assert found["similar"][0]["score"] == pytest.approx(0.512346)
-    assert found["similar"][0]["rating"] is None
-    assert NEAR.table().splitlines()[0].split() == ["Top", "Ids", "Title", "Genres", "Score"]
+    assert found["recommendations"] == movies
+    assert [*found["recommendations"][0]] == [*movies[0]]
+    cold = json.loads(Answer([], UserQuery()).json("f00d"))
+    assert list(cold) == ["user", "model", "recommendations"]
+    assert [cold["user"][key] for key in ("user_id", "gender", "age", "job")] == [None] * 4
+    near = json.loads(NEAR.json("f00d"))
+    assert [*near] == ["movie_id", "title", "model", "similar"]
+    assert (near["movie_id"], near["title"]) == (3, "Ronin (1998)")
+    assert near["similar"] == [each | {"rating": None} for each in movies]
 
 
 def test_lines_come_as_their_answers_do():
@@ -107,27 +96,22 @@ def test_lines_come_as_their_answers_do():
     assert "user_id" not in json.loads(file.getvalue().splitlines()[1])
 
 
-def test_csv_has_a_header_once_and_quotes():
-    write_text([USER, COLD, NEAR], "csv", MODEL, text := io.StringIO())
+def test_csv_and_parquet_have_the_columns_of_the_contract(tmp_path):
+    write_text([USER, COLD, NEAR, Answer([], GIRL)], "csv", MODEL, text := io.StringIO())
     rows = list(csv.reader(text.getvalue().splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert rows[1] == ["7", "1", "6", 'Heat, "The" (1995)', "Action|Crime", "1995", "0.512346",
                        "4.2", "False"]  # fmt: skip
     assert rows[2][4:6] == ["", ""]
-    assert rows[3][0] == ""
-    assert rows[4][0] == rows[4][7] == ""
+    assert rows[3][0] == rows[4][0] == rows[4][7] == ""
     assert len(rows) == 6
-
-
-def test_parquet_reads_back(tmp_path):
-    target = tmp_path / "all.parquet"
-    write_parquet([USER, NEAR, Answer([], GIRL)], str(target), VOCABULARY)
-    read = parquet.read_table(target)
+    write_parquet([USER, COLD, NEAR, Answer([], GIRL)], str(tmp_path / "all"), VOCABULARY)
+    read = parquet.read_table(tmp_path / "all")
     assert tuple(read.column_names) == COLUMNS
-    rows = read.to_pylist()
-    assert len(rows) == 4
-    assert rows[0]["title"] == HEAT.title
-    assert rows[1]["year"] is rows[2]["rating"] is rows[2]["user_id"] is None
+    texts = [
+        ["" if each is None else str(each) for each in row.values()] for row in read.to_pylist()
+    ]
+    assert texts == rows[1:]
 
 
 # Where -o writes: links are followed, pipes are written to

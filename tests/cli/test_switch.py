@@ -24,82 +24,70 @@ def next_model(trained, tmp_path):
     return folder
 
 
-def test_the_model_before_answers_until_the_next_takes_its_place(run, own_model, next_model):
-    live, uri = own_model, own_model.with_name("a.db")
-    run("load-movies", "--model", live, "--uri", uri)
-    before = run(*ASK, "--model", live, "--uri", uri)
-    old, new = (load_model(folder).fingerprint for folder in (live, next_model))
-    run("load-movies", "--model", next_model, "--uri", uri)
-    done = run(*ASK, "--model", live, "--uri", uri)
+@pytest.fixture
+def live(run, own_model):
+    """A model in use and published; where; and what it answers."""
+    where = ("--uri", own_model.with_name("a.db"))
+    run("load-movies", "--model", own_model, *where)
+    return own_model, where, run(*ASK, "--model", own_model, *where)
+
+
+def test_the_model_before_answers_until_the_next_takes_its_place_and_comes_back(
+    run, live, next_model
+):
+    model, where, before = live
+    old, new = (load_model(folder).fingerprint for folder in (model, next_model))
+    run("load-movies", "--model", next_model, *where)
+    done = run(*ASK, "--model", model, *where)
     assert done.stdout == before.stdout
     assert f"another model is published; this one, {old}, answers from what is kept" in done.stderr
-    done = run("doctor", "--model", live, "--uri", uri, code=1)
+    done = run("doctor", "--model", model, *where, code=1)
     assert "the movies of another model are published" in done.stdout
-    done = run("load-movies", "--model", next_model, "--switch", live, "--uri", uri)
-    assert f"{live}: is the model {new} now" in done.stderr
-    done = run(*ASK, "--model", live, "--uri", uri)
+    for _ in range(3):  # the same model once more leaves the one before it
+        done = run("load-movies", "--model", next_model, "--switch", model, *where)
+        assert f"{model}: is the model {new} now" in done.stderr
+        assert load_model(f"{model}.previous").fingerprint == old
+    done = run(*ASK, "--model", model, *where)
     assert json.loads(done.stdout)["model"] == new
-    assert done.stdout == run(*ASK, "--model", next_model, "--uri", uri).stdout != before.stdout
+    assert done.stdout == run(*ASK, "--model", next_model, *where).stdout != before.stdout
     assert "another model" not in done.stderr
-    run("doctor", "--model", live, "--uri", uri)
-
-
-def test_rollback_brings_back_the_model_before_with_its_movies(run, own_model, next_model):
-    live, where = own_model, ("--uri", own_model.with_name("a.db"))
-    old, new = (load_model(folder).fingerprint for folder in (live, next_model))
-    run("load-movies", "--model", live, *where)
-    before = run(*ASK, "--model", live, *where)
-    run("load-movies", "--model", next_model, "--switch", live, *where)
-    assert load_model(f"{live}.previous").fingerprint == old
-    done = run("load-movies", "--rollback", "--model", live, *where)
-    assert f"{live}: is the model {old} again" in done.stderr
-    assert f"model {old}" in done.stdout
-    assert load_model(f"{live}.previous").fingerprint == new
-    after = run(*ASK, "--model", live, *where)
-    assert (after.stdout, after.stderr) == (before.stdout, before.stderr)
-    run("doctor", "--model", live, *where)
-
-
-def test_the_same_model_once_more_leaves_the_one_before_it(run, own_model, next_model):
-    live, where = own_model, ("--uri", own_model.with_name("a.db"))
-    old = load_model(live).fingerprint
-    run("load-movies", "--model", live, *where)
-    for _ in range(3):
-        run("load-movies", "--model", next_model, "--switch", live, *where)
-        assert load_model(f"{live}.previous").fingerprint == old
+    run("doctor", "--model", model, *where)
     for _ in range(2):
-        done = run("load-movies", "--rollback", "--model", live, *where)
-    assert f"{live}: is the model {old} again" in done.stderr
-    run("doctor", "--model", live, *where)
+        done = run("load-movies", "--rollback", "--model", model, *where)
+    assert f"{model}: is the model {old} again" in done.stderr
+    assert f"model {old}" in done.stdout
+    assert load_model(f"{model}.previous").fingerprint == new
+    after = run(*ASK, "--model", model, *where)
+    assert (after.stdout, after.stderr) == (before.stdout, before.stderr)
+    run("doctor", "--model", model, *where)
 
 
-def test_rollback_says_what_to_do_where_the_model_before_is_gone(run, own_model, next_model):
-    where = ("--uri", own_model.with_name("a.db"))
-    for folder in (own_model, next_model):
-        run("load-movies", "--model", folder, *where)
+def test_rollback_says_what_to_do_where_the_model_before_is_gone(run, live, next_model):
+    model, where, _ = live
+    run("load-movies", "--model", next_model, *where)
     done = run("load-movies", "--rollback", "--model", next_model, *where)
-    old = load_model(own_model).fingerprint
+    old = load_model(model).fingerprint
     assert f"is not the model {old} of this version: ask that one by --model" in done.stderr
 
 
 def test_the_version_of_the_live_model_stays_until_the_switch_is_done(
-    run, own_model, next_model, monkeypatch
+    run, live, next_model, monkeypatch
 ):
-    live, uri = own_model, ("--uri", own_model.with_name("a.db"))
-    run("load-movies", "--model", live, *uri)
-    before = run(*ASK, "--model", live, *uri)
-    switch = ("load-movies", "--model", next_model, "--switch", live, *uri)
-    with monkeypatch.context() as full:
-        full.setattr(
-            "shutil.copyfile", lambda *args, **more: (_ for _ in ()).throw(OSError(28, ""))
-        )
+    model, where, before = live
+    switch = ("load-movies", "--model", next_model, "--switch", model, *where)
+
+    def full(*_, **__):
+        raise OSError(28, "")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("shutil.copyfile", full)
         for _ in range(3):
             done = run(*switch, code=1)
             words = "cannot be written (No space left on device); free space or name another folder"
-            assert done.stderr.splitlines()[-1].startswith(f"recsys: {live}: {words}: --switch")
-            assert run(*ASK, "--model", live, *uri).stdout == before.stdout
+            assert done.stderr.splitlines()[-1].startswith(f"recsys: {model}: {words}: --switch")
+            assert run(*ASK, "--model", model, *where).stdout == before.stdout
     run(*switch)
-    assert load_model(live).fingerprint == load_model(next_model).fingerprint
+    assert load_model(model).fingerprint == load_model(next_model).fingerprint
 
 
 def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, tmp_path):
@@ -121,17 +109,17 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
 
 
 def test_a_damaged_model_is_not_published(run, own_model, tmp_path):
-    for name in ("arrays/history/values.npy", "arrays/ease/ease.npy"):
-        file = own_model / name
-        whole = file.read_bytes()
-        file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
-        for command in (("load-movies",), ("load-movies", "--dry-run"), ("recommend", "-i")):
-            uri = ("--uri", tmp_path / "a.db")
-            done = run(*command, "--model", own_model, *uri, code=1)
-            assert "does not match its digest" in done.stderr
-        assert not (tmp_path / "a.db").exists()
-        assert "does not match" in run("doctor", "--model", own_model, *uri, code=1).stdout
-        file.write_bytes(whole)
+    file, where = (
+        own_model / "arrays/ease/ease.npy",
+        ("--model", own_model, "--uri", tmp_path / "a.db"),
+    )
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    for command in ("load-movies", "load-movies --dry-run", "recommend -i"):
+        done = run(*command.split(), *where, code=1)
+        assert "does not match its digest" in done.stderr
+    assert {*tmp_path.iterdir()} == {own_model}
+    assert "does not match" in run("doctor", *where, code=1).stdout
 
 
 @pytest.mark.slow  # a training in a process of its own, while queries are asked

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from command_line import recsys
+from command_line import output, recsys
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from recsys.errors import StoreError
@@ -138,7 +138,12 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
 
 
 def test_variables_of_pymilvus_decide_nothing(tmp_path: Path) -> None:
+    """At the prompt and of the library; an address is left as it is."""
     line = ("recommend", "--uri", "none.db", "--model", "none")
+    code = "import os, recsys; recsys.MilvusStore; print(os.environ.get('MILVUS_URI'))"
     for name in ("MILVUS_URI", "MILVUS_DEFAULT_CONNECTION"):
         done = recsys(*line, cwd=tmp_path, **{name: "no address"})
         assert "Illegal uri" not in done.stderr
+        assert output("-c", code, cwd=tmp_path, **{name: "no address"}) == "\n"
+    uri = "http://milvus.example.org:19530"
+    assert output("-c", code, cwd=tmp_path, MILVUS_URI=uri) == f"{uri}\n"
