@@ -1,8 +1,8 @@
 """What recsys is compared with: popularity, item-to-item weights, profiles, content, biases, more.
 
 A baseline's options are tried on the validation part; with the best it is fitted again, on training
-and validation parts together, before it is reported. A new one is a function here or in
-`libraries`, and a line of BASELINES.
+and validation parts together, before it is reported. The first of most is what a rating counts, see
+`Problem.matrix`. A new one is a function here or in `libraries`, and a line of BASELINES.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,15 +27,11 @@ QUICK, ALL = "quick", "all"  # baselines that need no library, all baselines
 
 
 class Baseline(NamedTuple):
-    """A way to rank movies or to predict ratings, and the options it is tried with.
-
-    `fit` takes a problem and some options, and makes a `Scorer`; or a `Predict` where the baseline
-    predicts ratings.
-    """
+    """A way to rank movies or to predict ratings, and the options it is tried with."""
 
     name: str
     protocols: tuple[str, ...]  # that it is compared in
-    fit: Callable[..., Any]
+    fit: Callable[..., Any]  # (problem, *options) -> a `Scorer`, or a `Predict`
     grid: Sequence[tuple]
     library: str = ""  # the module it is made of, where that is not our own
     predicts: bool = False  # ratings, instead of ranking
@@ -64,8 +60,7 @@ def select(
 ) -> list[Baseline]:
     """The baselines of a protocol: QUICK, ALL, or some by name with commas between them.
 
-    A baseline whose library cannot be imported is left out, and `log` called with a line that says
-    so.
+    One whose library cannot be imported is left out, and the log says so.
 
     Raises:
         QueryError: a name is of no baseline of the protocol.
@@ -94,12 +89,9 @@ def select(
 
 
 def popularity(problem: Problem, kind: str, days: float) -> Scorer:
-    """The movies most rated, most liked, or with the largest sum of ratings.
+    """The movies most rated, most liked, or with the largest sum of ratings, of the last days.
 
-    Args:
-        kind: one of these.
-        days: up to the last training rating that count, inf for all; movies equal in them follow
-            by their popularity of all time.
+    Movies equal in them follow by their popularity of all time.
     """
     train = problem.stage.train
     scores = _sums(problem.matrix(train, kind))
@@ -113,12 +105,8 @@ def profile_kernel(problem: Problem, kind: str, gender: float, job: float, ridge
     """Gaussian process regression of what users rated on age, gender and job.
 
     Users of one profile count together, so that time grows with the number of different profiles.
-    An unknown attribute is like no other.
-
-    Args:
-        kind: what a rating counts.
-        gender, job: their weights in the kernel, beside 1 of age.
-        ridge: how many users of no effect it starts from.
+    An unknown attribute is like no other. Age weighs 1 in the kernel; the ridge is how many users
+    of no effect it starts from.
     """
     users, train = problem.dataset.users, problem.stage.train
     rows = [users.column(name).astype(np.int64) for name in ("age", "gender", "job")]
@@ -158,11 +146,8 @@ def linear(
     With X the (U, M) ratings and P = inverse(X'X + diag(ridge + share x ratings of each movie)):
     scores = x - (x P) / diag(P) for the columns not in x. A share of 0 makes EASE (Steck, WWW
     2019); EDLAE (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020) has
-    share p / (1 - p), of a dropout p, and ridge = share x prior.
-
-    Args:
-        kind: what a rating counts.
-        span: of the recency that histories are weighed by when asked, inf for none.
+    share p / (1 - p), of a dropout p, and ridge = share x prior. The span is of the recency that
+    histories are weighed by when asked.
     """
     columns, weights = _item_weights(problem, kind, ridge, share)
     popular = _sums(problem.matrix(problem.stage.train, kind))
@@ -198,10 +183,8 @@ def _products(problem: Problem, kind: str) -> tuple[Ids, Array]:
 def genre_profile(problem: Problem, kind: str, scale: str, lift: str) -> Scorer:
     """Movies with the genres of the movies a user rated; it needs no rating of the movie itself.
 
-    Args:
-        kind: what a rating counts.
-        scale: rows of genres "plain", of length 1 ("unit") or of sum 1 ("share").
-        lift: "lift" over how often genres are rated, or the "sum".
+    Rows of genres are plain, of length 1 ("unit") or of sum 1 ("share"); "lift" is over how often
+    genres are rated.
     """
     ids, genres, stage = problem.dataset.movies.ids, problem.genres, problem.stage
     counts = np.maximum(1, genres.sum(axis=1, keepdims=True))
@@ -248,11 +231,8 @@ def _sums(x: Any) -> Array:
 def biases(problem: Problem, of_user: float, of_movie: float) -> Predict:
     """rating = mean + the user's bias + the movie's bias, within the range of the ratings.
 
-    Regularised biases by alternating least squares (Koren 2009, "Factor in the neighbors"); an
-    unknown user or movie has none.
-
-    Args:
-        of_user, of_movie: how many ratings at the mean a bias starts from.
+    Regularised biases by alternating least squares (Koren 2009, "Factor in the neighbors"), which
+    start from so many ratings at the mean; an unknown user or movie has none.
     """
     ratings = problem.stage.seen
     user_ids, user = np.unique(ratings.user_ids, return_inverse=True)
@@ -287,6 +267,8 @@ PROFILE = [*product(KINDS, (0.3, 1.0), (0.3, 1.0), (10.0, 30.0, 100.0, 300.0))]
 IALS = [*product(("rated", "liked"), (32, 64), (2.0, 5.0, 10.0), (3.0, 10.0, 30.0))]
 BIASES = [*product((0.5, 1, 2, 5, 10, 20), repeat=2)]
 
+RECENT = [*product(KINDS, (7.0, 30.0, 90.0, 365.0))]
+
 LATER = ("user-time", "fold-in", "temporal")
 BY_HISTORY = ("random", *LATER, "few-likes")
 COLD_USERS = ("cold-users",)
@@ -295,12 +277,7 @@ BASELINES = (  # in the order of the tables
     Baseline("genre profile", MOVIES_HELD_OUT, genre_profile, GENRES),
     Baseline("content kernel ridge", MOVIES_HELD_OUT, content_ridge, CONTENT),
     Baseline("popularity", BY_HISTORY + COLD_USERS, popularity, [*product(KINDS, (np.inf,))]),
-    Baseline(
-        "popularity of the last days",
-        LATER,
-        popularity,
-        [*product(KINDS, (7.0, 30.0, 90.0, 365.0))],
-    ),
+    Baseline("popularity of the last days", LATER, popularity, RECENT),
     Baseline("kernel of age, gender and job", COLD_USERS, profile_kernel, PROFILE),
     Baseline("EASE", BY_HISTORY, linear, [*product(("liked", "rating/5", "rated"), RIDGES)]),
     Baseline("EDLAE", BY_HISTORY, linear, EDLAE),

@@ -14,17 +14,13 @@ from recsys.evaluation.problem import Array, Ids, Predict, Problem, Scorer
 def ials(problem: Problem, kind: str, factors: int, ratio: float, alpha: float) -> Scorer:
     """Implicit alternating least squares (Hu, Koren and Volinsky, ICDM 2008), 15 rounds.
 
-    Every user is folded in anew, with all ratings; one without any gets the mean of all users.
-
-    Args:
-        kind: what a rating counts.
-        ratio: regularisation / alpha.
+    Every user is folded in anew, with all ratings; one without any gets the mean of all users. The
+    ratio is regularisation / alpha.
     """
     from implicit.als import AlternatingLeastSquares
 
-    model = AlternatingLeastSquares(
-        factors, ratio * alpha, alpha, iterations=15, use_gpu=False, random_state=0
-    )
+    how: dict[str, Any] = {"iterations": 15, "use_gpu": False, "random_state": 0}
+    model = AlternatingLeastSquares(factors, ratio * alpha, alpha, **how)
     train = problem.stage.train
     model.fit(problem.matrix(train, kind)[problem.rows(np.unique(train.user_ids))], False)
     popular = (model.user_factors @ model.item_factors.T).mean(0)
@@ -77,17 +73,11 @@ def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
 
     model = MyFMRegressor(rank=rank, random_seed=0)
     with redirect_stderr(StringIO()):  # its progress bar cannot be switched off
-        model.fit(
-            None,
-            ratings.values.astype(np.float64),
-            pairs(ratings.user_ids, ratings.movie_ids),
-            n_iter=iterations,
-            n_kept_samples=iterations * 5 // 6,
-        )
-    limits = float(ratings.values.min()), float(ratings.values.max())
-    return lambda user_ids, movie_ids: np.clip(
-        model.predict(None, pairs(user_ids, movie_ids)), *limits
-    )
+        blocks, values = pairs(ratings.user_ids, ratings.movie_ids), ratings.values
+        counts = {"n_iter": iterations, "n_kept_samples": iterations * 5 // 6}
+        model.fit(None, values.astype(np.float64), blocks, **counts)
+    limits = float(values.min()), float(values.max())
+    return lambda users, movies: np.clip(model.predict(None, pairs(users, movies)), *limits)
 
 
 def _one_hot(values: Ids) -> csr_matrix:

@@ -58,18 +58,12 @@ class Problem:
 
     @cached_property
     def user_ids(self) -> NDArray[np.int64]:
-        """(E,) ascending, users with at least one relevant movie.
-
-        Raises:
-            DataError: there is none.
-        """
+        """(E,) ascending, users with at least one relevant movie; DataError where there is none."""
         test = self.stage.test
         relevant = (test.values >= LIKED) & np.isin(test.movie_ids, self.movie_ids)
         if not relevant.any():
-            raise DataError(
-                f"no candidate is rated {LIKED:g} or more in the {len(test)} held-out ratings",
-                "take more ratings or another split",
-            )
+            cause = f"no candidate is rated {LIKED:g} or more in the {len(test)} held-out ratings"
+            raise DataError(cause, "take more ratings or another split")
         return np.unique(test.user_ids[relevant].astype(np.int64))
 
     @property
@@ -92,18 +86,16 @@ class Problem:
     def _times(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(M,) when each movie was first rated; (E,) each user's last folded-in rating."""
         fold_in, every = self.stage.fold_in, Ratings.joined(self.stage)
-        first = first_times(
-            positions(self.movie_ids, every.movie_ids), every.times, len(self.movie_ids)
-        )
+        columns = positions(self.movie_ids, every.movie_ids)
+        first = first_times(columns, every.times, len(self.movie_ids))
         cutoffs = np.full(len(self.user_ids) + 1, np.iinfo(np.int64).min)  # the last: of others
         np.maximum.at(cutoffs, positions(self.user_ids, fold_in.user_ids), fold_in.times)
         return first, cutoffs[:-1]
 
     def excluded(self, rows: slice) -> NDArray[np.bool_]:
-        """(B, M) what must not be recommended to some of the E users: seen, or not available yet.
+        """(B, M) what must not be recommended to some of the E users: what they have seen.
 
-        Not available are under fold-in the movies first rated after a user's cutoff time, but for
-        those that the user rates later: they are what is to be found.
+        Under fold-in, movies first rated after a user's cutoff time but those to be found, too.
         """
         mask = self.seen[rows].toarray() > 0
         if self.protocol == "fold-in":
@@ -112,11 +104,7 @@ class Problem:
         return mask
 
     def best(self, score: Scorer) -> NDArray[np.int64]:
-        """(E, DEPTH) ids of the movies with the highest scores, best first, PADDING behind.
-
-        Raises:
-            ModelError: a score is NaN.
-        """
+        """(E, DEPTH) ids of the movies with the highest scores, best first, PADDING behind."""
         lists, step = [], max(1, BLOCK // len(self.movie_ids))
         for start in range(0, len(self.user_ids), step):
             rows = slice(start, start + step)
@@ -146,10 +134,8 @@ class Problem:
         again = (self.seen[rows, columns].toarray() > 0) & listed
         twice = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)
         if again.any() or twice.any() or (~listed & (lists != PADDING)).any():
-            raise DataError(
-                "a recommended movie is no candidate, was seen before, or is there twice",
-                "publish the movies of this split",
-            )
+            cause = "a recommended movie is no candidate, was seen before, or is there twice"
+            raise DataError(cause, "publish the movies of this split")
         hits = np.asarray(self.held_out[rows, columns].toarray() >= LIKED) & listed
         relevant = np.asarray((self.held_out >= LIKED).sum(axis=1)).ravel()
         shown = listed[:, :10]
@@ -203,10 +189,9 @@ class Problem:
         movie_ids: Ids | None = None,
         span: float = np.inf,
     ) -> csr_matrix:
-        """(U, M) what ratings of the training part, or of all that is seen, count.
+        """(U, M) what ratings count: liked: 1 or 0; rating/5; rating-3; rated: 1 always.
 
         Args:
-            kind: liked: 1 or 0; rating/5; rating-3; rated: 1 always.
             movie_ids: of other columns than those to rank.
             span: of recency; inf for none.
         """
@@ -231,8 +216,7 @@ def rated(
 ) -> csr_matrix:
     """(U, M) ratings of some users and movies, in the order of their ids; others are dropped.
 
-    Args:
-        values: (N,) float32, what each rating counts, 1 if not given; a 0 is not stored.
+    Each counts its (N,) value, 1 if not given; a 0 is not stored.
     """
     rows, columns = positions(user_ids, ratings.user_ids), positions(movie_ids, ratings.movie_ids)
     values = np.ones(len(ratings), np.float32) if values is None else values
