@@ -25,6 +25,7 @@ from recsys.serving.filters import literal
 
 READ_AT_ONCE = 5_000  # movies
 MOST = 16_384  # hits a server gives to a query, and queries it takes; we ask for as many at once
+Row = dict[str, Any]  # of Milvus
 T = TypeVar("T")
 
 
@@ -242,10 +243,11 @@ class MilvusStore:
             if min(k, opened.count) > MOST and not self._milvus.lite:
                 raise StoreError(f"{self.uri}: Milvus gives at most {MOST} movies", "ask for fewer")
             excluded = [()] * len(queries) if exclude is None else exclude
-            at_hand = with_movies and len(queries) == 1 and k <= READ_AT_ONCE
-            fields = opened.fields if at_hand else []
+            fields = (
+                opened.fields if with_movies and len(queries) == 1 and k <= READ_AT_ONCE else []
+            )
+            at_hand: list[Row] = []
             answer = no_hits(len(queries), k, opened.text_ids)
-            movies: dict[Id, dict[str, Any]] = {}
             for rows in groups([len(ids) for ids in excluded], k):
                 alone = len(rows) == 1  # only such a query can name the movies it excludes
                 more = 0 if alone else max(len(excluded[row]) for row in rows)
@@ -271,14 +273,13 @@ class MilvusStore:
                         best = allowed[np.lexsort((ids[allowed], -scores[allowed]))][:k]
                         answer.movie_ids[row, : len(best)] = ids[best]
                         answer.scores[row, : len(best)] = scores[best]
-                        if fields:
-                            movies |= {hit[KEY]: {**hit["entity"], KEY: hit[KEY]} for hit in found}
+                        at_hand = [{**hit["entity"], KEY: hit[KEY]} for hit in found if fields]
                     rows = rows[~answer.mask[rows].all(axis=1)]
                     if opened.index.exact or not len(rows):
                         break
             if not with_movies:
                 return answer
-            return answer._replace(movies=self._take(opened, answer.distinct(), movies))
+            return answer._replace(movies=self._take(opened, answer.distinct(), at_hand))
 
         return self._asked(hits)
 
@@ -291,32 +292,28 @@ class MilvusStore:
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
         """The named movies in the order asked for; KeyError when one is not there."""
-        return self._asked(lambda opened: self._take(opened, id_array(movie_ids), {}))
+        return self._asked(lambda opened: self._take(opened, id_array(movie_ids)))
 
     def _take(
-        self, opened: Published, movie_ids: NDArray, at_hand: dict[Id, dict[str, Any]]
+        self, opened: Published, movie_ids: NDArray, at_hand: Sequence[Row] = ()
     ) -> Catalogue:
-        """The movies, of which the rows at hand, by their ids, are not read again."""
-        others = sorted(set(movie_ids.tolist()) - at_hand.keys())
-        parts = [catalogue_of(list(at_hand.values()), opened.dimension, opened.columns)]
+        """The movies, of which those rows at hand are not read again."""
+        about = opened.dimension, opened.columns, opened.model
+        parts = [catalogue_of(at_hand, *about)]
+        others = sorted(set(movie_ids.tolist()) - {row[KEY] for row in at_hand})
         for start in range(0, len(others), READ_AT_ONCE):
             wanted = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
             rows = self._read(opened, wanted, opened.fields, self.address.consistency)
-            parts.append(catalogue_of(rows, opened.dimension, opened.columns))
-        found = Catalogue.joined(parts)
-        return replace(found, model=opened.model).take(movie_ids)
+            parts.append(catalogue_of(rows, *about))
+        return Catalogue.joined(parts).take(movie_ids)
 
     def read_all(self) -> Catalogue:
         """All movies by rising id, to search here instead of sending many queries to Milvus.
 
-        The answers are those of `search` where the index is exact (`open(...).index.exact`), and
-        stay those of the movies as they are now.
-
-        Raises:
-            StoreError: Milvus failed.
+        The answers are those of `search` where the index is exact (`open(...).index.exact`).
         """
         self.open(self._opened.model if self._opened else None)
-        return self._asked(lambda opened: self._take(opened, self._ids(opened), {}))
+        return self._asked(lambda opened: self._take(opened, self._ids(opened)))
 
     def _ids(self, opened: Published) -> NDArray:
         """The ids of all movies of a version, rising."""
@@ -326,7 +323,7 @@ class MilvusStore:
 
     def _read(
         self, opened: Published, wanted: str, fields: list[str], consistency: str
-    ) -> list[dict[str, Any]]:
+    ) -> list[Row]:
         """The rows that fit an expression."""
         return self._milvus.read(
             "reading movies",

@@ -1,6 +1,7 @@
 """One contract for the exact index, Milvus Lite and a server: the same answers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from milvus_cluster import address
 from movie_store import MODEL, agrees, movies, oracle, unit
 
 from recsys import milvus_store
+from recsys.data.schema import Column
 from recsys.errors import QueryError
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
@@ -142,3 +144,15 @@ def test_a_senseless_query_is_refused_and_none_has_no_answers(
         store.search(np.full(shape, value, np.float32), k, EVERYTHING, exclude)
     hits = store.search(np.zeros((0, 16), np.float32), 3)
     assert hits.movie_ids.shape == hits.scores.shape == (0, 3)
+
+
+def test_a_catalogue_is_updated_by_another_with_all_that_is_known() -> None:
+    prices = Column("number", np.arange(5.0))
+    old = replace(movies(5), columns={"price": prices})
+    new = replace(old.take(old.ids[[3, 1]]), titles=["New", "Too"], ids=np.array([old.ids[3], 999]))
+    whole = old.updated(new)
+    assert whole.ids.tolist() == [*old.ids[[0, 1, 2, 4]].tolist(), old.ids[3], 999]
+    assert whole.titles[-2:] == ["New", "Too"]
+    assert whole.columns["price"].values.tolist() == [0, 1, 2, 4, 3, 1]
+    for one in whole.ids[:4].tolist():
+        np.testing.assert_array_equal(whole.take([one]).vectors, old.take([one]).vectors)

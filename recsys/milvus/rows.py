@@ -78,7 +78,7 @@ def rows_of(movies: Catalogue) -> Iterator[list[dict[str, Any]]]:
 
 
 def catalogue_of(
-    rows: Sequence[Mapping[str, Any]], dimension: int, kinds: Mapping[str, Kind]
+    rows: Sequence[Mapping[str, Any]], dimension: int, kinds: Mapping[str, Kind], model: str
 ) -> Catalogue:
     """Rows of Milvus as movies, in the order of the rows."""
     cells = {
@@ -89,6 +89,7 @@ def catalogue_of(
         vectors=np.array([row[VECTOR] for row in rows], np.float32).reshape(len(rows), dimension),
         **{attribute: cells[field.name] for attribute, field in FIELDS.items()},
         columns={name: Column(kind, cells[name]) for name, kind in kinds.items()},
+        model=model,
     )
 
 

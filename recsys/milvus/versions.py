@@ -98,16 +98,14 @@ class Versions:
         """What a collection or alias holds; raises Missing or Unreadable."""
         found = self.ours(name)
         properties = found["properties"]
-        if (written := properties.get("recsys.format")) != FORMAT:
-            cause = f"{name}: published in format {written}, this recsys reads {FORMAT}"
-            raise Unreadable(cause, "upgrade recsys, or publish with this one", "publish")
-        try:
-            noted = Published(**json.loads(properties["recsys.version"]))
-            index, collection = Index(*noted.index), found["collection_name"]
-            return replace(noted, collection=collection, index=index, is_current=is_current)
-        except (KeyError, ValueError, TypeError) as error:
-            cause = f"{name}: its description is damaged"
-            raise Unreadable(cause, "publish the movies", "publish") from error
+        with suppress(KeyError, ValueError, TypeError):  # what is damaged is of no format
+            if properties["recsys.format"] == FORMAT:
+                noted = Published(**json.loads(properties["recsys.version"]))
+                index, collection = Index(*noted.index), found["collection_name"]
+                return replace(noted, collection=collection, index=index, is_current=is_current)
+        written = properties.get("recsys.format")
+        cause = f"{name}: published in format {written}, this recsys reads {FORMAT}"
+        raise Unreadable(cause, "upgrade recsys, or publish with this one", "publish")
 
     def ours(self, name: str) -> dict[str, Any]:
         """What Milvus says of a collection or alias; raises Missing, or Unreadable if not ours."""

@@ -1,8 +1,4 @@
-"""What is published and searched: movies with their vectors, and the exact search over them.
-
-`Catalogue.search` (NumPy, exact) and `MilvusStore.search` keep one contract, so either can
-answer a query and one test holds for both.
-"""
+"""What is published and searched: movies with their vectors, and the exact search over them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -32,12 +32,10 @@ _LARGEST = {"number": 1e300, "whole": 2**31 - 1}  # beyond are no values that a 
 
 
 class Term(NamedTuple):
-    """A test of one column.
+    """A test of one column: a comparison, `in` or `like`.
 
-    how      == != < <= > >=    a comparison, of texts by their characters' codes as of UTF-8 by
-                                its bytes; of several values their number is compared
-             in                 the value, or one of several, is one of a tuple
-             like               a text fits a pattern, where % is any text and _ any character
+    Texts compare as their bytes in UTF-8, several values by their number; of `in` the value, or one
+    of several, is one of a tuple; in a pattern of `like` % is any text and _ any character.
     """
 
     column: str
@@ -119,13 +117,7 @@ NOWHERE, EVERYWHERE = (f"(is_new == true {how} is_new == false)" for how in ("an
 
 
 def written(condition: Condition) -> str:
-    """The expression of Milvus that the same movies fit.
-
-    No text can end its string: quotes, backslashes and ends of lines are escaped.
-
-    >>> written(Term("genres", "texts", "in", ("War", 'a "b"')))
-    'array_contains_any(genres, ["War", "a \\\\"b\\\\""])'
-    """
+    """The expression of Milvus that the same movies fit; no text can end its string."""
     match condition:
         case And(parts):
             return _joined([written(part) for part in parts], "and") or EVERYWHERE
@@ -207,9 +199,6 @@ class _Token(NamedTuple):
 
 def parse(text: str, types: Types) -> Condition:
     """A condition in Milvus' expression language, checked against the columns there are.
-
-    Raises:
-        QueryError: it is none, or asks for a column that is not there or as what it is not.
 
     >>> written(parse("1990 <= year", {"year": "whole"}))
     '(year != 0) and (year >= 1990)'

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from pinned_model import ANSWERS, answers, differences, unpacked
 
 from recsys.serving.model_folder import FORMAT
@@ -10,15 +9,10 @@ from recsys.serving.model_folder import FORMAT
 REMEDY = "raise FORMAT of recsys/serving/model_folder.py, then run: python tests/pinned_model.py"
 
 
-@pytest.fixture
-def stored() -> dict:
-    found = json.loads(ANSWERS.read_text())
-    assert found["format"] == FORMAT, REMEDY
-    return found["answers"]
-
-
-def test_a_model_of_this_format_answers_as_when_the_format_was_made(stored, tmp_path):
+def test_a_model_of_this_format_answers_as_when_the_format_was_made(tmp_path):
+    stored = json.loads(ANSWERS.read_text())
+    assert stored["format"] == FORMAT, REMEDY
     model = unpacked(tmp_path / "model")
     model.verify()
-    changed = differences(stored, answers(model))
+    changed = differences(stored["answers"], answers(model))
     assert changed == [], f"{changed}: the tables mean something else now: {REMEDY}"
