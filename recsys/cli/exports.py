@@ -65,12 +65,13 @@ def ratings_of(path: str, known: Known) -> "list[tuple[Any, ...]]":
         title = row["title"] or f"id:{row['id']}"
         if row["year"] and not name_and_year(title)[1]:
             title += f" ({row['year']})"
-        if (movie := known.whole(title, near=True)) is None:
+        if len(movies := known.titles.whole(title, near=True)) != 1:
             unknown.append(shortened(title))
             continue
-        found[movie] = (movie, stars if scale == ours else float(ours.outward(scale.inward(stars))))
+        given = stars if scale == ours else float(ours.outward(scale.inward(stars)))
+        found[movies[0]] = (movies[0], given)
         with suppress(ValueError):
-            found[movie] += (time_of(row["time"]),)
+            found[movies[0]] += (time_of(row["time"]),)
     if unknown:
         log(f"{path}: {len(unknown)} movies that the model does not know: {listed(unknown)}")
     if not found:

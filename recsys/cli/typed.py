@@ -12,6 +12,7 @@ import click
 from recsys.cli.options import whole_number
 from recsys.cli.prompt import error_line, log
 from recsys.data.readers.roles import places_of
+from recsys.data.titles import Titles, UnknownMovie
 from recsys.errors import DataError, quoted
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Known:
     def __init__(self, model: "Model", address: "MilvusAddress | None" = None) -> None:
         self.model, self.address = model, address
         self.count = self.unknown = 0  # ids in files
-        self.by_id: dict[str, Id] = {str(each): each for each in model.movies.ids.tolist()}
+        movies, which = model.movies, " the model was trained on"
+        self.titles = Titles(movies.ids.tolist(), movies.titles, self.rated, which)
         self.movie = functools.lru_cache(100_000)(self._movie)
 
     @functools.cached_property
@@ -60,58 +62,23 @@ class Known:
 
     def _movie(self, text: "Id") -> "Id":
         """The movie that a title or id names, or a whole number is: the model's, or published."""
-        from recsys.data.titles import UnknownMovie, find
-
-        movies, ids = self.model.movies, [*self.by_id.values()]
-        if isinstance(text, int) and isinstance(ids[0], int):
+        if isinstance(text, int) and isinstance(next(iter(self.titles.titles)), int):
             return text
-        text = str(text)
-        if (found := self.whole(text)) is not None:
-            return found
-
         try:
-            return find(text, ids, movies.titles, self.rated, " the model was trained on")
+            return self.titles.find(str(text))
         except UnknownMovie:
             if self.published is None:
                 raise
-        return find(text, self.published.ids.tolist(), self.published.titles, self.rated)
+        more = self.published
+        return Titles(more.ids.tolist(), more.titles, self.rated).find(str(text))
 
     def rated(self) -> "dict[Id, int]":
         """How often each of the model's movies was rated."""
         import numpy as np
 
-        counts = np.bincount(self.model.history.indices, minlength=len(self.by_id) + 1)[1:]
-        return dict(zip(self.by_id.values(), counts.tolist(), strict=True))
-
-    @functools.cached_property
-    def _years(self) -> "dict[str, dict[Id, int]]":
-        """Movies and their years by their plain names without spaces."""
-        from recsys.data.titles import name_and_year, names_of
-
-        found: dict[str, dict[Id, int]] = {}
-        for movie_id, title in zip(self.by_id.values(), self.model.movies.titles, strict=True):
-            for name in names_of(title):
-                found.setdefault(name.replace(" ", ""), {})[movie_id] = name_and_year(title)[1]
-        return found
-
-    def whole(self, text: str, near: bool = False) -> "Id | None":
-        """The movie that has a whole title, or an id; None where none has, or several have.
-
-        Args:
-            near: where no movie of the name is of the year, take one of the years beside it.
-        """
-        from recsys.data.titles import name_and_year, plain
-
-        bare, year = text.strip(), name_and_year(text)[1]
-        if bare[:3].lower() == "id:" and bare not in self.by_id:
-            return self.by_id.get(bare[3:])
-        years = self._years.get(plain(text).replace(" ", ""), {})
-        fits = [each for each, of in years.items() if year in (0, of)]
-        if near and not fits:
-            fits = [each for each, of in years.items() if abs(year - of) == 1]
-        if bare in self.by_id:
-            return None if fits else self.by_id[bare]
-        return fits[0] if len(fits) == 1 else None
+        ids = self.model.movies.ids.tolist()
+        counts = np.bincount(self.model.history.indices, minlength=len(ids) + 1)[1:]
+        return dict(zip(ids, counts.tolist(), strict=True))
 
     def title(self, movie_id: "Id") -> str:
         """The title of a movie that the model was trained on, or of another that is published."""

@@ -4,7 +4,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from recsys.errors import QueryError, listed, quoted, shortened
@@ -33,7 +33,7 @@ _MOVED = re.compile(rf"^(.*), ({'|'.join(map(re.escape, _ARTICLES))})$", re.IGNO
 
 
 def name_and_year(title: str) -> tuple[str, int]:
-    """A title without the year in brackets at its end, and that year, 0 for none.
+    """A title without the year in brackets at its end, and that year, 0 where there is none.
 
     >>> name_and_year("Heat (1995)"), name_and_year("(500) Days")
     (('Heat', 1995), ('(500) Days', 0))
@@ -74,72 +74,96 @@ def names_of(title: str) -> set[str]:
     return {*names, *(rest for first, _, rest in split if first in _FIRST)} - {""}
 
 
-def find(
-    text: str,
-    movie_ids: "Sequence[Id]",
-    titles: Sequence[str],
-    rated: "Callable[[], Mapping[Id, int]]" = dict,
-    known: str = "",
-) -> "Id":
-    """The id of the one movie that a text names.
+class Titles:
+    """M movies by what people type.
 
     `id:300` is an id. Else a text is an id or a whole name, or the beginning of one; a year at its
     end narrows, spaces do not count. What is short or a number begins no name, what is only inside
     a name, or before the number of a sequel, may be a movie that is not there: that is a question.
 
     Args:
-        rated: how often movies were rated.
+        movie_ids: (M,) of any kind, and their titles.
+        rated: how often movies were rated; the most rated are listed first.
         known: what the movies are, as the error for none says it.
 
-    Raises:
-        QueryError: several movies match, or one that may be another; listed, most rated first.
-        UnknownMovie: none does; the nearest titles are named.
-
-    >>> find("lion king", [1, 2], ["Toy Story (1995)", "Lion King, The (1994)"])
+    >>> Titles([1, 2], ["Toy Story (1995)", "Lion King, The (1994)"]).find("lion king")
     2
     """
-    bare = text.strip()
-    by_text = {str(movie_id): movie_id for movie_id in movie_ids}
-    if bare[:3].lower() == "id:" and bare not in by_text and bare[3:] in by_text:
-        return by_text[bare[3:]]
-    wanted, year = plain(text), name_and_year(text)[1]
-    letters, words = wanted.replace(" ", ""), set(wanted.split())
-    spaced = " ?".join(map(re.escape, letters))
-    begin, inside = re.compile(rf"{spaced}\b(?! (part )?[0-9])"), re.compile(rf"\b{spaced}\b")
 
-    def matches(fits: Callable[[str], object]) -> "dict[Id, str]":
-        return {
-            movie_id: title
-            for movie_id, title in zip(movie_ids, titles, strict=True)
-            if year in (0, name_and_year(title)[1]) and wanted and any(map(fits, names_of(title)))
-        }
+    def __init__(
+        self,
+        movie_ids: "Sequence[Id]",
+        titles: Sequence[str],
+        rated: "Callable[[], Mapping[Id, int]]" = dict,
+        known: str = "",
+    ) -> None:
+        self.titles = dict(zip(movie_ids, titles, strict=True))
+        self.by_text = {str(each): each for each in movie_ids}
+        self.rated, self.known = rated, known
 
-    found = matches(re.compile(spaced).fullmatch)
-    if bare in by_text:
-        written = re.compile(rf"\b{re.escape(bare)}\b")  # 1, and not "one"
-        found = {each: title for each, title in found.items() if written.search(title)}
-        found[by_text[bare]] = titles[movie_ids.index(by_text[bare])]
-    if not found and len(letters) > _SHORT and not letters.isdecimal():
-        found = matches(begin.match)
-    if len(found) == 1:
-        return next(iter(found))
-    if not found:
-        found = matches(lambda name: inside.search(name) or words <= set(name.split()))
-    if found:
-        often = rated()
-        best = sorted(found, key=lambda movie_id: -often.get(movie_id, 0))
-        listing = listed([f"{shortened(found[i])} = {i}" for i in best])
-        remedy = f"give title and year, or the id as id:{best[0]}"
-        raise QueryError(f"{quoted(text)} may be {listing}", remedy)
-    if (dated := _YEAR_BEHIND.fullmatch(bare)) and not year:
-        return find(f"{dated[1]} ({dated[2]})", movie_ids, titles, rated, known)
-    by_name = {
-        name: f"{shortened(title)} = {movie_id}"
-        for movie_id, title in zip(movie_ids, titles, strict=True)
-        for name in names_of(title)
-    }
-    near = dict.fromkeys(by_name[n] for n in difflib.get_close_matches(wanted, by_name, 5, 0.6))
-    hint = f", near are {', '.join(near)}" if near else ""
-    cause = f"no movie{known} is called {quoted(text)}{hint}"
-    alone = ", one movie at a time" * ("," in text)
-    raise UnknownMovie(cause, f"give its title, or the id as id:N{alone}")
+    @cached_property
+    def _by_name(self) -> "dict[str, dict[Id, int]]":
+        """Movies and their years by their plain names without spaces."""
+        found: dict[str, dict[Id, int]] = {}
+        for movie_id, title in self.titles.items():
+            for name in names_of(title):
+                found.setdefault(name.replace(" ", ""), {})[movie_id] = name_and_year(title)[1]
+        return found
+
+    def whole(self, text: str, near: bool = False) -> "list[Id]":
+        """The movies of which a text is the id or the whole title.
+
+        Args:
+            near: where no movie of the name is of the year, take those of the years beside it.
+        """
+        bare, year = text.strip(), name_and_year(text)[1]
+        if bare[:3].lower() == "id:" and bare not in self.by_text and bare[3:] in self.by_text:
+            return [self.by_text[bare[3:]]]
+        years = self._by_name.get(plain(text).replace(" ", ""), {})
+        found = [each for each, of in years.items() if year in (0, of)]
+        if near and not found:
+            found = [each for each, of in years.items() if abs(year - of) == 1]
+        if bare in self.by_text:
+            written = re.compile(rf"\b{re.escape(bare)}\b")  # 1, and not "one"
+            found = [each for each in found if written.search(self.titles[each])]
+            found = [*dict.fromkeys([*found, self.by_text[bare]])]
+        return found
+
+    def find(self, text: str) -> "Id":
+        """The id of the one movie that a text names.
+
+        Raises:
+            QueryError: several movies match, or one that may be another; they are listed.
+            UnknownMovie: none does; the nearest titles are named.
+        """
+        found, titles = self.whole(text), self.titles.items()
+        words, year = plain(text).split(), name_and_year(text)[1]
+        letters = "".join(words)
+        spaced = " ?".join(map(re.escape, letters))
+        begin, inside = re.compile(rf"{spaced}\b(?! (part )?[0-9])"), re.compile(rf"\b{spaced}\b")
+
+        def matches(fits: Callable[[str], object]) -> "list[Id]":
+            every = [(each, names_of(title), name_and_year(title)[1]) for each, title in titles]
+            return [each for each, names, of in every if year in (0, of) and any(map(fits, names))]
+
+        if not found and len(letters) > _SHORT and not letters.isdecimal():
+            found = matches(begin.match)
+        if len(found) == 1:
+            return found[0]
+        if not found and words:
+            found = matches(lambda name: inside.search(name) or {*words} <= {*name.split()})
+        if found:
+            often = self.rated()
+            best = sorted(found, key=lambda movie_id: -often.get(movie_id, 0))
+            listing = listed([f"{shortened(self.titles[each])} = {each}" for each in best])
+            remedy = f"give title and year, or the id as id:{best[0]}"
+            raise QueryError(f"{quoted(text)} may be {listing}", remedy)
+        if (dated := _YEAR_BEHIND.fullmatch(text.strip())) and not year:
+            return self.find(f"{dated[1]} ({dated[2]})")
+        names = difflib.get_close_matches(letters, self._by_name, 5, 0.6)
+        ids = dict.fromkeys(each for name in names for each in self._by_name[name])
+        near = [f"{shortened(self.titles[each])} = {each}" for each in ids]
+        hint = f", near are {', '.join(near)}" if near else ""
+        cause = f"no movie{self.known} is called {quoted(text)}{hint}"
+        alone = ", one movie at a time" * ("," in text)
+        raise UnknownMovie(cause, f"give its title, or the id as id:N{alone}")

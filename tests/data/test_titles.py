@@ -7,12 +7,13 @@ from command_line import SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.data.titles import UnknownMovie, find
+from recsys.data.titles import Titles, UnknownMovie
 from recsys.errors import DataError
 from recsys.preprocess import read_movies
 
 MOVIES = read_movies(SAMPLE / "movies.dat")
 IDS = MOVIES.ids.tolist()
+SAMPLED = Titles(IDS, MOVIES.titles)
 LINES = """
 10 Hamlet (1996)
 20 Hamlet (1990)
@@ -49,11 +50,11 @@ HAND_MADE = {int(movie_id): title for movie_id, title in CELLS}
 
 
 def in_sample(text: str) -> str:
-    return MOVIES.titles[IDS.index(find(text, IDS, MOVIES.titles))]
+    return MOVIES.titles[IDS.index(SAMPLED.find(text))]
 
 
 def in_hand_made(text: str) -> int:
-    return find(text, list(HAND_MADE), list(HAND_MADE.values()))
+    return Titles([*HAND_MADE], [*HAND_MADE.values()]).find(text)
 
 
 @pytest.mark.parametrize(
@@ -122,10 +123,10 @@ def test_ids_and_titles(typed, movie_id):
 def test_an_ambiguous_title_lists_the_movies_with_their_ids_the_most_rated_first():
     rated = {movie_id: 40 if movie_id == 20 else 3 for movie_id in HAND_MADE}
     with pytest.raises(DataError, match=r"Hamlet \(1990\) = 20, Hamlet \(1996\) = 10"):
-        find("hamlet", list(HAND_MADE), list(HAND_MADE.values()), lambda: rated)
+        Titles([*HAND_MADE], [*HAND_MADE.values()], lambda: rated).find("hamlet")
     titles = [f"Police Academy {n} (19{80 + n})" for n in range(14)]
     with pytest.raises(DataError, match=r"and 4 more; give title and year, or the id as id:100"):
-        find("police academy", list(range(100, 114)), titles)
+        Titles(range(100, 114), titles).find("police academy")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,6 @@ def test_what_may_be_another_movie_is_a_question_and_near_misses_are_named(typed
 @given(st.text(max_size=30))
 def test_whatever_is_typed_is_a_movie_or_our_error(text):
     try:
-        assert find(text, IDS, MOVIES.titles) in IDS
+        assert SAMPLED.find(text) in IDS
     except DataError as error:
         assert "\n" not in str(error)  # noqa: PT017
