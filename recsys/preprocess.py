@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from recsys.data.readers.read import read_all, unusable
 from recsys.data.readers.roles import NONE, REPEATS, Columns, check_given
 from recsys.data.readers.sources import dialect_of_items, family, no_table
 from recsys.data.readers.text import file_bytes
+from recsys.data.schema import Column
 from recsys.data.titles import title_words
 from recsys.errors import DataError, QueryError, check_choice, check_types, checked, quoted
 
@@ -159,18 +160,10 @@ def _settle(
     log(rejects.summary())
 
 
-class Encoded(NamedTuple):
-    """What `write_movies_data` wrote: movies, and words and genres the vocabulary lacks."""
-
-    movies: int
-    unknown_words: int
-    unknown_genres: int
-
-
-def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Encoded:
+def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> tuple[int, int]:
     """Write each movie as `movie_id::t1,t2,...::g1,g2,...`, rows of the vocabulary, 0 if unknown.
 
-    Written beside and renamed: a reader finds the old file or the new one, whole.
+    Returns how many words and genres are unknown.
 
     Raises:
         DataError: an id has "::" in it, which separates the fields.
@@ -187,7 +180,7 @@ def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> Enc
     lines = [f"{movie_id}::{title}::{genres}\n" for movie_id, title, genres in fields]
     with replacing_file(path) as beside:
         beside.write_text("".join(lines), encoding="utf-8", newline="\n")
-    return Encoded(len(movies), *(int((each == 0).sum()) for each in rows))
+    return int((rows[0] == 0).sum()), int((rows[1] == 0).sum())
 
 
 def read_movies_data(path: Path, known: Movies, vocabulary: Vocabulary) -> Movies:
@@ -228,7 +221,10 @@ def read_movies_data(path: Path, known: Movies, vocabulary: Vocabulary) -> Movie
         cause = f"{differ} of {old} have other words than the model's movies of the same ids"
         cause = f"encoded for another model, or other movies: {cause}"
         raise DataError(cause, "encode a file of the model's movies", "preprocess")
-    columns = {name: column.at(rows - 1) for name, column in known.columns.items()}
+    columns = {
+        name: Column.joined([column, Column.unknown(column.kind, 1)])[rows - 1]  # the last of new
+        for name, column in known.columns.items()
+    }
     return Movies(ids, titles, genres, columns)
 
 

@@ -14,7 +14,6 @@ from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.titles import name_and_year, title_words
 from recsys.errors import DataError
 from recsys.preprocess import (
-    Encoded,
     is_movies_data,
     read_dataset,
     read_movies,
@@ -142,7 +141,7 @@ def test_movies_are_encoded_as_the_tutorial_does_and_its_own_lines_are_read(tmp_
         np.array([3, 9]), ["Toy Toy Story (1995)", "!"], [("Drama", "Comedy"), ("Opera",)]
     )
     path = tmp_path / "movies_data.txt"
-    assert write_movies_data(path, movies, VOCABULARY) == Encoded(2, 0, 1)
+    assert write_movies_data(path, movies, VOCABULARY) == (0, 1)
     assert path.read_text() == "3::1,1,2,3::2,1\n9::::0\n"
     assert [each.name for each in tmp_path.iterdir()] == ["movies_data.txt"]
     assert is_movies_data(path)

@@ -18,7 +18,7 @@ from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source, Wanted
 from recsys.cli.stream import Stream, peeked
 from recsys.cli.typed import Known, lines_of
-from recsys.data.movielens import tutorial_age
+from recsys.data.movielens import AGE_NAMES, AGES
 from recsys.serving import RankBy
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Profile:
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
         given = {name: text for name, text in profile.items() if text is not None}
         if self.age and self.age in [*"0123456"]:
-            log(f"age {self.age} is in years; {tutorial_age(int(self.age))}")
+            meant = f"age {AGES[int(self.age)]} ({AGE_NAMES[int(self.age)]})"
+            log(f"age {self.age} is in years; code {self.age} of the tutorial is {meant}")
         likes, dislikes = (
             tuple(dict.fromkeys(map(known.movie, texts))) for texts in (self.like, self.dislike)
         )

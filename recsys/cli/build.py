@@ -107,9 +107,8 @@ def preprocess(
 
     vocabulary = recsys.load_model(model).vocabulary
     movies = source.movies(file)
-    done = write_movies_data(Path(output), movies, vocabulary)
-    unknown = f"{done.unknown_words} words, {done.unknown_genres} genres"
-    log(f"{done.movies} movies; unknown to the model: {unknown}")
+    words, genres = write_movies_data(Path(output), movies, vocabulary)
+    log(f"{len(movies)} movies; unknown to the model: {words} words, {genres} genres")
     if movies.columns:
         log(f"{output}: has titles and genres only, not {', '.join(movies.columns)}")
     click.echo(printable(output))

@@ -81,8 +81,8 @@ class Movies(Frame):
     >>> movies = Movies(np.array([7, 3]), ["Heat (1995)", "M (1931)"], [("Crime",), ()])
     >>> movies.years.tolist()
     [1995, 1931]
-    >>> movies.sorted().titles
-    ['M (1931)', 'Heat (1995)']
+    >>> movies[movies.ids < 5].titles
+    ['M (1931)']
     """
 
     ids: NDArray  # (M,)
@@ -99,10 +99,6 @@ class Movies(Frame):
     def names(self) -> list[str]:
         """The titles without their years."""
         return [name_and_year(title)[0] for title in self.titles]
-
-    def sorted(self) -> "Movies":
-        """The movies by id: in the order of their rows."""
-        return self[np.argsort(self.ids)]
 
 
 @dataclass(frozen=True, repr=False)

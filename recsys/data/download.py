@@ -8,7 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -58,7 +58,6 @@ def download(
     archive: Path | None = None,
     progress: bool = False,
     log: Log = lambda line: None,
-    sources: Sequence[Source] | None = None,
 ) -> Path:
     """Fetch a dataset into `folder / name` unless it is there, and return that folder.
 
@@ -69,20 +68,18 @@ def download(
         archive: the archive itself, where one has it already; nothing is fetched then.
         progress: draw a bar on stderr.
         log: gets a line on each source that is tried.
-        sources: where to look, in order; movielens.SOURCES[name] by default.
 
     Raises:
         DataError: no source delivered, or the archive is not the one published; says why not.
         RecsysError: nothing can be written there.
     """
-    if sources is None:
-        if name not in SOURCES:
-            raise QueryError(f"unknown dataset {name!r}", f"choose {' or '.join(SOURCES)}")
-        sources = SOURCES[name]
+    if name not in SOURCES:
+        raise QueryError(f"unknown dataset {name!r}", f"choose {' or '.join(SOURCES)}")
+    sources = SOURCES[name]
     if archive:
         if not archive.is_file():
             raise DataError(f"{archive}: is no file", "name an archive that you have", "archive")
-        sources = list(dict.fromkeys(each._replace(address=str(archive)) for each in sources))
+        sources = tuple(dict.fromkeys(each._replace(address=str(archive)) for each in sources))
     target = folder / name
     if has_ratings(target):
         return target

@@ -190,12 +190,6 @@ class Recency(NamedTuple):
         decay = np.exp(np.asarray(counts, np.float32) * np.float32(-1 / self.span))
         return (self.floor + (1 - self.floor) * decay).astype(np.float32)
 
-    def by_user(
-        self, owners: NDArray[np.integer], times: NDArray[np.integer]
-    ) -> NDArray[np.float32]:
-        """(N,) what ratings count, by their owners and times."""
-        return self.weights(later(owners, times))
-
 
 def first_times(
     movies: NDArray[np.integer], times: NDArray[np.integer], count: int

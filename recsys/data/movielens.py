@@ -44,11 +44,6 @@ CODES: dict[str, dict[str, str]] = {
 }
 
 
-def tutorial_age(code: int) -> str:
-    """What a code of the tutorial's -a is here."""
-    return f"code {code} of the tutorial is age {AGES[code]} ({AGE_NAMES[code]})"
-
-
 class Source(NamedTuple):
     """One place a dataset can be had from, as an archive, and what proves it is the right one."""
 

@@ -1,6 +1,5 @@
 """The scale of a file's ratings, and the model's own: 0.5 to 5, of which 4 and more is liked."""
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any
@@ -121,18 +120,9 @@ def scale_of(
 
 def counted(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     """Different finite values in ascending order, and how often there is each."""
-    import pyarrow as pa
-
-    cells = pa.array(values)
-    with suppress(pa.ArrowInvalid):
-        cells = pa.array(2 * values).cast(pa.int8())  # halves, which are counted in less time
-    found = cells.value_counts()  # no need to sort all
-    different, counts = (found.field(i).to_numpy() for i in range(2))
-    if cells.type == pa.int8():
-        different = (different / 2).astype(values.dtype)
-    order = np.argsort(different)
-    order = order[np.isfinite(different[order])]
-    return different[order], counts[order]
+    different, counts = np.unique(values, return_counts=True)
+    finite = np.isfinite(different)
+    return different[finite], counts[finite]
 
 
 def not_rated_of(different: NDArray, counts: NDArray[np.int64], column: str = "") -> float | None:

@@ -75,15 +75,15 @@ def _joined(columns: Sequence[Any]) -> Any:
     first = columns[0]
     if isinstance(first, dict):
         return {name: _joined([each[name] for each in columns]) for name in first}
-    if isinstance(first, Column):
-        return Column(first.kind, _joined([each.values for each in columns]))
+    if isinstance(first, Frame):
+        return first.joined(columns)
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)
     return first if isinstance(first, str | tuple) else [*chain(*columns)]
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Frame):
     """One column as its file has it.
 
     Of a category, or of text, a text each, "" where unknown; of several categories a tuple of
@@ -96,9 +96,6 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, chosen: Chosen) -> "Column":
-        return Column(self.kind, _chosen(self.values, chosen))
-
     def value(self, row: int) -> str | float | list[str] | None:
         """One cell; a whole number without its fraction, None where unknown."""
         value = self.values[row]
@@ -109,10 +106,6 @@ class Column:
         if np.isnan(value):
             return None
         return int(value) if value == int(value) else float(value)
-
-    def at(self, rows: NDArray[np.integer]) -> "Column":
-        """The cells of some rows, an unknown one for -1."""
-        return _joined([self, Column.unknown(self.kind, 1)])[rows]
 
     @classmethod
     def unknown(cls, kind: Kind, rows: int) -> "Column":

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.ids import PADDING, positions
-from recsys.data.interactions import Recency, first_times
+from recsys.data.interactions import Recency, first_times, later
 from recsys.data.scale import LIKED
 from recsys.errors import DataError, ModelError
 from recsys.evaluation import MOVIES_HELD_OUT
@@ -199,7 +199,7 @@ class Problem:
         counts = {"liked": values >= LIKED, "rating/5": values / np.float32(5)}
         values = (counts | {"rating-3": values - 3}).get(kind, np.ones_like(values))
         if span < np.inf:
-            values = values * Recency(FLOOR, span).by_user(ratings.user_ids, ratings.times)
+            values = values * Recency(FLOOR, span).weights(later(ratings.user_ids, ratings.times))
         columns = self.movie_ids if movie_ids is None else movie_ids
         return rated(ratings, self.dataset.users.ids, columns, values)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import parts
-from recsys.data.interactions import Interactions, Recency
+from recsys.data.interactions import Interactions, Recency, later
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.parts.content import Block, Kernel, movie_blocks
 
@@ -50,7 +50,7 @@ class Training:
         attributes[vocabulary.user_rows(users.ids)] = users.rows
         rows = vocabulary.user_rows(ratings.user_ids), vocabulary.movie_rows(ratings.movie_ids)
         history = Interactions.build(len(users), *rows, ratings.values, ratings.times)
-        movies, scale = dataset.movies.sorted(), dataset.scale
+        movies, scale = dataset.movies[np.argsort(dataset.movies.ids)], dataset.scale
         return cls(vocabulary, movies, attributes, history, scale, seed)
 
     @cached_property
@@ -97,7 +97,7 @@ class Asked(NamedTuple):
         named: Interactions | None = None,
     ) -> "Asked":
         """With weights by recency."""
-        recent = recency.by_user(history.owners, history.times)
+        recent = recency.weights(later(history.owners, history.times))
         sides = attributes.astype(np.int64, copy=False)
         return cls(user_rows, sides, described, history, recency, recent, named)
 

