@@ -211,7 +211,7 @@ def parse(text: str, types: Types) -> Condition:
         return _Reader(tokens, types).condition(tree)
     except SyntaxError as error:
         if "too many" not in error.msg:
-            at = tokens[((error.offset or 0) - 1) // _WIDTH]  # 0 is the end
+            at = tokens[min(((error.offset or 0) - 1) // _WIDTH, len(tokens) - 1)]  # 0: the end
             closed = f"{at.text} is not closed"
             _refuse(closed if "never" in error.msg else f"unexpected {at.text}", at)
     except (MemoryError, RecursionError):
