@@ -4,8 +4,10 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from recsys.data.dataset import Movies
 from recsys.preprocess import read_dataset
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -66,3 +68,10 @@ def test_reading_preparing_and_an_epoch_are_measured(tmp_path):
     assert found["columns"] == 20 * 1000 / 2**20
     (row,) = growth.rows([1000], [found])
     assert row[0] == "1,000"
+
+
+def test_pairs_of_similar_movies_are_found_by_name_and_year_however_articles_stand():
+    parts = importlib.import_module("parts")
+    titles = ["Star Wars (1977)", "The Empire Strikes Back (1980)", "Heat (1995)", "Heat (1986)"]
+    movies = Movies(np.arange(1, 5) * 10, titles, [()] * 4)
+    assert parts.pairs_in(movies).tolist() == [[10, 20]]

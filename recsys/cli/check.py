@@ -18,7 +18,7 @@ from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.cli.shared import Source, store_at
 from recsys.data.files import leftovers, replacing_file
 from recsys.errors import RecsysError, StoreError, escaped, listed, printable
-from recsys.evaluation import GIVEN, PROTOCOLS, SIMILAR
+from recsys.evaluation import GIVEN, PROTOCOLS
 from recsys.milvus.address import MilvusAddress
 from recsys.training.options import Options
 
@@ -224,10 +224,9 @@ def evaluate(
     model: str | None = path("A trained model instead of a training; with --test."),
     compare: tuple[str, ...] = option("Another model beside that one; repeat it.", default=()),
     protocol: str = option(
-        f"How ratings are held out: {', '.join(PROTOCOLS)}; {SIMILAR}: none are, pairs of similar "
-        "movies are looked for.",
+        f"How ratings are held out: {', '.join(PROTOCOLS)}.",
         default=PROTOCOLS[0],
-        type=click.Choice([*PROTOCOLS, SIMILAR]),
+        type=click.Choice(PROTOCOLS),
         metavar="NAME",
     ),
     baselines: str = option(
@@ -263,20 +262,18 @@ def evaluate(
              recsys evaluate --train before.csv --test after.csv --by popularity
              recsys evaluate --model new.model --compare old.model --test today.csv
     """
-    splits = ("test", "model", "compare", "diversity", "by", "output")
-    others = {"few-likes": (), SIMILAR: ("likes", "baselines", *splits)}.get(protocol, ("likes",))
-    refuse_beside(f"--protocol {protocol}", *others)
+    if protocol != "few-likes":
+        refuse_beside(f"--protocol {protocol}", "likes")
     if test and protocol not in GIVEN:
         raise click.UsageError(f"--test takes --protocol {', '.join(GIVEN)}, to choose options by")
     if (compare and not model) or (model and not test):
         raise click.UsageError("--compare goes with --model, and --model with --test")
     if model:
         refuse_beside("--model", "data", "epochs", "set")
-    if uri and not no_index and protocol != SIMILAR:
+    if uri and not no_index:
         with store_at(MilvusAddress(uri), make=True):
             pass  # what cannot be opened is known before the work
     from recsys.evaluation import compare as comparison
-    from recsys.evaluation import similar
     from recsys.train import use_all_cores
 
     use_all_cores()
@@ -284,42 +281,30 @@ def evaluate(
     dataset: Any = None if model else source.read(data)
     models = [recsys.load_model(each) for each in (*filter(None, [model]), *compare)]
     judged_on = source.read(test, dataset or models[0]) if test else None
-    rows: list[Any]
-    if protocol == SIMILAR:
-        rows = list(similar.evaluate_similar(dataset, seeds, chosen, log=log))
-    else:
-        with replacing_file(output) if output else nullcontext() as beside:  # or it fails now
-            rows = list(
-                recsys.evaluate(
-                    dataset or models,
-                    protocol,
-                    seeds,
-                    chosen,
-                    likes=likes,
-                    indexes=() if no_index else comparison.INDEXES,
-                    uri=uri,
-                    compared=baselines,
-                    test=judged_on,
-                    diversity=diversity or (),
-                    by=by,
-                    log=log,
-                )
+    with replacing_file(output) if output else nullcontext() as beside:  # or it fails now
+        rows = list(
+            recsys.evaluate(
+                dataset or models,
+                protocol,
+                seeds,
+                chosen,
+                likes=likes,
+                indexes=() if no_index else comparison.INDEXES,
+                uri=uri,
+                compared=baselines,
+                test=judged_on,
+                diversity=diversity or (),
+                by=by,
+                log=log,
             )
-            if beside:
-                _write_users(beside, rows)
-        rows += comparison.mean(rows) if len(seeds) > 1 else []
+        )
+        if beside:
+            _write_users(beside, rows)
+    rows += comparison.mean(rows) if len(seeds) > 1 else []
     if format == "json":
         objects = [row._asdict() for row in rows]
         shown = [{k: v for k, v in each.items() if k != "per_user"} for each in objects]
         click.echo(as_json(plain(shown)))
-    elif protocol == SIMILAR:
-        click.echo(f"{escaped(dataset.name)}, {SIMILAR}: {rows[0].pairs} pairs of movies")
-        header = ("", "seed", "mrr", "mrr 95%", "median rank")
-        cells = [
-            (each.name, each.seed, each.mrr.value, SPAN.format(*each.mrr), f"{each.median_rank:g}")
-            for each in rows
-        ]
-        click.echo(table(header, cells))
     else:
         _print_evaluation(escaped((judged_on or dataset).name), rows, len(seeds))
 

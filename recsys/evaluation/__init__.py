@@ -1,7 +1,7 @@
 """How good is it, beside what: splits, baselines, and the comparison of all on one split.
 
-`recsys.evaluate` makes the table of one protocol, `evaluate_similar` that of similar movies. The
-names of the protocols stand here, where `--help` has them without NumPy.
+`recsys.evaluate` makes the table of one protocol. The names of the protocols stand here, where
+`--help` has them without NumPy.
 """
 
 PROTOCOLS = (  # see splits.split
@@ -17,4 +17,3 @@ PROTOCOLS = (  # see splits.split
 BY_TIME = ("user-time", "fold-in", "temporal", "new-movies")  # what is held out came later
 GIVEN = ("random", "user-time", "temporal")  # by which validation is split off where test is given
 MOVIES_HELD_OUT = ("cold-movies", "new-movies")  # with all their ratings, and ranked by themselves
-SIMILAR = "similar"  # no split: pairs of movies that anybody would call similar

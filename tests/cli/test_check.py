@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from command_line import SAMPLE
 
 from recsys.data.files import MARK
@@ -53,25 +52,6 @@ def test_what_is_wrong_is_named_with_what_fixes_it(run, own_model, another_model
     assert load_model(another_model).fingerprint in published["found"]
     assert published["found"].endswith(f"recsys load-movies --model {another_model}")
     assert "answers" not in found
-
-
-@pytest.mark.slow  # trains and evaluates
-def test_similar_movies_are_evaluated_by_pairs(run, tmp_path):
-    """A line by seed, in a table or as json."""
-    titles = ["Star Wars (1977)", "Empire Strikes Back, The (1980)", "Heat (1995)", "Emma (1996)"]
-    movies = "".join(f"{n}::{title}::Drama\n" for n, title in enumerate(titles, 1))
-    (tmp_path / "movies.dat").write_text(movies)
-    ratings = [f"{u}::{m}::{1 + 4 * ((u + m // 3) % 2)}::{u + m}\n"
-               for u in range(1, 21) for m in range(1, 5)]  # fmt: skip
-    (tmp_path / "ratings.dat").write_text("".join(ratings))
-    line = ("evaluate", "--data", tmp_path, "--protocol", "similar", "--epochs", 1)
-    title, header, *rows = run(*line, "--set", "dimension=4").stdout.splitlines()
-    assert title == f"{tmp_path.name}, similar: 1 pairs of movies"
-    assert header.split("  ")[-1] == "median rank"
-    assert [row.split("  ")[0] for row in rows] == ["recsys"]
-    found = json.loads(run(*line, "--set", "dimension=4", "--format", "json").stdout)
-    assert [(row["name"], row["seed"], row["pairs"]) for row in found] == [("recsys", 0, 1)]
-    assert all(0 <= row["mrr"]["value"] <= 1 for row in found)
 
 
 def test_a_model_folder_of_another_version_is_named_as_such(run, own_model):

@@ -66,7 +66,6 @@ def test_trained_models_are_judged_by_groups_and_user_by_user(run, trained, unse
         (("--test", "t", "--protocol", "few-likes"), "--test takes --protocol random, user-time"),
         (("--model", "m", "--test", "t", "--epochs", 1), "--model goes without --epochs"),
         (("--diversity", "2"), "not in the range 0<=x<=1"),
-        (("--protocol", "similar", "--by", "age"), "goes without --by"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(run, line, said):

@@ -50,7 +50,7 @@ ODD = {
         *(f"train --data SAMPLE {each}" for each in (
             "--liked-from 99", "--column a=number", "--device gpu:99", "--device toaster")),
         *(f"evaluate {each}" for each in (
-            "--protocol x", "--likes 0", "--likes 5", "--protocol similar --baselines all",
+            "--protocol x", "--likes 0", "--likes 5", "--protocol similar",
             "--uri nonsense", "--data SAMPLE --baselines x --no-index")),
         *(f"evaluate --seeds={each}" for each in ("''", "x", "1-", "0,,1", "-3", "3-1", "DIGITS")),
         *("inspect", "inspect ''", "inspect a b", "doctor extra", "doctor --uri x", "download x"),
