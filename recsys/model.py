@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import PADDING
 from recsys.data.scale import LIKED, NEUTRAL_RATING
+from recsys.parts.heads import CHANNELS
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Vocabulary
@@ -94,9 +95,8 @@ class UserTower(nn.Layer):
 
     def profile(self, user: paddle.Tensor, sides: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """(B, 2 D) not yet of unit length, history not yet added; row 0 is unknown."""
-        known = [self.sides[n](sides[n]) for n in range(len(self.attributes))]
-        total = self.user(user)
-        return (total + sum(known[1:], known[0]) if known else total) + self.bias
+        known = [layer(side) for layer, side in zip(self.sides, sides, strict=True)]
+        return self.user(user) + sum(known) + self.bias
 
     @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
@@ -116,30 +116,17 @@ class UserTower(nn.Layer):
             ratings: (B, L) float32 how they were rated.
             recency: (B, L) float32 what each weighs, see `recsys.data.interactions`.
         """
-        total = self.profile(user, sides)
-        recent = self._channels(history, ratings, recency)
-        alike = self._channels(history, ratings, paddle.cast(history >= 0, "float32"))
-        halves = paddle.split(recent, 2, axis=-1)[0], paddle.split(alike, 2, axis=-1)[1]
-        return unit_heads(total + paddle.concat(halves, -1))
-
-    def _channels(
-        self, history: paddle.Tensor, ratings: paddle.Tensor, recency: paddle.Tensor
-    ) -> paddle.Tensor:
-        """(B, 2 D) what the history says, by the table of each channel."""
-        seen = paddle.cast(history > 0, "float32") * recency  # (B, L)
-        liked = seen * paddle.cast(ratings >= LIKED, "float32")
-        total = channel_sum(self.liked, history, liked)
-        total = total + channel_sum(self.seen, history, seen)
-        return total + channel_sum(self.rated, history, seen * (ratings - NEUTRAL_RATING))
-
-
-def channel_sum(
-    table: paddle.Tensor, history: paddle.Tensor, weights: paddle.Tensor
-) -> paddle.Tensor:
-    """(B, V) the (B, L) movies' rows of an (M + 1, V) table, weighted by (B, L) and scaled."""
-    count = paddle.abs(weights).sum(1, keepdim=True)
-    rows = nn.functional.embedding(history, table)  # (B, L, V)
-    return (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
+        halves = paddle.split(self.profile(user, sides), 2, axis=-1)
+        seen, liked = (paddle.cast(each, "float32") for each in (history > 0, ratings >= LIKED))
+        kinds = liked, paddle.ones([]), ratings - NEUTRAL_RATING  # of CHANNELS
+        for half, shown in enumerate((seen * recency, seen)):
+            for name, kind in zip(CHANNELS, kinds, strict=True):
+                table, weights = paddle.split(getattr(self, name), 2, axis=-1)[half], shown * kind
+                rows = nn.functional.embedding(history, table)  # (B, L, D)
+                count = paddle.abs(weights).sum(1, keepdim=True)
+                total = (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
+                halves[half] = halves[half] + total
+        return unit(halves[0]), unit(halves[1])
 
 
 class Windows(NamedTuple):
@@ -159,9 +146,8 @@ class Windows(NamedTuple):
         text, column = paddle.unbind(paddle.nonzero(words), 1)  # (N,) each
         beside = 0 * rows[:, :1] + PADDING
         around = paddle.concat([beside, rows, beside], 1)
-        window = paddle.stack(
-            [paddle.gather_nd(around, paddle.stack([text, column + n], 1)) for n in range(3)], 1
-        ).flatten()
+        places = [paddle.stack([text, column + n], 1) for n in range(3)]
+        window = paddle.stack([paddle.gather_nd(around, each) for each in places], 1).flatten()
         return cls(window - PADDING, text, words.sum(1, keepdim=True))
 
     def dropped(self, chosen: paddle.Tensor) -> "Windows":
@@ -207,14 +193,11 @@ class MovieTower(nn.Layer):
         self.title = TextCNN(len(vocabulary.words), options)
         self.bias = parameter(2 * d, spread=0.0)
         self.attributes = vocabulary.movies
-        self.sides = nn.LayerList(
-            [
-                TextCNN(a.size, options, mean=True)
-                if a.kind == "text"
-                else Embedded(a.size, size, d)
-                for a in self.attributes
-            ]
-        )
+        self.sides = nn.LayerList()
+        for each in vocabulary.movies:
+            text = each.kind == "text"
+            layer = TextCNN(each.size, options, True) if text else Embedded(each.size, size, d)
+            self.sides.append(layer)
 
     @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
@@ -243,16 +226,10 @@ class MovieTower(nn.Layer):
         title: Windows,
         sides: Sequence[paddle.Tensor] = (),
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """`forward` of genres and titles in the form that training has them.
-
-        Args:
-            genres: (B, genres + 1) float32, ones.
-            title: of the B titles.
-        """
+        """`forward` as training has it: genres as (B, genres + 1) ones, titles as windows."""
         total = self.movie(movie) + self.bias
-        for n in range(len(self.attributes)):
-            layer, side = self.sides[n], sides[n]
-            total = total + layer(Windows.of(side) if self.attributes[n].kind == "text" else side)
+        for layer, side in zip(self.sides, sides, strict=True):
+            total = total + layer(Windows.of(side) if isinstance(layer, TextCNN) else side)
         total = total + genres @ self.genre.table()
         return unit_heads(total + self.title(title))
 
@@ -260,10 +237,10 @@ class MovieTower(nn.Layer):
 def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
     """The user tower as the tables that `recsys.parts.heads` reads."""
     with paddle.no_grad():
-        tables = {"user": users.user.table(), "bias": users.bias}
+        tables = {"user": users.user.table()}
         sides = zip(users.attributes, users.sides, strict=True)
         tables |= {f"user_{attribute.name}": layer.table() for attribute, layer in sides}
-        tables |= {"liked": users.liked, "seen": users.seen, "rated": users.rated}
+        tables |= {name: getattr(users, name) for name in ("bias", *CHANNELS)}
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 
@@ -279,19 +256,14 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> dict[str, list
 
     sides = [rows(a.name, 1 if a.width == 1 else 2) for a in users.attributes]
     numbers = [rows(name, dtype="float32") for name in ("ratings", "recency")]
-    inputs: dict[str, list[Any]] = {
-        "user_tower": [rows("user", 1), sides, rows("history"), *numbers],
-        "movie_tower": [rows("movie", 1), rows("genres"), rows("title")],
-    }
-    if movies.attributes:
-        inputs["movie_tower"].append([rows(a.name) for a in movies.attributes])
+    of_users = [rows("user", 1), sides, rows("history"), *numbers]
+    columns = [[rows(a.name) for a in movies.attributes]] if movies.attributes else []
+    of_movies = [rows("movie", 1), rows("genres"), rows("title"), *columns]
     described = {}
-    for name, tower in (("user_tower", users), ("movie_tower", movies)):
-        tower.eval()
-        paddle.jit.save(tower, str(folder / name), input_spec=inputs[name])
-        tower.train()
-        specs: Sequence[Any] = paddle.utils.flatten(inputs[name])
-        described[name] = [
+    for name, tower, inputs in (("user", users, of_users), ("movie", movies, of_movies)):
+        paddle.jit.save(tower, str(folder / f"{name}_tower"), input_spec=inputs)
+        specs: Sequence[Any] = paddle.utils.flatten(inputs)
+        described[f"{name}_tower"] = [
             [each.name, str(each.dtype).split(".")[-1].lower(), list(each.shape)] for each in specs
         ]
     return described

@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,8 @@ def train_model(
         cause = f"device {quoted(device)}: Paddle has none of this name here"
         raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
     model = Path(model)
-    check_place(model)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
+    check_place(model)
     Checkpoint(checkpoint, "").check_ours()
     use_all_cores()
     dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
@@ -89,15 +90,16 @@ def train_model(
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
     if dataset.scale.rated and len(np.unique(ratings.values >= LIKED)) < 2:
         log("every rating is a like, or none is: nothing tells what is liked; see liked_from")
-    held, how = hold_out(ratings, validation, options.seed)
-    keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
-    held_out = ratings[held] if held.any() else None
-    done = fit(dataset, ratings[~held], options, held_out, **keep)
     data_read = {"name": dataset.name, "ratings": len(ratings), "users": users}
     about: dict[str, Any] = {"data": data_read, "seed": options.seed}
-    if held.any():
-        about["held_out"] = {"ratings": int(held.sum()), "how": how}
-        log(f"metrics are of {held.sum()} held-out ratings, {how}; the model now learns from all")
+    held, how = hold_out(ratings, validation, options.seed)
+    held_out = ratings[held] if held.any() else None
+    keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
+    done = fit(dataset, ratings[~held], options, held_out, **keep)
+    if held_out:
+        about["held_out"] = {"ratings": len(held_out), "how": how}
+        said = f"metrics are of {len(held_out)} held-out ratings, {how}"
+        log(f"{said}; the model now learns from all")
         try:
             done = finish(done, dataset, ratings)
         except KeyboardInterrupt:
@@ -122,13 +124,15 @@ class Trained:
     questions: dict[str, parts.Weights]  # what slices weigh, as the held-out ratings chose
     interrupted: bool = False  # by Ctrl-C
 
-    def model(self, about: dict[str, Any] | None = None) -> Model:
-        """The model in memory.
+    def model(self, about: Mapping[str, Any] = MappingProxyType({})) -> Model:
+        """The model in memory, its config saying what else is given `about` it.
 
-        Args:
-            about: what else its config should say, e.g. of the data.
+        Raises:
+            ModelError: a weight is not a number.
         """
         data, progress, options = self.data, self.progress, self.options
+        for weight in self.step.weights().values():
+            _check_finite(weight, "a weight", progress.best_epoch, options)
         learned = parts.without(self.closed | self.step.arrays(), parts.used_slices(self.questions))
         arrays = parts.complete(data, learned, options)
         chosen = progress.log[progress.best_epoch - 1]
@@ -143,7 +147,7 @@ class Trained:
             "epoch": progress.best_epoch,
             "validation": {name: chosen[name] for name in METRICS if name in chosen},
             "versions": versions | {"numpy": np.__version__},
-            **(about or {}),
+            **about,
         }
         vocabulary = data.vocabulary.named(self.dataset.user_names, self.dataset.movie_names)
         who = {**data.history._asdict(), "attributes": data.attributes}
@@ -168,13 +172,8 @@ def fit(
     Without validation the last weights are kept. Ctrl-C ends training with the best so far.
 
     Args:
-        dataset: the users and movies; all of them get rows, also those without a rating.
-        known: the ratings to train on, of which histories are made too.
-        validation: held-out ratings of the same users and movies.
         checkpoint: a file written after each epoch; with `resume`, training goes on from it to
             the same model as an unbroken run.
-        quiet: no progress bar on stderr.
-        log: receives the resume point and the chosen epoch; if `quiet`, a line an epoch.
 
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
@@ -205,9 +204,8 @@ def fit(
     interrupted = False
     with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
         for epoch in range(len(progress.log), options.epochs):
-            if epoch - progress.best_epoch >= options.patience:
-                break
-            if epoch in limits and progress.best_score <= limits[epoch]:
+            stale = epoch - progress.best_epoch >= options.patience
+            if stale or (epoch in limits and progress.best_score <= limits[epoch]):
                 break
             try:
                 line = _epoch(step, epoch, progress, validate, bar)
@@ -222,9 +220,7 @@ def fit(
                 log(STOPPED.format(progress.best_epoch))
                 break
     if not progress.best_weights:
-        _check_finite(np.nan, "the validation of every epoch", len(progress.log) - 1, options)
-    for weight in progress.best_weights.values():
-        _check_finite(weight, "a weight", progress.best_epoch - 1, options)
+        _check_finite(np.nan, "the validation of every epoch", len(progress.log), options)
     step.set_weights(progress.best_weights)
     questions = parts.questions(data.scale.rated)
     if validate:
@@ -246,7 +242,7 @@ def _epoch(
     rng = np.random.default_rng([step.options.seed, epoch])
     for batch in step.sampler.epoch(rng):
         losses.append(step(batch, rng))
-        _check_finite(losses[-1], f"the loss of step {len(losses)}", epoch, step.options)
+        _check_finite(losses[-1], f"the loss of step {len(losses)}", epoch + 1, step.options)
         bar.update()
     retrieval, rating = np.mean(losses, 0).tolist()
     line = {"epoch": epoch + 1, "retrieval_loss": retrieval, "rating_loss": rating}
@@ -261,11 +257,9 @@ def _epoch(
 
 
 def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
-    """Let a model that stopped early learn from all ratings: what ships has seen every one.
+    """Let a model that stopped early learn from all ratings: the closed forms anew, the towers on.
 
-    The closed forms are fitted anew, and the towers go on for `finish_epochs`, from `finish_rate`
-    of the learning rate down to 0. After an interruption both stay as they were; the ratings held
-    out are known all the same.
+    After an interruption both stay as they were; the ratings held out are known all the same.
     """
     options = trained.options
     data = Training.of(dataset, ratings, options.seed)
@@ -278,21 +272,12 @@ def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in step.sampler.epoch(rng):
             step(batch, rng)
-    for weight in step.weights().values():
-        _check_finite(weight, "a weight", options.epochs, options)
     closed = trained.closed if trained.interrupted else parts.fit(data, options)  # that may be long
     return replace(trained, dataset=dataset, data=data, step=step, closed=closed)
 
 
-def save(trained: Trained, path: Path, about: dict[str, Any] | None = None) -> Model:
-    """Write the model folder; it takes the place of an older one when it is complete.
-
-    Args:
-        about: what else config.json should say, e.g. of the data.
-
-    Raises:
-        ModelError: the folder cannot be written.
-    """
+def save(trained: Trained, path: Path, about: Mapping[str, Any] = MappingProxyType({})) -> Model:
+    """Write the model folder; it takes the place of an older one when it is complete."""
     model, towers = trained.model(about), trained.step.towers
     return write_model(path, model, trained.progress.log, lambda folder: export(*towers, folder))
 
@@ -307,11 +292,8 @@ def use_all_cores() -> None:
 def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
     """Raise a ModelError when a training has diverged."""
     if not np.isfinite(values).all():
-        raise ModelError(
-            f"epoch {epoch + 1}: {what} is not a number",
-            f"lower the learning rate (it is {options.learning_rate:g})",
-            "learning_rate",
-        )
+        remedy = f"lower the learning rate (it is {options.learning_rate:g})"
+        raise ModelError(f"epoch {epoch}: {what} is not a number", remedy, "learning_rate")
 
 
 def _summary(line: dict[str, Any], options: Options) -> str:

@@ -42,4 +42,4 @@ def asked(
     """Users of the training by row, or with another history and other attributes."""
     history = data.history.take(rows) if history is None else history
     attributes = data.attributes[rows] if attributes is None else attributes
-    return Asked.of(rows, attributes, data.vocabulary.users, history, recency, **more)
+    return Asked(rows, attributes, data.vocabulary.users, history, recency, **more)

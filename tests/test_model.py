@@ -95,7 +95,8 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
 
     mask = history > 0
     rated = Interactions.build(3, np.nonzero(mask)[0], history[mask], ratings[mask])
-    asked = Asked.of(rows, attributes, MOVIELENS, rated)._replace(recent=recency[mask])
+    asked = Asked(rows, attributes, MOVIELENS, rated)
+    vars(asked)["recent"] = recency[mask]
     ours = np.hstack([*Heads().users(folded(tower_pair[0]), asked).values()])
     np.testing.assert_allclose(ours, towers(recency), atol=1e-5)
     alike = towers(np.ones_like(recency))

@@ -74,8 +74,6 @@ def weights_of(question: Mapping[str, Any], asked: Asked) -> Weights:
         return question
     counts = asked.history.counts
     kind = np.where(counts >= FEW, 0, np.where(counts > 0, 1, 2))
-    if len(kind) == 1:
-        return question[EVIDENCE[kind[0]]]
     names = dict.fromkeys(name for each in EVIDENCE for name in question[each])
     table = {n: np.array([question[each].get(n, 0) for each in EVIDENCE]) for n in names}
     return {n: each.astype(np.float32)[kind, None] for n, each in table.items()}
@@ -100,8 +98,9 @@ class Layout:
 
     >>> layout = Layout({"retrieval": 2, "ease": 1})
     >>> movie = layout.movies({"retrieval": np.array([[0.6, 0.8]], np.float32)})
-    >>> (layout.queries({"retrieval": np.array([[1, 0]], np.float32)}) @ movie.T).round(3)
-    array([[0.6]], dtype=float32)
+    >>> query = layout.queries({"retrieval": np.array([[1, 0]], np.float32)}, {"retrieval": 0.5})
+    >>> (query @ movie.T).round(3)
+    array([[0.3]], dtype=float32)
     """
 
     sizes: Mapping[str, int]
@@ -123,19 +122,31 @@ class Layout:
 
     def movies(self, slices: Mapping[str, Array]) -> Array:
         """(M, V) of length 1; each slice (M, its size), brought to 1 if longer, 0 if not given."""
-        longer = {n: np.maximum(1, np.linalg.norm(s, axis=1)) for n, s in slices.items()}
-        short = {n: s / longer[n][:, None] for n, s in slices.items()}
-        vectors = self._joined(short, len(next(iter(slices.values()))))
+        vectors, places = self._zeros(slices)
+        for name, each in slices.items():
+            places[name][:] = each / np.maximum(1, np.linalg.norm(each, axis=1))[:, None]
         vectors /= self._root
         room = 1 - np.square(vectors, dtype=np.float64).sum(1)
         vectors[:, -1] = np.sqrt(np.maximum(room, 0))
         return vectors
 
-    def queries(self, slices: Mapping[str, Array], weights: Weights | None = None) -> Array:
-        """(B, V) of users' slices (B, its size), 0 where not given, times their weights."""
-        rows = len(next(iter(slices.values())))
-        slices = slices if weights is None else weighed(slices, weights)
-        return self._joined(slices, rows) * self._root
+    def queries(self, slices: Mapping[str, Array], weights: Weights) -> Array:
+        """(B, V) of users' slices (B, its size) times their weights, 0 where one is not given.
+
+        A slice NAME.WHAT is asked of the movies' slice NAME, as others of it are.
+        """
+        vectors, places = self._zeros(slices)
+        for name, weight in weights.items():
+            of_movies = name.partition(".")[0]
+            if name in slices and of_movies in places:
+                places[of_movies] += slices[name] * np.float32(weight)
+        vectors *= self._root
+        return vectors
+
+    def _zeros(self, slices: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """(N, V) zeros for N rows of slices, and the place of each slice in them."""
+        vectors = np.zeros((len(next(iter(slices.values()))), self.size), np.float32)
+        return vectors, self.cut(vectors[:, :-1])
 
     def split(self, vectors: Array) -> dict[str, Array]:
         """The slices that `movies` made (..., V) vectors of."""
@@ -145,23 +156,6 @@ class Layout:
         """(..., V - 1) numbers by slice."""
         ends = np.cumsum(list(self.sizes.values()))[:-1]
         return dict(zip(self.sizes, np.split(numbers, ends, axis=-1), strict=True))
-
-    def _joined(self, slices: Mapping[str, Array], rows: int) -> Array:
-        pieces = [
-            slices.get(name, np.zeros((rows, size), np.float32))
-            for name, size in self.sizes.items()
-        ]
-        return np.concatenate([*pieces, np.zeros((rows, 1))], 1, dtype=np.float32)
-
-
-def weighed(slices: Mapping[str, Array], weights: Weights) -> dict[str, Array]:
-    """Users' slices times their weights, summed by the movies' slice they are asked of."""
-    found: dict[str, Array] = {}
-    for name, weight in weights.items():
-        if name in slices and np.any(weight):
-            each, of_movies = slices[name] * np.float32(weight), name.partition(".")[0]
-            found[of_movies] = found[of_movies] + each if of_movies in found else each
-    return found
 
 
 def fit(data: Training, options: "Options") -> dict[str, NDArray]:
@@ -183,22 +177,17 @@ def tables_of(arrays: Arrays, folder: str) -> dict[str, NDArray]:
 
 
 def users(
-    arrays: Arrays,
-    asked: Asked,
-    by_part: Mapping[str, Arrays] | None = None,
-    used: set[str] | None = None,
+    tables: Mapping[str, Arrays], asked: Asked, used: set[str] | None = None
 ) -> dict[str, Array]:
-    """(B, size) users' slices of those parts that the arrays are of.
+    """(B, size) users' slices of those parts that there are arrays of, by `tables_by_part`.
 
     Args:
-        by_part: the same arrays, if they are at hand as `tables_by_part` has them.
         used: slices that are needed; all if not given.
     """
     found: dict[str, Array] = {}
-    by_part = tables_by_part(arrays) if by_part is None else by_part
     for part in PARTS:
-        if (tables := by_part[part.name]) and (used is None or used & {*part.slices}):
-            found |= part.users(tables, asked)
+        if tables[part.name] and (used is None or used & {*part.slices}):
+            found |= part.users(tables[part.name], asked)
     return found
 
 
@@ -228,28 +217,24 @@ def complete(data: Training, arrays: Arrays, options: "Options") -> dict[str, ND
     """All arrays, with an answer for movies without ratings, those trained on and those to come.
 
     They get in every slice what movies of like content have: the towers, which have not seen them
-    either, say less. Each rated movie counts alike there, or by the number of its ratings, as the
-    part says. `content/` holds the regression, the slices side by side.
+    either, say less. `content/` holds the regression, the slices side by side.
     """
-    counts, slices = data.counts[1:], _slices(arrays)
-    rated = counts > 0
+    slices, rated = _slices(arrays), data.counts[1:] > 0
     learned = [arrays[place][1:][rated] for _, _, place in slices]
     by_ratings = [part.by_ratings for part, _, _ in slices]
     content = fit_content(
         data.kernel,
         [block.take(rated) for block in data.blocks],
         np.hstack(learned),
-        counts[rated],
+        data.counts[1:][rated],
         np.repeat(by_ratings, [each.shape[1] for each in learned]),
         options.content_ridge,
     )
+    guessed = predict(content, [block.take(~rated) for block in data.blocks])
     found = {**arrays, **{f"content/{name}": each for name, each in content.items()}}
-    if not rated.all():
-        unrated = [block.take(~rated) for block in data.blocks]
-        guessed = layout_of(arrays).cut(predict(content, unrated))
-        for _, name, place in slices:
-            found[place] = np.array(arrays[place])
-            found[place][1:][~rated] = guessed[name]
+    for (_, _, place), guess in zip(slices, layout_of(arrays).cut(guessed).values(), strict=True):
+        found[place] = np.array(arrays[place])
+        found[place][1:][~rated] = guess
     return found
 
 

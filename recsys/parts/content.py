@@ -1,9 +1,8 @@
 """What a movie's content says of its vector: the answer for movies that nobody has rated.
 
-Rows of any table of movies (the EASE part's, a retrieval head's, the rating factors') are
-predicted from content by kernel ridge regression, so that a movie without ratings gets the
-numbers that movies like it have, shrunk towards the mean of all: every part of its vector then
-works with the same query as for any other movie. Content comes in blocks of one kind each
+Rows of any table of movies are predicted from content by kernel ridge regression: a movie without
+ratings gets the numbers that movies like it have, shrunk towards the mean of all, and works with
+the same query as any other. Content comes in blocks of one kind each
 
     tokens   (N, G) rows of categories or words, PADDING behind the last: the cosine of their
              inverse document frequencies
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
     from recsys.data.dataset import Movies, Vocabulary
 
 LANDMARKS = 1024  # movies of different content that features are made of
-CATEGORIES_WEIGHT = 1.0  # of a block of categories in the kernel
-WORDS_WEIGHT = 0.3  # of a block of words
-NUMBER_WEIGHT = 0.6
+# Of a block of a kind in the kernel
+WEIGHTS = {"category": 1.0, "categories": 1.0, "text": 0.3, "number": 0.6}
 NUMBER_SCALE = 0.6  # standard deviations at which the likeness of two numbers falls to 1/e
 _BATCH = 8192  # movies at a time
 
@@ -96,13 +94,7 @@ class Kernel:
 
     @classmethod
     def fit(cls, blocks: Sequence[Block], landmarks: int = LANDMARKS, seed: int = 0) -> "Kernel":
-        """Landmarks, frequencies and scales of (N) movies.
-
-        Args:
-            blocks: what there is to know of the movies, all of the same N.
-            landmarks: at most so many; of more different ones the draw is random, each movie
-                having the same chance.
-        """
+        """Frequencies and scales of N movies; the landmarks are drawn of the different ones."""
         values = [block.values for block in blocks]
         content = np.column_stack([np.sort(each, 1) if each.ndim > 1 else each for each in values])
         content = np.nan_to_num(content, nan=-np.inf)  # unknown numbers are equal
@@ -133,7 +125,7 @@ class Kernel:
         return self.products(blocks) @ self.root
 
     def arrays(self) -> dict[str, NDArray]:
-        """The kernel as arrays by name."""
+        """As `predict` reads it."""
         landmarks = {f"landmark_{n}": block.values for n, block in enumerate(self.landmarks)}
         return landmarks | {f"spread_{n}": each for n, each in enumerate(self.spread)}
 
@@ -154,13 +146,10 @@ def fit_content(
     by_ratings: NDArray[np.bool_],
     ridge: float,
 ) -> dict[str, NDArray]:
-    """Kernel ridge regression of numbers of movies on their content.
+    """Kernel ridge regression of (N, K) targets on the content of the N movies.
 
     Args:
-        blocks: of the N movies that were rated.
-        targets: (N, K) numbers to learn.
-        counts: (N,) ratings of the movies, which are their weights in
-        by_ratings: (K,) those columns of the targets; in the others all movies count alike.
+        by_ratings: (K,) targets in which movies weigh by their counts of ratings, else all alike.
         ridge: average movies of no effect that it starts from.
 
     Returns:
@@ -200,15 +189,12 @@ def movie_blocks(movies: "Movies", vocabulary: "Vocabulary") -> list[Block]:
     """The content of movies: genres, years, the words of titles, and the schema's columns."""
     years, columns = movies.years.astype(np.float64), vocabulary.columns(movies)
     blocks = [
-        Block(vocabulary.genre_rows(movies.genres), CATEGORIES_WEIGHT),
-        Block(np.where(years > 0, years, np.nan), NUMBER_WEIGHT),
-        Block(vocabulary.title_rows(movies.names), WORDS_WEIGHT),
+        Block(vocabulary.genre_rows(movies.genres), WEIGHTS["category"]),
+        Block(np.where(years > 0, years, np.nan), WEIGHTS["number"]),
+        Block(vocabulary.title_rows(movies.names), WEIGHTS["text"]),
     ]
     for each in vocabulary.movies:
         column = columns[each.name]
-        if each.kind == "number":
-            blocks.append(Block(column.values, NUMBER_WEIGHT))
-        else:
-            weight = WORDS_WEIGHT if each.kind == "text" else CATEGORIES_WEIGHT
-            blocks.append(Block(each.rows(column), weight))
+        values = column.values if each.kind == "number" else each.rows(column)
+        blocks.append(Block(values, WEIGHTS[each.kind]))
     return blocks

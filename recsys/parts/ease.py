@@ -30,7 +30,7 @@ regression on those of the movies its raters rated too.
 
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,25 +52,20 @@ ENOUGH = 0.995  # of the best ndcg: the smallest rank, or the plain exponent, wi
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
 DROPOUTS = (0.0, 0.5)
 TRIED_MOVIES, TRIED_RANK = 2000, 256  # while power and ridge are searched for
-CHOSEN = -1.0  # an option that held-out ratings choose
-UNCHOSEN_RANK = 128  # without any
+UNCHOSEN = {"exponent": 1.0, "power": 0.5, "dropout": 0.5, "ridge": 2.0, "rank": 128}
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 
 
-class Regression(NamedTuple):
-    """What decides a solution, of the same data."""
+def decided(options: "Options") -> "Options":
+    """The options; of the part's, those that held-out ratings are to choose as without any."""
+    values: dict[str, Any] = {f"ease_{name}": UNCHOSEN[name] for name in _free(options)}
+    return replace(options, **values)
 
-    exponent: float = 1.0
-    power: float = 0.5
-    dropout: float = 0.5
-    ridge: float = 2.0
 
-    @classmethod
-    def of(cls, options: "Options") -> "Regression":
-        """That of options; where held-out ratings are to choose, as it is without any."""
-        given = {name: getattr(options, f"ease_{name}") for name in cls._fields}
-        return cls(**{name: value for name, value in given.items() if value != CHOSEN})
+def _free(options: "Options") -> set[str]:
+    """Which of the part's options held-out ratings are to choose."""
+    return {name for name in UNCHOSEN if getattr(options, f"ease_{name}") == -1}
 
 
 class Ease(Part):
@@ -85,68 +80,57 @@ class Ease(Part):
         """Recency, power and dropout, ridge, exponent: on the most rated movies, each at the best
         of the ranks; then the rank, on all: the smallest that is as good as the best.
         """
-        tried_movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
-        shares = cache(lambda exponent, power: _shares(data, tried_movies, exponent, power))
-
+        free, best = _free(options), decided(options)
+        movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
+        shares = cache(lambda exponent, power: _shares(data, movies, exponent, power))
         targets: list[Array | None] = [None]  # of the candidate before
 
         @cache
-        def solution(tried: Regression) -> tuple[Array, Array]:
-            products = shares(tried.exponent, tried.power)
+        def solution(tried: "Options") -> tuple[Array, Array]:
+            products = shares(tried.ease_exponent, tried.ease_power)
             found = _solved(products, tried, TRIED_RANK, targets.pop())
             targets.append(found[1])
             return found
 
         @cache
-        def score(tried: Regression, floor: float) -> float:
-            recency = Recency(floor, options.recency_span)
-            found = solution(tried)
-            return max(_by_rank(judge, data, tried, recency, tried_movies, *found).values())
+        def score(tried: "Options") -> float:
+            found = solution(replace(tried, recency_floor=1.0))
+            return max(_by_rank(judge, data, tried, movies, *found).values())
 
-        given = Regression.of(options)
-        free = {name for name in given._fields if getattr(options, f"ease_{name}") == CHOSEN}
         grid = [
-            given._replace(power=power, dropout=dropout)
-            for power in (RIDGES if "power" in free else [given.power])
-            for dropout in (DROPOUTS if "dropout" in free else [given.dropout])
+            replace(best, ease_power=power, ease_dropout=dropout)
+            for power in (RIDGES if "power" in free else [best.ease_power])
+            for dropout in (DROPOUTS if "dropout" in free else [best.ease_dropout])
         ]
         if "ridge" in free:
-            grid = [each._replace(ridge=RIDGES.get(each.power, 1.0)) for each in grid]
-        floor = options.recency_floor
-        if floor < 1 and score(grid[-1], 1.0) >= score(grid[-1], floor):
-            floor = 1.0  # none is better where it ranks as well
-        best = max(grid, key=lambda each: score(each, floor))
+            grid = [replace(each, ease_ridge=RIDGES.get(each.ease_power, 1.0)) for each in grid]
+        alike = [replace(each, recency_floor=1.0) for each in grid]
+        # No recency is better where it ranks as well
+        best = max(alike if score(alike[-1]) >= score(grid[-1]) else grid, key=score)
         if not np.ptp(data.history.values):
             free -= {"exponent"}
         for name, factors in {"ridge": (0.25, 4.0), "exponent": (2.0, 0.5)}.items():
-            worth = ENOUGH if name == "exponent" else 1.0
+            worth, option = ENOUGH if name == "exponent" else 1.0, f"ease_{name}"
             for factor in factors if name in free else ():
-                before = best
-                while True:
-                    other = best._replace(**{name: getattr(best, name) * factor})
-                    if worth * score(other, floor) <= score(best, floor):
-                        break
+                before = other = best
+                while other is best or worth * score(other) > score(best):
                     best = other
-                if best != before:
+                    other = replace(best, **{option: getattr(best, option) * factor})
+                if best is not before:
                     break
-        found = {f"ease_{name}": value for name, value in best._asdict().items()}
-        options = replace(options, recency_floor=floor, **found)
-        if options.ease_rank != CHOSEN:
-            return options
-        movies = _most_rated(data, options.ease_movies)
-        on_all = _shares(data, movies, best.exponent, best.power)
-        largest = _solved(on_all, best, max(RANKS))
-        data.cache[best, options.ease_movies] = largest
-        recency = Recency(floor, options.recency_span)
-        by_rank = _by_rank(judge, data, best, recency, movies, *largest)
-        enough = ENOUGH * max(by_rank.values())
-        rank = next(rank for rank, ndcg in by_rank.items() if ndcg >= enough)
-        judge.log(
-            f"EASE part: {', '.join(f'{name} {value:g}' for name, value in best._asdict().items())}"
-            f", rank {rank}, by ndcg@10 of ranks "
-            + ", ".join(f"{rank} {ndcg:.4f}" for rank, ndcg in by_rank.items())
-        )
-        return replace(options, ease_rank=rank)
+        if "rank" in free:
+            movies = _most_rated(data, options.ease_movies)
+            on_all = _shares(data, movies, best.ease_exponent, best.ease_power)
+            largest = _solved(on_all, best, max(RANKS))
+            by_rank = _by_rank(judge, data, best, movies, *largest)
+            enough = ENOUGH * max(by_rank.values())
+            rank = next(rank for rank, ndcg in by_rank.items() if ndcg >= enough)
+            best = replace(best, ease_rank=rank)
+            data.cache[best] = largest
+            said = [f"{name} {getattr(best, f'ease_{name}'):g}" for name in UNCHOSEN]
+            ranks = ", ".join(f"{rank} {ndcg:.4f}" for rank, ndcg in by_rank.items())
+            judge.log(f"EASE part: {', '.join(said)}, by ndcg@10 of ranks {ranks}")
+        return best
 
     def fit(self, data: Training, options: "Options") -> Arrays:
         """
@@ -154,34 +138,33 @@ class Ease(Part):
             ease (M + 1, R + 1); source (M + 1, R + 1), bias (R + 1,), exponent (1,), and
             user_NAME of each attribute by its rows.
         """
-        regression = Regression.of(options)
-        counts, chosen = data.counts, _most_rated(data, options.ease_movies)
-        rank = UNCHOSEN_RANK if options.ease_rank == CHOSEN else options.ease_rank
-        rank = min(rank, len(chosen))
-        found = data.cache.get((regression, options.ease_movies)) or _solved(
-            _shares(data, chosen, regression.exponent, regression.power), regression, rank
-        )
+        options, counts = decided(options), data.counts
+        chosen, exponent = _most_rated(data, options.ease_movies), options.ease_exponent
+        rank = min(options.ease_rank, len(chosen))
+        found = data.cache.get(options)
+        if not found:
+            found = _solved(_shares(data, chosen, exponent, options.ease_power), options, rank)
         source, target = np.zeros((2, len(counts), rank + 1), np.float32)
         source[chosen, :-1], target[chosen, :-1] = (each[:, :rank] for each in found)
         rest = np.setdiff1d(np.flatnonzero(counts), chosen)
         if len(rest):
-            _project(data, rest, regression.exponent, source[:, :-1], target[:, :-1])
+            _project(data, rest, exponent, source[:, :-1], target[:, :-1])
         target /= max(1.001 * float(np.linalg.norm(target, axis=1).max()), 1e-6)
-        bias, effects = self._profiles(data, source, regression.exponent, options)
+        bias, effects = self._profiles(data, source, options)
         if options.recency_floor < 1:
             target[:, -1] = (arrivals(data) - 1) * (target @ unit(bias))
             target /= np.maximum(np.linalg.norm(target, axis=1, keepdims=True), 1)
             bias[-1] = options.ease_arrival * np.linalg.norm(bias)
-        exponent = np.array([regression.exponent], np.float32)
-        tables = {"ease": target, "source": source, "bias": bias, "exponent": exponent}
-        return tables | effects
+        tables = {"ease": target, "source": source, "bias": bias}
+        return tables | effects | {"exponent": np.array([exponent], np.float32)}
 
     def _profiles(
-        self, data: Training, source: Array, exponent: float, options: "Options"
+        self, data: Training, source: Array, options: "Options"
     ) -> tuple[Array, dict[str, Array]]:
         """What users have of one movie: the mean, and what their attributes add, by regression."""
         users = np.flatnonzero(data.history.counts)
-        sums = data.history.dot(source, _strengths(data.history.values, exponent))[users]
+        strengths = _strengths(data.history.values, options.ease_exponent)
+        sums = data.history.dot(source, strengths)[users]
         one_movie = sums / (len(data.history.values) / len(users))
         sides = list(parts(data.vocabulary.users, data.attributes[users]))
         ones = [means(np.eye(each.size + 1, dtype=np.float32), rows) for each, rows in sides]
@@ -239,37 +222,32 @@ def _shares(
 
 
 def _solved(
-    shares: tuple["csr_matrix", Array], found: Regression, rank: int, start: Array | None = None
+    shares: tuple["csr_matrix", Array], tried: "Options", rank: int, start: Array | None = None
 ) -> tuple[Array, Array]:
-    """(F, rank) source and target of Y and Y'Y, the largest columns first.
-
-    Args:
-        start: the target of a solution like it.
-    """
+    """(F, rank) source and target of Y and Y'Y; `start` is the target of a solution like it."""
     ratings, products = shares[0], shares[1].copy()
-    products[np.diag_indices(len(products))] /= 1 - found.dropout
-    weights = solve(products, found.ridge)
-    target = leading(
-        lambda movies: weights.T @ (ratings.T @ (ratings @ (weights @ movies))),
-        len(weights),
-        min(rank, len(weights)),
-        start=start,
-    ).vectors
+    products[np.diag_indices(len(products))] /= 1 - tried.ease_dropout
+    weights = solve(products, tried.ease_ridge)
+
+    def product(movies: Array) -> Array:
+        return weights.T @ (ratings.T @ (ratings @ (weights @ movies)))
+
+    size = len(weights)
+    _, target = leading(product, size, min(rank, size), start=start)
     return weights @ target, target
 
 
 def _by_rank(
     judge: "Validation",
     data: Training,
-    found: Regression,
-    recency: Recency,
+    tried: "Options",
     movies: NDArray[np.integer],
     source: Array,
     target: Array,
 ) -> dict[int, float]:
     """ndcg@10 of each of RANKS that the movies of F rows have."""
-    asked = judge.asked(recency)
-    values = asked.recent * _strengths(asked.history.values, found.exponent)
+    asked = judge.asked(Recency(tried.recency_floor, tried.recency_span))
+    values = asked.recent * _strengths(asked.history.values, tried.ease_exponent)
     users = asked.history.matrix(len(data.counts), values)[:, movies] @ source
     ranks = sorted({min(rank, target.shape[1]) for rank in RANKS})
     return {r: judge.ndcg(users[:, :r], target[:, :r], movies) for r in ranks}

@@ -142,48 +142,30 @@ def profile_features(described: "Attributes", rows: NDArray[np.integer]) -> list
 
 def ones_at(rows: NDArray[np.integer], size: int) -> NDArray[np.float64]:
     """(N, size) 1 in the columns of (N, W) rows from 1 to the size, 0 elsewhere."""
-    if rows.shape[1] == 1:
-        return (rows == np.arange(1, size + 1)).astype(np.float64)
-    ones = np.zeros((len(rows), size))
-    row, column = np.nonzero((rows > 0) & (rows <= size))
-    ones[row, rows[row, column] - 1] = 1
-    return ones
+    ones = np.zeros((len(rows), size + 1))
+    np.put_along_axis(ones, np.where((rows > 0) & (rows <= size), rows, 0), 1, 1)
+    return ones[:, 1:]
 
 
 def implicit_features(
     sums: Floats, counts: NDArray[np.int64], centre: Floats | float
 ) -> NDArray[np.float64]:
-    """(B, K + 1) centred coordinates and log of the count, 0 where nothing was rated.
-
-    Args:
-        sums: (B, K) of the basis over what was rated.
-        counts: (B,) of what was rated.
-    """
+    """(B, K + 1) of (B, K) sums of the basis: coordinates, and log of the count; 0 of no rating."""
     several = np.maximum(counts, 1)[:, None]
     features = np.hstack([sums / np.sqrt(several), FEATURE_SCALE * np.log(several)]) - centre
     return np.where(counts[:, None] > 0, features, 0)
 
 
-@cache
-def triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the upper triangle of a (d, d) matrix."""
-    return np.triu_indices(d)
+triangle = cache(np.triu_indices)  # rows and columns of the upper triangle of a (d, d) matrix
 
 
 def posteriors(
     terms: "Terms", history: Interactions, prior: Floats, variance: Floats, precision: float
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, float]]:
-    """Gaussian linear regressions of R rows of standardised ratings, some after the others.
+    """Gaussian linear regressions of R rows of standardised ratings, from (R, d) prior means.
 
-    Args:
-        terms: of what was rated.
-        prior: (R, d) means.
-        variance: (d,) of the prior.
-        precision: of one rating.
-
-    Yields:
-        (B,) rows, few enough for their (d, d) matrices; their posterior means (B, d) and
-        covariances (B, d, d); and the sum of E (f . x)^2 - 2 r (f . x) over their ratings r.
+    Yields (B,) rows, few enough for their (d, d) matrices; their posterior means (B, d) and
+    covariances (B, d, d); and the sum of E (f . x)^2 - 2 r (f . x) over their ratings r.
     """
     d = prior.shape[1]
     up, across = triangle(d)
@@ -224,12 +206,7 @@ class Terms(NamedTuple):
 
 
 class _Side:
-    """The users, or the movies: what they rated (were rated by), and what a sweep updates.
-
-    Args:
-        history: R rows of standardised ratings.
-        features: (R, F) in pieces, without the constant.
-    """
+    """The users, or the movies: standardised ratings of each, and what a sweep updates."""
 
     def __init__(self, history: Interactions, features: Sequence[Floats], d: int) -> None:
         rows, pairs = history.rows, d * (d + 1) // 2
@@ -243,9 +220,7 @@ class _Side:
     def solve(self, other: Terms, precision: float, ridge: float) -> tuple[float, float]:
         """Set all posteriors from the other side's, and the prior by regression on the features.
 
-        Returns:
-            What only the pass over a side can sum of the expected squared error: E a^2 (or E b^2)
-            over ratings, and E (f . x)^2 - 2 r (f . x).
+        Returns sums over the ratings: E a^2 (or E b^2), and E (f . x)^2 - 2 r (f . x).
         """
         counts, spread, squares, fit = self.history.counts, 0.0, 0.0, 0.0
         solved = posteriors(other, self.history, self.prior, self.variance, precision)
@@ -283,15 +258,12 @@ def singular_bases(
     def sums(right: Floats) -> Floats:
         return rows * history.dot((columns * right).astype(np.float32), 1.0)
 
-    largest = leading(
-        lambda right: columns * raters.dot((rows * sums(right)).astype(np.float32), 1.0),
-        raters.rows,
-        max(0, min(options.factor_coordinates, known - 1)),
-        spare=OVERSAMPLED,
-        rounds=POWER_ITERATIONS,
-        seed=options.seed,
-    )
-    values, right = largest
+    def product(right: Floats) -> Floats:
+        return columns * raters.dot((rows * sums(right)).astype(np.float32), 1.0)
+
+    rank = max(0, min(options.factor_coordinates, known - 1))
+    precise = {"spare": OVERSAMPLED, "rounds": POWER_ITERATIONS}
+    values, right = leading(product, raters.rows, rank, None, options.seed, **precise)
     real = values > ALIKE * values.max(initial=0)
     return rows * sums(right) * (real / np.maximum(values, 1e-12)), columns * right * real
 

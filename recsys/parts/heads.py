@@ -40,31 +40,22 @@ class Heads(Part):
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
-        history, heads = asked.history, {}
-        weights_of = (asked.recent, np.ones_like(asked.recent))
-        halves = zip(self.slices, np.split(total, 2, axis=1), weights_of, strict=True)
-        for number, (name, half, weights) in enumerate(halves):
-            columns = slice(number * half.shape[1], (number + 1) * half.shape[1])
+        heads, history = np.split(total, 2, axis=1), asked.history
+        for number, weights in enumerate((asked.recent, np.ones_like(asked.recent))):
             scaled = channel_values(history.values, weights, history.owners, history.rows)
             for channel, values in zip(CHANNELS, scaled, strict=True):
-                half = half + history.dot(tables[channel][:, columns], values)
-            heads[name] = unit(half)
-        return heads
+                half = np.split(tables[channel], 2, axis=1)[number]
+                heads[number] = heads[number] + history.dot(half, values)
+        return dict(zip(self.slices, map(unit, heads), strict=True))
 
 
 def channel_values(
     ratings: NDArray[np.floating], weights: Array, owners: NDArray[np.integer], rows: int
 ) -> list[Array]:
-    """(E,) for each of CHANNELS: what ratings weigh in it, scaled by their owners' sums.
-
-    Args:
-        weights: (E,) of each rating, 0 to leave it out.
-        owners: (E,) whose each is, of `rows` users.
-    """
-    kinds = ((ratings >= LIKED), 1, ratings - np.float32(NEUTRAL_RATING))
-    values = [(weights * kind).astype(np.float32) for kind in kinds]
-    sums = [np.bincount(owners, np.abs(each), rows)[owners] for each in values]
-    return [
-        each / np.sqrt(total + 1).astype(np.float32)
-        for each, total in zip(values, sums, strict=True)
-    ]
+    """(E,) for each of CHANNELS: what weighted ratings are in it, scaled by their owners' sums."""
+    found = []
+    for kind in (ratings >= LIKED, 1, ratings - np.float32(NEUTRAL_RATING)):
+        values = (weights * kind).astype(np.float32)
+        sums = np.bincount(owners, np.abs(values), rows)[owners]
+        found.append(values / np.sqrt(sums + 1).astype(np.float32))
+    return found

@@ -7,7 +7,6 @@ decomposition of the same basis takes many times as long on shared cores. NumPy 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,6 @@ ROUNDS, LATER_ROUNDS = 4, 2  # of the iteration; and from a start that is nearly
 _SMALLEST = 1e-12  # of a direction's square, beside the largest: below it is noise
 
 Array = NDArray[np.float32]
-
-
-class Leading(NamedTuple):
-    """The R largest singular values of A, 0 behind the last there is, and their vectors."""
-
-    values: Array  # (R,) descending
-    vectors: Array  # (N, R) orthonormal
 
 
 def orthonormal(basis: NDArray[np.floating]) -> Array:
@@ -39,22 +31,21 @@ def leading(
     product: Callable[[Array], NDArray[np.floating]],
     size: int,
     rank: int,
-    *,
     start: Array | None = None,
+    seed: int = 0,
+    *,
     spare: int = SPARE,
     rounds: int = ROUNDS,
-    seed: int = 0,
-) -> Leading:
-    """Nearly the `rank` largest singular values and right singular vectors of an (M, N) matrix A.
+) -> tuple[Array, Array]:
+    """Nearly the `rank` largest singular values of an (M, N) matrix A, and their right vectors.
 
     Args:
         product: A'A @ x of (N, K).
         size: N.
         start: (N, at least `rank`) such vectors of a matrix like A, which save half the rounds.
 
-    >>> matrix = np.diag([3.0, 2.0, 1.0]).astype(np.float32)
-    >>> leading(lambda x: matrix @ (matrix @ x), 3, 2).values.round(3).tolist()
-    [3.0, 2.0]
+    Returns:
+        values (rank,) descending, 0 behind the last there is; vectors (N, rank), orthonormal.
     """
     first = np.random.default_rng(seed).standard_normal((size, min(size, rank + spare)))
     if start is not None and start.shape[1] >= rank:
@@ -66,7 +57,6 @@ def leading(
     squares, turn = np.linalg.eigh(basis.T.astype(np.float64) @ product(basis))
     largest = np.argsort(-squares, kind="stable")[:rank]
     missing = 0, rank - len(largest)
-    return Leading(
-        np.pad(np.sqrt(np.maximum(squares[largest], 0)), missing).astype(np.float32),
-        np.pad(basis @ turn[:, largest], ((0, 0), missing)).astype(np.float32),
-    )
+    values = np.pad(np.sqrt(np.maximum(squares[largest], 0)), missing)
+    vectors = np.pad(basis @ turn[:, largest], ((0, 0), missing))
+    return values.astype(np.float32), vectors.astype(np.float32)

@@ -8,7 +8,7 @@ validation, in serving and in evaluation. NumPy only.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,11 @@ from recsys.parts.content import Block, Kernel, movie_blocks
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
-    from recsys.data.schema import Attribute, Attributes
+    from recsys.data.schema import Attributes
     from recsys.training.options import Options
     from recsys.training.validation import Validation
 
 NO_RECENCY = Recency()
-
 Array = NDArray[np.float32]
 Arrays = Mapping[str, NDArray]  # by name
 
@@ -40,7 +39,7 @@ class Training:
     history: Interactions  # U + 1 rows, row 0 empty
     scale: Scale = FIVE_STARS
     seed: int = 0
-    cache: dict[tuple, Any] = field(default_factory=dict)  # what `choose` leaves for `fit`
+    cache: dict[Any, Any] = field(default_factory=dict)  # what `choose` leaves for `fit`
 
     @classmethod
     def of(cls, dataset: "Dataset", ratings: "Ratings", seed: int = 0) -> "Training":
@@ -75,35 +74,21 @@ class Training:
         return Kernel.fit([block.take(rated) for block in self.blocks], seed=self.seed)
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """What is known of B users at the moment of asking."""
 
     user_rows: NDArray[np.int64]  # (B,) 0 for cold-start users
-    attributes: NDArray[np.int64]  # (B, W) rows of the attributes, 0 for unknown
+    attributes: NDArray[np.integer]  # (B, W) rows of the attributes, 0 for unknown
     described: "Attributes"  # whose rows `attributes` are
     history: Interactions  # B rows, in the order of the users
-    recency: Recency
-    recent: Array  # (N,) weights of the history by recency
+    recency: Recency = NO_RECENCY
     named: Interactions | None = None  # B rows: 1 of a like named with the query, -1 of a dislike
 
-    @classmethod
-    def of(
-        cls,
-        user_rows: NDArray[np.int64],
-        attributes: NDArray[np.integer],
-        described: "Attributes",
-        history: Interactions,
-        recency: Recency = NO_RECENCY,
-        named: Interactions | None = None,
-    ) -> "Asked":
-        """With weights by recency."""
-        recent = recency.weights(later(history.owners, history.times))
-        sides = attributes.astype(np.int64, copy=False)
-        return cls(user_rows, sides, described, history, recency, recent, named)
-
-    def sides(self) -> list[tuple["Attribute", NDArray[np.int64]]]:
-        """Each attribute with the users' (B, width) rows of it."""
-        return list(parts(self.described, self.attributes))
+    @cached_property
+    def recent(self) -> Array:
+        """(N,) weights of the history by recency."""
+        return self.recency.weights(later(self.history.owners, self.history.times))
 
 
 class Part(Protocol):
@@ -156,4 +141,5 @@ def means(table: Array, rows: NDArray[np.integer]) -> Array:
 
 def side_effects(tables: Arrays, asked: Asked) -> Array | float:
     """(B, V) the sum over the users' attributes of the tables `user_NAME`."""
-    return sum((means(tables[f"user_{each.name}"], rows) for each, rows in asked.sides()), 0.0)
+    sides = parts(asked.described, asked.attributes)
+    return sum((means(tables[f"user_{each.name}"], rows) for each, rows in sides), 0.0)

@@ -44,18 +44,18 @@ class Taste(Part):
         shrunk = (1 / (lengths + SHRINKING)).astype(np.float32)
         by_user = (rest * shrunk[history.indices]).astype(np.float32)
         by_movie = (rest[order] * shrunk[raters.owners]).astype(np.float32)
-        likes = leading(
-            lambda movies: raters.dot(history.dot(movies, by_user), by_movie),
-            raters.rows,
-            options.taste_rank,
-        )
+
+        def product(movies: Array) -> Array:
+            return raters.dot(history.dot(movies, by_user), by_movie)
+
+        values, vectors = leading(product, raters.rows, options.taste_rank)
         kernel, blocks = data.kernel, data.blocks
         content = np.zeros((raters.rows, options.taste_content_rank), np.float32)
         directions = _principal(kernel, blocks, options.taste_content_rank)
         for rows, some in batches(blocks):
             content[rows.start + 1 : rows.stop + 1] = unit(kernel.features(some) @ directions)
         weight = np.sqrt(np.float32(options.taste_content_weight))
-        tastes = unit(np.hstack([unit(likes.vectors * likes.values), weight * content]))
+        tastes = unit(np.hstack([unit(vectors * values), weight * content]))
         known = data.counts / (data.counts + FEW)
         return {"taste": (tastes * known[:, None]).astype(np.float32)}
 
@@ -83,7 +83,7 @@ def _principal(kernel: Kernel, blocks: list[Block], rank: int) -> Array:
     for _, some in batches(blocks):
         features = kernel.features(some)
         products += features.T @ features
-    return leading(products.__matmul__, size, rank).vectors
+    return leading(products.__matmul__, size, rank)[1]
 
 
 def residuals(history: Interactions, movies: int) -> NDArray[np.float64]:

@@ -89,8 +89,8 @@ class Users(NamedTuple):
         def slices(
             history: Interactions, used: set[str] | None = None
         ) -> tuple[Asked, dict[str, Array]]:
-            asked = Asked.of(rows, sides, model.vocabulary.users, history, model.recency, named)
-            found = parts.users(model.arrays, asked, model.tables, used)
+            asked = Asked(rows, sides, model.vocabulary.users, history, model.recency, named)
+            found = parts.users(model.tables, asked, used)
             check_finite(found.values(), len(rows))
             return asked, found
 

@@ -36,10 +36,10 @@ class Batch(NamedTuple):
     recent: NDArray[np.float32]  # (E,) weight in the history of the retrieval head, 0: not shown
     shown: NDArray[np.float32]  # (E,) 1 where in the history of the rating head
     target: NDArray[np.float32]  # (E,) weight as a target of the retrieval head
+    predicted: NDArray[np.bool_]  # (E,) to be predicted by the rating head; none of them is shown
     candidates: NDArray[np.int64]  # (C,) movie rows, ascending
     chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all movies are
     available: NDArray[np.bool_] | None  # (B, C) first rated before a user's last rating; None: all
-    predicted: NDArray[np.bool_]  # (E,) to be predicted by the rating head; none of them is shown
 
     def scattered(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """(B, C) of (E,) values of the ratings, 0 elsewhere."""
@@ -62,8 +62,7 @@ class Batch(NamedTuple):
     def targets(self) -> NDArray[np.float32]:
         """(B, C) 2^((rating - 4) / 2) times its weight, over the square root of the user's sum.
 
-        With the root a user of many ratings weighs more than one of few, but not as many times
-        more.
+        So a user of many ratings weighs more than one of few, but not as many times more.
         """
         targets = np.exp2((self.ratings - 4) / 2) * self.target
         sums = np.bincount(self.owners, targets, len(self.user_rows))
@@ -134,8 +133,13 @@ class BatchSampler:
         cold = kind < self.options.cold_user_rate
         hidden_id = kind < self.options.cold_user_rate + self.options.few_likes_rate
         predicted = now[entries]
-        rate = self._show_rates(cold, hidden_id, owners, (ratings >= LIKED) & ~predicted, rng)
-        shown = ~predicted & (rng.random(len(entries), np.float32) < rate)
+        # Some are shown without id and history, or with a few likes: as cold-start users will ask
+        liked, few = (ratings >= LIKED) & ~predicted, self.options.few_likes
+        likes = np.maximum(np.bincount(owners, liked, len(users)), 1)
+        few_rate = rng.uniform(0, 2 * few, len(users)) / likes
+        rate = np.where(hidden_id[owners], few_rate[owners] * liked, self.options.history_keep_rate)
+        rate[cold[owners]] = 0
+        shown = (~predicted & (rng.random(len(entries), np.float32) < rate)).astype(np.float32)
         weights, target = self._cut(entries, owners, hidden_id, rng)
         known_id = ~hidden_id & (rng.random(len(users)) >= self.options.drop_user)
         sides = self.attributes[users].astype(np.int64)
@@ -143,20 +147,10 @@ class BatchSampler:
         available = None
         if self._recency.floor < 1:
             available = self._first[candidates] <= self._last[users][:, None]
-        return Batch(
-            users * known_id,
-            sides * known,
-            owners,
-            columns,
-            ratings,
-            shown * weights,
-            shown.astype(np.float32),
-            target,
-            candidates,
-            chance,
-            available,
-            predicted,
-        )
+        user_rows, attributes, recent = users * known_id, sides * known, shown * weights
+        given = ratings, recent, shown, target
+        pool = candidates, chance, available
+        return Batch(user_rows, attributes, owners, columns, *given, predicted, *pool)
 
     def _cut(
         self,
@@ -165,14 +159,9 @@ class BatchSampler:
         hidden_id: NDArray[np.bool_],
         rng: np.random.Generator,
     ) -> NDArray[np.float32]:
-        """Cutoff times: what came before may be shown, what follows is the target.
+        """(2, E) what ratings weigh if shown, 0 from a cutoff time on; and as targets, 0 before it.
 
-        Users shown without id have none: their likes are named all at once.
-
-        Returns:
-            (2, E): what a rating weighs if it is shown, the later the more, 0 if it may not be;
-            and what it weighs as a target, 0 for what came before the cutoff time. Of users
-            without one all ratings may be shown and all are targets.
+        Users shown without id have no cutoff time: their likes are named all at once.
         """
         if self._recency.floor == 1:
             return np.ones((2, len(entries)), np.float32)
@@ -187,24 +176,6 @@ class BatchSampler:
         ahead = Recency(TARGET_FLOOR, self.options.target_span).weights(left - behind)
         shown = self._recency.weights(after) * (past | ~cut)
         return np.stack([shown, np.where(cut, ahead * ~past, 1)]).astype(np.float32)
-
-    def _show_rates(
-        self,
-        cold: NDArray[np.bool_],
-        hidden_id: NDArray[np.bool_],
-        owners: NDArray[np.int64],
-        liked: NDArray[np.bool_],
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """(N,) chance of being shown as history of each of a batch's ratings not to predict.
-
-        Some users are shown as cold-start users, without id and history, some without id and with
-        a few likes; else the model would meet such users without having been trained on any.
-        """
-        likes = np.bincount(owners, liked, len(cold))
-        few = rng.uniform(0, 2 * self.options.few_likes, len(cold)) / np.maximum(likes, 1)
-        rate = np.where(hidden_id[owners], few[owners] * liked, self.options.history_keep_rate)
-        return np.where(cold[owners], 0, rate)
 
     def _candidates(
         self, rated: NDArray[np.integer], rng: np.random.Generator

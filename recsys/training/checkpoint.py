@@ -81,15 +81,11 @@ class Checkpoint:
         except FileNotFoundError:
             return Progress()
         except Exception as error:  # numpy raises anything of a damaged file
-            raise ModelError(
-                f"{self.path}: damaged checkpoint", "delete it and train again", "train"
-            ) from error
+            cause = f"{self.path}: damaged checkpoint"
+            raise ModelError(cause, "delete it and train again", "train") from error
         if about.get("identity") != self.identity:
-            raise ModelError(
-                f"{self.path}: checkpoint of a training with other ratings or options",
-                "repeat those, or train without resuming",
-                "resume",
-            )
+            cause = f"{self.path}: checkpoint of a training with other ratings or options"
+            raise ModelError(cause, "repeat those, or train without resuming", "resume")
         step.set_weights(tables_of(arrays, "weights"))
         step.set_optimizer_state(tables_of(arrays, "optimizer"), about["step"])
         best = tables_of(arrays, "best")

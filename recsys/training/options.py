@@ -26,18 +26,12 @@ class Options:
     """
 
     epochs: int = _knob(8, "Epochs at most; the learning rate falls to 0 over all of them.", 1)
-    batch_size: int = _knob(
-        0, "Ratings a step for the rating head; 0: about 2048, for 32 to 50 steps an epoch.", 0
-    )
+    batch_size: int = _knob(0, "Ratings a step; 0: about 2048, for 32 to 50 steps an epoch.", 0)
     batch_users: int = _knob(256, "Users a step for the retrieval head.", 1)
     learning_rate: float = _knob(0.005, "Learning rate of the first epoch.", 1e-9, 10)
     weight_decay: float = _knob(1.0, "Decoupled weight decay of AdamW.", 0)
-    retrieval_weight: float = _knob(
-        1.0, "Weight of the retrieval loss; the rating loss weighs 1.", 0
-    )
-    temperature: float = _knob(
-        0.22, "Softmax temperature; learned, it falls to .08, which ranks worse.", 1e-3
-    )
+    retrieval_weight: float = _knob(1.0, "Weight of the retrieval loss; the rating loss has 1.", 0)
+    temperature: float = _knob(0.22, "Of the softmax; learned it falls to .08: worse.", 1e-3)
     history_keep_rate: float = _knob(0.85, "Share of a history that is shown.", 0, 1)
     cold_user_rate: float = _knob(0.1, "Share of users shown without id and history.", 0, 1)
     few_likes_rate: float = _knob(0.1, "Share of users shown without id, with a few likes.", 0, 1)
@@ -51,39 +45,23 @@ class Options:
     side_size: int = _knob(32, "Numbers of the embedding of an attribute, genre or word.", 1, 4096)
     filters: int = _knob(64, "Filters of the text CNN, each over three words.", 1, 4096)
     ease_rank: int = _knob(-1, "Numbers of the EASE part; -1: held-out ratings choose.", -1, 4096)
-    ease_exponent: float = _knob(
-        -1.0, "Power of the ratings, the highest being 1, in the EASE part; -1: chosen.", -1
-    )
-    ease_power: float = _knob(
-        -1.0, "Power of the number of a user's ratings that divides them; -1: chosen.", -1, 1
-    )
+    ease_exponent: float = _knob(-1.0, "Power of ratings, the highest being 1; -1: chosen.", -1)
+    ease_power: float = _knob(-1.0, "Power of a user's number of ratings; -1: chosen.", -1, 1)
     ease_ridge: float = _knob(-1.0, "Ridge of the EASE part; -1: chosen.", -1)
     ease_dropout: float = _knob(-1.0, "EDLAE's share of a hidden history; -1: chosen.", -1, 0.99)
-    ease_movies: int = _knob(
-        6000, "Most-rated movies in the exact EASE solve; its cost is cubic in their number.", 1
-    )
-    ease_damping: float = _knob(
-        10.0, "Users without effect that a profile's effect in the EASE part starts from.", 0
-    )
+    ease_movies: int = _knob(6000, "Most-rated movies that are solved exactly; cost is cubic.", 1)
+    ease_damping: float = _knob(10.0, "Users of no effect that a profile's starts from.", 0)
     ease_arrival: float = _knob(1.5, "Weight of the EASE part's correction of late arrivals.", 0)
     factor_dimension: int = _knob(24, "Rating factors of a user and a movie.", 1, 256)
-    factor_sweeps: int = _knob(
-        16, "Sweeps of the factors over users, then movies; 14 to 20 are alike.", 1
-    )
+    factor_sweeps: int = _knob(16, "Sweeps over users, then movies; 14 to 20 are alike.", 1)
     factor_ridge: float = _knob(10.0, "Ridge of the regression that is the factors' prior.", 1e-9)
-    factor_coordinates: int = _knob(
-        35, "Coordinates of who rated what in that regression.", 0, 1000
-    )
+    factor_coordinates: int = _knob(35, "Coordinates in it of who rated what.", 0, 1000)
     taste_rank: int = _knob(64, "Numbers of the ratings in the taste part.", 1, 4096)
     taste_content_rank: int = _knob(32, "Numbers of the content in the taste part.", 1, 4096)
-    taste_content_weight: float = _knob(
-        0.5, "Weight of the content in the taste part; ratings weigh 1.", 0
-    )
-    content_ridge: float = _knob(
-        6.0, "Ridge of the regression for movies without ratings, in average movies.", 1e-9
-    )
+    taste_content_weight: float = _knob(0.5, "Weight of the content there; ratings have 1.", 0)
+    content_ridge: float = _knob(6.0, "Ridge for movies without ratings, in average movies.", 1e-9)
     recency_floor: float = _knob(
-        0.1, "Weight of the oldest rating of a history; 1 if held-out ratings say so.", 0, 1
+        0.1, "Weight of the oldest of a history; held-out ratings may say 1.", 0, 1
     )
     recency_span: float = _knob(10.0, "Later ratings after which one weighs a third.", 1e-3)
     target_span: float = _knob(30.0, "The same of targets ahead of a cutoff time.", 1e-3)

@@ -31,13 +31,10 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         weights: Array,
         temperature: float,
     ) -> paddle.Tensor:
-        """Mean over users of -sum of targets x log-softmax.
+        """Mean over (B, D) users of -sum of (B, C) targets x log-softmax of (C, D) movies.
 
-        Args:
-            users: (B, D); movies: (C, D) unit vectors.
-            targets: (B, C), at least 0.
-            weights: (B, C), or 1, how many movies a candidate stands for in the denominator:
-                1 / its chance of being drawn (the logQ correction).
+        Weights, (B, C) or 1, say how many movies a candidate stands for in the denominator: 1 over
+        its chance of being drawn (the logQ correction).
         """
         user, movie = users.numpy(), movies.numpy()
         logits = user @ movie.T  # (B, C)
@@ -66,11 +63,7 @@ class HistorySum(paddle.autograd.PyLayer):
 
     @staticmethod
     def forward(context: Any, table: paddle.Tensor, *weights: csr_matrix) -> paddle.Tensor:
-        """
-        Args:
-            table: (M + 1, 2 D) of the channel.
-            weights: of each head (B, M + 1), what rated movies weigh.
-        """
+        """Of the channel's (M + 1, 2 D) table, by (B, M + 1) of each head, what movies weigh."""
         context.weights = weights
         halves = np.split(table.numpy(), 2, 1)
         sums = [each @ half for each, half in zip(weights, halves, strict=True)]
@@ -96,10 +89,9 @@ class TrainStep:
             self.towers = self.users, self.movies
             towers = paddle.nn.LayerDict({"users": self.users, "movies": self.movies})
             self._parameters = towers.state_dict()
+            every, decay = towers.parameters(), options.weight_decay
             self.optimizer = paddle.optimizer.AdamW(
-                options.learning_rate,
-                parameters=towers.parameters(),
-                weight_decay=options.weight_decay,
+                options.learning_rate, parameters=every, weight_decay=decay
             )
         self.rated = data.scale.rated  # else the rating head learns nothing
         self.options, self.steps, self.number = options, options.epochs * self.sampler.steps, 0
@@ -160,13 +152,8 @@ class TrainStep:
         for name, weights in zip(CHANNELS, batch.channels(len(self.title_rows)), strict=True):
             total = total + HistorySum.apply(getattr(self.users, name), *weights)  # (B, 2 D)
         user_retrieval, user_rating = unit_heads(total)  # (B, D) each
-        retrieval = RetrievalLoss.apply(
-            user_retrieval,
-            movie_retrieval,
-            batch.targets,
-            batch.multiplicity,
-            self.options.temperature,
-        )
+        targets, temperature = (batch.targets, batch.multiplicity), self.options.temperature
+        retrieval = RetrievalLoss.apply(user_retrieval, movie_retrieval, *targets, temperature)
         if not self.rated:
             return retrieval, paddle.zeros([])
         each = [

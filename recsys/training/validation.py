@@ -1,6 +1,7 @@
 """How good a model in training is on held-out ratings, and what they choose for it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from recsys.metrics import rating_metrics
 from recsys.parts import EVIDENCE, FEW_LIKES, HISTORY, LIKES, Weights
 from recsys.parts.part import Array, Arrays, Asked, Training
 from recsys.training.options import Options
-from recsys.training.weights import Lists, Pool
+from recsys.training.weights import Pool
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time
 DAMPING = 500.0  # squared rating points between predictions that the weights of before count
@@ -27,13 +28,7 @@ Slices = dict[str, Array]
 
 
 class Validation:
-    """Held-out ratings, and what a model in training makes of them; the judge of its parts.
-
-    Args:
-        data: what the model learns from.
-        held_out: ratings of the same users and movies.
-        log: receives a line for each choice.
-    """
+    """Held-out ratings of users and movies of the training; the judge of a model and its parts."""
 
     def __init__(
         self, data: Training, held_out: Ratings, log: Callable[[str], None] = lambda line: None
@@ -43,7 +38,7 @@ class Validation:
         rows = data.vocabulary.user_rows(users)
         self._pairs = user, positions(data.movies.ids, held_out.movie_ids)
         described, history = data.vocabulary.users, data.history.take(rows)
-        self._asked = Asked.of(rows, data.attributes[rows], described, history)
+        self._asked = Asked(rows, data.attributes[rows], described, history)
         liked = held_out.values >= LIKED
         liking = np.random.default_rng(data.seed).permutation(np.unique(user[liked]))
         self._ranked = np.sort(liking[:RANKED])
@@ -51,17 +46,21 @@ class Validation:
         shape = len(users), len(data.movies)
         likes = csr_matrix((np.ones(liked.sum()), [each[liked] for each in self._pairs]), shape)
         seen = history.matrix(shape[1] + 1, np.ones_like(history.values))[:, 1:]
-        self._lists = Lists(seen[self._ranked], likes[self._ranked])
+        self._lists = seen[self._ranked], likes[self._ranked]  # (B, M) each
         self._questions = parts.questions(self.scale.rated)
         self._ranking = {n: w for n, w in self._questions["relevance"].items() if "." not in n}
 
     def asked(self, recency: Recency) -> Asked:
         """The users with held-out likes, RANKED of them at most, their histories weighed."""
-        return self._known(self._ranked, recency)
+        every, rows = self._asked, self._ranked
+        sides, history = every.attributes[rows], every.history.take(rows)
+        return Asked(every.user_rows[rows], sides, every.described, history, recency)
 
     def ndcg(self, users: Array, movies: Array, rows: NDArray[np.integer]) -> float:
         """ndcg@10 of inner products of (B, D) those users and (F, D) the movies of F rows."""
-        return self._lists.columns(rows - 1).ndcg(users, movies)
+        seen, likes = (each[:, rows - 1] for each in self._lists)
+        pool = Pool.of(seen, likes, {"": users}, {"": movies})
+        return float(pool.ndcg({"": 1}).sum() / max(1, np.count_nonzero(pool.counts)))
 
     def choose(self, options: Options) -> Options:
         """The options as the parts choose theirs."""
@@ -71,18 +70,15 @@ class Validation:
 
     def prepare(self, closed: Arrays, options: Options) -> None:
         """Fix all that does not change by epochs: the arrays of the other parts, recency."""
-        self._closed, self._recency = closed, Recency(options.recency_floor, options.recency_span)
-        self._asked = self._known(np.arange(len(self._asked.user_rows)), self._recency)
-        self._fixed = parts.users(closed, self._asked)
+        recency = Recency(options.recency_floor, options.recency_span)
+        self._closed, self._asked = closed, replace(self._asked, recency=recency)
+        self._fixed = parts.users(parts.tables_by_part(closed), self._asked)
 
     def __call__(self, trained: Arrays) -> dict[str, Any]:
         """ndcg@10 of the score; if there are ratings, rmse and mae of the predicted ones, and the
-        `weights` of the slices in them that suit the held-out ones.
-
-        Args:
-            trained: the arrays of the parts that the epoch has changed; none before the first.
+        `weights` of slices in them. Of the arrays that an epoch has changed, and the others.
         """
-        users = self._fixed | parts.users(trained, self._asked)
+        users = self._fixed | parts.users(parts.tables_by_part(trained), self._asked)
         movies = self._movies(trained)
         metrics: dict[str, Any] = {"weights": {}}
         if self.scale.rated:
@@ -106,10 +102,11 @@ class Validation:
         question = self._questions["relevance"]
         if not self.ranks:
             return question
-        arrays = parts.without({**self._closed, **trained}, {*self._ranking})
+        tables = parts.tables_by_part({**self._closed, **trained})
         movies, chosen = self._movies(trained), {}
         for kind in EVIDENCE:
-            pool = self._pool(parts.users(arrays, self._knowing(kind)), movies)
+            users = parts.users(tables, self._knowing(kind), {*self._ranking})
+            pool = self._pool(users, movies)
             starts = (self._ranking, FEW_LIKES) if kind == LIKES else (self._ranking,)
             weights, ndcg = pool.search(*starts)
             alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}).mean():.4f}" for n in pool.scores)
@@ -126,18 +123,11 @@ class Validation:
     def _pool(self, users: Slices, movies: Slices) -> Pool:
         """Of the slices that rank and say anything of the ranked users."""
         ranking = {n: users[n] for n in self._ranking if n in users and users[n].any()}
-        return Pool.of(self._lists, ranking, movies)
-
-    def _known(self, rows: NDArray[np.integer], recency: Recency) -> Asked:
-        """Some of the users with held-out ratings, with their histories."""
-        every = self._asked
-        user_rows, attributes = every.user_rows[rows], every.attributes[rows]
-        history = every.history.take(rows)
-        return Asked.of(user_rows, attributes, every.described, history, recency)
+        return Pool.of(*self._lists, ranking, movies)
 
     def _knowing(self, kind: str) -> Asked:
         """The ranked users as one would ask who knows no more of them."""
-        asked = self.asked(self._recency)
+        asked = self.asked(self._asked.recency)
         if kind == HISTORY:
             return asked
         history = asked.history
@@ -149,13 +139,10 @@ class Validation:
         named = history.keep(mask)
         named = named._replace(times=np.zeros_like(named.times))
         nobody = np.zeros_like(asked.user_rows)
-        return Asked.of(nobody, asked.attributes, asked.described, named)
+        return replace(asked, user_rows=nobody, history=named, recency=Recency())
 
     def _blend(self, users: Slices, movies: Slices) -> tuple[Weights, Array]:
-        """Weights of slices in the predicted rating, by damped least squares; and the ratings.
-
-        The shares of the slices' own predictions are from 0 to 1 and add up to 1.
-        """
+        """Weights of slices in the predicted rating, by damped least squares; and the ratings."""
         names = [name for name in parts.RATINGS if name in users]
         each = np.stack([self._predicted(name, users, movies) for name in names])
         apart, rest = each[:-1] - each[-1], each[-1]

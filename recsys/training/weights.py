@@ -6,7 +6,7 @@ through a few factors, 0 among them, and takes what gains more than chance would
 errors of the gain over the users. So weights stay where they begin unless the data object.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,38 +24,6 @@ ROUNDS = 3
 BLOCK = 1 << 23  # scores held at a time
 
 
-class Lists(NamedTuple):
-    """Held-out likes of B users among M movies."""
-
-    seen: csr_matrix  # (B, M) not 0 where a movie is not asked for
-    relevant: csr_matrix  # (B, M) 1 for a held-out like; each user has one at least
-
-    def columns(self, chosen: NDArray[np.integer]) -> "Lists":
-        """The same among some of the movies."""
-        return Lists(self.seen[:, chosen], self.relevant[:, chosen])
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """(B,) held-out likes of each user."""
-        return np.diff(self.relevant.indptr).astype(np.int64)
-
-    def blocks(self) -> Sequence[slice]:
-        """Users few enough for a score of every movie for each."""
-        users, movies = self.relevant.shape
-        step = max(1, BLOCK // max(1, movies))
-        return [slice(start, start + step) for start in range(0, users, step)]
-
-    def ndcg(self, users: Array, movies: Array) -> float:
-        """Mean ndcg@10 of inner products, of the users whose likes are among the movies, or 0."""
-        found = [np.zeros(0)]
-        for block in self.blocks():
-            scores = users[block] @ movies.T
-            scores[self.seen[block].nonzero()] = -np.inf
-            rows, columns = self.relevant[block].nonzero()
-            found.append(ndcg(scores, rows, columns, self.counts[block]))
-        return float(np.concatenate(found).sum() / max(1, np.count_nonzero(self.counts)))
-
-
 class Pool(NamedTuple):
     """P movies of each of B users, among which are the best of any weights."""
 
@@ -64,32 +32,40 @@ class Pool(NamedTuple):
     counts: NDArray[np.int64]  # (B,) held-out likes of each user
 
     @classmethod
-    def of(cls, lists: Lists, users: Mapping[str, Array], movies: Mapping[str, Array]) -> "Pool":
-        """
+    def of(
+        cls,
+        seen: csr_matrix,
+        likes: csr_matrix,
+        users: Mapping[str, Array],
+        movies: Mapping[str, Array],
+    ) -> "Pool":
+        """Of (B, D) users and (M, D) movies by slice.
+
         Args:
-            users, movies: (B, D) and (M, D) by slice.
+            seen: (B, M), not 0 where a movie is not asked for; likes: 1 for a held-out one.
         """
         owners, liked, values = [], [], {name: [np.zeros(0, np.float32)] for name in users}
-        for block in lists.blocks():
-            relevant, seen = lists.relevant[block].toarray() > 0, lists.seen[block].nonzero()
+        size, step = likes.shape[0], max(1, BLOCK // max(1, likes.shape[1]))
+        for block in (slice(start, start + step) for start in range(0, size, step)):
+            relevant, left_out = likes[block].toarray() > 0, seen[block].nonzero()
             mask, every = relevant.copy(), {n: u[block] @ movies[n].T for n, u in users.items()}
             for scores in every.values():
-                scores[seen] = -np.inf
+                scores[left_out] = -np.inf
                 mask |= scores > _largest(scores, DEEP)[:, :1]
-            mask[seen] = False
+            mask[left_out] = False
             row, column = np.nonzero(mask)
             owners.append(block.start + row)
             liked.append(relevant[row, column])
             for name, scores in every.items():
                 values[name].append(scores[row, column])
         row = np.concatenate(owners)
-        counts = np.bincount(row, minlength=lists.relevant.shape[0])
+        counts = np.bincount(row, minlength=size)
         column = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
-        pooled = {n: np.full((len(counts), counts.max()), -np.inf, np.float32) for n in users}
+        pooled = {n: np.full((size, counts.max()), -np.inf, np.float32) for n in users}
         for name, each in pooled.items():
             each[row, column] = np.concatenate(values[name])
         mask = np.concatenate(liked)
-        return cls(pooled, (row[mask], column[mask]), lists.counts)
+        return cls(pooled, (row[mask], column[mask]), np.diff(likes.indptr).astype(np.int64))
 
     def ndcg(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
         """(B,) ndcg@10 of a weighted sum of the slices; 0 of no slice."""
@@ -97,15 +73,12 @@ class Pool(NamedTuple):
         if not used:
             return np.zeros(len(self.counts))
         total = sum(np.float32(weight) * self.scores[name] for name, weight in used.items())
-        return ndcg(total, *self.likes, self.counts)
+        return ndcg(total, self.likes, self.counts)
 
     def search(
         self, *starts: Mapping[str, float], rounds: int = ROUNDS
     ) -> tuple[dict[str, float], float]:
-        """Weights, 1 in all, that rank the held-out likes best, and their mean ndcg@10.
-
-        The search begins from the best of the starts.
-        """
+        """Weights, 1 in all, that rank the likes best, and their ndcg@10; from the best start."""
         begun = [{name: start.get(name, 0.0) for name in self.scores} for start in starts]
         weights = max(begun, key=lambda each: self.ndcg(each).mean())
         best = self.ndcg(weights)
@@ -127,17 +100,13 @@ class Pool(NamedTuple):
 
 
 def ndcg(
-    scores: Array,
-    rows: NDArray[np.integer],
-    columns: NDArray[np.integer],
-    counts: NDArray[np.integer],
+    scores: Array, likes: tuple[NDArray, NDArray], counts: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """(B,) ndcg@10 of (B, P) scores; of equal ones none is better placed than the last of them.
 
-    Args:
-        rows, columns: (E,) where the scores of relevant movies are.
-        counts: (B,) relevant movies of each user, those without a score among them.
+    Likes are (E,) rows and columns, (B,) counts those of each user, also of no score.
     """
+    rows, columns = likes
     best, values = _largest(scores, 10), scores[rows, columns]
     among = values > best[rows, 0]
     rows, values = rows[among], values[among]

@@ -96,7 +96,9 @@ def test_what_is_predicted_for_cold_users_stays_near_biases(name, constant, seed
     folded_in = Interactions.build(9, users, movies, rng.choice(data.history.values, len(users)))
     attributes = rng.integers(0, 3, (10, 1))
     cold = asked(data, np.zeros(10, int), history=folded_in, attributes=attributes)
-    predicted = parts.users(arrays, cold)["factors"] @ arrays["factors/factors"][1:].T
+    predicted = (
+        parts.users(parts.tables_by_part(arrays), cold)["factors"] @ arrays["factors/factors"][1:].T
+    )
     spread = max(float(data.history.values.std()), 1e-3)
     assert np.abs(predicted - biases(data.history, folded_in, size)[:, 1:]).max() < spread
 

@@ -189,14 +189,3 @@ def test_held_out_ratings_choose_how_much_the_strength_of_an_event_counts(strong
     options = Options(ease_power=0.5, ease_dropout=0.5, ease_ridge=2, recency_floor=1)
     chosen = Ease().choose(data, options, TasteJudge(data, likes, rated))
     assert (chosen.ease_exponent > 2) == strong_is_taste
-
-
-def test_columns_of_a_smaller_rank_are_the_first_of_a_larger():
-    data, ratings = two_tastes(200, 50, 0.4)
-    small, large = (Ease().fit(data, replace(OPTIONS, ease_rank=rank)) for rank in (4, 40))
-
-    def predicted(tables):
-        return ratings @ tables["source"][1:, :4] @ tables["ease"][1:, :4].T
-
-    one, other = predicted(small), predicted(large)
-    np.testing.assert_allclose(one / np.abs(one).max(), other / np.abs(other).max(), atol=0.01)

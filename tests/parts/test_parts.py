@@ -41,23 +41,16 @@ def test_movies_have_length_1_also_with_short_long_or_missing_slices():
 
 
 def test_the_inner_product_is_the_score_and_the_weighted_sum_of_the_slices():
+    """What a query names is asked of the movies' slice, with a weight of its own."""
     users, movies = slices_of(4, 1), slices_of(6, 2)
+    users["taste.named"] = users["taste"][::-1]
     weights = {"retrieval": 1, "rating": 0.5, "ease": 1.5, "factors": 0, "taste": -0.1}
-    query = LAYOUT.queries(users, weights)
+    query = LAYOUT.queries(users, {**weights, "taste.named": 0.2})
     expected = sum(w * users[name] @ movies[name].T for name, w in weights.items())
+    expected += 0.2 * users["taste.named"] @ movies["taste"].T
     np.testing.assert_allclose(query @ LAYOUT.movies(movies).T, expected, atol=1e-5)
     assert not query[:, -1].any()
     assert not LAYOUT.queries(users, {"ease": 0.0}).any()
-
-
-def test_what_a_query_names_is_asked_of_the_movies_slice_with_a_weight_of_its_own():
-    users, movies = slices_of(4, 1), slices_of(6, 2)
-    users["taste.named"] = users["taste"][::-1]
-    query = LAYOUT.queries(users, {"taste": 0.5, "taste.named": 0.2})
-    asked = 0.5 * users["taste"] + 0.2 * users["taste.named"]
-    np.testing.assert_allclose(
-        query @ LAYOUT.movies(movies).T, asked @ movies["taste"].T, atol=1e-5
-    )
 
 
 def test_a_question_may_weigh_by_what_is_known_of_a_user():

@@ -53,46 +53,28 @@ BOTH = pytest.mark.parametrize("options", [OPTIONS, SAMPLED], ids=["all movies",
 
 
 @BOTH
-def test_every_rating_is_predicted_once_an_epoch(options):
-    predicted = np.zeros((USERS + 1, MOVIES + 1), np.float32)
-    counts = np.zeros(predicted.shape, int)
+def test_an_epoch_predicts_every_rating_once_and_shows_every_user_whole_in_every_pass(options):
+    """The history shown is of the ratings but those to predict."""
+    options, told = replace(options, history_keep_rate=1.0), rating_matrix()
+    predicted, users = np.zeros_like(told), np.zeros(USERS + 1, int)
     for batch in batches(options):
-        users, movies = batch.user_rows[batch.owners], batch.candidates[batch.columns]
-        now = users[batch.predicted], movies[batch.predicted]
-        np.add.at(counts, now, 1)
-        predicted[now] = batch.ratings[batch.predicted]
-    np.testing.assert_array_equal(predicted, rating_matrix())
-    np.testing.assert_array_equal(counts, rating_matrix() > 0)
-
-
-@BOTH
-def test_every_user_with_ratings_is_shown_in_every_pass(options):
-    shown = np.concatenate([batch.user_rows for batch in batches(options)])
-    counts = np.bincount(shown, minlength=USERS + 1)
-    expected = np.where((rating_matrix() > 0).any(1), sampler(options).passes, 0)
-    np.testing.assert_array_equal(counts, expected)
-    assert sampler(options).passes > 1
-    assert len(batches(options)) == sampler(options).steps
-
-
-@BOTH
-def test_a_batch_has_all_of_its_users(options):
-    for batch in batches(options):
-        whole = rating_matrix()[batch.user_rows]
+        whole, now = told[batch.user_rows], batch.predicted
+        at = batch.user_rows[batch.owners], batch.candidates[batch.columns]
+        predicted[at[0][now], at[1][now]] += batch.ratings[now]
+        users[batch.user_rows] += 1
         np.testing.assert_array_equal(rated_in(batch), whole[:, batch.candidates])
         np.testing.assert_array_equal(batch.attributes, sampler().attributes[batch.user_rows])
+        expected = batch.scattered(np.where(now, 0, batch.ratings))
+        np.testing.assert_array_equal(history_in(batch), expected)
         others = np.setdiff1d(np.arange(MOVIES + 1), batch.candidates)
         assert not whole[:, others].any()  # no rated movie is missing among the candidates
         assert (np.diff(batch.candidates) > 0).all()
-        assert batch.candidates[0] >= 1
-        assert batch.candidates[-1] <= MOVIES
-
-
-@BOTH
-def test_the_history_shown_is_of_the_ratings_but_those_to_predict(options):
-    for batch in batches(replace(options, history_keep_rate=1.0)):
-        expected = batch.scattered(np.where(batch.predicted, 0, batch.ratings))
-        np.testing.assert_array_equal(history_in(batch), expected)
+        assert 1 <= batch.candidates[0] <= batch.candidates[-1] <= MOVIES
+    np.testing.assert_array_equal(predicted, told)
+    passes = sampler(options).passes
+    np.testing.assert_array_equal(users, np.where((told > 0).any(1), passes, 0))
+    assert passes > 1
+    assert len(batches(options)) == sampler(options).steps
 
 
 def test_there_is_history_however_large_a_batch_may_be():
@@ -122,22 +104,17 @@ def test_history_is_shown_at_the_rates_of_the_options(keep_rate, cold_rate):
         assert bare / users == pytest.approx(cold_rate, abs=0.04)
 
 
-def test_users_with_few_likes_show_likes_only():
-    options = replace(OPTIONS, few_likes_rate=1.0)
-    shown = [history_in(batch) for seed in range(12) for batch in batches(options, seed)]
-    ratings = np.concatenate([history[history > 0] for history in shown])
-    assert ratings.min() >= LIKED
-    assert 1 < np.mean([(history > 0).sum(1).mean() for history in shown]) <= options.few_likes
-
-
 @pytest.mark.parametrize("kind", ["cold_user_rate", "few_likes_rate"])
-def test_cold_start_users_are_shown_without_id(kind):
+def test_cold_start_users_are_shown_without_id_and_with_few_likes_or_none(kind):
     options = replace(OPTIONS, **{kind: 0.3})
     shown = [batch for seed in range(12) for batch in batches(options, seed)]
     hidden = np.concatenate([batch.user_rows for batch in shown]) == 0
     assert hidden.mean() == pytest.approx(0.3, abs=0.04)
-    counts = np.concatenate([(history_in(batch) > 0).sum(1) for batch in shown])
-    assert counts[hidden].any() == (kind == "few_likes_rate")
+    histories = [history_in(batch)[batch.user_rows == 0] for batch in shown]
+    likes = np.concatenate([each[each > 0] for each in histories])
+    assert (likes >= LIKED).all()
+    few = kind == "few_likes_rate"
+    assert few <= len(likes) / hidden.sum() <= few * options.few_likes
 
 
 def test_what_came_after_a_users_last_rating_could_not_be_rated():
@@ -190,28 +167,20 @@ def with_times(options: Options = CUT, spread: int = 30) -> list[tuple[np.ndarra
     return found
 
 
-def test_the_history_is_earlier_and_the_targets_are_later_equal_times_together():
+def test_the_history_is_earlier_and_the_targets_are_later_and_the_nearer_the_heavier():
     cut = 0
-    for times, batch in with_times():
-        for user in range(len(batch.user_rows)):
-            mine = batch.owners == user
-            past, ahead = mine & (batch.target == 0), mine & (batch.target > 0)
-            if past.any():
-                cut += 1
-                assert times[past].max() < times[ahead].min()
-                assert not batch.recent[ahead].any()
-    assert cut > 20
-
-
-def test_what_is_nearer_to_the_moment_weighs_more():
     for times, batch in with_times(replace(CUT, history_keep_rate=1.0)):
         for user in range(len(batch.user_rows)):
             mine = batch.owners == user
+            past, ahead = mine & (batch.target == 0), mine & (batch.target > 0)
             shown = mine & (batch.recent > 0)
             assert (np.diff(batch.recent[shown][np.argsort(times[shown])]) >= 0).all()
-            if (mine & (batch.target == 0)).any():
-                ahead = mine & (batch.target > 0)
+            if past.any():
+                cut += 1
+                assert times[past].max() < times[ahead].min()  # equal times together
+                assert not batch.recent[ahead].any()
                 assert (np.diff(batch.target[ahead][np.argsort(times[ahead])]) <= 0).all()
+    assert cut > 20
 
 
 @pytest.mark.parametrize("options", [{"recency_floor": 1.0}, {"few_likes_rate": 1.0}, {}])

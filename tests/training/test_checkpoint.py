@@ -93,16 +93,3 @@ def test_what_is_no_checkpoint_is_neither_replaced_nor_followed(checkpoint, whol
         link.unlink()
         assert theirs.read_bytes() == content
     Checkpoint(theirs, "").check_ours()  # one of ours, by now
-
-
-def test_progress_keeps_the_weights_of_the_first_best_epoch():
-    class Step:
-        def weights(self):
-            return {"epoch": np.array(len(progress.log))}
-
-    progress = Progress()
-    for score in (0.1, 0.3, 0.2, 0.3, float("nan")):
-        progress.note({"score": score}, score, Step())
-    assert len(progress.log) == 5
-    assert (progress.best_epoch, progress.best_score) == (2, 0.3)
-    assert progress.best_weights["epoch"] == 2

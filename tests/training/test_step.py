@@ -104,10 +104,10 @@ def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarra
     history = Interactions(offsets, rows, batch.ratings, np.zeros(len(rows), np.int64))
     shown = batch.shown > 0
     assert not batch.recent[~shown].any()
-    asked = Asked.of(batch.user_rows, batch.attributes, MOVIELENS, history.keep(shown))
-    asked = asked._replace(recent=batch.recent[shown])
+    asked = Asked(batch.user_rows, batch.attributes, MOVIELENS, history.keep(shown))
+    vars(asked)["recent"] = batch.recent[shown]
     arrays = step.arrays()
-    slices = parts.users(arrays, asked), parts.movies(arrays)
+    slices = parts.users(parts.tables_by_part(arrays), asked), parts.movies(arrays)
     users, movies = (np.hstack([each["retrieval"], each["rating"]]) for each in slices)
     return users, movies[batch.candidates]
 

@@ -47,7 +47,7 @@ def inner_products(trained: Trained) -> dict[str, np.ndarray]:
     options, data = trained.options, trained.data
     arrays = {**trained.closed, **trained.step.arrays()}
     recency = Recency(options.recency_floor, options.recency_span)
-    users = parts.users(arrays, asked(data, np.arange(1, 4), recency=recency))
+    users = parts.users(parts.tables_by_part(arrays), asked(data, np.arange(1, 4), recency=recency))
     return {name: users[name] @ parts.movies(arrays)[name][1:].T for name in users}
 
 
