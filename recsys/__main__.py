@@ -13,7 +13,6 @@ except KeyboardInterrupt:  # as `standard_streams` has it, which is not there ye
     print("recsys: interrupted", file=sys.stderr)
     sys.exit(130)
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: more spin against training
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # stderr is ours; errors reach us all the same
 
 

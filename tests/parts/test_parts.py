@@ -15,6 +15,7 @@ from recsys.parts import Layout
 from recsys.parts.part import Part, unit
 from recsys.parts.popular import Popular
 from recsys.preprocess import read_dataset
+from recsys.serving import model_folder
 from recsys.serving.model_folder import load_model
 from recsys.train import fit, train_model
 from recsys.training.options import Options
@@ -115,7 +116,8 @@ def register(monkeypatch):
     """Name the part in PARTS, and its slice with a weight in QUESTIONS."""
 
     def registered(part: Part, weight: float) -> None:
-        monkeypatch.setattr(parts, "PARTS", (*parts.PARTS, part))
+        for module in (model_folder, parts):
+            monkeypatch.setattr(module, "PARTS", (*parts.PARTS, part))
         relevance = {**parts.QUESTIONS["relevance"], "alphabet": weight}
         monkeypatch.setitem(parts.QUESTIONS, "relevance", relevance)
 
