@@ -39,17 +39,21 @@ if _threads is None:  # then Paddle has set it to 1, for the processes started f
     os.environ.pop("OMP_NUM_THREADS", None)
 
 
-def parameter(*shape: int, spread: float) -> paddle.Tensor:
+Tensor = paddle.Tensor
+Pair = tuple[Tensor, Tensor]  # of the retrieval and the rating head
+
+
+def parameter(*shape: int, spread: float) -> Tensor:
     initial = nn.initializer.Normal(0.0, spread) if spread else nn.initializer.Constant(0.0)
     return paddle.create_parameter(list(shape), "float32", default_initializer=initial)
 
 
-def unit(vectors: paddle.Tensor) -> paddle.Tensor:
+def unit(vectors: Tensor) -> Tensor:
     """(..., D) brought to length 1; `F.normalize` takes nine times as long on a CPU."""
     return vectors * paddle.rsqrt(paddle.square(vectors).sum(-1, keepdim=True) + 1e-12)
 
 
-def unit_heads(vectors: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+def unit_heads(vectors: Tensor) -> Pair:
     """(B, 2 D) to the unit vectors of the retrieval and the rating head, (B, D) each.
 
     Split, not sliced: the gradient of a slice takes far longer.
@@ -66,11 +70,11 @@ class Embedded(nn.Layer):
         self.embedding = parameter(rows + 1, size, spread=0.05)
         self.weight = parameter(size, 2 * dimension, spread=size**-0.5)
 
-    def table(self) -> paddle.Tensor:
+    def table(self) -> Tensor:
         """(rows + 1, 2 D): every row through its layer."""
         return self.embedding @ self.weight
 
-    def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
+    def forward(self, rows: Tensor) -> Tensor:
         """(B,) rows to (B, 2 D), or (B, W) rows, PADDING behind the last, to the mean of each."""
         if rows.ndim == 1:
             return paddle.gather(self.embedding, rows) @ self.weight
@@ -93,7 +97,7 @@ class UserTower(nn.Layer):
         )
         self.bias = parameter(2 * d, spread=0.05)
 
-    def profile(self, user: paddle.Tensor, sides: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    def profile(self, user: Tensor, sides: Sequence[Tensor]) -> Tensor:
         """(B, 2 D) not yet of unit length, history not yet added; row 0 is unknown."""
         known = [layer(side) for layer, side in zip(self.sides, sides, strict=True)]
         return self.user(user) + sum(known) + self.bias
@@ -101,12 +105,12 @@ class UserTower(nn.Layer):
     @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
         self,
-        user: paddle.Tensor,
-        sides: Sequence[paddle.Tensor],
-        history: paddle.Tensor,
-        ratings: paddle.Tensor,
-        recency: paddle.Tensor,
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        user: Tensor,
+        sides: Sequence[Tensor],
+        history: Tensor,
+        ratings: Tensor,
+        recency: Tensor,
+    ) -> Pair:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
@@ -135,12 +139,12 @@ class Windows(NamedTuple):
     Titles are short and of unequal length; padding them costs the text CNN five times as much.
     """
 
-    rows: paddle.Tensor  # (3 N,) int64 of words, from 1; 1 is an unknown one, 0 beside the ends
-    texts: paddle.Tensor  # (N,) int64 the text of each window
-    counts: paddle.Tensor  # (C, 1) float32 words of each text
+    rows: Tensor  # (3 N,) int64 of words, from 1; 1 is an unknown one, 0 beside the ends
+    texts: Tensor  # (N,) int64 the text of each window
+    counts: Tensor  # (C, 1) float32 words of each text
 
     @classmethod
-    def of(cls, rows: paddle.Tensor) -> "Windows":
+    def of(cls, rows: Tensor) -> "Windows":
         """Args: rows: (C, T) int64 of words, PADDING behind the last."""
         words = paddle.cast(rows >= 0, "float32")
         text, column = paddle.unbind(paddle.nonzero(words), 1)  # (N,) each
@@ -150,7 +154,7 @@ class Windows(NamedTuple):
         window = paddle.stack([paddle.gather_nd(around, each) for each in places], 1).flatten()
         return cls(window - PADDING, text, words.sum(1, keepdim=True))
 
-    def dropped(self, chosen: paddle.Tensor) -> "Windows":
+    def dropped(self, chosen: Tensor) -> "Windows":
         """With (3 N,) chosen words unknown."""
         return self._replace(rows=paddle.where(chosen, paddle.clip(self.rows, max=1), self.rows))
 
@@ -170,7 +174,7 @@ class TextCNN(nn.Layer):
         self.weight = parameter(filters, 2 * options.dimension, spread=filters**-0.5)
         self.mean = mean
 
-    def forward(self, windows: Windows) -> paddle.Tensor:
+    def forward(self, windows: Windows) -> Tensor:
         """(C, 2 D) of C texts."""
         table = paddle.concat([paddle.zeros([1, self.word.shape[1]]), self.word])
         words = paddle.index_select(table, windows.rows)  # (3 N, size)
@@ -201,12 +205,8 @@ class MovieTower(nn.Layer):
 
     @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
-        self,
-        movie: paddle.Tensor,
-        genres: paddle.Tensor,
-        title: paddle.Tensor,
-        sides: Sequence[paddle.Tensor] = (),
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        self, movie: Tensor, genres: Tensor, title: Tensor, sides: Sequence[Tensor] = ()
+    ) -> Pair:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
@@ -220,12 +220,8 @@ class MovieTower(nn.Layer):
         return self.catalogue(movie, (each * has_genre).sum(1), Windows.of(title), sides)
 
     def catalogue(
-        self,
-        movie: paddle.Tensor,
-        genres: paddle.Tensor,
-        title: Windows,
-        sides: Sequence[paddle.Tensor] = (),
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        self, movie: Tensor, genres: Tensor, title: Windows, sides: Sequence[Tensor] = ()
+    ) -> Pair:
         """`forward` as training has it: genres as (B, genres + 1) ones, titles as windows."""
         total = self.movie(movie) + self.bias
         for layer, side in zip(self.sides, sides, strict=True):

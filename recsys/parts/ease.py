@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from recsys.training.options import Options
     from recsys.training.validation import Validation
 
+Rows = NDArray[np.integer]
+
 RANKS = (32, 64, 128, 256, 512)  # that are tried
 ENOUGH = 0.995  # of the best ndcg: the smallest rank, or the plain exponent, with so much is taken
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
@@ -95,7 +97,7 @@ class Ease(Part):
         @cache
         def score(tried: "Options") -> float:
             found = solution(replace(tried, recency_floor=1.0))
-            return max(_by_rank(judge, data, tried, movies, *found).values())
+            return max(_by_rank(judge, data, tried, movies, found).values())
 
         grid = [
             replace(best, ease_power=power, ease_dropout=dropout)
@@ -122,7 +124,7 @@ class Ease(Part):
             movies = _most_rated(data, options.ease_movies)
             on_all = _shares(data, movies, best.ease_exponent, best.ease_power)
             largest = _solved(on_all, best, max(RANKS))
-            by_rank = _by_rank(judge, data, best, movies, *largest)
+            by_rank = _by_rank(judge, data, best, movies, largest)
             enough = ENOUGH * max(by_rank.values())
             rank = next(rank for rank, ndcg in by_rank.items() if ndcg >= enough)
             best = replace(best, ease_rank=rank)
@@ -133,11 +135,7 @@ class Ease(Part):
         return best
 
     def fit(self, data: Training, options: "Options") -> Arrays:
-        """
-        Returns:
-            ease (M + 1, R + 1); source (M + 1, R + 1), bias (R + 1,), exponent (1,), and
-            user_NAME of each attribute by its rows.
-        """
+        """ease and source (M + 1, R + 1), bias (R + 1,), exponent (1,); user_NAME by its rows."""
         options, counts = decided(options), data.counts
         chosen, exponent = _most_rated(data, options.ease_movies), options.ease_exponent
         rank = min(options.ease_rank, len(chosen))
@@ -211,7 +209,7 @@ def _strengths(values: Array, exponent: float | Array) -> Array:
 
 
 def _shares(
-    data: Training, movies: NDArray[np.integer], exponent: float, power: float
+    data: Training, movies: Rows, exponent: float, power: float
 ) -> tuple["csr_matrix", Array]:
     """Y (U + 1, F) of the movies of F rows, and Y'Y."""
     history = data.history
@@ -238,14 +236,10 @@ def _solved(
 
 
 def _by_rank(
-    judge: "Validation",
-    data: Training,
-    tried: "Options",
-    movies: NDArray[np.integer],
-    source: Array,
-    target: Array,
+    judge: "Validation", data: Training, tried: "Options", movies: Rows, found: tuple[Array, Array]
 ) -> dict[int, float]:
     """ndcg@10 of each of RANKS that the movies of F rows have."""
+    source, target = found
     asked = judge.asked(Recency(tried.recency_floor, tried.recency_span))
     values = asked.recent * _strengths(asked.history.values, tried.ease_exponent)
     users = asked.history.matrix(len(data.counts), values)[:, movies] @ source
@@ -270,9 +264,7 @@ def solve(products: Array, ridge: float) -> Array:
     return np.ascontiguousarray(inverse)
 
 
-def _project(
-    data: Training, rest: NDArray[np.integer], exponent: float, source: Array, target: Array
-) -> None:
+def _project(data: Training, rest: Rows, exponent: float, source: Array, target: Array) -> None:
     """Rows of the `rest`, rated movies beyond the most rated ones, in place.
 
     With y a movie's column of Y and X = Y source (U, R) what its raters say by the other movies,

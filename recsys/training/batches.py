@@ -13,13 +13,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.data.interactions import Interactions, Recency, first_times, later
 from recsys.data.scale import LIKED
 from recsys.parts.heads import channel_values
+from recsys.parts.part import Array
 from recsys.training.options import Options
+
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time
 BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an epoch
@@ -28,20 +33,20 @@ BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an 
 class Batch(NamedTuple):
     """B users of one step and all E of their ratings; C candidates."""
 
-    user_rows: NDArray[np.int64]  # (B,) 0 where the id is hidden
-    attributes: NDArray[np.int64]  # (B, W) 0 where hidden
-    owners: NDArray[np.int64]  # (E,) positions in the batch
-    columns: NDArray[np.int64]  # (E,) positions among the candidates
-    ratings: NDArray[np.float32]  # (E,)
-    recent: NDArray[np.float32]  # (E,) weight in the history of the retrieval head, 0: not shown
-    shown: NDArray[np.float32]  # (E,) 1 where in the history of the rating head
-    target: NDArray[np.float32]  # (E,) weight as a target of the retrieval head
-    predicted: NDArray[np.bool_]  # (E,) to be predicted by the rating head; none of them is shown
-    candidates: NDArray[np.int64]  # (C,) movie rows, ascending
-    chance: NDArray[np.float32] | None  # (C,) of being a candidate; None: all movies are
-    available: NDArray[np.bool_] | None  # (B, C) first rated before a user's last rating; None: all
+    user_rows: Rows  # (B,) 0 where the id is hidden
+    attributes: Rows  # (B, W) 0 where hidden
+    owners: Rows  # (E,) positions in the batch
+    columns: Rows  # (E,) positions among the candidates
+    ratings: Array  # (E,)
+    recent: Array  # (E,) weight in the history of the retrieval head, 0: not shown
+    shown: Array  # (E,) 1 where in the history of the rating head
+    target: Array  # (E,) weight as a target of the retrieval head
+    predicted: Mask  # (E,) to be predicted by the rating head; none of them is shown
+    candidates: Rows  # (C,) movie rows, ascending
+    chance: Array | None  # (C,) of being a candidate; None: all movies are
+    available: Mask | None  # (B, C) first rated before a user's last rating; None: all
 
-    def scattered(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    def scattered(self, values: NDArray[np.floating]) -> Array:
         """(B, C) of (E,) values of the ratings, 0 elsewhere."""
         matrix = np.zeros((len(self.user_rows), len(self.candidates)), np.float32)
         matrix[self.owners, self.columns] = values
@@ -59,7 +64,7 @@ class Batch(NamedTuple):
             yield tuple(csr_matrix((v, rows, ends), (users, movies + 1)) for v in pair)
 
     @property
-    def targets(self) -> NDArray[np.float32]:
+    def targets(self) -> Array:
         """(B, C) 2^((rating - 4) / 2) times its weight, over the square root of the user's sum.
 
         So a user of many ratings weighs more than one of few, but not as many times more.
@@ -69,7 +74,7 @@ class Batch(NamedTuple):
         return self.scattered(targets / np.sqrt(np.maximum(sums, 1e-9))[self.owners])
 
     @property
-    def multiplicity(self) -> NDArray[np.float32]:
+    def multiplicity(self) -> Array:
         """(B, C), or (1,): how many movies a candidate stands for in the softmax's denominator.
 
         A user's movies are always among the candidates of the user's batch; those rated before the
@@ -115,16 +120,14 @@ class BatchSampler:
         # (M,) chance that one of a batch's users rated the movie
         self._in_batch = (1 - missed**raters).astype(np.float32)
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def epoch(self, rng: Generator) -> Iterator[Batch]:
         """Every rating once, every user `passes` times, in random order."""
         turn = rng.integers(0, self.passes, len(self.history.values))  # the pass that predicts each
         for number in range(self.passes):
             for users in np.array_split(rng.permutation(self.users), self.batches):
                 yield self._batch(users, turn == number, rng)
 
-    def _batch(
-        self, users: NDArray[np.int64], now: NDArray[np.bool_], rng: np.random.Generator
-    ) -> Batch:
+    def _batch(self, users: Rows, now: Mask, rng: Generator) -> Batch:
         entries, owners = self.history.entries(users)
         rows, ratings = self.history.indices[entries], self.history.values[entries]
         candidates, chance = self._candidates(rows, rng)
@@ -152,13 +155,7 @@ class BatchSampler:
         pool = candidates, chance, available
         return Batch(user_rows, attributes, owners, columns, *given, predicted, *pool)
 
-    def _cut(
-        self,
-        entries: NDArray[np.int64],
-        owners: NDArray[np.int64],
-        hidden_id: NDArray[np.bool_],
-        rng: np.random.Generator,
-    ) -> NDArray[np.float32]:
+    def _cut(self, entries: Rows, owners: Rows, hidden_id: Mask, rng: Generator) -> Array:
         """(2, E) what ratings weigh if shown, 0 from a cutoff time on; and as targets, 0 before it.
 
         Users shown without id have no cutoff time: their likes are named all at once.
@@ -177,9 +174,7 @@ class BatchSampler:
         shown = self._recency.weights(after) * (past | ~cut)
         return np.stack([shown, np.where(cut, ahead * ~past, 1)]).astype(np.float32)
 
-    def _candidates(
-        self, rated: NDArray[np.integer], rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+    def _candidates(self, rated: NDArray[np.integer], rng: Generator) -> tuple[Rows, Array | None]:
         """All movies, or of a large catalogue those the batch rated and others drawn evenly."""
         if self.movies <= self.options.candidates:
             return np.arange(1, self.movies + 1), None

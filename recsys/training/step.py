@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
-from recsys.model import MovieTower, UserTower, Windows, folded, paddle, unit_heads
+from recsys.model import MovieTower, Pair, Tensor, UserTower, Windows, folded, paddle, unit_heads
 from recsys.parts.heads import CHANNELS, Heads
 from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
@@ -25,12 +25,12 @@ class RetrievalLoss(paddle.autograd.PyLayer):
     @staticmethod
     def forward(
         context: Any,
-        users: paddle.Tensor,
-        movies: paddle.Tensor,
+        users: Tensor,
+        movies: Tensor,
         targets: Array,
         weights: Array,
         temperature: float,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         """Mean over (B, D) users of -sum of (B, C) targets x log-softmax of (C, D) movies.
 
         Weights, (B, C) or 1, say how many movies a candidate stands for in the denominator: 1 over
@@ -52,7 +52,7 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         return paddle.to_tensor(loss / len(user), "float32")
 
     @staticmethod
-    def backward(context: Any, upstream: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def backward(context: Any, upstream: Tensor) -> Pair:
         user, movie, slope = context.saved
         scale = np.float32(context.scale * float(upstream))
         return paddle.to_tensor(slope @ movie * scale), paddle.to_tensor(slope.T @ user * scale)
@@ -62,7 +62,7 @@ class HistorySum(paddle.autograd.PyLayer):
     """(B, 2 D) what a channel says of histories, by SciPy: Paddle has no sparse product there."""
 
     @staticmethod
-    def forward(context: Any, table: paddle.Tensor, *weights: csr_matrix) -> paddle.Tensor:
+    def forward(context: Any, table: Tensor, *weights: csr_matrix) -> Tensor:
         """Of the channel's (M + 1, 2 D) table, by (B, M + 1) of each head, what movies weigh."""
         context.weights = weights
         halves = np.split(table.numpy(), 2, 1)
@@ -70,7 +70,7 @@ class HistorySum(paddle.autograd.PyLayer):
         return paddle.to_tensor(np.hstack(sums))
 
     @staticmethod
-    def backward(context: Any, upstream: paddle.Tensor) -> paddle.Tensor:
+    def backward(context: Any, upstream: Tensor) -> Tensor:
         halves = np.split(upstream.numpy(), 2, 1)
         sums = [each.T @ half for each, half in zip(context.weights, halves, strict=True)]
         return paddle.to_tensor(np.hstack(sums))
@@ -144,9 +144,7 @@ class TrainStep:
             found[name] = np.pad(head.numpy(), ((1, 0), (0, 0)))
         return {f"{Heads.name}/{name}": each for name, each in found.items()}
 
-    def _losses(
-        self, batch: Batch, rng: np.random.Generator
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def _losses(self, batch: Batch, rng: np.random.Generator) -> Pair:
         movie_retrieval, movie_rating = self._movie_vectors(batch.candidates, rng)  # (C, D)
         total = self.users.profile(paddle.to_tensor(batch.user_rows), self._sides(batch))
         for name, weights in zip(CHANNELS, batch.channels(len(self.title_rows)), strict=True):
@@ -164,7 +162,7 @@ class TrainStep:
         error = paddle.square(MAX_RATING * (each[0] * each[1]).sum(1) - ratings)
         return retrieval, error.sum() / max(len(ratings), 1)
 
-    def _sides(self, batch: Batch) -> list[paddle.Tensor]:
+    def _sides(self, batch: Batch) -> list[Tensor]:
         """A batch's attributes as the user tower takes them."""
         sides = parts(self.users.attributes, batch.attributes)
         return [paddle.to_tensor(rows[:, 0] if a.width == 1 else rows) for a, rows in sides]
@@ -179,7 +177,7 @@ class TrainStep:
 
     def _movie_vectors(
         self, candidates: NDArray[np.int64], rng: np.random.Generator | None = None
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+    ) -> Pair:
         """(C, D) of each head; with a generator some of what is known of movies is dropped."""
         all_movies = len(candidates) == len(self.title_rows)
         genres, windows = self._all_movies if all_movies else self._features(candidates)

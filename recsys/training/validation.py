@@ -17,14 +17,12 @@ from recsys.metrics import rating_metrics
 from recsys.parts import EVIDENCE, FEW_LIKES, HISTORY, LIKES, Weights
 from recsys.parts.part import Array, Arrays, Asked, Training
 from recsys.training.options import Options
-from recsys.training.weights import Pool
+from recsys.training.weights import Pool, Slices
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time
 DAMPING = 500.0  # squared rating points between predictions that the weights of before count
 RANKED = 2000  # users whose lists are judged
 NAMED = 5  # likes that a user names where few are known
-
-Slices = dict[str, Array]
 
 
 class Validation:

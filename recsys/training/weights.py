@@ -23,6 +23,8 @@ SURE = 1.0  # standard errors of a gain, as Breiman's rule has it
 ROUNDS = 3
 BLOCK = 1 << 23  # scores held at a time
 
+Slices = Mapping[str, Array]
+
 
 class Pool(NamedTuple):
     """P movies of each of B users, among which are the best of any weights."""
@@ -32,18 +34,8 @@ class Pool(NamedTuple):
     counts: NDArray[np.int64]  # (B,) held-out likes of each user
 
     @classmethod
-    def of(
-        cls,
-        seen: csr_matrix,
-        likes: csr_matrix,
-        users: Mapping[str, Array],
-        movies: Mapping[str, Array],
-    ) -> "Pool":
-        """Of (B, D) users and (M, D) movies by slice.
-
-        Args:
-            seen: (B, M), not 0 where a movie is not asked for; likes: 1 for a held-out one.
-        """
+    def of(cls, seen: csr_matrix, likes: csr_matrix, users: Slices, movies: Slices) -> "Pool":
+        """Of (B, M) what is seen and what is liked, and (B, D) users and (M, D) movies by slice."""
         owners, liked, values = [], [], {name: [np.zeros(0, np.float32)] for name in users}
         size, step = likes.shape[0], max(1, BLOCK // max(1, likes.shape[1]))
         for block in (slice(start, start + step) for start in range(0, size, step)):
