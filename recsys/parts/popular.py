@@ -27,7 +27,10 @@ class Popular(Part):
     by_ratings = False
 
     def fit(self, data: Training, options: "Options") -> Arrays:
-        """The movies; `recent` only where times differ."""
+        """
+        Returns:
+            popular (M + 1, 1), and recent likewise where times differ.
+        """
         times, found = data.history.times, {"popular": np.log1p(data.counts)}
         if (times != times[:1]).any():
             late = np.exp((times - times.max()) / LATE)
