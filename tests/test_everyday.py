@@ -2,11 +2,10 @@
 
 import os
 import re
-import subprocess
 import sys
 
 import pytest
-from command_line import environment
+from command_line import output
 from data_page import COMMAND, EVERY_DAY, every_day, real, sections
 from test_data_page import loosened
 
@@ -24,8 +23,8 @@ SHOWN = [
 
 @pytest.mark.parametrize("section", SHOWN)
 def test_what_is_shown_is_what_is_printed(section, trained):
-    printed = real(section, lambda folder: every_day(folder, trained.place))
-    assert loosened(printed) == loosened(section)
+    found = real(section, lambda folder: every_day(folder, trained.place))
+    assert loosened(found) == loosened(section)
 
 
 @pytest.fixture
@@ -39,21 +38,11 @@ def place(trained, tmp_path):
     return tmp_path
 
 
-def started(*command, cwd):
-    """What a program prints that starts recsys by its name."""
-    quick = {"RECSYS_TRAIN_EPOCHS": "1", "RECSYS_TRAIN_SET": "dimension=4"}
+def printed(*command, cwd):
+    """What a program prints, also on stderr, that starts recsys by its name."""
     path = f"{cwd / 'bin'}:{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment(PATH=path, **quick),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=300,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done
-    return done.stdout
+    quick = {"RECSYS_TRAIN_EPOCHS": "1", "RECSYS_TRAIN_SET": "dimension=4"}
+    return output("sh", "-c", '"$@" 2>&1', "sh", *command, cwd=cwd, PATH=path, **quick)
 
 
 def blocks(language):
@@ -62,7 +51,7 @@ def blocks(language):
 
 def test_a_program_asks_by_pipes(place):
     (block,) = blocks("python")
-    assert len(started(sys.executable, "-c", block, cwd=place).splitlines()) == 2
+    assert len(printed(sys.executable, "-c", block, cwd=place).splitlines()) == 2
 
 
 @pytest.mark.slow  # trains
@@ -76,7 +65,7 @@ def test_the_four_lines_of_cron_keep_recommendations_fresh(place):
     hourly, nightly, weekly, morning = (each.split(None, 5)[5] for each in block.splitlines())
 
     def sh(command):
-        return started("sh", "-c", command.replace("/srv/recsys", str(place)), cwd=place)
+        return printed("sh", "-c", command.replace("/srv/recsys", str(place)), cwd=place)
 
     assert sh(hourly) + sh(nightly) == ""
     before = sh("recsys recommend -q -u 900 --format csv")

@@ -241,52 +241,29 @@ def test_options_out_of_their_range_and_numbers_of_numpy():
     assert refused(recsys.MilvusAddress, token=b"hunter2").startswith("token 'bytes': expected a t")
 
 
-@pytest.mark.parametrize(
-    ("call", "given", "names"),
-    [
+def test_what_a_function_is_not_given_is_named():
+    dataset = recsys.read_dataset(SAMPLE)
+    for call, given, names in [
         (recsys.load_model, {}, {"path": [None, 5, b"x"]}),
         (recsys.train_model, {"data": SAMPLE}, {
-            "model": [None, 5],
-            "options": [None, {"epochs": 1}],
+            "model": [None, 5], "options": [None, {"epochs": 1}], "device": [5], "log": [None],
             "validation": ["0.1", True, NAN, 1.5],
-            "device": [5],
-            "log": [None],
         }),
         (recsys.catalogue, {"model": 0}, {"model": [None, "path", 5]}),
         (recsys.predict, {"user_ids": [1], "movie_ids": [1]}, {"model": [None, "path"]}),
-        (recsys.evaluate, {"dataset": 0, "protocol": "random"}, {
-            "dataset": [None, SAMPLE],
-            "options": [{}],
-            "log": [None],
+        (recsys.evaluate, {"dataset": dataset, "protocol": "random"}, {
+            "dataset": [None, SAMPLE], "protocol": ["few", None], "options": [{}], "log": [None],
+            "seeds": [0, ["a"], [-1], [True]], "likes": ["5", 0, -1], "indexes": ["FLAT", None],
+            "compared": [None],
         }),
         (recsys.read_dataset, {"data": SAMPLE}, {
-            "liked_from": ["4", [4], True],
-            "not_rated": [[1], NAN, "zero"],
-            "repeats": [[]],
-            "skip_bad_lines": [[]],
-            "columns": [None, "user_id", {"user": "id"}],
-            "log": [None],
+            "liked_from": ["4", [4], True], "not_rated": [[1], NAN, "zero"], "repeats": [[]],
+            "skip_bad_lines": [[]], "columns": [None, "user_id", {"user": "id"}], "log": [None],
         }),
-    ],
-)  # fmt: skip
-def test_what_a_function_is_not_given_is_named(call, given, names):
-    for name, values in names.items():
-        for value in values:
-            assert refused(call, **{**given, name: value}).startswith(name)
-
-
-def test_evaluate_refuses_at_the_call():
-    dataset = recsys.read_dataset(SAMPLE)
-    for name, values in {
-        "protocol": ["few", None],
-        "seeds": [0, ["a"], [-1], [True]],
-        "likes": ["5", 0, -1],
-        "indexes": ["FLAT", None],
-        "compared": [None],
-    }.items():
-        for value in values:
-            given = {"dataset": dataset, "protocol": "random", name: value}
-            assert refused(recsys.evaluate, **given).startswith(name)
+    ]:  # fmt: skip
+        for name, values in names.items():
+            for value in values:
+                assert refused(call, **{**given, name: value}).startswith(name)
     ratings = dataclasses.replace(dataset.ratings, times=0 * dataset.ratings.times)
     rows = recsys.evaluate(dataclasses.replace(dataset, ratings=ratings), "new-movies")
     assert "15610 ratings have no times, or all the same" in refused(next, rows)

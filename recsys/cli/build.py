@@ -54,9 +54,7 @@ def train(
     data: str | None = shared.DATA,
     model: str = shared.MODEL,
     chosen: Options = grouped(Options, only=options.KNOBS_WITH_OPTIONS),
-    validation: float = option(
-        "Held out: the best epoch has the largest ndcg@10 - rmse.", default=0.1, min=0, max=0.9
-    ),
+    validation: float = option("Share held out to choose by.", default=0.1, min=0, max=0.9),
     set: options.Knobs = options.SET,
     knobs: bool = option("List what --set takes, and exit.", default=False),
     device: str = option("cpu, gpu or gpu:N.", default="cpu"),
@@ -200,13 +198,7 @@ def publish(
 ) -> "Published | None":
     """Publish movies, all or none; a dry run checks what a publish does, and says what it would.
 
-    Args:
-        old: fingerprints of models that answer until the end, whose versions stay.
-
-    Raises:
-        DataError: the file cannot be read, was encoded for another model, or has no such columns.
-        ModelError: the model folder is damaged.
-        StoreError: Milvus failed, or too many of the published movies would go.
+    The versions of `old`, fingerprints of models that answer until the end, stay.
     """
     from recsys.milvus.rows import check_catalogue
 

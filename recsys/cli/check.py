@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
 
+FORMATS = ("table", "json")  # of evaluate
 RETRAIN = 0.15  # share of ratings since training from which on training again pays
 WIDTH = 40  # characters of the longest bar of inspect
 NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
@@ -173,12 +174,9 @@ def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model
     facts |= {"movies": found.count, "dimension": found.dimension, "index": str(found.index)}
     facts |= {"when": found.when, "versions": versions}
     if folder and not store.open(folder.fingerprint).is_current:
-        raise StoreError(
-            f"{store.uri}: the movies of another model are published; this one, "
-            f"{folder.fingerprint}, answers from the version before",
-            "switch to that model, or publish the movies of this one",
-            "publish",
-        )
+        this = f"this one, {folder.fingerprint}, answers from the version before"
+        cause = f"{store.uri}: the movies of another model are published; {this}"
+        raise StoreError(cause, "switch to that model, or publish those of this one", "publish")
     words = f"{found.collection}: {found.count} movies of model {found.model}, {found.index}"
     facts["found"] = f"{words}, {versions} version{'s' * (versions > 1)}"
 
@@ -215,38 +213,21 @@ def diversities_of(text: str) -> tuple[float, ...]:
 
 @command
 def evaluate(
-    data: str | None = path(
-        f"Ratings, a folder or table; else one in {shared.DATA_HOME}/, or fetched.",
-        *("--data", "--train"),
-        show_envvar=True,
-    ),
+    data: str | None = path(shared.RATINGS, *("--data", "--train"), show_envvar=True),
     test: str | None = path("Ratings to be judged on; then none of --data are held out."),
     model: str | None = path("A trained model instead of a training; with --test."),
     compare: tuple[str, ...] = option("Another model beside that one; repeat it.", default=()),
     protocol: str = option(
-        f"How ratings are held out: {', '.join(PROTOCOLS)}.",
-        default=PROTOCOLS[0],
-        type=click.Choice(PROTOCOLS),
-        metavar="NAME",
+        "How ratings are held out.", default=PROTOCOLS[0], type=click.Choice(PROTOCOLS)
     ),
-    baselines: str = option(
-        "quick: those that need no library; all; or names with commas.", default="quick"
-    ),
+    baselines: str = option("quick, all, or names with commas.", default="quick"),
     likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000),
-    diversity: tuple[float, ...] | None = option(
-        "Also with recommend's --diversity: 0.2,0.4.", type=diversities_of
-    ),
-    by: tuple[str, ...] = option(
-        "Also by groups of an attribute of users, or popularity; repeat it.", default=()
-    ),
-    seeds: tuple[int, ...] = option(
-        "Of splits and training: 0,1,2 or 0-4.", default=(0,), type=seeds_of
-    ),
+    diversity: tuple[float, ...] | None = option("Also so diverse: 0.2,0.4.", type=diversities_of),
+    by: tuple[str, ...] = option("Also by an attribute of users, or popularity.", default=()),
+    seeds: tuple[int, ...] = option("Of splits: 0,1,2 or 0-4.", default=(0,), type=seeds_of),
     uri: str = option("Milvus; by default a temporary file.", default="", show_envvar=True),
     no_index: bool = option("Leave out what comes through Milvus.", default=False),
-    format: str = option(
-        "A table for each seed, or json.", default="table", type=click.Choice(["table", "json"])
-    ),
+    format: str = option("A table a seed, or json.", default="table", type=click.Choice(FORMATS)),
     output: str | None = path("A Parquet file of all metrics user by user.", "-o"),
     knobs: Options = grouped(Options, only=["epochs"]),
     set: options.Knobs = options.SET,
@@ -302,9 +283,7 @@ def evaluate(
             _write_users(beside, rows)
     rows += comparison.mean(rows) if len(seeds) > 1 else []
     if format == "json":
-        objects = [row._asdict() for row in rows]
-        shown = [{k: v for k, v in each.items() if k != "per_user"} for each in objects]
-        click.echo(as_json(plain(shown)))
+        click.echo(as_json(plain(rows)))
     else:
         _print_evaluation(escaped((judged_on or dataset).name), rows, len(seeds))
 

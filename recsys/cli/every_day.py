@@ -97,9 +97,7 @@ def _settle(
 def export(
     output: str = path("FILE.parquet, or FILE.npy; complete or not at all.", "-o", required=True),
     users: str | None = path("Of users instead: 'all', or a file of their ids (- for stdin)."),
-    rank_by: RankBy = option(
-        "The score, for users' vectors.", default="relevance", type=click.Choice(get_args(RankBy))
-    ),
+    rank_by: RankBy = option("Of users.", default="relevance", type=click.Choice(get_args(RankBy))),
     model: str = shared.MODEL,
 ) -> None:
     """Write the vectors of the model's movies, or of users, for FAISS, notebooks and other tools.

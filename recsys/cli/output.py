@@ -144,11 +144,7 @@ class Answer(NamedTuple):
         return as_json(answer, indent)
 
     def table(self, width: int | None = None) -> str:
-        """The tutorial's table, with genres, score and rating, and a mark on new movies.
-
-        Args:
-            width: of a line at most, where titles, genres and the movies' own columns can be cut.
-        """
+        """The tutorial's table, with genres, score and rating, and a mark on new movies."""
         count = len(SHOWN) - (not self.query or any(each.rating is None for each in self.found))
         header, lines = [*HEADER[:count]], []
         for each, row in zip(self.found, self.rows(), strict=True):
@@ -178,11 +174,7 @@ def in_words(why: "Why | Shared") -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
-    """A line for each row, numbers to the right.
-
-    Args:
-        width: of a line at most; columns of text are cut, with an ellipsis, as far as is needed.
-    """
+    """A line for each row, numbers to the right; of a width at most, as far as texts can be cut."""
     cells = [[f"{v:.4f}" if isinstance(v, float) else escaped(str(v)) for v in row] for row in rows]
     cells.insert(0, [*map(escaped, header)])
     numeric = [isinstance(value, int | float) for value in next(iter(rows), header)]
@@ -200,11 +192,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
 
 
 def plain(value: Any, digits: int | None = None) -> Any:
-    """Named tuples as objects of json; numbers with so many digits behind the point."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
+    """Named tuples as objects of json, without what is of single users; numbers with few digits."""
+    value = value._asdict() if hasattr(value, "_asdict") else value
     if isinstance(value, dict):
-        return {name: plain(each, digits) for name, each in value.items()}
+        return {name: plain(value[name], digits) for name in value if name != "per_user"}
     if isinstance(value, list | tuple):
         return [plain(each, digits) for each in value]
     return round(value, digits) if digits and isinstance(value, float) else value

@@ -1,7 +1,4 @@
-"""The options of several commands, and what they name, opened.
-
-Heavy imports happen in functions, so that `--help` stays instant.
-"""
+"""The options of several commands, and what they name, opened."""
 
 import math
 import re
@@ -98,7 +95,8 @@ def column_and_kind(text: str) -> tuple[str, str]:
     return name, kind
 
 
-DATA = path(f"Ratings, a folder or table; else one in {DATA_HOME}/, or fetched.", show_envvar=True)
+RATINGS = f"Ratings, a folder or table; else one in {DATA_HOME}/, or fetched."
+DATA = path(RATINGS, show_envvar=True)
 MODEL = path("The model folder.", default=DEFAULT, show_envvar=True)
 ADDRESS = grouped(MilvusAddress, show_envvar=True)
 JSON = option("One json object.", default=False)
@@ -121,9 +119,7 @@ class Source:
     column: tuple[tuple[str, str], ...] = option(
         "What a column is, as price=number; repeat it.", default=(), type=column_and_kind
     )
-    not_rated: float | str | None = option(
-        "What means not rated; by default -1 or 0 apart.", type=not_rated_of
-    )
+    not_rated: float | str | None = option("What means not rated.", type=not_rated_of)
     liked_from: float | None = option("From what on liked; by default 4 of 5.", type=Number())
     repeats: str | None = option("Of several ratings by a user.", type=click.Choice(REPEATS))
     skip_bad_lines: bool = option("Leave bad lines out, if they are few.", default=False)
@@ -143,11 +139,7 @@ class Source:
         return "all" if self.skip_all_bad_lines else self.skip_bad_lines
 
     def read(self, data: str | None, model: "Model | Dataset | None" = None) -> "Dataset":
-        """The dataset, or one that is there or fetched; lines on stderr say how it was understood.
-
-        Args:
-            model: whose scale and schema hold for it, or the dataset.
-        """
+        """The dataset, one that is there or one fetched; the scale of a model holds for it."""
         if not data:
             from recsys.data.download import any_dataset
 
