@@ -24,7 +24,7 @@ def shop(tmp_path):
     return put(tmp_path, {"ratings.csv": RATINGS, "movies.csv": MOVIES, "links.csv": b"a,b\n"})
 
 
-def test_inspect_says_how_data_is_read_and_what_it_looks_like(run, shop):
+def test_inspect_says_how_data_is_read_and_what_it_looks_like_and_counts_bad_lines(run, shop):
     done = run("inspect", shop)
     assert (
         "user: userId (2), item: movieId (2), rating: rating 0.5-4, time: timestamp (s), "
@@ -35,9 +35,6 @@ def test_inspect_says_how_data_is_read_and_what_it_looks_like(run, shop):
     for words in ("75.00%", "2000-07-30 to 2003-10-01", "rating 3.5", "66.7% of the ratings"):
         assert words in done.stdout
     assert run("inspect", "-q", shop).stderr == ""
-
-
-def test_inspect_as_json_counts_bad_lines_and_goes_on(run, shop):
     put(shop, {"ratings.csv": RATINGS + b"1,10,5,9\n7,30,,9\nx,30,4,9\n"})
     found = seen(run, shop)
     assert found["ratings"] == 3

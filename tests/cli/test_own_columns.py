@@ -110,10 +110,10 @@ def test_items_are_asked_for_by_their_columns(ask):
     some = found(ask(*all_of_them, "--where", where).stdout)
     expected = [
         each["movie_id"]
-        for each in every
-        if (each["columns"]["price"] or 99) < 20
-        and each["columns"]["brand"] in ("Aki", "Borg")
-        and "red" not in each["columns"]["tags"]
+        for each, own in ((each, each["columns"]) for each in every)
+        if (own["price"] or 99) < 20
+        and own["brand"] in ("Aki", "Borg")
+        and "red" not in own["tags"]
     ]
     assert 0 < len(some) < len(every)
     assert [each["movie_id"] for each in some] == expected
@@ -170,14 +170,11 @@ def test_columns_of_movies_to_encode_or_publish_are_named(run, trained_shop, tmp
         (("--title-column", "9"), "no column '9', there are 'n', 'what'"),
     ):
         assert words in run(*load, *NAMED[:2], *told, code=2).stderr.splitlines()[-1]
-
-
-def test_columns_of_what_is_no_table_are_refused(run, tmp_path, trained):
     raw = put(tmp_path, {"movies.dat": b"1::Heat (1995)::Crime\n"}) / "movies.dat"
     for command in ("preprocess", "load-movies"):
         done = run(command, "-f", raw, "--title-column", "title", code=1)
         assert "movies.dat: no table, only of tables" in done.stderr
-    done = run("load-movies", "-f", trained.place / "movies_data.txt", "--column", "a=text", code=1)
+    done = run("load-movies", "-f", "movies_data.txt", "--column", "a=text", code=1)
     assert "encoded movies have no columns, and no line" in done.stderr
     done = run("load-movies", "--title-column", "title", code=2)
     assert "columns and bad lines are of a table of movies: name it by -f" in done.stderr
