@@ -1,16 +1,8 @@
 """A query to a vector, a vector to ranked movies. NumPy only: a query does not load Paddle.
 
-A question is what the slices of a user's vector weigh in the inner product, which is the score:
-
-    relevance  the weighted mean of the slices, as held-out likes chose it; likes and dislikes that
-               the query names weigh beside it
-    rating     the predicted rating: 5 x cosine of the rating head and the rating factors, blended
-    tutorial   5 x cosine of the rating head
-    taste      cosine of the taste part: with what the user likes, and with what the query names
-    similar    the taste part of a movie
-
-Likes and dislikes named with a query say what a user is fond of, not how high the user rates: of
-the predicted ratings they turn the factors' directions, and add or take away some of their taste.
+A question is what the slices of a user's vector weigh in the inner product, which is the score;
+see `recsys.parts.QUESTIONS`. Likes and dislikes named with a query say what a user is fond of, not
+how high the user rates: they turn the directions of predicted ratings, not the level.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +27,6 @@ from recsys.serving.model_folder import Model
 from recsys.serving.reasons import Shared, Why, shared, why
 from recsys.serving.users import UserQuery as UserQuery
 from recsys.serving.users import (
-    check_finite,
     checked_ids,
     checked_queries,
     known_users,
@@ -372,9 +363,7 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
         guessed = parts.new_movies(model.arrays, model.layout, new, model.vocabulary)
         for name, each in slices.items():
             each[rows == 0] = guessed[name]
-    vectors = model.layout.movies(slices)
-    check_finite([vectors], len(rows))
-    return vectors
+    return model.layout.movies(slices)
 
 
 class Vectors(NamedTuple):

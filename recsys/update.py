@@ -1,9 +1,8 @@
 """New ratings, users and movies in a trained model, or users out of it, without training.
 
 A user's vector is made of the history and the profile, so a longer history is all that it takes.
-What training made of movies stays as it is, and so does what is published: a movie that is new gets
-its vector from its content, a user who is new starts as the unknown user. Row r of a table is that
-of the r-th id in order, so both get rows between the others, and rows that name movies move along.
+What training made of movies stays as it is: one that is new gets its vector from its content, a
+user who is new starts as the unknown one. Row r of a table is that of the r-th id in order.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,19 +100,15 @@ def update_model(
     history, added, replaced = merged(grown.history, newer)
     if same := len(newer.indices) - added - replaced:
         log(f"{same:,} ratings change nothing: the model has them, or later ones of the same pairs")
-    counts = {
-        "ratings": added,
-        "replaced": replaced,
-        "users": len(new_users),
-        "movies": len(new_movies),
-        "profiles": int((others[rows] & (known.user_rows(users) > 0)).sum()),
-    }
-    if not any(counts.values()):
-        return Update(model, **counts)
+    profiles = int((others[rows] & (known.user_rows(users) > 0)).sum())
+    update = Update(model, added, replaced, len(new_users), len(new_movies), profiles)
+    if not update:
+        return update
     changed = {"attributes": attributes} if others.any() else {}
     changed |= history._asdict() if added or replaced else {}
-    came = {**counts, "new_movies": new_movies.ids.tolist()}
-    return Update(_changed(grown, changed, came), **counts)
+    came: dict[str, Any] = dict(zip(Update._fields[1:], update[1:], strict=True))
+    came["new_movies"] = new_movies.ids.tolist()
+    return update._replace(model=_changed(grown, changed, came))
 
 
 def forget_users(model: Model, user_ids: Sequence[Id]) -> Model:

@@ -7,8 +7,7 @@ One after the other is taken the movie with the largest
 of a pool of the best by score, and what is taken is listed by relevance. The relevance is the
 score, 0 for the least of the pool and 1 for the best, and with novelty (1 - novelty) x that
 + novelty x (1 - log(1 + ratings) / its largest). The cosine is that of the genres; movies without
-genres are compared by taste. On ML-100K this costs less ndcg for as much distance, in genres and
-in taste, than the cosine in taste does, or than the largest cosine for the mean one.
+genres are compared by taste.
 
 Source: Carbonell & Goldstein, "The use of MMR, diversity-based reranking for reordering documents
 and producing summaries", SIGIR 1998, with the mean of Bradley & Smyth, "Improving recommendation

@@ -90,9 +90,7 @@ class Users(NamedTuple):
             history: Interactions, used: set[str] | None = None
         ) -> tuple[Asked, dict[str, Array]]:
             asked = Asked(rows, sides, model.vocabulary.users, history, model.recency, named)
-            found = parts.users(model.tables, asked, used)
-            check_finite(found.values(), len(rows))
-            return asked, found
+            return asked, parts.users(model.tables, asked, used)
 
         if not len(named.indices):
             asked, found = slices(history)
@@ -116,17 +114,20 @@ class Users(NamedTuple):
             raise QueryError(f"{self.model.path}: {cause}", remedy)
         weights = parts.weights_of(self.model.weights[question], self.asked)
         slices = self.predicting if question == "rating" else self.slices
-        return self.model.layout.queries(slices, weights)
+        return _vectors(self.model, slices, weights)
 
 
 def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of a model which, where it fails, names a damaged file, if one is."""
+    """A function of a model which, where it fails or gives no numbers, names a damaged file."""
 
     @functools.wraps(compute)
     def call(model: "Model", *args: Any) -> Any:
         try:
             with np.errstate(all="ignore"):  # a warning would not say which file
-                return compute(model, *args)
+                found = compute(model, *args)
+            if isinstance(found, np.ndarray) and not np.isfinite(found).all():
+                raise ValueError("not a finite number for each")
+            return found
         except RecsysError:
             raise
         except Exception as error:
@@ -137,10 +138,9 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def check_finite(arrays: Iterable[Array], rows: int) -> None:
-    """Raises a ValueError where an array has another number of rows, or no number."""
-    if not all(len(each) == rows and np.isfinite(each).all() for each in arrays):
-        raise ValueError("not a finite number for each")
+@naming_damage
+def _vectors(model: "Model", slices: dict[str, Array], weights: parts.Weights) -> Array:
+    return model.layout.queries(slices, weights)
 
 
 def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQuery]:
@@ -168,7 +168,11 @@ def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQu
 def known_users(
     model: "Model", queries: Sequence[UserQuery]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(B,) rows of users who ask, 0 for new ones; and (B, W) those of their attributes."""
+    """(B,) rows of users who ask, 0 for new ones; and (B, W) those of their attributes.
+
+    Raises:
+        QueryError: a query names what the model does not know, or contradicts itself.
+    """
     vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
     ids = [query.user_id for query in queries if query.user_id is not None]
     user_ids = checked_ids(ids, vocabulary.user_ids, "user")
@@ -200,16 +204,11 @@ def known_users(
 
 @naming_damage
 def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
-    """What the model and checked queries say of the users, and their slices.
-
-    Raises:
-        QueryError: a query names what the model does not know, or contradicts itself.
-    """
+    """What the model and checked queries say of the users, and their slices."""
     rows, sides = known_users(model, queries)
     until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
-    history = model.history.take(rows) if rows.any() else Interactions.empty(len(rows))
-    if any(each.as_of is not None for each in queries):
-        history = history.keep(history.times <= until[history.owners])
+    history = model.history.take(rows)
+    history = history.keep(history.times <= until[history.owners])
     rated = [
         (n, movie, model.scale.learned(rating), time)
         for n, query in enumerate(queries)
