@@ -144,7 +144,8 @@ class Recommender:
         check_k(k)
         asked, filter = checked_queries(self.model, queries), self._checked(filter)
         known, movie_ids = self._known(asked), self.model.vocabulary.movie_ids
-        known_users(self.model, known[BATCH:])  # those before are asked for at once
+        if others := known[BATCH:]:  # those before are asked for at once
+            known_users(self.model, others)
         unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
         if choice.only is not None:
             searched = _taken(self.store, np.unique(checked_ids(choice.only, movie_ids, "movie")))

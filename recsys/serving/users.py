@@ -208,7 +208,8 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     rows, sides = known_users(model, queries)
     until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
     history = model.history.take(rows)
-    history = history.keep(history.times <= until[history.owners])
+    if until.min(initial=NOW) < NOW:
+        history = history.keep(history.times <= until[history.owners])
     rated = [
         (n, movie, model.scale.learned(rating), time)
         for n, query in enumerate(queries)
