@@ -114,9 +114,8 @@ def test_skipping_drops_bad_lines_and_what_hangs_on_them(tmp_path):
     (line,) = logged
     assert line.startswith("dropped 4 bad lines (1 of movies.dat, 3 of ratings.dat)")
     assert "movies.dat:3: wrong encoding" in line
-    logged.clear()
     read_dataset(put(tmp_path, DAT), skip_bad_lines=True, log=logged.append)
-    assert logged == []
+    assert len(logged) == 1
     put(tmp_path, {**DAT, "ratings.dat": b"a\nb\n"})
     with pytest.raises(DataError, match=r"no usable line .* dropped 2 bad lines"):
         read_dataset(tmp_path, skip_bad_lines=True)

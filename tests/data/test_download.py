@@ -4,9 +4,11 @@ import hashlib
 import io
 import os
 import re
+import socket
 import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -34,37 +36,23 @@ CHECKSUM = "md5:" + hashlib.md5(GOOD).hexdigest()
 
 
 @pytest.fixture
-def server(monkeypatch):
-    """Serves GOOD at /good.zip and several kinds of failures; lists what was asked for."""
-    bodies = {"/good.zip": GOOD, "/wrong.zip": b"?" * len(GOOD)}
-    bodies |= dict.fromkeys(("/cut.zip", "/slow.zip"), GOOD[:100])
+def server(monkeypatch, tmp_path_factory):
+    """Serves GOOD as good.zip, moved and several kinds of failures; lists what was asked for."""
+    folder, asked = tmp_path_factory.mktemp("served"), []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            web.asked.append(self.path)
-            there = self.path in bodies
-            self.send_response(302 if self.path == "/moved" else 200 if there else 404)
-            self.send_header("Location", "good.zip")
-            self.send_header("Content-Length", str(len(GOOD) * there))
-            self.end_headers()
-            self.wfile.write(bodies.get(self.path, b""))
-            if self.path == "/slow.zip":
-                self.wfile.flush()
-                released.wait(30)
-
+    class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *arguments) -> None:
-            pass
+            asked.append(self.path)
 
-    released = threading.Event()
+    (folder / "moved").mkdir()  # to moved/
+    for name, data in (("good.zip", GOOD), ("moved/index.html", GOOD), ("cut.zip", GOOD[:100])):
+        (folder / name).write_bytes(data)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.daemon_threads, web.asked = True, []
-    threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
-    web.address = f"http://127.0.0.1:{web.server_address[1]}/"
-    yield web
-    released.set()
-    web.shutdown()
-    web.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder)) as web:
+        web.asked, web.address = asked, f"http://127.0.0.1:{web.server_address[1]}/"
+        threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
+        yield web
+        web.shutdown()
 
 
 @pytest.fixture
@@ -72,11 +60,9 @@ def of(monkeypatch):
     """Sets where datasets can be had: addresses, or whole sources."""
 
     def known(*places: str | Source, name: str = NAME) -> None:
-        sources = [
-            each if isinstance(each, Source) else Source(each, CHECKSUM, f"{NAME}/")
-            for each in places
-        ]
-        monkeypatch.setitem(SOURCES, name, tuple(sources))
+        plain = [each for each in places if isinstance(each, str)]
+        sources = {each: Source(each, CHECKSUM, f"{NAME}/") for each in plain}
+        monkeypatch.setitem(SOURCES, name, tuple(sources.get(each, each) for each in places))
 
     return known
 
@@ -105,22 +91,28 @@ def test_sources_are_tried_in_order_and_of_each_that_fails_the_reason_is_named(
 ):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     logged: list[str] = []
-    bad = [server.address + path for path in ("none", "wrong.zip", "slow.zip", "cut.zip")]
-    bad.append("http://127.0.0.1:9/x.zip")
-    of(*bad)
-    with pytest.raises(DataError) as caught:
-        download(NAME, tmp_path / "data")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        slow = f"http://127.0.0.1:{silent.getsockname()[1]}/x.zip"
+        bad = [
+            server.address + "none",
+            server.address + "cut.zip",
+            slow,
+            "http://127.0.0.1:9/x.zip",
+        ]
+        of(*bad)
+        with pytest.raises(DataError) as caught:
+            download(NAME, tmp_path / "data")
     message = str(caught.value)
     assert "\n" not in message
-    reasons = "404", "not the published file", "timed out", "100 bytes", "refused"
+    reasons = "404", "not the published file: 100 bytes", "timed out", "refused"
     for source, reason in zip(bad, reasons, strict=True):
         assert reason in message.split(source)[1].split("http:")[0]
     assert caught.value.fix == "archive"
     assert nothing_in(tmp_path / "data")
     server.asked.clear()
-    of(*bad[:2], server.address + "good.zip", bad[4])
+    of(*bad[:2], server.address + "good.zip", bad[3])
     assert has_ratings(download(NAME, tmp_path, log=logged.append))
-    assert server.asked == ["/none", "/wrong.zip", "/good.zip"]
+    assert [*dict.fromkeys(server.asked)] == ["/none", "/cut.zip", "/good.zip"]
     assert ("404" in logged[1], len(logged)) == (True, 5)
 
 
@@ -161,15 +153,16 @@ def test_unknown_names_and_places_that_cannot_be(tmp_path):
 def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, of, monkeypatch):
     wheel, info = tmp_path / "index" / "tastes-1.0-py3-none-any.whl", "tastes-1.0.dist-info/"
     wheel.parent.mkdir()
-    about = {
-        f"{info}METADATA": b"Metadata-Version: 2.1\nName: tastes\nVersion: 1.0\n",
-        f"{info}WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}RECORD": b"",
-    }
-    wheel.write_bytes(zipped({f"tastes/set/{name}": data for name, data in DAT.items()} | about))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    about = b"Metadata-Version: 2.1\nName: tastes\nVersion: 1.0\n"
+    of_wheel = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files = {f"{info}METADATA": about, f"{info}WHEEL": of_wheel, f"{info}RECORD": b""}
+    wheel.write_bytes(zipped({f"tastes/set/{name}": data for name, data in DAT.items()} | files))
+    for name, value in (
+        ("CONFIG_FILE", os.devnull),
+        ("NO_INDEX", "1"),
+        ("FIND_LINKS", wheel.parent),
+    ):
+        monkeypatch.setenv(f"PIP_{name}", str(value))
     digest = "sha256:" + hashlib.sha256(wheel.read_bytes()).hexdigest()
     source = Source("pip:tastes==1.0", digest, "tastes/set/")
     of(source._replace(address="pip:tastes==2.0"), source)
@@ -195,7 +188,7 @@ def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server,
     assert found("a")[0] == Path("a/ml-1m")
     assert server.asked == []
     with pytest.raises(DataError, match=r"ml-1m could not .* ml-100k could not") as caught:
-        found("c", ml_100k="wrong.zip")
+        found("c", ml_100k="cut.zip")
     assert caught.value.fix == "data"
 
 

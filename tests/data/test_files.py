@@ -42,9 +42,8 @@ def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
     file.touch()
     for path, remedy in (
         (tmp_path / "none" / "out", "make its folder or name another file"),
-        (file / "out", "name another file"),
+        *((file / "out", "name another file"), (long, "name another file")),
         (tmp_path, "name a file"),
-        (long, "name another file"),
     ):
         with pytest.raises(RecsysError, match="cannot be written") as caught, replacing_file(path):
             pytest.fail("entered")
@@ -58,17 +57,18 @@ def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
-def test_a_full_disk_is_one_line_and_errors_of_other_files_pass(tmp_path):
-    path = tmp_path / "out"
-    with pytest.raises(RecsysError, match="No space left"), replacing_file(path):
-        raise OSError(28, "No space left on device")
-    with pytest.raises(RecsysError, match="limit of a file's size") as caught, replacing_file(path):
-        raise OSError(27, "File too large")
-    assert not caught.value.fix
-    with pytest.raises(FileNotFoundError), replacing_file(path):
-        (tmp_path / "input").read_text()
-    with pytest.raises(BrokenPipeError), replacing_file(path):
-        raise BrokenPipeError(32, "Broken pipe")
+@pytest.mark.parametrize(
+    ("error", "refused", "says"),
+    [
+        (OSError(28, "No space left on device"), RecsysError, "free space or name another"),
+        (OSError(27, "File too large"), RecsysError, "limit of a file's size"),
+        (FileNotFoundError(2, "No such file", "input"), FileNotFoundError, "input"),
+        (BrokenPipeError(32, "Broken pipe"), BrokenPipeError, "pipe"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_errors_of_other_files_pass(tmp_path, error, refused, says):
+    with pytest.raises(refused, match=says), replacing_file(tmp_path / "out"):
+        raise error
     assert names(tmp_path) == []
 
 
@@ -133,16 +133,6 @@ def test_a_link_planted_where_is_written_is_not_followed(tmp_path, monkeypatch):
     assert names(theirs) == []
 
 
-def test_what_was_kept_before_stays_when_nothing_is_to_be_kept(tmp_path):
-    path = tmp_path / "m"
-    for name, keep, before in (("a", True, None), ("b", True, "a"), ("c", False, "a")):
-        with replacing_folder(path, keep=keep) as beside:
-            (beside / name).touch()
-        assert names(path) == [name]
-        assert not before or names(tmp_path / "m.previous") == [before]
-    assert names(tmp_path) == ["m", "m.previous"]
-
-
 KILLED = """
 import os, sys
 from recsys.data.files import replacing_folder
@@ -179,11 +169,15 @@ def test_a_kill_between_renames_loses_neither_the_folder_nor_the_one_before(tmp_
     assert step > 4
 
 
-def test_an_error_amid_the_renames_undoes_all(tmp_path, monkeypatch):
+def test_what_was_kept_stays_when_nothing_is_to_be_kept_or_an_error_undoes_all(
+    tmp_path, monkeypatch
+):
     path, previous, rename = tmp_path / "m", tmp_path / "m.previous", os.rename
-    for name in ("b", "c"):
-        with replacing_folder(path, keep=True) as beside:
+    for name, keep, before in (("a", True, None), ("b", True, "a"), ("c", False, "a")):
+        with replacing_folder(path, keep=keep) as beside:
             (beside / name).touch()
+        assert names(path) == [name]
+        assert not before or names(previous) == [before]
 
     def refused(source, target):
         if os.path.basename(source) == "new":
@@ -194,7 +188,7 @@ def test_an_error_amid_the_renames_undoes_all(tmp_path, monkeypatch):
     for keep in (True, False):
         with pytest.raises(RecsysError, match="No space"), replacing_folder(path, keep=keep):
             pass
-        assert (names(path), names(previous)) == (["c"], ["b"])
+        assert (names(path), names(previous)) == (["c"], ["a"])
     assert names(tmp_path) == ["m", "m.previous"]
 
 
