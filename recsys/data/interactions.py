@@ -98,14 +98,10 @@ class Interactions(NamedTuple):
         """With newer entries; of a row's of a movie the latest stays, of equal times the newer."""
         if not len(newer.indices):
             return self
-        order = np.argsort(np.append(self.times, newer.times), kind="stable")
-        both = Interactions.build(
-            self.rows - 1,
-            np.append(self.owners, newer.owners)[order],
-            np.append(self.indices, newer.indices)[order],
-            np.append(self.values, newer.values)[order],
-            np.append(self.times, newer.times)[order],
-        )
+        columns = [np.append(*pair) for pair in zip(self[1:], newer[1:], strict=True)]
+        order = np.argsort(columns[-1], kind="stable")  # by time
+        owners = np.append(self.owners, newer.owners)[order]
+        both = Interactions.build(self.rows - 1, owners, *(each[order] for each in columns))
         pairs = both.owners << 32 | both.indices
         return both.keep(np.append(pairs[1:] != pairs[:-1], True))  # the last of each pair
 

@@ -166,9 +166,9 @@ def far_off(different: NDArray, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def are_events(different: NDArray, counts: NDArray[np.int64]) -> bool:
     """Whether values say nothing but that there was an event: all are 1, or one of no scale."""
-    if len(different) != 1 or MIN_RATING <= different[0] <= MAX_RATING:
-        return bool((different == 1).all())
-    return bool(counts[0] >= OTHER_SCALE)  # fewer are slips
+    if len(different) == 1 and not MIN_RATING <= different[0] <= MAX_RATING:
+        return bool(counts[0] >= OTHER_SCALE)  # fewer are slips
+    return bool(different.tolist() == [1])
 
 
 def are_strengths(different: NDArray, counts: NDArray[np.int64]) -> bool:

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.data.scale import FIVE_STARS, LIKED, Scale, counted, scale_of, strengths
+from recsys.data.scale import (
+    FIVE_STARS,
+    LIKED,
+    Scale,
+    are_events,
+    counted,
+    scale_of,
+    strengths,
+)
 from recsys.errors import QueryError
 
 
@@ -25,6 +33,18 @@ from recsys.errors import QueryError
 def test_scales_and_what_is_liked(values, wanted):
     scale = scale_of(*counted(np.array(values, np.float32)))
     assert (scale.low, scale.high, scale.liked) == wanted
+
+
+def test_what_says_nothing_but_that_there_was_an_event_is_no_scale():
+    for values, events in (
+        ([], False),
+        ([1], True),
+        ([4] * 9, False),
+        ([7] * 3, True),
+        ([7], False),
+    ):
+        assert are_events(*counted(np.array(values, np.float32))) == events
+    assert not are_events(*counted(np.array([1, np.nan, 2])))
 
 
 def test_movielens_stays_as_it_is():
