@@ -11,7 +11,7 @@ what `parse` understood is ever sent to Milvus.
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -169,6 +169,8 @@ _TOKEN = re.compile(
   | (?P<sign>(?i:and|or|not\s+like|not\s+in|not|in|like|is\s+not\s+null|is\s+null)\b
            | &&|\|\||[=!<>]=|[<>!()\[\],])
   | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
+  | (?P<wrong>\S)
+  | (?P<end>\Z)
     )""",
     re.VERBOSE | re.DOTALL,
 )
@@ -192,7 +194,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class _Token(NamedTuple):
-    kind: str  # number, text, sign, name or end
+    kind: str  # the group of _TOKEN
     text: str
     position: int  # from 1
 
@@ -203,12 +205,19 @@ def parse(text: str, types: Types) -> Condition:
     >>> written(parse("1990 <= year", {"year": "whole"}))
     '(year != 0) and (year >= 1990)'
     """
-    tokens = [*_tokens(text)]
-    python = [_python(number, token) for number, token in enumerate(tokens[:-1])]
-    at = tokens[0]
+    tokens = [
+        _Token(kind := match.lastgroup or "", match[kind] or kind, match.start(kind) + 1)
+        for match in _TOKEN.finditer(text.rstrip())
+    ]
+    at, python = tokens[0], []
+    for number, token in enumerate(tokens[:-1]):
+        if token.kind == "wrong":
+            _refuse(f"found {token.text!r}{_MEANT.get(token.text, '')}", token)
+        sign = " ".join(token.text.lower().split())
+        sign = _PYTHON.get(sign, sign) if token.kind == "sign" else f"_{number}"
+        python.append(sign.ljust(_WIDTH))
     try:
-        tree = ast.parse("".join(each.ljust(_WIDTH) for each in python), mode="eval").body
-        return _Reader(tokens, types).condition(tree)
+        return _Reader(tokens, types).condition(ast.parse("".join(python), mode="eval").body)
     except SyntaxError as error:
         if "too many" not in error.msg:
             at = tokens[min(((error.offset or 0) - 1) // _WIDTH, len(tokens) - 1)]  # 0: the end
@@ -219,28 +228,8 @@ def parse(text: str, types: Types) -> Condition:
     _refuse(_TOO_DEEP, at)
 
 
-def _python(number: int, token: _Token) -> str:
-    """A token for Python's parser, of a name or value where it is."""
-    sign = " ".join(token.text.lower().split())
-    return _PYTHON.get(sign, sign) if token.kind == "sign" else f"_{number}"
-
-
 def _refuse(why: str, at: _Token) -> NoReturn:
     raise QueryError(f"where: {why}, at character {at.position}", "correct it", "where")
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    start, end = 0, len(text.rstrip())
-    while start < end:
-        match = _TOKEN.match(text, start)
-        if not match or not match.lastgroup:
-            found = text[start:].lstrip()
-            why = f"found {found[0]!r}{_MEANT.get(found[0], '')}"
-            _refuse(why, _Token("", "", len(text) - len(found) + 1))
-        kind = match.lastgroup
-        yield _Token(kind, match[kind], match.start(kind) + 1)
-        start = match.end()
-    yield _Token("end", "end", end + 1)
 
 
 class _Reader(NamedTuple):
