@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+import recsys
 from recsys.cli import shared
 from recsys.cli.build import Publishing, publish
 from recsys.cli.options import argument, command, grouped, option, path
@@ -19,14 +20,11 @@ from recsys.cli.shared import Source, Wanted
 from recsys.cli.stream import Stream, peeked
 from recsys.cli.typed import Known, lines_of
 from recsys.data.movielens import AGE_NAMES, AGES
+from recsys.milvus.address import MilvusAddress
 from recsys.serving import RankBy
 
 if TYPE_CHECKING:
-    from recsys.infer import UserQuery
-    from recsys.milvus.address import MilvusAddress
-    from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Catalogue
-    from recsys.serving.choice import Choice
     from recsys.serving.model_folder import Model
 
 AS_QUICK = 100  # movies that are read in the time of a query
@@ -49,10 +47,9 @@ class Profile:
     dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
     ratings: str | None = path("Ratings that MovieLens, Letterboxd or IMDb export (-: stdin).")
 
-    def query(self, known: Known, as_of: int | None) -> "UserQuery":
+    def query(self, known: Known, as_of: int | None) -> "recsys.UserQuery":
         """The query, with ids of users and movies that are known."""
         from recsys.cli.exports import ratings_of
-        from recsys.infer import UserQuery
 
         profile = {"gender": self.gender, "age": self.age, "job": self.job}
         given = {name: text for name, text in profile.items() if text is not None}
@@ -65,7 +62,7 @@ class Profile:
         user = None if self.user is None else known.user(self.user)
         given |= dict(self.user_attribute)
         rated = [] if self.ratings is None else ratings_of(self.ratings, known)
-        return UserQuery(user, given, likes, dislikes, rated, as_of)
+        return recsys.UserQuery(user, given, likes, dislikes, rated, as_of)
 
 
 @dataclass(frozen=True)
@@ -84,13 +81,11 @@ class Choosing:
         type=shared.name_and_number,
     )
 
-    def choice(self, known: Known) -> "Choice":
+    def choice(self, known: Known) -> "recsys.Choice":
         """The choice, of movies that are known."""
-        from recsys.serving.choice import Choice
-
         exclude = [each for given in self.exclude for each in known.ids(given, ("item",))[0]]
         only = None if self.only is None else known.ids(self.only, ("item",))[0]
-        return Choice(exclude, only, self.diversity, self.novelty, self.max_per)
+        return recsys.Choice(exclude, only, self.diversity, self.novelty, self.max_per)
 
 
 @command
@@ -110,7 +105,7 @@ def recommend(
     choosing: Choosing = grouped(Choosing),
     load_first: bool = option("Publish the model's movies first.", "-i", default=False),
     model: str = shared.MODEL,
-    address: "MilvusAddress" = shared.ADDRESS,
+    address: MilvusAddress = shared.ADDRESS,
 ) -> None:
     """Recommend movies to a user, a profile, a few likes, or many users at once.
 
@@ -122,16 +117,13 @@ def recommend(
              recsys recommend --like Heat --like "Usual Suspects" --year 1990-1999
              recsys recommend --users all -k 100 --format csv -o all.csv
     """
-    from recsys.infer import Recommender
-    from recsys.serving.model_folder import load_model
-
     if output.exact:
         refuse_beside("--exact", "load_first")
     if users is not None and profile != Profile():
         given = "-u, -a, -g, -j, --user-attribute, --like, --dislike and --ratings"
         raise click.UsageError(f"--users goes without {given}")
     format = output.format_of(many=users is not None)
-    folder = load_model(model)
+    folder = recsys.load_model(model)
     known = Known(folder, None if output.exact else address)
     query, filter = profile.query(known, as_of), wanted.filter(folder)
     queries, choice, stream = [query], choosing.choice(known), None
@@ -152,7 +144,7 @@ def recommend(
     how: dict[str, Any] = {"rank_by": rank_by, "include_seen": include_seen}
     how["explain"] = output.explain
     with _searched(output.exact, folder, address, hits) as (searched, count):
-        asked = Recommender(folder, searched)
+        asked = recsys.Recommender(folder, searched)
         if stream:
             output.write(stream.answers(lines, asked, count, **how), format, 0, folder)
             return stream.end()
@@ -169,21 +161,18 @@ def similar(
     output: Output = grouped(Output),
     wanted: Wanted = grouped(Wanted),
     model: str = shared.MODEL,
-    address: "MilvusAddress" = shared.ADDRESS,
+    address: MilvusAddress = shared.ADDRESS,
 ) -> None:
     """Movies that the same users like as they like MOVIE, a title or an id.
 
     Example: recsys similar "Toy Story" -k 10
     """
-    from recsys.infer import Recommender
-    from recsys.serving.model_folder import load_model
-
     format = output.format_of(many=False)
-    folder = load_model(model)
+    folder = recsys.load_model(model)
     filter = wanted.filter(folder)
     movie_id = Known(folder, None if output.exact else address).movie(movie)
     with _searched(output.exact, folder, address) as (store, count):
-        asked = Recommender(folder, store)
+        asked = recsys.Recommender(folder, store)
         found = asked.similar(movie_id, min(output.k, count), filter, output.explain)
         title = store.take([movie_id]).titles[0]
     log(f"near to {title} (id {movie_id})")
@@ -202,7 +191,7 @@ def predict(
     ),
     as_of: int | None = shared.AS_OF,
     model: str = shared.MODEL,
-    address: "MilvusAddress" = shared.ADDRESS,
+    address: MilvusAddress = shared.ADDRESS,
 ) -> None:
     """Predict ratings of users for movies, on the scale of the data; prints CSV.
 
@@ -213,19 +202,16 @@ def predict(
     Example: recsys predict -u 1 -m "Toy Story"
              recsys predict --rank-by relevance < pairs.csv
     """
-    from recsys.infer import predict as predicted
-    from recsys.serving.model_folder import load_model
-
     if (user is None) != (movie is None) or (movie is not None and pairs is not None):
         raise click.UsageError("give -u and -m together, or else pairs by --pairs or on stdin")
-    folder = load_model(model)
+    folder = recsys.load_model(model)
     known = Known(folder, address)
     if user is not None and movie is not None:
         user_ids, movie_ids = [known.user(user)], [known.movie(movie)]
     else:
         user_ids, movie_ids = known.ids(pairs or "-", ("user", "item"))
     new = None if folder.vocabulary.movie_rows(movie_ids).all() else known.published
-    scores = predicted(folder, user_ids, movie_ids, as_of, new, rank_by)
+    scores = recsys.predict(folder, user_ids, movie_ids, as_of, new, rank_by)
     if user is not None:
         log(f"of user {user} for {known.title(movie_ids[0])} (id {movie_ids[0]})")
     name, form = ("rating", ".4f") if rank_by == "rating" else ("score", ".6f")  # as of recommend
@@ -239,18 +225,15 @@ def predict(
 
 @contextmanager
 def _searched(
-    exact: bool, folder: "Model", address: "MilvusAddress", hits: int = 0
-) -> "Iterator[tuple[Catalogue | MilvusStore, int]]":
-    """What is searched, and how many movies it holds.
+    exact: bool, folder: "Model", address: MilvusAddress, hits: int = 0
+) -> "Iterator[tuple[Catalogue | recsys.MilvusStore, int]]":
+    """What is searched, and how many movies it holds: Milvus, or with `exact` the model's own.
 
-    That is Milvus, opened for this model; or with `exact` the model's own movies, compared one by
-    one. Where more `hits` are wanted, a query being worth some, than Milvus holds movies, and its
-    index is exact, all movies are read once and compared here: the same answers, sooner.
+    Where more `hits` are wanted than Milvus holds movies, and its index is exact, all are read once
+    and compared here: the same answers, sooner.
     """
     if exact:
-        from recsys.infer import catalogue
-
-        movies = catalogue(folder)
+        movies = recsys.catalogue(folder)
         yield movies, len(movies)
         return
     with shared.store_at(address) as store:

@@ -149,13 +149,11 @@ def command(function: Callable[..., None]) -> Command:
 
 def refuse_own_input(params: Sequence[click.Parameter], given: dict[str, Any]) -> None:
     """Refuse to write over a file that the command reads."""
-    output = given.get("output")
-    for each in params:
-        read = given[each.name or ""] if isinstance(each.type, File) else None
-        if not output or not read or each.name == "output":
-            continue
+    output = given.get("output") or ""
+    for each in params if output else ():
+        read = isinstance(each.type, File) and each.name != "output" and given[str(each.name)]
         with suppress(OSError):  # one of them is not there
-            if os.path.isfile(read) and os.path.samefile(output, read):
+            if read and os.path.isfile(read) and os.path.samefile(output, read):
                 raise click.UsageError(f"{output} is what {each.opts[0]} reads: name another by -o")
 
 
@@ -193,6 +191,7 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
 # The knobs of training: --set NAME=VALUE
 
 KNOBS_WITH_OPTIONS = ("epochs", "seed")
+SETTABLE = [each for each in KNOBS if each not in KNOBS_WITH_OPTIONS]
 Knobs = Sequence[tuple[str, Any]]
 
 
@@ -200,8 +199,8 @@ def knob(text: str) -> tuple[str, Any]:
     """NAME=VALUE of a knob of training, checked as an option of that name would be."""
     name, _, value = (part.strip() for part in text.partition("="))
     name = name.replace("-", "_")
-    if name not in KNOBS or name in KNOBS_WITH_OPTIONS:
-        near = difflib.get_close_matches(name, KNOBS, 3)
+    if name not in SETTABLE:
+        near = difflib.get_close_matches(name, SETTABLE, 3)
         hint = f", near are {', '.join(near)}" if near else ""
         raise ValueError(f"sets no knob{hint}; recsys train --knobs lists them")
     try:
@@ -214,7 +213,7 @@ def show_knobs() -> None:
     """List the knobs."""
     context = click.get_current_context()
     shown = context.make_formatter()
-    knobs = [made(*each) for each in KNOBS.items() if each[0] not in KNOBS_WITH_OPTIONS]
+    knobs = [made(name, KNOBS[name]) for name in SETTABLE]
     rows = [(str(each.name), (each.get_help_record(context) or [""])[-1]) for each in knobs]
     with shown.section("Knobs of training, for --set NAME=VALUE"):
         shown.write_dl(rows)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+import recsys
 from recsys.cli.output import MOST, Answer, as_json
 from recsys.cli.prompt import error_line
 from recsys.cli.shared import Wanted, years_of
@@ -22,10 +23,7 @@ from recsys.cli.typed import IN_PART, LONGEST, Known, is_utf8
 from recsys.errors import DataError, QueryError, quoted
 
 if TYPE_CHECKING:
-    from recsys.infer import Recommender, UserQuery
-    from recsys.serving.choice import Choice
-
-    Asked = tuple[UserQuery, int, Choice, Wanted]  # with how many movies
+    Asked = tuple[recsys.UserQuery, int, recsys.Choice, Wanted]  # with how many movies
 
 MOVIES, GENRES = (int | str, "titles or ids"), (str, "genres")  # one, or a list
 KEYS: dict[str, tuple[Any, str]] = {  # of a line; of movies to rank as options have them
@@ -67,7 +65,7 @@ class Stream:
         self.filter = functools.lru_cache(1000)(lambda wanted: wanted.filter(known.model))
 
     def answers(
-        self, lines: Iterable[str], store: "Recommender", most: int, **how: Any
+        self, lines: Iterable[str], store: "recsys.Recommender", most: int, **how: Any
     ) -> Iterator[Answer | Failed]:
         """An answer for each line that is not blank.
 

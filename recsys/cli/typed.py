@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import recsys
 from recsys.cli.options import whole_number
 from recsys.cli.prompt import error_line, log
 from recsys.data.readers.roles import places_of
@@ -44,11 +45,9 @@ class Known:
     @functools.cached_property
     def published(self) -> "Catalogue | None":
         """The movies that are published of the model, read once."""
-        from recsys.milvus_store import MilvusStore
-
         if self.address is None or (self.address.is_lite and not os.path.exists(self.address.uri)):
             return None
-        with MilvusStore(self.address) as store:
+        with recsys.MilvusStore(self.address) as store:
             return store.movies_of(self.model.fingerprint)
 
     def user(self, text: str) -> "Id":

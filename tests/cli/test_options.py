@@ -74,23 +74,13 @@ def test_no_command_prints_the_password_of_a_server_that_answers(run, monkeypatc
         assert not any(secret in done.output + repr(done.exception) for secret in SECRETS), line
 
 
-def test_every_option_has_its_name_in_the_environment(monkeypatch):
-    for name, each in cli.commands.items():
-        context = each.make_context(
-            name, [], parent=cli.make_context("recsys", [name]), resilient_parsing=True
-        )
-        for param in each.params:
-            if not isinstance(param, click.Option):
-                continue
+def test_every_option_has_its_name_in_the_environment():
+    for name, command in cli.commands.items():
+        for param in (each for each in command.params if isinstance(each, click.Option)):
             options = [each.lstrip("-") for each in param.opts]
             named = [*options, *(f"{name}_{option}" for option in options)]
-            names = [text.replace("-", "_").upper() for text in named]
-            assert str(param.envvar).removeprefix("RECSYS_") in names, param.opts
-            value = "1" if param.is_flag else "x y; z"
-            monkeypatch.setenv(str(param.envvar), value)
-            several = ["x y", "z"] if param.multiple else value
-            assert param.value_from_envvar(context) == several, param.opts
-            monkeypatch.delenv(str(param.envvar))
+            names = [f"RECSYS_{text.replace('-', '_').upper()}" for text in named]
+            assert param.envvar in names, param.opts
 
 
 def test_variables_are_taken_and_unknown_ones_are_named(run, monkeypatch, tmp_path):

@@ -112,7 +112,7 @@ def test_many_users_are_answered_as_one_by_one(run, tmp_path):
             assert one["movie_id"] == other["movie_id"]
             assert one["score"] == pytest.approx(other["score"], abs=2e-6)
             assert one["rating"] == pytest.approx(other["rating"], abs=2e-6)
-    (tmp_path / "ids").write_text("7\n3\n7\n")
+    (tmp_path / "ids").write_bytes(b"\xef\xbb\xbf7\r\n3\r\n7\n")
     by_file = run("recommend", "--users", tmp_path / "ids", "--exact").stdout
     assert [json.loads(line)["user_id"] for line in by_file.splitlines()] == [7, 3, 7]
     assert run("recommend", "--users", "-", "--exact", input="7\n3\n7\n").stdout == by_file

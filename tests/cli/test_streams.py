@@ -31,11 +31,7 @@ def shell(apart, line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
         ("echo 1,50 | RECSYS predict >/dev/full", 1, FULL),
         ("RECSYS --help >/dev/full", 1, FULL),
         ("RECSYS recommend -q --exact >&-", 1, CLOSED),
-        (
-            "RECSYS predict <&-",
-            1,
-            f"{NO_STDIN}; name another, with a line for each",
-        ),
+        ("RECSYS predict <&-", 1, f"{NO_STDIN}; name another, with a line for each"),
         ("RECSYS predict -u 1 -m 1 2>/dev/full", 0, ""),
         ("RECSYS predict -u 1 -m 1 <&- 2>&-", 0, ""),
         ("RECSYS nonsense >&- 2>/dev/full", 2, ""),
