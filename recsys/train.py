@@ -83,8 +83,8 @@ def train_model(
         cause = f"device {quoted(device)}: Paddle has none of this name here"
         raise QueryError(cause, "take cpu, or install a Paddle that has it", "device") from error
     model = Path(model)
-    checkpoint = model.with_name(model.name + ".checkpoint.npz")
     check_place(model)
+    checkpoint = model.with_name(model.name + ".checkpoint.npz")
     Checkpoint(checkpoint, "").check_ours()
     use_all_cores()
     dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
