@@ -1,6 +1,7 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,12 +99,13 @@ class Interactions(NamedTuple):
         """With newer entries; of a row's of a movie the latest stays, of equal times the newer."""
         if not len(newer.indices):
             return self
-        columns = [np.append(*pair) for pair in zip(self[1:], newer[1:], strict=True)]
+        pairs: Iterator[Any] = zip(self[1:], newer[1:], strict=True)
+        columns = [np.concatenate(pair) for pair in pairs]
         order = np.argsort(columns[-1], kind="stable")  # by time
         owners = np.append(self.owners, newer.owners)[order]
         both = Interactions.build(self.rows - 1, owners, *(each[order] for each in columns))
-        pairs = both.owners << 32 | both.indices
-        return both.keep(np.append(pairs[1:] != pairs[:-1], True))  # the last of each pair
+        cells = both.owners << 32 | both.indices
+        return both.keep(np.append(cells[1:] != cells[:-1], True))  # the last of each pair
 
     def transposed(self, columns: int) -> tuple["Interactions", NDArray[np.int64]]:
         """Who rated each of `columns` movies, and (N,) the order that sorts entries by movie."""

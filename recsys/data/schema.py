@@ -209,13 +209,13 @@ class Attribute:
         ours, numbers = self in MOVIELENS, self.kind == "number"
         if row := self._row(CODES[self.name].get(text, text) if ours else text):
             return row
-        with suppress(ValueError):
-            number = float(text) if numbers else np.nan
-            row = int(self.rows(Column("number", np.array([number])))[0, 0]) if numbers else 0
-            if row and (not ours or AGES[0] <= number <= MAX_AGE):
-                return row
         found: list[str] = []
-        if ours and not numbers and text:
+        if numbers:
+            with suppress(ValueError):
+                row = int(self.rows(Column("number", np.array([float(text)])))[0, 0])
+                if row and (not ours or AGES[0] <= float(text) <= MAX_AGE):
+                    return row
+        elif ours and text:
             begins = re.compile(rf"(.*[ /])?{re.escape(text)}", re.IGNORECASE)
             found = [*filter(begins.match, self.values)]
         near = [self._rows[n] for n in found or get_close_matches(text.casefold(), self._rows, 5)]
