@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -64,13 +64,39 @@ class Rejects:
         return f"dropped {len(self)} bad lines ({files}), the first: {self.listed()[0]}"
 
 
+class _Numbers(NamedTuple):
+    """The bytes of an array that grows."""
+
+    kind: Any
+    data: bytearray
+
+
 @dataclass
 class Cells:
-    """A column as it is read: arrays of pyarrow one behind the other."""
+    """A column as it is read: arrays of pyarrow one behind the other, numbers of a type in one."""
 
     path: Path
     name: str
     chunks: list[Any]
+
+    def add(self, cells: Any) -> None:
+        """Put an array behind the others; `end` is to be called behind the last."""
+        if cells.null_count or not is_numeric(cells):
+            self.chunks.append(cells)
+            return
+        last = self.chunks[-1] if self.chunks else None
+        if not isinstance(last, _Numbers) or last.kind != cells.type:
+            self.chunks.append(last := _Numbers(cells.type, bytearray()))
+        last.data.extend(cells.to_numpy())  # the system moves it without a copy
+
+    def end(self) -> None:
+        """Make arrays of pyarrow of the numbers."""
+        for n, each in enumerate(self.chunks):
+            if isinstance(each, _Numbers):
+                size = 8 * len(each.data) // each.kind.bit_width
+                self.chunks[n] = pa.Array.from_buffers(
+                    each.kind, size, [None, pa.py_buffer(each.data)]
+                )
 
     def at(self, row: int) -> Any:
         """One cell, None where it is empty; a date as text."""

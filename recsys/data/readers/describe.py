@@ -109,7 +109,7 @@ def users_of(
     known: dict[str, Column] = {}
     unknown: dict[str, str] = {}
     for role in [role for role in profile if role in roles]:
-        cells = side.column(roles[role])
+        cells = side.column(role)
         column = _profile(role, cells)
         odd = [cell for n, cell in enumerate(cells) if cell and column.value(n) is None]
         if 2 * len(odd) > sum(map(bool, cells)) and not table.strict:
@@ -120,7 +120,7 @@ def users_of(
             why = f"not understood, so unknown, such as {quoted(odd[0])}"
             unknown[f"{len(odd):,} cells of {role}"] = why
     if {"age", "job"} <= {*known}:
-        for i, cell in enumerate(side.column(roles["job"])):
+        for i, cell in enumerate(side.column("job")):
             if cell == "student" and known["age"].values[i] < AGES[1]:
                 known["job"].values[i] = JOBS[10]
     columns, understood = side.described(roles, given, text=False)
@@ -188,14 +188,12 @@ class Side:
 
     def fields(self, name: str) -> list[Any]:
         """The cells of a column: text, None for an unknown one, or a list."""
-        return [
-            None if isinstance(cell, str) and cell.strip() in MISSING else cell
-            for cell in self.cells[name]
-        ]
+        return [None if str(cell).strip() in MISSING else cell for cell in self.cells[name]]
 
-    def column(self, name: str) -> list[str]:
-        """The same as text, "" for an unknown one."""
-        return [" ".join(str(cell or "").split()) for cell in self.fields(name)]
+    def column(self, role: str) -> list[str]:
+        """The cells of a role as text, "" for an unknown one."""
+        cells = self.fields(self.roles[role]) if role in self.roles else [None] * len(self.ids)
+        return [*map(_spaced, cells)]
 
     def described(
         self, words: Mapping[str, str], given: Columns, text: bool = True
@@ -214,11 +212,11 @@ class Side:
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
-        unknown, found = [""] * len(self.ids), []
-        titles = self.cells[self.roles["title"]] if "title" in self.roles else unknown
-        years = self.column(self.roles["year"]) if "year" in self.roles else unknown
-        for key, name, cell in zip(self.ids.tolist(), titles, years, strict=True):
-            title = " ".join(str(name or "").split())  # "NA" is a title too
+        titles = self.column("title")
+        if "title" in self.roles:  # "NA" is one too
+            titles = [*map(_spaced, self.cells[self.roles["title"]])]
+        found = []
+        for key, title, cell in zip(self.ids.tolist(), titles, self.column("year"), strict=True):
             title = re.sub(r"&#?\w+;", lambda entity: html.unescape(entity[0]), title)
             title = _MADE_FOR_VIDEO.sub("", title) or f"Item {key}"
             year = _YEAR.search(cell)
@@ -281,8 +279,8 @@ def _column(name: str, cells: Sequence[Any], kind: str | None) -> Column | str:
         return "left out as asked"
     if any(isinstance(each, list | tuple) for each in cells):
         return Column("categories", [_values(each or ()) for each in cells])
-    texts = [" ".join(str(each).split()) if each is not None else "" for each in cells]
-    filled = [each for each in texts if each]
+    texts = [*map(_spaced, cells)]
+    filled = [*filter(None, texts)]
     kind = (kind or _kind(name, filled)) if filled else "empty"
     if kind == "number":
         return Column("number", np.array([_number(each) for each in texts], float))
@@ -361,6 +359,11 @@ def _number(text: str) -> float | None:
         value = float(plain.replace(",", comma) if "_" not in text else "")
         return value if abs(value) < 1e300 else None
     return None
+
+
+def _spaced(cell: Any) -> str:
+    """A cell as text without more space than it needs, "" for an empty one."""
+    return " ".join(str(cell or "").split())
 
 
 def _most(tests: Iterable[Any]) -> bool:

@@ -78,9 +78,11 @@ class Table:
                     cells = [each.filter(pa.array(~empty)) for each in cells]
                     bad = np.append(bad, np.delete(np.arange(block.size), bad)[empty])
                 for name, each in zip(block.columns, cells, strict=True):
-                    columns[name].chunks.append(each)
+                    columns[name].add(each)
                 missing.append(size + bad)
                 size += block.size
+        for column in columns.values():
+            column.end()
         return columns, Rows(
             self.path, self.place, rejects, size, np.unique(np.concatenate(missing))
         )

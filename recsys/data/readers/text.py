@@ -24,24 +24,14 @@ LONGEST_LINE = 2**24  # bytes
 BOM, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 STAND_IN = "\x1f"  # for "::": csv and pyarrow know separators of one character
 UNCLOSED, AGAIN = "\x1c", "\x1d"  # lines in place of such as are no rows
-# Files that are nearly tables, by their first line: what is there, and how to turn it.
+# What a first line is that begins no table, and how to make it one.
+NETFLIX = "rows of users below a line of their movie (as Netflix has them)"
 NEARLY = {
-    r"\d+:": (
-        "rows of users below a line of their movie (as Netflix has them)",
-        "write the movie into each row: "
-        """awk 'BEGIN {print "item,user,rating,date"} /:/ {m=$0+0; next} {print m "," $0}'""",
-    ),
+    r"\d+:": (NETFLIX, "write the movie into each row, as item,user,rating,date"),
     "sep=.?": ("{}, a line for Excel, expected names or values", "delete it: tail -n +2"),
 }
-LIGHTGCN = (
-    "rows of whole numbers of many lengths, as of a user and all of the user's items (as LightGCN "
-    "has them)",
-    """write a row of each user and item: awk '{for (i = 2; i <= NF; i++) print $1 "," $i}'""",
-)
-ONE_COLUMN = (
-    "expected columns separated by a comma, tab, semicolon, '|', '::' or space, found {}",
-    "correct the first line",
-)
+LIGHTGCN = "rows of a user and all of the user's items, of many lengths (as LightGCN has them)"
+ONE_COLUMN = "expected columns separated by a comma, tab, semicolon, '|', '::' or space, found {}"
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 
 
@@ -175,9 +165,9 @@ def sniffed(path: Path, start: bytes) -> Dialect:
     ragged = separator == " " and 1.2 * sum(len(row) == len(first) for row in rows) < len(rows) > 3
     odd = next((words for form, words in NEARLY.items() if re.fullmatch(form, head)), None)
     if not odd and len(first) < 2:
-        odd = ONE_COLUMN
+        odd = ONE_COLUMN, "correct the first line"
     elif not odd and ragged and all(map(str.isdecimal, itertools.chain(*rows))):
-        odd = LIGHTGCN
+        odd = LIGHTGCN, "write a row of each user and item"
     if odd:
         cause, remedy = odd
         raise DataError(f"{path}:1: {cause.format(quoted(head))}", remedy, "file")

@@ -52,27 +52,30 @@ def ids(cells: Cells, what: str) -> Values:
     one is larger or as 85126A; else those are bad. A leading zero makes a number text.
     """
     expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    parts = [part for chunk in cells.chunks if (part := _whole_numbers(chunk)) is not None]
-    if len(parts) == len(cells.chunks):
-        values = _joined(parts)
-    else:
-        codes, different = _distinct(cells)
-        texts = np.array([*map(_id_text, different)], object)
-        numbers = np.array([*map(_number, texts), NO_NUMBER], np.int64)
+    parts: list[Any] = [_whole_numbers(chunk) for chunk in cells.chunks]
+    if others := [chunk for chunk, part in zip(cells.chunks, parts, strict=True) if part is None]:
+        codes, different = _distinct(replace(cells, chunks=others))
+        words = [*map(_id_text, different)]
+        numbers = np.array([*map(_number, words), NO_NUMBER], np.int64)
         odd = np.append(numbers[:-1] == NO_NUMBER, False)
-        words = odd[codes].sum()
-        many = odd.sum() >= ODD_IDS and words > ODD_SHARE * len(codes)
-        many = many or 2 * words > len(codes) or any(map(_VARIANT.fullmatch, texts))
-        if many or TOO_LARGE in numbers:
-            names = in_order(texts[texts != ""])
-            values = np.append(positions(names, texts), NO_NUMBER).astype(np.int32)[codes]
-            return Values(
-                values, values < 0, f"expected a {what} id of at most {MAX_TEXT} bytes", names
-            )
-        values = numbers[codes]
+        share = odd[codes].sum() / max(1, sum(map(len, cells.chunks)))
+        many = share > 0.5 or (odd.sum() >= ODD_IDS and share > ODD_SHARE)
+        if many or TOO_LARGE in numbers or any(map(_VARIANT.fullmatch, words)):
+            return _text_ids(cells, f"expected a {what} id of at most {MAX_TEXT} bytes")
+        left = iter(np.split(numbers[codes], np.cumsum([*map(len, others)])[:-1]))
+        parts = [next(left) if part is None else part for part in parts]
+    values = _joined(parts)
     if values.max(initial=0) <= MAX_CODE:
         values = values.astype(np.int32, copy=False)
     return Values(values, values < 0, expected)
+
+
+def _text_ids(cells: Cells, expected: str) -> Values:
+    codes, different = _distinct(cells)
+    texts = np.array([*map(_id_text, different)], object)
+    names = in_order(texts[texts != ""])
+    values = np.append(positions(names, texts), NO_NUMBER).astype(np.int32)[codes]
+    return Values(values, values < 0, expected, names)
 
 
 def _whole_numbers(chunk: Any) -> NDArray | None:
@@ -226,6 +229,8 @@ def _filled(chunk: Any, empty: float) -> NDArray:
 
 def _joined(parts: Sequence[NDArray], kind: Any = None) -> NDArray:
     """Arrays one behind the other; of numbers of several kinds those that hold all."""
+    if len(parts) == 1:
+        return parts[0].astype(kind or parts[0].dtype, copy=False)
     return np.concatenate([*parts, np.zeros(0, np.bool_)], dtype=kind, casting="unsafe")
 
 
