@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import recsys.infer
 from recsys.data.dataset import Movies
-from recsys.errors import DataError, QueryError
+from recsys.errors import QueryError
 from recsys.infer import RankBy, Recommender, UserQuery, catalogue, predict, users_of
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
@@ -23,12 +23,6 @@ NEW = Movies(
     ["Wishing Star, The (2023)", "Zyxwv (2024)", "Qqq"],
     [("Animation", "Children's", "Musical"), ("Horror",), ()],
 )
-
-
-def with_new(movies: Movies) -> Movies:
-    """The movies and three that the model never saw."""
-    ids = np.concatenate([movies.ids, NEW.ids])
-    return Movies(ids, movies.titles + NEW.titles, movies.genres + NEW.genres)
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +116,14 @@ def test_recommendations_under_any_options_are_what_numpy_says(
 
 @BOTH_RANKINGS
 def test_milvus_gives_the_exact_answer(folder, exact, milvus, rank_by):
-    queries = [
-        *map(UserQuery, folder.vocabulary.user_ids[::60].tolist()),
-        UserQuery(),
-        UserQuery(attributes={"gender": "M", "age": "60"}),
-        UserQuery(likes=(1, 2), dislikes=(3,)),
-    ]
-    for options in ({}, {"filter": Filter(any_genre=("Drama",), years=(1980, 1999))}):
-        ours = exact.recommend(queries, 12, rank_by=rank_by, **options)
-        theirs = milvus.recommend(queries, 12, rank_by=rank_by, **options)
+    users = map(UserQuery, folder.vocabulary.user_ids[::60].tolist())
+    profile = UserQuery(attributes={"gender": "M", "age": "60"})
+    queries = [*users, UserQuery(), profile, UserQuery(likes=(1, 2), dislikes=(3,))]
+    for filter in Filter(), Filter(any_genre=("Drama",), years=(1980, 1999)):
+        how = {"k": 12, "rank_by": rank_by, "filter": filter}
+        ours, theirs = (each.recommend(queries, **how) for each in (exact, milvus))
         for query, mine, other in zip(queries, ours, theirs, strict=True):
-            assert ids(mine) == ids(other)
-            assert ids(one(milvus, query, 12, rank_by=rank_by, **options)) == ids(mine)
+            assert ids(mine) == ids(other) == ids(one(milvus, query, **how))
             for a, b in zip(mine, other, strict=True):
                 assert (a.score, a.rating) == pytest.approx((b.score, b.rating), abs=1e-5)
                 assert a == b._replace(score=a.score, rating=a.rating)
@@ -180,7 +170,7 @@ def test_who_is_unknown_is_said_when_asked_whichever_of_many_it_is(exact, query)
 
 
 def test_new_movies_are_recommended_at_once_and_marked(folder):
-    recommender = Recommender(folder, catalogue(folder, with_new(folder.movies)))
+    recommender = Recommender(folder, catalogue(folder, Movies.joined([folder.movies, NEW])))
     answer = one(recommender, UserQuery(attributes=GIRL), MOVIES + 3)
     new = {movie.movie_id: movie for movie in answer if movie.is_new}
     assert set(new) == {5001, 5002, 5003}
@@ -191,7 +181,7 @@ def test_new_movies_are_recommended_at_once_and_marked(folder):
 
 def test_movies_of_an_encoded_file_are_the_same_movies(folder, tmp_path):
     """preprocess writes no titles; known movies get theirs back, new ones their words."""
-    movies, path = with_new(folder.movies), tmp_path / "movies_data.txt"
+    movies, path = Movies.joined([folder.movies, NEW]), tmp_path / "movies_data.txt"
     write_movies_data(path, movies, folder.vocabulary)
     again = catalogue(folder, read_movies_data(path, folder.movies, folder.vocabulary))
     direct = catalogue(folder, movies)
@@ -214,20 +204,19 @@ def test_similar_movies(folder, exact, milvus):
     assert share(answer, "Animation") > 2 * share(one(exact, UserQuery(), MOVIES), "Animation")
     only = exact.similar(TOY_STORY, 10, Filter(any_genre=("War",)))
     assert all("War" in movie.genres for movie in only)
-    with pytest.raises(DataError, match="movie 99999 is not published"):
+    with pytest.raises(QueryError, match="movie 99999 is not published"):
         exact.similar(99999, 3)
 
 
 def test_a_named_like_brings_what_is_similar_and_a_dislike_takes_it_back(exact, milvus):
-    like, dislike = UserQuery(likes=(TOY_STORY,)), UserQuery(dislikes=(TOY_STORY,))
-    answer = one(exact, like, 10, rank_by="taste")
-    assert ids(answer) == ids(one(milvus, like, 10, rank_by="taste"))
-    nearest = ids(exact.similar(TOY_STORY, 3))
-    assert set(nearest) <= set(ids(answer))
+    like, nearest = UserQuery(likes=(TOY_STORY,)), ids(exact.similar(TOY_STORY, 3))
+    answer = ids(one(exact, like, 10, rank_by="taste"))
+    assert answer == ids(one(milvus, like, 10, rank_by="taste"))
+    assert {*nearest} <= {*answer}
     before, after = (ids(one(exact, q, MOVIES)).index(nearest[0]) for q in (UserQuery(), like))
     assert after < before
-    disliked = one(exact, dislike, MOVIES // 2, rank_by="taste")
-    assert set(nearest).isdisjoint(ids(disliked))
+    disliked = one(exact, UserQuery(dislikes=(TOY_STORY,)), MOVIES // 2, rank_by="taste")
+    assert {*nearest}.isdisjoint(ids(disliked))
 
 
 NO_SCIPY = """

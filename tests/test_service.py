@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -94,12 +94,20 @@ def releases(trained, tmp_path) -> list[Path]:
     return found
 
 
-def place_of(kind: str, tmp_path: Path) -> tuple[list[str], MilvusAddress | None]:
-    """Where to publish, as options; and where a service finds it."""
-    uri = address("lite" if kind == "exact" else kind, tmp_path)
-    collection = f"service_{uuid.uuid4().hex[:8]}"
-    options = ["--uri", uri, "--collection", collection]
-    return options, None if kind == "exact" else MilvusAddress(uri, collection=collection)
+@pytest.fixture
+def opened(run, own_model, tmp_path) -> Iterator[Callable[..., tuple[Recommender, list[str]]]]:
+    """Publishes the model; gives what follows it, and the options to publish there."""
+    with ExitStack() as stack:
+
+        def opened(kind: str = "lite") -> tuple[Recommender, list[str]]:
+            uri = address("lite" if kind == "exact" else kind, tmp_path)
+            where = MilvusAddress(uri, collection=f"service_{uuid.uuid4().hex[:8]}")
+            options = ["--uri", uri, "--collection", where.collection]
+            run("load-movies", "--model", own_model, *options)
+            found = recsys.open(own_model, None if kind == "exact" else where)
+            return stack.enter_context(found), options
+
+        yield opened
 
 
 @contextmanager
@@ -136,118 +144,104 @@ def asking(live: Recommender) -> Iterator[Callable[[object], None]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_service_follows_releases_back_and_forth_and_updates(
-    run, own_model, releases, tmp_path, kind
+    run, own_model, releases, tmp_path, opened, kind
 ):
-    options, where = place_of(kind, tmp_path)
-    live = ("--model", own_model, *options)
-    run("load-movies", *live)
     first, *later = (by_folder(each) for each in (own_model, *releases))
     assert len({str(each) for each in (first, *later)}) == 4
-    with recsys.open(own_model, where) as movies:
-        with asking(movies) as wait:
-            wait(first)
-            for folder, wanted in zip(releases, later, strict=True):
-                run("load-movies", "--model", folder, "--switch", own_model, *options)
-                wait(wanted)
-            run("load-movies", "--rollback", *live)
-            wait(later[1])
-            loved = later[1][0][0]
-            (tmp_path / "new.csv").write_text(
-                f"userId,movieId,rating,timestamp\n42,{loved},5,2000000000\n9999,{loved},5,2000000000\n"
-            )
-            run("update", "--data", tmp_path / "new.csv", "--model", own_model)
-            wait(by_folder(own_model))
-            assert loved not in answers(movies)[0]
-            assert len(next(movies.recommend([UserQuery(9999)], K))) == K
-        run("forget", "-u", 9999, "--model", own_model)
-        time.sleep(0.03)
-        with pytest.raises(QueryError, match="user 9999 is not one"):
-            movies.recommend([UserQuery(9999)], K)
-        assert movies.problem is None
-        assert movies.model.config == load_model(own_model).config
+    movies, options = opened(kind)
+    with asking(movies) as wait:
+        wait(first)
+        for folder, wanted in zip(releases, later, strict=True):
+            run("load-movies", "--model", folder, "--switch", own_model, *options)
+            wait(wanted)
+        run("load-movies", "--rollback", "--model", own_model, *options)
+        wait(later[1])
+        loved = later[1][0][0]
+        lines = "".join(f"{user},{loved},5,2000000000\n" for user in (42, 9999))
+        (tmp_path / "new.csv").write_text(f"userId,movieId,rating,timestamp\n{lines}")
+        run("update", "--data", tmp_path / "new.csv", "--model", own_model)
+        wait(by_folder(own_model))
+        assert loved not in answers(movies)[0]
+        assert len(next(movies.recommend([UserQuery(9999)], K))) == K
+    run("forget", "-u", 9999, "--model", own_model)
+    time.sleep(0.03)
+    with pytest.raises(QueryError, match="user 9999 is not one"):
+        movies.recommend([UserQuery(9999)], K)
+    assert movies.problem is None
+    assert movies.model.config == load_model(own_model).config
 
 
-def test_movies_published_anew_are_found_and_the_model_read_before_stays(run, own_model, tmp_path):
-    options, where = place_of("lite", tmp_path)
-    run("load-movies", "--model", own_model, *options)
+def test_movies_published_anew_are_found_and_the_model_read_before_stays(
+    run, own_model, tmp_path, opened
+):
     (tmp_path / "new.dat").write_text("5000::Heat Again (1999)::Action|Crime\n")
-    with recsys.open(own_model, where) as movies:
-        with pytest.raises(recsys.errors.DataError, match="movie 5000 is not published"):
-            movies.similar(5000, 3)
-        model = movies.now.model
-        run("load-movies", "-f", tmp_path / "new.dat", "--model", own_model, *options)
-        time.sleep(0.03)
-        assert len(movies.similar(5000, 3)) == 3
-        assert movies.now.model is model
+    movies, options = opened()
+    with pytest.raises(QueryError, match="movie 5000 is not published"):
+        movies.similar(5000, 3)
+    model = movies.now.model
+    run("load-movies", "-f", tmp_path / "new.dat", "--model", own_model, *options)
+    time.sleep(0.03)
+    assert len(movies.similar(5000, 3)) == 3
+    assert movies.now.model is model
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_who_looks_seldom_still_answers_when_its_release_is_gone(
-    run, own_model, releases, tmp_path, monkeypatch, kind
+    run, own_model, releases, monkeypatch, opened, kind
 ):
     monkeypatch.setattr(service, "LOOKS", 1e9)
-    options, where = place_of(kind, tmp_path)
-    run("load-movies", "--model", own_model, *options)
-    with recsys.open(own_model, where) as movies:
-        before = answers(movies)
-        for folder in releases[:2]:
-            assert answers(movies) == before
-            run("load-movies", "--model", folder, "--switch", own_model, *options)
-        assert answers(movies) == by_folder(releases[1])
+    movies, options = opened(kind)
+    before = answers(movies)
+    for folder in releases[:2]:
+        assert answers(movies) == before
+        run("load-movies", "--model", folder, "--switch", own_model, *options)
+    assert answers(movies) == by_folder(releases[1])
 
 
 def test_what_cannot_answer_yet_is_not_taken_and_said(
-    run, own_model, releases, tmp_path, monkeypatch
+    run, own_model, releases, monkeypatch, opened
 ):
     def out_of_luck(path: Path) -> None:
         raise MemoryError("out of luck")
 
-    options, where = place_of("lite", tmp_path)
-    run("load-movies", "--model", own_model, *options)
-    with recsys.open(own_model, where) as movies:
-        before, config = answers(movies), own_model / "config.json"
-        put_model(load_model(releases[0]), own_model)
-        written = config.read_text()
-        for text, words in (
-            (written, "the query is of"),
-            ("{", "config.json: cannot be read"),
-            (written, "out of luck"),
-        ):
-            config.write_text(text)
-            if "luck" in words:
-                monkeypatch.setattr(service, "load_model", out_of_luck)
-            time.sleep(0.03)
-            assert answers(movies) == before
-            assert words in str(movies.problem)
-        monkeypatch.setattr(service, "load_model", load_model)
-        run("load-movies", "--model", own_model, *options)
+    movies, options = opened()
+    before, config = answers(movies), own_model / "config.json"
+    put_model(load_model(releases[0]), own_model)
+    written = config.read_text()
+    for text, load, words in (
+        (written, load_model, "the query is of"),
+        ("{", load_model, "config.json: cannot be read"),
+        (written, out_of_luck, "out of luck"),
+    ):
+        config.write_text(text)
+        monkeypatch.setattr(service, "load_model", load)
         time.sleep(0.03)
-        assert answers(movies) == by_folder(releases[0])
-        assert movies.problem is None
-
-
-def test_while_milvus_is_away_queries_fail_and_then_no_more(run, own_model, tmp_path, monkeypatch):
-    options, where = place_of("lite", tmp_path)
+        assert answers(movies) == before
+        assert words in str(movies.problem)
+    monkeypatch.setattr(service, "load_model", load_model)
     run("load-movies", "--model", own_model, *options)
+    time.sleep(0.03)
+    assert answers(movies) == by_folder(releases[0])
+    assert movies.problem is None
 
+
+def test_while_milvus_is_away_queries_fail_and_then_no_more(monkeypatch, opened):
     def fail(*args: object, **more: object) -> None:
         raise StoreError("a.db: away")
 
-    with recsys.open(own_model, where) as movies:
-        before = answers(movies)
-        for name in "search", "current":
-            with monkeypatch.context() as away:
+    movies, _ = opened()
+    before = answers(movies)
+    for name, problem in ("search", None), ("", None), ("current", "a.db: away"), ("", None):
+        with monkeypatch.context() as away:
+            if name:
                 away.setattr(recsys.MilvusStore, name, fail)
-                time.sleep(0.03)
-                if name == "search":
-                    with pytest.raises(StoreError, match="away"):
-                        answers(movies)
-                else:
-                    assert answers(movies) == before
-                    assert str(movies.problem) == "a.db: away"
             time.sleep(0.03)
-            assert answers(movies) == before
-            assert movies.problem is None
+            if name == "search":
+                with pytest.raises(StoreError, match="away"):
+                    answers(movies)
+            else:
+                assert answers(movies) == before
+            assert (movies.problem and str(movies.problem)) == problem
 
 
 def test_what_is_wrong_is_raised(own_model, tmp_path):
@@ -267,19 +261,18 @@ def test_what_is_wrong_is_raised(own_model, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_eight_threads_get_what_one_gets(run, own_model, tmp_path, kind):
-    options, where = place_of(kind, tmp_path)
-    run("load-movies", "--model", own_model, *options)
-    with recsys.open(own_model, where) as movies:
-        users = movies.model.vocabulary.user_ids.tolist()[:40]
+def test_eight_threads_get_what_one_gets(opened, kind):
+    movies, _ = opened(kind)
+    ids = movies.model.vocabulary.movie_ids
 
-        def ask(user: int) -> list[object]:
-            found = [*movies.recommend([UserQuery(user, likes=(50,))], K, explain=user % 4 == 0)]
-            return [found, movies.similar(movies.model.vocabulary.movie_ids.item(user), 5)]
+    def ask(user: int) -> list[object]:
+        found = [*movies.recommend([UserQuery(user, likes=(50,))], K, explain=user % 4 == 0)]
+        return [found, movies.similar(ids.item(user), 5)]
 
-        alone = [ask(user) for user in users]
-        with ThreadPoolExecutor(8) as pool:
-            assert list(pool.map(ask, users)) == alone
+    users = movies.model.vocabulary.user_ids.tolist()[:40]
+    alone = [ask(user) for user in users]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, users)) == alone
 
 
 def test_the_http_service_of_the_documents_answers(own_model, tmp_path):
@@ -287,39 +280,34 @@ def test_the_http_service_of_the_documents_answers(own_model, tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert code.count("\n") - code.count("\n\n") <= 25
     (tmp_path / "serve.py").write_text(code)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "serve.py", own_model],
-        cwd=tmp_path,
-        env=environment(PORT=str(port)),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    line = [sys.executable, "serve.py", own_model]
+    process = subprocess.Popen(line, cwd=tmp_path, env=environment(PORT=str(port)))
 
-    def asked(body: object, line: http.client.HTTPConnection) -> tuple[int, object]:
-        line.request("POST", "/", json.dumps(body))
-        answer = line.getresponse()
+    def asked(body: object) -> tuple[int, object]:
+        connection.request("POST", "/", json.dumps(body))
+        answer = connection.getresponse()
         return answer.status, json.load(answer)
 
     try:
         end = time.monotonic() + 60
-        while time.monotonic() < end and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while process.poll() is None and time.monotonic() < end:
+            with suppress(OSError):
+                connection.connect()
+                break
             time.sleep(0.05)
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as line:
-            status, found = asked({"user_id": 42, "k": 3}, line)
+        with closing(connection):
+            status, found = asked({"user_id": 42, "k": 3})
             model = load_model(own_model)
             (answer,) = Recommender(model, catalogue(model)).recommend([UserQuery(42)], 3)
             assert status == 200
             assert [each["movie_id"] for each in found] == [each.movie_id for each in answer]
             for wrong in {"user_id": 31415}, {"nobody": 1}, [], {"likes": "Heat"}:
-                status, found = asked(wrong, line)
+                status, found = asked(wrong)
                 assert (status, [*found]) == (400, ["error", "keys"]), wrong
                 assert found["keys"][:3] == ["k", "user_id", "attributes"]
     finally:
         process.kill()
-        process.communicate()
+        process.wait()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recsys.data.dataset import Movies
 from recsys.errors import DataError, QueryError
 from recsys.infer import UserQuery, catalogue, users_of
-from recsys.parts import PARTS
+from recsys.parts import PARTS, tables_of
 from recsys.serving import model_folder
 from recsys.serving.model_folder import DEFAULT, load_model
 from recsys.update import forget_users, update_model
@@ -75,42 +75,37 @@ def test_the_rating_that_is_later_holds(folder, tmp_path, order):
 
 
 def test_a_new_movie_is_what_its_content_says(folder, tmp_path):
-    (tmp_path / "movies.csv").write_text(
-        "movie_id,title,genres\n150,Toy Soldiers (1999),Animation|Comedy\n7777,Late (2001),Horror\n"
-    )
-    lines = [(NEW, 150, 5, LATER), (NEW, 7777, 1, LATER), (NEW - 1, 7777, 5, LATER)]
-    file = table(tmp_path, lines)
-    found = update_model(folder, file, items=tmp_path / "movies.csv")
-    known = 150 in folder.vocabulary.movie_ids
-    assert (found.movies, found.users) == (2 - known, 2)
+    """Tables need no rows of what the model has, and change none; others must be there."""
+    known = int(folder.vocabulary.movie_ids[0])
+    movies = f"movie_id,title,genres\n{known},Other (1999),War\n7777,Late (2001),Horror\n"
+    (tmp_path / "movies.csv").write_text(movies)
+    (tmp_path / "users.csv").write_text(f"user_id,gender\n{NEW},F\n")
+    beside = {"items": tmp_path / "movies.csv", "users": tmp_path / "users.csv"}
+    lines = [(NEW, known, 5, LATER), (NEW, 7777, 1, LATER), (42, 7777, 3, LATER)]
+    found = update_model(folder, table(tmp_path, lines), **beside)
+    assert found[1:] == (3, 0, 1, 1, 0)
     published, before = catalogue(found.model), catalogue(folder)
-    old = published.take(before.ids)
+    old, new = published.take(before.ids), published.take([7777])
     assert (old.vectors == before.vectors).all()
     assert (old.titles, old.is_new.any()) == (before.titles, False)
-    new = published.take([7777])
     movie = Movies(np.array([7777]), ["Late (2001)"], [("Horror",)])
     assert (new.vectors == catalogue(folder, movie).vectors).all()
     assert (new.titles, new.is_new.tolist()) == (["Late (2001)"], [True])
     rows, values, _ = found.model.history.of(int(found.model.vocabulary.user_rows([NEW])[0]))
-    rated = dict(
-        zip(found.model.vocabulary.movie_ids[rows - 1].tolist(), values.tolist(), strict=True)
-    )
-    assert rated == {150: 5, 7777: 1}
+    assert found.model.vocabulary.movie_ids[rows - 1].tolist() == [known, 7777]
+    assert values.tolist() == [5, 1]
+    with pytest.raises(DataError, match=r"unknown movie 8888, expected .* or the model"):
+        update_model(folder, table(tmp_path, [(NEW, 8888, 5, LATER)]), **beside)
 
 
 def test_every_table_with_a_row_for_each_movie_or_user_is_known_as_one(folder):
     """A part that says too little of its tables would answer with other movies' rows."""
-    lengths = {"movie_tables": len(folder.vocabulary.movie_ids) + 1}
-    lengths["user_tables"] = len(folder.vocabulary.user_ids) + 1
+    sizes = len(folder.vocabulary.movie_ids), len(folder.vocabulary.user_ids)
     for part in PARTS:
-        for kind, length in lengths.items():
-            names = {*getattr(part, kind), *(part.slices if kind == "movie_tables" else ())}
-            found = {
-                name.partition("/")[2]
-                for name, array in folder.arrays.items()
-                if name.startswith(f"{part.name}/") and len(array) == length
-            }
-            assert found <= names
+        names = {*part.movie_tables, *part.slices}, {*part.user_tables}
+        for size, known in zip(sizes, names, strict=True):
+            tables = tables_of(folder.arrays, part.name).items()
+            assert {name for name, array in tables if len(array) == size + 1} <= known
 
 
 @given(st.data())
@@ -147,21 +142,6 @@ def test_what_does_not_fit_the_model_is_refused(folder, tmp_path, line, words):
     file.write_text(f"{HEADER}{line}\n")
     with pytest.raises(DataError, match=words):
         update_model(folder, file)
-
-
-def test_tables_need_no_rows_for_movies_and_users_that_the_model_has(folder, tmp_path):
-    """What neither has is still a bad line."""
-    (tmp_path / "movies.csv").write_text("movie_id,title,genres\n7777,Late (2001),Horror\n")
-    (tmp_path / "users.csv").write_text(f"user_id,gender\n{NEW},F\n")
-    beside = {"items": tmp_path / "movies.csv", "users": tmp_path / "users.csv"}
-    known = int(folder.vocabulary.movie_ids[0])
-    lines = [(NEW, 7777, 5, LATER), (NEW, known, 4, LATER), (42, 7777, 3, LATER)]
-    found = update_model(folder, table(tmp_path, lines), **beside)
-    assert found[1:] == (3, 0, 1, 1, 0)
-    rows, *_ = found.model.history.of(int(found.model.vocabulary.user_rows([NEW])[0]))
-    assert found.model.vocabulary.movie_ids[rows - 1].tolist() == [known, 7777]
-    with pytest.raises(DataError, match=r"unknown movie 8888, expected .* or the model"):
-        update_model(folder, table(tmp_path, [(NEW, 8888, 5, LATER)]), **beside)
 
 
 @pytest.mark.parametrize("header", [HEADER, "user_id,movie_id,rating\n"])

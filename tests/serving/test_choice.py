@@ -82,19 +82,15 @@ def test_of_a_kind_come_at_most_so_many_and_the_list_is_full(exact, most, name):
         assert len(answer) == 10 or (name == "genre" and most < 3)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"diversity": 1.5}, {"novelty": -1}, {"diversity": "much"}, {"novelty": float("nan")}]
-)
-def test_numbers_out_of_range_are_refused(wrong):
-    with pytest.raises(QueryError, match=next(iter(wrong))):
-        Choice(**wrong)
-
-
-def test_what_movies_do_not_have_is_refused(exact):
-    with pytest.raises(QueryError, match="movies have no 'colour'"):
-        asked(exact, max_per=[("colour", 1)])
-    with pytest.raises(QueryError, match="987654"):
-        asked(exact, only=[987654])
+def test_what_movies_do_not_have_and_numbers_out_of_range_are_refused(exact):
+    for wrong, says in (
+        *(({"diversity": each}, "diversity") for each in (1.5, "much")),
+        *(({"novelty": each}, "novelty") for each in (-1, float("nan"))),
+        ({"max_per": [("colour", 1)]}, "movies have no 'colour'"),
+        ({"only": [987654]}, "movie 987654 is not published"),
+    ):
+        with pytest.raises(QueryError, match=says):
+            asked(exact, **wrong)
 
 
 def test_milvus_and_the_exact_search_choose_alike(folder, trained, exact):
