@@ -277,11 +277,8 @@ def write_model(
             raise ModelError(f"{path}: is another model meanwhile", "do it again")
 
     if before:  # what is damaged would get a digest as it is
-        try:
-            before.verify()
-        except ModelError:
-            unchanged(standing(path))
-            raise
+        unchanged(standing(path))
+        before.verify()
     with replacing_folder(path, "model", check=unchanged) as folder:
         for name, array in model.arrays.items():
             file = folder / "arrays" / f"{name}.npy"

@@ -45,7 +45,6 @@ def fitting(text: str) -> list[int]:
         ('brand < "B"', [1, 5]),
         ('brand >= "a"', [4, 6]),  # by UTF-8 bytes
         ('brand in ["Aki", "Akibono", "None"]', [1, 5]),
-        ('brand not in ["Aki"]', [2, 4, 5, 6]),
         ("brand in []", []),
         ('brand == ""', []),  # as unknown texts are
         ('brand like "%b%"', [4, 5]),
@@ -53,19 +52,15 @@ def fitting(text: str) -> list[int]:
         ('brand like "A.%"', []),
         ('about like "%o_l%"', [1]),  # also an end of line
         ('brand not like "Aki%"', [2, 4, 6]),
-        ("brand IS NOT NULL", [1, 2, 4, 5, 6]),
         (r'about like "two\n%"', [1]),
-        ('about == "A text" or about == "a text"', [3, 4]),
         ("price > 3.5", [2, 5, 6]),
         ("price < 1e1", [1, 4, 6]),
-        ("price != 7", [1, 2, 4, 5]),
         ("price not in [7, 3.5]", [2, 4, 5]),
         ("3 < price < 8", [1, 6]),
         ("1900 <= year < 1990 or year in []", [2, 4, 6]),
         ("1 < array_length(tags)", [1]),
         ("brand IS  NULL or about Not\nLike 'a%'", [1, 3, 5, 6]),
         ("not (price > 5)", [1, 3, 4]),  # 3 is not known to cost more than 5
-        ("year < 1990", [2, 4, 6]),  # not 3, whose year is unknown
         ("year == 1995.0", [1]),
         ("year is null", [3]),
         ('array_contains(tags, "red")', [1, 2, 6]),
@@ -77,7 +72,6 @@ def fitting(text: str) -> list[int]:
         ("tags is null", [3]),
         ('array_contains(tags, "it\'s")', [4]),
         ("is_new", [3, 5]),
-        ("is_new == false", [1, 2, 4, 6]),
         ("!is_new && price > 5 || title == 'Up'", [2, 3, 6]),
         ('year >= 1990 and (brand == "Aki" or price > 100)', [1, 5]),
         ('title like "Heat%" AND NOT is_new', [1]),
