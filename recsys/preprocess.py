@@ -77,12 +77,9 @@ def read_dataset(
     """
     check_choice("repeats", repeats, (None, *REPEATS))
     check_choice("skip_bad_lines", skip_bad_lines, (False, True, "all"))
-    if isinstance(not_rated, str):
-        check_choice("not_rated", not_rated, (NONE,))
-    elif not_rated is not None:
-        checked("not_rated", not_rated, float)
-    if liked_from is not None:
-        checked("liked_from", liked_from, float)
+    for name, value in {"not_rated": not_rated, "liked_from": liked_from}.items():
+        if value is not None and (name, value) != ("not_rated", NONE):
+            checked(name, value, float)
     check_types(log=(log, Callable))
     read = read_all(
         *(data, items, users, columns),
