@@ -79,7 +79,7 @@ def read_dataset(
     check_choice("skip_bad_lines", skip_bad_lines, (False, True, "all"))
     for name, value in {"not_rated": not_rated, "liked_from": liked_from}.items():
         if value is not None and (name, value) != ("not_rated", NONE):
-            checked(name, value, float)
+            checked(name, value, float, words="a number" + " or none" * (name == "not_rated"))
     check_types(log=(log, Callable))
     read = read_all(
         *(data, items, users, columns),
