@@ -54,11 +54,8 @@ def unit(vectors: Tensor) -> Tensor:
 
 
 def unit_heads(vectors: Tensor) -> Pair:
-    """(B, 2 D) to the unit vectors of the retrieval and the rating head, (B, D) each.
-
-    Split, not sliced: the gradient of a slice takes far longer.
-    """
-    retrieval, rating = paddle.split(vectors, 2, axis=-1)
+    """(B, 2 D) to the unit vectors (B, D) of the two heads."""
+    retrieval, rating = paddle.split(vectors, 2, axis=-1)  # the gradient of slices takes longer
     return unit(retrieval), unit(rating)
 
 
@@ -153,10 +150,6 @@ class Windows(NamedTuple):
         places = [paddle.stack([text, column + n], 1) for n in range(3)]
         window = paddle.stack([paddle.gather_nd(around, each) for each in places], 1).flatten()
         return cls(window - PADDING, text, words.sum(1, keepdim=True))
-
-    def dropped(self, chosen: Tensor) -> "Windows":
-        """With (3 N,) chosen words unknown."""
-        return self._replace(rows=paddle.where(chosen, paddle.clip(self.rows, max=1), self.rows))
 
 
 class TextCNN(nn.Layer):

@@ -1,9 +1,8 @@
 """The EASE part of a vector: a shallow autoencoder of histories, in as few numbers as data need.
 
 EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019) predicts what a user
-rated from what else the user rated, in one closed form. It errs elsewhere than the towers do. With
-the diagonal of EDLAE ("Autoencoders that don't overfit towards the Identity", NeurIPS 2020), p
-being the share of a history hidden in it,
+rated from what else the user rated. With the diagonal of EDLAE ("Autoencoders that don't overfit
+towards the Identity", NeurIPS 2020), p being the share of a history hidden in it,
 
     Y = (ratings / 5) ^ exponent / (number of the user's ratings) ^ power  (U, M)
     G = Y'Y + diag(Y'Y) p / (1 - p) + ridge I
@@ -13,7 +12,6 @@ being the share of a history hidden in it,
 
 so that source @ target' is the reduced-rank regression: of all B of rank R the one whose
 predictions Y B err least (Izenman 1975). Held-out ratings choose exponent, power, p, ridge and R.
-Events have for ratings how strong they are, and the exponent says what that counts.
 
 A user's slice is unit(bias + attributes + sum of weights x (ratings / 5) ^ exponent x rows of
 source). A movie's is its `target` over the longest of all, so the inner product keeps what is in
@@ -21,8 +19,7 @@ the lengths, above all how popular a movie is. Cold-start users count as having 
 users of their profile do.
 
 The last dimension corrects for late arrival, where recency counts: a user's share of the bias
-times the movie's shortfall, (exposure ratio - 1) x its score under the bias. It fades as the
-history grows.
+times the movie's shortfall, (exposure ratio - 1) x its score under the bias.
 
 Beyond the most rated movies, whose number bounds time and memory, a movie's rows are found by ridge
 regression on those of the movies its raters rated too.

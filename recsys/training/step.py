@@ -188,7 +188,9 @@ class TrainStep:
             known = genres * (rng.random(genres.shape) >= drop)
             known[:, 0] += (genres - known).sum(1)  # column 0 is the unknown genre
             genres = known
-            windows = windows.dropped(paddle.to_tensor(rng.random(len(windows.rows)) < drop))
+            dropped = paddle.to_tensor(rng.random(len(windows.rows)) < drop)
+            words = paddle.where(dropped, paddle.clip(windows.rows, max=1), windows.rows)
+            windows = windows._replace(rows=words)
             sides = [np.where((s > 0) & (rng.random(s.shape) < drop), 0, s) for s in sides]
         inputs = paddle.to_tensor(candidates), paddle.to_tensor(genres), windows
         return self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])
