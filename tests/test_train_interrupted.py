@@ -5,13 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import SAMPLE, environment, recsys, started
+from command_line import SAMPLE, recsys, started
 from interrupts import epochs_done, interrupt_at
 from test_train import TINY, recommends, shipped, shipped_once, six, tiny  # noqa: F401
 
@@ -159,49 +158,3 @@ def test_a_signal_to_the_command_keeps_the_best_and_says_so(
         assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
     else:
         assert (tmp_path / DEFAULT).exists() is bool(out)
-
-
-AGAIN_AND_AGAIN = """
-import itertools, os, signal, sys, time
-from pathlib import Path
-from recsys.training.options import Options
-from recsys.train import train_model
-
-data, model = map(Path, sys.argv[1:3])
-for wait in map(float, sys.argv[3:]):
-    ready, done = os.pipe()
-    if not (child := os.fork()):  # a fork has Paddle loaded already
-        for seed in itertools.count():
-            train_model(data, model, Options(epochs=2, dimension=4, batch_size=6, seed=seed))
-            os.write(done, b".")
-    os.read(ready, 1)  # the first training is through
-    time.sleep(wait)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    print(flush=True)
-    input()
-"""
-
-
-def test_a_kill_at_any_moment_leaves_a_model(tiny, tmp_path):  # noqa: F811
-    """kill -9 while training, checkpointing or writing: the old model recommends, or the new."""
-    model = tmp_path / "model"
-    train_model(tiny, model, TINY)
-    waits = [str(each) for each in (0.0, 0.05, 0.13, 0.21)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", AGAIN_AND_AGAIN, str(tiny), str(model), *waits],
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    for _ in waits:
-        assert process.stdout.readline() == "\n"
-        assert recommends(model)
-        process.stdin.write("\n")
-        process.stdin.flush()
-    process.communicate()
-    train_model(tiny, model, TINY)
-    assert recommends(model)

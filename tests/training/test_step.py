@@ -28,22 +28,14 @@ def small(
 ) -> tuple[TrainStep, BatchSampler]:
     """A step and its batches, of invented ratings."""
     rng = np.random.default_rng(5)
-    pairs = np.argwhere(rng.random((users, movies)) < density)
-    ratings = Ratings(
-        pairs[:, 0].astype(np.int32) + 1,
-        pairs[:, 1].astype(np.int32) + 1,
-        rng.integers(1, 6, len(pairs)).astype(np.float32),
-        rng.integers(0, 50, len(pairs)),
-    )
+    pairs = np.argwhere(rng.random((users, movies)) < density).astype(np.int32).T + 1
+    values, times = rng.integers(1, 6, pairs.shape[1]), rng.integers(0, 50, pairs.shape[1])
+    ratings = Ratings(*pairs, values.astype(np.float32), times)
     profile = [rng.integers(0, size, users) + 1 for size in (2, 7, 21)]
-    user_table = Users(np.arange(1, users + 1), np.stack(profile, 1).astype(np.int32), MOVIELENS)
-    movie_table = Movies(
-        np.arange(1, movies + 1),
-        [f"{'The ' * (n % 3)}Movie {n} ({1950 + n})" for n in range(movies)],
-        [GENRES[: n % 4] for n in range(movies)],
-    )
-    data = Training.of(Dataset("small", user_table, movie_table, ratings), ratings)
-    step = TrainStep(data, options)
+    known = Users(np.arange(1, users + 1), np.stack(profile, 1).astype(np.int32), MOVIELENS)
+    titles = [f"{'The ' * (n % 3)}Movie {n} ({1950 + n})" for n in range(movies)]
+    catalogue = Movies(np.arange(1, movies + 1), titles, [GENRES[: n % 4] for n in range(movies)])
+    step = TrainStep(Training.of(Dataset("small", known, catalogue, ratings), ratings), options)
     return step, step.sampler
 
 
@@ -112,29 +104,18 @@ def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarra
     return users, movies[batch.candidates]
 
 
-def squared_error(step: TrainStep, batch: Batch) -> float:
-    """The rating loss, one rating at a time."""
+def losses(step: TrainStep, batch: Batch) -> tuple[float, float]:
+    """Over all movies but those before a user's cutoff time, or too late; and of each rating."""
     d = step.options.dimension
     users, movies = folded_vectors(step, batch)
-    pairs = zip(batch.owners, batch.columns, batch.ratings, batch.predicted, strict=True)
-    errors = [
-        MAX_RATING * float(users[user, d : 2 * d] @ movies[column, d : 2 * d]) - rating
-        for user, column, rating, predicted in pairs
-        if predicted
-    ]
-    return float(np.square(errors).mean())
-
-
-def full_softmax(step: TrainStep, batch: Batch) -> float:
-    """The retrieval loss over all movies but what came before a user's cutoff time, or too late."""
-    d = step.options.dimension
-    users, movies = folded_vectors(step, batch)
+    each = (users[batch.owners, d:] * movies[batch.columns, d:]).sum(1)
+    squares = np.square(MAX_RATING * each - batch.ratings)[batch.predicted]
     logits = (users[:, :d] @ movies[:, :d].T / step.options.temperature).astype(np.float64)
     left = (batch.scattered(batch.target == 0) == 0) & (
         True if batch.available is None else batch.available
     )
     log_shares = logits - np.log((np.exp(logits) * left).sum(1, keepdims=True))
-    return float(-(batch.targets * log_shares).sum() / len(users))
+    return float(-(batch.targets * log_shares).sum() / len(users)), float(squares.mean())
 
 
 @pytest.mark.parametrize("keep_rate", [0.0, 0.7, 1.0])
@@ -143,17 +124,8 @@ def test_losses_are_those_of_the_folded_towers(keep_rate):
     rng = np.random.default_rng(1)
     for batch in batches_of(sampler, 2):
         assert batch.predicted.sum() > 5
-        expected = full_softmax(step, batch), squared_error(step, batch)
+        expected = losses(step, batch)
         assert step(batch, rng) == pytest.approx(expected, rel=2e-4)
-
-
-def with_all_movies(batch: Batch, movies: int) -> Batch:
-    """The same users, histories and ratings, every movie a candidate."""
-    return batch._replace(
-        columns=batch.candidates[batch.columns] - 1,
-        candidates=np.arange(1, movies + 1),
-        chance=None,
-    )
 
 
 @pytest.mark.slow  # the towers must be well trained
@@ -176,30 +148,32 @@ def test_sampled_candidates_estimate_the_full_softmax():
     sampled, sampler = small(replace(options, learning_rate=1e-9, candidates=30), **size)
     full.set_weights(trained.weights())
     sampled.set_weights(trained.weights())
-    losses = []
+    found = []
     for _ in range(3):
         for batch in sampler.epoch(rng):
             assert batch.chance is not None
             assert len(batch.candidates) < 80
             batch = batch._replace(available=None)  # of those drawn; every movie was always there
-            losses.append((sampled(batch, rng)[0], full(with_all_movies(batch, 80), rng)[0]))
-    estimate, exact = np.mean(losses, 0)
+            whole = {"candidates": np.arange(1, 81), "chance": None}
+            every = batch._replace(columns=batch.candidates[batch.columns] - 1, **whole)
+            found.append((sampled(batch, rng)[0], full(every, rng)[0]))
+    estimate, exact = np.mean(found, 0)
     assert 0.97 * exact < estimate < exact  # the log of an estimate is a little below
 
 
 def test_both_losses_and_the_learning_rate_fall_over_all_epochs():
     options = replace(PLAIN, epochs=15, learning_rate=0.01)
     step, sampler = small(options)
-    rng, rates, losses = np.random.default_rng(0), [], []
+    rng, rates, found = np.random.default_rng(0), [], []
     for _ in range(options.epochs):
         for batch in sampler.epoch(rng):
-            losses.append(step(batch, rng))
+            found.append(step(batch, rng))
             rates.append(step.optimizer.get_lr())
     assert len(rates) == step.steps == step.number
     assert rates[0] == pytest.approx(options.learning_rate)
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < options.learning_rate * 0.05
-    first, last = (np.mean(some, 0) for some in (losses[:10], losses[-10:]))
+    first, last = (np.mean(some, 0) for some in (found[:10], found[-10:]))
     assert (last < 0.8 * first).all(), (first, last)
 
 
