@@ -64,15 +64,18 @@ def cosines(data: Training, tables, gender: int = 0, liked=(), recency=TIMED) ->
     return (Ease().users(tables, one)["ease"] @ tables["ease"].T)[0, 1:]
 
 
-def test_likes_of_a_cold_start_user_raise_movies_of_that_taste():
+@pytest.mark.parametrize("most", [6000, 20])
+def test_likes_of_a_cold_start_user_raise_movies_of_that_taste(most):
+    """Also those beyond the most rated."""
     data, _ = two_tastes(300, 40, 0.4)
-    tables = Ease().fit(data, OPTIONS)
+    tables = Ease().fit(data, replace(OPTIONS, ease_movies=most))
     for odd in (0, 1):
         found = cosines(data, tables, liked=range(1 + odd, 9, 2))
         of_taste = np.arange(40) % 2 == odd
         best = np.argsort(-found, kind="stable")[:10]
         assert of_taste[best].all()
         assert found[of_taste].mean() > 2 * found[~of_taste].mean()
+    assert np.linalg.norm(tables["ease"], axis=1).max() <= 1
 
 
 def test_a_cold_start_user_gets_what_users_of_the_profile_rate():
@@ -91,37 +94,18 @@ def test_a_cold_start_user_gets_what_users_of_the_profile_rate():
         assert found[odd == rates].min() > found[odd != rates].max()
 
 
-def arrived_late() -> Training:
-    """200 users, each with a time of their own; movie 9 is rated by all of the last 40 of them."""
-    rated = np.random.default_rng(2).random((200, 9)) < np.array([0.5] * 8 + [0.0])
-    rated[160:, 8] = True
-    users, movies = np.argwhere(rated).T + 1
-    history = Interactions.build(200, users, movies, np.full(len(users), 4), users)
-    return training(history, 9, described=GENDER)
-
-
 def test_a_late_arrival_that_all_rate_now_is_what_a_cold_start_user_gets():
     """But without recency, whether it was off in training or only when asked."""
-    data = arrived_late()
+    rated = np.random.default_rng(2).random((200, 9)) < np.array([0.5] * 8 + [0.0])
+    rated[160:, 8] = True  # by all of the last 40 users, each of whom has a time of their own
+    users, movies = np.argwhere(rated).T + 1
+    history = Interactions.build(200, users, movies, np.full(len(users), 4), users)
+    data = training(history, 9, described=GENDER)
     tables, without = (Ease().fit(data, o) for o in (OPTIONS, replace(OPTIONS, recency_floor=1)))
     assert cosines(data, tables).argmax() == 8
     assert cosines(data, without, recency=Recency()).argmin() == 8
-    np.testing.assert_allclose(
-        cosines(data, tables, recency=Recency()),
-        cosines(data, without, recency=Recency()),
-        atol=0.01,  # the late arrival has a number more in its length of 1
-    )
-
-
-def test_movies_beyond_the_most_rated_are_near_those_of_their_taste():
-    data, ratings = two_tastes(300, 40, 0.4)
-    tables = Ease().fit(data, replace(OPTIONS, ease_movies=20))
-    most = np.argsort(-(ratings > 0).sum(0), kind="stable")[:20]
-    rest = np.setdiff1d(np.arange(40), most)
-    products = tables["source"][1:][most] @ tables["ease"][1:][rest].T
-    alike = most[:, None] % 2 == rest % 2
-    assert products[alike].mean() > products[~alike].mean()
-    assert np.linalg.norm(tables["ease"], axis=1).max() <= 1
+    both = (cosines(data, each, recency=Recency()) for each in (tables, without))
+    np.testing.assert_allclose(*both, atol=0.01)  # a number more is in its length of 1
 
 
 # Options, chosen by held-out ratings

@@ -27,12 +27,6 @@ def tastes(**options):
     return Taste().fit(data(), Options(**options))["taste"]
 
 
-def test_movies_that_the_same_users_like_are_near():
-    found = unit(tastes(taste_content_weight=0.0))
-    assert found[1] @ found[2] > 0.9
-    assert found[1] @ found[3] < -0.9
-
-
 def test_a_movie_is_the_longer_the_more_rated_it():
     """20 ratings, and 10 of the last movie; the unknown one has none."""
     for sizes in ((3, 2), (7, 5)):
@@ -42,8 +36,10 @@ def test_a_movie_is_the_longer_the_more_rated_it():
         assert found.shape == (5, sum(sizes))
 
 
-def test_content_brings_movies_near_as_far_as_it_weighs():
+def test_movies_that_the_same_users_like_are_near_and_alike_ones_as_far_as_content_weighs():
     near = [unit(tastes(taste_content_weight=weight)) for weight in (0.0, 0.5, 50.0)]
+    assert near[0][1] @ near[0][2] > 0.9
+    assert near[0][1] @ near[0][3] < -0.9
     likeness = [float(found[1] @ found[4]) for found in near]
     assert likeness[0] < likeness[1] < likeness[2]
     assert likeness[2] > 0.85
@@ -57,13 +53,10 @@ def users(**named: int):
     return Taste().users({"taste": table}, asked(known, np.array([3]), named=signs)), table
 
 
-def test_a_history_is_the_direction_of_what_it_likes():
+def test_a_history_is_the_direction_of_what_it_likes_and_dislikes_take_away_from_named_likes():
     found, table = users()
     np.testing.assert_allclose(found["taste"], unit(table[[3]]), atol=1e-6)
     assert set(found) == {"taste"}
-
-
-def test_named_likes_raise_what_is_near_and_dislikes_take_it_away():
     found, table = users(m1=1, m2=1, m3=-1)
     mean, total = table[[1, 2]].mean(0), table[[1, 2]].sum(0)
     np.testing.assert_allclose(found["taste.named"], [mean - DISLIKE * table[3]], atol=1e-6)
