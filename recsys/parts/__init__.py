@@ -61,11 +61,8 @@ def questions(rated: bool = True) -> dict[str, Weights]:
     """QUESTIONS of data with ratings, or without: those that ask for none, without such slices."""
     if rated:
         return QUESTIONS
-    return {
-        question: {name: weight for name, weight in weights.items() if name not in RATINGS}
-        for question, weights in QUESTIONS.items()
-        if question in ("relevance", "taste", "similar")
-    }
+    kept = ("relevance", "taste", "similar")
+    return {q: {n: w for n, w in QUESTIONS[q].items() if n not in RATINGS} for q in kept}
 
 
 def weights_of(question: Mapping[str, Any], asked: Asked) -> Weights:
@@ -74,9 +71,9 @@ def weights_of(question: Mapping[str, Any], asked: Asked) -> Weights:
         return question
     counts = asked.history.counts
     kind = np.where(counts >= FEW, 0, np.where(counts > 0, 1, 2))
-    names = dict.fromkeys(name for each in EVIDENCE for name in question[each])
-    table = {n: np.array([question[each].get(n, 0) for each in EVIDENCE]) for n in names}
-    return {n: each.astype(np.float32)[kind, None] for n, each in table.items()}
+    every = [question[each] for each in EVIDENCE]
+    names = dict.fromkeys(name for each in every for name in each)
+    return {n: np.array([each.get(n, 0) for each in every], "f4")[kind, None] for n in names}
 
 
 def used_slices(questions: Mapping[str, Mapping[str, Any]]) -> set[str]:

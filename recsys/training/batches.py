@@ -17,10 +17,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from recsys.data.interactions import Interactions, Recency, first_times, later
+from recsys.data.interactions import Recency, first_times, later
 from recsys.data.scale import LIKED
 from recsys.parts.heads import channel_values
-from recsys.parts.part import Array
+from recsys.parts.part import Array, Training
 from recsys.training.options import Options
 
 Rows = NDArray[np.int64]
@@ -90,18 +90,11 @@ class Batch(NamedTuple):
 
 
 class BatchSampler:
-    """Cuts batches from the histories.
+    """Cuts batches from the histories."""
 
-    Args:
-        attributes: (U + 1, W) rows of the users' attributes; row 0 unknown.
-        movies: M.
-    """
-
-    def __init__(
-        self, history: Interactions, attributes: NDArray[np.int32], movies: int, options: Options
-    ) -> None:
-        self.history, self.attributes = history, attributes
-        self.movies, self.options = movies, options
+    def __init__(self, data: Training, options: Options) -> None:
+        self.history, self.attributes, history = data.history, data.attributes, data.history
+        self.movies, self.options = len(data.movies), options
         owners, times, ratings = history.owners, history.times, len(history.values)
         self.users = np.flatnonzero(history.counts)  # rows of the users who rated anything
         self.batches = -(-len(self.users) // options.batch_users)  # that show each user once
@@ -112,13 +105,12 @@ class BatchSampler:
         self._recency = Recency(options.recency_floor, options.recency_span)
         # (N,) each: ratings of the same user later than each, and not earlier than each
         self._later = later(owners, times), later(owners, times, inclusive=True)
-        self._first = first_times(history.indices, times, movies + 1)  # (M + 1,) first rated
+        self._first = first_times(history.indices, times, self.movies + 1)  # (M + 1,) first rated
         self._last = np.zeros(history.rows, np.int64)  # (U + 1,) rated last
         np.maximum.at(self._last, owners, times)
-        raters = np.bincount(history.indices, minlength=movies + 1)[1:]
         missed = max(0.0, 1 - options.batch_users / max(1, len(self.users)))
         # (M,) chance that one of a batch's users rated the movie
-        self._in_batch = (1 - missed**raters).astype(np.float32)
+        self._in_batch = (1 - missed ** data.counts[1:]).astype(np.float32)
 
     def epoch(self, rng: Generator) -> Iterator[Batch]:
         """Every rating once, every user `passes` times, in random order."""

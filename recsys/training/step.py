@@ -82,7 +82,7 @@ class TrainStep:
     def __init__(self, data: Training, options: Options) -> None:
         paddle.seed(options.seed)
         vocabulary, movies = data.vocabulary, data.movies
-        self.sampler = BatchSampler(data.history, data.attributes, len(movies), options)
+        self.sampler = BatchSampler(data, options)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
             self.users = UserTower(vocabulary, options)
             self.movies = MovieTower(vocabulary, options)
@@ -98,7 +98,10 @@ class TrainStep:
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
         self.side_rows = vocabulary.side_rows(movies)
-        self._all_movies = self._features(np.arange(1, len(movies) + 1))
+        self._genres = np.zeros((len(movies), len(vocabulary.genres) + 1), np.float32)
+        movie, column = np.nonzero(self.genre_rows >= 0)
+        self._genres[movie, self.genre_rows[movie, column]] = 1
+        self._titles = Windows.of(paddle.to_tensor(self.title_rows))
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
@@ -167,20 +170,13 @@ class TrainStep:
         sides = parts(self.users.attributes, batch.attributes)
         return [paddle.to_tensor(rows[:, 0] if a.width == 1 else rows) for a, rows in sides]
 
-    def _features(self, candidates: NDArray[np.int64]) -> tuple[NDArray[np.float32], Windows]:
-        """(C, G + 1) genres as ones, and the titles' windows."""
-        rows = self.genre_rows[candidates - 1]
-        genres = np.zeros((len(candidates), int(self.genre_rows.max(initial=0)) + 1), np.float32)
-        movie, column = np.nonzero(rows >= 0)
-        genres[movie, rows[movie, column]] = 1
-        return genres, Windows.of(paddle.to_tensor(self.title_rows[candidates - 1]))
-
     def _movie_vectors(
         self, candidates: NDArray[np.int64], rng: np.random.Generator | None = None
     ) -> Pair:
         """(C, D) of each head; with a generator some of what is known of movies is dropped."""
-        all_movies = len(candidates) == len(self.title_rows)
-        genres, windows = self._all_movies if all_movies else self._features(candidates)
+        genres, windows = self._genres[candidates - 1], self._titles
+        if len(candidates) < len(self.title_rows):
+            windows = Windows.of(paddle.to_tensor(self.title_rows[candidates - 1]))
         sides = [each[candidates - 1] for each in self.side_rows]
         if rng:
             drop = self.options.drop_side

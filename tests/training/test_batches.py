@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from learned_from import training
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
@@ -32,7 +33,7 @@ def sampler(options: Options = OPTIONS) -> BatchSampler:
     times = np.zeros(len(users), np.int64)
     history = Interactions.build(USERS, users, movies, ratings[users, movies], times)
     attributes = np.random.default_rng(1).integers(0, 3, (USERS + 1, 3)).astype(np.int8)
-    return BatchSampler(history, attributes, MOVIES, options)
+    return BatchSampler(training(history, MOVIES, attributes), options)
 
 
 def batches(options: Options = OPTIONS, seed: int = 0) -> list[Batch]:
@@ -106,10 +107,8 @@ def test_cold_start_users_are_shown_without_id_and_with_few_likes_or_none(kind):
 def test_what_came_after_a_users_last_rating_could_not_be_rated():
     """Users 1, 2 and 3 rate at times 10, 20 and 30; nobody rates movie 4."""
     history = Interactions.build(3, [1, 2, 2, 3], [2, 1, 2, 3], np.full(4, 4.0), [10, 20, 20, 30])
-    inputs = history, np.zeros((4, 3), np.int8), 4
-    told, timeless = (
-        BatchSampler(*inputs, o) for o in (OPTIONS, replace(OPTIONS, recency_floor=1))
-    )
+    data, alike = training(history, 4), replace(OPTIONS, recency_floor=1)
+    told, timeless = (BatchSampler(data, each) for each in (OPTIONS, alike))
     could = {1: [False, True, False, False], 2: [True, True, False, False], 3: [True] * 4}
     for batch in told.epoch(np.random.default_rng(0)):
         assert batch.available is not None
@@ -131,7 +130,7 @@ def with_times(options: Options = CUT, spread: int = 30) -> list[tuple[np.ndarra
     users, movies = np.nonzero(rated)
     times = rng.integers(100, 100 + spread, len(users))
     history = Interactions.build(20, users, movies, np.full(len(users), 4.0), times)
-    sampler = BatchSampler(history, np.zeros((21, 3), np.int8), 40, options)
+    sampler = BatchSampler(training(history, 40), options)
     found = []
     for batch in sampler.epoch(np.random.default_rng(1)):
         found.append((history.times[history.entries(batch.user_rows)[0]], batch))
