@@ -82,6 +82,7 @@ _DATED = re.compile(
     r"([ T]\d\d?(:\d\d)?(:\d\d(\.\d+)?)?)?( ?[AaPp]\.?[Mm]\.?|Z|[+-]\d\d:?\d\d)?"
     r"|.*\b(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)\b.*\d.*"  # not read, but asked
 )
+_NUMBER = re.compile(r"[-+]?(?!0\d)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
@@ -178,14 +179,9 @@ class Content:
 
 def _numbers(cells: Sequence[Any]) -> list[float]:
     """The cells of a column of numbers; none of any other."""
-    if any(isinstance(each, bool) or not isinstance(each, int | float | str) or "_" in str(each)
-           or re.match("0[0-9]", str(each)) for each in cells):  # fmt: skip
-        return []
-    try:
-        numbers = [float(str(cell).replace(",", ".")) for cell in cells]
-    except ValueError:
-        return []
-    return numbers if all(abs(number) < float("inf") for number in numbers) else []
+    texts = [str(cell).strip().replace(",", ".") for cell in cells]
+    numbers = [*map(float, texts)] if all(map(_NUMBER.fullmatch, texts)) else []
+    return [] if any(abs(number) == float("inf") for number in numbers) else numbers
 
 
 def plain_name(name: str) -> str:

@@ -85,8 +85,15 @@ def files_of(
     like = [each for each in paths if is_table(each) or unpacked(each).suffix in _FOREIGN]
     tables = [n for n in like if is_table(n) or any(_is_called(n, kind, 0) for kind in NAMES)]
     for kind in kinds:
-        if kind not in files and (one := _one(data, kind, tables)):
-            files[kind] = one, None
+        found = [each for each in tables if _is_called(each, kind, 0)]
+        found = found or [each for each in tables if kind_of(each) == kind]
+        if kind in files or not found:
+            continue
+        if len(found) > 1:
+            names = ", ".join(each.name for each in found)
+            cause = f"{data}: several tables may be the {kind}: {names}"
+            raise DataError(cause, "keep one of them there, or name the files", "ratings")
+        files[kind] = found[0], None
     if "ratings" not in files and len(tables) == 1 and kind_of(tables[0]) != "items":
         files["ratings"] = tables[0], None
     if "ratings" not in files:
@@ -138,17 +145,6 @@ def kind_of(path: Path) -> str:
 
 def _is_called(path: Path, kind: str, level: int) -> bool:
     return re.fullmatch(NAMES[kind][level], unpacked(path).stem) is not None
-
-
-def _one(folder: Path, kind: str, tables: Sequence[Path]) -> Path | None:
-    """The table of a kind, by the whole of its name or else by a part of it."""
-    found = [each for each in tables if _is_called(each, kind, 0)]
-    found = found or [each for each in tables if kind_of(each) == kind]
-    if len(found) > 1:
-        names = ", ".join(each.name for each in found)
-        cause = f"{folder}: several tables may be the {kind}: {names}"
-        raise DataError(cause, "keep one of them there, or name the files", "ratings")
-    return found[0] if found else None
 
 
 def dialect_of_items(path: Path, first: bytes) -> Dialect | None:

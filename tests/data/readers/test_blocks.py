@@ -102,14 +102,6 @@ def test_a_zero_before_an_id_is_seen_wherever_blocks_end(tmp_path, monkeypatch, 
             read_dataset(path)
 
 
-def test_text_ids_far_from_the_beginning_make_all_of_them_text(tmp_path, monkeypatch):
-    monkeypatch.setattr(text, "BLOCK", 500)
-    path = put(tmp_path, {"r.csv": rows(*(f"x{i},1,4,5" for i in range(20)))}) / "r.csv"
-    read = read_dataset(path)
-    ids = read.user_names[read.ratings.user_ids].tolist()
-    assert ids == [*(str(100 + i) for i in range(280)), *(f"x{i}" for i in range(20))]
-
-
 def test_a_line_end_in_quotes_is_in_one_block(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "BLOCK", 20)
     lines = [f'{i},{i % 7},4,9,"so,\n{"good " * (i % 5)}\n"' for i in range(50)]

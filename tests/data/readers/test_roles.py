@@ -12,7 +12,7 @@ from pyarrow import parquet
 from recsys.data.readers.roles import Columns
 from recsys.preprocess import read_dataset
 
-USERS, ITEMS, STARS = range(8), range(10), (3, 5, 1, 4, 2)
+USERS, ITEMS = range(8), range(10)
 PAIRS = [(u, i) for u, i in product(USERS, ITEMS) if (u + i) % 4]
 T = 1_500_000_000
 
@@ -23,28 +23,16 @@ def table(head: str, *cells) -> bytes:
     return "\n".join(filter(None, [head, *(",".join(map(str, row)) for row in rows)])).encode()
 
 
-def user(u, i, n):
-    return u
-
-
-def item(u, i, n):
-    return i + 50
-
-
-def five(u, i, n):
-    return STARS[n % 5]
-
-
-def row(u, i, n):
-    return n
-
-
-def time(u, i, n):
-    return T + n
+user, item, row, time = (
+    (lambda u, i, n: u), (lambda u, i, n: i + 50), (lambda u, i, n: n), (lambda u, i, n: T + n)
+)  # fmt: skip
 
 
 def values(*some):
     return lambda u, i, n: some[n % len(some)]
+
+
+five = values(3, 5, 1, 4, 2)
 
 
 def day(form):

@@ -78,12 +78,6 @@ def test_repeated_ratings(tmp_path, how, values):
         assert own(read(tmp_path, [4, 2, 5, 3], times=[1] * 4, pairs=PAIRS)[0]) == [2, 3]
 
 
-def test_ratings_dat_on_another_scale_and_repeated(tmp_path):
-    rows = [(1, 1, 10), (1, 3, 7), (2, 1, 2), (2, 7, 9), (5, 3, 1)]
-    assert own(dat(tmp_path, *rows)) == [10, 7, 2, 9, 1]
-    assert own(dat(tmp_path, *rows, (5, 3, 8))) == [10, 7, 2, 9, 8]
-
-
 @pytest.mark.parametrize(("how", "first"), [("last", 4), ("sum", 5), ("count", 5)])
 @pytest.mark.parametrize("value", [1, 10])
 def test_events_are_taken_alike_whatever_their_one_value(tmp_path, value, how, first):
