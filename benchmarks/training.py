@@ -2,7 +2,7 @@
 
     pip install -e '.[bench]'
     python benchmarks/training.py              # ratings a second, on one core and on all
-    python benchmarks/training.py --profile    # where a step's milliseconds go, and the floor
+    python benchmarks/training.py --profile    # where a step's milliseconds go
 
 Every run is a process of its own, bound to its cores, and the runs take turns. A second of ours
 and of the PyTorch twin counts the ratings that the rating head predicted in it, the retrieval head
@@ -120,7 +120,7 @@ def agreement(args: argparse.Namespace) -> dict[str, float]:
 
 
 def profile(args: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds of the parts of a step, its floating-point operations, and the peak."""
+    """Milliseconds of the parts of a step, and those of processor time."""
     import numpy as np
 
     step, sampler = train_step(args)
@@ -135,65 +135,18 @@ def profile(args: argparse.Namespace) -> dict[str, Any]:
         found.setdefault(name, []).append(tuple(1e3 * each for each in spent))
         return result
 
-    pairs: list[int] = []
-    end = time.perf_counter() + args.seconds
-    while len(pairs) < WARM + 3 or time.perf_counter() < end:
+    steps, end = 0, time.perf_counter() + args.seconds
+    while steps < WARM + 3 or time.perf_counter() < end:
         batch = part("batch", partial(next, given))
         retrieval, rating = part("forward", partial(step._losses, batch, rng))
         part("backward", (step.options.retrieval_weight * retrieval + rating).backward)
         part("optimiser", step.optimizer.step)
         step.optimizer.clear_grad()
-        pairs.append(int(batch.predicted.sum()))
-    parameters = sum(int(p.size) for tower in step.towers for p in tower.parameters())
+        steps += 1
     return {
-        "parts": {
-            name: [median(each) for each in zip(*values[WARM:], strict=True)]
-            for name, values in found.items()
-        },
-        "ratings": sum(pairs) / len(pairs),
-        "gigaflop": products(step, batch) / 1e9,
-        "peaks": peaks(),
-        "parameters": parameters,
+        name: [median(each) for each in zip(*values[WARM:], strict=True)]
+        for name, values in found.items()
     }
-
-
-def products(step: "TrainStep", batch: Any) -> float:
-    """Floating-point operations of a step's matrix products, forward and backward.
-
-    A product of (a, b) and (b, c) is 2 abc, thrice if the gradients of both are wanted, twice if
-    of one.
-    """
-    users, movies = len(batch.user_rows), len(batch.candidates)
-    width = 2 * step.options.dimension
-    wide, filters = step.movies.title.window.shape
-    shown = step.title_rows[batch.candidates - 1] >= 0
-    ids = step.users.user.weight.shape[0]
-    genres = step.movies.genre.embedding.shape[0]
-    total = 3 * movies * ids * width + 2 * movies * genres * width  # movie ids, genres
-    total += 3 * int(shown.sum()) * wide * filters + 3 * movies * filters * width  # titles
-    total += 3 * users * ids * width  # user ids
-    total += 3 * 2 * len(batch.owners) * width  # three channels of history
-    total += 3 * (users * movies + int(batch.predicted.sum())) * width / 2  # cosines
-    return 2.0 * total
-
-
-def peaks() -> dict[str, float]:
-    """GFLOP/s of the largest matrix products on these cores, the best of many."""
-    import numpy as np
-
-    from recsys.model import paddle
-
-    ours = paddle.randn([1024, 1024])
-    theirs = np.asarray(ours.numpy())
-    found = {}
-    for name, matrix in (("Paddle", ours), ("NumPy", theirs)):
-        best = 1e9
-        for _ in range(30):
-            started = time.perf_counter()
-            matrix @ matrix
-            best = min(best, time.perf_counter() - started)
-        found[name] = 2 * 1024**3 / best / 1e9
-    return found
 
 
 def child(what: str, args: argparse.Namespace, count: int) -> dict[str, Any]:
@@ -240,27 +193,14 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def show_profile(args: argparse.Namespace) -> None:
-    rows, notes = [], []
+    rows = []
     for count in args.cores:
         found = child("profile", args, count)
-        sums = [sum(each) for each in zip(*found["parts"].values(), strict=True)]
-        whole, best = sums[0], max(found["peaks"].values())
-        for name, (spent, worked) in [*found["parts"].items(), ("step", sums)]:
-            share = f"{spent / whole:.0%}"
+        sums = [sum(each) for each in zip(*found.values(), strict=True)]
+        for name, (spent, worked) in [*found.items(), ("step", sums)]:
+            share = f"{spent / sums[0]:.0%}"
             rows.append((str(count), name, f"{spent:.1f}", share, f"{worked:.1f}"))
-        floor = 1e3 * found["gigaflop"] / best
-        each = ", ".join(f"{name} {value:.0f}" for name, value in found["peaks"].items())
-        notes += [
-            f"{count} core(s): {found['gigaflop']:.2f} GFLOP of matrix products a step, "
-            f"{1e3 * found['gigaflop'] / whole:.0f} GFLOP/s achieved over the whole step;",
-            f"  peak GFLOP/s: {each}; floor of a step {floor:.1f} ms, {floor / whole:.0%} of it;",
-            f"  {found['ratings']:.0f} ratings a step: {1e3 * found['ratings'] / whole:,.0f} a "
-            f"second, at the floor {1e3 * found['ratings'] / floor:,.0f};",
-            f"  the optimiser passes over {found['parameters'] / 1e6:.2f} M parameters, 28 bytes "
-            f"each: {28e-6 * found['parameters'] / found['parts']['optimiser'][0]:.1f} GB/s",
-        ]
     table(("cores", "part", "ms", "share", "CPU ms"), rows)
-    print("\n" + "\n".join(notes))
 
 
 def main() -> None:
