@@ -20,7 +20,7 @@ from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, MilvusClient, Missing, Unreachable
 from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
-from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits, check_queries, no_hits
+from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits, checked_queries, no_hits
 from recsys.serving.filters import literal
 
 READ_AT_ONCE = 5_000  # movies
@@ -237,12 +237,11 @@ class MilvusStore:
         """
 
         def hits(opened: Published) -> Hits:
-            queries = check_queries(vectors, k, opened.dimension, exclude)
+            queries, excluded = checked_queries(vectors, k, opened.dimension, exclude)
             fitting = filter.parsed(opened.columns)
             self._milvus.check_condition(fitting.condition)
             if min(k, opened.count) > MOST and not self._milvus.lite:
                 raise StoreError(f"{self.uri}: Milvus gives at most {MOST} movies", "ask for fewer")
-            excluded = [()] * len(queries) if exclude is None else exclude
             fields = (
                 opened.fields if with_movies and len(queries) == 1 and k <= READ_AT_ONCE else []
             )

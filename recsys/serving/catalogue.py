@@ -225,7 +225,7 @@ class Catalogue(Frame):
             exclude: for each of the B queries the ids of movies that must not come.
             with_movies: give the movies too.
         """
-        queries = check_queries(vectors, k, self.vectors.shape[1], exclude)
+        queries, excluded = checked_queries(vectors, k, self.vectors.shape[1], exclude)
         order, ids, movies = self._by_id
         condition = filter.parsed(self.kinds).condition
         fits = None if condition == And(()) else mask(condition, self.cells, len(self))[order]
@@ -235,10 +235,8 @@ class Catalogue(Frame):
             scores = product(queries[start : start + step], movies.T)  # (b, M)
             if fits is not None:
                 scores[:, ~fits] = -np.inf
-            for row, excluded in enumerate(
-                () if exclude is None else exclude[start : start + step]
-            ):
-                columns = positions(ids, excluded)
+            for row, each in enumerate(excluded[start : start + step]):
+                columns = positions(ids, each)
                 scores[row, columns[columns >= 0]] = -np.inf
             columns = top_k(scores, k)
             rows, places = np.nonzero(columns >= 0)
@@ -266,17 +264,17 @@ def check_k(k: int) -> None:
     checked("k", k, int, min=1, max=MOST, words="a whole number from 1 on")
 
 
-def check_queries(
+def checked_queries(
     vectors: NDArray[np.float32], k: int, dimension: int, exclude: Sequence[NDArray] | None
-) -> NDArray[np.float32]:
-    """The queries as a contiguous (B, V) float32 array."""
+) -> tuple[NDArray[np.float32], Sequence[NDArray]]:
+    """The queries as a contiguous (B, V) float32 array, and B exclusions."""
     check_k(k)
     queries = np.ascontiguousarray(vectors, np.float32)
-    count = len(queries if exclude is None else exclude)
+    excluded = [np.empty(0, int)] * len(queries) if exclude is None else exclude
     fits = queries.ndim == 2 and queries.shape[1] == dimension and np.isfinite(queries).all()
-    if not fits or count != len(queries):
+    if not fits or len(excluded) != len(queries):
+        found = f"{queries.shape} and {len(excluded)}"
         raise QueryError(
-            f"expected queries of shape (B, {dimension}) and finite, and exclusions of B, "
-            f"got queries of shape {queries.shape} and exclusions of {count}"
+            f"expected finite queries, (B, {dimension}), and B exclusions, got {found}"
         )
-    return queries
+    return queries, excluded
