@@ -136,20 +136,22 @@ class Titles:
             QueryError: several movies match, or one that may be another; they are listed.
             UnknownMovie: none does; the nearest titles are named.
         """
-        found, titles = self.whole(text), self.titles.items()
+        if len(found := self.whole(text)) == 1:
+            return found[0]  # sooner than what follows
         words, year = plain(text).split(), name_and_year(text)[1]
         letters = "".join(words)
         spaced = " ?".join(map(re.escape, letters))
         begin, inside = re.compile(rf"{spaced}\b(?! (part )?[0-9])"), re.compile(rf"\b{spaced}\b")
 
         def matches(fits: Callable[[str], object]) -> "list[Id]":
+            titles = self.titles.items()
             every = [(each, names_of(title), name_and_year(title)[1]) for each, title in titles]
             return [each for each, names, of in every if year in (0, of) and any(map(fits, names))]
 
         if not found and len(letters) > _SHORT and not letters.isdecimal():
             found = matches(begin.match)
-        if len(found) == 1:
-            return found[0]
+            if len(found) == 1:
+                return found[0]
         if not found and words:
             found = matches(lambda name: inside.search(name) or {*words} <= {*name.split()})
         if found:
