@@ -25,23 +25,43 @@ T = TypeVar("T")
 
 
 class LiveRecommender(Recommender):
-    """A `Recommender` of the model and the movies that are there now; threads may share it.
+    """`recsys.open`: a `Recommender` of the model and movies that are there now; for a service.
 
     What is new is looked for once a second: another model in the folder, an update of it, movies
     published. It is taken once it answers; queries under way, and all until then, are answered by
-    what was before. A call is answered by one of them.
+    what was before. A call is answered by one of them. Threads may share it.
+
+    Args:
+        model: the folder in which `load-movies --switch`, `update` or `train` put what is new.
+        address: where its movies are published; None to search those of the folder in memory.
 
     Attributes:
         problem: why what is new could not be taken; None if it is.
+
+    Raises:
+        ModelError: there is no model. StoreError: its movies are not published there.
+
+    >>> import recsys
+    >>> with recsys.open("sample.model", "sample.db") as movies:
+    ...     (answer,) = movies.recommend([recsys.UserQuery(42)], k=10)
+    >>> len(answer)
+    10
     """
 
     problem: Exception | None = None
 
-    def __init__(self, folder: Path, published: "MilvusStore | None") -> None:
-        self._folder, self._published = folder, published
+    def __init__(
+        self, model: Path | str = DEFAULT, address: "MilvusAddress | Path | str | None" = None
+    ) -> None:
+        check_types(model=(model, Path | str))
+        self._folder, self._published = Path(model), None if address is None else _store(address)
         self._lock, self._looked = threading.Lock(), time.monotonic()
         self._seen: tuple[Any, ...] = ()  # the model's file, and what holds its movies
-        self._now = self._newest()
+        try:
+            self._now = self._newest()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def now(self) -> Recommender:
@@ -114,36 +134,15 @@ class LiveRecommender(Recommender):
         return newest
 
 
-def open(
-    model: Path | str = DEFAULT, address: "MilvusAddress | Path | str | None" = None
-) -> LiveRecommender:
-    """A recommender that follows what is trained, updated and published, for a service.
-
-    Args:
-        model: the folder in which `load-movies --switch`, `update` or `train` put what is new.
-        address: where its movies are published; None to search those of the folder in memory.
-
-    Raises:
-        ModelError: there is no model. StoreError: its movies are not published there.
-
-    >>> import recsys
-    >>> with recsys.open("sample.model", "sample.db") as movies:
-    ...     (answer,) = movies.recommend([recsys.UserQuery(42)], k=10)
-    >>> len(answer)
-    10
-    """
-    check_types(model=(model, Path | str))
-    if address is None:
-        return LiveRecommender(Path(model), None)
+def _store(address: "MilvusAddress | Path | str") -> "MilvusStore":
+    """The store at an address; refuses a file that is not there, which Milvus Lite would make."""
     from recsys.milvus.address import MilvusAddress
     from recsys.milvus_store import MilvusStore
 
     where = address if isinstance(address, MilvusAddress) else MilvusAddress(str(address))
-    if where.is_lite and not Path(where.uri).expanduser().exists():  # which Milvus Lite would make
+    if where.is_lite and not Path(where.uri).expanduser().exists():
         raise StoreError(f"{where.uri}: is not there", "publish the movies", "publish")
-    published = MilvusStore(where)
-    try:
-        return LiveRecommender(Path(model), published)
-    except BaseException:
-        published.close()
-        raise
+    return MilvusStore(where)
+
+
+open = LiveRecommender

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import recsys.infer
 from recsys.data.dataset import Movies
 from recsys.errors import QueryError
-from recsys.infer import RankBy, Recommender, UserQuery, catalogue, predict, users_of
+from recsys.infer import Choice, RankBy, Recommender, UserQuery, catalogue, predict, users_of
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
@@ -119,8 +119,10 @@ def test_milvus_gives_the_exact_answer(folder, exact, milvus, rank_by):
     users = map(UserQuery, folder.vocabulary.user_ids[::60].tolist())
     profile = UserQuery(attributes={"gender": "M", "age": "60"})
     queries = [*users, UserQuery(), profile, UserQuery(likes=(1, 2), dislikes=(3,))]
-    for filter in Filter(), Filter(any_genre=("Drama",), years=(1980, 1999)):
-        how = {"k": 12, "rank_by": rank_by, "filter": filter}
+    choice = Choice([59], diversity=0.3, novelty=0.1, max_per=[("genre", 3)])
+    drama = Filter(any_genre=("Drama",), years=(1980, 1999))
+    for how in {}, {"filter": drama}, {"choice": choice}:
+        how |= {"k": 12, "rank_by": rank_by}
         ours, theirs = (each.recommend(queries, **how) for each in (exact, milvus))
         for query, mine, other in zip(queries, ours, theirs, strict=True):
             assert ids(mine) == ids(other) == ids(one(milvus, query, **how))

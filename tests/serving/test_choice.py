@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import QueryError
-from recsys.infer import Recommender, UserQuery, catalogue
-from recsys.milvus_store import MilvusStore
+from recsys.infer import UserQuery, catalogue
 from recsys.serving.choice import Choice
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -91,15 +90,6 @@ def test_what_movies_do_not_have_and_numbers_out_of_range_are_refused(exact):
     ):
         with pytest.raises(QueryError, match=says):
             asked(exact, **wrong)
-
-
-def test_milvus_and_the_exact_search_choose_alike(folder, trained, exact):
-    how = {"diversity": 0.3, "novelty": 0.1, "max_per": [("genre", 3)], "exclude": [59]}
-    with MilvusStore(str(trained.place / "recsys.db")) as store:
-        store.open(folder.fingerprint)
-        found = asked(Recommender(folder, store), **how)
-        ids = [[each.movie_id for each in answer] for answer in found]
-    assert ids == [[each.movie_id for each in answer] for answer in asked(exact, **how)]
 
 
 def test_choices_at_the_prompt(trained, tmp_path):
