@@ -7,13 +7,13 @@ they are: Linux counts the memory of the one that starts a process as that proce
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,13 +83,9 @@ def _progress(line: str) -> None:
         print(f"\r{line:<70.70}\r", end="", file=sys.stderr, flush=True)
 
 
-def median(values: Iterable[float]) -> float:
-    return statistics.median(values)
-
-
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median of the rounds' ratios: noise that lasts a round cancels."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

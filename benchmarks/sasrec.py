@@ -12,7 +12,7 @@ import argparse
 from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from warnings import simplefilter
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from recsys.train import use_all_cores
 from recsys.training.options import Options
 
 EPOCHS = (5, 10, 15, 20, 25)
-LENGTH, BLOCKS, FACTORS, HEADS, DROPOUT = 100, 2, 64, 2, 0.3
+SHAPE = {"session_max_len": 100, "n_blocks": 2, "n_factors": 64, "n_heads": 2, "dropout_rate": 0.3}
 BATCH = 32  # users a step: of the 943 of ML-100K more would make too few steps an epoch
 FAR = 1e9  # below all scores
 
@@ -47,32 +47,18 @@ def sasrec(problem: Problem, epochs: int) -> Scorer:
     one sitting says little, and with positions ndcg@10 on validation data is lower. Movies without
     training ratings come last, by popularity.
     """
-    for name in ("pytorch_lightning", "lightning.pytorch"):  # they say which devices there are
-        getLogger(name).setLevel(ERROR)
     stage, movies = problem.stage, problem.movie_ids
     popular = np.bincount(problem.matrix(stage.train).indices, minlength=len(movies))
     train, seen = sequences(stage.train), sequences(stage.seen)
     torch.manual_seed(0)
-    model = SASRecModel(
-        n_blocks=BLOCKS,
-        n_factors=FACTORS,
-        n_heads=HEADS,
-        dropout_rate=DROPOUT,
-        session_max_len=LENGTH,
-        use_pos_emb=False,
-        batch_size=BATCH,
-    )
-    with catch_warnings():
-        simplefilter("ignore")  # advice on workers and logs
-        model.fit_partial(train, epochs, epochs)
+    model = SASRecModel(**SHAPE, use_pos_emb=False, batch_size=BATCH)
+    model.fit_partial(train, epochs, epochs)
 
     def score(user_ids: Ids) -> NDArray[np.float64]:
         scores = np.tile(popular - FAR, (len(user_ids), 1))
-        with catch_warnings():
-            simplefilter("ignore")  # a user without a history
-            ranked = model.recommend(
-                user_ids, seen, len(movies), False, on_unsupported_targets="ignore"
-            )
+        ranked = model.recommend(
+            user_ids, seen, len(movies), False, on_unsupported_targets="ignore"
+        )
         ranked = ranked[np.isin(ranked["item_id"], movies)]
         rows = positions(user_ids, ranked["user_id"].to_numpy())
         scores[rows, positions(movies, ranked["item_id"].to_numpy())] = ranked["score"]
@@ -100,6 +86,9 @@ def main() -> None:
     parser.add_argument("--protocol", choices=("user-time", "fold-in"), default="user-time")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    simplefilter("ignore")  # advice on workers and logs, users without a history
+    for name in ("pytorch_lightning", "lightning.pytorch"):  # they say which devices there are
+        getLogger(name).setLevel(ERROR)
     use_all_cores()
     dataset = read_dataset(args.data)
     heading(f"{dataset.name}, {args.protocol}, seed {args.seed}")
