@@ -37,12 +37,11 @@ def test_generated_ratings_are_read_as_they_were_made(tmp_path):
     made = generated.generated(600, users=20, movies=200)
     generated.write(made, tmp_path)
     read = read_dataset(tmp_path)
-
-    def rows(dataset):
-        columns = vars(dataset.ratings).values()
-        return sorted(zip(*(column.tolist() for column in columns), strict=True))
-
-    assert rows(read) == rows(made)
+    rows, expected = (
+        sorted(zip(*(each.tolist() for each in vars(one.ratings).values()), strict=True))
+        for one in (read, made)
+    )
+    assert rows == expected
     for name in ("gender", "age", "job"):
         assert (read.users.column(name) - 1).tolist() == (made.users.column(name) - 1).tolist()
 
