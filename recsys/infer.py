@@ -149,7 +149,7 @@ class Recommender:
         unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
         if choice.only is not None:
             searched = _taken(self.store, np.unique(checked_ids(choice.only, movie_ids, "movie")))
-        shown = self._ratings if rank_by in RATINGS else np.asarray
+        shown = self.model.scale.outward if rank_by in RATINGS else np.asarray
 
         def answers(start: int) -> Iterator[Answer]:
             self.store.check_model(self.model.fingerprint)
@@ -226,10 +226,6 @@ class Recommender:
 
         return [q._replace(likes=known(q.likes), dislikes=known(q.dislikes)) for q in queries]
 
-    def _ratings(self, scores: Array) -> Array:
-        """Inner products as ratings, on the scale of the data."""
-        return self.model.scale.outward(np.clip(scores, MIN_RATING, MAX_RATING))
-
     def _listed(
         self,
         hits: Hits,
@@ -243,7 +239,7 @@ class Recommender:
         movies = hits.movies.take(hits.movie_ids[row, mask])
         columns, ratings = movies.columns, repeat(None)
         if user is not None:
-            ratings = self._ratings(np.einsum("v,nv->n", user, movies.vectors)).tolist()
+            ratings = self.model.scale.outward(np.einsum("v,nv->n", user, movies.vectors)).tolist()
         every = zip(
             count(1),
             movies.ids.tolist(),
@@ -314,9 +310,8 @@ def predict(
         vectors[rows == 0] = _taken(published, movies[rows == 0]).vectors
     queries = [UserQuery(each, as_of=as_of) for each in users.tolist()]
     asked = user_vectors(model, queries, rank_by).vectors[user]
-    if rank_by in RATINGS:
-        return model.scale.outward(predicted_ratings(asked, vectors[movie]))
-    return np.einsum("nv,nv->n", asked, vectors[movie])
+    scores = np.einsum("nv,nv->n", asked, vectors[movie])
+    return model.scale.outward(scores) if rank_by in RATINGS else scores
 
 
 def predicted_ratings(users: Array, movies: Array) -> Array:

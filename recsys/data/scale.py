@@ -61,8 +61,8 @@ class Scale:
         return float(self.inward(rating) if self.rated else np.clip(rating, LIKED, MAX_RATING))
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
-        """Ratings of the model as the file would have them."""
-        ours = np.asarray(ratings, np.float32)
+        """Ratings of the model as the file would have them, what is off the scale at its end."""
+        ours = np.clip(np.asarray(ratings, np.float32), MIN_RATING, MAX_RATING)
         theirs, knots = self._knots
         return ours if self._same else np.interp(ours, knots, theirs).astype(np.float32)
 

@@ -67,9 +67,8 @@ def why(
         scores.append(shown(np.einsum("bv,mv->bm", vectors, movies.vectors)))  # see `product`
     every = np.concatenate(scores)
     shares = every[0] - every[1:]  # (n + m + 1, N)
-    given = np.append(history.values, np.full(m, np.nan))
-    given = model.scale.outward(given) if model.scale.rated else np.full(n + m, np.nan)
-    ratings = [None if np.isnan(each) else each for each in given.tolist()]
+    given = model.scale.outward(history.values).tolist() if model.scale.rated else [None] * n
+    ratings = [*given, *[None] * m]
     places = np.append(history.indices, named.indices) - 1
     ids, titles = model.vocabulary.movie_ids[places].tolist(), model.movies.titles
     profiled = (asked.attributes[row] > 0).any()
