@@ -34,6 +34,7 @@ class MilvusStore:
 
     Args:
         address: where; a text or a path is its uri.
+        make: a file that is not there, which is else refused.
 
     Raises:
         StoreError: nothing answers there, or it does not let us in.
@@ -49,9 +50,14 @@ class MilvusStore:
     (338, (2, 10))
     """
 
-    def __init__(self, address: MilvusAddress | Path | str = MilvusAddress()) -> None:
+    def __init__(
+        self, address: MilvusAddress | Path | str = MilvusAddress(), *, make: bool = True
+    ) -> None:
         if not isinstance(address, MilvusAddress):
             address = MilvusAddress(str(address))
+        if address.is_missing and not make:
+            cause = f"{address.shown}: nothing is published there"
+            raise Missing(cause, "publish the movies", "publish")
         self.address = address
         self.uri, self.alias = self.address.shown, self.address.collection
         self._milvus = Milvus(self.address)

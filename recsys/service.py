@@ -17,7 +17,6 @@ from recsys.serving.model_folder import DEFAULT, load_model
 
 if TYPE_CHECKING:
     from recsys.milvus.address import MilvusAddress
-    from recsys.milvus_store import MilvusStore
 
 LOOKS = 1.0  # seconds from one look at what is new to the next
 PATIENCE = 10.0  # seconds, where that could not be taken
@@ -54,7 +53,11 @@ class LiveRecommender(Recommender):
         self, model: Path | str = DEFAULT, address: "MilvusAddress | Path | str | None" = None
     ) -> None:
         check_types(model=(model, Path | str))
-        self._folder, self._published = Path(model), None if address is None else _store(address)
+        self._folder, self._published = Path(model), None
+        if address is not None:
+            from recsys.milvus_store import MilvusStore
+
+            self._published = MilvusStore(address, make=False)
         self._lock, self._looked = threading.Lock(), time.monotonic()
         self._seen: tuple[Any, ...] = ()  # the model's file, and what holds its movies
         try:
@@ -132,17 +135,6 @@ class LiveRecommender(Recommender):
         newest.recommend([UserQuery()], 1)
         self.model, self.store, self._seen = model, store, (file, movies)
         return newest
-
-
-def _store(address: "MilvusAddress | Path | str") -> "MilvusStore":
-    """The store at an address; refuses a file that is not there, which Milvus Lite would make."""
-    from recsys.milvus.address import MilvusAddress
-    from recsys.milvus_store import MilvusStore
-
-    where = address if isinstance(address, MilvusAddress) else MilvusAddress(str(address))
-    if where.is_lite and not Path(where.uri).expanduser().exists():
-        raise StoreError(f"{where.uri}: is not there", "publish the movies", "publish")
-    return MilvusStore(where)
 
 
 open = LiveRecommender

@@ -249,7 +249,7 @@ def test_what_is_wrong_is_raised(own_model, tmp_path):
         recsys.open(5)
     with pytest.raises(recsys.errors.ModelError, match="train first"):
         recsys.open(tmp_path / "none.model")
-    with pytest.raises(StoreError, match=r"empty\.db: is not there; publish the movies"):
+    with pytest.raises(StoreError, match=r"empty\.db: nothing is published there; publish the m"):
         recsys.open(own_model, tmp_path / "empty.db")
     assert not (tmp_path / "empty.db").exists()
     with recsys.open(own_model) as movies:

@@ -236,7 +236,7 @@ def _searched(
         movies = recsys.catalogue(folder)
         yield movies, len(movies)
         return
-    with shared.store_at(address) as store:
+    with recsys.MilvusStore(address, make=False) as store:
         opened = store.open(folder.fingerprint)
         if not opened.is_current:
             log(f"another model is published; this one, {opened.model}, answers from what is kept")

@@ -13,7 +13,7 @@ from recsys.cli import options, prompt, shared
 from recsys.cli.options import argument, command, grouped, option, path
 from recsys.cli.output import as_json
 from recsys.cli.prompt import TERMINATED, bar, log, no_bar
-from recsys.cli.shared import Source, store_at
+from recsys.cli.shared import Source
 from recsys.data.files import previous_of
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError, ModelError, printable
@@ -153,7 +153,7 @@ def load_movies(
     if how.rollback:
         others = {each.name for each in fields(how)} - {"rollback", "json"}
         prompt.refuse_beside("--rollback", *others)
-        with store_at(address) as store:
+        with recsys.MilvusStore(address, make=False) as store:
             _print_published(store.rollback(lambda before: _restore(Path(model), before)), how)
         return
     if how.switch and not how.keep:
@@ -204,8 +204,8 @@ def publish(
 
     model.verify()
     given = _movies_of(model, how.file, source) if how.file else recsys.catalogue(model)
-    nothing = how.dry_run and shared.is_missing(address)
-    with nullcontext() if nothing else store_at(address, make=True) as store:
+    nothing = how.dry_run and address.is_missing
+    with nullcontext() if nothing else recsys.MilvusStore(address) as store:
         movies = _with_published(model, given, how, store)
         index = choose_index(how.index, len(movies))
         if store and (gone := store.check_removal(movies, 1.0 if how.replace else MOST_REMOVED)):
@@ -252,10 +252,7 @@ def _movies_of(model: "Model", file: str, source: Source) -> "Catalogue":
 def _with_published(
     model: "Model", movies: "Catalogue", how: Publishing, store: "MilvusStore | None"
 ) -> "Catalogue":
-    """All that is to be published; logs what is taken from where.
-
-    A file adds to the movies that this model has published, else to those it was trained on.
-    """
+    """All that is to be published: a file adds to what the model published, or was trained on."""
     new = int(movies.is_new.sum())  # without a file by update
     if not how.file:
         more = f", and {new} added since" * (new > 0)

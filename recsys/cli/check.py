@@ -15,7 +15,7 @@ from recsys.cli import options, shared
 from recsys.cli.options import File, Number, Whole, argument, command, grouped, option, path
 from recsys.cli.output import as_json, plain, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
-from recsys.cli.shared import Source, store_at
+from recsys.cli.shared import Source
 from recsys.data.files import leftovers, replacing_file
 from recsys.errors import RecsysError, StoreError, escaped, listed, printable
 from recsys.evaluation import GIVEN, PROTOCOLS
@@ -110,7 +110,7 @@ def doctor(
         loaded.verify()
         folder = loaded
         _check_model(facts, folder)
-    with look("milvus") as facts, store_at(address) as store:
+    with look("milvus") as facts, recsys.MilvusStore(address, make=False) as store:
         uri, version = store.uri, store.version
         facts |= {"uri": uri, "version": version, "found": f"{uri}, {version}"}
         with look("published") as facts:
@@ -170,9 +170,9 @@ def _check_model(facts: dict[str, Any], folder: "Model") -> None:
 
 def _check_published(facts: dict[str, Any], store: "MilvusStore", folder: "Model | None") -> None:
     found, versions = store.open(None), len(store.versions())
-    facts |= {name: getattr(found, name) for name in ("alias", "collection", "model")}
-    facts |= {"movies": found.count, "dimension": found.dimension, "index": str(found.index)}
-    facts |= {"when": found.when, "versions": versions}
+    names = ("alias", "collection", "model", "dimension", "when")
+    facts |= {name: getattr(found, name) for name in names}
+    facts |= {"movies": found.count, "index": str(found.index), "versions": versions}
     if folder and not store.open(folder.fingerprint).is_current:
         this = f"this one, {folder.fingerprint}, answers from the version before"
         cause = f"{store.uri}: the movies of another model are published; {this}"
@@ -252,8 +252,7 @@ def evaluate(
     if model:
         refuse_beside("--model", "data", "epochs", "set")
     if uri and not no_index:
-        with store_at(MilvusAddress(uri), make=True):
-            pass  # what cannot be opened is known before the work
+        recsys.MilvusStore(uri).close()  # what cannot be opened is known before the work
     from recsys.evaluation import compare as comparison
     from recsys.train import use_all_cores
 

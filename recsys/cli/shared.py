@@ -20,7 +20,6 @@ from recsys.serving import DEFAULT
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset, Movies
-    from recsys.milvus_store import MilvusStore
     from recsys.serving.catalogue import Filter
     from recsys.serving.model_folder import Model
 
@@ -170,18 +169,3 @@ class Wanted:
         some, every = ((), self.genre) if self.all_genres else (self.genre, ())
         typed = recsys.Filter(some, every, self.not_genre, self.year, self.where)
         return typed.checked(model.vocabulary)
-
-
-def is_missing(address: MilvusAddress) -> bool:
-    """Whether the address is a file that nobody has made yet, in a folder that is there."""
-    file = Path(address.uri)
-    return address.is_lite and file.parent.is_dir() and not file.exists()
-
-
-def store_at(address: MilvusAddress, make: bool = False) -> "MilvusStore":
-    """The store at an address, to be closed; a file that is not there only if `make`."""
-    from recsys.milvus.client import Missing
-
-    if is_missing(address) and not make:
-        raise Missing(f"{address.uri}: nothing is published there", "publish the movies", "publish")
-    return recsys.MilvusStore(address)

@@ -45,7 +45,7 @@ class Known:
     @functools.cached_property
     def published(self) -> "Catalogue | None":
         """The movies that are published of the model, read once."""
-        if self.address is None or (self.address.is_lite and not os.path.exists(self.address.uri)):
+        if self.address is None or self.address.is_missing:
             return None
         with recsys.MilvusStore(self.address) as store:
             return store.movies_of(self.model.fingerprint)

@@ -4,6 +4,7 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -74,6 +75,12 @@ class MilvusAddress:
     def is_lite(self) -> bool:
         """Whether the address is a file, which Milvus Lite serves."""
         return "://" not in self.uri
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a file that nobody has made yet, in a folder that is there."""
+        file = Path(self.uri).expanduser()
+        return self.is_lite and file.parent.is_dir() and not file.exists()
 
     @property
     def is_local(self) -> bool:
