@@ -261,23 +261,11 @@ def evaluate(
     dataset: Any = None if model else source.read(data)
     models = [recsys.load_model(each) for each in (*filter(None, [model]), *compare)]
     judged_on = source.read(test, dataset or models[0]) if test else None
+    how: dict[str, Any] = {"test": judged_on, "likes": likes, "uri": uri, "by": by, "log": log}
+    how |= {"compared": baselines, "diversity": diversity or ()}
+    how["indexes"] = () if no_index else comparison.INDEXES
     with replacing_file(output) if output else nullcontext() as beside:  # or it fails now
-        rows = list(
-            recsys.evaluate(
-                dataset or models,
-                protocol,
-                seeds,
-                chosen,
-                likes=likes,
-                indexes=() if no_index else comparison.INDEXES,
-                uri=uri,
-                compared=baselines,
-                test=judged_on,
-                diversity=diversity or (),
-                by=by,
-                log=log,
-            )
-        )
+        rows = list(recsys.evaluate(dataset or models, protocol, seeds, chosen, **how))
         if beside:
             _write_users(beside, rows)
     rows += comparison.mean(rows) if len(seeds) > 1 else []

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from recsys.data.ids import Id
     from recsys.infer import Recommendation, UserQuery
     from recsys.serving.model_folder import Model
-    from recsys.serving.reasons import Shared, Why
 
 MOST = 1_000_000  # movies one may ask for at once
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
@@ -111,14 +110,11 @@ class Answer(NamedTuple):
 
     def rows(self) -> list[dict[str, Any]]:
         """A flat record a movie, for csv and parquet: COLUMNS, then the movie's own by name."""
-        user_id = self.query.user_id if self.query else None
-        rows = []
-        for record in self.records():
-            own = record.pop("columns", {})
-            record.pop("why", None)
-            row = {"user_id": user_id, **record, **own}
-            rows.append({k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()})
-        return rows
+        user = {"user_id": self.query.user_id if self.query else None}
+        rows = ({**user, **each, **each.get("columns", {})} for each in self.records())
+        return [
+            {k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows
+        ]
 
     def json(self, model: str, indent: int | None = None) -> str:
         """One object: the query, the model, and what was found; what is not known is null."""
@@ -157,11 +153,9 @@ class Answer(NamedTuple):
         return table(header, lines, width)
 
 
-def in_words(why: "Why | Shared") -> str:
-    """What carried a movie, in a line."""
-    from recsys.serving.reasons import Shared
-
-    if isinstance(why, Shared):
+def in_words(why: Any) -> str:
+    """What carried a movie, a `Why`, or what two have in common, `Shared`, in a line."""
+    if hasattr(why, "users"):
         genres, words, users = why
         return "; ".join(filter(None, [f"{users:,} like both", "|".join(genres), " ".join(words)]))
     carried = [
@@ -212,7 +206,7 @@ def write_text(
 ) -> None:
     """Answers to a file as they come, as csv, json or a table of lines of that width at most."""
     names = [*COLUMNS, *(each.name for each in model.vocabulary.movies)]
-    rows = csv.DictWriter(file, names, lineterminator="\n")
+    rows = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
     if format == "csv":
         rows.writeheader()
     for answer in answers:
