@@ -12,11 +12,8 @@ from recsys.errors import QueryError, listed, quoted, shortened
 if TYPE_CHECKING:
     from recsys.data.ids import Id
 
-_ARTICLES = (
-    *("the", "a", "an", "le", "la", "les", "l'", "il", "lo", "el", "los", "las", "un", "une"),
-    *("der", "die", "das", "den", "det", "en", "ett", "o", "os", "as"),
-)
-_FIRST = {article.rstrip("'") for article in _ARTICLES} - {"die", "o", "as", "os"}  # words as well
+_FIRST = "the a an le la les l il lo el los las un une der das den det en ett"
+_ARTICLES = [*_FIRST.split(), "l'", "die", "o", "as", "os"]  # these are words as well
 _NUMBERS = "one two three four five six seven eight nine ten eleven twelve"
 _ROMAN = "ii iii iv v vi vii viii ix"
 _SAME = {  # words by how they are written as well
@@ -71,7 +68,7 @@ def names_of(title: str) -> set[str]:
     text, _ = name_and_year(title)
     names = {plain(text), plain(_BRACKETS.sub("", text)), *map(plain, _BRACKETS.findall(text))}
     split = [name.partition(" ") for name in names]
-    return {*names, *(rest for first, _, rest in split if first in _FIRST)} - {""}
+    return {*names, *(rest for first, _, rest in split if first in _FIRST.split())} - {""}
 
 
 class Titles:
