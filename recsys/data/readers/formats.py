@@ -141,8 +141,10 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
     def parsed(holds: Holds, block: bytes, header: bool) -> Block:
         nonlocal several
         if head:
-            again = f"\n{text.AGAIN}\n".encode()  # which does no harm where names are skipped
-            block = (b"\n" + block).replace(b"\n" + head, again)[1:]
+            again = f"{text.AGAIN}\n".encode()
+            block = block.replace(b"\n" + head, b"\n" + again)
+            if block.startswith(head) and not header:
+                block = again + block[len(head) :]
         if dialect.quotes and b'\\"' in block and re.search(rb'\\"[^",;|\s]', block):
             block = block.replace(b'\\"', b'""')  # as MySQL writes quotes
         found = typed(holds, block, header)

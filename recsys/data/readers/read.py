@@ -34,6 +34,7 @@ EMPTY = "taken for not rated: they are left out; with --not-rated none they are 
 STRONG = "taken for how strong events are, not for ratings; --liked-from N makes them ratings"
 
 Log = Callable[[str], None]
+Names = Mapping[str, NDArray | None]  # of ids that are text, by role
 
 
 class Reading(NamedTuple):
@@ -141,10 +142,8 @@ def read_all(
         people = Users.of(ids, attributes=schema.users if schema else None)
         log(f"{data}: no users file, so only ratings are known of users")
     ours = (schema.movie_ids, schema.user_ids) if schema else (None, None)
-    side: Any = names["item"], movies.ids, tables.get("items"), ours[0]
-    movie_ids, movie_names = _coded(rows, "item", *side)
-    side = names["user"], people.ids, tables.get("users"), ours[1]
-    user_ids, user_names = _coded(rows, "user", *side)
+    movie_ids, movie_names = _coded(rows, "item", names, movies.ids, tables, ours[0])
+    user_ids, user_names = _coded(rows, "user", names, people.ids, tables, ours[1])
     scale = model.scale if model else None
     if "rating" not in roles and scale and scale.rated:
         cause = f"{table.path}: no column of ratings, and the model learned from ratings"
@@ -203,7 +202,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[Cells], numbers_of.Values]]] = {
 
 def _read_ratings(
     table: Table, roles: Mapping[str, str], rejects: Rejects, not_rated: Any
-) -> tuple[Rows, dict[str, NDArray | None], str]:
+) -> tuple[Rows, Names, str]:
     """The good rows, with columns of numbers by role; names of ids that are text, times' unit."""
     columns, rows = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, rejects)
     left, names, unit = np.ones(len(rows), np.bool_), {}, ""
@@ -249,12 +248,7 @@ def _understood(
 
 
 def _coded(
-    rows: Rows,
-    role: str,
-    names: NDArray | None,
-    known: NDArray,
-    beside: Table | None,
-    ours: NDArray | None,
+    rows: Rows, role: str, text: Names, known: NDArray, tables: Mapping[str, Table], ours: Any
 ) -> tuple[NDArray[np.int64], NDArray | None]:
     """Make codes of the ids of the ratings; refuse those that neither the table nor a model has.
 
@@ -263,6 +257,7 @@ def _coded(
         tables `in_order`, or None where the ids themselves are codes.
     """
     what, codes, every = "movie" if role == "item" else role, rows.columns[role], None
+    names, beside = text[role], tables.get(f"{role}s")
     if not len(codes):
         names = known[:0] if is_text(known) else None
     mixed = len(known) > 0 and is_text(known) != (names is not None)

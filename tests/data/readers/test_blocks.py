@@ -33,13 +33,6 @@ def columns(read) -> list[list]:
     return [column.tolist() for column in vars(read.ratings).values()]
 
 
-def rows(*changed: str, size: int = 300) -> bytes:
-    """Ratings in order, with some rows in place of others, far from the beginning."""
-    every = [f"{100 + i},{i % 40 + 1},{0.5 + i % 10 / 2},{10**9 + i}" for i in range(size)]
-    every[size - 20 : size - 20 + len(changed)] = changed
-    return (HEAD + "\n".join(every) + "\n").encode()
-
-
 @settings(max_examples=12, deadline=None)
 @given(ROWS, st.sampled_from(["::", "\t", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans(),
        st.data())  # fmt: skip
@@ -89,17 +82,6 @@ def test_damaged_bytes_end_in_data_or_a_data_error(family, data, patch):
             assert np.isin(read.ratings.movie_ids, read.movies.ids).all()
             assert ((read.ratings.values >= 0.5) & (read.ratings.values <= 5)).all()
             assert len({*zip(*columns(read)[:2], strict=True)}) == len(read.ratings)
-
-
-@pytest.mark.parametrize("line", ["007,1,4,5", "7,01,4,5", '"07",1,4,5', "007::1::4::5"])
-def test_a_zero_before_an_id_is_seen_wherever_blocks_end(tmp_path, monkeypatch, line):
-    monkeypatch.setattr(text, "BLOCK", 37)
-    separator = b"::" if "::" in line else b","
-    for shift in range(3):
-        path = put(tmp_path, {"r.csv": rows(line, size=60 + shift)}) / "r.csv"
-        path.write_bytes(path.read_bytes().replace(b",", separator))
-        with pytest.raises(DataError, match=r": expected a (user|movie) id as a whole number.*'0"):
-            read_dataset(path)
 
 
 def test_a_line_end_in_quotes_is_in_one_block(tmp_path, monkeypatch):

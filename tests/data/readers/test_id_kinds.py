@@ -1,5 +1,7 @@
 """Ids that are text, or larger than 31 bits: read as they are, of one kind in all files."""
 
+from itertools import product
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -119,14 +121,17 @@ def test_one_variant_of_a_number_makes_all_ids_text(tmp_path):
         assert pairs(read)[19:21] == [(1, "85019"), (2, "85126A")]
 
 
-@pytest.mark.parametrize("separator", [",", ";", "|", "\t", " "])
-def test_a_number_that_begins_with_0_is_none(tmp_path, separator):
-    """pyarrow would read 07 and 0x7 as 7."""
-    for odd in (["1,07"], ["1,0x7"], ["01,7"], []):
-        lines = ["user,item,rating", *(f"{row},0.5" for row in ["10,100", "0,7", "1,0", *odd])]
-        data = "\n".join(lines).replace(",", separator).encode()
-        read = read_dataset(put(tmp_path, {"ratings.csv": data}), skip_bad_lines=True)
-        assert pairs(read) == [(10, 100), (0, 7), (1, 0)]
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t", " ", "::"])
+def test_a_number_that_begins_with_0_is_none(tmp_path, monkeypatch, separator):
+    """pyarrow would read 07 and 0x7 as 7, wherever blocks end."""
+    monkeypatch.setattr("recsys.data.readers.text.BLOCK", 37)
+    good = [(10, 100), (0, 7), (1, 0), *((n, n % 9 + 1) for n in range(20, 60))]
+    for odd, at in product(("1,07", "1,0x7", "01,7", '"01",7'), (3, 20, 21, 22, 43)):
+        rows = [f"{user},{item}" for user, item in good]
+        rows.insert(at, odd)
+        data = "\n".join(["user,item,rating", *(f"{row},0.5" for row in rows)])
+        put(tmp_path, {"ratings.csv": data.replace(",", separator).encode()})
+        assert pairs(read_dataset(tmp_path, skip_bad_lines=True)) == good
 
 
 def test_blocks_of_numbers_and_of_text_are_ids_of_one_kind(tmp_path, monkeypatch):
