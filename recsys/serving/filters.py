@@ -63,14 +63,6 @@ Values = Callable[[str], Any]  # a column's values by its name: an array, or a l
 _COMPARE = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
-def known(column: str, type: Type) -> "Condition":
-    """That a column has a value."""
-    if type == "flag":
-        return And(())
-    unknown = {"text": "", "number": UNKNOWN_NUMBER}.get(type, 0)
-    return Term(column, type, ">" if type == "number" else "!=", unknown)
-
-
 def terms(condition: Condition) -> list[Term]:
     """All terms of a condition."""
     match condition:
@@ -279,8 +271,11 @@ class _Reader(NamedTuple):
                     return Term(name, "texts", how, self.value(right, "whole"))
         name = self.column(left)
         type = self.types[name]
+        unknown = {"text": "", "number": UNKNOWN_NUMBER}.get(type, 0)
+        known: Condition = Term(name, type, ">" if type == "number" else "!=", unknown)
+        known = And(()) if type == "flag" else known
         if isinstance(right, ast.Constant):  # null
-            return known(name, type) if how == "!=" else Not(known(name, type))
+            return known if how == "!=" else Not(known)
         positive = {"!=": "=="}.get(how, how.removeprefix("not "))
         if positive == "like" and type != "text":
             self.expected("a text, like is for texts", left)
@@ -291,7 +286,7 @@ class _Reader(NamedTuple):
             self.expected("a pattern without \\, as _ is any character", right)
         literally = positive == "like" and not set(value) & set("%_")
         term = Term(name, type, "==" if literally else positive, value)
-        return And((known(name, type), term if how == positive else Not(term)))
+        return And((known, term if how == positive else Not(term)))
 
     def column(self, node: ast.expr, type: Type | None = None) -> str:
         """The name of a column, of such a type."""
