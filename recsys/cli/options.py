@@ -166,8 +166,8 @@ def made(name: str, about: "Field[Any]", **more: Any) -> click.Parameter:
     kind: Any = str
     if inspect.isfunction(more.get("type")) or default == ():
         kind = Parsed(more.pop("type", text_of))
-    elif about.metadata.get("choices"):
-        kind = click.Choice(about.metadata["choices"], case_sensitive=False)
+    elif choices := about.metadata.get("choices"):
+        kind = click.Choice(choices, case_sensitive=False)
     elif isinstance(default, bool):
         kind = bool
     elif isinstance(default, int):

@@ -40,7 +40,6 @@ FLAGS = {  # of every command
     ("-q", "--quiet"): "Nothing on stderr but errors.",
     ("--debug",): "Show the traceback of an error.",
 }
-SHARED = ("model", "uri", "token", "db", "collection", "ca", "consistency", "timeout")
 
 
 class Failure(click.ClickException):
@@ -57,8 +56,8 @@ class Failure(click.ClickException):
 class Command(click.Command):
     """A command with -q and --debug, whose errors become one line with a remedy.
 
-    An option comes from the environment too: what shows its variable has the same one in every
-    command, such as RECSYS_URI; others have the command in it, such as RECSYS_RECOMMEND_K.
+    Options come from the environment too: RECSYS_URI where the variable is shown, as it is the same
+    in every command, else RECSYS_RECOMMEND_K.
     """
 
     def __init__(self, name: str, **more: Any) -> None:
@@ -153,11 +152,11 @@ def _options(fixes: tuple[str, ...], context: click.Context) -> list[str]:
 
 def _command(line: list[str], context: click.Context) -> str:
     """A command line with the options about model and Milvus that were given; never a password."""
-    target = _commands(context).get(line[0])
-    takes = {param.name for param in target.params} if target else set()
-    for option in (each for each in SHARED if each in takes and each in _typed(context)):
-        value = printable(str(context.params.get(option)))
-        line = [*line, f"--{option}", "USER:PASSWORD" if option == "token" else value]
+    target, given = _commands(context).get(line[0]), _typed(context)
+    for param in target.params if target else ():
+        if param.name in given and getattr(param, "show_envvar", False):
+            value = printable(str(context.params.get(param.name)))
+            line = [*line, f"--{param.name}", "USER:PASSWORD" if param.name == "token" else value]
     return f"recsys {shlex.join(line)}"
 
 
@@ -208,12 +207,10 @@ class Commands(click.Group):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Within, there are stdin, stdout and stderr, whatever a process was started with.
+    """Within, there are stdin, stdout and stderr; the process ends with it.
 
-    One that is closed refuses to be read and written, for else a file that is opened would take its
-    place. What is no terminal gets UTF-8, as files do; stdout that cannot be written is an error.
-    The process ends with it: Python would wait for threads, such as one in which Milvus Lite builds
-    an index for a call that Ctrl-C has cut off.
+    A closed one refuses to be read and written, or a file that is opened would take its place. What
+    is no terminal gets UTF-8. Python would wait for threads, as Milvus Lite has after Ctrl-C.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -272,10 +269,7 @@ def bar(total: int, unit: str, over: Iterable[Any] | None = None) -> Any:
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[list[int]]:
-    """Within, SIGTERM, as a service manager sends it, is Ctrl-C; yields a list of those that came.
-
-    One that nothing within catches ends the command with `TERMINATED` and a line in the log.
-    """
+    """Within, SIGTERM is Ctrl-C; yields those that came. What nothing catches ends the command."""
     came: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:

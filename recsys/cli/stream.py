@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     Asked = tuple[recsys.UserQuery, int, recsys.Choice, Wanted]  # with how many movies
 
 MOVIES, GENRES = (int | str, "titles or ids"), (str, "genres")  # one, or a list
+NAMED = ("likes", "dislikes", "exclude", "only")
 KEYS: dict[str, tuple[Any, str]] = {  # of a line; of movies to rank as options have them
     "id": (int | str, "an id"),
     "attributes": (dict, "an object"),
     "ratings": (dict, "an object of titles or ids with ratings"),
-    **dict.fromkeys(("likes", "dislikes", "exclude", "only"), MOVIES),
+    **dict.fromkeys(NAMED, MOVIES),
     "k": (int, "a whole number"),
     "genre": GENRES,
     "all_genres": (bool, "true or false"),
@@ -67,12 +68,7 @@ class Stream:
     def answers(
         self, lines: Iterable[str], store: "recsys.Recommender", most: int, **how: Any
     ) -> Iterator[Answer | Failed]:
-        """An answer for each line that is not blank.
-
-        Args:
-            most: movies there are.
-            how: as `Recommender.recommend` has it.
-        """
+        """An answer for each line that is not blank, of at most so many movies."""
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -94,11 +90,7 @@ class Stream:
             raise click.exceptions.Exit(IN_PART if self.failed < self.count else 1)
 
     def read(self, line: str) -> "Asked":
-        """What a line asks for.
-
-        Raises:
-            DataError, click.UsageError: what is no query, or names what is not there.
-        """
+        """What a line asks for; DataError or UsageError where that is none or is not there."""
         given = _given(line)
         query, k, choice, wanted = self.usual
         if (k := given.get("k", k)) not in range(1, MOST + 1):
@@ -109,21 +101,19 @@ class Stream:
         ]
         if len(dict(rated)) < len(rated):
             raise QueryError("ratings: two of them are of one movie", "give one")
-        movies = {
-            key: tuple(dict.fromkeys(map(self.known.movie, given[key])))
-            for key in given
-            if KEYS[key] is MOVIES
-        }
+        likes, dislikes, exclude, only = (
+            tuple(dict.fromkeys(map(self.known.movie, given.get(key, ())))) for key in NAMED
+        )
         own = given.get("attributes", {}).items()
         query = query._replace(
             user_id=self.known.user(str(given["id"])) if "id" in given else None,
             attributes={name: _attribute(name, each) for name, each in own if each is not None},
-            likes=movies.get("likes", ()),
-            dislikes=movies.get("dislikes", ()),
+            likes=likes,
+            dislikes=dislikes,
             rated=rated,
         )
-        exclude = [*choice.exclude, *movies.get("exclude", ())]
-        choice = replace(choice, exclude=exclude, only=movies.get("only", choice.only))
+        ranked = only if "only" in given else choice.only
+        choice = replace(choice, exclude=[*choice.exclude, *exclude], only=ranked)
         filters = {key: given[key] for key in FILTERS if key in given}
         return query, k, choice, replace(wanted, **filters)
 
@@ -155,13 +145,12 @@ def _given(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         found = error
     if not isinstance(found, dict):
-        what = f"found {quoted(line.strip())}, expected an object"
-        raise QueryError(what, "correct the line")
+        raise QueryError(f"found {quoted(line.strip())}, expected an object", "correct the line")
     given: dict[str, Any] = {}
     for key, value in found.items():
         if key not in KEYS:
-            cause = f"no key {quoted(key)}; there are {', '.join(KEYS)}"
-            raise QueryError(cause, "correct the line")
+            keys = ", ".join(KEYS)
+            raise QueryError(f"no key {quoted(key)}; there are {keys}", "correct the line")
         several = value if isinstance(value, list) else [value]
         if value is not None and KEYS[key] in (MOVIES, GENRES):
             given[key] = tuple(_checked(key, each, *KEYS[key]) for each in several)
