@@ -142,6 +142,8 @@ def profile_features(described: "Attributes", rows: NDArray[np.integer]) -> list
 
 def ones_at(rows: NDArray[np.integer], size: int) -> NDArray[np.float64]:
     """(N, size) 1 in the columns of (N, W) rows from 1 to the size, 0 elsewhere."""
+    if rows.shape[1] == 1:  # soonest
+        return (rows == np.arange(1, size + 1)).astype(np.float64)
     ones = np.zeros((len(rows), size + 1))
     np.put_along_axis(ones, np.where((rows > 0) & (rows <= size), rows, 0), 1, 1)
     return ones[:, 1:]

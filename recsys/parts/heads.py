@@ -40,13 +40,15 @@ class Heads(Part):
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
-        heads, history = np.split(total, 2, axis=1), asked.history
-        for number, weights in enumerate((asked.recent, np.ones_like(asked.recent))):
+        heads, history, d = {}, asked.history, total.shape[1] // 2
+        halves = (asked.recent, slice(0, d)), (np.ones_like(asked.recent), slice(d, None))
+        for name, (weights, half) in zip(self.slices, halves, strict=True):
             scaled = channel_values(history.values, weights, history.owners, history.rows)
+            head = total[:, half]
             for channel, values in zip(CHANNELS, scaled, strict=True):
-                half = np.split(tables[channel], 2, axis=1)[number]
-                heads[number] = heads[number] + history.dot(half, values)
-        return dict(zip(self.slices, map(unit, heads), strict=True))
+                head = head + history.dot(tables[channel][:, half], values)
+            heads[name] = unit(head)
+        return heads
 
 
 def channel_values(

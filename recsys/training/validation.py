@@ -17,7 +17,7 @@ from recsys.metrics import rating_metrics
 from recsys.parts import EVIDENCE, FEW_LIKES, HISTORY, LIKES, Weights
 from recsys.parts.part import Array, Arrays, Asked, Training
 from recsys.training.options import Options
-from recsys.training.weights import Pool, Slices
+from recsys.training.weights import Pool, Slices, ndcg
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time
 DAMPING = 500.0  # squared rating points between predictions that the weights of before count
@@ -57,8 +57,10 @@ class Validation:
     def ndcg(self, users: Array, movies: Array, rows: NDArray[np.integer]) -> float:
         """ndcg@10 of inner products of (B, D) those users and (F, D) the movies of F rows."""
         seen, likes = (each[:, rows - 1] for each in self._lists)
-        pool = Pool.of(seen, likes, {"": users}, {"": movies})
-        return float(pool.ndcg({"": 1}).sum() / max(1, np.count_nonzero(pool.counts)))
+        scores, counts = users @ movies.T, np.diff(likes.indptr)
+        scores[seen.nonzero()] = -np.inf
+        found = ndcg(scores, likes.nonzero(), counts)
+        return float(found.sum() / max(1, np.count_nonzero(counts)))
 
     def choose(self, options: Options) -> Options:
         """The options as the parts choose theirs."""
