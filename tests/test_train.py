@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from recsys.parts import QUESTIONS, RATINGS
 from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import Model, load_model, put_model
-from recsys.train import Trained, finish, fit, save, train_model
+from recsys.train import METRICS, Trained, finish, fit, save, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
@@ -208,16 +209,20 @@ def test_a_folder_and_nothing_to_resume_train_as_the_dataset_itself(tiny, tmp_pa
 
 def test_a_model_in_memory_answers_like_its_folder(trained_once, tmp_path):
     both = trained_once.model(), save(trained_once, tmp_path / "model")
-    for query in (UserQuery(), UserQuery(1), UserQuery(attributes={"age": 25}, likes=(7,))):
-        in_memory, of_folder = (
-            list(Recommender(each, catalogue(each)).recommend([query], 3)) for each in both
-        )
-        assert in_memory == of_folder != [[]]
+    queries = UserQuery(), UserQuery(1), UserQuery(attributes={"age": 25}, likes=(7,))
+    asked = [Recommender(each, catalogue(each)).recommend(queries, 3) for each in both]
+    in_memory, of_folder = map(list, asked)
+    assert in_memory == of_folder
+    assert all(in_memory)
 
 
-def test_config_says_what_made_the_model(folder, trained):
+def test_config_and_log_say_what_made_the_model(folder, trained):
     config = folder.config
     log = [json.loads(line) for line in (folder.path / "training_log.jsonl").open()]
+    assert [line["epoch"] for line in log] == list(range(1, len(log) + 1))
+    names = {"epoch", "retrieval_loss", "rating_loss", "weights", "seconds", *METRICS}
+    assert all(set(line) == names for line in log)
+    assert log[-1]["retrieval_loss"] < log[0]["retrieval_loss"]
     assert config["seed"] == 0
     assert config["options"]["epochs"] == EPOCHS
     weights = config["weights"]
@@ -237,27 +242,16 @@ def test_config_says_what_made_the_model(folder, trained):
     held_out = config["held_out"]
     assert held_out == {"ratings": held_out["ratings"], "how": "each user's latest"}
     assert f"metrics are of {held_out['ratings']} held-out ratings" in trained.train.stderr
-    assert set(config["validation"]) == {"ndcg@10", "rmse", "mae"}
+    assert set(config["validation"]) == {*METRICS}
     assert 0.5 < config["validation"]["rmse"] < 1.0
     assert f"rmse {config['validation']['rmse']:.4f}" in trained.train.stdout
     assert {"recsys", "paddlepaddle", "numpy"} <= set(config["versions"])
 
 
-def test_the_training_log_has_a_line_an_epoch(folder):
-    log = [json.loads(line) for line in (folder.path / "training_log.jsonl").open()]
-    assert [line["epoch"] for line in log] == list(range(1, len(log) + 1))
-    names = {"epoch", "retrieval_loss", "rating_loss", "ndcg@10", "rmse", "mae", "seconds"}
-    names.add("weights")
-    assert all(set(line) == names for line in log)
-    assert log[-1]["retrieval_loss"] < log[0]["retrieval_loss"]
-
-
 def test_nothing_in_the_model_folder_is_a_pickle(folder):
-    for file in folder.path.rglob("*"):
-        if file.suffix == ".npy":
-            np.load(file, allow_pickle=False)
-        elif file.is_file():
-            assert not file.read_bytes().startswith(b"\x80"), file
+    for file in folder.path.rglob("*.*"):
+        assert not file.read_bytes().startswith(b"\x80"), file
+        assert file.suffix != ".npy" or np.load(file, allow_pickle=False) is not None
     assert {f.name for f in folder.path.iterdir()} >= {"user_tower.pdiparams", "user_tower.json"}
 
 
@@ -274,9 +268,6 @@ def test_what_ships_has_learned_from_held_out_ratings_too(six):
         if name.startswith(("ease/source", "factors/means", "content/landmark_")):
             np.testing.assert_array_equal(arrays[name], every[name], err_msg=name)
     assert (arrays["heads/bias"] != before["heads/bias"]).any()  # the towers went on
-    options = replace(chosen.options, finish_epochs=0)
-    still = finish(replace(chosen, options=options), six, six.ratings)
-    np.testing.assert_array_equal(still.model().arrays["heads/bias"], before["heads/bias"])
 
 
 # What is refused
@@ -309,24 +300,15 @@ def test_a_wrong_device_is_one_line(six, tmp_path):
 # What is learned
 
 
-def planted_taste() -> dict:
-    """Of the sample: (gender, age code) to the genres that group loves."""
-    sys.path.insert(0, str(ROOT / "data"))
-    try:
-        from make_sample import TASTE
-    finally:
-        sys.path.remove(str(ROOT / "data"))
-    return TASTE
-
-
 def share_of(genres, loved) -> float:
     return float(np.mean([bool(set(loved) & set(each)) for each in genres]))
 
 
-def test_the_planted_taste_is_recommended(folder):
+def test_the_planted_taste_is_recommended(folder, monkeypatch):
     """Every invented group gets its favourite genres, by profile alone."""
     recommender = Recommender(folder, catalogue(folder))
-    taste = planted_taste()
+    monkeypatch.syspath_prepend(ROOT / "data")
+    taste = import_module("make_sample").TASTE  # genres by gender and age code
     overall = np.mean([share_of(folder.movies.genres, loved) for loved in taste.values()])
     shares = {}
     for (gender, age), loved in taste.items():
