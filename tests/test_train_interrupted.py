@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import SAMPLE, recsys, started
-from interrupts import epochs_done, interrupt_at
 from test_train import TINY, recommends, shipped, shipped_once, six, tiny  # noqa: F401
 
 from recsys.cli.prompt import terminated_as_interrupted
@@ -24,6 +24,28 @@ from recsys.training.step import TrainStep
 pytestmark = pytest.mark.slow  # trainings that are interrupted or killed, and begun again
 CHECKPOINT = f"{DEFAULT}.checkpoint.npz"
 LONG = Options(epochs=12, dimension=4, patience=99)
+
+
+def epochs_done(checkpoint: Path) -> int:
+    """Epochs in a checkpoint, 0 if there is none."""
+    if not checkpoint.exists():
+        return 0
+    with np.load(checkpoint, allow_pickle=False) as stored:
+        return len(json.loads(str(stored["about"]))["log"])
+
+
+def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
+    """Ctrl-C at the end of the number-th call."""
+    whole, calls = getattr(owner, name), []
+
+    def interrupted(*args, **kwargs):
+        answer = whole(*args, **kwargs)
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(owner, name, interrupted)
 
 
 def long_command(data: Path, epochs: int = LONG.epochs) -> tuple[str, ...]:
