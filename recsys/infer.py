@@ -148,7 +148,7 @@ class Recommender:
             known_users(self.model, others)
         unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
         if choice.only is not None:
-            searched = _taken(self.store, np.unique(checked_ids(choice.only, movie_ids, "movie")))
+            searched = self.store.take(np.unique(checked_ids(choice.only, movie_ids, "movie")))
         shown = self.model.scale.outward if rank_by in RATINGS else np.asarray
 
         def answers(start: int) -> Iterator[Answer]:
@@ -194,7 +194,7 @@ class Recommender:
         """
         filter = self._checked(filter)
         ids = checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")
-        movie = _taken(self.store, ids)
+        movie = self.store.take(ids)
         hits = self.store.search(self._near(movie), k, filter, [ids], with_movies=True)
         return self._listed(hits, reasons=partial(shared, self.model, movie) if explain else None)
 
@@ -218,7 +218,7 @@ class Recommender:
         new = named[vocabulary.movie_rows(named) == 0]
         if not len(new):
             return queries
-        near = catalogue(self.model).search(self._near(_taken(self.store, new)), 1)
+        near = catalogue(self.model).search(self._near(self.store.take(new)), 1)
         instead = dict(zip(new.tolist(), near.movie_ids[:, 0].tolist(), strict=True))
 
         def known(ids: Sequence[Id]) -> list[Id]:
@@ -254,15 +254,6 @@ class Recommender:
             strict=False,
         )
         return [Recommendation(*each) for each in every]
-
-
-def _taken(store: "Catalogue | MilvusStore", movie_ids: NDArray) -> Catalogue:
-    """Published movies by id; QueryError where one is not there."""
-    try:
-        return store.take(movie_ids)
-    except KeyError as error:
-        cause = f"movie {error.args[0]} is not published"
-        raise QueryError(cause, "name another, or publish the movies with it", "publish") from error
 
 
 def predict(
@@ -307,7 +298,7 @@ def predict(
     vectors = _vectors(model, rows)
     if published is not None and not rows.all():
         published.check_model(model.fingerprint)
-        vectors[rows == 0] = _taken(published, movies[rows == 0]).vectors
+        vectors[rows == 0] = published.take(movies[rows == 0]).vectors
     queries = [UserQuery(each, as_of=as_of) for each in users.tolist()]
     asked = user_vectors(model, queries, rank_by).vectors[user]
     scores = np.einsum("nv,nv->n", asked, vectors[movie])

@@ -296,7 +296,7 @@ class MilvusStore:
             return ask(self.open(self._opened.model if self._opened else None))
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> Catalogue:
-        """The named movies in the order asked for; KeyError when one is not there."""
+        """The named movies in the order asked for; QueryError when one is not there."""
         return self._asked(lambda opened: self._take(opened, id_array(movie_ids)))
 
     def _take(

@@ -194,12 +194,13 @@ class Catalogue(Frame):
         return Catalogue.joined([self[positions(other.ids, self.ids) < 0], other])
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> "Catalogue":
-        """The named movies in the order asked for; KeyError when one is not there."""
+        """The named movies in the order asked for; QueryError when one is not there."""
         order, ids, _ = self._by_id
         wanted = id_array(movie_ids)
         rows = positions(ids, wanted)
         if (rows < 0).any():
-            raise KeyError(wanted[rows < 0].min())
+            cause = f"movie {wanted[rows < 0].min()} is not published"
+            raise QueryError(cause, "name another, or publish the movies with it", "publish")
         return self[order[rows]]
 
     def cells(self, name: str) -> Any:
