@@ -68,7 +68,7 @@ def names_of(title: str) -> set[str]:
     text, _ = name_and_year(title)
     names = {plain(text), plain(_BRACKETS.sub("", text)), *map(plain, _BRACKETS.findall(text))}
     split = [name.partition(" ") for name in names]
-    return {*names, *(rest for first, _, rest in split if first in _FIRST.split())} - {""}
+    return {*names, *(rest for first, _, rest in split if f" {first} " in f" {_FIRST} ")} - {""}
 
 
 class Titles:

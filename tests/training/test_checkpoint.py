@@ -1,6 +1,7 @@
 """A checkpoint brings a training back to where it was, and refuses to do so for another."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,3 +62,14 @@ def test_what_is_no_checkpoint_is_neither_replaced_nor_followed(checkpoint, whol
         link.unlink()
         assert theirs.read_bytes() == content
     Checkpoint(theirs, "").check_ours()  # one of ours, by now
+
+
+def test_a_link_planted_after_the_look_is_replaced_itself(checkpoint, whole, monkeypatch):
+    theirs = checkpoint.with_name("theirs")
+    theirs.write_bytes(whole)
+    monkeypatch.setattr(Checkpoint, "check_ours", lambda self: self.path.symlink_to(theirs))
+    step = SimpleNamespace(weights=dict, optimizer_state=dict, number=1)
+    Checkpoint(checkpoint, "").save(step, Progress())
+    assert theirs.read_bytes() == whole
+    assert not checkpoint.is_symlink()
+    assert checkpoint.stat().st_size
