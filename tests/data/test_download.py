@@ -92,13 +92,8 @@ def test_sources_are_tried_in_order_and_of_each_that_fails_the_reason_is_named(
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     logged: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        slow = f"http://127.0.0.1:{silent.getsockname()[1]}/x.zip"
-        bad = [
-            server.address + "none",
-            server.address + "cut.zip",
-            slow,
-            "http://127.0.0.1:9/x.zip",
-        ]
+        closed, slow = (f"http://127.0.0.1:{n}/x.zip" for n in (9, silent.getsockname()[1]))
+        bad = [*(server.address + name for name in ("none", "cut.zip")), slow, closed]
         of(*bad)
         with pytest.raises(DataError) as caught:
             download(NAME, tmp_path / "data")
@@ -110,7 +105,7 @@ def test_sources_are_tried_in_order_and_of_each_that_fails_the_reason_is_named(
     assert caught.value.fix == "archive"
     assert nothing_in(tmp_path / "data")
     server.asked.clear()
-    of(*bad[:2], server.address + "good.zip", bad[3])
+    of(*bad[:2], server.address + "good.zip", closed)
     assert has_ratings(download(NAME, tmp_path, log=logged.append))
     assert [*dict.fromkeys(server.asked)] == ["/none", "/cut.zip", "/good.zip"]
     assert ("404" in logged[1], len(logged)) == (True, 5)

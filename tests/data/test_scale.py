@@ -5,15 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.data.scale import (
-    FIVE_STARS,
-    LIKED,
-    Scale,
-    are_events,
-    counted,
-    scale_of,
-    strengths,
-)
+from recsys.data import scale as module
+from recsys.data.scale import FIVE_STARS, LIKED, Scale, are_events, counted, scale_of
 from recsys.errors import QueryError
 
 
@@ -36,15 +29,9 @@ def test_scales_and_what_is_liked(values, wanted):
 
 
 def test_what_says_nothing_but_that_there_was_an_event_is_no_scale():
-    for values, events in (
-        ([], False),
-        ([1], True),
-        ([4] * 9, False),
-        ([7] * 3, True),
-        ([7], False),
-    ):
-        assert are_events(*counted(np.array(values, np.float32))) == events
-    assert not are_events(*counted(np.array([1, np.nan, 2])))
+    for events, several in ((True, ([1], [7] * 3)), (False, ([], [4] * 9, [7], [1, np.nan, 2]))):
+        for values in several:
+            assert are_events(*counted(np.array(values, np.float32))) == events
 
 
 def test_movielens_stays_as_it_is():
@@ -75,7 +62,7 @@ def test_five_stars_liked_from_three_and_strengths_are_likes():
     scale = scale_of(*counted(np.arange(1, 6, dtype=np.float32)), 3)
     assert scale.inward([3, 5]).tolist() == [4, 5]
     assert scale.inward([2])[0] < 4
-    liked = strengths(np.arange(1, 100))
+    liked = module.strengths(np.arange(1, 100))
     assert (liked[0], liked[-1]) == (LIKED, 5)
     assert (np.diff(liked) >= 0).all()
 
