@@ -27,9 +27,8 @@ GROUPS = ("high", "middle", "low")
 def known_to(model: Model) -> Dataset:
     """The data that a model keeps: users, movies and who rated what, their codes the rows."""
     known, history = model.vocabulary, model.history
-    values, times = np.asarray(history.values), np.asarray(history.times)
     rows = (history.owners - 1).astype(np.int32), history.indices - 1
-    ratings = Ratings(*rows, values, times)
+    ratings = Ratings(*rows, history.values, history.times)
     users = Users(np.arange(len(known.user_ids)), np.asarray(model.attributes[1:]), known.users)
     movies = replace(model.movies, ids=np.arange(len(known.movie_ids)))
     names = known.user_ids, known.movie_ids
@@ -107,8 +106,10 @@ def coded(model: Model, dataset: Dataset) -> Model:
         cause = f"{model.path}: learned from ratings of another scale"
         raise QueryError(cause, "compare models of the same ratings", "compare")
     known = model.vocabulary
-    names: Any = dataset.user_names, dataset.movie_names
-    user_ids, movie_ids = map(positions, names, (known.user_ids, known.movie_ids))
+    users: Any = dataset.user_names
+    movies: Any = dataset.movie_names
+    user_ids = positions(users, of_kind(known.user_ids, users, "user"))
+    movie_ids = positions(movies, of_kind(known.movie_ids, movies, "movie"))
     config = {**model.config, "scale": Scale(rated=model.scale.rated).to_json()}
     config.pop("since_training", None)
     vocabulary = replace(known, user_ids=user_ids, movie_ids=movie_ids)

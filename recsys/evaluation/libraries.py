@@ -44,11 +44,9 @@ def svdpp(problem: Problem, factors: int, epochs: int, regularisation: float) ->
     model = SVDpp(factors, epochs, reg_all=regularisation, cache_ratings=True, random_state=0)
     model.fit(Dataset(reader).construct_trainset(rows))
 
-    def predict(users: Ids, movies: Ids) -> Array:
-        pairs = zip(users.tolist(), movies.tolist(), strict=True)
-        return np.array([model.predict(user, movie).est for user, movie in pairs])
-
-    return predict
+    return lambda users, movies: np.array(
+        [model.predict(*pair).est for pair in zip(users.tolist(), movies.tolist(), strict=True)]
+    )
 
 
 def myfm(problem: Problem, rank: int, iterations: int) -> Predict:

@@ -9,6 +9,7 @@ import pytest
 from hand_made import dataset, ratings
 
 from recsys.data.dataset import Ratings
+from recsys.data.ids import as_text
 from recsys.evaluation import PROTOCOLS
 from recsys.evaluation.baselines import select
 from recsys.evaluation.compare import (
@@ -21,6 +22,7 @@ from recsys.evaluation.compare import (
     mean,
     trained,
 )
+from recsys.evaluation.given import coded
 from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval
@@ -184,6 +186,9 @@ def test_held_out_users_are_unknown_to_the_model_and_asked_for_by_profile_and_li
     likes = stage.fold_in.movie_ids[stage.fold_in.user_ids == cold]
     assert sorted(queries[0].likes) == sorted(likes.tolist())
     assert not queries[1].likes
+    ids = {f"{each}_names": as_text(getattr(DATA, f"{each}s").ids) for each in ("user", "movie")}
+    known = coded(comparison.model, dataclasses.replace(DATA, **ids)).vocabulary
+    assert known.movie_ids.tolist() == list(range(len(DATA.movies)))  # numbers beside text
 
 
 @pytest.mark.slow  # trains once more
