@@ -2,12 +2,10 @@
 
 import doctest
 import inspect
-import os
 import re
-from pathlib import Path
 
 import pytest
-from command_line import ROOT, output
+from command_line import ROOT, inside, output
 
 import recsys
 
@@ -39,13 +37,9 @@ def after_readme(tmp_path_factory):
     (example,) = re.findall(r"## As a library\n\n((?: {4}.*\n|\n)+)", README)
     place = tmp_path_factory.mktemp("library")
     (place / "data").symlink_to(ROOT / "data")
-    before = Path.cwd()
-    os.chdir(place)
-    try:
+    with inside(place):
         exec("\n".join(line[4:] for line in example.splitlines()), {})
         yield place
-    finally:
-        os.chdir(before)
 
 
 @pytest.mark.parametrize(
@@ -55,10 +49,8 @@ def test_every_name_has_an_example_that_runs(after_readme, name):
     (test,) = doctest.DocTestFinder(recurse=False).find(getattr(recsys, name), name)
     assert test.examples
     assert not any("SKIP" in each.source for each in test.examples)
-    runner, printed = (
-        doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS),
-        [],
-    )
+    printed = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     runner.run(test, out=printed.append)
     assert not runner.failures, "".join(printed)
 

@@ -103,11 +103,7 @@ class Users(NamedTuple):
         return cls(model, history, asked, found, slices(history, parts.used_slices(rating))[1])
 
     def vectors(self, question: str) -> Array:
-        """(B, V) queries whose inner product with a movie is its score.
-
-        Raises:
-            QueryError: the question is of ratings, and the model has none.
-        """
+        """(B, V) queries whose inner product with a movie is its score."""
         if question not in self.model.weights:
             cause = "trained on events without ratings, so none can be predicted"
             remedy = "ask for recommendations by relevance"
@@ -170,8 +166,7 @@ def known_users(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(B,) rows of users who ask, 0 for new ones; and (B, W) those of their attributes.
 
-    Raises:
-        QueryError: a query names what the model does not know, or contradicts itself.
+    Raises a QueryError where a query names what the model does not know, or contradicts itself.
     """
     vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
     ids = [query.user_id for query in queries if query.user_id is not None]
