@@ -33,9 +33,7 @@ ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is na
 @command
 def download(
     name: str = argument(type=click.Choice(list(SOURCES)), default="ml-1m"),
-    archive: str | None = path(
-        "A zip you have; nothing is fetched.", "--from", envvar="RECSYS_DOWNLOAD_FROM"
-    ),
+    archive: str | None = path("A zip you have.", "--from", envvar="RECSYS_DOWNLOAD_FROM"),
     to: str = path("The folder datasets live in.", default=shared.DATA_HOME),
 ) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.

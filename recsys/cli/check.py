@@ -217,9 +217,7 @@ def evaluate(
     test: str | None = path("Ratings to be judged on; then none of --data are held out."),
     model: str | None = path("A trained model instead of a training; with --test."),
     compare: tuple[str, ...] = option("Another model beside that one; repeat it.", default=()),
-    protocol: str = option(
-        "How ratings are held out.", default=PROTOCOLS[0], type=click.Choice(PROTOCOLS)
-    ),
+    protocol: str = option("What is held out.", default="random", type=click.Choice(PROTOCOLS)),
     baselines: str = option("quick, all, or names with commas.", default="quick"),
     likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000),
     diversity: tuple[float, ...] | None = option("Also so diverse: 0.2,0.4.", type=diversities_of),
