@@ -30,52 +30,42 @@ def padded(lists):
     return np.array([[*each, *[-1] * (longest - len(each))] for each in lists])
 
 
-def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
+def by_plain_paddle(model, scratch, **profile: int):
     """Ids, scores and ratings of all movies, best first, by the exported towers and NumPy alone."""
-    vocabulary = json.loads((model / "vocabulary.json").read_text("utf-8"))
-    movies = json.loads((model / "movies.json").read_text("utf-8"))
-    words = {word: row for row, word in enumerate(vocabulary["words"], 1)}
-    genres = {genre: row for row, genre in enumerate(vocabulary["genres"], 1)}
-    none = np.zeros((1, 1))
+    files = ("vocabulary", "movies", "config")
+    known, movies, config = (json.loads((model / f"{n}.json").read_text("utf-8")) for n in files)
+    row = {each: n for name in ("movie_ids", "words") for n, each in enumerate(known[name], 1)}
+    genre = {each: n for n, each in enumerate(known["genres"], 1)}
+    none = np.zeros((1, 1), np.float32)
     np.savez(
         scratch / "towers.npz",
-        user=np.array([0]),
-        gender=np.array([gender]),
-        age=np.array([age]),
-        job=np.array([job]),
-        history=none.astype(np.int64),
-        ratings=none.astype(np.float32),
-        recency=none.astype(np.float32),
-        movie=np.array([vocabulary["movie_ids"].index(movie[0]) + 1 for movie in movies]),
-        genres=padded([[genres[genre] for genre in movie[2]] for movie in movies]),
-        title=padded([[words[w] for w in re.findall(r"\w+", f[1].lower())] for f in movies]),
+        **{name: np.array([code]) for name, code in {"user": 0, **profile}.items()},
+        **{"history": none.astype(np.int64), "ratings": none, "recency": none},
+        movie=np.array([row[movie[0]] for movie in movies]),
+        genres=padded([[genre[each] for each in movie[2]] for movie in movies]),
+        title=padded([[row[word] for word in re.findall(r"\w+", m[1].lower())] for m in movies]),
     )
     output("-c", TOWERS, str(model), str(scratch / "towers.npz"))
     heads = np.load(scratch / "towers.npz", allow_pickle=False)
-    retrieval, rating = np.split(heads["movies"] * heads["users"], 2, axis=1)
-    retrieval, rating = retrieval.sum(1), rating.sum(1)
-    config = json.loads((model / "config.json").read_text("utf-8"))
-    weights, layout = config["weights"], config["layout"]
+    parts = np.split(heads["movies"] * heads["users"], 2, axis=1)
+    slices = dict(zip(("retrieval", "rating"), (part.sum(1) for part in parts), strict=True))
 
     def table(name):
         return np.load(model / "arrays" / f"{name}.npy")
 
-    profile = (("gender", 2, gender), ("age", 7, age), ("job", 21, job))
-    user = table("ease/bias") + sum(table(f"ease/user_{name}")[row] for name, _, row in profile)
-    ease = table("ease/ease")[1:] @ (user / np.linalg.norm(user))
-    features = [1.0]
-    for _, size, row in profile:
-        features += [0.3 * (row == code) for code in range(1, size + 1)]
-    known = table("factors/weights")[: len(features)]  # no history: the others are 0
-    means = np.array(features) @ known
+    user = table("ease/bias") + sum(table(f"ease/user_{name}")[n] for name, n in profile.items())
+    slices["ease"] = table("ease/ease")[1:] @ (user / np.linalg.norm(user))
+    sizes = {"gender": 2, "age": 7, "job": 21}
+    features = [1.0, *(0.3 * (profile[n] == code + 1) for n in sizes for code in range(sizes[n]))]
+    means = np.array(features) @ table("factors/weights")[: len(features)]  # no history: others 0
     _, mean, scale, radius = table("factors/noise").tolist()
     query = [*(scale * means[:-1]), scale, mean + scale * means[-1]]
-    factors = table("factors/factors")[1:] @ np.array(query) * radius
-    slices = {"retrieval": retrieval, "rating": rating, "ease": ease, "factors": factors}
-    slices |= {n: table(f"popular/{n}")[1:, 0] for n in ("popular", "recent") if n in layout}
+    slices["factors"] = table("factors/factors")[1:] @ np.array(query) * radius
+    shown = [name for name in ("popular", "recent") if name in config["layout"]]
+    slices |= {name: table(f"popular/{name}")[1:, 0] for name in shown}
     score, predicted = (
         sum(weight * slices[name] for name, weight in weighed.items() if "." not in name)
-        for weighed in (weights["relevance"]["profile"], weights["rating"])
+        for weighed in (config["weights"]["relevance"]["profile"], config["weights"]["rating"])
     )
     order = np.argsort(-score)
     return np.array([movie[0] for movie in movies])[order], score[order], predicted[order]
@@ -83,7 +73,7 @@ def by_plain_paddle(model, scratch, age: int, gender: int, job: int):
 
 def test_five_movies_as_an_independent_computation_has_them(trained, apart, tmp_path):
     """train, preprocess, load-movies and recommend: the numbers are those of the towers."""
-    ids, scores, ratings = by_plain_paddle(trained.model, tmp_path, age=1, gender=2, job=11)
+    ids, scores, ratings = by_plain_paddle(trained.model, tmp_path, gender=2, age=1, job=11)
     asked = recsys("recommend", *GIRL, cwd=apart)
     assert asked.returncode == 0, asked.stderr
     header, *lines = [re.split(r"\s{2,}", line.strip()) for line in asked.stdout.splitlines()]
