@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.infer import RankBy, Recommender, UserQuery, catalogue
+from recsys.serving import reasons
 from recsys.serving.model_folder import Model
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -37,8 +38,10 @@ def without_rating(model, user, movie_id):
 
 @given(st.data())
 @FEW
-def test_a_reason_is_what_leaving_it_out_takes_away(folder, data):
-    """A rating, a like that the query names, or the profile."""
+def test_a_reason_is_what_leaving_it_out_takes_away(folder, monkeypatch, data):
+    """A rating, a like that the query names, or the profile; computed at once or in blocks."""
+    at_once = data.draw(st.sampled_from([1 << 20, 400]))
+    monkeypatch.setattr(reasons, "AT_ONCE", at_once)
     users, movies = (st.sampled_from(each.tolist()) for each in
                      (folder.vocabulary.user_ids, folder.vocabulary.movie_ids))  # fmt: skip
     user = data.draw(st.none() | users)
@@ -64,16 +67,6 @@ def test_nothing_of_a_user_of_whom_nothing_is_known_carries_a_movie(folder):
     for each in answer(folder, UserQuery(), explain=True):
         assert each.why == ((), None)
     assert all(each.why is None for each in answer(folder, UserQuery(42)))
-
-
-def test_many_ratings_are_left_out_in_several_blocks(folder, monkeypatch):
-    def reasons():
-        found = answer(folder, UserQuery(42), explain=True)
-        return [[reason.movie_id for reason in each.why.reasons] for each in found]
-
-    whole = reasons()
-    monkeypatch.setattr("recsys.serving.reasons.AT_ONCE", 400)
-    assert reasons() == whole
 
 
 def test_what_similar_movies_share_is_counted(folder):
