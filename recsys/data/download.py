@@ -25,10 +25,7 @@ Log = Callable[[str], None]
 
 
 def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line: None) -> Path:
-    """A dataset to train on: what is in `folder`, else ml-1m from its sources, else ml-100k.
-
-    Args:
-        log: gets a line on each source that is tried, and one that says which dataset it is.
+    """A dataset to train on, which is logged: one that is in `folder`, else ml-1m, else ml-100k.
 
     Raises:
         DataError: neither can be had.
@@ -64,9 +61,7 @@ def download(
     It appears by one rename when all of it is there and its checksum, if it has one, is verified.
 
     Args:
-        name: one of movielens.SOURCES.
         archive: the archive itself, where one has it already; nothing is fetched then.
-        progress: draw a bar on stderr.
         log: gets a line on each source that is tried.
 
     Raises:

@@ -65,8 +65,7 @@ def replacing_folder(
     """An empty folder beside `path` that takes its place when the block ends.
 
     Two renames do it, for which the old folder waits as `NAME.previous`; `standing` finds it there
-    if a kill falls between them, and the next writer puts it back. Whether what is there may be
-    replaced is for the caller to check, and `writable_folder` whether it can.
+    if a kill falls between them, and the next writer puts it back.
 
     Args:
         keep: let the old folder stay there; else what was there before comes back.
@@ -107,9 +106,7 @@ def _settle(target: Path, folder: Path) -> None:
 
 
 def writable_folder(path: Path | str, fix: str = "output") -> None:
-    """Make the folder that `path` is to lie in; a RecsysError where no folder can be put there,
-    or what is there or was there before is read-only.
-    """
+    """Make the folder that `path` is to lie in; RecsysError if none can be put there."""
     with _sibling(Path(path), fix, "folder") as (target, _):
         for folder in (target, previous_of(target)):
             for each, _, _ in os.walk(folder):
