@@ -103,10 +103,10 @@ def train_model(
         said = f"metrics are of {len(held_out)} held-out ratings, {how}"
         log(f"{said}; the model now learns from all")
         try:
-            done = finish(done, dataset, ratings)
+            done = finish(done, ratings)
         except KeyboardInterrupt:
             log(STOPPED.format(done.progress.best_epoch))
-            done = finish(replace(done, interrupted=True), dataset, ratings)
+            done = finish(replace(done, interrupted=True), ratings)
     with interrupts_wait():
         folder = save(done, model, about)
         checkpoint.unlink(missing_ok=True)
@@ -213,7 +213,9 @@ def fit(
             try:
                 line = _epoch(step, epoch, progress, validate, bar)
                 if quiet:
-                    log(_summary(line, options))
+                    shown = [f"{name} {line[name]:.4f}" for name in SHOWN if name in line]
+                    said = f"{', '.join(shown).replace('_', ' ')}; {line['seconds']} s"
+                    log(f"epoch {epoch + 1} of {options.epochs}: {said}")
                 if saved:
                     saved.save(step, progress)
             except KeyboardInterrupt:
@@ -260,13 +262,13 @@ def _epoch(
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
+def finish(trained: Trained, ratings: Ratings) -> Trained:
     """Let a model that stopped early learn from all ratings: the closed forms anew, the towers on.
 
     After an interruption both stay as they were; the ratings held out are known all the same.
     """
     options = trained.options
-    data = Training.of(dataset, ratings, options.seed)
+    data = Training.of(trained.dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
     step = TrainStep(data, last)
@@ -277,7 +279,7 @@ def finish(trained: Trained, dataset: Dataset, ratings: Ratings) -> Trained:
         for batch in step.sampler.epoch(rng):
             step(batch, rng)
     closed = trained.closed if trained.interrupted else parts.fit(data, options)  # that may be long
-    return replace(trained, dataset=dataset, data=data, step=step, closed=closed)
+    return replace(trained, data=data, step=step, closed=closed)
 
 
 def save(trained: Trained, path: Path, about: Mapping[str, Any] = MappingProxyType({})) -> Model:
@@ -298,9 +300,3 @@ def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:
     if not np.isfinite(values).all():
         remedy = f"lower the learning rate (it is {options.learning_rate:g})"
         raise ModelError(f"epoch {epoch}: {what} is not a number", remedy, "learning_rate")
-
-
-def _summary(line: dict[str, Any], options: Options) -> str:
-    """A line of the training log for people."""
-    metrics = [f"{name.replace('_', ' ')} {line[name]:.4f}" for name in SHOWN if name in line]
-    return f"epoch {line['epoch']} of {options.epochs}: {', '.join(metrics)}; {line['seconds']} s"

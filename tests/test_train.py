@@ -258,7 +258,7 @@ def test_nothing_in_the_model_folder_is_a_pickle(folder):
 def test_what_ships_has_learned_from_held_out_ratings_too(six):
     """The epoch is chosen without them; then the closed forms and the towers get them."""
     chosen = fit(six, six.ratings[:4], TINY, six.ratings[4:])
-    shipped = finish(chosen, six, six.ratings)
+    shipped = finish(chosen, six.ratings)
     assert len(chosen.data.history.values) == 4
     assert len(shipped.data.history.values) == len(six.ratings)
     assert shipped.progress is chosen.progress

@@ -331,7 +331,7 @@ def trained(problem: Problem, options: Options) -> Trained:
     latest = problem.protocol in BY_TIME
     held_out = hold_out(ratings, HELD_OUT, options.seed, latest)[0]
     first = fit(dataset, ratings[~held_out], options, ratings[held_out])
-    return finish(first, dataset, ratings)
+    return finish(first, ratings)
 
 
 def mean(rows: Iterable[Row]) -> list[Row]:

@@ -93,16 +93,16 @@ class Kernel:
     spread: Sequence[NDArray[np.float64]]  # of each block, see `Block.spread`
 
     @classmethod
-    def fit(cls, blocks: Sequence[Block], landmarks: int = LANDMARKS, seed: int = 0) -> "Kernel":
+    def fit(cls, blocks: Sequence[Block], seed: int = 0) -> "Kernel":
         """Frequencies and scales of N movies; the landmarks are drawn of the different ones."""
         values = [block.values for block in blocks]
         content = np.column_stack([np.sort(each, 1) if each.ndim > 1 else each for each in values])
         content = np.nan_to_num(content, nan=-np.inf)  # unknown numbers are equal
         different = np.unique(content, axis=0, return_index=True)[1]
-        if len(different) > landmarks:
+        if len(different) > LANDMARKS:
             order = np.random.default_rng(seed).permutation(len(content))
             first = np.unique(content[order], axis=0, return_index=True)[1]
-            different = order[np.sort(first)[:landmarks]]
+            different = order[np.sort(first)[:LANDMARKS]]
         chosen = np.sort(different)
         return cls([block.take(chosen) for block in blocks], [block.spread() for block in blocks])
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
-from recsys.parts.content import Block, Kernel, batches
+from recsys.parts.content import batches
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, unit
 
@@ -51,7 +51,11 @@ class Taste(Part):
         values, vectors = leading(product, raters.rows, options.taste_rank)
         kernel, blocks = data.kernel, data.blocks
         content = np.zeros((raters.rows, options.taste_content_rank), np.float32)
-        directions = _principal(kernel, blocks, options.taste_content_rank)
+        products = np.zeros((kernel.root.shape[1],) * 2, np.float32)
+        for _, some in batches(blocks):
+            features = kernel.features(some)
+            products += features.T @ features
+        _, directions = leading(products.__matmul__, len(products), options.taste_content_rank)
         for rows, some in batches(blocks):
             content[rows.start + 1 : rows.stop + 1] = unit(kernel.features(some) @ directions)
         weight = np.sqrt(np.float32(options.taste_content_weight))
@@ -74,16 +78,6 @@ class Taste(Part):
             found["taste.named"] = named.dot(table, share.astype(np.float32))
             found["taste.each"] = named.dot(table, named.values)
         return found
-
-
-def _principal(kernel: Kernel, blocks: list[Block], rank: int) -> Array:
-    """(F, rank) directions that keep most of the features' length."""
-    size = kernel.root.shape[1]
-    products = np.zeros((size, size), np.float32)
-    for _, some in batches(blocks):
-        features = kernel.features(some)
-        products += features.T @ features
-    return leading(products.__matmul__, size, rank)[1]
 
 
 def residuals(history: Interactions, movies: int) -> NDArray[np.float64]:
