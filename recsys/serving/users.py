@@ -211,21 +211,24 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         for movie, rating, time in query.rated
         if time <= until[n]
     ]
-    likes = [(n, movie, 1.0, NOW) for n, query in enumerate(queries) for movie in query.likes]
-    dislikes = [(n, movie, -1.0, NOW) for n, q in enumerate(queries) for movie in q.dislikes]
-    named = _updated(Interactions.empty(len(rows)), model, [*likes, *dislikes])
-    return Users.of(model, rows, sides, _updated(history, model, rated), named)
+    named = [
+        (n, movie, value, NOW)
+        for n, query in enumerate(queries)
+        for value, movies in ((1.0, query.likes), (-1.0, query.dislikes))
+        for movie in dict.fromkeys(movies)
+    ]
+    history = history.updated(_interactions(model, len(rows), rated))
+    return Users.of(model, rows, sides, history, _interactions(model, len(rows), named))
 
 
-def _updated(
-    known: Interactions, model: "Model", newer: Sequence[tuple[int, Id, float, int]]
+def _interactions(
+    model: "Model", users: int, entries: Sequence[tuple[int, Id, float, int]]
 ) -> Interactions:
-    """Ratings with newer ones (row, movie id, value, time), of a movie the latest of them all."""
-    if not newer:
-        return known
-    owners, movies, values, times = (np.array(each) for each in zip(*newer, strict=True))
-    rows = movie_rows(model, movies)
-    return known.updated(Interactions.build(known.rows - 1, owners, rows, values, times))
+    """Of entries (row, movie id, value, time)."""
+    if not entries:
+        return Interactions.empty(users)
+    owners, movies, values, times = (np.array(each) for each in zip(*entries, strict=True))
+    return Interactions.build(users - 1, owners, movie_rows(model, movies), values, times)
 
 
 def movie_rows(model: "Model", movie_ids: Iterable[Id]) -> NDArray[np.int64]:
