@@ -1,8 +1,8 @@
 """Milvus, behind `recsys.milvus_store.MilvusStore`: address, connection, rows, versions."""
 
 import os
-import re
 
-_uri = os.environ.get("MILVUS_URI") or os.environ.get("MILVUS_DEFAULT_CONNECTION", "")
-if not re.match(r"https?://[\w.:@-]+(/|$)", _uri):  # what is no address fails pymilvus's import
-    os.environ["MILVUS_URI"] = ""
+from recsys.milvus.address import is_url
+
+if not is_url(os.environ.get("MILVUS_URI") or os.environ.get("MILVUS_DEFAULT_CONNECTION", "")):
+    os.environ["MILVUS_URI"] = ""  # what is no address fails pymilvus's import

@@ -56,7 +56,7 @@ class MilvusAddress:
 
     def __post_init__(self) -> None:
         check_fields(self, AddressError)
-        if not (self.uri.endswith(".db") if self.is_lite else _is_url(self.uri)):
+        if not (self.uri.endswith(".db") if self.is_lite else is_url(self.uri)):
             cause = f"{self.shown}: is neither a file ending in .db nor http(s)://host:port"
             raise AddressError(cause, "correct the address", "uri")
         if not _COLLECTION.fullmatch(self.collection):
@@ -110,10 +110,12 @@ class MilvusAddress:
 MilvusAddress.__doc__ = f"{MilvusAddress.__doc__}\n{described(MilvusAddress)}"
 
 
-def _is_url(uri: str) -> bool:
+def is_url(uri: str) -> bool:
+    """Whether pymilvus takes an address of a server."""
     try:
         parts = urlsplit(uri)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        port = 1 if parts.port is None else parts.port
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and 0 < port < 65_535
     except ValueError:  # a port that is none
         return False
 

@@ -18,6 +18,7 @@ OWN = platform.node()
         "http://",
         "http://host:99999",
         "http://host:port",
+        "http://host:65535",
         "http://root:hunter2:x@host:99999",
         "http://root:hun/ter2@host:port",
     ],
