@@ -35,7 +35,7 @@ LANDMARKS = 1024  # movies of different content that features are made of
 # Of a block of a kind in the kernel
 WEIGHTS = {"category": 1.0, "categories": 1.0, "text": 0.3, "number": 0.6}
 NUMBER_SCALE = 0.6  # standard deviations at which the likeness of two numbers falls to 1/e
-_BATCH = 8192  # movies at a time
+_BATCH = 1024  # movies at a time, few enough for a processor's cache
 
 Array = NDArray[np.float32]
 
@@ -62,8 +62,13 @@ class Block(NamedTuple):
     def likeness(self, landmarks: "Block", spread: NDArray[np.float64]) -> Array:
         """(N, L) how alike they are to the landmarks, 0 where one of the two is unknown."""
         if self.values.ndim == 1:
-            apart = np.abs(self.values[:, None].astype(np.float64) - landmarks.values) / spread[0]
-            return np.where(np.isfinite(apart), np.exp(-apart), 0).astype(np.float32)
+            known = landmarks.values[np.isfinite(landmarks.values)]
+            if not len(known):
+                return np.zeros((len(self.values), len(landmarks.values)), np.float32)
+            far = ((block.values - known.mean()) / spread[0] for block in (self, landmarks))
+            a, b = (np.where(np.isfinite(x), x, np.inf).astype(np.float32) for x in far)
+            apart = a[:, None] - np.where(b < np.inf, b, -np.inf)
+            return np.exp(np.negative(np.abs(apart, out=apart), out=apart), out=apart)
         return (self._unit(spread) @ landmarks._unit(spread).T).toarray()
 
     def _ones(self, size: int) -> "csr_array":
@@ -115,10 +120,14 @@ class Kernel:
 
     def products(self, blocks: Sequence[Block]) -> Array:
         """(N, L) the kernel of movies with the landmarks."""
-        total = np.float32(1)
+        total = np.ones((len(blocks[0].values), len(self.landmarks[0].values)), np.float32)
         for block, landmarks, spread in zip(blocks, self.landmarks, self.spread, strict=True):
-            total = total * (1 + block.weight * block.likeness(landmarks, spread))
-        return total - 1
+            alike = block.likeness(landmarks, spread)
+            alike *= block.weight
+            alike += 1
+            total *= alike
+        total -= 1
+        return total
 
     def features(self, blocks: Sequence[Block]) -> Array:
         """(N, F) features of movies; rows of 0 where nothing is known of a movie."""

@@ -26,6 +26,7 @@ DAMPING = 5.0  # ratings of no bias that a bias starts from
 SHRINKING = 6.0  # length of the residuals that counts half
 BIAS_ROUNDS = 15
 DISLIKE = 0.25  # of a named like
+SAMPLED = 16_384  # movies at most whose content its directions are of
 FEW = 5.0  # ratings with which a movie has half its length
 
 
@@ -52,12 +53,14 @@ class Taste(Part):
         kernel, blocks = data.kernel, data.blocks
         content = np.zeros((raters.rows, options.taste_content_rank), np.float32)
         products = np.zeros((kernel.root.shape[1],) * 2, np.float32)
-        for _, some in batches(blocks):
+        sample = np.random.default_rng(options.seed).permutation(len(data.movies))[:SAMPLED]
+        for _, some in batches([block.take(np.sort(sample)) for block in blocks]):
             features = kernel.features(some)
             products += features.T @ features
         _, directions = leading(products.__matmul__, len(products), options.taste_content_rank)
+        directions = kernel.root @ directions
         for rows, some in batches(blocks):
-            content[rows.start + 1 : rows.stop + 1] = unit(kernel.features(some) @ directions)
+            content[rows.start + 1 : rows.stop + 1] = unit(kernel.products(some) @ directions)
         weight = np.sqrt(np.float32(options.taste_content_weight))
         tastes = unit(np.hstack([unit(vectors * values), weight * content]))
         known = data.counts / (data.counts + FEW)
