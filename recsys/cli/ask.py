@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,7 +13,7 @@ import click
 import recsys
 from recsys.cli import shared
 from recsys.cli.build import Publishing, publish
-from recsys.cli.options import argument, command, grouped, option, path
+from recsys.cli.options import argument, command, grouped, option, path, whole_number
 from recsys.cli.output import Answer, Output
 from recsys.cli.prompt import log, refuse_beside
 from recsys.cli.shared import Source, Wanted
@@ -24,10 +24,20 @@ from recsys.milvus.address import MilvusAddress
 from recsys.serving import RankBy
 
 if TYPE_CHECKING:
+    from recsys.data.ids import Id
     from recsys.serving.catalogue import Catalogue
     from recsys.serving.model_folder import Model
 
+
 AS_QUICK = 100  # movies that are read in the time of a query
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """I/N, the part I of N."""
+    part, count = (whole_number(each) or 0 for each in (*text.split("/"), "")[:2])
+    if not (1 <= part <= count and text.count("/") == 1):
+        raise ValueError("is not a part of so many, as 3/8.")
+    return part, count
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,9 @@ class Choosing:
 def recommend(
     profile: Profile = grouped(Profile),
     users: str | None = path("'all', or a file of user ids, or of JSON lines (- for stdin)."),
+    shard: tuple[int, int] = option(
+        "Only the users of this part, as 3/8.", default="1/1", type=shard_of, metavar="I/N"
+    ),
     output: Output = grouped(Output),
     rank_by: RankBy = option(
         "Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
@@ -122,36 +135,55 @@ def recommend(
     if users is not None and profile != Profile():
         given = "-u, -a, -g, -j, --user-attribute, --like, --dislike and --ratings"
         raise click.UsageError(f"--users goes without {given}")
+    from recsys.infer import BATCH
+
+    part, parts = shard
+    if parts > 1 and users is None:
+        raise click.UsageError("--shard is for --users")
     format = output.format_of(many=users is not None)
     folder = recsys.load_model(model)
     known = Known(folder, None if output.exact else address)
     query, filter = profile.query(known, as_of), wanted.filter(folder)
-    queries, choice, stream = [query], choosing.choice(known), None
+    queries, choice, stream, first = [query], choosing.choice(known), None, 0
+    ids: list[Id] = []
     if users:
         folder.verify()
         objects, lines = peeked(lines_of(users)) if users != "all" else (False, iter(()))
         if objects and format != "jsonl":
             raise click.UsageError(f"--format {format} is not for JSON lines: take jsonl")
+        if objects and (parts > 1 or output.in_parts):
+            raise click.UsageError("--shard and -o FOLDER/ are for user ids, not for JSON lines")
         if objects:
             stream = Stream(known, (query, output.k, choice, wanted))
         else:
-            every = folder.vocabulary.user_ids.tolist()
-            ids = every if users == "all" else known.ids(users, lines=lines)[0]
-            queries = [query._replace(user_id=each) for each in ids]
+            all_ids = folder.vocabulary.user_ids.tolist()
+            ids = all_ids if users == "all" else known.ids(users, lines=lines)[0]
+            # Whole batches, as what is multiplied together decides the last digit.
+            first, end = (len(ids) * n // parts // BATCH * BATCH for n in (part - 1, part))
+            some = ids[first : end if part < parts else None]
+            queries = [query._replace(user_id=each) for each in some]
     if load_first and (done := publish(folder, Publishing(), Source(), address)):
         log(f"published {done.count} movies of model {done.model}")
-    hits = len(queries) * max(output.k, AS_QUICK) if users and not stream else 0
+    hits = len(ids) * max(output.k, AS_QUICK)
     how: dict[str, Any] = {"rank_by": rank_by, "include_seen": include_seen}
     how["explain"] = output.explain
-    with _searched(output.exact, folder, address, hits) as (searched, count):
+    with _searched(output.exact, folder, address, hits) as (searched, count, version):
         asked = recsys.Recommender(folder, searched)
         if stream:
             output.write(stream.answers(lines, asked, count, **how), format, 0, folder)
             return stream.end()
         how |= {"filter": filter, "choice": choice}
-        found = asked.recommend(queries, min(output.k, count), **how)
-        answers = (Answer(each, each.query, title=known.title) for each in found)
-        output.write(answers if users else _logged(answers), format, len(queries), folder)
+
+        def answers(some: "Sequence[recsys.UserQuery]") -> Iterator[Answer]:
+            found = asked.recommend(some, min(output.k, count), **how)
+            return (Answer(each, each.query, title=known.title) for each in found)
+
+        if output.in_parts:
+            question = repr((folder.config, version, output.k, how, query, parts, ids))
+            output.write_parts(answers, queries, first, question, format, folder)
+        else:
+            every = answers(queries)
+            output.write(every if users else _logged(every), format, len(queries), folder)
     known.end(0 if choice.only == [] else len(queries))
 
 
@@ -171,7 +203,7 @@ def similar(
     folder = recsys.load_model(model)
     filter = wanted.filter(folder)
     movie_id = Known(folder, None if output.exact else address).movie(movie)
-    with _searched(output.exact, folder, address) as (store, count):
+    with _searched(output.exact, folder, address) as (store, count, _):
         asked = recsys.Recommender(folder, store)
         found = asked.similar(movie_id, min(output.k, count), filter, output.explain)
         title = store.take([movie_id]).titles[0]
@@ -226,22 +258,22 @@ def predict(
 @contextmanager
 def _searched(
     exact: bool, folder: "Model", address: MilvusAddress, hits: int = 0
-) -> "Iterator[tuple[Catalogue | recsys.MilvusStore, int]]":
-    """What is searched, and how many movies it holds: Milvus, or with `exact` the model's own.
+) -> "Iterator[tuple[Catalogue | recsys.MilvusStore, int, str]]":
+    """What is searched: Milvus, or with `exact` the model's own; how many movies, and its name.
 
     Where more `hits` are wanted than Milvus holds movies, and its index is exact, all are read once
     and compared here: the same answers, sooner.
     """
     if exact:
         movies = recsys.catalogue(folder)
-        yield movies, len(movies)
+        yield movies, len(movies), "exact"
         return
     with recsys.MilvusStore(address, make=False) as store:
         opened = store.open(folder.fingerprint)
         if not opened.is_current:
             log(f"another model is published; this one, {opened.model}, answers from what is kept")
         at_once = opened.index.exact and hits > opened.count
-        yield store.read_all() if at_once else store, opened.count
+        yield store.read_all() if at_once else store, opened.count, opened.collection
 
 
 def _logged(answers: Iterable[Answer]) -> Iterator[Answer]:

@@ -5,6 +5,7 @@ The keys are the contract of version 0.2 (docs/commands.md). Nobody's rating is 
 """
 
 import csv
+import hashlib
 import itertools
 import json
 import os
@@ -12,16 +13,16 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
 
 from recsys.cli.options import option, path
-from recsys.cli.prompt import bar
-from recsys.data.files import replacing_file
-from recsys.errors import escaped, shortened
+from recsys.cli.prompt import bar, log
+from recsys.data.files import replacing_file, writable_folder
+from recsys.errors import RecsysError, escaped, shortened
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Vocabulary
@@ -35,7 +36,7 @@ COLUMNS = ("user_id", "rank", "movie_id", "title", "genres", "year", "score", "r
 HEADER = ("Top", "Ids", "Title", "Genres", "Score", "Rating")  # of the table
 SHOWN = ("rank", "movie_id", "title", "genres", "score", "rating")  # below it
 PROFILE = ("gender", "age", "job")  # keys of json, null where unknown; others lie under attributes
-USERS_AT_ONCE = 1_000  # whose rows are a group of a parquet file
+USERS_AT_ONCE = 1_000  # whose rows are a group of a parquet file, or a file of a folder
 WIDEST = 30  # characters of a movie's own column in the table
 NARROWEST = 10  # characters to which a column of text is cut where the terminal is narrow
 
@@ -49,9 +50,18 @@ class Output:
         "How the answer is written; by default as -o ends, else a table, of many users jsonl.",
         type=click.Choice(FORMATS, case_sensitive=False),
     )
-    output: str | None = path("A file instead of stdout; complete or not at all.", "-o")
+    output: str | None = path(
+        "A file instead of stdout; complete or not at all. Of many users also a folder/, where a "
+        "run that was stopped goes on.",
+        "-o",
+    )
     exact: bool = option("Compare every movie of the model; no Milvus.", default=False)
     explain: bool = option("Say of each movie what carried it (table, json, jsonl).", default=False)
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether answers go into a folder, in files of USERS_AT_ONCE."""
+        return (self.output or "").endswith("/")
 
     def format_of(self, many: bool) -> str:
         """The format of the answers, of `many` users or of one."""
@@ -60,6 +70,8 @@ class Output:
         format = self.format or named or ("jsonl" if many else "table")
         if named and named != format:
             raise click.UsageError(f"{self.output} is to be {named} by its name, not {format}")
+        if self.in_parts and not many:
+            raise click.UsageError(f"{self.output} is a folder, for --users: name a file")
         if many and format in ("json", "table"):
             raise click.UsageError(f"{format} is for one user; take jsonl, csv or parquet")
         if self.explain and format in ("csv", "parquet"):
@@ -73,13 +85,40 @@ class Output:
         answers = bar(count, "user", answers)
         narrow = not self.output and (os.environ.get("COLUMNS") or sys.stdout.isatty())
         width = shutil.get_terminal_size().columns if narrow else None
-        with replacing_file(self.output) if self.output else nullcontext() as beside:
-            if beside and format == "parquet":
-                write_parquet(answers, str(beside), model.vocabulary)
-                return
-            stdout = nullcontext(sys.stdout)
-            with open(beside, "w", encoding="utf-8") if beside else stdout as file:
-                write_text(answers, format, model, file, width)
+        if self.output:
+            write_file(answers, format, self.output, model)
+        else:
+            write_text(answers, format, model, sys.stdout, width)
+
+    def write_parts(
+        self,
+        answers: "Callable[[Sequence[UserQuery]], Iterable[Answer]]",
+        queries: "Sequence[UserQuery]",
+        first: int,
+        question: str,
+        format: str,
+        model: "Model",
+    ) -> None:
+        """Answers to many queries into a folder, in files that are complete or not there.
+
+        Files that are there already are not written again. A name is a digest of the question, so
+        that answers to another in the folder are found out, and the number of its first query, of
+        which those of this shard begin at `first`.
+        """
+        folder, digest = Path(self.output or ""), hashlib.sha256(question.encode()).hexdigest()[:8]
+        writable_folder(folder / digest)
+        if others := sorted(n for n in os.listdir(folder) if not n.startswith(digest)):
+            cause = f"{folder}: holds what is not of this question, model and list ({others[0]})"
+            raise RecsysError(cause, "name another folder", "output")
+        starts = range(0, len(queries), USERS_AT_ONCE)
+        files = {n: folder / f"{digest}-{first + n:09}.{format}" for n in starts}
+        left = {f: queries[n : n + USERS_AT_ONCE] for n, f in files.items() if not f.exists()}
+        if len(left) < len(files):
+            log(f"{folder}: {len(files) - len(left)} of {len(files)} files are there already")
+        every = itertools.chain.from_iterable(map(answers, left.values()))
+        shown = iter(bar(sum(map(len, left.values())), "user", every))
+        for file, some in left.items():
+            write_file(itertools.islice(shown, len(some)), format, file, model)
 
 
 class Answer(NamedTuple):
@@ -199,6 +238,16 @@ def as_json(value: Any, indent: int | None = 2) -> str:
     """A value as json, letters as they are, bytes that are no text by their codes."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write_file(answers: Iterable[Any], format: str, path: Path | str, model: "Model") -> None:
+    """Answers to a file, complete or not at all."""
+    with replacing_file(path) as beside:
+        if format == "parquet":
+            write_parquet(answers, str(beside), model.vocabulary)
+            return
+        with open(beside, "w", encoding="utf-8") as file:
+            write_text(answers, format, model, file)
 
 
 def write_text(
