@@ -76,6 +76,7 @@ class MilvusStore:
         shards: int = 1,
         replicas: int = 1,
         resource_groups: Sequence[str] = (),
+        bulk: str = "",
         progress: Callable[[int], None] | None = None,
     ) -> Published:
         """Publish the movies as a new version and make it the current one; all or nothing.
@@ -88,6 +89,8 @@ class MilvusStore:
             index: NAME or NAME:parameter=value,...; by default what suits the size.
             keep: how many earlier versions stay for `rollback`.
             in_use: fingerprints of models whose versions stay besides.
+            bulk: a folder, or s3://bucket/folder, that the server reads too: the movies are
+                imported from files there, and not sent.
             progress: called with the number of movies after each batch.
 
         Raises:
@@ -115,7 +118,7 @@ class MilvusStore:
         )
         groups = {"_resource_groups": list(resource_groups)} if resource_groups else {}
         try:
-            self._versions.fill(new, catalogue, shards, progress)
+            self._versions.fill(new, catalogue, shards, bulk, progress)
             rename = MilvusClient.rename_collection
             self._milvus.call("naming the version", rename, new.collection, name)
             new = replace(new, collection=name)

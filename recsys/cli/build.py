@@ -120,6 +120,11 @@ class Publishing:
     shards: int = option("Parts on a cluster.", default=1, min=1, max=16)
     replicas: int = option("Copies on a cluster.", default=1, min=1, max=1024)
     resource_group: tuple[str, ...] = option("Of a cluster; may be repeated.", default=())
+    bulk: str = option(
+        "A folder, or s3://bucket/folder, that the server reads too: it imports files from there.",
+        default="",
+        metavar="FOLDER",
+    )
     switch: str | None = path("A model folder: once all is published, the model takes its place.")
     replace: bool = option("Only the file's movies; what is published may go.", default=False)
     rollback: bool = option("Make the version before the current one.", default=False)
@@ -224,6 +229,7 @@ def publish(
                 shards=how.shards,
                 replicas=how.replicas,
                 resource_groups=how.resource_group,
+                bulk=how.bulk,
                 progress=shown.update,
             )
 

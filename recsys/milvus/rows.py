@@ -1,7 +1,7 @@
 """The row of a movie in Milvus: its schema, and writing, reading and filtering it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from recsys.data.schema import Column, Kind
 from recsys.errors import StoreError
 from recsys.serving.catalogue import FIELDS, Catalogue, Field, Filter, fields_of
 from recsys.serving.filters import MAX_VALUE, UNKNOWN_NUMBER, And, Type, cut, literal, written
+
+if TYPE_CHECKING:
+    import pyarrow
 
 FORMAT = "2"  # of the row and of a collection's properties; another is refused
 KEY, VECTOR = "movie_id", "vector"
@@ -69,12 +72,30 @@ def check_catalogue(catalogue: Catalogue) -> None:
 
 def rows_of(movies: Catalogue) -> Iterator[list[dict[str, Any]]]:
     """Movies as rows of Milvus, BATCH at a time, with texts cut to what it takes."""
-    cells: dict[str, Any] = {KEY: movies.ids.tolist(), VECTOR: movies.vectors}
-    for field in fields_of(movies.kinds):
-        cells[field.name] = _sent(movies.cells(field.name), field)
+    for cells in _columns_of(movies):
+        yield [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+
+
+def tables_of(movies: Catalogue) -> "Iterator[pyarrow.Table]":
+    """The same as tables of Arrow, of the types that Milvus imports."""
+    import pyarrow as pa
+
+    kinds = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+    kinds |= {"whole": pa.int32(), "flag": pa.bool_()}
+    schema = [(KEY, pa.string() if is_text(movies.ids) else pa.int64())]
+    schema += [(VECTOR, pa.list_(pa.float32()))]
+    schema += [(name, kinds[type]) for name, type, _ in fields_of(movies.kinds)]
+    for cells in _columns_of(movies):
+        yield pa.table({**cells, VECTOR: [*cells[VECTOR]]}, pa.schema(schema))
+
+
+def _columns_of(movies: Catalogue) -> Iterator[dict[str, Any]]:
+    """The values of all fields as Milvus takes them, of BATCH movies at a time."""
+    fields = fields_of(movies.kinds)
     for start in range(0, len(movies), BATCH):
-        batch = zip(*(values[start : start + BATCH] for values in cells.values()), strict=True)
-        yield [dict(zip(cells, row, strict=True)) for row in batch]
+        some = movies[np.arange(start, min(start + BATCH, len(movies)))]
+        cells = {each.name: _sent(some.cells(each.name), each) for each in fields}
+        yield {KEY: some.ids.tolist(), VECTOR: some.vectors, **cells}
 
 
 def catalogue_of(

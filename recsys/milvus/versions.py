@@ -18,6 +18,7 @@ from pymilvus import MilvusClient
 from recsys.data.schema import Kind
 from recsys.errors import StoreError
 from recsys.milvus.address import Index
+from recsys.milvus.bulk import Bulk
 from recsys.milvus.client import Milvus, Missing, Unreachable
 from recsys.milvus.rows import FORMAT, KEY, VECTOR, collection_schema, rows_of
 from recsys.serving.catalogue import Catalogue, fields_of
@@ -116,9 +117,12 @@ class Versions:
             raise Unreadable(cause, "publish under another name", "collection")
         return {**found, "properties": properties}
 
-    def fill(self, new: Published, movies: Catalogue, shards: int, progress: Progress) -> None:
+    def fill(
+        self, new: Published, movies: Catalogue, shards: int, bulk: str, progress: Progress
+    ) -> None:
         """Make a collection with the movies and their index, and drop what others left behind."""
         milvus, name = self.milvus, new.collection
+        files = Bulk(milvus, bulk) if bulk else None
         milvus.call(
             "creating a collection",
             MilvusClient.create_collection,
@@ -133,9 +137,11 @@ class Versions:
             consistency_level="Bounded",
             timeout=3 * milvus.timeout,
         )
-        self.sweep(name)
+        self.sweep(name, files)
+        if files:
+            files.send(name, movies, progress)
         insert, flush = MilvusClient.insert, MilvusClient.flush
-        for rows in rows_of(movies):
+        for rows in () if files else rows_of(movies):
             milvus.call("sending movies", insert, name, rows, timeout=3 * milvus.timeout)
             if progress:
                 progress(len(rows))
@@ -199,7 +205,7 @@ class Versions:
                 raise
         return previous
 
-    def sweep(self, mine: str) -> None:
+    def sweep(self, mine: str, files: Bulk | None = None) -> None:
         """Drop what publishes that broke off left behind; on a server another may be under way."""
         now = int(self.ours(mine).get("created_timestamp", 0))
         for name in set(self.names(UNFINISHED)) - {mine}:
@@ -208,6 +214,8 @@ class Versions:
                 age = (now - made) >> 18  # milliseconds by the server's clock
                 if self.milvus.lite or age >= UNFINISHED_HOURS * 3_600_000:
                     self.drop(name)
+                    if files:
+                        files.remove(name)
 
     def retire(self, previous: str | None, keep: int, in_use: Sequence[str] = ()) -> None:
         """Keep so many of those not current, `previous` first, and the newest of models in use."""
