@@ -29,6 +29,7 @@ from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, check_place, write_model
 from recsys.training.checkpoint import Checkpoint, Progress, identity
 from recsys.training.options import Options
+from recsys.training.ranks import ALONE, Ranks
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
@@ -86,7 +87,10 @@ def train_model(
     check_place(model)
     checkpoint = model.with_name(model.name + ".checkpoint.npz")
     Checkpoint(checkpoint, "").check_ours()
-    use_all_cores()
+    ranks = Ranks.launched()
+    use_all_cores(ranks)
+    if not ranks.first:
+        quiet, log = True, lambda line: None
     dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
     ratings, users = dataset.ratings, len(dataset.users)
     log(f"{dataset.name}: {len(ratings)} ratings of {len(dataset.movies)} movies by {users} users")
@@ -97,16 +101,21 @@ def train_model(
     held, how = hold_out(ratings, validation, options.seed)
     held_out = ratings[held] if held.any() else None
     keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
-    done = fit(dataset, ratings[~held], options, held_out, **keep)
-    if held_out:
-        about["held_out"] = {"ratings": len(held_out), "how": how}
-        said = f"metrics are of {len(held_out)} held-out ratings, {how}"
-        log(f"{said}; the model now learns from all")
-        try:
-            done = finish(done, ratings)
-        except KeyboardInterrupt:
-            log(STOPPED.format(done.progress.best_epoch))
-            done = finish(replace(done, interrupted=True), ratings)
+    with ranks.ending_together():
+        done = fit(dataset, ratings[~held], options, held_out, **keep, ranks=ranks)
+        if held_out:
+            about["held_out"] = {"ratings": len(held_out), "how": how}
+            said = f"metrics are of {len(held_out)} held-out ratings, {how}"
+            log(f"{said}; the model now learns from all")
+            try:
+                done = finish(done, ratings)
+            except KeyboardInterrupt:
+                if ranks.size > 1:
+                    raise
+                log(STOPPED.format(done.progress.best_epoch))
+                done = finish(replace(done, interrupted=True), ratings)
+    if not ranks.first:
+        return done.model(about)
     with interrupts_wait():
         folder = save(done, model, about)
         checkpoint.unlink(missing_ok=True)
@@ -168,6 +177,7 @@ def fit(
     resume: bool = False,
     quiet: bool = True,
     log: Log = lambda line: None,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train all parts on `known`, and keep the towers' weights of the best epoch on `validation`.
 
@@ -186,18 +196,21 @@ def fit(
         log("no times that differ: recency is off")
         options = replace(options, recency_floor=1.0)
     data = Training.of(dataset, known, options.seed)
+    ranks.check_same(lambda: identity(options, data))
     validate, worth = None, -np.inf
-    if validation is not None:
+    if validation is not None and ranks.first:
         validate = Validation(data, validation, log)
         options = validate.choose(options)
-    closed = parts.fit(data, options)
+    closed = _fitted(data, options, ranks)
+    options = Options(**ranks.once(lambda: asdict(options)))
     if validate:
         validate.prepare(closed, options)
         if not data.scale.rated:  # else the towers are needed
             worth = validate.score(validate({})) + WORTH
+    worth = ranks.once(lambda: worth)
     limits = {1: worth - WORTH, 2: worth}  # after so many epochs
 
-    step, progress = TrainStep(data, options), Progress()
+    step, progress = TrainStep(data, options, ranks), Progress()
     saved = Checkpoint(checkpoint, identity(options, data)) if checkpoint else None
     if saved and resume:
         progress = saved.load(step)
@@ -216,10 +229,10 @@ def fit(
                     shown = [f"{name} {line[name]:.4f}" for name in SHOWN if name in line]
                     said = f"{', '.join(shown).replace('_', ' ')}; {line['seconds']} s"
                     log(f"epoch {epoch + 1} of {options.epochs}: {said}")
-                if saved:
+                if saved and ranks.first:
                     saved.save(step, progress)
             except KeyboardInterrupt:
-                if not progress.best_weights:
+                if not progress.best_weights or ranks.size > 1:
                     raise
                 interrupted = True
                 log(STOPPED.format(progress.best_epoch))
@@ -236,6 +249,7 @@ def fit(
         relevance = validate.relevance({} if useless else step.arrays())
         best_line = progress.log[progress.best_epoch - 1]
         questions = {**questions, **best_line["weights"], "relevance": relevance}
+    questions = ranks.once(lambda: questions)
     return Trained(dataset, data, options, step, closed, progress, questions, interrupted)
 
 
@@ -256,6 +270,7 @@ def _epoch(
         line |= validate(step.arrays())
         score = validate.score(line)
     line["seconds"] = round(time.monotonic() - started, 2)
+    line, score = step.ranks.once(lambda: (line, score))
     progress.note(line, score, step)
     bar.set_postfix({name: f"{line[name]:.4f}" for name in SHOWN if name in line})
     return line
@@ -271,15 +286,24 @@ def finish(trained: Trained, ratings: Ratings) -> Trained:
     data = Training.of(trained.dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
-    step = TrainStep(data, last)
+    ranks = trained.step.ranks
+    step = TrainStep(data, last, ranks)
     step.set_weights(trained.progress.best_weights)
     idle = trained.interrupted or not parts.used_slices(trained.questions) & {*Heads.slices}
     for epoch in range(options.finish_epochs if rate and not idle else 0):
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in step.sampler.epoch(rng):
             step(batch, rng)
-    closed = trained.closed if trained.interrupted else parts.fit(data, options)  # that may be long
+    closed = trained.closed if trained.interrupted else _fitted(data, options, ranks)  # may be long
     return replace(trained, data=data, step=step, closed=closed)
+
+
+def _fitted(data: Training, options: Options, ranks: Ranks) -> dict[str, NDArray]:
+    """The arrays of the parts with a closed form, each fitted by one process, EASE by the first.
+
+    There held-out ratings choose EASE's options, meanwhile; the other parts have none such.
+    """
+    return ranks.gathered(parts.fit(data, options, ranks.share(parts.PARTS[1:])))
 
 
 def save(trained: Trained, path: Path, about: Mapping[str, Any] = MappingProxyType({})) -> Model:
@@ -288,11 +312,15 @@ def save(trained: Trained, path: Path, about: Mapping[str, Any] = MappingProxyTy
     return write_model(path, model, trained.progress.log, lambda folder: export(*towers, folder))
 
 
-def use_all_cores() -> None:
-    """Paddle computes on one thread unless OMP_NUM_THREADS or a call such as this says more."""
-    if "OMP_NUM_THREADS" not in os.environ:
+def use_all_cores(ranks: Ranks = ALONE) -> None:
+    """Paddle computes on one thread unless OMP_NUM_THREADS or a call such as this says more.
+
+    The launcher of several processes sets it to 1: of them each takes its share of the cores.
+    """
+    if "OMP_NUM_THREADS" not in os.environ or ranks.size > 1:
         affinity = getattr(os, "sched_getaffinity", None)
-        paddle.base.core.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        paddle.base.core.set_num_threads(max(1, cores // ranks.here))
 
 
 def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:

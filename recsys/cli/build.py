@@ -80,6 +80,8 @@ def train(
             quiet=no_bar(),
             log=lambda line: log(line.replace("Ctrl-C", "SIGTERM") if terminated else line),
         )
+    if not done.fingerprint:  # another process of this training has written it
+        return
     metrics = ", ".join(f"{name} {each:.4f}" for name, each in done.config["validation"].items())
     about = {name: done.config[name] for name in ("fingerprint", "created", "epoch", "validation")}
     line = f"{printable(model)}\t{done.fingerprint}\t{metrics}".rstrip()

@@ -17,7 +17,7 @@ Arrays have names PART/NAME. A new part is a class as `recsys.parts.part.Part` h
 its own, named in PARTS and, with its weights, in QUESTIONS.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -163,11 +163,13 @@ class Layout:
         return {name: slice(end - size, end) for (name, size), end in ends}
 
 
-def fit(data: Training, options: "Options") -> dict[str, NDArray]:
-    """The arrays of all parts but those that learn by epochs (`TrainStep.arrays`)."""
+def fit(
+    data: Training, options: "Options", which: Sequence[Part] | None = None
+) -> dict[str, NDArray]:
+    """The arrays of all parts, or some, but those that learn by epochs (`TrainStep.arrays`)."""
     found = {
         f"{part.name}/{name}": array
-        for part in PARTS
+        for part in (PARTS if which is None else which)
         for name, array in part.fit(data, options).items()
     }
     vars(data).pop("raters", None)  # larger than the history; computed again if it is asked for

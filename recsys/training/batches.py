@@ -46,6 +46,17 @@ class Batch(NamedTuple):
     chance: Array | None  # (C,) of being a candidate; None: all movies are
     available: Mask | None  # (B, C) first rated before a user's last rating; None: all
 
+    def of_users(self, some: slice) -> "Batch":
+        """Of a run of the users, and all that is theirs."""
+        if some == slice(0, len(self.user_rows)):
+            return self
+        entries = slice(*np.searchsorted(self.owners, (some.start, some.stop)))
+        by_rating = "columns", "ratings", "recent", "shown", "target", "predicted"
+        cut = {name: getattr(self, name)[entries] for name in by_rating}
+        cut |= {name: getattr(self, name)[some] for name in ("user_rows", "attributes")}
+        available = None if self.available is None else self.available[some]
+        return self._replace(owners=self.owners[entries] - some.start, available=available, **cut)
+
     def scattered(self, values: NDArray[np.floating]) -> Array:
         """(B, C) of (E,) values of the ratings, 0 elsewhere."""
         matrix = np.zeros((len(self.user_rows), len(self.candidates)), np.float32)

@@ -74,22 +74,30 @@ class Checkpoint:
         Raises:
             ModelError: the file is damaged or of another training.
         """
+        arrays = step.ranks.arrays(self._read)
+        if not arrays:
+            return Progress()
+        about = json.loads(str(arrays["about"]))
+        step.set_weights(tables_of(arrays, "weights"))
+        step.set_optimizer_state(tables_of(arrays, "optimizer"), about["step"])
+        best = tables_of(arrays, "best")
+        return Progress(about["log"], best, about["best_score"], about["best_epoch"])
+
+    def _read(self) -> dict[str, NDArray]:
+        """All that is in the file; nothing if there is none."""
         try:
             with np.load(self.path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-            about = dict(json.loads(str(arrays.pop("about"))))
+            about = dict(json.loads(str(arrays["about"])))
         except FileNotFoundError:
-            return Progress()
+            return {}
         except Exception as error:  # numpy raises anything of a damaged file
             cause = f"{self.path}: damaged checkpoint"
             raise ModelError(cause, "delete it and train again", "train") from error
         if about.get("identity") != self.identity:
             cause = f"{self.path}: checkpoint of a training with other ratings or options"
             raise ModelError(cause, "repeat those, or train without resuming", "resume")
-        step.set_weights(tables_of(arrays, "weights"))
-        step.set_optimizer_state(tables_of(arrays, "optimizer"), about["step"])
-        best = tables_of(arrays, "best")
-        return Progress(about["log"], best, about["best_score"], about["best_epoch"])
+        return arrays
 
 
 def identity(options: Options, data: Training) -> str:

@@ -1,6 +1,7 @@
 """A training step: both losses from one batch of users and one pass of the movie tower."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from recsys.parts.heads import CHANNELS, Heads
 from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
+from recsys.training.ranks import ALONE, Ranks
 
 
 class RetrievalLoss(paddle.autograd.PyLayer):
@@ -79,8 +81,9 @@ class HistorySum(paddle.autograd.PyLayer):
 class TrainStep:
     """Towers, optimiser and the movies' features; a call is a forward and a backward pass."""
 
-    def __init__(self, data: Training, options: Options) -> None:
+    def __init__(self, data: Training, options: Options, ranks: Ranks = ALONE) -> None:
         paddle.seed(options.seed)
+        self.ranks = ranks
         vocabulary, movies = data.vocabulary, data.movies
         self.sampler = BatchSampler(data, options)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
@@ -105,10 +108,13 @@ class TrainStep:
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
+        mine = batch.of_users(self.ranks.slice(len(batch.user_rows)))
         try:
-            retrieval, rating = self._losses(batch, rng)
-            loss = self.options.retrieval_weight * retrieval
-            (loss + rating).backward()
+            retrieval, rating = self._losses(mine, rng)
+            retrieval = retrieval * (len(mine.user_rows) / len(batch.user_rows))
+            rating = rating * float(mine.predicted.sum() / max(1, batch.predicted.sum()))
+            (self.options.retrieval_weight * retrieval + rating).backward()
+            retrieval, rating = self._added_up(batch, retrieval, rating)
         except OSError as error:  # so Paddle passes on what is raised in a PyLayer of ours
             if "KeyboardInterrupt" in str(error):
                 raise KeyboardInterrupt from error
@@ -120,6 +126,25 @@ class TrainStep:
         self.optimizer.clear_grad()
         self.number += 1
         return float(retrieval), float(rating)
+
+    def _added_up(self, batch: Batch, *losses: Tensor) -> Sequence[Tensor]:
+        """The losses of all processes in one, and so the gradients, of the rows that have any."""
+        if self.ranks.size == 1:
+            return losses
+        movies = np.append(0, batch.candidates)
+        rows = dict.fromkeys(["movies.movie.embedding", *(f"users.{n}" for n in CHANNELS)], movies)
+        rows["users.user.embedding"] = np.unique(batch.user_rows)
+        touched = {name: paddle.to_tensor(each) for name, each in rows.items()}
+        every: dict[str, Any] = self._parameters
+        slopes = {name: each.grad.detach() for name, each in every.items()}
+        some = [paddle.gather(g, touched[n]) if n in rows else g for n, g in slopes.items()]
+        *some, retrieval, rating = self.ranks.add([*some, *losses])
+        for (name, slope), added in zip(slopes.items(), some, strict=True):
+            if name in rows:
+                paddle.scatter_(slope, touched[name], added)
+            else:
+                slope.set_value(added)
+        return retrieval, rating
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Every parameter, copied."""

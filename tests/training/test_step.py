@@ -14,6 +14,7 @@ from recsys.model import paddle
 from recsys.parts.part import Asked, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
+from recsys.training.ranks import ALONE, Ranks
 from recsys.training.step import RetrievalLoss, TrainStep
 
 GENRES = ("Drama", "War", "Comedy")
@@ -24,7 +25,11 @@ PLAIN = Options(
 
 
 def small(
-    options: Options = PLAIN, users: int = 13, movies: int = 30, density: float = 0.3
+    options: Options = PLAIN,
+    users: int = 13,
+    movies: int = 30,
+    density: float = 0.3,
+    ranks: Ranks = ALONE,
 ) -> tuple[TrainStep, BatchSampler]:
     """A step and its batches, of invented ratings."""
     rng = np.random.default_rng(5)
@@ -35,7 +40,8 @@ def small(
     known = Users(np.arange(1, users + 1), np.stack(profile, 1).astype(np.int32), MOVIELENS)
     titles = [f"{'The ' * (n % 3)}Movie {n} ({1950 + n})" for n in range(movies)]
     catalogue = Movies(np.arange(1, movies + 1), titles, [GENRES[: n % 4] for n in range(movies)])
-    step = TrainStep(Training.of(Dataset("small", known, catalogue, ratings), ratings), options)
+    data = Training.of(Dataset("small", known, catalogue, ratings), ratings)
+    step = TrainStep(data, options, ranks)
     return step, step.sampler
 
 

@@ -1,0 +1,160 @@
+"""Training on several processes: which of them this one is, and what they tell each other.
+
+`python -m paddle.distributed.launch` starts the processes, on one machine or many, and Paddle's
+own engine carries the numbers. Each reads all of the data and draws the same batches; of a batch's
+users each takes a share, gradients are added up, and so all have the same towers after every step.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import ModelError
+
+if TYPE_CHECKING:
+    from recsys.model import Tensor
+
+T = TypeVar("T")
+LOST = RuntimeError, OSError  # what Paddle raises when a process is out of reach
+WAIT = 0.01  # seconds between two looks whether all have come
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a training; alone, every method gives back what it is given."""
+
+    rank: int = 0
+    size: int = 1
+    store: Any = None  # of Paddle: names and numbers that all processes see
+    meetings: Iterator[int] = field(default_factory=count)
+
+    @classmethod
+    def launched(cls) -> "Ranks":
+        """Those that `paddle.distributed.launch` started, connected; else this one alone.
+
+        Raises:
+            ModelError: the others cannot be reached.
+        """
+        size = int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
+        if size == 1:
+            return cls()
+        import paddle
+
+        found = cls(int(os.environ["PADDLE_TRAINER_ID"]), size)
+        with found.ending_together(LOST):
+            paddle.distributed.init_parallel_env()
+            store = paddle.base.core.create_or_get_global_tcp_store()
+        return cls(found.rank, size, store)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process validates, reports and writes."""
+        return self.rank == 0
+
+    @property
+    def here(self) -> int:
+        """How many of them share this machine."""
+        return int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) if self.size > 1 else 1
+
+    @contextmanager
+    def ending_together(self, errors: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+        """Within, errors of these kinds, and an interruption, say that another process has ended.
+
+        So the launcher interrupts all others when one has; Ctrl-C reaches all of them.
+        """
+        ended: tuple[type[BaseException], ...] = (*errors, KeyboardInterrupt)
+        try:
+            yield
+        except ended as error:
+            if self.size == 1:
+                raise
+            cause = f"process {self.rank} of {self.size}: another has ended, or all were stopped"
+            remedy = "the model that was there still stands; start all again, to go on"
+            raise ModelError(cause, remedy, "resume") from error
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's part of what each can do apart from the others."""
+        return items[self.rank :: self.size]
+
+    def slice(self, length: int) -> slice:
+        """This process's part of a batch's users.
+
+        Raises:
+            ModelError: there are fewer of them than processes.
+        """
+        if length < self.size:
+            raise ModelError(f"{self.size} processes for {length} users a step", "start fewer")
+        return slice(*(length * each // self.size for each in (self.rank, self.rank + 1)))
+
+    def add(self, tensors: Sequence["Tensor"]) -> Sequence["Tensor"]:
+        """The sums over all processes, sent as one."""
+        if self.size == 1:
+            return tensors
+        import paddle
+
+        flat = paddle.concat([each.flatten() for each in tensors])
+        with self.ending_together(LOST):
+            paddle.distributed.all_reduce(flat)
+        pieces = paddle.split(flat, [int(each.size) for each in tensors])
+        return [p.reshape(each.shape) for p, each in zip(pieces, tensors, strict=True)]
+
+    def once(self, work: Callable[[], T]) -> T:
+        """What the first process finds out, a value as json has it, told to all."""
+        if self.size == 1:
+            return work()
+        said = self.arrays(lambda: {"said": np.array(json.dumps(work()))})
+        return json.loads(str(said["said"]))
+
+    def arrays(
+        self, work: Callable[[], Mapping[str, NDArray]], source: int = 0
+    ) -> dict[str, NDArray]:
+        """The arrays that a process computes, sent to all."""
+        if self.size == 1:
+            return dict(work())
+        import paddle
+
+        packed = BytesIO()
+        if self.rank == source:
+            np.savez(packed, allow_pickle=False, **work())
+        with self.ending_together(LOST):
+            self._meet()
+            size = paddle.to_tensor([packed.tell()])
+            paddle.distributed.broadcast(size, source)
+            data = paddle.to_tensor(np.frombuffer(packed.getbuffer(), np.uint8))
+            if self.rank != source:
+                data = paddle.zeros([int(size.numpy()[0])], "uint8")
+            paddle.distributed.broadcast(data, source)
+        with np.load(BytesIO(data.numpy().tobytes()), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def gathered(self, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """The arrays of all processes, each of which has some."""
+        found: dict[str, NDArray] = {}
+        for source in range(self.size):
+            found |= self.arrays(lambda: arrays, source)
+        return found
+
+    def check_same(self, digest: Callable[[], str]) -> None:
+        """Raise a ModelError in a process that is to learn from other data than the first."""
+        if self.size > 1 and self.once(digest) != digest():
+            cause = f"process {self.rank} of {self.size}: other ratings or options than the first's"
+            raise ModelError(cause, "give all processes the same", "data")
+
+    def _meet(self) -> None:
+        """Wait until all have come here: what Paddle exchanges on a CPU waits for 30 s only."""
+        name = f"meeting {next(self.meetings)}"
+        self.store.add(name, 1)
+        while self.store.add(name, 0) < self.size:
+            time.sleep(WAIT)
+
+
+ALONE = Ranks()
