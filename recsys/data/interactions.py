@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from recsys.data.dataset import Ratings
 
+MANY = 1 << 12  # pairs from which on it pays to sort them as single numbers
 FEW = 64  # rows that NumPy sums by itself, so that a query need not import scipy
 
 
@@ -40,7 +41,7 @@ class Interactions(NamedTuple):
     ) -> "Interactions":
         """Of N ratings in any order; rows run from 0, the unknown user, to `users`."""
         rows, columns = np.asarray(user_rows, np.int64), np.asarray(movie_rows, np.int64)
-        order = np.argsort(rows * (columns.max(initial=0) + 1) + columns, kind="stable")
+        order = sorting(rows, columns)
         return cls(
             _pointers(np.bincount(rows, minlength=users + 1)),
             columns[order].astype(np.int32),
@@ -154,6 +155,22 @@ def _pointers(counts: NDArray) -> NDArray[np.int64]:
     return pointers
 
 
+def sorting(first: NDArray[np.number], second: NDArray[np.number]) -> NDArray[np.int64]:
+    """(N,) the order that sorts by one column, then by another; equal pairs stay as they are."""
+    if len(first) < MANY or second.dtype.kind not in "iu" or first.min() < 0:
+        return np.lexsort((second, first))
+    low, bits = int(second.min()), len(first).bit_length()
+    span = int(second.max()) - low + 1
+    most = (int(first.max()) + 1) * span
+    if most >= 1 << 63:
+        return np.lexsort((second, first))
+    pairs = first.astype(np.int64) * span + (second.astype(np.int64) - low)
+    if most >= 1 << 63 - bits:
+        return np.argsort(pairs, kind="stable")
+    pairs = np.sort(pairs << bits | np.arange(len(pairs)))  # numbers are sorted sooner than places
+    return pairs & (1 << bits) - 1
+
+
 def later(
     owners: NDArray[np.integer], times: NDArray[np.number], inclusive: bool = False
 ) -> NDArray[np.int64]:
@@ -162,7 +179,7 @@ def later(
     >>> later(np.array([1, 1, 1, 4]), np.array([20, 10, 20, 5])).tolist()
     [0, 2, 0, 0]
     """
-    order = np.lexsort((times, owners))
+    order = sorting(owners, times)
     owner, time = owners[order], times[order]
     ends = np.searchsorted(owner, owner, side="right")  # (N,) behind the owner's last
     edge = np.ones(len(order), bool)
@@ -208,7 +225,7 @@ def hold_out(
     share of each, a share of all is drawn.
     """
     rng = np.random.default_rng(seed)
-    order = np.lexsort((ratings.movie_ids, ratings.user_ids))
+    order = sorting(ratings.user_ids, ratings.movie_ids)
     users, times = ratings.user_ids[order], ratings.times[order]
     counts = np.unique(users, return_counts=True)[1]
     most = np.repeat(np.rint(counts * share).astype(np.int64), counts)

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from recsys.data.dataset import Ratings
-from recsys.data.interactions import FEW, Interactions, Recency, first_times, hold_out, later
+from recsys.data.interactions import (
+    FEW,
+    MANY,
+    Interactions,
+    Recency,
+    first_times,
+    hold_out,
+    later,
+    sorting,
+)
 
 #           row 1: movies 2 (4.0), 5 (3.0)    row 2: none    row 3: movies 1 (5.0), 2 (1.0), 9 (2.5)
 KNOWN = Interactions.build(
@@ -75,6 +84,16 @@ def test_sums_of_few_and_of_many_rows_are_those_of_a_dense_product(users, tmp_pa
 
 
 # How much a rating counts
+
+
+@pytest.mark.parametrize("span", [5, 2**31, 2**50, 2**62, 0.5])
+@pytest.mark.parametrize("count", [0, 1, 100, MANY])
+def test_columns_are_sorted_as_numpy_sorts_them_and_equal_pairs_stay_as_they_are(span, count):
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 50, count)
+    second = (rng.integers(-3, 4, count) * span).astype(type(span))
+    np.testing.assert_array_equal(sorting(first, second), np.lexsort((second, first)))
+    np.testing.assert_array_equal(sorting(first - 9, second), np.lexsort((second, first)))
 
 
 def test_later_ratings_of_the_same_user_are_counted_and_weigh_1_to_the_floor():
