@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
 
 BATCH = 100  # users asked for at a time
+AT_ONCE = 4096  # movies whose vectors are computed at a time, which bounds memory
 RATINGS: tuple[RankBy, ...] = ("rating", "tutorial")  # questions whose scores are ratings
 
 
@@ -345,12 +346,15 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
 @naming_damage
 def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None) -> Array:
     """(N, V) vectors of movies by row, those of row 0 being, in their order, the `new` ones."""
-    slices = {name: each[rows] for name, each in parts.movies(model.arrays).items()}
+    slices, layout = parts.movies(model.arrays), model.layout
+    vectors = np.empty((len(rows), layout.size), np.float32)
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        vectors[start : start + AT_ONCE] = layout.movies({n: s[some] for n, s in slices.items()})
     if new is not None and len(new):
-        guessed = parts.new_movies(model.arrays, model.layout, new, model.vocabulary)
-        for name, each in slices.items():
-            each[rows == 0] = guessed[name]
-    return model.layout.movies(slices)
+        guessed = parts.new_movies(model.arrays, layout, new, model.vocabulary)
+        vectors[rows == 0] = layout.movies(guessed)
+    return vectors
 
 
 class Vectors(NamedTuple):

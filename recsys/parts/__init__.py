@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.scale import MAX_RATING
-from recsys.parts.content import fit_content, movie_blocks, predict
+from recsys.parts.content import fit_content, movie_blocks, predict, sample
 from recsys.parts.ease import Ease
 from recsys.parts.factors import Factors
 from recsys.parts.heads import Heads
@@ -227,18 +227,21 @@ def complete(data: Training, arrays: Arrays, options: "Options") -> dict[str, ND
     either, say less. `content/` holds the regression, the slices side by side.
     """
     slices, rated = _slices(arrays), data.counts[1:] > 0
-    learned = [arrays[place][1:][rated] for _, _, place in slices]
+    some = sample(np.flatnonzero(rated), data.seed)
+    learned = [arrays[place][1:][some] for _, _, place in slices]
     by_ratings = [part.by_ratings for part, _, _ in slices]
     content = fit_content(
         data.kernel,
-        [block.take(rated) for block in data.blocks],
+        [block.take(some) for block in data.blocks],
         np.hstack(learned),
-        data.counts[1:][rated],
+        data.counts[1:][some],
         np.repeat(by_ratings, [each.shape[1] for each in learned]),
         options.content_ridge,
     )
-    guessed = predict(content, [block.take(~rated) for block in data.blocks])
     found = {**arrays, **{f"content/{name}": each for name, each in content.items()}}
+    if rated.all():
+        return found
+    guessed = predict(content, [block.take(~rated) for block in data.blocks])
     for (_, _, place), guess in zip(slices, layout_of(arrays).cut(guessed).values(), strict=True):
         found[place] = np.array(arrays[place])
         found[place][1:][~rated] = guess

@@ -14,8 +14,8 @@ and the kernel of all of them multiplies out to their weighted sum and all their
 
 (an ANOVA kernel; Durrande et al., "ANOVA kernels and RKHS of zero mean functions", 2013). A block
 that is missing in one of the two movies counts as 0. The kernel becomes features by Nystroem's
-method (Williams and Seeger, NIPS 2000) on at most LANDMARKS movies, so time and memory are linear
-in the number of movies.
+method (Williams and Seeger, NIPS 2000) on at most LANDMARKS movies, and what features weigh is
+learned from at most SAMPLED, so time and memory are linear in the number of movies.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from recsys.data.dataset import Movies, Vocabulary
 
 LANDMARKS = 1024  # movies of different content that features are made of
+SAMPLED = 1 << 16  # movies at most that landmarks, directions and weights are learned from
 # Of a block of a kind in the kernel
 WEIGHTS = {"category": 1.0, "categories": 1.0, "text": 0.3, "number": 0.6}
 NUMBER_SCALE = 0.6  # standard deviations at which the likeness of two numbers falls to 1/e
@@ -100,7 +101,8 @@ class Kernel:
     @classmethod
     def fit(cls, blocks: Sequence[Block], seed: int = 0) -> "Kernel":
         """Frequencies and scales of N movies; the landmarks are drawn of the different ones."""
-        values = [block.values for block in blocks]
+        some = sample(np.arange(len(blocks[0].values)), seed)
+        values = [block.values[some] for block in blocks]
         content = np.column_stack([np.sort(each, 1) if each.ndim > 1 else each for each in values])
         content = np.nan_to_num(content, nan=-np.inf)  # unknown numbers are equal
         different = np.unique(content, axis=0, return_index=True)[1]
@@ -108,7 +110,7 @@ class Kernel:
             order = np.random.default_rng(seed).permutation(len(content))
             first = np.unique(content[order], axis=0, return_index=True)[1]
             different = order[np.sort(first)[:LANDMARKS]]
-        chosen = np.sort(different)
+        chosen = some[np.sort(different)]
         return cls([block.take(chosen) for block in blocks], [block.spread() for block in blocks])
 
     @cached_property
@@ -137,6 +139,13 @@ class Kernel:
         """As `predict` reads it."""
         landmarks = {f"landmark_{n}": block.values for n, block in enumerate(self.landmarks)}
         return landmarks | {f"spread_{n}": each for n, each in enumerate(self.spread)}
+
+
+def sample(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The rows, or SAMPLED of them where there are more, in the order given."""
+    if len(rows) <= SAMPLED:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, SAMPLED, replace=False))
 
 
 def batches(blocks: Sequence[Block]) -> Iterator[tuple[slice, list[Block]]]:

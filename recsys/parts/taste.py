@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
-from recsys.parts.content import batches
+from recsys.parts.content import batches, sample
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, unit
 
@@ -26,7 +26,6 @@ DAMPING = 5.0  # ratings of no bias that a bias starts from
 SHRINKING = 6.0  # length of the residuals that counts half
 BIAS_ROUNDS = 15
 DISLIKE = 0.25  # of a named like
-SAMPLED = 16_384  # movies at most whose content its directions are of
 FEW = 5.0  # ratings with which a movie has half its length
 
 
@@ -53,8 +52,8 @@ class Taste(Part):
         kernel, blocks = data.kernel, data.blocks
         content = np.zeros((raters.rows, options.taste_content_rank), np.float32)
         products = np.zeros((kernel.root.shape[1],) * 2, np.float32)
-        sample = np.random.default_rng(options.seed).permutation(len(data.movies))[:SAMPLED]
-        for _, some in batches([block.take(np.sort(sample)) for block in blocks]):
+        learned = sample(np.arange(len(data.movies)), options.seed)
+        for _, some in batches([block.take(learned) for block in blocks]):
             features = kernel.features(some)
             products += features.T @ features
         _, directions = leading(products.__matmul__, len(products), options.taste_content_rank)

@@ -49,6 +49,16 @@ def test_features_multiply_to_the_kernel_by_hand_of_new_movies_too():
                 assert features[a] @ old[b] == pytest.approx(expected, abs=1e-3)
 
 
+def test_of_many_movies_landmarks_are_of_a_sample_and_frequencies_of_all(monkeypatch):
+    every = Kernel.fit(blocks())
+    monkeypatch.setattr(content, "SAMPLED", 2)
+    kernel = Kernel.fit(blocks())
+    assert [len(each.values) for each in kernel.landmarks] == [2, 2]
+    assert content.sample(np.arange(9), 0).tolist() == sorted({*content.sample(np.arange(9), 0)})
+    for ours, theirs in zip(kernel.spread, every.spread, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_movie_of_which_nothing_is_known_gets_the_mean_and_all_do_with_a_large_ridge():
     targets = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
     nothing = blocks([[-1, -1], [0, -1], [99, -1]], [np.nan] * 3)
