@@ -1,29 +1,42 @@
 """Invented ratings of any size in the shape of MovieLens, with tastes that can be learned.
 
+    python benchmarks/generated.py FOLDER [--shape 32m] [--format csv]
     python benchmarks/generated.py FOLDER [--ratings 1000209] [--users 6040] [--movies 3883]
 
-writes them as ml-1m's three files. A user's taste is a point in eight dimensions that depends on
-gender, age and job; a movie's place depends on its genres and words. Who rates what follows taste,
-the movie's popularity and the user's activity, the last two as uneven as MovieLens's; values follow
-taste and two biases, and about .8 of a rating point is noise that cannot be predicted.
+writes them as ml-1m's three files, or ratings, movies and users as CSV or Parquet. A user's taste
+is a point in eight dimensions that depends on gender, age and job; a movie's place depends on its
+genres and words. Who rates what follows taste, the movie's popularity and the user's activity, the
+last two as uneven as MovieLens's; values follow taste and two biases, and about .8 of a rating
+point is noise that cannot be predicted.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import csv, parquet
 
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.movielens import AGES, GENDERS, JOBS
 from recsys.data.movielens import GENRES_100K as GENRES
 from recsys.data.schema import MOVIELENS
 
-USERS, MOVIES, RATINGS = 6_040, 3_883, 1_000_209  # ml-1m's
+SHAPES = {  # users, movies and ratings of MovieLens
+    "100k": (943, 1_682, 100_000),
+    "1m": (6_040, 3_883, 1_000_209),
+    "10m": (69_878, 10_681, 10_000_054),
+    "25m": (162_541, 62_423, 25_000_095),
+    "32m": (200_948, 87_585, 32_000_204),
+}
+USERS, MOVIES, RATINGS = SHAPES["1m"]
 WORDS = 5_000
 LATENT = 8  # dimensions of taste
 LEAST = 20  # ratings a user has, as in MovieLens
 BLOCK = 512  # users drawn for at a time
+SHORTLIST = 4  # movies that a user looks at for each that the user rates
 BORN = (956_703_932, 1_046_454_590)  # ml-1m's first and last second
 
 
@@ -43,16 +56,15 @@ def generated(
     drawn, taste = _users(users, rng)
     catalogue, place = _movies(movies, rng)
     counts = _activity(ratings, users, movies, rng)
-    popularity = rng.normal(0, 1.6, movies).astype(np.float32)
+    spread = max(0.5, 1.6 + 0.43 * np.log(movies / MOVIES))  # as mean over median in MovieLens
+    popularity = rng.normal(0, spread, movies).astype(np.float32)
     quality = 0.2 * popularity + rng.normal(0, 0.4, movies).astype(np.float32)
     kindness = rng.normal(0, 0.5, users).astype(np.float32)
     parts = []
     for start in range(0, users, BLOCK):
         block = slice(start, start + BLOCK)
-        fit = taste[block] @ place.T  # (b, M) about normal
-        chosen = _chosen(popularity + fit, counts[block], rng)
-        user, movie = np.nonzero(chosen)
-        values = 2.9 + kindness[block][user] + quality[movie] + 0.5 * fit[user, movie]
+        user, movie, fit = _chosen(popularity, taste[block], place, counts[block], rng)
+        values = 2.9 + kindness[block][user] + quality[movie] + 0.5 * fit
         values += rng.normal(0, 0.8, len(values)).astype(np.float32)
         parts.append((user + start + 1, movie + 1, np.clip(np.rint(values), 1, 5)))
     user_ids, movie_ids, values = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -74,7 +86,8 @@ def _users(users: int, rng: np.random.Generator) -> tuple[Users, NDArray[np.floa
 def _movies(movies: int, rng: np.random.Generator) -> tuple[Movies, NDArray[np.float32]]:
     """Movies and their places among tastes, (M, LATENT), half of it explained by the genres."""
     numbers = 1 + rng.choice(3, movies, p=(0.5, 0.35, 0.15))
-    genres = [rng.choice(len(GENRES), n, replace=False, p=_falling(len(GENRES))) for n in numbers]
+    chances = _falling(len(GENRES))
+    genres = [rng.choice(len(GENRES), n, replace=False, p=chances) for n in numbers]
     lengths = 1 + rng.choice(6, movies, p=(0.2, 0.3, 0.2, 0.15, 0.1, 0.05))
     words = rng.choice(WORDS, lengths.sum(), p=_falling(WORDS))
     titles = np.split(words, np.cumsum(lengths)[:-1])
@@ -103,20 +116,35 @@ def _activity(ratings: int, users: int, movies: int, rng: np.random.Generator) -
 
 
 def _chosen(
-    wish: NDArray[np.float32], counts: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """(b, M) as many movies a user as counted, drawn without replacement by exp(wish).
+    popularity: NDArray[np.float32],
+    taste: NDArray[np.float32],
+    place: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """(E,) user, movie and how they fit: of each user as many movies as counted, all different.
 
-    The largest of wish + Gumbel noise are such a draw.
+    They are drawn without replacement by exp(popularity + fit): the largest of that + Gumbel noise.
+    A user looks at a few times as many, drawn by half of popularity, and chooses by the other half.
     """
-    noise = np.maximum(rng.standard_exponential(wish.shape, np.float32), 1e-30)
-    noisy = wish - np.log(noise)
-    bound = np.take_along_axis(np.sort(noisy, 1), (wish.shape[1] - counts)[:, None], 1)
-    chosen = noisy >= bound
-    spare = chosen.sum(1) - counts  # equal float32 numbers at the bound
-    for row in np.flatnonzero(spare):
-        chosen[row, np.flatnonzero(noisy[row] == bound[row])[: spare[row]]] = False
-    return chosen
+    users, movies, half = len(counts), len(popularity), popularity / 2
+    looked = SHORTLIST * counts + LEAST
+    chances = np.cumsum(np.exp(half, dtype=np.float64))
+    drawn = np.searchsorted(chances, rng.random(looked.sum()) * chances[-1])
+    pairs = np.sort(np.repeat(np.arange(users), looked) * movies + drawn)
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])]
+    short = np.bincount(pairs // movies, minlength=users) < 2 * counts
+    every = np.flatnonzero(short)[:, None] * movies + np.arange(movies)  # they look at all
+    pairs = np.sort(np.concatenate([pairs[~short[pairs // movies]], every.ravel()]))
+    user, movie = pairs // movies, pairs % movies
+    fit = np.einsum("nd,nd->n", taste[user], place[movie])
+    noise = np.log(np.maximum(rng.standard_exponential(len(fit), np.float32), 1e-30))
+    wish = fit - noise + half[movie] * np.where(short[user], 2, 1)
+    order = np.argsort(1e4 * user - wish)  # a user's most wanted first
+    seen = np.bincount(user, minlength=users)
+    turn = np.arange(len(order)) - np.repeat(np.cumsum(seen) - seen, seen)
+    kept = np.sort(order[turn < counts[user[order]]])
+    return user[kept], movie[kept], fit[kept]
 
 
 def _falling(size: int) -> NDArray[np.float64]:
@@ -125,34 +153,50 @@ def _falling(size: int) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def write(dataset: Dataset, folder: Path) -> None:
-    """The three files of ml-1m."""
+def write(dataset: Dataset, folder: Path, form: str = "dat") -> None:
+    """The three files of ml-1m, or ratings, movies and users as tables of the form's name."""
     folder.mkdir(parents=True, exist_ok=True)
-    movies, r = dataset.movies, dataset.ratings
-    codes = [(dataset.users.column(name) - 1).tolist() for name in ("gender", "age", "job")]
-    users = zip(dataset.users.ids.tolist(), *codes, strict=True)
-    lines = (f"{i}::{GENDERS[g]}::{AGES[a]}::{j}::00000\n" for i, g, a, j in users)
-    (folder / "users.dat").write_text("".join(lines), "latin-1")
-    rows = zip(movies.ids.tolist(), movies.titles, movies.genres, strict=True)
-    lines = (f"{i}::{title}::{'|'.join(genres)}\n" for i, title, genres in rows)
-    (folder / "movies.dat").write_text("".join(lines), "latin-1")
-    with (folder / "ratings.dat").open("w", encoding="latin-1") as file:
-        for start in range(0, len(r), 100_000):
-            part = r[np.arange(start, min(start + 100_000, len(r)))]
-            columns = part.user_ids, part.movie_ids, part.values.astype(int), part.times
-            lists = (column.tolist() for column in columns)
-            file.writelines(f"{u}::{m}::{s}::{t}\n" for u, m, s, t in zip(*lists, strict=True))
+    movies, users, r = dataset.movies, dataset.users, dataset.ratings
+    genres = ["|".join(each) for each in movies.genres]
+    codes = [(users.column(name) - 1).tolist() for name in ("gender", "age", "job")]
+    gender, age = [GENDERS[g] for g in codes[0]], [AGES[a] for a in codes[1]]
+    tables: dict[str, dict[str, Any]] = {
+        "ratings": {"user_id": r.user_ids, "movie_id": r.movie_ids, "rating": r.values.astype("i1")}
+        | {"timestamp": r.times},
+        "movies": {"movie_id": movies.ids, "title": movies.titles, "genres": genres},
+        "users": {"user_id": users.ids, "gender": gender, "age": age, "job": codes[2]},
+    }
+    if form == "dat":
+        tables["users"]["zip"] = ["00000"] * len(users)
+    for name, columns in tables.items():
+        path = folder / f"{name}.{form}"
+        if form == "dat":
+            with path.open("w", encoding="latin-1") as file:
+                for start in range(0, len(next(iter(columns.values()))), 100_000):
+                    some = [
+                        np.asarray(c[start : start + 100_000]).tolist() for c in columns.values()
+                    ]
+                    file.writelines(
+                        "::".join(map(str, line)) + "\n" for line in zip(*some, strict=True)
+                    )
+        elif form == "csv":
+            csv.write_csv(pa.table(columns), path)
+        else:
+            parquet.write_table(pa.table(columns), path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--shape", choices=SHAPES, help="instead of the numbers")
     parser.add_argument("--ratings", type=int, default=RATINGS)
     parser.add_argument("--users", type=int)
     parser.add_argument("--movies", type=int, default=MOVIES)
+    parser.add_argument("--format", choices=("dat", "csv", "parquet"), default="dat")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    write(generated(asked.ratings, asked.users, asked.movies, asked.seed), asked.folder)
+    users, movies, ratings = SHAPES.get(asked.shape, (asked.users, asked.movies, asked.ratings))
+    write(generated(ratings, users, movies, asked.seed), asked.folder, asked.format)
     print(asked.folder)
 
 

@@ -1,12 +1,12 @@
 """How the seconds and the memory of training grow with the number of ratings.
 
-    python benchmarks/growth.py [--ratings 100000 1000000 10000000]
+    python benchmarks/growth.py [--shapes 100k 1m 10m 25m 32m] [--epochs 8]
 
-Generated ratings, as many a user as in ml-1m, of the same movies. Each size is read and trained on
-for one epoch in a process of its own, the sizes taking turns. The columns are the least a rating
-can take: user, movie, rating and time, 20 bytes; the peak of memory is what it rose by over
-everything imported. An exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this
-size and the one before.
+Generated ratings in the shapes of MovieLens, users and movies growing too, as Parquet. A whole
+`train` of each, with everything that held-out ratings choose, in a process of its own: reading,
+then learning and writing the model. The columns are the least a rating can take: user, movie,
+rating and time, 20 bytes; the peak of memory is what it rose by over everything imported. An
+exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this size and the one before.
 """
 
 import argparse
@@ -22,47 +22,47 @@ from typing import Any
 from common import by_turns, child, heading, median, peak_megabytes, table
 
 
-def measured(folder: Path) -> dict[str, float]:
-    """Seconds of reading, preparing and one epoch, and what each added to the peak of memory."""
-    from recsys.preprocess import read_dataset
-    from recsys.train import fit, use_all_cores
-    from recsys.training.options import Options
+def measured(folder: Path, epochs: int = 0) -> dict[str, float]:
+    """Seconds of reading and of training, what memory rose by, and the validation of the model."""
+    import recsys
+    from recsys.train import use_all_cores
 
+    options = recsys.Options(epochs=epochs) if epochs else recsys.Options()
     use_all_cores()
     idle, started = peak_megabytes(), time.perf_counter()
-    dataset = read_dataset(folder)
+    dataset = recsys.read_dataset(folder)
     read, read_peak = time.perf_counter() - started, peak_megabytes()
-    started = time.perf_counter()
-    fitted = fit(dataset, dataset.ratings, Options(epochs=1))
-    whole, epoch = time.perf_counter() - started, fitted.progress.log[0]["seconds"]
     columns = sum(column.nbytes for column in vars(dataset.ratings).values())
+    sizes = len(dataset.ratings), len(dataset.users), len(dataset.movies)
+    model = recsys.train_model(dataset, folder / "model", options)
     return {
         "read": read,
-        "prepare": whole - epoch,
-        "seconds": epoch,
+        "seconds": time.perf_counter() - started,
+        "processor": time.process_time(),
         "columns": columns / 2**20,
         "read megabytes": read_peak - idle,
         "megabytes": peak_megabytes() - idle,
-        "parameters": sum(int(p.size) for t in fitted.step.towers for p in t.parameters()) / 1e6,
+        **dict(zip(("ratings", "users", "movies"), sizes, strict=True)),
+        **model.config["validation"],
     }
 
 
-def rows(sizes: Sequence[int], found: list[dict[str, float]]) -> list[tuple[str, ...]]:
+def rows(found: Sequence[dict[str, float]]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
-    for place, (size, run) in enumerate(zip(sizes, found, strict=True)):
+    for place, run in enumerate(found):
         powers = dict.fromkeys(("seconds", "megabytes"), "")
         if place:
-            step, before = math.log(size / sizes[place - 1]), found[place - 1]
+            before = found[place - 1]
+            step = math.log(run["ratings"] / before["ratings"])
             powers = {key: f"{math.log(run[key] / before[key]) / step:.2f}" for key in powers}
         lines.append(
             (
-                f"{size:,}",
-                *(f"{run[key]:.1f}" for key in ("read", "prepare", "seconds")),
+                *(f"{run[key]:,.0f}" for key in ("ratings", "users", "movies")),
+                *(f"{run[key]:.1f}" for key in ("read", "seconds")),
                 powers["seconds"],
-                *(f"{run[key]:.0f}" for key in ("columns", "read megabytes", "megabytes")),
+                *(f"{run[key]:.0f}" for key in ("processor", "columns", "megabytes")),
                 powers["megabytes"],
-                f"{run['megabytes'] / run['columns']:.1f}",
-                f"{run['parameters']:.1f}",
+                *(f"{run.get(key, math.nan):.4f}" for key in ("ndcg@10", "rmse")),
             )
         )
     return lines
@@ -70,26 +70,28 @@ def rows(sizes: Sequence[int], found: list[dict[str, float]]) -> list[tuple[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    sizes = [100_000, 1_000_000, 10_000_000]
-    parser.add_argument("--ratings", type=int, nargs="+", default=sizes, help="ascending")
+    shapes = ["100k", "1m", "10m", "25m", "32m"]
+    parser.add_argument("--shapes", nargs="+", default=shapes, help="ascending")
+    parser.add_argument("--epochs", type=int, default=0, help="0: as many as `train` takes")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps(measured(args.measure)))
+        print(json.dumps(measured(args.measure, args.epochs)))
         return
-    from generated import generated, write
+    from generated import SHAPES, generated, write
 
     with tempfile.TemporaryDirectory() as folder:
-        heading(f"generated, seed 0, default options, median of {args.rounds} rounds")
-        for size in args.ratings:
-            write(generated(size), Path(folder) / str(size))
-        runs = {f"{n:,}": partial(child, __file__, f"{folder}/{n}") for n in args.ratings}
+        heading(f"generated, seed 0, median of {args.rounds} rounds")
+        for name in args.shapes:
+            users, movies, ratings = SHAPES[name]
+            write(generated(ratings, users, movies), Path(folder) / name, "parquet")
+        more = "--epochs", str(args.epochs)
+        runs = {n: partial(child, __file__, f"{folder}/{n}", *more) for n in args.shapes}
         rounds: dict[str, list[dict[str, Any]]] = by_turns(runs, args.rounds)
     found = [{key: median(run[key] for run in each) for key in each[0]} for each in rounds.values()]
-    header = ["ratings", "read s", "prepare s", "epoch s", "exponent", "columns MB", "peak MB read"]
-    header += ["peak MB", "exponent", "x columns", "M parameters"]
-    table(header, rows(args.ratings, found))
+    header = ["ratings", "users", "movies", "read s", "train s", "exponent", "CPU s", "columns MB"]
+    table([*header, "peak MB", "exponent", "ndcg@10", "rmse"], rows(found))
 
 
 if __name__ == "__main__":

@@ -32,10 +32,11 @@ def test_a_benchmark_imports_what_there_is(name):
         pytest.skip(f"{library} is not installed")
 
 
-def test_generated_ratings_are_read_as_they_were_made(tmp_path):
+@pytest.mark.parametrize("form", ["dat", "csv", "parquet"])
+def test_generated_ratings_are_read_as_they_were_made(tmp_path, form):
     generated = importlib.import_module("generated")
     made = generated.generated(600, users=20, movies=200)
-    generated.write(made, tmp_path)
+    generated.write(made, tmp_path, form)
     read = read_dataset(tmp_path)
     rows, expected = (
         sorted(zip(*(each.tolist() for each in vars(one.ratings).values()), strict=True))
@@ -59,14 +60,14 @@ def test_generated_tables_are_read_by_all_readers(tmp_path, shuffled):
         assert [each.tolist() for each in columns] == [each.to_pylist() for each in made.columns]
 
 
-def test_reading_preparing_and_an_epoch_are_measured(tmp_path):
+def test_reading_and_training_are_measured(tmp_path):
     generated, growth = map(importlib.import_module, ("generated", "growth"))
-    generated.write(generated.generated(1000, users=40, movies=100), tmp_path)
-    found = growth.measured(tmp_path)
-    assert found["seconds"] > 0
+    generated.write(generated.generated(1000, users=40, movies=100), tmp_path, "csv")
+    found = growth.measured(tmp_path, epochs=1)
+    assert found["seconds"] > found["read"] > 0
     assert found["columns"] == 20 * 1000 / 2**20
-    (row,) = growth.rows([1000], [found])
-    assert row[0] == "1,000"
+    (row,) = growth.rows([found])
+    assert row[:3] == ("1,000", "40", "100")
 
 
 def test_pairs_of_similar_movies_are_found_by_name_and_year_however_articles_stand():
