@@ -181,7 +181,10 @@ def _open(path: Path, config: dict[str, Any]) -> Model:
         model, names = Model(config, vocabulary, movies, arrays, path), list(config["arrays"])
     for name in names:
         with _reading(path, f"arrays/{name}.npy") as file:
-            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            try:
+                arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            except ValueError as error:  # with objects of Python's parser in its text
+                raise ValueError("no array, or damaged") from error
             if arrays[name].dtype.kind not in "biuf":
                 raise ValueError("no numbers")
     return model
