@@ -1,17 +1,21 @@
 """How long recommendations for many users take, beside the bare batched search of their vectors.
 
     python benchmarks/asking.py [--users 500 2000 6040] [--rounds 3] [--uri http://...]
+    python benchmarks/asking.py --all --users 200948 --movies 10000 --ratings 6000000
 
 Whole processes: `recsys recommend --users FILE -k 10` through Milvus Lite and with --exact, which
 find out who has seen what, leave it out and write every movie's title as jsonl; against a script
 that loads the same vectors, sends them to the same database a thousand at a time and does nothing
 else, and one that multiplies them with the movies in NumPy and takes the ten largest. As a
 coprocess: `recsys recommend --users -` is asked by JSON lines of cold-start users with ten ratings
-each, the next line only when the answer is there. The model is generated: ml-1m's shape, trained
+each, the next line only when the answer is there. With --all: all users at once, 100 movies each
+as Parquet in a folder, by one process, by two shards side by side, and by a run that is killed half
+way and started again, whose files must be the same. The model is generated: ml-1m's shape, trained
 for a few steps only, which no time here depends on.
 """
 
 import argparse
+import hashlib
 import json
 import random
 import subprocess
@@ -38,6 +42,7 @@ from common import (
 K = 10
 BATCH = 1_000  # queries sent at a time
 RECSYS = (sys.executable, "-m", "recsys")
+QUICK = ("ease_rank=32", "ease_ridge=100", "ease_movies=2000", "factor_sweeps=2")  # of training
 SCRIPTS = {
     "bare search": f"""
 import sys
@@ -65,17 +70,20 @@ for start in range(0, len(queries), {BATCH}):
 }
 
 
-def prepare(place: Path, counts: list[int], ratings: int) -> None:
+def prepare(place: Path, counts: list[int], ratings: int, movies: int, vectors: bool) -> None:
     """A model, a database, and for each number of users their ids and query vectors.
 
     In a process of its own, see common.py.
     """
     from generated import generated, write
 
-    write(generated(ratings, users=max(counts)), place / "data")
+    write(generated(ratings, users=max(counts), movies=movies), place / "data")
     run = partial(cost, cwd=place, env=environment())
-    few_steps = ("--epochs", "1", "--set", f"batch_size={10 * ratings}", "--validation", "0")
+    knobs = f"batch_size={10 * ratings}", *QUICK
+    few_steps = ("--epochs", "1", "--validation", "0", *(f"--set={each}" for each in knobs))
     run([*RECSYS, "train", "--data", "data", *few_steps])
+    if not vectors:
+        return
     run([*RECSYS, "load-movies"])
     import numpy as np
 
@@ -85,9 +93,9 @@ def prepare(place: Path, counts: list[int], ratings: int) -> None:
     folder = load_model(place / DEFAULT)
     np.save(place / "movies.npy", catalogue(folder).vectors)
     ids = folder.vocabulary.user_ids.tolist()
-    vectors = users_of(folder, [UserQuery(each) for each in ids]).vectors("relevance")
+    queries = users_of(folder, [UserQuery(each) for each in ids]).vectors("relevance")
     for count in counts:
-        np.save(place / f"{count}.npy", vectors[:count])
+        np.save(place / f"{count}.npy", queries[:count])
         (place / f"{count}.txt").write_text("".join(f"{each}\n" for each in ids[:count]))
     for name, text in SCRIPTS.items():
         (place / f"{name}.py").write_text(text)
@@ -164,21 +172,70 @@ def coprocess(place: Path, name: str, options: tuple[str, ...], count: int) -> t
     return name, f"{first:.2f}", rate, *(f"{each:.2f}" for each in numbers)
 
 
+def published(place: Path, uri: str) -> tuple[str, ...]:
+    """The options of a server, where the movies are published now."""
+    options = ("--uri", uri, "--collection", "asking")
+    cost([*RECSYS, "load-movies", *options], cwd=place, env=environment())
+    return options
+
+
+def everybody(place: Path, count: int, options: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Rows: all users into a folder, in one run, in two at once, and in one that is killed."""
+    ask = (*RECSYS, "recommend", "-q", "-k", "100", "--users", "all", "--format", "parquet")
+
+    def into(name: str, *more: str) -> list[str]:
+        return [*ask, *options, *more, "-o", f"{name}/"]
+
+    def files(name: str) -> dict[str, bytes]:
+        found = sorted((place / name).iterdir())
+        return {each.name: hashlib.sha256(each.read_bytes()).digest() for each in found}
+
+    def row(name: str, seconds: float, megabytes: float = 0) -> tuple[str, ...]:
+        peak = f"{megabytes:.0f}" if megabytes else ""
+        return name, f"{seconds:.1f}", f"{count / seconds:,.0f}", peak
+
+    settings: dict[str, Any] = {"cwd": place, "env": environment()}
+    whole = cost(into("whole"), **settings)
+    rows, right = [row("one process", whole.seconds, whole.megabytes)], files("whole")
+    started = time.perf_counter()
+    shards = [subprocess.Popen(into("two", "--shard", f"{n}/2"), **settings) for n in (1, 2)]
+    if any([each.wait() for each in shards]):
+        raise RuntimeError("a shard failed")
+    rows.append(row("two shards side by side", time.perf_counter() - started))
+    started = time.perf_counter()
+    half = subprocess.Popen(into("killed"), **settings)
+    while not (place / "killed").exists() or len([*(place / "killed").iterdir()]) < len(right) / 2:
+        time.sleep(0.05)
+    half.kill()
+    half.wait()
+    cost(into("killed"), **settings)
+    rows.append(row("killed half way, and again", time.perf_counter() - started))
+    if files("killed") != right:
+        raise RuntimeError("the run that went on gave other answers")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--users", type=int, nargs="+", default=[500, 2_000, 6_040])
     parser.add_argument("--ratings", type=int, default=1_000_209, help="to generate")
+    parser.add_argument("--movies", type=int, default=3_883, help="to generate")
+    parser.add_argument("--all", action="store_true", help="all users at once, and nothing else")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lines", type=int, default=2_000, help="to ask a coprocess")
-    parser.add_argument("--uri", help="a Milvus server to be a coprocess of, too")
+    parser.add_argument("--uri", help="a Milvus server to ask, too; with --all in place of --exact")
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.prepare:
-        return prepare(asked.prepare, asked.users, asked.ratings)
+        return prepare(asked.prepare, asked.users, asked.ratings, asked.movies, not asked.all)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         heading(f"generated-{asked.ratings}, top {K}, seed 0, median of {asked.rounds} rounds")
         cost([sys.executable, __file__, *sys.argv[1:], "--prepare", folder], env=environment())
+        if asked.all:
+            how = published(place, asked.uri) if asked.uri else ("--exact",)
+            header = (f"all {max(asked.users):,} users", "seconds", "users/s", "peak MB")
+            return table(header, everybody(place, max(asked.users), how))
         rows: list[tuple[str, ...]] = []
         for count in asked.users:
             found = by_turns(processes(place, count), asked.rounds, warm=True)
@@ -186,12 +243,10 @@ def main() -> None:
         table(("users", "whole process", "seconds", "users/s", "x bare", "peak MB"), rows)
         kinds: dict[str, tuple[str, ...]] = {"--exact": ("--exact",), "Milvus Lite": ()}
         if asked.uri:
-            kinds["server"] = ("--uri", asked.uri, "--collection", "asking")
-            cost([*RECSYS, "load-movies", *kinds["server"]], cwd=place, env=environment())
+            kinds["server"] = published(place, asked.uri)
         rows = [coprocess(place, name, kind, asked.lines) for name, kind in kinds.items()]
         print()
-        heads = ("coprocess", "first answer s", "users/s", "p50 ms", "p99 ms", "CPU ms a user")
-        table(heads, rows)
+        table(("coprocess", "first answer s", "users/s", "p50 ms", "p99 ms", "CPU ms a user"), rows)
     return None
 
 

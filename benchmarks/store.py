@@ -3,12 +3,14 @@
     python benchmarks/store.py                               Milvus Lite, 4,000 and 100,000 movies
     python benchmarks/store.py --uri http://localhost:19530  a server
     python benchmarks/store.py --movies 1000000 --index HNSW one size, one index
+    python benchmarks/store.py --uri ... --bulk FOLDER       by bulk import, beside by insert
 
 The movies are made up: clustered vectors of 283 numbers, five unit parts as the model has them. A
 query weighs the parts as `recommend` does; one by rating is zero in two of them, so that it
 searches a part of the space an index was built for. Recall is given for both kinds.
 Times are the best of several runs, ours and the bare ones by turns; "x" is ours over theirs. Of
-Milvus Lite, which is this very process, it is processor time, so that other programs do not count.
+Milvus Lite, which is this very process, it is processor time, so that other programs do not count;
+of a server it is that, ours and the server's, if --pid says which process it is.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import processor_seconds
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
 
@@ -157,10 +160,13 @@ def by_turns(
     return [min(one) for one in times]
 
 
-def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator[str]:
+def measure(uri: str, count: int, asked: str, options: argparse.Namespace) -> Iterator[str]:
     """The lines of one size and one index: ours, theirs, the ratio."""
     movies, queries = make(count)
+    token, runs, pid = options.token, options.runs, options.pid
     clock = time.process_time if uri.endswith(".db") else time.perf_counter
+    if pid:
+        clock = lambda: time.process_time() + processor_seconds(pid)  # noqa: E731
     address = MilvusAddress(uri, token, collection="recsys_benchmark", timeout=60)
     one, draw = queries["relevance"], np.random.default_rng(1)
 
@@ -175,9 +181,15 @@ def measure(uri: str, token: str, count: int, asked: str, runs: int) -> Iterator
 
     with MilvusStore(address) as store:
         bare = Bare(uri, token)  # the second: one database, one process, and ours looks first
+        publish = partial(store.publish, movies, MODEL, index=asked, keep=0)
+        if options.bulk:
+            by_files = partial(publish, bulk=options.bulk)
+            times = by_turns(timed, by_files, publish, runs, bare.settle)
+            yield line("publish by bulk import, s (theirs: by insert)", times)
+            return
         times = by_turns(
             timed,
-            lambda: store.publish(movies, MODEL, index=asked, keep=0),
+            publish,
             lambda: bare.publish(movies, asked),
             runs,
             bare.settle,
@@ -226,12 +238,14 @@ def main() -> None:
     parser.add_argument("--movies", type=int, nargs="+", default=[4_000, 100_000])
     parser.add_argument("--index", nargs="+", default=["FLAT", "HNSW", "IVF_FLAT"])
     parser.add_argument("--runs", type=int, default=2, help="publishes of each kind")
+    parser.add_argument("--bulk", help="a folder that the server reads too")
+    parser.add_argument("--pid", type=int, help="the server's process, on this machine")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for count in options.movies:
             for asked in options.index:
                 uri = options.uri or str(Path(folder) / f"{count}-{asked.partition(':')[0]}.db")
-                for measured in measure(uri, options.token, count, asked, options.runs):
+                for measured in measure(uri, count, asked, options):
                     print(measured, flush=True)
 
 
