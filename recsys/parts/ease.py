@@ -39,8 +39,6 @@ from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, means, side_effects, unit
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
     from recsys.training.options import Options
     from recsys.training.validation import Validation
 
@@ -50,9 +48,11 @@ RANKS = (32, 64, 128, 256, 512)  # that are tried
 ENOUGH = 0.995  # of the best ndcg: the smallest rank, or the plain exponent, with so much is taken
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
 DROPOUTS = (0.0, 0.5)
-TRIED_MOVIES, TRIED_RANK = 2000, 256  # while power and ridge are searched for
+TRIED_MOVIES, TRIED_RANK = 2000, 128  # while power and ridge are searched for
 UNCHOSEN = {"exponent": 1.0, "power": 0.5, "dropout": 0.5, "ridge": 2.0, "rank": 128}
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
+DENSE = 200  # products of dense rows in the time of one of sparse ones
+BLOCK = 1 << 22  # numbers of dense rows at a time
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 
 
@@ -81,13 +81,13 @@ class Ease(Part):
         """
         free, best = _free(options), decided(options)
         movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
-        shares = cache(lambda exponent, power: _shares(data, movies, exponent, power))
+        products = cache(lambda exponent, power: _products(data, movies, exponent, power))
         targets: list[Array | None] = [None]  # of the candidate before
 
         @cache
         def solution(tried: "Options") -> tuple[Array, Array]:
-            products = shares(tried.ease_exponent, tried.ease_power)
-            found = _solved(products, tried, TRIED_RANK, targets.pop())
+            tried_products = products(tried.ease_exponent, tried.ease_power)
+            found = _solved(tried_products, tried, TRIED_RANK, targets.pop())
             targets.append(found[1])
             return found
 
@@ -119,7 +119,7 @@ class Ease(Part):
                     break
         if "rank" in free:
             movies = _most_rated(data, options.ease_movies)
-            on_all = _shares(data, movies, best.ease_exponent, best.ease_power)
+            on_all = _products(data, movies, best.ease_exponent, best.ease_power)
             largest = _solved(on_all, best, max(RANKS))
             by_rank = _by_rank(judge, data, best, movies, largest)
             enough = ENOUGH * max(by_rank.values())
@@ -138,7 +138,7 @@ class Ease(Part):
         rank = min(options.ease_rank, len(chosen))
         found = data.cache.get(options)
         if not found:
-            found = _solved(_shares(data, chosen, exponent, options.ease_power), options, rank)
+            found = _solved(_products(data, chosen, exponent, options.ease_power), options, rank)
         source, target = np.zeros((2, len(counts), rank + 1), np.float32)
         source[chosen, :-1], target[chosen, :-1] = (each[:, :rank] for each in found)
         rest = np.setdiff1d(np.flatnonzero(counts), chosen)
@@ -205,27 +205,31 @@ def _strengths(values: Array, exponent: float | Array) -> Array:
     return ((values / np.float32(MAX_RATING)) ** exponent).astype(np.float32)
 
 
-def _shares(
-    data: Training, movies: Rows, exponent: float, power: float
-) -> tuple["csr_matrix", Array]:
-    """Y (U + 1, F) of the movies of F rows, and Y'Y."""
+def _products(data: Training, movies: Rows, exponent: float, power: float) -> Array:
+    """(F, F) Y'Y of the movies of F rows."""
     history = data.history
     share = np.maximum(history.counts, 1)[history.owners] ** -power
     values = (_strengths(history.values, exponent) * share).astype(np.float32)
     shares = history.matrix(len(data.counts), values)[:, movies]
-    return shares, (shares.T.tocsr() @ shares).toarray()
+    pairs, cells = np.square(np.diff(shares.indptr)).sum(), len(movies) ** 2
+    if pairs * DENSE < history.rows * cells:
+        return (shares.T.tocsr() @ shares).toarray()
+    products, step = np.zeros((len(movies), len(movies)), np.float32), max(1, BLOCK // len(movies))
+    for block in (shares[first : first + step].toarray() for first in range(0, history.rows, step)):
+        products += block.T @ block
+    return products
 
 
 def _solved(
-    shares: tuple["csr_matrix", Array], tried: "Options", rank: int, start: Array | None = None
+    products: Array, tried: "Options", rank: int, start: Array | None = None
 ) -> tuple[Array, Array]:
-    """(F, rank) source and target of Y and Y'Y; `start` is the target of a solution like it."""
-    ratings, products = shares[0], shares[1].copy()
-    products[np.diag_indices(len(products))] /= 1 - tried.ease_dropout
-    weights = solve(products, tried.ease_ridge)
+    """(F, rank) source and target by Y'Y; `start` is the target of a solution like it."""
+    hidden = products.copy()
+    hidden[np.diag_indices(len(products))] /= 1 - tried.ease_dropout
+    weights = solve(hidden, tried.ease_ridge)
 
     def product(movies: Array) -> Array:
-        return weights.T @ (ratings.T @ (ratings @ (weights @ movies)))
+        return weights.T @ (products @ (weights @ movies))
 
     size = len(weights)
     _, target = leading(product, size, min(rank, size), start=start)
@@ -252,13 +256,13 @@ def solve(products: Array, ridge: float) -> Array:
     products = products.astype(np.float32)
     products[diagonal, diagonal] += ridge
     lower, failed = spotrf(products.T, lower=1, overwrite_a=1)  # half the time of a general one
-    inverse, _ = spotri(lower, lower=1, overwrite_c=1)
+    inverse, _ = spotri(lower, lower=1, overwrite_c=1)  # of which the upper triangle is 0
     if failed:
-        inverse = np.linalg.inv(products)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    inverse /= -np.diag(inverse)
+        inverse = np.tril(np.linalg.inv(products))
+    scale = -1 / np.diag(inverse)
+    inverse = inverse + inverse.T
     inverse[diagonal, diagonal] = 0
-    return np.ascontiguousarray(inverse)
+    return np.ascontiguousarray(inverse * scale)
 
 
 def _project(data: Training, rest: Rows, exponent: float, source: Array, target: Array) -> None:

@@ -27,6 +27,14 @@ def orthonormal(basis: NDArray[np.floating]) -> Array:
     return (basis @ (turn * roots)).astype(np.float32)
 
 
+def _apart(basis: NDArray[np.floating]) -> Array:
+    """The same, orthonormal but for directions that it hardly has, in a tenth of the time."""
+    basis = basis.astype(np.float64)
+    products = basis.T @ basis
+    products[np.diag_indices(len(products))] += 1e-10 * np.trace(products) + 1e-300
+    return (basis @ np.linalg.inv(np.linalg.cholesky(products)).T).astype(np.float32)
+
+
 def leading(
     product: Callable[[Array], NDArray[np.floating]],
     size: int,
@@ -51,9 +59,10 @@ def leading(
     if start is not None and start.shape[1] >= rank:
         first[:, :rank] += 100 * size**0.5 * start[:, :rank]  # of which some may be 0
         rounds = LATER_ROUNDS
-    basis = orthonormal(first)
-    for _ in range(rounds):
-        basis = orthonormal(product(basis))
+    basis = first.astype(np.float32)
+    for _ in range(rounds - 1):
+        basis = _apart(product(basis))
+    basis = orthonormal(product(basis))
     squares, turn = np.linalg.eigh(basis.T.astype(np.float64) @ product(basis))
     largest = np.argsort(-squares, kind="stable")[:rank]
     missing = 0, rank - len(largest)

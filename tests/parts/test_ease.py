@@ -51,7 +51,7 @@ def test_predictions_err_as_little_as_any_of_their_rank(movies, rank):
     expected = exact_predictions(ratings)
     found *= (found * expected).sum() / (found**2).sum()
     least = np.sqrt((np.linalg.svd(expected)[1][rank:] ** 2).sum())
-    assert np.linalg.norm(found - expected) < 1.02 * least + 1e-3 * np.linalg.norm(expected)
+    assert np.linalg.norm(found - expected) < 1.02 * least + 4e-3 * np.linalg.norm(expected)
     longest = np.linalg.norm(tables["ease"], axis=1).max()
     assert longest == pytest.approx(0.999, abs=1e-4)  # 1 would leave nothing for the last number
 
