@@ -1,8 +1,9 @@
 """What training is shown: batches of users with part of their history, and ratings to predict.
 
 One epoch shows every rating once to the rating head, and every user several times to the retrieval
-head. Both come from one batch of users, so that one pass of the movie tower, and one sum over
-their histories, serves both. NumPy and SciPy, nothing per rating in Python.
+head; of more users than MAX_STEPS can show, as many of them as it can. Both come from one batch of
+users, so that one pass of the movie tower, and one sum over their histories, serves both. NumPy and
+SciPy, nothing per rating in Python.
 
 Where recency counts, the retrieval head learns what it will be asked: each user's history is cut at
 a random cutoff time; what came before it is shown, the nearer the heavier, and what followed it is
@@ -108,7 +109,8 @@ class BatchSampler:
         self.movies, self.options = len(data.movies), options
         owners, times, ratings = history.owners, history.times, len(history.values)
         self.users = np.flatnonzero(history.counts)  # rows of the users who rated anything
-        self.batches = -(-len(self.users) // options.batch_users)  # that show each user once
+        batches = -(-len(self.users) // options.batch_users)  # that show each user once
+        self.batches = min(batches, MAX_STEPS // 2)  # of an epoch, each pass
         size = max(min(BATCH_SIZE, ratings / MIN_STEPS), ratings / MAX_STEPS)
         passes = round(ratings / (options.batch_size or size) / self.batches)
         self.passes = max(2, passes)  # times that each user is shown in an epoch; history is left
@@ -124,10 +126,11 @@ class BatchSampler:
         self._in_batch = (1 - missed ** data.counts[1:]).astype(np.float32)
 
     def epoch(self, rng: Generator) -> Iterator[Batch]:
-        """Every rating once, every user `passes` times, in random order."""
+        """Every rating once, every user `passes` times, in random order; of many users, of some."""
         turn = rng.integers(0, self.passes, len(self.history.values))  # the pass that predicts each
+        most = self.batches * self.options.batch_users
         for number in range(self.passes):
-            for users in np.array_split(rng.permutation(self.users), self.batches):
+            for users in np.array_split(rng.permutation(self.users)[:most], self.batches):
                 yield self._batch(users, turn == number, rng)
 
     def _batch(self, users: Rows, now: Mask, rng: Generator) -> Batch:
