@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from recsys.milvus_store import MilvusStore
     from recsys.serving.model_folder import Model
 
-FORMATS = ("table", "json")  # of evaluate
+FORMATS = ("table", "json")  # of evaluate and doctor
+Found = dict[str, dict[str, Any]]  # of doctor: facts by what they are about
 RETRAIN = 0.15  # share of ratings since training from which on training again pays
 WIDTH = 40  # characters of the longest bar of inspect
 NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
@@ -84,6 +85,8 @@ def _summary(found: dict[str, Any]) -> str:
 @command
 def doctor(
     json: bool = option("One json object, a key for each thing looked at.", default=False),
+    format: str = option("Lines, or as --json.", default="table", type=click.Choice(FORMATS)),
+    contract: bool = option("Try all that recsys relies on in a Milvus.", default=False),
     data: str | None = shared.DATA,
     model: str = shared.MODEL,
     address: MilvusAddress = shared.ADDRESS,
@@ -91,14 +94,41 @@ def doctor(
     """Show libraries, data, model, Milvus and what is published, and whether they fit together.
 
     Each line says what is well, or what is wrong and the command that fixes it. Exits with 1 if
-    anything is wrong. Ratings are read only where --data names them.
+    anything is wrong. Ratings are read only where --data names them. --contract looks at libraries
+    and Milvus alone, in collections of its own, of which it leaves nothing.
 
+    \b
     Example: recsys doctor --uri http://localhost:19530
+             recsys doctor --contract --uri http://localhost:19530
     """
-    found: dict[str, dict[str, Any]] = {}
-    look, folder = partial(_look, found), None
-    with look("libraries") as facts:
+    found: Found = {}
+    with _look(found, "libraries") as facts:
         _check_libraries(facts)
+    if contract:
+        refuse_beside("--contract", "data", "model")
+        from recsys.milvus.contract import contract as try_all
+
+        with _look(found, "milvus") as facts, recsys.MilvusStore(address) as store:
+            facts |= {"uri": store.uri, "version": store.version}
+            facts["found"] = f"{store.uri}, {store.version}"
+            try_all(store, partial(_look, found))
+    else:
+        _look_at_all(found, data, model, address)
+    well = all(facts["well"] for facts in found.values())
+    if json or format == "json":
+        click.echo(as_json({"well": well, **found}))
+    else:
+        for name, facts in found.items():
+            seconds = f"{facts['seconds']:6.2f} s  " if "seconds" in facts else ""
+            well_or_not = "ok    " if facts["well"] else "WRONG "
+            click.echo(f"{well_or_not} {name:<12} {seconds}{printable(facts['found'])}")
+    if not well:
+        raise click.exceptions.Exit(1)
+
+
+def _look_at_all(found: Found, data: str | None, model: str, address: MilvusAddress) -> None:
+    """Data, model, Milvus, what is published and what it answers."""
+    look, folder = partial(_look, found), None
     if data:
         with look("data") as facts:
             read = recsys.read_dataset(data)
@@ -118,19 +148,10 @@ def doctor(
         if folder and found["published"]["well"]:
             with look("answers") as facts:
                 _check_answers(facts, store, folder)
-    well = all(facts["well"] for facts in found.values())
-    if json:
-        click.echo(as_json({"well": well, **found}))
-    else:
-        for name, facts in found.items():
-            well_or_not = "ok    " if facts["well"] else "WRONG "
-            click.echo(f"{well_or_not} {name:<12} {printable(facts['found'])}")
-    if not well:
-        raise click.exceptions.Exit(1)
 
 
 @contextmanager
-def _look(found: dict[str, dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+def _look(found: Found, name: str) -> Iterator[dict[str, Any]]:
     """Facts for programs and, as `found`, words: what there is, or what is wrong and its remedy."""
     facts = found[name] = {"well": True, "found": ""}
     try:

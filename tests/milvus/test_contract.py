@@ -1,0 +1,303 @@
+"""doctor --contract: what keeps the contract passes, what does not is found out, nothing stays."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from command_line import here
+from google.protobuf.message_factory import GetMessageClass
+from milvus_cluster import address
+from movie_store import MODEL, answers, collections, elsewhere, first, movies
+from pymilvus import MilvusClient
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
+
+from recsys.errors import StoreError
+from recsys.milvus import contract, rows
+from recsys.milvus.address import MilvusAddress
+from recsys.milvus_store import MilvusStore
+
+CHECKS = ["create", "insert", "search", "filters", "exclusions", "consistency", "load", "alias"]
+CHECKS += ["rollback", "upsert", "HNSW", "IVF_FLAT", "AUTOINDEX", "drop"]
+CALLS = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"].methods_by_name
+EVERY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+Ask = Callable[[Any], Any]  # of a request the answer
+Sabotage = Callable[[Any, Ask], Any]  # of a request and who would answer it
+
+
+class Proxy(grpc.GenericRpcHandler):
+    """Hands on calls to a Milvus, and those of one name to a sabotage."""
+
+    def __init__(self, target: str, name: str = "", sabotage: Sabotage | None = None) -> None:
+        self.channel = grpc.insecure_channel(target.removeprefix("http://"), EVERY_SIZE)
+        self.name, self.sabotage = name, sabotage
+        self.server = grpc.server(futures.ThreadPoolExecutor(8), [self], options=EVERY_SIZE)
+        self.uri = f"http://127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        name = details.method.rpartition("/")[2]
+        types = GetMessageClass(CALLS[name].input_type), GetMessageClass(CALLS[name].output_type)
+        call = self.channel.unary_unary(
+            details.method, types[0].SerializeToString, types[1].FromString
+        )
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            def ask(request: Any) -> Any:
+                return call(request, metadata=context.invocation_metadata())
+
+            try:
+                return self.sabotage(request, ask) if name == self.name else ask(request)
+            except grpc.RpcError as error:
+                context.abort(error.code(), error.details())
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer, types[0].FromString, types[1].SerializeToString
+        )
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough to find out a sabotage."""
+    monkeypatch.setattr(contract, "MOVIES", 300)
+    monkeypatch.setattr(contract, "SWITCHES", 2)
+    monkeypatch.setattr(contract, "RECALL", 0.6)
+    monkeypatch.setattr(rows, "BATCH", 200)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """Milvus Lite at an address, as a server is."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    path = str(tmp_path / "served.db")
+    yield server_manager_instance.start_and_get_uri(path)
+    server_manager_instance.release_server(path)
+
+
+def wrong(uri: str, code: int) -> list[str]:
+    """What doctor finds wrong there; its exit code is checked."""
+    found = json.loads(here("doctor", "--contract", "--json", "--uri", uri, code=code).stdout)
+    assert found.pop("well") is (code == 0)
+    return [name for name, facts in found.items() if not facts["well"]]
+
+
+@pytest.mark.usefixtures("small")
+def test_milvus_lite_keeps_the_contract_and_keeps_nothing_else(tmp_path: Path) -> None:
+    uri = tmp_path / "new.db"
+    lines = here("doctor", "--contract", "--uri", uri).stdout.splitlines()
+    assert [line.split()[:2] for line in lines[2:]] == [["ok", name] for name in CHECKS]
+    assert all(line.split()[3] == "s" for line in lines[2:])
+    assert "pymilvus" in lines[0]
+    assert "milvus_lite" in lines[1]
+    assert list(tmp_path.iterdir()) == []  # nor a database that was not there
+    found = json.loads(here("doctor", "--contract", "--format", "json", "--uri", uri).stdout)
+    assert list(found) == ["well", "libraries", "milvus", *CHECKS]
+    assert found["drop"].keys() == {"well", "found", "seconds"}
+    for other in ("--data", "--model"):
+        here("doctor", "--contract", other, "x", code=2)
+
+
+@pytest.mark.milvus_server
+@pytest.mark.parametrize("kind", ["server", "cluster"])
+def test_a_server_and_a_cluster_keep_the_contract(kind: str, tmp_path: Path) -> None:
+    uri = address(kind, tmp_path)
+    before = MilvusClient(uri).list_collections()
+    assert wrong(uri, 0) == []
+    assert MilvusClient(uri).list_collections() == before
+
+
+def done(request: Any, ask: Ask) -> Any:
+    """Nothing is done, and said to be."""
+    wrote = hasattr(request, "num_rows")
+    return milvus_pb2.MutationResult(insert_cnt=1) if wrote else common_pb2.Status()
+
+
+class Lost:
+    """Every second call is not done, and said to be."""
+
+    calls = 0
+
+    def __call__(self, request: Any, ask: Ask) -> Any:
+        self.calls += 1
+        return ask(request) if self.calls % 2 else done(request, ask)
+
+
+def unfiltered(request: Any, ask: Ask) -> Any:
+    request.dsl = ""
+    return ask(request)
+
+
+def tampered(change: Callable[[Any], None]) -> Sabotage:
+    """The answer, changed in place."""
+
+    def answer(request: Any, ask: Ask) -> Any:
+        answer = ask(request)
+        change(answer)
+        return answer
+
+    return answer
+
+
+def asked_otherwise(name: str, change: Callable[[str], str]) -> Sabotage:
+    """A parameter of a search, or of an index, is changed on its way."""
+
+    def answer(request: Any, ask: Ask) -> Any:
+        for pair in [*getattr(request, "search_params", ()), *getattr(request, "extra_params", ())]:
+            if pair.key == name:
+                pair.value = change(pair.value)
+        return ask(request)
+
+    return answer
+
+
+def turned(values: Any) -> None:
+    values[:] = [*values][::-1]
+
+
+def ids_turned(answer: Any) -> None:
+    """Of whatever kind they are."""
+    ids = answer.results.ids
+    if kind := ids.WhichOneof("id_field"):
+        turned(getattr(ids, kind).data)
+
+
+def hits_turned(answer: Any) -> None:
+    """All queries and hits, or of one query the hits: right pairs of movie and score."""
+    ids_turned(answer)
+    turned(answer.results.scores)
+
+
+def counted_short(answer: Any) -> None:
+    for field in answer.fields_data:
+        if field.field_name == "count(*)":
+            field.scalars.long_data.data[0] -= 1
+
+
+def retitled(answer: Any) -> None:
+    for field in answer.fields_data:
+        if field.field_name == "title":
+            field.scalars.string_data.data[:1] = ["!"]
+
+
+def shifted(answer: Any) -> None:
+    answer.results.scores[:] = [score + 0.01 for score in answer.results.scores]
+
+
+def renamed(answer: Any) -> None:
+    for each in answer.index_descriptions:
+        for pair in each.params:
+            pair.value = "FLAT" if pair.key == "index_type" else pair.value
+
+
+def forgotten(answer: Any) -> None:
+    del answer.properties[:]
+
+
+def denied(request: Any, ask: Ask) -> Any:
+    class Denied(grpc.RpcError):
+        code, details = lambda _: grpc.StatusCode.PERMISSION_DENIED, lambda _: "no"
+
+    raise Denied
+
+
+QUICK = {  # what a call is answered with, and a check that must find it out
+    "rows lost": ("Insert", Lost(), "create"),
+    "filters ignored": ("Search", unfiltered, "filters"),
+    "hits in another order": ("Search", tampered(hits_turned), "search"),
+    "an alias that does not move": ("AlterAlias", done, "alias"),
+    "nothing dropped": ("DropCollection", done, "drop"),
+}
+SABOTAGES = {
+    "a name that stays": ("RenameCollection", done, "create"),
+    "a false count": ("Query", tampered(counted_short), "create"),
+    "properties forgotten": ("DescribeCollection", tampered(forgotten), "create"),
+    "another title": ("Query", tampered(retitled), "insert"),
+    "ids mixed up": ("Search", tampered(ids_turned), "search"),
+    "other scores": ("Search", tampered(shifted), "search"),
+    "a hit too few": ("Search", asked_otherwise("topk", lambda k: str(int(k) // 2 or 1)), "search"),
+    "no upsert": ("Upsert", done, "upsert"),
+    "another index": ("DescribeIndex", tampered(renamed), "HNSW"),
+    "a cell in place of many": (
+        "Search",
+        asked_otherwise("params", lambda text: re.sub(r'("nprobe": ?)[0-9]+', r"\g<1>1", text)),
+        "IVF_FLAT",
+    ),
+    "no right": ("CreateAlias", denied, "create"),
+}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    "name",
+    [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in ["honest", *SABOTAGES])],
+)
+def test_a_sabotaged_milvus_is_found_out(served: str, name: str) -> None:
+    call, sabotage, check = (QUICK | SABOTAGES | {"honest": ("", None, "")})[name]
+    proxy = Proxy(served, call, sabotage)
+    try:
+        assert check in ["", *(found := wrong(proxy.uri, 1 if check else 0))], found
+        assert check != "create" or found == ["create"]  # what follows would tell nothing
+    finally:
+        proxy.server.stop(0)
+    if call != "DropCollection":
+        assert MilvusClient(served).list_collections() == []
+
+
+def try_and_die(uri: str, step: str) -> None:
+    """Be killed just before the second time of a step."""
+    contract.MOVIES, calls = 300, []
+
+    def die(*_: object) -> None:
+        calls.append(step)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(MilvusClient, step, first(die, step))
+    here("doctor", "--contract", "--uri", uri)
+
+
+STEPS = ["create_collection", "insert", "rename_collection", "alter_alias", "drop_collection"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        ("lite", "rename_collection"),
+        *(
+            pytest.param("lite", step, marks=pytest.mark.slow)
+            for step in STEPS
+            if "ren" not in step
+        ),
+        pytest.param("server", "alter_alias", marks=pytest.mark.milvus_server),
+    ],
+)
+def test_what_a_killed_run_left_is_cleared_up_and_the_published_stay(
+    tmp_path: Path, kind: str, step: str
+) -> None:
+    own = MilvusAddress(address(kind, tmp_path), collection=f"killed_{step}")
+    sent = movies(60)
+    with MilvusStore(own) as store:
+        store.publish(sent, MODEL)
+    assert elsewhere(try_and_die, own.uri, step) == -signal.SIGKILL
+    assert wrong(own.uri, 0) == []
+    with MilvusStore(own) as store:
+        assert answers(store, sent)
+        assert len(collections(store)) == 1
+        assert not [n for n in store._milvus.client.list_collections() if "contract" in n]
+
+
+def test_a_name_that_is_in_use_is_left_alone(store: MilvusStore) -> None:
+    theirs = MilvusAddress(store.uri, collection="recsys_movies_contract")
+    with MilvusStore(theirs) as other:
+        other.publish(movies(60), MODEL)
+        with pytest.raises(StoreError, match=r"recsys_movies_contract stands for .*name another"):
+            contract.contract(store, lambda name: pytest.fail(name))
+        assert answers(other, movies(60))
