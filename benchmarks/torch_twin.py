@@ -58,11 +58,9 @@ class TorchTwin:
         movie_retrieval, movie_rating = (unit(half) for half in movies.split(d, -1))
         rows = torch.from_numpy(batch.candidates)
         total = self._profile(batch)  # (B, 2 D)
-        by_head = [
-            channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
-            for weights in (batch.recent, batch.shown)
-        ]
-        for name, recent, shown in zip(CHANNELS, *by_head, strict=True):
+        weights = np.stack([batch.recent, batch.shown])
+        scaled = channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
+        for name, (recent, shown) in zip(CHANNELS, scaled, strict=True):
             table = w[f"users.{name}"].index_select(0, rows)  # (C, 2 D)
             if np.array_equal(recent, shown):
                 total = total + torch.from_numpy(batch.scattered(recent)) @ table

@@ -147,6 +147,7 @@ class Recommender:
         known, movie_ids = self._known(asked), self.model.vocabulary.movie_ids
         if others := known[BATCH:]:  # those before are asked for at once
             known_users(self.model, others)
+            movie_rows(self.model, [movie for query in others for movie, *_ in query.rated])
         unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
         if choice.only is not None:
             searched = self.store.take(np.unique(checked_ids(choice.only, movie_ids, "movie")))

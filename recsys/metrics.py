@@ -56,7 +56,8 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     width, found = min(k, scores.shape[1]), np.full((len(scores), k), PADDING, np.intp)
     least = np.partition(scores, -width, axis=1)[:, -width]  # (B,) of which more may be equal
     for row, each in enumerate(scores):
-        columns = np.flatnonzero((each >= least[row]) & (each > -np.inf))
+        columns = np.flatnonzero(each >= least[row])
+        columns = columns[each[columns] > -np.inf]
         best = columns[np.argsort(-each[columns], kind="stable")[:k]]
         found[row, : len(best)] = best
     return found

@@ -143,7 +143,8 @@ def merged(before: Interactions, newer: Interactions) -> tuple[Interactions, int
     """Ratings with newer ones; how many are of new pairs; how many change an older one."""
     rows = np.flatnonzero(newer.counts)  # the others stay as they are
     old, rest = before.take(rows), before.keep(newer.counts[before.owners] == 0)
-    now = old.updated(newer.take(rows))
+    some = newer.take(rows)
+    now = old.updated(some.owners, *some[1:])
     at = np.searchsorted(now.owners << 32 | now.indices, old.owners << 32 | old.indices)
     replaced = (now.values[at] != old.values) | (now.times[at] != old.times)
     both: Any = zip(rest[1:], now[1:], strict=True)

@@ -102,7 +102,7 @@ def test_movies_come_with_the_hits(store: Store, count: int) -> None:
         hits, alone = store.search(*asked, with_movies=True), store.search(*asked)
         assert hits.movie_ids.tolist() == alone.movie_ids.tolist()
         assert alone.movies is None
-        same(hits.movies, MOVIES.take(np.unique(hits.movie_ids[hits.mask])))
+        same(hits.movies.take(hits.distinct()), MOVIES.take(hits.distinct()))
 
 
 def test_movies_are_given_in_the_order_asked_for_and_all_of_them(store: Store) -> None:

@@ -237,6 +237,8 @@ def plain(value: Any, digits: int | None = None) -> Any:
 def as_json(value: Any, indent: int | None = 2) -> str:
     """A value as json, letters as they are, bytes that are no text by their codes."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isascii():
+        return text
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

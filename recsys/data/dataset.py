@@ -6,12 +6,13 @@ Row 0 of every vocabulary means "unknown" and is trained like any other.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import PADDING, Id, as_text, id_array, is_text, parts, positions
+from recsys.data.ids import PADDING, Id, Index, as_text, id_array, is_text, parts
 from recsys.data.scale import FIVE_STARS, Scale
 from recsys.data.schema import (
     MOST_OF_USERS,
@@ -194,11 +195,15 @@ class Vocabulary:
 
     def user_rows(self, user_ids: NDArray | Sequence[Id]) -> NDArray[np.int64]:
         """(B,) rows of the users, 0 for one the model does not know."""
-        return positions(self.user_ids, user_ids) + 1
+        return self._indexes[0].of(user_ids) + 1
 
     def movie_rows(self, movie_ids: NDArray | Sequence[Id]) -> NDArray[np.int64]:
         """(B,) rows of the movies, 0 for one the model does not know."""
-        return positions(self.movie_ids, movie_ids) + 1
+        return self._indexes[1].of(movie_ids) + 1
+
+    @cached_property
+    def _indexes(self) -> tuple[Index, Index]:
+        return Index(self.user_ids), Index(self.movie_ids)
 
     def title_rows(self, titles: Sequence[str]) -> NDArray[np.int64]:
         """(B, T) rows of each title's words, 0 for an unknown word, PADDING behind the last."""

@@ -28,6 +28,8 @@ def id_array(ids: Iterable[Id], text: bool | None = None) -> NDArray:
     >>> id_array(["b", "a"]).dtype, id_array([3]).dtype
     (dtype('O'), dtype('int64'))
     """
+    if isinstance(ids, np.ndarray) and ids.dtype == np.int64 and not text:
+        return ids
     listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
     text = bool(listed) and isinstance(listed[0], str) if text is None else text
     return np.array(listed, object if text else np.int64)
@@ -60,27 +62,40 @@ def is_text(ids: NDArray) -> bool:
     return ids.dtype.kind in "OU"
 
 
+class Index:
+    """(N,) ids, unique whole numbers or strings, and where they stand."""
+
+    def __init__(self, ids: NDArray) -> None:
+        self.ids, self.text = ids, is_text(ids)
+        self._places = {each: n for n, each in enumerate(ids.tolist() if self.text else ())}
+        ascend = self.text or (ids[1:] > ids[:-1]).all()
+        self._order = None if ascend else np.argsort(ids)
+
+    def of(self, wanted: ArrayLike) -> NDArray[np.intp]:
+        """See `positions`."""
+        wanted = np.asarray(wanted)
+        if not len(self.ids) or not wanted.size or self.text != is_text(wanted):
+            return np.full(wanted.shape, -1, np.intp)
+        if self.text:
+            found = [self._places.get(each, -1) for each in wanted.ravel().tolist()]
+            return np.array(found, np.intp).reshape(wanted.shape)
+        near = np.minimum(self.ids.searchsorted(wanted, sorter=self._order), len(self.ids) - 1)
+        near = near if self._order is None else self._order[near]
+        return np.where(self.ids[near] == wanted, near, -1)
+
+
 def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:
     """Where each wanted id stands in `ids`, -1 where it does not.
 
     Args:
-        ids: (N,) whole numbers or strings, unique; numbers fastest where they ascend.
+        ids: (N,) whole numbers or strings, unique; where they are the same ones again and again
+            an `Index` of them is sooner.
         wanted: (...) in any order and number; one of the other kind is not there.
 
     >>> positions(np.array([2, 5, 9]), [9, 2, 3, 9]).tolist()
     [2, 0, -1, 2]
     """
-    wanted = np.asarray(wanted)
-    if not len(ids) or not wanted.size or is_text(ids) != is_text(wanted):
-        return np.full(wanted.shape, -1, np.intp)
-    if is_text(ids):
-        index = {each: position for position, each in enumerate(ids.tolist())}
-        found = [index.get(each, -1) for each in wanted.ravel().tolist()]
-        return np.array(found, np.intp).reshape(wanted.shape)
-    order = None if (ids[1:] > ids[:-1]).all() else np.argsort(ids)
-    near = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)
-    near = near if order is None else order[near]
-    return np.where(ids[near] == wanted, near, -1)
+    return Index(ids).of(wanted)
 
 
 def unique(ids: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -1,6 +1,7 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -52,8 +53,8 @@ class Interactions(NamedTuple):
     @classmethod
     def empty(cls, rows: int) -> "Interactions":
         """Of rows without ratings."""
-        none = np.zeros(0, np.int64)
-        return cls.build(rows - 1, none, none, np.zeros(0))
+        none = np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        return cls(np.zeros(rows + 1, np.int64), *none)
 
     @property
     def rows(self) -> int:
@@ -96,17 +97,21 @@ class Interactions(NamedTuple):
         columns = self.indices[mask], self.values[mask], self.times[mask]
         return Interactions(_pointers(mask)[self.indptr], *columns)
 
-    def updated(self, newer: "Interactions") -> "Interactions":
-        """With newer entries; of a row's of a movie the latest stays, of equal times the newer."""
-        if not len(newer.indices):
-            return self
-        pairs: Iterator[Any] = zip(self[1:], newer[1:], strict=True)
-        columns = [np.concatenate(pair) for pair in pairs]
-        order = np.argsort(columns[-1], kind="stable")  # by time
-        owners = np.append(self.owners, newer.owners)[order]
-        both = Interactions.build(self.rows - 1, owners, *(each[order] for each in columns))
-        cells = both.owners << 32 | both.indices
-        return both.keep(np.append(cells[1:] != cells[:-1], True))  # the last of each pair
+    def updated(self, owners: NDArray[np.integer], *newer: NDArray) -> "Interactions":
+        """With newer entries (rows of users and movies, values, times) in any order.
+
+        Of a user's of a movie the latest stays, of equal times the newer.
+        """
+        pairs: Iterator[Any] = zip(self[1:], newer, strict=True)
+        columns = [np.concatenate(pair, dtype=pair[0].dtype, casting="unsafe") for pair in pairs]
+        owners = np.concatenate((self.owners, np.asarray(owners, np.int64)))
+        cells = owners << 32 | columns[0]
+        order = np.lexsort((columns[-1], cells))  # by user and movie, then by time
+        last = np.ones(len(order), bool)  # of each pair
+        last[:-1] = cells[order[1:]] != cells[order[:-1]]
+        order = order[last]
+        pointers = _pointers(np.bincount(owners[order], minlength=self.rows))
+        return Interactions(pointers, *(each[order] for each in columns))
 
     def transposed(self, columns: int) -> tuple["Interactions", NDArray[np.int64]]:
         """Who rated each of `columns` movies, and (N,) the order that sorts entries by movie."""
@@ -130,13 +135,13 @@ class Interactions(NamedTuple):
         Values are (N,) or one number, what each entry counts, if not its rating.
         """
         data = np.asarray(self.values if values is None else values, table.dtype)
-        data = np.broadcast_to(data, self.indices.shape)
+        data = data if data.ndim else np.full(len(self.indices), data)
         if self.rows > FEW:
             return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
-        for row in np.flatnonzero(self.counts).tolist():
-            entries = slice(self.indptr[row], self.indptr[row + 1])
-            sums[row] = product(data[None, entries], table[self.indices[entries]])
+        for row, (start, end) in enumerate(pairwise(self.indptr.tolist())):
+            if start < end:
+                sums[row] = product(data[None, start:end], table[self.indices[start:end]])
         return sums
 
 

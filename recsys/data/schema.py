@@ -66,7 +66,8 @@ def _chosen(values: Any, chosen: Chosen) -> Any:
     if isinstance(values, dict):
         return {name: column[chosen] for name, column in values.items()}
     if isinstance(values, list):
-        return [values[row] for row in np.arange(len(values))[chosen].tolist()]
+        rows = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        return [values[row] for row in rows.tolist()]
     return values if isinstance(values, str | tuple) else values[chosen]
 
 

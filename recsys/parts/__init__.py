@@ -123,9 +123,10 @@ class Layout:
 
     def movies(self, slices: Mapping[str, Array]) -> Array:
         """(M, V) of length 1; each slice (M, its size), brought to 1 if longer, 0 if not given."""
-        vectors, places = self._zeros(slices)
+        vectors = self._zeros(slices)
         for name, each in slices.items():
-            places[name][:] = each / np.maximum(1, np.linalg.norm(each, axis=1))[:, None]
+            lengths = np.maximum(1, np.linalg.norm(each, axis=1))
+            vectors[:, self._places[name]] = each / lengths[:, None]
         vectors /= self._root
         room = 1 - np.square(vectors, dtype=np.float64).sum(1)
         vectors[:, -1] = np.sqrt(np.maximum(room, 0))
@@ -136,18 +137,17 @@ class Layout:
 
         A slice NAME.WHAT is asked of the movies' slice NAME, as others of it are.
         """
-        vectors, places = self._zeros(slices)
+        vectors = self._zeros(slices)
         for name, weight in weights.items():
-            of_movies = name.partition(".")[0]
-            if name in slices and of_movies in places:
-                places[of_movies] += slices[name] * np.float32(weight)
+            place = self._places.get(name.partition(".")[0])
+            if name in slices and place:
+                vectors[:, place] += slices[name] * np.float32(weight)
         vectors *= self._root
         return vectors
 
-    def _zeros(self, slices: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        """(N, V) zeros for N rows of slices, and the place of each slice in them."""
-        vectors = np.zeros((len(next(iter(slices.values()))), self.size), np.float32)
-        return vectors, self.cut(vectors[:, :-1])
+    def _zeros(self, slices: Mapping[str, Array]) -> Array:
+        """(N, V) zeros for N rows of slices."""
+        return np.zeros((len(next(iter(slices.values()))), self.size), np.float32)
 
     def split(self, vectors: Array) -> dict[str, Array]:
         """The slices that `movies` made (..., V) vectors of."""

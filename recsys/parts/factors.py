@@ -165,11 +165,11 @@ triangle = cache(np.triu_indices)  # rows and columns of the upper triangle of a
 
 def posteriors(
     terms: "Terms", history: Interactions, prior: Floats, variance: Floats, precision: float
-) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, float]]:
+) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, tuple[Floats, Floats]]]:
     """Gaussian linear regressions of R rows of standardised ratings, from (R, d) prior means.
 
     Yields (B,) rows, few enough for their (d, d) matrices; their posterior means (B, d) and
-    covariances (B, d, d); and the sum of E (f . x)^2 - 2 r (f . x) over their ratings r.
+    covariances (B, d, d); and sums over their ratings r of E f f' (B, d, d) and E f r (B, d).
     """
     d = prior.shape[1]
     up, across = triangle(d)
@@ -185,8 +185,7 @@ def posteriors(
         covariances = np.linalg.inv(precision * gram + np.diag(1 / variance))
         pulled = prior[rows] / variance + precision * right
         means = (covariances @ pulled[:, :, None])[:, :, 0]
-        second = means[:, :, None] * means[:, None, :] + covariances
-        yield rows, means, covariances, float((gram * second).sum() - 2 * (means * right).sum())
+        yield rows, means, covariances, (gram, right)
 
 
 class Terms(NamedTuple):
@@ -229,12 +228,13 @@ class _Side:
         """
         counts, spread, squares, fit = self.history.counts, 0.0, 0.0, 0.0
         solved = posteriors(other, self.history, self.prior, self.variance, precision)
-        for rows, means, covariances, error in solved:
+        for rows, means, covariances, (gram, right) in solved:
             self.terms.put(rows, means, covariances)
             variances = np.einsum("bii->bi", covariances)
             spread = spread + variances[self.known[rows]].sum(0)
             squares += float(counts[rows] @ (means[:, -1] ** 2 + variances[:, -1]))
-            fit += error
+            second = means[:, :, None] * means[:, None, :] + covariances
+            fit += float((gram * second).sum() - 2 * (means * right).sum())
         features = self.features[self.known]
         learned = self.terms.means[self.known].astype(np.float64)
         penalty = np.full(features.shape[1], ridge)

@@ -41,23 +41,24 @@ class Heads(Part):
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
         heads, history, d = {}, asked.history, total.shape[1] // 2
-        halves = (asked.recent, slice(0, d)), (np.ones_like(asked.recent), slice(d, None))
-        for name, (weights, half) in zip(self.slices, halves, strict=True):
-            scaled = channel_values(history.values, weights, history.owners, history.rows)
+        weights = np.stack([asked.recent, np.ones_like(asked.recent)])
+        scaled = channel_values(history.values, weights, history.owners, history.rows)
+        for n, (name, half) in enumerate(zip(self.slices, (slice(d), slice(d, None)), strict=True)):
             head = total[:, half]
-            for channel, values in zip(CHANNELS, scaled, strict=True):
+            for channel, values in zip(CHANNELS, scaled[:, n], strict=True):
                 head = head + history.dot(tables[channel][:, half], values)
             heads[name] = unit(head)
         return heads
 
 
-def channel_values(
-    ratings: NDArray[np.floating], weights: Array, owners: NDArray[np.integer], rows: int
-) -> list[Array]:
-    """(E,) for each of CHANNELS: what weighted ratings are in it, scaled by their owners' sums."""
-    found = []
-    for kind in (ratings >= LIKED, 1, ratings - np.float32(NEUTRAL_RATING)):
-        values = (weights * kind).astype(np.float32)
-        sums = np.bincount(owners, np.abs(values), rows)[owners]
-        found.append(values / np.sqrt(sums + 1).astype(np.float32))
-    return found
+def channel_values(ratings: Array, weights: Array, owners: NDArray[np.integer], rows: int) -> Array:
+    """(C, W, E) for each of CHANNELS and of (W, E) weights what ratings are in it.
+
+    They are scaled by their owners' sums.
+    """
+    kinds = [ratings >= LIKED, np.ones_like(ratings), ratings - np.float32(NEUTRAL_RATING)]
+    values = np.stack(kinds)[:, None] * weights
+    count = len(kinds) * len(weights)
+    bins = owners + rows * np.arange(count).reshape(len(kinds), -1, 1)
+    sums = np.bincount(bins.ravel(), np.abs(values).ravel(), rows * count)[bins]
+    return values / np.sqrt(sums + 1).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import Id, id_array, is_text, positions
+from recsys.data.ids import Id, Index, id_array, is_text, positions
 from recsys.data.interactions import product
 from recsys.data.schema import Column, Frame, Kind
 from recsys.errors import QueryError, StoreError, check_types, checked, listed_values, quoted, wrong
@@ -36,7 +36,7 @@ class Hits(NamedTuple):
 
     movie_ids: NDArray  # (B, K), NO_MOVIE (or NO_TEXT) where there are fewer than K
     scores: NDArray[np.float32]  # (B, K) inner products, -inf where there is no movie
-    movies: "Catalogue" = None  # type: ignore[assignment]  # where asked for: each once, by rising id
+    movies: "Catalogue" = None  # type: ignore[assignment]  # where asked for: these among them
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -195,9 +195,9 @@ class Catalogue(Frame):
 
     def take(self, movie_ids: NDArray | Sequence[Id]) -> "Catalogue":
         """The named movies in the order asked for; QueryError when one is not there."""
-        order, ids, _ = self._by_id
+        order, index, _ = self._by_id
         wanted = id_array(movie_ids)
-        rows = positions(ids, wanted)
+        rows = index.of(wanted)
         if (rows < 0).any():
             cause = f"movie {wanted[rows < 0].min()} is not published"
             raise QueryError(cause, "name another, or publish the movies with it", "publish")
@@ -227,31 +227,31 @@ class Catalogue(Frame):
             with_movies: give the movies too.
         """
         queries, excluded = checked_queries(vectors, k, self.vectors.shape[1], exclude)
-        order, ids, movies = self._by_id
+        order, index, movies = self._by_id
         condition = filter.parsed(self.kinds).condition
         fits = None if condition == And(()) else mask(condition, self.cells, len(self))[order]
         hits = no_hits(len(queries), k, is_text(self.ids))
-        step = max(1, _BLOCK // max(1, len(ids)))
-        for start in range(0, len(queries) if len(ids) else 0, step):
+        step = max(1, _BLOCK // max(1, len(self)))
+        for start in range(0, len(queries) if len(self) else 0, step):
             scores = product(queries[start : start + step], movies.T)  # (b, M)
             if fits is not None:
                 scores[:, ~fits] = -np.inf
             for row, each in enumerate(excluded[start : start + step]):
-                columns = positions(ids, each)
+                columns = index.of(each)
                 scores[row, columns[columns >= 0]] = -np.inf
             columns = top_k(scores, k)
             rows, places = np.nonzero(columns >= 0)
             chosen = columns[rows, places]
-            hits.movie_ids[start + rows, places] = ids[chosen]
+            hits.movie_ids[start + rows, places] = index.ids[chosen]
             hits.scores[start + rows, places] = scores[rows, chosen]
-        return hits._replace(movies=self.take(hits.distinct())) if with_movies else hits
+        return hits._replace(movies=self) if with_movies else hits
 
     @cached_property
-    def _by_id(self) -> tuple[NDArray[np.intp], NDArray, NDArray[np.float32]]:
+    def _by_id(self) -> tuple[NDArray[np.intp], Index, NDArray[np.float32]]:
         """The movies' rows in the order of their ids, and ids and vectors in that order."""
         order = np.argsort(self.ids, kind="stable")
         in_order = bool((order[1:] > order[:-1]).all())
-        return order, self.ids[order], self.vectors if in_order else self.vectors[order]
+        return order, Index(self.ids[order]), self.vectors if in_order else self.vectors[order]
 
 
 def no_hits(queries: int, k: int, text: bool = False) -> Hits:

@@ -80,7 +80,8 @@ class Choice:
 
     def of(self, hits: "Hits", k: int, model: "Model") -> "Hits":
         """(B, k) of (B, pool) hits, by relevance."""
-        found, movies = no_hits(len(hits.movie_ids), k, is_text(hits.movie_ids)), hits.movies
+        found = no_hits(len(hits.movie_ids), k, is_text(hits.movie_ids))
+        movies = hits.movies.take(hits.distinct())
         alike = contents(movies, model)
         rows = model.vocabulary.movie_rows(movies.ids)
         counts = np.bincount(model.history.indices, minlength=len(model.vocabulary.movie_ids) + 1)

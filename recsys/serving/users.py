@@ -98,7 +98,8 @@ class Users(NamedTuple):
         ranking = dict(model.weights)
         rating = {"rating": ranking.pop("rating", {})}
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)  # a dislike is no sighting
-        liked = history.updated(named._replace(values=values))  # a like is a rating of just now
+        # a like is a rating of just now
+        liked = history.updated(named.owners, named.indices, values, named.times)
         asked, found = slices(liked.keep(liked.values > 0), parts.used_slices(ranking))
         return cls(model, history, asked, found, slices(history, parts.used_slices(rating))[1])
 
@@ -153,8 +154,8 @@ def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQu
                 raise wrong("rated", each, form)
             now = NOW if as_of is None else as_of
             time = int(_time("rated at", values[2])) if values[2:] else now
-            (movie,) = checked_ids(values[:1], known, "movie").tolist()
-            rated.append((movie, values[1], time))
+            rated.append((values[0], values[1], time))
+        checked_ids([each[0] for each in rated], known, "movie")
         likes, dislikes = (tuple(checked_ids(ids, known, "movie").tolist()) for ids in query[2:4])
         found.append(query._replace(likes=likes, dislikes=dislikes, rated=rated, as_of=as_of))
     return found
@@ -179,7 +180,6 @@ def known_users(
         profiled = not {*MOVIELENS}.isdisjoint(vocabulary.users)
         remedy = f"leave the id out and give {'a profile or ' * bool(vocabulary.users)}likes"
         raise QueryError(cause, remedy, "user" if profiled else "like")
-    movie_rows(model, [movie for query in queries for movie, *_ in query.rated])
     sides = model.attributes[rows].astype(np.int64)  # (B, W)
     slots = {each.name: (each, slot) for each, slot in attribute_parts(vocabulary.users, sides)}
     for row, query in enumerate(queries):
@@ -202,14 +202,10 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     """What the model and checked queries say of the users, and their slices."""
     rows, sides = known_users(model, queries)
     until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
-    history = model.history.take(rows)
-    if until.min(initial=NOW) < NOW:
-        history = history.keep(history.times <= until[history.owners])
     rated = [
         (n, movie, model.scale.learned(rating), time)
         for n, query in enumerate(queries)
         for movie, rating, time in query.rated
-        if time <= until[n]
     ]
     named = [
         (n, movie, value, NOW)
@@ -217,18 +213,26 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         for value, movies in ((1.0, query.likes), (-1.0, query.dislikes))
         for movie in dict.fromkeys(movies)
     ]
-    history = history.updated(_interactions(model, len(rows), rated))
-    return Users.of(model, rows, sides, history, _interactions(model, len(rows), named))
+    history = model.history.take(rows)
+    if until.min(initial=NOW) < NOW:
+        history = history.keep(history.times <= until[history.owners])
+    likes = _updated(Interactions.empty(len(rows)), model, named)
+    return Users.of(model, rows, sides, _updated(history, model, rated, until), likes)
 
 
-def _interactions(
-    model: "Model", users: int, entries: Sequence[tuple[int, Id, float, int]]
+def _updated(
+    known: Interactions,
+    model: "Model",
+    newer: Sequence[tuple[int, Id, float, int]],
+    until: NDArray[np.int64] | None = None,
 ) -> Interactions:
-    """Of entries (row, movie id, value, time)."""
-    if not entries:
-        return Interactions.empty(users)
-    owners, movies, values, times = (np.array(each) for each in zip(*entries, strict=True))
-    return Interactions.build(users - 1, owners, movie_rows(model, movies), values, times)
+    """Ratings with newer ones (row, movie id, value, time), of each row until its time."""
+    if not newer:
+        return known
+    owners, movies, values, times = (np.array(each) for each in zip(*newer, strict=True))
+    then = slice(None) if until is None else times <= until[owners]
+    columns = owners, movie_rows(model, movies), values, times
+    return known.updated(*(each[then] for each in columns))
 
 
 def movie_rows(model: "Model", movie_ids: Iterable[Id]) -> NDArray[np.int64]:

@@ -68,11 +68,8 @@ class Batch(NamedTuple):
         """For each of CHANNELS (B, M + 1) what the history weighs in it, of each head."""
         users, rows = len(self.user_rows), self.candidates[self.columns]
         ends = np.append(0, np.cumsum(np.bincount(self.owners, minlength=users)))
-        by_head = [
-            channel_values(self.ratings, weights, self.owners, users)
-            for weights in (self.recent, self.shown)
-        ]
-        for pair in zip(*by_head, strict=True):
+        weights = np.stack([self.recent, self.shown])
+        for pair in channel_values(self.ratings, weights, self.owners, users):
             yield tuple(csr_matrix((v, rows, ends), (users, movies + 1)) for v in pair)
 
     @property

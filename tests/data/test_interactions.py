@@ -41,7 +41,7 @@ def test_rows_are_sorted_by_user_and_then_by_movie_and_taken_in_any_order():
 
 
 def test_newer_ratings_replace_older_ones_of_the_same_movie():
-    both = KNOWN.updated(Interactions.build(3, [3, 2, 3], [2, 9, 4], [4, 5, 3], [95, 96, 97]))
+    both = KNOWN.updated([3, 2, 3], [2, 9, 4], [4, 5, 3], [95, 96, 97])
     values, times = [4, 3, 5, 5, 4, 3, 2.5], [20, 50, 96, 10, 95, 97, 90]
     assert lists(both) == [[0, 0, 2, 3, 7], [2, 5, 9, 1, 2, 4, 9], values, times]
 
@@ -58,7 +58,7 @@ def test_without_ratings_or_times():
     empty = Interactions.build(2, [], [], [])
     assert empty.dot(np.ones((5, 2), np.float32)).tolist() == [[0, 0]] * 3
     assert empty.transposed(4)[0].indptr.tolist() == [0] * 5
-    assert empty.updated(empty).indptr.tolist() == [0] * 4
+    assert empty.updated([], [], [], []).indptr.tolist() == [0] * 4
     assert Interactions.build(1, [1], [1], [5]).times.tolist() == [0]
 
 
