@@ -151,6 +151,12 @@ class Windows(NamedTuple):
         window = paddle.stack([paddle.gather_nd(around, each) for each in places], 1).flatten()
         return cls(window - PADDING, text, words.sum(1, keepdim=True))
 
+    def of_texts(self, some: slice) -> "Windows":
+        """Of a run of the texts."""
+        first, last = np.searchsorted(self.texts.numpy(), (some.start, some.stop)).tolist()
+        texts = self.texts[first:last] - some.start
+        return Windows(self.rows[3 * first : 3 * last], texts, self.counts[some])
+
 
 class TextCNN(nn.Layer):
     """Words, three at a time, through a CNN, and the layer behind it, to both heads at once.

@@ -89,7 +89,7 @@ def train_model(
     Checkpoint(checkpoint, "").check_ours()
     ranks = Ranks.launched()
     use_all_cores(ranks)
-    if not ranks.first:
+    if ranks.rank:
         quiet, log = True, lambda line: None
     dataset = data if isinstance(data, Dataset) else read_dataset(data, log=log)
     ratings, users = dataset.ratings, len(dataset.users)
@@ -114,7 +114,7 @@ def train_model(
                     raise
                 log(STOPPED.format(done.progress.best_epoch))
                 done = finish(replace(done, interrupted=True), ratings)
-    if not ranks.first:
+    if ranks.rank:
         return done.model(about)
     with interrupts_wait():
         folder = save(done, model, about)
@@ -198,7 +198,7 @@ def fit(
     data = Training.of(dataset, known, options.seed)
     ranks.check_same(lambda: identity(options, data))
     validate, worth = None, -np.inf
-    if validation is not None and ranks.first:
+    if validation is not None and ranks.rank == 0:
         validate = Validation(data, validation, log)
         options = validate.choose(options)
     closed = _fitted(data, options, ranks)
@@ -229,7 +229,7 @@ def fit(
                     shown = [f"{name} {line[name]:.4f}" for name in SHOWN if name in line]
                     said = f"{', '.join(shown).replace('_', ' ')}; {line['seconds']} s"
                     log(f"epoch {epoch + 1} of {options.epochs}: {said}")
-                if saved and ranks.first:
+                if saved and ranks.rank == 0:
                     saved.save(step, progress)
             except KeyboardInterrupt:
                 if not progress.best_weights or ranks.size > 1:
@@ -257,6 +257,7 @@ def _epoch(
     step: TrainStep, epoch: int, progress: Progress, validate: Validation | None, bar: tqdm
 ) -> dict[str, Any]:
     """An epoch, noted in `progress`; its line of the training log."""
+    step.ranks.meet()
     started, losses = time.monotonic(), []
     rng = np.random.default_rng([step.options.seed, epoch])
     for batch in step.sampler.epoch(rng):
@@ -303,7 +304,8 @@ def _fitted(data: Training, options: Options, ranks: Ranks) -> dict[str, NDArray
 
     There held-out ratings choose EASE's options, meanwhile; the other parts have none such.
     """
-    return ranks.gathered(parts.fit(data, options, ranks.share(parts.PARTS[1:])))
+    mine = parts.PARTS[1:][ranks.rank :: ranks.size]
+    return ranks.gathered(parts.fit(data, options, mine))
 
 
 def save(trained: Trained, path: Path, about: Mapping[str, Any] = MappingProxyType({})) -> Model:
@@ -320,7 +322,8 @@ def use_all_cores(ranks: Ranks = ALONE) -> None:
     if "OMP_NUM_THREADS" not in os.environ or ranks.size > 1:
         affinity = getattr(os, "sched_getaffinity", None)
         cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-        paddle.base.core.set_num_threads(max(1, cores // ranks.here))
+        here = int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) if ranks.size > 1 else 1
+        paddle.base.core.set_num_threads(max(1, cores // here))
 
 
 def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:

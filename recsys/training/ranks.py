@@ -7,13 +7,12 @@ users each takes a share, gradients are added up, and so all have the same tower
 
 import json
 import os
-import time
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +23,15 @@ if TYPE_CHECKING:
     from recsys.model import Tensor
 
 T = TypeVar("T")
-LOST = RuntimeError, OSError  # what Paddle raises when a process is out of reach
-WAIT = 0.01  # seconds between two looks whether all have come
 
 
 @dataclass(frozen=True)
 class Ranks:
     """The processes of a training; alone, every method gives back what it is given."""
 
-    rank: int = 0
+    rank: int = 0  # the first validates, reports and writes
     size: int = 1
-    store: Any = None  # of Paddle: names and numbers that all processes see
-    meetings: Iterator[int] = field(default_factory=count)
+    wires: tuple[socket.socket, ...] = ()  # of the first to all others, of each of these to it
 
     @classmethod
     def launched(cls) -> "Ranks":
@@ -46,53 +42,44 @@ class Ranks:
         """
         size = int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
         if size == 1:
-            return cls()
+            return ALONE
         import paddle
 
         found = cls(int(os.environ["PADDLE_TRAINER_ID"]), size)
-        with found.ending_together(LOST):
+        with found.ending_together():
             paddle.distributed.init_parallel_env()
-            store = paddle.base.core.create_or_get_global_tcp_store()
-        return cls(found.rank, size, store)
-
-    @property
-    def first(self) -> bool:
-        """Whether this process validates, reports and writes."""
-        return self.rank == 0
-
-    @property
-    def here(self) -> int:
-        """How many of them share this machine."""
-        return int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) if self.size > 1 else 1
+            with socket.create_server(("", 0)) as server:
+                port = paddle.to_tensor([server.getsockname()[1]])
+                paddle.distributed.broadcast(port, 0)
+                first = os.environ["PADDLE_MASTER"].rpartition(":")[0], int(port.numpy()[0])
+                if found.rank:
+                    return replace(found, wires=(socket.create_connection(first),))
+                return replace(found, wires=tuple(server.accept()[0] for _ in range(1, size)))
 
     @contextmanager
-    def ending_together(self, errors: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-        """Within, errors of these kinds, and an interruption, say that another process has ended.
+    def ending_together(self) -> Iterator[None]:
+        """Within, errors of the system, and an interruption, say that another process has ended.
 
         So the launcher interrupts all others when one has; Ctrl-C reaches all of them.
         """
-        ended: tuple[type[BaseException], ...] = (*errors, KeyboardInterrupt)
         try:
             yield
-        except ended as error:
+        except (RuntimeError, OSError, KeyboardInterrupt) as error:  # two are what Paddle raises
             if self.size == 1:
                 raise
             cause = f"process {self.rank} of {self.size}: another has ended, or all were stopped"
             remedy = "the model that was there still stands; start all again, to go on"
             raise ModelError(cause, remedy, "resume") from error
 
-    def share(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's part of what each can do apart from the others."""
-        return items[self.rank :: self.size]
-
     def slice(self, length: int) -> slice:
-        """This process's part of a batch's users.
+        """This process's part of the users or movies of a batch.
 
         Raises:
             ModelError: there are fewer of them than processes.
         """
         if length < self.size:
-            raise ModelError(f"{self.size} processes for {length} users a step", "start fewer")
+            cause = f"{self.size} processes for {length} users or movies a step"
+            raise ModelError(cause, "start fewer")
         return slice(*(length * each // self.size for each in (self.rank, self.rank + 1)))
 
     def add(self, tensors: Sequence["Tensor"]) -> Sequence["Tensor"]:
@@ -102,8 +89,7 @@ class Ranks:
         import paddle
 
         flat = paddle.concat([each.flatten() for each in tensors])
-        with self.ending_together(LOST):
-            paddle.distributed.all_reduce(flat)
+        paddle.distributed.all_reduce(flat)
         pieces = paddle.split(flat, [int(each.size) for each in tensors])
         return [p.reshape(each.shape) for p, each in zip(pieces, tensors, strict=True)]
 
@@ -125,14 +111,13 @@ class Ranks:
         packed = BytesIO()
         if self.rank == source:
             np.savez(packed, allow_pickle=False, **work())
-        with self.ending_together(LOST):
-            self._meet()
-            size = paddle.to_tensor([packed.tell()])
-            paddle.distributed.broadcast(size, source)
-            data = paddle.to_tensor(np.frombuffer(packed.getbuffer(), np.uint8))
-            if self.rank != source:
-                data = paddle.zeros([int(size.numpy()[0])], "uint8")
-            paddle.distributed.broadcast(data, source)
+        self.meet()
+        size = paddle.to_tensor([packed.tell()])
+        paddle.distributed.broadcast(size, source)
+        data = paddle.to_tensor(np.frombuffer(packed.getbuffer(), np.uint8))
+        if self.rank != source:
+            data = paddle.zeros([int(size.numpy()[0])], "uint8")
+        paddle.distributed.broadcast(data, source)
         with np.load(BytesIO(data.numpy().tobytes()), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
@@ -149,12 +134,14 @@ class Ranks:
             cause = f"process {self.rank} of {self.size}: other ratings or options than the first's"
             raise ModelError(cause, "give all processes the same", "data")
 
-    def _meet(self) -> None:
+    def meet(self) -> None:
         """Wait until all have come here: what Paddle exchanges on a CPU waits for 30 s only."""
-        name = f"meeting {next(self.meetings)}"
-        self.store.add(name, 1)
-        while self.store.add(name, 0) < self.size:
-            time.sleep(WAIT)
+        for turn in (self.rank > 0, self.rank == 0):  # all tell the first, then it tells all
+            for wire in self.wires:
+                if turn:
+                    wire.sendall(b".")
+                elif not wire.recv(1):
+                    raise ConnectionResetError
 
 
 ALONE = Ranks()

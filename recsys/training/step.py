@@ -60,6 +60,22 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         return paddle.to_tensor(slope @ movie * scale), paddle.to_tensor(slope.T @ user * scale)
 
 
+class Gathered(paddle.autograd.PyLayer):
+    """(C, N) rows of all processes, each of which has computed a run of them."""
+
+    @staticmethod
+    def forward(context: Any, mine: Tensor, count: int, ranks: Ranks) -> Tensor:
+        context.saved = ranks, ranks.slice(count)
+        rows = paddle.zeros([count, mine.shape[1]])
+        rows[ranks.slice(count)] = mine
+        return ranks.add([rows])[0]
+
+    @staticmethod
+    def backward(context: Any, upstream: Tensor) -> Tensor:
+        ranks, some = context.saved
+        return ranks.add([upstream])[0][some]
+
+
 class HistorySum(paddle.autograd.PyLayer):
     """(B, 2 D) what a channel says of histories, by SciPy: Paddle has no sparse product there."""
 
@@ -213,5 +229,16 @@ class TrainStep:
             words = paddle.where(dropped, paddle.clip(windows.rows, max=1), windows.rows)
             windows = windows._replace(rows=words)
             sides = [np.where((s > 0) & (rng.random(s.shape) < drop), 0, s) for s in sides]
+        shared, count = rng is not None and self.ranks.size > 1, len(candidates)
+        if shared:
+            some = self.ranks.slice(count)
+            candidates, genres, windows = candidates[some], genres[some], windows.of_texts(some)
+            sides = [each[some] for each in sides]
         inputs = paddle.to_tensor(candidates), paddle.to_tensor(genres), windows
-        return self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])
+        heads = self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])
+        if not shared:
+            return heads
+        retrieval, rating = paddle.split(
+            Gathered.apply(paddle.concat(heads, 1), count, self.ranks), 2, 1
+        )
+        return retrieval, rating
