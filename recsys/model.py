@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.files import interrupts_wait
 from recsys.data.ids import PADDING
 from recsys.data.scale import LIKED, NEUTRAL_RATING
 from recsys.parts.heads import CHANNELS
@@ -31,9 +32,10 @@ with suppress(OSError):  # Paddle's MKL does not make use of AVX2 on AMD's proce
 os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle warns of its own internals at export
 warnings.filterwarnings("ignore", message="No ccache found")
 _threads = os.environ.get("OMP_NUM_THREADS")
-import paddle  # noqa: E402
-from paddle import nn  # noqa: E402
-from paddle.static import InputSpec  # noqa: E402
+with interrupts_wait(last=False):  # Paddle makes errors of its own of them
+    import paddle
+    from paddle import nn
+    from paddle.static import InputSpec
 
 if _threads is None:  # then Paddle has set it to 1, for the processes started from this one too
     os.environ.pop("OMP_NUM_THREADS", None)

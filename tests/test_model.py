@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from command_line import output
 
 from recsys.data.dataset import Vocabulary
 from recsys.data.ids import PADDING
@@ -102,3 +103,23 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     alike = towers(np.ones_like(recency))
     np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)
     assert np.abs(ours[:, :5] - alike[:, :5]).max() > 1e-3
+
+
+def test_ctrl_c_while_paddle_is_loaded_waits_for_its_end_as_paddle_makes_another_error_of_it():
+    code = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "paddle.base":
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+try:
+    import recsys.model
+except KeyboardInterrupt:
+    print("paddle.static" in sys.modules)
+"""
+    assert output("-c", code) == "True\n"

@@ -115,10 +115,11 @@ def writable_folder(path: Path | str, fix: str = "output") -> None:
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
+def interrupts_wait(last: bool = True) -> Iterator[None]:
     """Ctrl-C and SIGTERM wait for the end of the block: for seconds, and nothing is left half done.
 
-    Then an interruption has nothing left to stop; a handler that is not Python's ends the process.
+    Then a KeyboardInterrupt has nothing left to stop, if the block is the last of the work; a
+    handler that is not Python's ends the process.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone receives signals
         yield
@@ -134,7 +135,7 @@ def interrupts_wait() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
     for each in came:
-        with suppress(KeyboardInterrupt):
+        with suppress(*[KeyboardInterrupt] * last):
             signal.raise_signal(each)
 
 
