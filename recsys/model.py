@@ -61,6 +61,11 @@ def unit_heads(vectors: Tensor) -> Pair:
     return unit(retrieval), unit(rating)
 
 
+def each(rows: Tensor, bias: Tensor) -> Tensor:
+    """(B, K) a bias (K,) for each of (B,) rows; as a product its gradient takes a third as long."""
+    return paddle.cast(rows >= 0, "float32").unsqueeze(1) @ bias.unsqueeze(0)
+
+
 class Embedded(nn.Layer):
     """An embedding and the fully connected layer behind it, to both heads at once."""
 
@@ -75,8 +80,10 @@ class Embedded(nn.Layer):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(B,) rows to (B, 2 D), or (B, W) rows, PADDING behind the last, to the mean of each."""
-        if rows.ndim == 1:
+        if rows.ndim == 1 and rows.shape[0] + 1 < self.embedding.shape[0]:
             return paddle.gather(self.embedding, rows) @ self.weight
+        if rows.ndim == 1:  # as many rows as there are: of a table half as wide
+            return paddle.gather(self.table(), rows)
         there = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, W, 1)
         each = nn.functional.embedding(paddle.clip(rows, min=0), self.embedding) * there
         return each.sum(1) / paddle.clip(there.sum(1), min=1) @ self.weight
@@ -178,8 +185,9 @@ class TextCNN(nn.Layer):
     def forward(self, windows: Windows) -> Tensor:
         """(C, 2 D) of C texts."""
         table = paddle.concat([paddle.zeros([1, self.word.shape[1]]), self.word])
-        words = paddle.index_select(table, windows.rows)  # (3 N, size)
-        filtered = words.reshape([-1, self.window.shape[0]]) @ self.window + self.bias
+        words = nn.functional.embedding(windows.rows, table)  # (3 N, size)
+        filtered = words.reshape([-1, self.window.shape[0]]) @ self.window
+        filtered = filtered + each(windows.texts, self.bias)
         total = windows.counts * paddle.zeros([1, self.bias.shape[0]])
         total = paddle.index_add(total, windows.texts, 0, paddle.tanh(filtered))
         if self.mean:
@@ -224,7 +232,7 @@ class MovieTower(nn.Layer):
         self, movie: Tensor, genres: Tensor, title: Windows, sides: Sequence[Tensor] = ()
     ) -> Pair:
         """`forward` as training has it: genres as (B, genres + 1) ones, titles as windows."""
-        total = self.movie(movie) + self.bias
+        total = self.movie(movie) + each(movie, self.bias)
         for layer, side in zip(self.sides, sides, strict=True):
             total = total + layer(Windows.of(side) if isinstance(layer, TextCNN) else side)
         total = total + genres @ self.genre.table()

@@ -109,7 +109,7 @@ class BatchSampler:
         batches = -(-len(self.users) // options.batch_users)  # that show each user once
         self.batches = min(batches, MAX_STEPS // 2)  # of an epoch, each pass
         size = max(min(BATCH_SIZE, ratings / MIN_STEPS), ratings / MAX_STEPS)
-        passes = round(ratings / (options.batch_size or size) / self.batches)
+        passes = round(ratings / (options.batch_size or size) / batches)
         self.passes = max(2, passes)  # times that each user is shown in an epoch; history is left
         self.steps = self.passes * self.batches  # of an epoch
         self._recency = Recency(options.recency_floor, options.recency_span)
@@ -124,13 +124,14 @@ class BatchSampler:
 
     def epoch(self, rng: Generator) -> Iterator[Batch]:
         """Every rating once, every user `passes` times, in random order; of many users, of some."""
-        turn = rng.integers(0, self.passes, len(self.history.values))  # the pass that predicts each
+        # (N,) the pass that predicts each
+        turn = rng.integers(0, self.passes, len(self.history.values)).astype(np.int32)
         most = self.batches * self.options.batch_users
         for number in range(self.passes):
             for users in np.array_split(rng.permutation(self.users)[:most], self.batches):
-                yield self._batch(users, turn == number, rng)
+                yield self._batch(users, turn, number, rng)
 
-    def _batch(self, users: Rows, now: Mask, rng: Generator) -> Batch:
+    def _batch(self, users: Rows, turn: NDArray, number: int, rng: Generator) -> Batch:
         entries, owners = self.history.entries(users)
         rows, ratings = self.history.indices[entries], self.history.values[entries]
         candidates, chance = self._candidates(rows, rng)
@@ -138,7 +139,7 @@ class BatchSampler:
         kind = rng.random(len(users))  # cold-start users, those with a few likes, then the others
         cold = kind < self.options.cold_user_rate
         hidden_id = kind < self.options.cold_user_rate + self.options.few_likes_rate
-        predicted = now[entries]
+        predicted = turn[entries] == number
         # Some are shown without id and history, or with a few likes: as cold-start users will ask
         liked, few = (ratings >= LIKED) & ~predicted, self.options.few_likes
         likes = np.maximum(np.bincount(owners, liked, len(users)), 1)
