@@ -168,7 +168,7 @@ class Recommender:
                 cause = "no ratings or likes are known, and only they say anything of taste"
                 raise QueryError(cause, "name a movie the user likes", "like")
             for pool in choice.pools(k):
-                best = searched.search(vectors, pool, filter, exclude, with_movies=True)
+                best = searched.search(vectors, pool, filter, exclude, self._vectors_of)
                 hits = choice.of(best, k, self.model) if choice.reorders else best
                 if hits.mask.all() or not best.mask.all(1).any():
                     break
@@ -197,7 +197,7 @@ class Recommender:
         filter = self._checked(filter)
         ids = checked_ids([movie_id], self.model.vocabulary.movie_ids, "movie")
         movie = self.store.take(ids)
-        hits = self.store.search(self._near(movie), k, filter, [ids], with_movies=True)
+        hits = self.store.search(self._near(movie), k, filter, [ids], self._vectors_of)
         return self._listed(hits, reasons=partial(shared, self.model, movie) if explain else None)
 
     def _checked(self, filter: Filter) -> Filter:
@@ -205,6 +205,11 @@ class Recommender:
         check_types(filter=(filter, Filter))
         self.store.check_model(self.model.fingerprint)
         return filter.checked(self.model.vocabulary)
+
+    def _vectors_of(self, movie_ids: NDArray) -> Array | None:
+        """(N, V) vectors of movies, None unless the model knows all of them."""
+        rows = self.model.vocabulary.movie_rows(movie_ids)
+        return _vectors(self.model, rows) if rows.all() else None
 
     def _near(self, movies: Catalogue) -> Array:
         """(N, V) queries for what is near to N movies in taste."""
@@ -351,7 +356,9 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
     vectors = np.empty((len(rows), layout.size), np.float32)
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
-        vectors[start : start + AT_ONCE] = layout.movies({n: s[some] for n, s in slices.items()})
+        vectors[start : start + AT_ONCE] = layout.movies(
+            {name: np.asarray(each)[some] for name, each in slices.items()}
+        )
     if new is not None and len(new):
         guessed = parts.new_movies(model.arrays, layout, new, model.vocabulary)
         vectors[rows == 0] = layout.movies(guessed)

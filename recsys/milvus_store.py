@@ -18,9 +18,17 @@ from recsys.data.ids import Id, id_array, is_text, positions
 from recsys.errors import StoreError, check_types
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, MilvusClient, Missing, Unreachable
-from recsys.milvus.rows import KEY, catalogue_of, check_catalogue, expression
+from recsys.milvus.rows import KEY, VECTOR, catalogue_of, check_catalogue, expression
 from recsys.milvus.versions import UNFINISHED, Published, Versions
-from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits, checked_queries, no_hits
+from recsys.serving.catalogue import (
+    EVERYTHING,
+    Catalogue,
+    Filter,
+    Hits,
+    VectorsOf,
+    checked_queries,
+    no_hits,
+)
 from recsys.serving.filters import literal
 
 READ_AT_ONCE = 5_000  # movies
@@ -232,7 +240,7 @@ class MilvusStore:
         k: int,
         filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray] | None = None,
-        with_movies: bool = False,
+        with_movies: bool | VectorsOf = False,
     ) -> Hits:
         """The k movies with the largest inner products, for each query; see `Catalogue.search`.
 
@@ -254,6 +262,8 @@ class MilvusStore:
             fields = (
                 opened.fields if with_movies and len(queries) == 1 and k <= READ_AT_ONCE else []
             )
+            if callable(with_movies):  # which take a server as long as the search
+                fields = [name for name in fields if name != VECTOR]
             at_hand: list[Row] = []
             answer = no_hits(len(queries), k, opened.text_ids)
             for rows in groups([len(ids) for ids in excluded], k):
@@ -287,6 +297,10 @@ class MilvusStore:
                         break
             if not with_movies:
                 return answer
+            if at_hand and callable(with_movies):
+                known = with_movies(id_array((row[KEY] for row in at_hand), opened.text_ids))
+                pairs = zip(at_hand, () if known is None else known, strict=False)
+                at_hand = [{**row, VECTOR: vector} for row, vector in pairs]
             return answer._replace(movies=self._take(opened, answer.distinct(), at_hand))
 
         return self._asked(hits)

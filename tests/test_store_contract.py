@@ -96,10 +96,18 @@ def test_excluded_movies_never_come_and_others_take_their_place(
 
 
 @pytest.mark.parametrize("count", [1, 6])
-def test_movies_come_with_the_hits(store: Store, count: int) -> None:
+@pytest.mark.parametrize(
+    "vectors_of",
+    [True, lambda ids: MOVIES.take(ids).vectors, lambda _: None],
+    ids=["read", "known", "unknown"],
+)
+def test_movies_come_with_the_hits(
+    store: Store, vectors_of: bool | catalogue.VectorsOf, count: int
+) -> None:
+    """Also where their vectors are known without the store, or not of all."""
     for filter in CONDITIONS[:3]:
         asked = QUERIES[:count], 20, filter, [MOVIES.ids[:9]] * count
-        hits, alone = store.search(*asked, with_movies=True), store.search(*asked)
+        hits, alone = store.search(*asked, with_movies=vectors_of), store.search(*asked)
         assert hits.movie_ids.tolist() == alone.movie_ids.tolist()
         assert alone.movies is None
         same(hits.movies.take(hits.distinct()), MOVIES.take(hits.distinct()))

@@ -1,7 +1,7 @@
 """What is published and searched: movies with their vectors, and the exact search over them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -135,6 +135,7 @@ def _letters(name: str) -> str:
 
 
 EVERYTHING = Filter()
+VectorsOf = Callable[[NDArray], NDArray[np.float32] | None]  # ids -> (N, V), None if not of all
 
 
 class Field(NamedTuple):
@@ -215,7 +216,7 @@ class Catalogue(Frame):
         k: int,
         filter: Filter = EVERYTHING,
         exclude: Sequence[NDArray] | None = None,
-        with_movies: bool = False,
+        with_movies: "bool | VectorsOf" = False,
     ) -> Hits:
         """The k movies with the largest inner products, for each query.
 
@@ -224,7 +225,8 @@ class Catalogue(Frame):
             k: how many answers a query gets, at least 1.
             filter: movies that do not fit are left out, for every query.
             exclude: for each of the B queries the ids of movies that must not come.
-            with_movies: give the movies too.
+            with_movies: give the movies too; or what gives their vectors, for a store that would
+                have to read them.
         """
         queries, excluded = checked_queries(vectors, k, self.vectors.shape[1], exclude)
         order, index, movies = self._by_id
