@@ -281,14 +281,16 @@ def _epoch(
 def finish(trained: Trained, ratings: Ratings) -> Trained:
     """Let a model that stopped early learn from all ratings: the closed forms anew, the towers on.
 
-    After an interruption both stay as they were; the ratings held out are known all the same.
+    After an interruption both stay as they were; the ratings held out are known all the same. The
+    towers are those of `trained`, which has no others then: at size two of each would not fit.
     """
     options = trained.options
     data = Training.of(trained.dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
     ranks = trained.step.ranks
-    step = TrainStep(data, last, ranks)
+    step = trained.step
+    step.begin(data, last)
     step.set_weights(trained.progress.best_weights)
     idle = trained.interrupted or not parts.used_slices(trained.questions) & {*Heads.slices}
     for epoch in range(options.finish_epochs if rate and not idle else 0):

@@ -114,7 +114,7 @@ class BatchSampler:
         self.steps = self.passes * self.batches  # of an epoch
         self._recency = Recency(options.recency_floor, options.recency_span)
         # (N,) each: ratings of the same user later than each, and not earlier than each
-        self._later = later(owners, times), later(owners, times, inclusive=True)
+        self._later = [later(owners, times, bound).astype(np.int32) for bound in (False, True)]
         self._first = first_times(history.indices, times, self.movies + 1)  # (M + 1,) first rated
         self._last = np.zeros(history.rows, np.int64)  # (U + 1,) rated last
         np.maximum.at(self._last, owners, times)

@@ -101,19 +101,13 @@ class TrainStep:
         paddle.seed(options.seed)
         self.ranks = ranks
         vocabulary, movies = data.vocabulary, data.movies
-        self.sampler = BatchSampler(data, options)
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
             self.users = UserTower(vocabulary, options)
             self.movies = MovieTower(vocabulary, options)
             self.towers = self.users, self.movies
             towers = paddle.nn.LayerDict({"users": self.users, "movies": self.movies})
             self._parameters = towers.state_dict()
-            every, decay = towers.parameters(), options.weight_decay
-            self.optimizer = paddle.optimizer.AdamW(
-                options.learning_rate, parameters=every, weight_decay=decay
-            )
         self.rated = data.scale.rated  # else the rating head learns nothing
-        self.options, self.steps, self.number = options, options.epochs * self.sampler.steps, 0
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
         self.side_rows = vocabulary.side_rows(movies)
@@ -121,6 +115,16 @@ class TrainStep:
         movie, column = np.nonzero(self.genre_rows >= 0)
         self._genres[movie, self.genre_rows[movie, column]] = 1
         self._titles = Windows.of(paddle.to_tensor(self.title_rows))
+        self.begin(data, options)
+
+    def begin(self, data: Training, options: Options) -> None:
+        """Train from step 0 on such data; weights stay as they are."""
+        self.sampler, self.number = BatchSampler(data, options), 0
+        self.options, self.steps = options, options.epochs * self.sampler.steps
+        rate, decay = options.learning_rate, options.weight_decay
+        every = [*self._parameters.values()]
+        with paddle.utils.unique_name.guard():
+            self.optimizer = paddle.optimizer.AdamW(rate, parameters=every, weight_decay=decay)
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
