@@ -84,12 +84,12 @@ class Taste(Part):
 
 def residuals(history: Interactions, movies: int) -> NDArray[np.float64]:
     """(N,) ratings less their mean and the biases of user and movie, by alternating means."""
-    owners, rows, users = history.owners, history.indices, history.rows
     rest = history.values - history.values.mean(dtype=np.float64)
-    of_movies = np.bincount(rows, minlength=movies) + DAMPING
-    of_users = history.counts + DAMPING
-    by_user = np.zeros(users)
+    ones, of = history.matrix(movies, np.ones(len(rest))), history.matrix(movies, rest)
+    sums = of.sum(0).A1, of.sum(1).A1  # of movies, of users
+    counts = ones.sum(0).A1 + DAMPING, history.counts + DAMPING
+    by_user = np.zeros(history.rows)
     for _ in range(BIAS_ROUNDS):
-        by_movie = np.bincount(rows, rest - by_user[owners], movies) / of_movies
-        by_user = np.bincount(owners, rest - by_movie[rows], users) / of_users
-    return rest - by_user[owners] - by_movie[rows]
+        by_movie = (sums[0] - ones.T @ by_user) / counts[0]
+        by_user = (sums[1] - ones @ by_movie) / counts[1]
+    return rest - by_user[history.owners] - by_movie[history.indices]
