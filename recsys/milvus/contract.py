@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array
 from recsys.data.schema import Column
-from recsys.errors import StoreError
+from recsys.errors import StoreError, shortened
 from recsys.milvus.address import CONSISTENCY
 from recsys.milvus.client import Denied, MilvusClient, Missing, Unreachable
-from recsys.milvus.rows import KEY, VECTOR, rows_of
+from recsys.milvus.rows import KEY, VECTOR, expression, rows_of
 from recsys.milvus.versions import UNFINISHED, Versions
 from recsys.serving.catalogue import EVERYTHING, Catalogue, Filter, Hits
 from recsys.serving.filters import DEEPEST, literal
@@ -143,7 +143,8 @@ def _same_movies(found: Catalogue, wanted: Catalogue) -> None:
     for one, other in zip(*rows, strict=True):
         for name, value in other.items():
             if np.any(one[name] != value):
-                raise Differs(f"{name} of movie {other[KEY]}: sent {value}, came back {one[name]}")
+                sent, back = (shortened(str(each)) for each in (value, one[name]))
+                raise Differs(f"{name} of movie {other[KEY]}: sent {sent}, came back {back}")
 
 
 def _by_id(hits: Hits) -> Iterator[dict[Id, float]]:
@@ -163,18 +164,25 @@ class _Trial:
 
     @contextmanager
     def _tried(self, name: str, found: str) -> Iterator[dict[str, Any]]:
-        """Whatever an answer of another form leads to, says that Milvus differs."""
-        started = time.perf_counter()
+        """Whatever an answer of another form leads to says that Milvus differs; one that does not
+        answer ends it all.
+        """
+        started, away = time.perf_counter(), None
         with self.look(name) as facts:
             facts["found"] = found
             try:
                 yield facts
-            except (Differs, Denied, Unreachable):
+            except (Differs, Denied):
+                raise
+            except Unreachable as error:
+                away = error
                 raise
             except Exception as error:
                 raise Differs(getattr(error, "cause", "") or repr(error)) from error
             finally:
                 facts["seconds"] = round(time.perf_counter() - started, 3)
+        if away:
+            raise away
 
     def all(self) -> None:
         """Everything, or nothing where movies cannot be published."""
@@ -294,16 +302,16 @@ class _Trial:
         """Ask, and compare with NumPy; returns the share of the best movies that were found."""
         store, queries, hit, best = store or self.store, self.queries[[*rows]], 0, 0
         opened = store._opened or store.open(None)
-        movies = self.movies[opened.model]
+        movies, asked = self.movies[opened.model], expression(filter) or "no filter"
         found = store.search(queries, k, filter, exclude, with_movies=k <= 20)
         right = movies.search(queries, MOVIES, filter, exclude)
         for got, may in zip(_by_id(found), _by_id(right), strict=True):
             if any(abs(got[each] - may.get(each, np.inf)) > ROUNDING for each in got):
-                raise Differs(f"what must not come, or has another score, answers {filter}")
+                raise Differs(f"what must not come, or has another score, comes for {asked}")
             hit += len(got.keys() & [*may][:k])
             best += len([*may][:k])
         if found.movies is not None:
             _same_movies(found.movies, movies.take(found.distinct()))
         if hit < best * (1 if opened.index.exact else RECALL):
-            raise Differs(f"only {hit} of the {best} best movies come of {filter}")
+            raise Differs(f"only {hit} of the {best} best movies come for {asked}")
         return hit / max(best, 1)

@@ -81,9 +81,10 @@ def served(tmp_path: Path) -> Iterator[str]:
     server_manager_instance.release_server(path)
 
 
-def wrong(uri: str, code: int) -> list[str]:
+def wrong(uri: str, code: int, *more: str) -> list[str]:
     """What doctor finds wrong there; its exit code is checked."""
-    found = json.loads(here("doctor", "--contract", "--json", "--uri", uri, code=code).stdout)
+    line = ("doctor", "--contract", "--json", "--uri", uri, *more)
+    found = json.loads(here(*line, code=code).stdout)
     assert found.pop("well") is (code == 0)
     return [name for name, facts in found.items() if not facts["well"]]
 
@@ -127,11 +128,6 @@ class Lost:
     def __call__(self, request: Any, ask: Ask) -> Any:
         self.calls += 1
         return ask(request) if self.calls % 2 else done(request, ask)
-
-
-def unfiltered(request: Any, ask: Ask) -> Any:
-    request.dsl = ""
-    return ask(request)
 
 
 def tampered(change: Callable[[Any], None]) -> Sabotage:
@@ -200,16 +196,52 @@ def forgotten(answer: Any) -> None:
     del answer.properties[:]
 
 
-def denied(request: Any, ask: Ask) -> Any:
-    class Denied(grpc.RpcError):
-        code, details = lambda _: grpc.StatusCode.PERMISSION_DENIED, lambda _: "no"
+def hidden(answer: Any) -> None:
+    del answer.collection_names[:]
 
-    raise Denied
+
+def mixed_up(answer: Any) -> None:
+    """The first two of several queries answer each other, if they have as many hits."""
+    hits, sizes = answer.results, [*answer.results.topks]
+    if len(sizes) > 1 and sizes[0] == sizes[1]:
+        ids = getattr(hits.ids, hits.ids.WhichOneof("id_field")).data
+        for values in (ids, hits.scores):
+            values[: sum(sizes[:2])] = [*values[sizes[0] : sum(sizes[:2])], *values[: sizes[0]]]
+
+
+def read_as(change: Callable[[str], str]) -> Sabotage:
+    """The condition of a search is taken for another."""
+
+    def answer(request: Any, ask: Ask) -> Any:
+        request.dsl = change(request.dsl)
+        return ask(request)
+
+    return answer
+
+
+def outdated(request: Any, ask: Ask) -> Any:
+    """Read as if Eventually had been asked for."""
+    request.consistency_level, request.guarantee_timestamp = 3, 1
+    request.use_default_consistency = False
+    return ask(request)
+
+
+class Refusal(grpc.RpcError):
+    """After so many calls, a status in place of an answer."""
+
+    def __init__(self, status: grpc.StatusCode, calls: int = 0) -> None:
+        self.code, self.details, self.left = lambda: status, lambda: "no", calls
+
+    def __call__(self, request: Any, ask: Ask) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise self
+        return ask(request)
 
 
 QUICK = {  # what a call is answered with, and a check that must find it out
     "rows lost": ("Insert", Lost(), "create"),
-    "filters ignored": ("Search", unfiltered, "filters"),
+    "filters ignored": ("Search", read_as(lambda text: ""), "filters"),
     "hits in another order": ("Search", tampered(hits_turned), "search"),
     "an alias that does not move": ("AlterAlias", done, "alias"),
     "nothing dropped": ("DropCollection", done, "drop"),
@@ -229,7 +261,12 @@ SABOTAGES = {
         asked_otherwise("params", lambda text: re.sub(r'("nprobe": ?)[0-9]+', r"\g<1>1", text)),
         "IVF_FLAT",
     ),
-    "no right": ("CreateAlias", denied, "create"),
+    "queries mixed up": ("Search", tampered(mixed_up), "search"),
+    "no exclusions": ("Search", read_as(lambda text: text.replace("not in", "in")), "exclusions"),
+    "ASCII alone": ("Search", read_as(lambda text: text.replace("Ünï", "")), "filters"),
+    "other escapes": ("Search", read_as(lambda text: text.replace("\\\\", "/")), "filters"),
+    "older versions hidden": ("ShowCollections", tampered(hidden), "rollback"),
+    "no right": ("CreateAlias", Refusal(grpc.StatusCode.PERMISSION_DENIED), "create"),
 }
 
 
@@ -246,8 +283,28 @@ def test_a_sabotaged_milvus_is_found_out(served: str, name: str) -> None:
         assert check != "create" or found == ["create"]  # what follows would tell nothing
     finally:
         proxy.server.stop(0)
-    if call != "DropCollection":
+    if call not in ("DropCollection", "ShowCollections"):
         assert MilvusClient(served).list_collections() == []
+
+
+@pytest.mark.usefixtures("small")
+def test_it_ends_where_milvus_goes_away(served: str) -> None:
+    proxy = Proxy(served, "Search", Refusal(grpc.StatusCode.UNAVAILABLE, calls=9))
+    try:
+        assert wrong(proxy.uri, 1, "--timeout", "1") == ["milvus", "filters"]
+    finally:
+        proxy.server.stop(0)
+    assert MilvusClient(served).list_collections() == []
+
+
+@pytest.mark.milvus_server
+@pytest.mark.usefixtures("small")
+def test_a_server_that_reads_what_was_is_found_out(tmp_path: Path) -> None:
+    proxy = Proxy(address("server", tmp_path), "Query", outdated)
+    try:
+        assert wrong(proxy.uri, 1) == ["upsert"]
+    finally:
+        proxy.server.stop(0)
 
 
 def try_and_die(uri: str, step: str) -> None:
