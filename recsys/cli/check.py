@@ -1,5 +1,6 @@
 """The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -108,10 +109,15 @@ def doctor(
         refuse_beside("--contract", "data", "model")
         from recsys.milvus.contract import contract as try_all
 
-        with _look(found, "milvus") as facts, recsys.MilvusStore(address) as store:
-            facts |= {"uri": store.uri, "version": store.version}
-            facts["found"] = f"{store.uri}, {store.version}"
-            try_all(store, partial(_look, found))
+        made = address.is_missing
+        try:
+            with _look(found, "milvus") as facts, recsys.MilvusStore(address) as store:
+                facts |= {"uri": store.uri, "version": store.version}
+                facts["found"] = f"{store.uri}, {store.version}"
+                try_all(store, partial(_look, found))
+        finally:
+            if made:
+                shutil.rmtree(Path(address.uri).expanduser(), ignore_errors=True)
     else:
         _look_at_all(found, data, model, address)
     well = all(facts["well"] for facts in found.values())

@@ -5,7 +5,6 @@ gives. It does so under a name of its own, and drops at the end all that has it.
 killed has left, the next one drops; so two at once under one name would disturb each other.
 """
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +45,7 @@ class Differs(StoreError):
 
 
 def contract(store: "MilvusStore", look: Callable[[str], Any]) -> None:
-    """Try one thing after the other; nothing stays, nor a file in which there was nothing.
+    """Try one thing after the other; nothing of it stays, and nothing else is touched.
 
     Args:
         store: any of the Milvus; the name of the trial is its own with _contract behind.
@@ -54,31 +53,21 @@ def contract(store: "MilvusStore", look: Callable[[str], Any]) -> None:
             `seconds` are set in the dict that it gives.
 
     Raises:
-        StoreError: the name is in use, or Milvus cannot be reached to tidy up.
+        StoreError: the name is in use, or Milvus has gone away.
     """
-    own = type(store)(replace(store.address, collection=f"{store.alias}_contract"))
-    with own, _swept(own._versions):
-        fresh = own._milvus.lite and not own._milvus.read("looking", MilvusClient.list_collections)
-        _Trial(own, look).all()
-    if fresh:
-        store.close()
-        shutil.rmtree(store._milvus.uri, ignore_errors=True)
-
-
-@contextmanager
-def _swept(versions: Versions) -> Iterator[None]:
-    """Before and at the end all that trials published is dropped, and nothing else."""
-    _sweep(versions)
-    if there := versions.current_name():
-        cause = f"{versions.milvus.uri}: {versions.alias} stands for {there}, which is no trial"
-        raise StoreError(cause, "name another", "collection")
-    try:
-        yield
-    finally:
-        _sweep(versions)
+    with type(store)(replace(store.address, collection=f"{store.alias}_contract")) as own:
+        _sweep(own._versions)
+        if there := own._versions.current_name() or "".join(own._versions.names()[:1]):
+            cause = f"{own.uri}: {there} is published as {own.alias}, and no trial"
+            raise StoreError(cause, "name another", "collection")
+        try:
+            _Trial(own, look).all()
+        finally:
+            _sweep(own._versions)
 
 
 def _sweep(versions: Versions) -> None:
+    """Drop all that trials have published, and nothing else."""
     names = [each for end in ("", UNFINISHED) for each in versions.names(end)]
     ours = [name for name in names if any(f"_v{each}_" in name for each in (MODEL, OTHER))]
     if versions.current_name() in ours:  # newer Milvus keeps what has an alias
