@@ -77,7 +77,7 @@ class Ease(Part):
 
     def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
         """Recency, power and dropout, ridge, exponent: on the most rated movies, each at the best
-        of the ranks; then the rank, on all: the smallest that is as good as the best.
+        of the ranks; then the rank, on all, up to four times that one: the smallest as good as any.
         """
         free, best = _free(options), decided(options)
         movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
@@ -118,9 +118,11 @@ class Ease(Part):
                 if best is not before:
                     break
         if "rank" in free:
+            few = _by_rank(judge, data, best, movies, solution(replace(best, recency_floor=1.0)))
+            most = min(max(RANKS), 4 * max(few, key=few.__getitem__))
             movies = _most_rated(data, options.ease_movies)
             on_all = _products(data, movies, best.ease_exponent, best.ease_power)
-            largest = _solved(on_all, best, max(RANKS))
+            largest = _solved(on_all, best, most)
             by_rank = _by_rank(judge, data, best, movies, largest)
             enough = ENOUGH * max(by_rank.values())
             rank = next(rank for rank, ndcg in by_rank.items() if ndcg >= enough)

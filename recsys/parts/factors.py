@@ -91,12 +91,12 @@ class Factors(Part):
             movies.terms.put(rows, *posterior)
         squares = float(np.square(scores, dtype=np.float64).sum())
         sums = np.bincount(history.owners, scores, history.rows)
-        for _ in range(options.factor_sweeps):
+        for sweep in range(options.factor_sweeps):
             biases, _ = users.solve(movies.terms, precision, ridge)
             biases += squares - 2 * float(users.terms.means[:, -1] @ sums)  # sum of E (r - a)^2
             _, fit = movies.solve(users.terms, precision, ridge)
             before, precision = precision, 1 / max((biases + fit) / len(scores), NOISE)
-            if precision <= before:  # what follows gives a thousandth
+            if precision <= before and sweep >= options.factor_sweeps // 2:  # a thousandth is left
                 break
         means = movies.terms.means
         factors = np.hstack([means, np.ones((len(means), 1))])

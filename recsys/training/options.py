@@ -53,7 +53,7 @@ class Options:
     ease_damping: float = _knob(10.0, "Users of no effect that a profile's starts from.", 0)
     ease_arrival: float = _knob(1.5, "Weight of the EASE part's correction of late arrivals.", 0)
     factor_dimension: int = _knob(24, "Rating factors of a user and a movie.", 1, 256)
-    factor_sweeps: int = _knob(16, "Sweeps at most, while the noise still falls.", 1)
+    factor_sweeps: int = _knob(16, "Sweeps at most: half of them, then while the noise falls.", 1)
     factor_ridge: float = _knob(10.0, "Ridge of the regression that is the factors' prior.", 1e-9)
     factor_coordinates: int = _knob(35, "Coordinates in it of who rated what.", 0, 1000)
     taste_rank: int = _knob(64, "Numbers of the ratings in the taste part.", 1, 4096)
