@@ -190,13 +190,13 @@ def everybody(place: Path, count: int, options: tuple[str, ...]) -> list[tuple[s
         found = sorted((place / name).iterdir())
         return {each.name: hashlib.sha256(each.read_bytes()).digest() for each in found}
 
-    def row(name: str, seconds: float, megabytes: float = 0) -> tuple[str, ...]:
-        peak = f"{megabytes:.0f}" if megabytes else ""
-        return name, f"{seconds:.1f}", f"{count / seconds:,.0f}", peak
+    def row(name: str, seconds: float, *more: str) -> tuple[str, ...]:
+        return name, f"{seconds:.1f}", f"{count / seconds:,.0f}", *(more or ("", ""))
 
     settings: dict[str, Any] = {"cwd": place, "env": environment()}
     whole = cost(into("whole"), **settings)
-    rows, right = [row("one process", whole.seconds, whole.megabytes)], files("whole")
+    used = f"{1000 * whole.processor / count:.2f}", f"{whole.megabytes:.0f}"
+    rows, right = [row("one process", whole.seconds, *used)], files("whole")
     started = time.perf_counter()
     shards = [subprocess.Popen(into("two", "--shard", f"{n}/2"), **settings) for n in (1, 2)]
     if any([each.wait() for each in shards]):
@@ -234,8 +234,9 @@ def main() -> None:
         cost([sys.executable, __file__, *sys.argv[1:], "--prepare", folder], env=environment())
         if asked.all:
             how = published(place, asked.uri) if asked.uri else ("--exact",)
-            header = (f"all {max(asked.users):,} users", "seconds", "users/s", "peak MB")
-            return table(header, everybody(place, max(asked.users), how))
+            heads = "seconds", "users/s", "CPU ms a user", "peak MB"
+            users = max(asked.users)
+            return table((f"all {users:,} users", *heads), everybody(place, users, how))
         rows: list[tuple[str, ...]] = []
         for count in asked.users:
             found = by_turns(processes(place, count), asked.rounds, warm=True)

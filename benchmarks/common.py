@@ -25,6 +25,7 @@ class Cost(NamedTuple):
 
     seconds: float  # from its start to its end
     megabytes: float  # the peak of its resident memory
+    processor: float  # seconds, of all its threads
 
 
 def cores() -> int:
@@ -123,7 +124,8 @@ def cost(command: Sequence[str], **settings: Any) -> Cost:
     process.stderr.close()
     if process.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{errors}")
-    return Cost(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+    megabytes = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return Cost(seconds, megabytes, used.ru_utime + used.ru_stime)
 
 
 def child(script: str, *arguments: str, **settings: Any) -> Any:

@@ -185,6 +185,7 @@ def measure(uri: str, count: int, asked: str, options: argparse.Namespace) -> It
         if options.bulk:
             by_files = partial(publish, bulk=options.bulk)
             times = by_turns(timed, by_files, publish, runs, bare.settle)
+            index = store.open(MODEL).index
             yield line("publish by bulk import, s (theirs: by insert)", times)
             return
         times = by_turns(

@@ -107,7 +107,7 @@ class Output:
         """
         folder, digest = Path(self.output or ""), hashlib.sha256(question.encode()).hexdigest()[:8]
         writable_folder(folder / digest)
-        if others := sorted(n for n in os.listdir(folder) if not n.startswith(digest)):
+        if others := sorted(n for n in os.listdir(folder) if not n.startswith((digest, "."))):
             cause = f"{folder}: holds what is not of this question, model and list ({others[0]})"
             raise RecsysError(cause, "name another folder", "output")
         starts = range(0, len(queries), USERS_AT_ONCE)

@@ -22,7 +22,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def contents(folder):
-    return {each.name.partition("-")[2]: each.read_bytes() for each in sorted(folder.iterdir())}
+    return {each.name.partition("-")[2]: each.read_bytes() for each in sorted(folder.glob("[!.]*"))}
 
 
 def test_the_shards_together_are_the_whole(run, tmp_path):
@@ -52,6 +52,7 @@ def test_a_run_goes_on_with_what_is_not_there(run, tmp_path):
     run(*ASK, "-o", f"{folder}/")
     right, files = contents(folder), sorted(folder.iterdir())
     files[1].unlink()
+    (folder / ".hidden").touch()
     kept = files[0].stat().st_mtime_ns
     again = run(*ASK, "-o", f"{folder}/")
     assert "3 of 4 files are there already" in again.stderr
