@@ -356,9 +356,8 @@ def _vectors(model: Model, rows: NDArray[np.integer], new: Movies | None = None)
     vectors = np.empty((len(rows), layout.size), np.float32)
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
-        vectors[start : start + AT_ONCE] = layout.movies(
-            {name: np.asarray(each)[some] for name, each in slices.items()}
-        )
+        some_slices = {name: np.asarray(each)[some] for name, each in slices.items()}
+        vectors[start : start + AT_ONCE] = layout.movies(some_slices)
     if new is not None and len(new):
         guessed = parts.new_movies(model.arrays, layout, new, model.vocabulary)
         vectors[rows == 0] = layout.movies(guessed)

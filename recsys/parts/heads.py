@@ -52,10 +52,7 @@ class Heads(Part):
 
 
 def channel_values(ratings: Array, weights: Array, owners: NDArray[np.integer], rows: int) -> Array:
-    """(C, W, E) for each of CHANNELS and of (W, E) weights what ratings are in it.
-
-    They are scaled by their owners' sums.
-    """
+    """(C, W, E) what (W, E) weighted ratings are in each of CHANNELS, scaled by owners' sums."""
     kinds = [ratings >= LIKED, np.ones_like(ratings), ratings - np.float32(NEUTRAL_RATING)]
     values = np.stack(kinds)[:, None] * weights
     count = len(kinds) * len(weights)

@@ -98,8 +98,7 @@ class Users(NamedTuple):
         ranking = dict(model.weights)
         rating = {"rating": ranking.pop("rating", {})}
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)  # a dislike is no sighting
-        # a like is a rating of just now
-        liked = history.updated(named.owners, named.indices, values, named.times)
+        liked = history.updated(named.owners, named.indices, values, named.times)  # of just now
         asked, found = slices(liked.keep(liked.values > 0), parts.used_slices(ranking))
         return cls(model, history, asked, found, slices(history, parts.used_slices(rating))[1])
 
