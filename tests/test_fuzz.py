@@ -119,7 +119,7 @@ def broken(line: list[str]) -> str:
     found = line[0] == "doctor" and done.exit_code == 1 and done.stdout  # its data
     one_line = errors and done.stderr.endswith(f"{errors[-1]}\n")
     unknown = done.exit_code == 3 or done.stderr.endswith("left out, as unknown\n")
-    one_line = one_line and (len(errors) == 1 or unknown) or "bad lines: --skip" in done.stderr
+    one_line = (one_line and (len(errors) == 1 or unknown)) or "bad lines: --skip" in done.stderr
     if done.exit_code and not found and not one_line:
         return f"exit code {done.exit_code} without one last line on stderr: {done.stderr[-300:]!r}"
     if raw := RAW.search(done.stderr) or CONTROL.search(done.stderr):
