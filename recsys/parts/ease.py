@@ -48,7 +48,7 @@ RANKS = (32, 64, 128, 256, 512)  # that are tried
 ENOUGH = 0.995  # of the best ndcg: the smallest rank, or the plain exponent, with so much is taken
 RIDGES = {0.0: 20.0, 0.5: 1.0}  # where the search begins, by power
 DROPOUTS = (0.0, 0.5)
-TRIED_MOVIES, TRIED_RANK = 2000, 128  # while power and ridge are searched for
+TRIED_USERS, TRIED_MOVIES, TRIED_RANK = 20_000, 2000, 128  # while power and ridge are searched for
 UNCHOSEN = {"exponent": 1.0, "power": 0.5, "dropout": 0.5, "ridge": 2.0, "rank": 128}
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
 DENSE = 200  # products of dense rows in the time of one of sparse ones
@@ -76,12 +76,17 @@ class Ease(Part):
     movie_tables = ("source",)
 
     def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
-        """Recency, power and dropout, ridge, exponent: on the most rated movies, each at the best
-        of the ranks; then the rank, on all, up to four times that one: the smallest as good as any.
+        """Recency, power and dropout, ridge, exponent: on the most rated movies and some users, who
+        count for all, each at the best of the ranks; then the rank, on all, up to four times that
+        one: the smallest that is as good as the best.
         """
         free, best = _free(options), decided(options)
         movies = _most_rated(data, min(options.ease_movies, TRIED_MOVIES))
-        products = cache(lambda exponent, power: _products(data, movies, exponent, power))
+        rows = np.flatnonzero(data.history.counts)
+        share = np.float32(max(1, len(rows) / TRIED_USERS))
+        rows = np.random.default_rng(options.seed).permutation(rows)[:TRIED_USERS]
+        some = data if share == 1 else replace(data, history=data.history.take(rows))
+        products = cache(lambda exponent, power: share * _products(some, movies, exponent, power))
         targets: list[Array | None] = [None]  # of the candidate before
 
         @cache

@@ -21,6 +21,7 @@ from recsys.training.weights import Pool, Slices, ndcg
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time
 DAMPING = 500.0  # squared rating points between predictions that the weights of before count
+JUDGED = 10_000  # users with held-out ratings that are predicted
 RANKED = 2000  # users whose lists are judged
 NAMED = 5  # likes that a user names where few are known
 
@@ -31,8 +32,13 @@ class Validation:
     def __init__(
         self, data: Training, held_out: Ratings, log: Callable[[str], None] = lambda line: None
     ) -> None:
-        self.log, self.data, self.scale, self._held_out = log, data, data.scale, held_out
+        users = np.unique(held_out.user_ids)
+        if len(users) > JUDGED:  # the others would not change what is chosen, but take the time
+            users = np.random.default_rng(data.seed).choice(users, JUDGED, replace=False)
+            held_out = held_out[np.isin(held_out.user_ids, users)]
+            log(f"judged by the {len(held_out)} held-out ratings of {JUDGED} users")
         users, user = np.unique(held_out.user_ids, return_inverse=True)
+        self.log, self.data, self.scale, self._held_out = log, data, data.scale, held_out
         rows = data.vocabulary.user_rows(users)
         self._pairs = user, positions(data.movies.ids, held_out.movie_ids)
         described, history = data.vocabulary.users, data.history.take(rows)

@@ -138,6 +138,20 @@ def test_the_smallest_rank_within_half_a_per_cent_of_the_best_is_chosen_and_said
     assert Ease().fit(data, chosen)["source"].shape == (101, 65)
 
 
+def test_some_of_many_users_choose_alike(monkeypatch):
+    data, _ = two_tastes(300, 100, 0.3)
+    options = Options(ease_power=0.0, ease_dropout=0.5, ease_exponent=1, recency_floor=1)
+    tried = []
+    solved = ease._solved
+    monkeypatch.setattr(ease, "_solved", lambda p, *rest: tried.append(p) or solved(p, *rest))
+    Ease().choose(data, options, Judge(data, {32: 0.3, 64: 0.3986, 100: 0.4}))
+    every = tried[0].sum()
+    monkeypatch.setattr(ease, "TRIED_USERS", 100)
+    Ease().choose(data, options, Judge(data, {32: 0.3, 64: 0.3986, 100: 0.4}))
+    some = next(p for p in tried if p.sum() != every)
+    assert some.sum() == pytest.approx(every, rel=0.2)
+
+
 def test_options_that_are_given_are_kept():
     data, _ = two_tastes(100, 40, 0.3)
     given = {"ease_power": 0.3, "ease_dropout": 0.2, "ease_ridge": 7.0, "ease_rank": 5}
