@@ -68,8 +68,9 @@ def contract(store: "MilvusStore", look: Callable[[str], Any]) -> None:
 
 def _sweep(versions: Versions) -> None:
     """Drop all that trials have published, and nothing else."""
+    begin = tuple(f"{versions.alias}_v{model}_" for model in (MODEL, OTHER))
     names = [each for end in ("", UNFINISHED) for each in versions.names(end)]
-    ours = [name for name in names if any(f"_v{each}_" in name for each in (MODEL, OTHER))]
+    ours = [name for name in names if name.startswith(begin)]
     if versions.current_name() in ours:  # newer Milvus keeps what has an alias
         versions.milvus.call("dropping the alias", MilvusClient.drop_alias, versions.alias)
     for name in ours:
