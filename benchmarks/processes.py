@@ -24,7 +24,7 @@ from common import ROOT, by_turns, clean_environment, cores, cost, heading, tabl
 WARM = 3  # steps before the clock starts
 NODES = 2, 8, 64
 LATENCY = 1e-4  # seconds from a node to the next, on paper
-COLUMNS = {"step": "ms", "batch": "batch", "optimiser": "optimiser", "add": "exchange"}
+COLUMNS = {"batch": "batch ms", "step": "step", "optimiser": "optimiser", "add": "exchange"}
 COLUMNS |= {"cpu": "CPU ms of all", "sent": "MB added up"}
 
 
@@ -66,7 +66,8 @@ def measured(args: argparse.Namespace) -> None:
             ranks.meet()
             spent |= dict.fromkeys(spent, 0.0)
             worked = time.process_time()
-        timed("step", lambda: step(timed("batch", next, batches), rng))
+        batch = timed("batch", next, batches)
+        timed("step", step, batch, rng)
     every = {str(ranks.rank): np.array(1e3 * (time.process_time() - worked))}
     if ranks.wires:
         every = ranks.gathered(every)
@@ -112,7 +113,7 @@ def main() -> None:
 
             args.data = folder / "generated"
             write(generated(1_000_209, seed=args.seed), args.data)
-        heading(f"{args.data.name}, seed {args.seed}, {args.steps} steps of {args.users} users")
+        heading(f"{args.data.name}, seed {args.seed}, {args.steps} steps of {args.users:,} users")
         wanted = {"1": (1, 1, 1), "all": (1, cores(), 1), "many": (args.processes, 1, 1)}
         wanted |= {str(of): (1, 1, of) for of in NODES}
         found = by_turns(
