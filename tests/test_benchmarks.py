@@ -70,6 +70,14 @@ def test_reading_and_training_are_measured(tmp_path):
     assert row[:3] == ("1,000", "40", "100")
 
 
+def test_every_item_of_an_invented_shop_is_looked_at(tmp_path):
+    importlib.import_module("shops").write(tmp_path, items=30, events=500)
+    shop = read_dataset(tmp_path)
+    assert len(shop.movies) == len(np.unique(shop.ratings.movie_ids)) == 30
+    assert "price" in shop.movies.columns
+    assert not shop.scale.rated
+
+
 def test_pairs_of_similar_movies_are_found_by_name_and_year_however_articles_stand():
     parts = importlib.import_module("parts")
     titles = ["Star Wars (1977)", "The Empire Strikes Back (1980)", "Heat (1995)", "Heat (1986)"]
