@@ -288,12 +288,12 @@ def finish(trained: Trained, ratings: Ratings) -> Trained:
     data = Training.of(trained.dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
-    ranks = trained.step.ranks
-    step = trained.step
+    step, ranks = trained.step, trained.step.ranks
     step.begin(data, last)
     step.set_weights(trained.progress.best_weights)
     idle = trained.interrupted or not parts.used_slices(trained.questions) & {*Heads.slices}
     for epoch in range(options.finish_epochs if rate and not idle else 0):
+        ranks.meet()
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in step.sampler.epoch(rng):
             step(batch, rng)
