@@ -28,7 +28,7 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time
-BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 50  # ratings a step, and steps an epoch
+BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 36  # ratings a step, and steps an epoch
 
 
 class Batch(NamedTuple):
