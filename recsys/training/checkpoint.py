@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.files import replacing_file
+from recsys.data.files import interrupts_wait, replacing_file
 from recsys.errors import ModelError
 from recsys.parts import tables_of
 from recsys.parts.part import Training
@@ -65,7 +65,8 @@ class Checkpoint:
         arrays |= {f"best/{k}": v for k, v in progress.best_weights.items()}
         best = {"best_epoch": progress.best_epoch, "best_score": progress.best_score}
         about = {"identity": self.identity, "step": step.number, "log": progress.log, **best}
-        with replacing_file(self.path, "model", False) as beside, open(beside, "wb") as file:
+        replacing = replacing_file(self.path, "model", follow=False)
+        with interrupts_wait(last=False), replacing as beside, open(beside, "wb") as file:
             np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
 
     def load(self, step: "TrainStep") -> Progress:
