@@ -196,7 +196,9 @@ def _iso_seconds(text: str, order: Sequence[int] = ()) -> int:
     if day := _DAY.match(text):
         text = "-".join(part.zfill(2) for part in day.groups()) + text[day.end() :]
     time = datetime.fromisoformat(re.sub(r"(?<=[ T])(\d:)", r"0\1", text))
-    if half and 0 < time.hour <= 12:
+    if half:
+        if not 0 < time.hour <= 12:
+            raise ValueError(text)
         time = time.replace(hour=time.hour % 12 + 12 * (half[1] in "Pp"))
     seconds = int((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
     if seconds < 0:

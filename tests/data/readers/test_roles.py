@@ -10,6 +10,7 @@ from families import put
 from pyarrow import parquet
 
 from recsys.data.readers.roles import Columns
+from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
 USERS, ITEMS = range(8), range(10)
@@ -185,6 +186,10 @@ def test_hours_of_half_a_day(tmp_path):
     path = rated(tmp_path, "rating,date", five, values(*(f"8/13/2017 {each}" for each in hours)))
     times = read_dataset(path).ratings.times[: len(hours)]
     assert (times % 86_400 // 3600).tolist() == [0, 1, 11, 12, 13, 23]
+    hours[-1] = "13:05 PM"
+    path = rated(tmp_path, "rating,date", five, values(*(f"8/13/2017 {each}" for each in hours)))
+    with pytest.raises(DataError, match="got '8/13/2017 13:05 PM'"):
+        read_dataset(path)
 
 
 @pytest.mark.parametrize(
