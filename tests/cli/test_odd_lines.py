@@ -26,7 +26,7 @@ ODD = {
         *(f"recommend --exact {each}" for each in (
             "--like ''", "--like '!!!'", "--like id:", "--like 🎬", "--like DIGITS", "--like LONG",
             "--like 'no such movie'", "--like 'lord of the rings'", "--dislike '(1995)'",
-            "--rank-by taste -u 1 --as-of 1990", "--users all -o x.json",
+            "--rank-by taste -u 1 --as-of 1990", "--users all -o x.json", "-o DIR/", "-o /",
             "--users all --explain -o x.csv", "--genre ''", "--genre 'Drama|Comedi'",
             "--genre LONG", "--where 'year == 1e400'", "--where 'year >'", "--where 'title == 5'")),
         *("similar", "similar '' --exact", "similar a b", "similar the --exact", "similar DIGITS"),
@@ -57,7 +57,7 @@ ODD = {
         *(f"predict --pairs {n}" for n in ("NONE", "UTF16", "LOOP", "OTHERS", "LONG")),
         *(f"preprocess -f {n}" for n in ("NONE", "DIR", "EMPTY", "NUL", "/dev/null", "/dev/zero")),
         *(f"load-movies --uri NONE.db -f {n}" for n in ("NONE", "DIR", "NUL", "LONG")),
-        *(f"recommend --exact -o {n}" for n in ("DIR/", "FILE/x", "NONE/x", "LOOP", "/", "LONG")),
+        *(f"recommend --exact -o {n}" for n in ("DIR", "FILE/x", "NONE/x", "LOOP", "LONG")),
         *(f"preprocess -f SAMPLE/movies.dat -o {n}" for n in ("DIR", "/proc/x", "LOOP")),
         *(f"recommend --model {n}" for n in ("NONE", "DIR", "FILE", "FIFO", "LOOP", "LONG")),
         *(f"train --data {n}" for n in ("NONE", "DIR", "FIFO", "LOOP", "/dev/null", "LONG")),
