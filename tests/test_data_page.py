@@ -8,7 +8,7 @@ from data_page import COMMAND, PAGE, real, sections
 SHOWN = [each for each in sections(PAGE.read_text("utf-8")) if COMMAND.search(each)]
 
 
-def loosened(section: str) -> str:
+def loosened(section):
     """Without what depends on the machine: decimals, fingerprints, and which items are best."""
     section = re.sub(r"\d+\.\d{4,}|\b[0-9a-f]{16}\b|\b[0-9a-f]{8}\b", "#", section)
     section = re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}|best epoch: \d of \d", "#", section)

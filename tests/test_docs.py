@@ -26,7 +26,7 @@ SCRIPTS = re.compile(r"python3? (make\.py|benchmarks/\w+\.py)")
 LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
-def shown() -> list[str]:
+def shown():
     found = []
     for page in PAGES:
         for groups in SHOWN.findall(page.read_text("utf-8")):
@@ -34,7 +34,7 @@ def shown() -> list[str]:
     return sorted(set(found))
 
 
-def section(heading: str) -> str:
+def section(heading):
     """The text under a heading of the page on commands, up to the next one."""
     _, found, rest = COMMANDS_PAGE.partition(f"{heading}\n")
     assert found, f"docs/commands.md has no {heading!r}"
@@ -54,7 +54,7 @@ def test_commands_shown_are_such_as_can_be_given():
                 command.make_context(name, arguments, parent=group)
 
 
-def options_in(text: str) -> set[str]:
+def options_in(text):
     """The options in the first column of a section's tables."""
     cells = re.findall(r"^\| (`-(?:\\\||[^|])*) \|", text, re.MULTILINE)
     return {option for cell in cells for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", cell)}

@@ -14,7 +14,6 @@ import shlex
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -79,13 +78,13 @@ TEXTS = {
 TRAIN = "train --data data --epochs 1 --set dimension=8"
 
 
-def write(texts: dict[str, str]) -> None:
+def write(texts):
     for name, text in texts.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text, "utf-8")
 
 
-def asked(line: str) -> float:
+def asked(line):
     """Run a line in a process of its own, where it must not fail; the seconds that it takes."""
     began = time.monotonic()
     done = recsys(*shlex.split(line), cwd=Path())
@@ -97,11 +96,11 @@ class Hanging(BaseException):
     """A command that takes longer than SECONDS."""
 
 
-def hangs(*_: object) -> None:
+def hangs(*_):
     raise Hanging
 
 
-def broken(line: list[str]) -> str:
+def broken(line):
     """What is wrong with how a command line ends: "" if nothing is."""
     signal.signal(signal.SIGALRM, hangs)
     signal.alarm(SECONDS)
@@ -127,7 +126,7 @@ def broken(line: list[str]) -> str:
     return "the password is shown" if "secret" in done.stderr + done.stdout else ""
 
 
-def made_line(random: random.Random) -> list[str]:
+def made_line(random):
     """A command with some of its options, whose values are good, odd, or another option's."""
     name = random.choice(list(cli.commands))
     command = cli.commands[name]
@@ -149,7 +148,7 @@ def made_line(random: random.Random) -> list[str]:
     return line + short.get(name, [])  # no downloads, no long trainings, no trials of a Milvus
 
 
-def touched() -> list[str]:
+def touched():
     """Somebody's own files that are no longer what they were."""
     return [
         name
@@ -158,7 +157,7 @@ def touched() -> list[str]:
     ]
 
 
-def try_lines(numbers: range) -> Iterator[tuple[str, str]]:
+def try_lines(numbers):
     for number in numbers:
         line = made_line(random.Random(number))
         wrong, changed = broken(line), touched()
@@ -174,7 +173,7 @@ def try_lines(numbers: range) -> Iterator[tuple[str, str]]:
 HOW = ("cut", "bytes", "gone", "empty", "folder", "value", "value", "key")
 
 
-def edited(data: bytes, random: random.Random, gone: bool) -> bytes:
+def edited(data, random, gone):
     """JSON of which a value, at any depth, is another or gone."""
     tree = inner = json.loads(data)
     while True:
@@ -191,7 +190,7 @@ def edited(data: bytes, random: random.Random, gone: bool) -> bytes:
     return json.dumps(tree).encode()
 
 
-def damaged(folder: Path, random: random.Random) -> str:
+def damaged(folder, random):
     """Do something bad to a file of a folder; what it was."""
     file = random.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
     data, how = bytearray(file.read_bytes()), random.choice(HOW)
@@ -215,13 +214,13 @@ def damaged(folder: Path, random: random.Random) -> str:
 ASKED = "recommend -u 42 --exact --format csv", "predict -u 42 -m 50"
 
 
-def answers(model: str) -> tuple[int, str]:
+def answers(model):
     """How a query and a prediction end that ask a model folder without Milvus."""
     done = [CliRunner().invoke(cli, [*shlex.split(line), "--model", model]) for line in ASKED]
     return max(each.exit_code for each in done), "".join(each.stdout for each in done)
 
 
-def try_folders(numbers: range) -> Iterator[tuple[str, str]]:
+def try_folders(numbers):
     right = answers(MODEL)[1]
     for number in numbers:
         shutil.rmtree(DAMAGED, ignore_errors=True)
@@ -245,7 +244,7 @@ KILLED = (
 )
 
 
-def killed(line: str, sent: signal.Signals, after: float) -> str:
+def killed(line, sent, after):
     """What is wrong with the end of a command that gets a signal after so many seconds."""
     process = started(*shlex.split(line), cwd=Path())
     time.sleep(after)
@@ -258,7 +257,7 @@ def killed(line: str, sent: signal.Signals, after: float) -> str:
     return "raw: " + stderr[-300:] if RAW.search(stderr) and not importing else ""
 
 
-def try_kills(numbers: range) -> Iterator[tuple[str, str]]:
+def try_kills(numbers):
     """A command killed at a random moment: what was there before answers, or what comes after."""
     usual = {line: asked(line) for line in KILLED}
     asked("load-movies")

@@ -26,7 +26,7 @@ NEW = Movies(
 
 
 @pytest.fixture(scope="module")
-def rated_by_user() -> dict[int, set[int]]:
+def rated_by_user():
     """Straight from the raw file."""
     rated: dict[int, set[int]] = {}
     for line in (SAMPLE / "ratings.dat").read_text("latin-1").splitlines():

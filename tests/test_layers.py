@@ -1,7 +1,6 @@
 """The shape of the package: imports go one way, and every file can be read in one sitting."""
 
 import ast
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -33,7 +32,7 @@ PADDLE = {"recsys.model", "recsys.training.step", "recsys.training.ranks", "recs
 LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 16_700, 90
 
 
-def imports(name: str) -> Iterator[str]:
+def imports(name):
     """Every module a file imports, also within functions, but not for its types alone."""
     nodes = [ast.parse(FILES[name].read_text("utf-8"))]
     while nodes:

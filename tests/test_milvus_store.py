@@ -1,7 +1,6 @@
 """Opening and searching, on Milvus Lite: never the answer of another model."""
 
 import functools
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from recsys.milvus_store import MilvusStore
 MOVIES, OTHERS = movies(60), movies(60, seed=1)
 
 
-def test_a_model_answers_while_its_version_is_kept(store: MilvusStore) -> None:
+def test_a_model_answers_while_its_version_is_kept(store):
     for ask in (functools.partial(store.open, MODEL), store.read_all):
         with pytest.raises(StoreError, match=r"no movies are published.*publish the movies"):
             ask()
@@ -33,7 +32,7 @@ def test_a_model_answers_while_its_version_is_kept(store: MilvusStore) -> None:
         store.open(MODEL)
 
 
-def test_a_store_survives_the_publishes_of_others_of_its_model_alone(store: MilvusStore) -> None:
+def test_a_store_survives_the_publishes_of_others_of_its_model_alone(store):
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
     with MilvusStore(store.uri) as other:
@@ -50,14 +49,12 @@ def test_a_store_survives_the_publishes_of_others_of_its_model_alone(store: Milv
             ask()
 
 
-def test_hits_and_their_movies_are_of_one_version(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hits_and_their_movies_are_of_one_version(store, monkeypatch):
     """Although a publish drops the version between the search and the reading of the movies."""
     store.publish(MOVIES, MODEL)
     store.open(MODEL)
 
-    def publish(*_: object) -> None:
+    def publish(*_):
         monkeypatch.undo()
         with MilvusStore(store.uri) as other:
             other.publish(OTHERS, MODEL, keep=0)
@@ -68,7 +65,7 @@ def test_hits_and_their_movies_are_of_one_version(
     assert hits.movies.titles == OTHERS.take(hits.movies.ids).titles
 
 
-def test_one_list_takes_five_calls(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_list_takes_five_calls(store, monkeypatch):
     store.publish(MOVIES, MODEL)
     called: list[str] = []
     for name, method in vars(MilvusClient).items():
@@ -90,13 +87,11 @@ class Nothing(list):
 
 
 @pytest.mark.parametrize(("index", "again"), [("FLAT", []), ("HNSW", [1])])
-def test_a_query_an_approximate_index_starves_is_sent_once_more(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch, index: str, again: list[int]
-) -> None:
+def test_a_query_an_approximate_index_starves_is_sent_once_more(store, monkeypatch, index, again):
     store.publish(MOVIES, MODEL, index=index)
     real, asked = MilvusClient.search, []
 
-    def search(client: MilvusClient, *args: Any, **options: Any) -> Any:
+    def search(client, *args, **options):
         """Gives the first of several queries nothing."""
         asked.append(len(options["data"]))
         answers = list(real(client, *args, **options))
@@ -109,7 +104,7 @@ def test_a_query_an_approximate_index_starves_is_sent_once_more(
         agrees(hits, row, oracle(MOVIES, MOVIES.vectors[row]))
 
 
-def test_released_collections_are_loaded(store: MilvusStore) -> None:
+def test_released_collections_are_loaded(store):
     published = store.publish(MOVIES, MODEL)
     store.open(MODEL)
     store._milvus.client.release_collection(published.collection)
@@ -117,7 +112,7 @@ def test_released_collections_are_loaded(store: MilvusStore) -> None:
     assert answers(store, MOVIES)
 
 
-def test_databases_are_kept_apart_and_a_missing_one_is_named(store: MilvusStore) -> None:
+def test_databases_are_kept_apart_and_a_missing_one_is_named(store):
     store._milvus.client.create_database("movies")
     with MilvusStore(MilvusAddress(store.uri, db="movies")) as other:
         other.publish(MOVIES, MODEL)

@@ -24,12 +24,12 @@ from recsys.preprocess import (
 DATA = Path(__file__).parents[1] / "data"
 
 
-def rows_of_users(read) -> list[list[int]]:
+def rows_of_users(read):
     """Of gender, age and job, counted from 0; -1 for unknown."""
     return [(read.users.column(name) - 1).tolist() for name in ("gender", "age", "job")]
 
 
-def of_windows(data: bytes) -> bytes:
+def of_windows(data):
     """In UTF-8 with a mark, and with its line ends but for the last."""
     return b"\xef\xbb\xbf" + data.decode("latin-1").encode().replace(b"\n", b"\r\n")[:-2]
 

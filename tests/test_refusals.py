@@ -21,7 +21,7 @@ ABSENT = 99999
 NAN = float("nan")
 
 
-def refused(call, *given, **more) -> str:
+def refused(call, *given, **more):
     with pytest.raises(RecsysError) as error:
         call(*given, **more)
     return str(error.value)
@@ -277,7 +277,7 @@ ITEMS = "item_id,title,genres,price\n" + "".join(
 )
 
 
-def streamed(table: pyarrow.Table) -> SimpleNamespace:
+def streamed(table):
     """What polars and others have, and texts as polars gives them."""
     types = [pyarrow.string_view() if f.type == "string" else f.type for f in table.schema]
     table = table.cast(pyarrow.schema(zip(table.column_names, types, strict=True)))

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -64,25 +63,25 @@ def test_an_exact_query_is_the_work_of_one_thread_however_many_blas_has(folder):
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
+def often(monkeypatch):
     """What is new is looked for all the time."""
     monkeypatch.setattr(service, "LOOKS", 0.02)
     monkeypatch.setattr(service, "PATIENCE", 0.02)
 
 
-def answers(recommender: Recommender) -> list[list[int]]:
+def answers(recommender):
     """The ids of the movies for each query."""
     return [[movie.movie_id for movie in each] for each in recommender.recommend(QUERIES, K)]
 
 
-def by_folder(place: Path) -> list[list[int]]:
+def by_folder(place):
     """What the model in a folder answers."""
     model = load_model(place)
     return answers(Recommender(model, catalogue(model)))
 
 
 @pytest.fixture
-def releases(trained, tmp_path) -> list[Path]:
+def releases(trained, tmp_path):
     """Three folders with models of the same movies and other vectors."""
     found = []
     for shift in (1, 2, 3):
@@ -95,11 +94,11 @@ def releases(trained, tmp_path) -> list[Path]:
 
 
 @pytest.fixture
-def opened(run, own_model, tmp_path) -> Iterator[Callable[..., tuple[Recommender, list[str]]]]:
+def opened(run, own_model, tmp_path):
     """Publishes the model; gives what follows it, and the options to publish there."""
     with ExitStack() as stack:
 
-        def opened(kind: str = "lite") -> tuple[Recommender, list[str]]:
+        def opened(kind="lite"):
             uri = address("lite" if kind == "exact" else kind, tmp_path)
             where = MilvusAddress(uri, collection=f"service_{uuid.uuid4().hex[:8]}")
             options = ["--uri", uri, "--collection", where.collection]
@@ -111,17 +110,17 @@ def opened(run, own_model, tmp_path) -> Iterator[Callable[..., tuple[Recommender
 
 
 @contextmanager
-def asking(live: Recommender) -> Iterator[Callable[[object], None]]:
+def asking(live):
     """Two threads that ask without pause; call what is given to wait until it is answered."""
     seen: list[list[object]] = [[], []]
     stop = threading.Event()
 
-    def ask(found: list[object]) -> None:
+    def ask(found):
         while not stop.is_set():
             found.append(answers(live))
             time.sleep(0.001)  # else nothing else gets to work
 
-    def wait(wanted: object) -> None:
+    def wait(wanted):
         end, before = time.monotonic() + 60, [len(each) for each in seen]
         while not all(wanted in each[n:] for each, n in zip(seen, before, strict=True)):
             assert time.monotonic() < end
@@ -201,7 +200,7 @@ def test_who_looks_seldom_still_answers_when_its_release_is_gone(
 def test_what_cannot_answer_yet_is_not_taken_and_said(
     run, own_model, releases, monkeypatch, opened
 ):
-    def out_of_luck(path: Path) -> None:
+    def out_of_luck(path):
         raise MemoryError("out of luck")
 
     movies, options = opened()
@@ -226,7 +225,7 @@ def test_what_cannot_answer_yet_is_not_taken_and_said(
 
 
 def test_while_milvus_is_away_queries_fail_and_then_no_more(monkeypatch, opened):
-    def fail(*args: object, **more: object) -> None:
+    def fail(*args, **more):
         raise StoreError("a.db: away")
 
     movies, _ = opened()
@@ -265,7 +264,7 @@ def test_eight_threads_get_what_one_gets(opened, kind):
     movies, _ = opened(kind)
     ids = movies.model.vocabulary.movie_ids
 
-    def ask(user: int) -> list[object]:
+    def ask(user):
         found = [*movies.recommend([UserQuery(user, likes=(50,))], K, explain=user % 4 == 0)]
         return [found, movies.similar(ids.item(user), 5)]
 
@@ -285,7 +284,7 @@ def test_the_http_service_of_the_documents_answers(own_model, tmp_path):
     line = [sys.executable, "serve.py", own_model]
     process = subprocess.Popen(line, cwd=tmp_path, env=environment(PORT=str(port)))
 
-    def asked(body: object) -> tuple[int, object]:
+    def asked(body):
         connection.request("POST", "/", json.dumps(body))
         answer = connection.getresponse()
         return answer.status, json.load(answer)

@@ -1,6 +1,5 @@
 """One contract for the exact index, Milvus Lite and a server: the same answers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -41,9 +40,7 @@ QUERIES[0] = MOVIES.vectors[0]
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
+def store(request, tmp_path_factory):
     kind, _, index = request.param.partition(" ")
     if kind == "exact":
         yield MOVIES
@@ -56,7 +53,7 @@ def store(
         yield opened
 
 
-def same(one: Catalogue, other: Catalogue) -> None:
+def same(one, other):
     assert one.ids.tolist() == other.ids.tolist()
     assert all(list(one.cells(f.name)) == list(other.cells(f.name)) for f in FIELDS.values())
     assert one.years.dtype == other.years.dtype
@@ -64,7 +61,7 @@ def same(one: Catalogue, other: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("filter", CONDITIONS, ids=str)
-def test_search_gives_what_comparing_movie_by_movie_gives(store: Store, filter: Filter) -> None:
+def test_search_gives_what_comparing_movie_by_movie_gives(store, filter):
     for k, rows in [(1, range(6)), (20, range(6)), (1000, range(6)), (20, [3])]:
         hits = store.search(QUERIES[list(rows)], k, filter)
         assert hits.movie_ids.shape == hits.scores.shape == (len(rows), k)
@@ -75,9 +72,7 @@ def test_search_gives_what_comparing_movie_by_movie_gives(store: Store, filter: 
 
 @pytest.mark.parametrize("at_once", [100, milvus_store.MOST])
 @pytest.mark.parametrize("sizes", [(0, 1, 5, 30, 250, 300), (299, 3, 3, 0, 0, 0), (10,) * 6])
-def test_excluded_movies_never_come_and_others_take_their_place(
-    store: Store, sizes: tuple[int, ...], at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_excluded_movies_never_come_and_others_take_their_place(store, sizes, at_once, monkeypatch):
     """Also where not all queries, or not all scores, fit at once."""
     monkeypatch.setattr(milvus_store, "MOST", at_once)
     monkeypatch.setattr(catalogue, "_BLOCK", 10 * at_once)
@@ -101,9 +96,7 @@ def test_excluded_movies_never_come_and_others_take_their_place(
     [True, lambda ids: MOVIES.take(ids).vectors, lambda _: None],
     ids=["read", "known", "unknown"],
 )
-def test_movies_come_with_the_hits(
-    store: Store, vectors_of: bool | catalogue.VectorsOf, count: int
-) -> None:
+def test_movies_come_with_the_hits(store, vectors_of, count):
     """Also where their vectors are known without the store, or not of all."""
     for filter in CONDITIONS[:3]:
         asked = QUERIES[:count], 20, filter, [MOVIES.ids[:9]] * count
@@ -113,7 +106,7 @@ def test_movies_come_with_the_hits(
         same(hits.movies.take(hits.distinct()), MOVIES.take(hits.distinct()))
 
 
-def test_movies_are_given_in_the_order_asked_for_and_all_of_them(store: Store) -> None:
+def test_movies_are_given_in_the_order_asked_for_and_all_of_them(store):
     wanted = MOVIES.ids[[5, 3, 5, 299, 0]]
     same(store.take(wanted), MOVIES.take(wanted))
     assert len(store.take([])) == 0
@@ -124,9 +117,7 @@ def test_movies_are_given_in_the_order_asked_for_and_all_of_them(store: Store) -
 
 
 @pytest.mark.parametrize("k", [1, 4, 29, 30, 31])
-def test_equal_movies_come_together_and_of_equal_scores_the_smaller_id_first(
-    store: Store, k: int
-) -> None:
+def test_equal_movies_come_together_and_of_equal_scores_the_smaller_id_first(store, k):
     hits = store.search(np.stack([MOVIES.vectors[0], np.zeros(16, np.float32)]), k)
     assert set(hits.movie_ids[0, :30].tolist()) <= set(MOVIES.ids[:30].tolist())
     assert (hits.scores[1] == 0).all()
@@ -145,16 +136,14 @@ def test_equal_movies_come_together_and_of_equal_scores_the_smaller_id_first(
         ((2, 16), 0, 3, [np.zeros(0, np.int64)]),
     ],
 )
-def test_a_senseless_query_is_refused_and_none_has_no_answers(
-    store: Store, shape, value, k, exclude
-) -> None:
+def test_a_senseless_query_is_refused_and_none_has_no_answers(store, shape, value, k, exclude):
     with pytest.raises(QueryError, match="expected"):
         store.search(np.full(shape, value, np.float32), k, EVERYTHING, exclude)
     hits = store.search(np.zeros((0, 16), np.float32), 3)
     assert hits.movie_ids.shape == hits.scores.shape == (0, 3)
 
 
-def test_a_catalogue_is_updated_by_another_with_all_that_is_known() -> None:
+def test_a_catalogue_is_updated_by_another_with_all_that_is_known():
     prices = Column("number", np.arange(5.0))
     old = replace(movies(5), columns={"price": prices})
     new = replace(old.take(old.ids[[3, 1]]), titles=["New", "Too"], ids=np.array([old.ids[3], 999]))

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +13,13 @@ from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
 from families import DAT, put
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from recsys.data.dataset import Dataset
 from recsys.errors import ModelError, QueryError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.parts import QUESTIONS, RATINGS
 from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import Model, load_model, put_model
-from recsys.train import METRICS, Trained, finish, fit, save, train_model
+from recsys.serving.model_folder import load_model, put_model
+from recsys.train import METRICS, finish, fit, save, train_model
 from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
@@ -39,31 +37,31 @@ def tiny(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def six(tmp_path_factory) -> Dataset:
+def six(tmp_path_factory):
     """The same six ratings in memory."""
     return read_dataset(put(tmp_path_factory.mktemp("six"), DAT))
 
 
 @pytest.fixture(scope="module")
-def trained_once(six) -> Trained:
+def trained_once(six):
     """A training on all six ratings."""
     return fit(six, six.ratings, TINY)
 
 
 @pytest.fixture(scope="module")
-def shipped_once(six, tmp_path_factory) -> Model:
+def shipped_once(six, tmp_path_factory):
     """What `train_model` writes of them, into a folder two deep. Nobody changes it."""
     return train_model(six, str(tmp_path_factory.mktemp("shipped") / "a" / "model"), TINY)
 
 
 @pytest.fixture
-def shipped(shipped_once, tmp_path) -> Model:
+def shipped(shipped_once, tmp_path):
     """A copy of that model."""
     put_model(shipped_once, tmp_path / "model")
     return load_model(tmp_path / "model")
 
 
-def recommends(model: Path) -> bool:
+def recommends(model):
     """Whether the model there is whole and recommends."""
     folder = load_model(model)
     folder.verify()
@@ -71,11 +69,11 @@ def recommends(model: Path) -> bool:
     return len(answer) == 3
 
 
-def bytes_of(trained: Trained) -> dict[str, bytes]:
+def bytes_of(trained):
     return {name: array.tobytes() for name, array in trained.model().arrays.items()}
 
 
-def scores(monkeypatch, *found: float) -> None:
+def scores(monkeypatch, *found):
     """Validation finds the epochs as good as we want."""
     values = iter(found)
     monkeypatch.setattr(Validation, "score", lambda self, metrics: next(values))
@@ -137,7 +135,7 @@ def test_a_validation_that_is_no_number_never_chooses_an_epoch(six, monkeypatch)
 
 
 @pytest.fixture
-def views(tmp_path) -> Path:
+def views(tmp_path):
     """Which of 40 movies 60 people looked at, ten each: those of one half, or of the other."""
     rng = np.random.default_rng(0)
     rows = [(user, movie) for user in range(60)
@@ -301,7 +299,7 @@ def test_a_wrong_device_is_one_line(six, tmp_path):
 # What is learned
 
 
-def share_of(genres, loved) -> float:
+def share_of(genres, loved):
     return float(np.mean([bool(set(loved) & set(each)) for each in genres]))
 
 
@@ -324,7 +322,7 @@ def test_the_planted_taste_is_recommended(folder, monkeypatch):
 # Threads
 
 
-def blas() -> set[int]:
+def blas():
     return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 
 

@@ -4,10 +4,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +24,7 @@ CHECKPOINT = f"{DEFAULT}.checkpoint.npz"
 LONG = Options(epochs=12, dimension=4, patience=99)
 
 
-def epochs_done(checkpoint: Path) -> int:
+def epochs_done(checkpoint):
     """Epochs in a checkpoint, 0 if there is none."""
     if not checkpoint.exists():
         return 0
@@ -34,7 +32,7 @@ def epochs_done(checkpoint: Path) -> int:
         return len(json.loads(str(stored["about"]))["log"])
 
 
-def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
+def interrupt_at(monkeypatch, owner, name, number):
     """Ctrl-C at the end of the number-th call."""
     whole, calls = getattr(owner, name), []
 
@@ -48,7 +46,7 @@ def interrupt_at(monkeypatch, owner, name: str, number: int) -> None:
     monkeypatch.setattr(owner, name, interrupted)
 
 
-def long_command(data: Path, epochs: int = LONG.epochs) -> tuple[str, ...]:
+def long_command(data, epochs=LONG.epochs):
     knobs = f"train --epochs {epochs} --set dimension=4 --set patience={max(99, epochs)}"
     return (*knobs.split(), "--data", str(data))
 
@@ -112,7 +110,7 @@ def test_a_signal_in_the_last_writing_waits_for_its_end(six, tmp_path, monkeypat
     train_model(six, tmp_path / "model", TINY, validation=0)
     seen, rename = [], os.rename
 
-    def signalled(*paths: str) -> None:
+    def signalled(*paths):
         if {"model", "model.previous"} & {os.path.basename(each) for each in paths}:
             seen.append(signal.raise_signal(sent))
         rename(*paths)
@@ -126,7 +124,7 @@ def test_a_signal_in_the_last_writing_waits_for_its_end(six, tmp_path, monkeypat
     assert [each.name for each in tmp_path.iterdir() if "model" in each.name] == ["model"]
 
 
-def wait_for_epochs(process: subprocess.Popen[str], checkpoint: Path, count: int) -> None:
+def wait_for_epochs(process, checkpoint, count):
     end = time.monotonic() + 90
     while epochs_done(checkpoint) < count:
         assert process.poll() is None, process.communicate()

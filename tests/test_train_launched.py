@@ -26,7 +26,7 @@ from recsys.train import train_model
 pytestmark = pytest.mark.slow  # two processes load Paddle, and one of them is killed
 
 
-def launched(place: Path, data: Path, log: str, *options: str) -> subprocess.Popen[str]:
+def launched(place, data, log, *options):
     """A training on two processes, each with its log in a folder of that name."""
     launcher = f"-m paddle.distributed.launch --nproc_per_node 2 --log_dir {log}".split()
     line = [*launcher, str(Path(sys.executable).with_name("recsys")), *long_command(data)]
@@ -35,7 +35,7 @@ def launched(place: Path, data: Path, log: str, *options: str) -> subprocess.Pop
     return subprocess.Popen([sys.executable, *line, *options], **out, **where)
 
 
-def killed(training: subprocess.Popen[str], checkpoint: Path, rank: int) -> None:
+def killed(training, checkpoint, rank):
     """Kill one of its processes after the second epoch, and wait for the end of all."""
     wait_for_epochs(training, checkpoint, 2)
     of_all = Path(f"/proc/{training.pid}/task/{training.pid}/children").read_text().split()
@@ -46,7 +46,7 @@ def killed(training: subprocess.Popen[str], checkpoint: Path, rank: int) -> None
     assert training.returncode != 0
 
 
-def losses(model: Path) -> list[tuple[float, float]]:
+def losses(model):
     lines = [json.loads(line) for line in (model / "training_log.jsonl").open()]
     return [(each["retrieval_loss"], each["rating_loss"]) for each in lines]
 

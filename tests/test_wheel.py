@@ -14,7 +14,7 @@ pytestmark = [
 ]
 
 
-def run(*command: str | Path, cwd: Path, path: str = "") -> str:
+def run(*command, cwd, path=""):
     """What a command prints that does not see the checkout."""
     return output(*command, cwd=cwd, PYTHONPATH=path)
 
@@ -42,7 +42,7 @@ def test_it_holds_the_package_and_its_types_and_nothing_else(site):
 
 
 def test_the_commands_run_in_another_folder(site, tmp_path):
-    def recsys(*arguments: str | Path) -> str:
+    def recsys(*arguments):
         return run(site / "bin" / "recsys", *arguments, cwd=tmp_path, path=str(site))
 
     where = "import recsys; print(recsys.__file__)"

@@ -10,7 +10,7 @@ from recsys.serving.model_folder import FORMAT, load_model
 LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow"}
 
 
-def doctor(run, *args, code=0) -> dict:
+def doctor(run, *args, code=0):
     return json.loads(run("doctor", "--json", *args, code=code).stdout)
 
 

@@ -23,7 +23,7 @@ def known(exact):
     return [each for each in found if "," not in each[0] and "(" not in each[0]][:3]
 
 
-def answer(run, text: str, *options: str, code: int = 0):
+def answer(run, text, *options, code=0):
     done = run("recommend", "--ratings", "-", "--exact", *options, input=text, code=code)
     return done, json.loads(done.stdout)["recommendations"] if code == 0 else []
 

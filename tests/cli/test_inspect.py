@@ -15,7 +15,7 @@ RATINGS = (
 MOVIES = b'movieId,title,genres\n10,Toy Story (1995),Comedy\n30,"M, The (1931)",Crime|Drama\n'
 
 
-def seen(run, place, *options) -> dict:
+def seen(run, place, *options):
     return json.loads(run("inspect", place, "--json", *options).stdout)
 
 

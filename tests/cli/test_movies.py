@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from pathlib import Path
 
 import pytest
 from milvus_cluster import address
@@ -21,7 +20,7 @@ def more(tmp_path):
     return file
 
 
-def published(where: MilvusAddress | Path) -> dict[int, str]:
+def published(where):
     with MilvusStore(where if isinstance(where, MilvusAddress) else str(where)) as store:
         movies = store.read_all()
     return dict(zip(movies.ids.tolist(), movies.titles, strict=True))

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 from command_line import SAMPLE
@@ -75,7 +74,7 @@ ODD = {
 PYTHON = re.compile(r"Traceback|\w(Error|Exception)\b|Errno|\[Errno|<class|object at|NoneType|re\.")
 
 
-def odd_place(folder: Path) -> Path:
+def odd_place(folder):
     """What the lines name in capitals, in a folder."""
     (folder / "DIR").mkdir()
     (folder / "LOOP").symlink_to("LOOP")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from click.testing import Result
 from command_line import here
 from families import put
 from pyarrow import parquet
@@ -17,23 +16,23 @@ TRAIN = ("--epochs", "2", "--set", "dimension=4")
 COMPARED = ("--protocol", "random", "--no-index", *TRAIN, "--format", "json")
 
 
-def recsys(place: Path, *args: str, input: str | None = None, code: int = 0) -> Result:
+def recsys(place, *args, input=None, code=0):
     options = ["--model", str(place / "m")] * (args[0] not in ("evaluate", "inspect"))
     options += ["--uri", str(place / "x.db")] * (args[0] in ("load-movies", "recommend", "similar"))
     return here(*args, *options, input=input, code=code)
 
 
-def asked(place: Path, *args: str) -> list[dict]:
+def asked(place, *args):
     """The movies of an answer."""
     done = recsys(place, "recommend", *args, "--format", "json")
     return json.loads(done.stdout)["recommendations"]
 
 
-def ids(movies: list[dict]) -> list:
+def ids(movies):
     return [each["movie_id"] for each in movies]
 
 
-def events() -> list[tuple[int, int, int, int]]:
+def events():
     """(user, movie, 1 to 10, time): users like the even movies or the odd ones."""
     rng = np.random.default_rng(0)
     return [
@@ -44,7 +43,7 @@ def events() -> list[tuple[int, int, int, int]]:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shop(tmp_path_factory):
     """A model of ids that are text and of ratings from 1 to 10, published."""
     place = tmp_path_factory.mktemp("shop")
     rows = [(USERS[u], MOVIES[m], *rest) for u, m, *rest in events()]
@@ -60,7 +59,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plays(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def plays(tmp_path_factory):
     """A model of events without ratings, some of them repeated; and what train printed."""
     place = tmp_path_factory.mktemp("plays")
     liked = [(u, m) for u, m, value, _ in events() if value > 7]

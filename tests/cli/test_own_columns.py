@@ -21,7 +21,7 @@ def ask(trained_shop, run, monkeypatch):
     return run
 
 
-def found(stdout: str) -> list[dict]:
+def found(stdout):
     answer = json.loads(stdout)
     return answer.get("recommendations") or answer["similar"]
 

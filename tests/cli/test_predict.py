@@ -60,7 +60,7 @@ def test_predict_as_of_a_time_knows_no_later_rating(run, folder):
     _, _, times = folder.history.of(int(folder.vocabulary.user_rows([11])[0]))
     asked = ("predict", "-u", 11, "-m", "toy story")
 
-    def rating(*more) -> float:
+    def rating(*more):
         return float(run(*asked, *more).stdout.splitlines()[1].split(",")[2])
 
     then = [rating("--as-of", moment) for moment in (int(times.min()) - 1, int(np.median(times)))]

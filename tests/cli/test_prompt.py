@@ -3,9 +3,7 @@
 import ast
 import re
 import shlex
-from collections.abc import Iterator
 
-import click
 import pytest
 from command_line import ROOT
 
@@ -15,13 +13,13 @@ from recsys.cli.prompt import FIXES, KNOBS, failure, with_remedy
 from recsys.errors import RecsysError
 
 
-def context_of(*line: str) -> click.Context:
+def context_of(*line):
     group = cli.make_context("recsys", list(line))
     command = cli.get_command(group, line[0])
     return command.make_context(line[0], list(line[1:]), parent=group)
 
 
-def words(fix: str, *line: str, remedy: str = "do it") -> str:
+def words(fix, *line, remedy="do it"):
     """An error's words in the command that was given."""
     return with_remedy(RecsysError("it failed", remedy, fix), context_of(*line))
 
@@ -69,12 +67,12 @@ def test_the_class_of_an_error_decides_the_exit_code():
         assert failure(error, context_of("recommend")).exit_code == code
 
 
-def kinds(kind: type = RecsysError) -> set[str]:
+def kinds(kind=RecsysError):
     """The names of an error's class and of all below it."""
     return {kind.__name__}.union(*map(kinds, kind.__subclasses__()))
 
 
-def raised() -> Iterator[tuple[str, str]]:
+def raised():
     """Where a fix is named, and which; what an f-string fills in is `*`."""
     errors = kinds()
     for file in sorted((ROOT / "recsys").rglob("*.py")):

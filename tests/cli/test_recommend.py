@@ -31,7 +31,7 @@ def padded(lists):
     return np.array([[*each, *[-1] * (longest - len(each))] for each in lists])
 
 
-def by_plain_paddle(model, scratch, **profile: int):
+def by_plain_paddle(model, scratch, **profile):
     """Ids, scores and ratings of all movies, best first, by the exported towers and NumPy alone."""
     files = ("vocabulary", "movies", "config")
     known, movies, config = (json.loads((model / f"{n}.json").read_text("utf-8")) for n in files)

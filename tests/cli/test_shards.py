@@ -16,7 +16,7 @@ ASK = ("recommend", "--users", "all", "--exact", "-k", 3)
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch):
     """Files of a hundred users, of which the sample has 308."""
     monkeypatch.setattr(output, "USERS_AT_ONCE", 100)
 

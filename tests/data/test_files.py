@@ -18,7 +18,7 @@ from recsys.data.files import (
 from recsys.errors import RecsysError
 
 
-def names(folder) -> list[str]:
+def names(folder):
     return sorted(each.name for each in folder.iterdir())
 
 

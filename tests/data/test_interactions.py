@@ -21,7 +21,7 @@ KNOWN = Interactions.build(
 )
 
 
-def lists(known) -> list[list]:
+def lists(known):
     return [column.tolist() for column in known]
 
 

@@ -49,11 +49,11 @@ CELLS = [line.split(" ", 1) for line in LINES.strip().splitlines()]
 HAND_MADE = {int(movie_id): title for movie_id, title in CELLS}
 
 
-def in_sample(text: str) -> str:
+def in_sample(text):
     return MOVIES.titles[IDS.index(SAMPLED.find(text))]
 
 
-def in_hand_made(text: str) -> int:
+def in_hand_made(text):
     return Titles([*HAND_MADE], [*HAND_MADE.values()]).find(text)
 
 

@@ -23,7 +23,7 @@ OWN = platform.node()
         "http://root:hun/ter2@host:port",
     ],
 )
-def test_an_address_that_is_none(uri: str) -> None:
+def test_an_address_that_is_none(uri):
     words = r"nor http\(s\)://host:port.*correct the address"
     with pytest.raises(StoreError, match=words) as caught:
         MilvusAddress(uri, "root:hunter2")
@@ -31,7 +31,7 @@ def test_an_address_that_is_none(uri: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["1movies", "f-bad name", "ünï", "a" * 201, "a.b", "x;drop", ""])
-def test_a_name_milvus_does_not_take(name: str) -> None:
+def test_a_name_milvus_does_not_take(name):
     with pytest.raises(StoreError, match="is not a name Milvus takes") as caught:
         MilvusAddress(collection=name)
     assert caught.value.fix == "collection"
@@ -40,7 +40,7 @@ def test_a_name_milvus_does_not_take(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["é", "\u202edesrever", "a\nb", "\ud83d"])
-def test_a_database_whose_name_cannot_be_sent(name: str) -> None:
+def test_a_database_whose_name_cannot_be_sent(name):
     """The name is text of a header: gRPC refuses it, and pymilvus tries again for minutes."""
     for address in ({"db": name}, {"uri": f"http://127.0.0.1:1/é{name}"}):
         with pytest.raises(StoreError, match="no database has such a name") as caught:
@@ -51,12 +51,12 @@ def test_a_database_whose_name_cannot_be_sent(name: str) -> None:
 @pytest.mark.parametrize(
     "uri", ["x.db", "http://localhost:1", "http://127.0.0.1:1", "https://[::1]", f"http://{OWN}:1"]
 )
-def test_no_proxy_leads_to_this_machine(uri: str) -> None:
+def test_no_proxy_leads_to_this_machine(uri):
     assert MilvusAddress(uri).is_local
     assert not MilvusAddress("http://127.example.org").is_local
 
 
-def test_what_is_shown_and_what_is_secret() -> None:
+def test_what_is_shown_and_what_is_secret():
     address = MilvusAddress("http://root:hunter2@host:19530", token="root:hunter3")
     assert address.shown == "http://host:19530"
     assert repr(address) == "<MilvusAddress http://host:19530, recsys_movies>"

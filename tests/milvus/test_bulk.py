@@ -3,7 +3,6 @@
 import os
 import signal
 import uuid
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +25,7 @@ QUERIES = unit(np.random.default_rng(3).normal(size=(4, 16)))
 
 
 @pytest.fixture(scope="module")
-def every() -> Catalogue:
+def every():
     """Movies with columns of every kind, and values that are not there."""
     some = movies(COUNT)
     texts = [("a", "b")[: n % 3] for n in range(COUNT)]
@@ -43,7 +42,7 @@ def every() -> Catalogue:
     )
 
 
-def test_tables_hold_what_rows_hold_in_types_that_milvus_imports(every: Catalogue) -> None:
+def test_tables_hold_what_rows_hold_in_types_that_milvus_imports(every):
     tables = [*tables_of(every)]
     rows = [row for table in tables for row in table.to_pylist()]
     wanted = [{**row, "vector": row["vector"].tolist()} for some in rows_of(every) for row in some]
@@ -56,24 +55,20 @@ def test_tables_hold_what_rows_hold_in_types_that_milvus_imports(every: Catalogu
     assert all(table.schema == tables[0].schema for table in tables)
 
 
-def test_milvus_lite_and_places_that_are_none_are_refused(
-    store: MilvusStore, tmp_path: Path, every: Catalogue
-) -> None:
+def test_milvus_lite_and_places_that_are_none_are_refused(store, tmp_path, every):
     with pytest.raises(StoreError, match="Milvus Lite imports no files"):
         store.publish(every, MODEL, bulk=str(tmp_path))
     assert collections(store) == []
 
 
-def publish_and_die(address: MilvusAddress, place: str) -> None:
+def publish_and_die(address, place):
     """Publish by files, but be killed when the first is about to be imported."""
     bulk._begin = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     MilvusStore(address).publish(movies(300), OTHER, bulk=place)
 
 
 @pytest.mark.milvus_server
-def test_a_server_imports_the_same_movies(
-    every: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_imports_the_same_movies(every, tmp_path, monkeypatch):
     """In several files, beside what was published before; what a kill leaves is swept."""
     monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", 0)
     monkeypatch.setattr(bulk, "FILE", 1)  # a batch a file
@@ -99,9 +94,7 @@ def test_a_server_imports_the_same_movies(
 
 
 @pytest.mark.milvus_server
-def test_a_failed_import_leaves_what_was_published(
-    every: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_import_leaves_what_was_published(every, tmp_path, monkeypatch):
     address = MilvusAddress(shared().uri, collection=f"bulk_{uuid.uuid4().hex[:8]}")
     begin = bulk._begin
     monkeypatch.setattr(
@@ -123,7 +116,7 @@ def test_a_failed_import_leaves_what_was_published(
 
 
 @pytest.mark.milvus_server
-def test_a_cluster_imports_into_all_shards(every: Catalogue, tmp_path: Path) -> None:
+def test_a_cluster_imports_into_all_shards(every, tmp_path):
     address = MilvusAddress(cluster().uri, collection=f"bulk_{uuid.uuid4().hex[:8]}")
     with MilvusStore(address) as store:
         store.publish(every, MODEL, bulk=str(tmp_path), shards=2)  # the cluster may have lost nodes

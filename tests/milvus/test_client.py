@@ -1,10 +1,7 @@
 """What is not a Milvus, or too old, or does not answer; errors in one line with a remedy."""
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent import futures
-from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -25,9 +22,7 @@ from recsys.milvus_store import MilvusStore
         ("no/movies.db", None, "does not exist or may not be written"),
     ],
 )
-def test_a_file_milvus_lite_can_not_open(
-    tmp_path: Path, name: str, content: bytes | None, words: str
-) -> None:
+def test_a_file_milvus_lite_can_not_open(tmp_path, name, content, words):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -41,25 +36,25 @@ def test_a_file_milvus_lite_can_not_open(
 class OtherVersion(milvus_pb2_grpc.MilvusServiceServicer):
     """As much of a server as gives its version."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version):
         self.version = version
 
-    def Connect(self, request: Any, context: Any) -> Any:
+    def Connect(self, request, context):
         info = common_pb2.ServerInfo(build_tags=self.version)
         return milvus_pb2.ConnectResponse(status=common_pb2.Status(), server_info=info)
 
-    def ListDatabases(self, request: Any, context: Any) -> Any:
+    def ListDatabases(self, request, context):
         return milvus_pb2.ListDatabasesResponse(status=common_pb2.Status(), db_names=["default"])
 
-    def GetVersion(self, request: Any, context: Any) -> Any:
+    def GetVersion(self, request, context):
         return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version=self.version)
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Any], str]]:
+def serve():
     started = []
 
-    def start(service: Any) -> str:
+    def start(service):
         server = grpc.server(futures.ThreadPoolExecutor(2))
         if service is not None:
             milvus_pb2_grpc.add_MilvusServiceServicer_to_server(service, server)
@@ -73,7 +68,7 @@ def serve() -> Iterator[Callable[[Any], str]]:
         server.stop(0)
 
 
-def test_which_servers_fit(serve: Callable[[Any], str]) -> None:
+def test_which_servers_fit(serve):
     for version in ["v2.3.5-lite", "2.6.6", "v9.0.1-rc1", "unknown"]:
         MilvusStore(MilvusAddress(serve(OtherVersion(version)), timeout=5)).close()
     old = OtherVersion("2.2.16")
@@ -93,7 +88,7 @@ class Restarting(OtherVersion):
 
     asked = 0
 
-    def GetVersion(self, request: Any, context: Any) -> Any:
+    def GetVersion(self, request, context):
         self.asked += 1
         if self.version == "frozen":
             time.sleep(2)
@@ -102,7 +97,7 @@ class Restarting(OtherVersion):
         return super().GetVersion(request, context)
 
 
-def test_what_may_be_repeated_is_asked_again_but_not_for_ever(serve: Callable[[Any], str]) -> None:
+def test_what_may_be_repeated_is_asked_again_but_not_for_ever(serve):
     service = Restarting("v2.3.5")
     MilvusStore(MilvusAddress(serve(service), timeout=5)).close()
     assert service.asked == 3
@@ -110,13 +105,11 @@ def test_what_may_be_repeated_is_asked_again_but_not_for_ever(serve: Callable[[A
         MilvusStore(MilvusAddress(serve(Restarting("frozen")), timeout=0.5))
 
 
-def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(tmp_path, monkeypatch):
     """It closes the connection of who pings amid a call of minutes, which is then made again."""
     real, opened = grpc.insecure_channel, []
 
-    def channel(target: str, options: Any = (), **more: Any) -> grpc.Channel:
+    def channel(target, options=(), **more):
         opened.append(dict(options))
         return real(target, options=options, **more)
 
@@ -126,9 +119,7 @@ def test_milvus_lite_is_not_pinged_in_the_midst_of_a_call(
     assert all(options["grpc.keepalive_time_ms"] > 86_400_000 for options in opened)
 
 
-def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
-    serve: Callable[[Any], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(serve, tmp_path, monkeypatch):
     for name in ("grpc_proxy", "https_proxy", "no_proxy", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -139,7 +130,7 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
         MilvusStore(MilvusAddress("http://192.0.2.1:1", timeout=0.5))
 
 
-def test_variables_of_pymilvus_decide_nothing(tmp_path: Path) -> None:
+def test_variables_of_pymilvus_decide_nothing(tmp_path):
     """At the prompt and of the library; an address is left as it is."""
     line = ("recommend", "--uri", "none.db", "--model", "none")
     code = "import os, recsys; recsys.MilvusStore; print(os.environ.get('MILVUS_URI'))"
@@ -157,11 +148,11 @@ LITE = MilvusAddress("movies.db")
 
 
 class RpcError(grpc.RpcError):
-    def __init__(self, code: grpc.StatusCode, details: str = "") -> None:
+    def __init__(self, code, details=""):
         self.code, self.details = lambda: code, lambda: details
 
 
-def milvus(code: int, message: str, behind: Exception | None = None) -> MilvusException:
+def milvus(code, message, behind=None):
     error = MilvusException(code=code, message=message)
     error.__cause__ = behind
     return error
@@ -190,9 +181,7 @@ UNAVAILABLE, UNAUTHENTICATED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAU
         (RpcError(UNAVAILABLE, "odd"), Unreachable, "no answer within", "timeout"),
     ],
 )
-def test_a_code_decides_and_else_the_words(
-    error: Exception, kind: type, cause: str, fix: str
-) -> None:
+def test_a_code_decides_and_else_the_words(error, kind, cause, fix):
     explained = explain(error, SERVER, "loading", 20.0)
     assert type(explained) is kind
     assert cause in explained.cause
@@ -200,7 +189,7 @@ def test_a_code_decides_and_else_the_words(
     assert str(explained).startswith("http://milvus.refused.example:19530: ")
 
 
-def test_milvus_lite_has_one_code_for_everything() -> None:
+def test_milvus_lite_has_one_code_for_everything():
     for message, cause in [
         ("[Errno 28] No space left on device", "the disk is full"),
         ("[Errno 13] Permission denied", "may not be written"),
@@ -212,7 +201,7 @@ def test_milvus_lite_has_one_code_for_everything() -> None:
         assert cause in explained.cause
 
 
-def test_no_secret_and_no_second_line_gets_into_a_message() -> None:
+def test_no_secret_and_no_second_line_gets_into_a_message():
     error = milvus(65535, "root:hunter3\nhunter2 at http://root:hunter2@milvus.refused.example")
     message = str(explain(error, SERVER, "loading", 20.0))
     assert "hunter" not in message

@@ -1,11 +1,10 @@
 """A real Milvus cluster: what only a cluster has; the rest is the same on a server."""
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from milvus_cluster import Cluster, shared
+from milvus_cluster import shared
 from movie_store import MODEL, OTHER, agrees, movies, oracle, unit
 
 from recsys.errors import StoreError
@@ -22,19 +21,19 @@ DEFAULT = "__default_resource_group"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Cluster:
+def cluster():
     return shared()
 
 
 @pytest.fixture(scope="module")
-def store(cluster: Cluster) -> Iterator[MilvusStore]:
+def store(cluster):
     """Movies in two shards on three query nodes."""
     with MilvusStore(cluster.uri) as opened:
         opened.publish(MOVIES, MODEL, shards=2, replicas=3)
         yield opened
 
 
-def test_shards_and_replicas_are_what_was_asked_for(store: MilvusStore) -> None:
+def test_shards_and_replicas_are_what_was_asked_for(store):
     client, collection = store._milvus.client, store.open(MODEL).collection
     assert client.describe_collection(collection)["num_shards"] == 2
     replicas = client.describe_replica(collection)
@@ -45,9 +44,7 @@ def test_shards_and_replicas_are_what_was_asked_for(store: MilvusStore) -> None:
     assert store.open(MODEL).collection == collection
 
 
-def test_whatever_the_consistency_what_is_published_is_seen_whole(
-    cluster: Cluster, store: MilvusStore
-) -> None:
+def test_whatever_the_consistency_what_is_published_is_seen_whole(cluster, store):
     for level in CONSISTENCY:
         with MilvusStore(MilvusAddress(cluster.uri, consistency=level)) as reader:
             assert reader.open(MODEL).count == 200
@@ -57,7 +54,7 @@ def test_whatever_the_consistency_what_is_published_is_seen_whole(
             assert found.movies.titles == MOVIES.take(found.distinct()).titles
 
 
-def test_readers_go_on_when_a_query_node_dies(cluster: Cluster, store: MilvusStore) -> None:
+def test_readers_go_on_when_a_query_node_dies(cluster, store):
     wanted = MOVIES.search(QUERIES, 20).movie_ids.tolist()
     cluster.kill("querynode0")
     end = time.monotonic() + 10
@@ -65,7 +62,7 @@ def test_readers_go_on_when_a_query_node_dies(cluster: Cluster, store: MilvusSto
         assert store.search(QUERIES, 20).movie_ids.tolist() == wanted
 
 
-def test_movies_are_loaded_into_the_resource_group_named(store: MilvusStore) -> None:
+def test_movies_are_loaded_into_the_resource_group_named(store):
     client = store._milvus.client
     client.create_resource_group("movies")
     client._get_connection().transfer_node(DEFAULT, "movies", 1)

@@ -4,9 +4,8 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -34,22 +33,22 @@ Sabotage = Callable[[Any, Ask], Any]  # of a request and who would answer it
 class Proxy(grpc.GenericRpcHandler):
     """Hands on calls to a Milvus, and those of one name to a sabotage."""
 
-    def __init__(self, target: str, name: str = "", sabotage: Sabotage | None = None) -> None:
+    def __init__(self, target, name="", sabotage=None):
         self.channel = grpc.insecure_channel(target.removeprefix("http://"), EVERY_SIZE)
         self.name, self.sabotage = name, sabotage
         self.server = grpc.server(futures.ThreadPoolExecutor(8), [self], options=EVERY_SIZE)
         self.uri = f"http://127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.server.start()
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, details):
         name = details.method.rpartition("/")[2]
         types = GetMessageClass(CALLS[name].input_type), GetMessageClass(CALLS[name].output_type)
         call = self.channel.unary_unary(
             details.method, types[0].SerializeToString, types[1].FromString
         )
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            def ask(request: Any) -> Any:
+        def answer(request, context):
+            def ask(request):
                 return call(request, metadata=context.invocation_metadata())
 
             try:
@@ -63,7 +62,7 @@ class Proxy(grpc.GenericRpcHandler):
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch):
     """Enough to find out a sabotage."""
     monkeypatch.setattr(contract, "MOVIES", 300)
     monkeypatch.setattr(contract, "SWITCHES", 2)
@@ -72,7 +71,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
+def served(tmp_path):
     """Milvus Lite at an address, as a server is."""
     from milvus_lite.server_manager import server_manager_instance
 
@@ -81,7 +80,7 @@ def served(tmp_path: Path) -> Iterator[str]:
     server_manager_instance.release_server(path)
 
 
-def wrong(uri: str, code: int, *more: str) -> list[str]:
+def wrong(uri, code, *more):
     """What doctor finds wrong there; its exit code is checked."""
     line = ("doctor", "--contract", "--json", "--uri", uri, *more)
     found = json.loads(here(*line, code=code).stdout)
@@ -90,7 +89,7 @@ def wrong(uri: str, code: int, *more: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("small")
-def test_milvus_lite_keeps_the_contract_and_keeps_nothing_else(tmp_path: Path) -> None:
+def test_milvus_lite_keeps_the_contract_and_keeps_nothing_else(tmp_path):
     uri = tmp_path / "new.db"
     lines = here("doctor", "--contract", "--uri", uri).stdout.splitlines()
     assert [line.split()[:2] for line in lines[2:]] == [["ok", name] for name in CHECKS]
@@ -112,14 +111,14 @@ def test_milvus_lite_keeps_the_contract_and_keeps_nothing_else(tmp_path: Path) -
 
 @pytest.mark.milvus_server
 @pytest.mark.parametrize("kind", ["server", "cluster"])
-def test_a_server_and_a_cluster_keep_the_contract(kind: str, tmp_path: Path) -> None:
+def test_a_server_and_a_cluster_keep_the_contract(kind, tmp_path):
     uri = address(kind, tmp_path)
     before = {*MilvusClient(uri).list_collections()}
     assert wrong(uri, 0) == []
     assert {*MilvusClient(uri).list_collections()} == before
 
 
-def done(request: Any, ask: Ask) -> Any:
+def done(request, ask):
     """Nothing is done, and said to be."""
     wrote = hasattr(request, "num_rows")
     return milvus_pb2.MutationResult(insert_cnt=1) if wrote else common_pb2.Status()
@@ -130,15 +129,15 @@ class Lost:
 
     calls = 0
 
-    def __call__(self, request: Any, ask: Ask) -> Any:
+    def __call__(self, request, ask):
         self.calls += 1
         return ask(request) if self.calls % 2 else done(request, ask)
 
 
-def tampered(change: Callable[[Any], None]) -> Sabotage:
+def tampered(change):
     """The answer, changed in place."""
 
-    def answer(request: Any, ask: Ask) -> Any:
+    def answer(request, ask):
         answer = ask(request)
         change(answer)
         return answer
@@ -146,10 +145,10 @@ def tampered(change: Callable[[Any], None]) -> Sabotage:
     return answer
 
 
-def asked_otherwise(name: str, change: Callable[[str], str]) -> Sabotage:
+def asked_otherwise(name, change):
     """A parameter of a search, or of an index, is changed on its way."""
 
-    def answer(request: Any, ask: Ask) -> Any:
+    def answer(request, ask):
         for pair in [*getattr(request, "search_params", ()), *getattr(request, "extra_params", ())]:
             if pair.key == name:
                 pair.value = change(pair.value)
@@ -158,54 +157,54 @@ def asked_otherwise(name: str, change: Callable[[str], str]) -> Sabotage:
     return answer
 
 
-def turned(values: Any) -> None:
+def turned(values):
     values[:] = [*values][::-1]
 
 
-def ids_turned(answer: Any) -> None:
+def ids_turned(answer):
     """Of whatever kind they are."""
     ids = answer.results.ids
     if kind := ids.WhichOneof("id_field"):
         turned(getattr(ids, kind).data)
 
 
-def hits_turned(answer: Any) -> None:
+def hits_turned(answer):
     """All queries and hits, or of one query the hits: right pairs of movie and score."""
     ids_turned(answer)
     turned(answer.results.scores)
 
 
-def counted_short(answer: Any) -> None:
+def counted_short(answer):
     for field in answer.fields_data:
         if field.field_name == "count(*)":
             field.scalars.long_data.data[0] -= 1
 
 
-def retitled(answer: Any) -> None:
+def retitled(answer):
     for field in answer.fields_data:
         if field.field_name == "title":
             field.scalars.string_data.data[:1] = ["!"]
 
 
-def shifted(answer: Any) -> None:
+def shifted(answer):
     answer.results.scores[:] = [score + 0.01 for score in answer.results.scores]
 
 
-def renamed(answer: Any) -> None:
+def renamed(answer):
     for each in answer.index_descriptions:
         for pair in each.params:
             pair.value = "FLAT" if pair.key == "index_type" else pair.value
 
 
-def forgotten(answer: Any) -> None:
+def forgotten(answer):
     del answer.properties[:]
 
 
-def hidden(answer: Any) -> None:
+def hidden(answer):
     del answer.collection_names[:]
 
 
-def mixed_up(answer: Any) -> None:
+def mixed_up(answer):
     """The first two of several queries answer each other, if they have as many hits."""
     hits, sizes = answer.results, [*answer.results.topks]
     if len(sizes) > 1 and sizes[0] == sizes[1]:
@@ -214,17 +213,17 @@ def mixed_up(answer: Any) -> None:
             values[: sum(sizes[:2])] = [*values[sizes[0] : sum(sizes[:2])], *values[: sizes[0]]]
 
 
-def read_as(change: Callable[[str], str]) -> Sabotage:
+def read_as(change):
     """The condition of a search is taken for another."""
 
-    def answer(request: Any, ask: Ask) -> Any:
+    def answer(request, ask):
         request.dsl = change(request.dsl)
         return ask(request)
 
     return answer
 
 
-def outdated(request: Any, ask: Ask) -> Any:
+def outdated(request, ask):
     """Read as if Eventually had been asked for."""
     request.consistency_level, request.guarantee_timestamp = 3, 1
     request.use_default_consistency = False
@@ -234,10 +233,10 @@ def outdated(request: Any, ask: Ask) -> Any:
 class Refusal(grpc.RpcError):
     """After so many calls, a status in place of an answer."""
 
-    def __init__(self, status: grpc.StatusCode, calls: int = 0) -> None:
+    def __init__(self, status, calls=0):
         self.code, self.details, self.left = lambda: status, lambda: "no", calls
 
-    def __call__(self, request: Any, ask: Ask) -> Any:
+    def __call__(self, request, ask):
         self.left -= 1
         if self.left < 0:
             raise self
@@ -280,7 +279,7 @@ SABOTAGES = {
     "name",
     [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in ["honest", *SABOTAGES])],
 )
-def test_a_sabotaged_milvus_is_found_out(served: str, name: str) -> None:
+def test_a_sabotaged_milvus_is_found_out(served, name):
     call, sabotage, check = (QUICK | SABOTAGES | {"honest": ("", None, "")})[name]
     proxy = Proxy(served, call, sabotage)
     try:
@@ -293,7 +292,7 @@ def test_a_sabotaged_milvus_is_found_out(served: str, name: str) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_it_ends_where_milvus_goes_away(served: str) -> None:
+def test_it_ends_where_milvus_goes_away(served):
     proxy = Proxy(served, "Search", Refusal(grpc.StatusCode.UNAVAILABLE, calls=9))
     try:
         assert wrong(proxy.uri, 1, "--timeout", "1") == ["milvus", "filters"]
@@ -305,7 +304,7 @@ def test_it_ends_where_milvus_goes_away(served: str) -> None:
 @pytest.mark.milvus_server
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("kind", ["server"])
-def test_what_reads_the_past_is_found_out(kind: str, tmp_path: Path) -> None:
+def test_what_reads_the_past_is_found_out(kind, tmp_path):
     proxy = Proxy(address(kind, tmp_path), "Query", outdated)
     try:
         assert wrong(proxy.uri, 1) == ["upsert"]
@@ -313,11 +312,11 @@ def test_what_reads_the_past_is_found_out(kind: str, tmp_path: Path) -> None:
         proxy.server.stop(0)
 
 
-def try_and_die(uri: str, step: str) -> None:
+def try_and_die(uri, step):
     """Be killed just before the second time of a step."""
     contract.MOVIES, calls = 300, []
 
-    def die(*_: object) -> None:
+    def die(*_):
         calls.append(step)
         if len(calls) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -337,9 +336,7 @@ STEPS = ["create_collection", "insert", "rename_collection", "alter_alias", "dro
         pytest.param("server", "alter_alias", marks=pytest.mark.milvus_server),
     ],
 )
-def test_what_a_killed_run_left_is_cleared_up_and_the_published_stay(
-    tmp_path: Path, kind: str, step: str
-) -> None:
+def test_what_a_killed_run_left_is_cleared_up_and_the_published_stay(tmp_path, kind, step):
     own = MilvusAddress(address(kind, tmp_path), collection=f"killed_{step}")
     sent = movies(60)
     with MilvusStore(own) as store:
@@ -352,7 +349,7 @@ def test_what_a_killed_run_left_is_cleared_up_and_the_published_stay(
         assert not [n for n in store._milvus.client.list_collections() if "contract" in n]
 
 
-def test_a_name_that_is_in_use_is_left_alone(store: MilvusStore) -> None:
+def test_a_name_that_is_in_use_is_left_alone(store):
     theirs = MilvusAddress(store.uri, collection="recsys_movies_contract")
     with MilvusStore(theirs) as other:
         other.publish(movies(60), MODEL)

@@ -1,6 +1,5 @@
 """Conditions as Milvus' expressions: Lite and a server give the movies that NumPy gives."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +24,7 @@ YEARS = (0, 1931, 1979, 1995, 2001)
 MOVIES = 80
 
 
-def catalogue() -> Catalogue:
+def catalogue():
     """Movies with every kind of column; of each some values are unknown."""
     rng = np.random.default_rng(0)
     some = [tuple(w for w in WORDS if rng.random() < 0.25) for _ in range(2 * MOVIES)]
@@ -54,12 +53,12 @@ TYPES = types(ALL.kinds)
 @pytest.fixture(
     scope="module", params=["lite", pytest.param("server", marks=pytest.mark.milvus_server)]
 )
-def uri(request, tmp_path_factory) -> str:
+def uri(request, tmp_path_factory):
     return address(request.param, tmp_path_factory.mktemp("where"))
 
 
 @pytest.fixture(scope="module")
-def published(uri) -> Iterator[MilvusStore]:
+def published(uri):
     with MilvusStore(MilvusAddress(uri, collection="where")) as store:
         store.publish(ALL, MODEL)
         store.open(MODEL)
@@ -74,7 +73,7 @@ def test_columns_come_back_as_they_went(published):
             assert [*map(column.value, range(MOVIES))] == [*map(wanted.value, range(MOVIES))]
 
 
-def quoted(text: str) -> str:
+def quoted(text):
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
     return '"' + "".join(escapes.get(each, each) for each in text) + '"'
 
@@ -96,7 +95,7 @@ negations = st.sampled_from(["", "not "])
 lengths = st.sampled_from(["-1", "0", "1", "2", "255", "256", "300"])
 
 
-def joined(*parts) -> st.SearchStrategy[str]:
+def joined(*parts):
     return st.tuples(*(st.just(p) if isinstance(p, str) else p for p in parts)).map(" ".join)
 
 
@@ -127,7 +126,7 @@ conditions = st.recursive(
 )
 
 
-def unknown_to_old_servers(filter: Filter) -> bool:
+def unknown_to_old_servers(filter):
     """Whether a server older than 2.4 lacks it; the tests' is 2.3."""
     return any(
         ({"%", "_"} & set(term.value.removesuffix("%")))

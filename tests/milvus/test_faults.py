@@ -7,7 +7,6 @@ import shutil
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ STEPS = ("create_collection", "insert", "flush", "create_index", "rename_collect
 STEPS += ("alter_alias", "drop_collection")
 
 
-def look(path: str, report: str) -> None:
+def look(path, report):
     """What a later process finds, and whether its publish leaves the place tidy."""
     with MilvusStore(path) as store:
         model = store.open(None).model
@@ -41,9 +40,7 @@ def look(path: str, report: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
-def test_a_publish_killed_at_any_step_changes_nothing_or_everything(
-    tmp_path: Path, during: bool
-) -> None:
+def test_a_publish_killed_at_any_step_changes_nothing_or_everything(tmp_path, during):
     first = tmp_path / "first.db"
     with MilvusStore(str(first)) as store:
         store.publish(movies(60, seed=8), MODEL)
@@ -61,15 +58,13 @@ def test_a_publish_killed_at_any_step_changes_nothing_or_everything(
         assert found["collections"] == found["versions"] == 2, step
 
 
-def hold(path: str, ready: Any, done: Any) -> None:
+def hold(path, ready, done):
     with MilvusStore(path):
         ready.set()
         done.wait(60)
 
 
-def test_one_process_at_a_time_has_the_database_until_it_closes_its_last_store(
-    tmp_path: Path,
-) -> None:
+def test_one_process_at_a_time_has_the_database_until_it_closes_its_last_store(tmp_path):
     path = str(tmp_path / "movies.db")
     first, second = MilvusStore(path), MilvusStore(path)
     first.publish(OLD, MODEL)
@@ -93,7 +88,7 @@ def test_one_process_at_a_time_has_the_database_until_it_closes_its_last_store(
     assert process.exitcode == 0
 
 
-def on_a_small_disk(path: str, report: str) -> None:
+def on_a_small_disk(path, report):
     """Publish more than fits where no file may be larger than 1 MB."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with MilvusStore(path) as store:
@@ -113,7 +108,7 @@ def on_a_small_disk(path: str, report: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk(tmp_path):
     report = tmp_path / "report"
     assert elsewhere(on_a_small_disk, str(tmp_path / "movies.db"), str(report)) == 0
     message = report.read_text()
@@ -121,7 +116,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
     (tmp_path / "old.db").mkdir()
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     for file in ["new.db", "old.db"]:
@@ -143,7 +138,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Mo
         ("aliases.json", "gone", "no movies are published.*publish the movies"),
     ],
 )
-def test_a_damaged_database(tmp_path: Path, pattern: str, damage: str, words: str) -> None:
+def test_a_damaged_database(tmp_path, pattern, damage, words):
     path = tmp_path / "movies.db"
     with MilvusStore(str(path)) as store:
         store.publish(OLD, MODEL)

@@ -5,7 +5,6 @@ import threading
 import time
 import urllib.parse
 import uuid
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -37,19 +36,19 @@ DRAMA = Filter(any_genre=("Drama",))
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def at_once(monkeypatch):
     """An unfinished version is a leftover at once, not after hours."""
     monkeypatch.setattr(milvus_versions, "UNFINISHED_HOURS", 0)
 
 
 @pytest.fixture
-def address() -> MilvusAddress:
+def address():
     """A collection of the test's own on the shared server."""
     return MilvusAddress(shared().uri, collection=f"server_{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server():
     """A server with movies, to be ill-treated."""
     own = Server(session=10)
     with MilvusStore(own.uri) as store:
@@ -58,16 +57,14 @@ def server() -> Iterator[Server]:
     own.remove()
 
 
-def right(store: MilvusStore) -> bool:
+def right(store):
     """Whether the store answers as the movies of the model it says they are of."""
     catalogue = {MODEL: MOVIES, OTHER: OTHERS}[store.open(None).model]
     found, wanted = store.search(QUERIES, 20), catalogue.search(QUERIES, 20)
     return found.movie_ids.tolist() == wanted.movie_ids.tolist()
 
 
-def test_publish_roll_back_and_readers_who_see_one_version_or_the_other(
-    address: MilvusAddress,
-) -> None:
+def test_publish_roll_back_and_readers_who_see_one_version_or_the_other(address):
     """During thirty switches, and after a publish that drops the one they have open."""
     with MilvusStore(address) as store:
         versions = [store.publish(MOVIES, MODEL).collection]
@@ -79,7 +76,7 @@ def test_publish_roll_back_and_readers_who_see_one_version_or_the_other(
         assert right(store)
         assert len(collections(store)) == len(store.versions()) == 2
 
-        def switch() -> None:
+        def switch():
             for turn in range(30):
                 store._versions.move(versions[turn % 2])
                 time.sleep(0.05)
@@ -95,7 +92,7 @@ def test_publish_roll_back_and_readers_who_see_one_version_or_the_other(
                 reader.search(QUERIES[:1], 20)
 
 
-def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(address: MilvusAddress) -> None:
+def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(address):
     with MilvusStore(address) as store:
         store.publish(MOVIES, MODEL)
         for count, step in enumerate(["insert", "alter_alias"], 2):
@@ -108,7 +105,7 @@ def test_a_publisher_killed_leaves_the_movies_and_is_tidied_up(address: MilvusAd
         assert len(collections(store)) == len(store.versions()) == 2
 
 
-def test_what_a_server_can_not_give_is_said(address: MilvusAddress) -> None:
+def test_what_a_server_can_not_give_is_said(address):
     with MilvusStore(address) as store:
         for options, words in [
             ({"replicas": 2}, "ask for fewer replicas"),
@@ -124,7 +121,7 @@ def test_what_a_server_can_not_give_is_said(address: MilvusAddress) -> None:
             MilvusStore(MilvusAddress(shared().uri, db="nowhere"))
 
 
-def test_a_wrong_address_is_explained() -> None:
+def test_a_wrong_address_is_explained():
     server = shared()
     port = urllib.parse.urlsplit(server.uri).port
     for uri, words in [
@@ -139,7 +136,7 @@ def test_a_wrong_address_is_explained() -> None:
         assert "hunter2" not in str(caught.value)
 
 
-def test_a_frozen_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_server(server, monkeypatch):
     with MilvusStore(MilvusAddress(server.uri, timeout=2)) as store:
         store.open(MODEL)
         server.freeze()
@@ -165,9 +162,7 @@ def test_a_frozen_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(collections(store)) == len(store.versions()) <= 2
 
 
-def test_a_server_killed_during_a_publish_and_back_during_a_batch(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_killed_during_a_publish_and_back_during_a_batch(server, monkeypatch):
     with (
         MilvusStore(MilvusAddress(server.uri, timeout=60)) as reader,
         MilvusStore(MilvusAddress(server.uri, timeout=2)) as store,
@@ -190,7 +185,7 @@ def test_a_server_killed_during_a_publish_and_back_during_a_batch(
         assert right(reader)
 
 
-def test_user_password_rights_and_tls() -> None:
+def test_user_password_rights_and_tls():
     server = Server(guarded=True)
     ca = str(TLS / "ca.pem")
     port = urllib.parse.urlsplit(server.uri).port

@@ -1,7 +1,6 @@
 """Publishing and rolling back, all or nothing; which versions there are, and what is swept away."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ MOVIES = movies(60)
 DEAD = f"recsys_movies_v{MODEL}_00000000_unfinished"
 
 
-def made_otherwise(store: MilvusStore, name: str, **properties: str) -> None:
+def made_otherwise(store, name, **properties):
     """A collection that no publish of ours has filled."""
     schema = MilvusClient.create_schema(auto_id=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
@@ -26,9 +25,7 @@ def made_otherwise(store: MilvusStore, name: str, **properties: str) -> None:
     store._milvus.client.create_collection(name, schema=schema, properties=properties)
 
 
-def test_leftovers_are_swept_and_what_others_made_is_left_alone(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftovers_are_swept_and_what_others_made_is_left_alone(store, monkeypatch):
     made_otherwise(store, DEAD, **{"recsys.alias": "recsys_movies"})
     foreign = ["recsys_movies_backup", "recsys_movies_vx", DEAD.replace("0000", "1111")]
     for name in foreign:
@@ -44,10 +41,8 @@ def test_leftovers_are_swept_and_what_others_made_is_left_alone(
         assert (DEAD not in collections(store)) == swept
 
 
-def test_of_two_publishes_at_once_in_one_process_the_first_to_end_stands(
-    store: MilvusStore,
-) -> None:
-    def publish_meanwhile(_: int) -> None:
+def test_of_two_publishes_at_once_in_one_process_the_first_to_end_stands(store):
+    def publish_meanwhile(_):
         with MilvusStore(store.uri) as other:
             other.publish(MOVIES, MODEL)
 
@@ -58,7 +53,7 @@ def test_of_two_publishes_at_once_in_one_process_the_first_to_end_stands(
 
 
 @pytest.mark.parametrize("name", ["recsys_movies", "theirs"])
-def test_a_name_that_belongs_to_something_else_is_refused(store: MilvusStore, name: str) -> None:
+def test_a_name_that_belongs_to_something_else_is_refused(store, name):
     made_otherwise(store, name)
     if name == "theirs":
         store._milvus.client.create_alias("theirs", "recsys_movies")
@@ -68,7 +63,7 @@ def test_a_name_that_belongs_to_something_else_is_refused(store: MilvusStore, na
     assert store._milvus.client.list_collections() == [name]
 
 
-def test_an_older_or_newer_format_is_refused(store: MilvusStore) -> None:
+def test_an_older_or_newer_format_is_refused(store):
     published = store.publish(MOVIES, MODEL)
     store._milvus.client.alter_collection_properties(published.collection, {"recsys.format": "1"})
     with pytest.raises(StoreError, match=r"format 1.*upgrade recsys, or publish"):
@@ -78,7 +73,7 @@ def test_an_older_or_newer_format_is_refused(store: MilvusStore) -> None:
     assert answers(store, MOVIES)
 
 
-def test_two_names_in_one_database_do_not_touch_each_other(store: MilvusStore) -> None:
+def test_two_names_in_one_database_do_not_touch_each_other(store):
     store.publish(MOVIES, MODEL)
     with MilvusStore(MilvusAddress(store.uri, collection="recsys_movies_v2")) as other:
         for seed in range(3):
@@ -89,7 +84,7 @@ def test_two_names_in_one_database_do_not_touch_each_other(store: MilvusStore) -
     assert len(collections(store)) == 3
 
 
-def test_publishing_says_what_is_published(store: MilvusStore) -> None:
+def test_publishing_says_what_is_published(store):
     sent: list[int] = []
     published = store.publish(MOVIES, MODEL, progress=sent.append)
     assert sum(sent) == published.count == 60
@@ -99,7 +94,7 @@ def test_publishing_says_what_is_published(store: MilvusStore) -> None:
     assert store.open(MODEL) == published
 
 
-def test_each_publish_replaces_the_movies_and_keeps_the_one_before(store: MilvusStore) -> None:
+def test_each_publish_replaces_the_movies_and_keeps_the_one_before(store):
     with pytest.raises(StoreError, match="no earlier version"):
         store.rollback()
     catalogues = [movies(60, seed=seed) for seed in range(4)]
@@ -129,9 +124,7 @@ def test_each_publish_replaces_the_movies_and_keeps_the_one_before(store: Milvus
         ("AUTOINDEX", "AUTOINDEX", None),
     ],
 )
-def test_an_index_is_built_with_what_was_asked_for(
-    store: MilvusStore, asked: str, name: str, params: dict[str, int] | None
-) -> None:
+def test_an_index_is_built_with_what_was_asked_for(store, asked, name, params):
     published = store.publish(MOVIES, MODEL, index=asked)
     built = store._milvus.client.describe_index(published.collection, "vector")
     assert (built["index_type"], built.get("params")) == (name, params)
@@ -139,7 +132,7 @@ def test_an_index_is_built_with_what_was_asked_for(
     assert answers(store, MOVIES)
 
 
-def test_an_index_fits_the_number_of_movies_or_is_refused_with_what_may_be_given() -> None:
+def test_an_index_fits_the_number_of_movies_or_is_refused_with_what_may_be_given():
     assert choose_index(None, 4_000).name == "FLAT"
     assert choose_index(None, 1_000_000).name == "HNSW"
     ivf = choose_index("IVF_FLAT", 1_000_000)
@@ -166,9 +159,7 @@ def test_an_index_fits_the_number_of_movies_or_is_refused_with_what_may_be_given
         ({"genres": tuple(str(i) for i in range(300))}, "more than 256 genres"),
     ],
 )
-def test_unfit_movies_are_refused_and_the_old_stand(
-    store: MilvusStore, damage: dict, words: str
-) -> None:
+def test_unfit_movies_are_refused_and_the_old_stand(store, damage, words):
     good = replace(MOVIES, ids=np.arange(10, 70))
     store.publish(good, MODEL)
     with pytest.raises(StoreError, match=f"movie .*{words}.*nothing was published"):
@@ -179,7 +170,7 @@ def test_unfit_movies_are_refused_and_the_old_stand(
     assert len(collections(store)) == 1
 
 
-def test_long_titles_and_genres_are_cut_by_bytes_and_still_found(store: MilvusStore) -> None:
+def test_long_titles_and_genres_are_cut_by_bytes_and_still_found(store):
     long = changed(MOVIES, 0, titles="é" * 2000, genres=("ü" * 300, "Drama"))
     store.publish(long, MODEL)
     taken = store.take(MOVIES.ids[:1])
@@ -189,11 +180,11 @@ def test_long_titles_and_genres_are_cut_by_bytes_and_still_found(store: MilvusSt
     assert found.movie_ids[0].tolist() == [MOVIES.ids[0], -1, -1]
 
 
-def broken_off(*_: object) -> None:
+def broken_off(*_):
     raise StoreError("broken off")
 
 
-def one_lost(_: str, rows: list[dict[str, Any]]) -> None:
+def one_lost(_, rows):
     rows.pop()
 
 
@@ -207,9 +198,7 @@ STEPS = ["insert", "flush", "create_index", "rename_collection", "query", "alter
         ("insert", one_lost, "should hold 60 movies, Milvus counts 59"),
     ],
 )
-def test_a_failed_publish_leaves_nothing_behind(
-    store: MilvusStore, monkeypatch: pytest.MonkeyPatch, step: str, act: Any, words: str
-) -> None:
+def test_a_failed_publish_leaves_nothing_behind(store, monkeypatch, step, act, words):
     store.publish(MOVIES, MODEL)
     with monkeypatch.context() as broken:
         broken.setattr(MilvusClient, step, first(act, step))

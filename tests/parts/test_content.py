@@ -18,7 +18,7 @@ def blocks(genres=GENRES, years=YEARS):
     return [Block(np.asarray(genres), 1.0), Block(np.asarray(years, float), 0.5)]
 
 
-def drawn(rows: int, seed: int = 0):
+def drawn(rows, seed=0):
     rng = np.random.default_rng(seed)
     return blocks(rng.integers(-1, 6, (rows, 3)), rng.integers(1930, 2000, rows))
 

@@ -11,7 +11,6 @@ from learned_from import GENDER, asked, training
 import recsys
 from recsys import parts
 from recsys.data.interactions import Interactions
-from recsys.parts.part import Training
 from recsys.training.options import Options
 
 STARS = np.array([2, 3, 3, 4, 4, 5], np.float32)
@@ -20,13 +19,13 @@ Draw = np.random.Generator
 Pairs = tuple[np.ndarray, np.ndarray]  # rows of users and movies
 
 
-def some_of_all(rng: Draw, users: int, movies: int, each: int) -> Pairs:
+def some_of_all(rng, users, movies, each):
     """As many movies of each user, drawn at random."""
     chosen = [rng.permutation(movies)[:each] + 1 for _ in range(users)]
     return np.repeat(np.arange(1, users + 1), min(each, movies)), np.concatenate(chosen)
 
 
-def two_blocks(rng: Draw) -> Pairs:
+def two_blocks(rng):
     users, movies = np.nonzero(rng.random((20, 10)) < 0.7)
     return users + 1, movies + 1 + 10 * (users % 2)
 
@@ -49,7 +48,7 @@ PAIRS: dict[str, Callable[[Draw], Pairs]] = {
 }
 
 
-def degenerate(name: str, seed: int, constant: float | None = None) -> Training:
+def degenerate(name, seed, constant=None):
     """Training data of these pairs, the last movie and the last two users without ratings."""
     rng = np.random.default_rng(seed)
     users, movies = PAIRS[name](rng)
@@ -64,7 +63,7 @@ def degenerate(name: str, seed: int, constant: float | None = None) -> Training:
     return training(history, count, attributes, GENDER, genres, seed=seed)
 
 
-def biases(history: Interactions, folded_in: Interactions, movies: int) -> np.ndarray:
+def biases(history, folded_in, movies):
     """(B, movies) ratings of cold users by biases alone."""
     mean = history.values.mean()
     rest = np.bincount(history.indices, history.values - mean, movies)

@@ -9,14 +9,13 @@ from learned_from import GENDER, asked, training
 from recsys.data.interactions import Interactions, Recency
 from recsys.parts import ease
 from recsys.parts.ease import Ease
-from recsys.parts.part import Training
 from recsys.training.options import Options
 
 OPTIONS = Options(ease_exponent=1, ease_power=0.5, ease_dropout=0.5, ease_ridge=2, ease_rank=128)
 TIMED = Recency(0.1, 10)
 
 
-def two_tastes(users: int, movies: int, share: float, seed: int = 0) -> tuple[Training, np.ndarray]:
+def two_tastes(users, movies, share, seed=0):
     """Users who like movies of odd rows, others who like even ones; and the (U, M) ratings."""
     rng = np.random.default_rng(seed)
     odd = np.arange(movies) % 2
@@ -29,7 +28,7 @@ def two_tastes(users: int, movies: int, share: float, seed: int = 0) -> tuple[Tr
     return training(history, movies, described=GENDER), ratings
 
 
-def exact_predictions(ratings: np.ndarray) -> np.ndarray:
+def exact_predictions(ratings):
     """(U, M) Y B by Steck's formula with EDLAE's diagonal, in float64."""
     shares = ratings / 5 / np.sqrt((ratings > 0).sum(1, keepdims=True)).astype(np.float64)
     products = shares.T @ shares
@@ -56,7 +55,7 @@ def test_predictions_err_as_little_as_any_of_their_rank(movies, rank):
     assert longest == pytest.approx(0.999, abs=1e-4)  # 1 would leave nothing for the last number
 
 
-def cosines(data: Training, tables, gender: int = 0, liked=(), recency=TIMED) -> np.ndarray:
+def cosines(data, tables, gender=0, liked=(), recency=TIMED):
     """(M,) of a cold-start user with every movie."""
     liked = np.array(liked, int)
     history = Interactions.build(0, 0 * liked, liked, np.full(len(liked), 5))
@@ -114,7 +113,7 @@ def test_a_late_arrival_that_all_rate_now_is_what_a_cold_start_user_gets():
 class Judge:
     """Likes whom it is told to: the ndcg of a rank; a list of what it was told."""
 
-    def __init__(self, data: Training, ndcg: dict[int, float]) -> None:
+    def __init__(self, data, ndcg):
         self.data, self.by_rank, self.log_lines = data, ndcg, []
         self.log = self.log_lines.append
 
@@ -164,7 +163,7 @@ def test_options_that_are_given_are_kept():
 class TasteJudge(Judge):
     """Counts how many of ten listed movies that a user does not have are of the user's taste."""
 
-    def __init__(self, data: Training, likes: np.ndarray, rated: np.ndarray) -> None:
+    def __init__(self, data, likes, rated):
         super().__init__(data, {})
         self.likes, self.rated = likes, rated
 

@@ -19,7 +19,7 @@ OPTIONS = Options(factor_dimension=4, factor_sweeps=8, factor_coordinates=5)
 class World:
     """Ratings of two true factors and biases; the last user and the last movie have none."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         rng = np.random.default_rng(0)
         p, q = rng.standard_normal((USERS + 1, 2)), rng.standard_normal((MOVIES + 1, 2))
         a, b = rng.standard_normal(USERS + 1), rng.standard_normal(MOVIES + 1)
@@ -38,26 +38,26 @@ class World:
         self.data = training(history, MOVIES, attributes, DESCRIBED, genres, years)
 
 
-def users_of(world: World, tables, rows, **more) -> np.ndarray:
+def users_of(world, tables, rows, **more):
     return Factors().users(tables, asked(world.data, np.asarray(rows), **more))["factors"]
 
 
-def predicted(world: World, tables) -> np.ndarray:
+def predicted(world, tables):
     users, test = users_of(world, tables, range(USERS + 1)), world.test
     return (users[test.user_ids] * tables["factors"][test.movie_ids]).sum(1)
 
 
-def rmse(world: World, tables) -> float:
+def rmse(world, tables):
     return float(np.sqrt(np.mean((predicted(world, tables) - world.test.values) ** 2)))
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world():
     return World()
 
 
 @pytest.fixture(scope="module")
-def tables(world: World):
+def tables(world):
     return Factors().fit(world.data, OPTIONS)
 
 
@@ -79,7 +79,7 @@ def test_better_than_biases_where_there_are_factors(world, tables):
     assert error < 0.55  # the noise alone is .4
 
 
-def posterior(world: World, tables, row: int) -> tuple[np.ndarray, np.ndarray]:
+def posterior(world, tables, row):
     """(d,) mean and (d, d) precision of a user's [p, a], all terms written out."""
     precision, mean, scale, _ = tables["noise"]
     d = OPTIONS.factor_dimension + 1
@@ -100,7 +100,7 @@ def posterior(world: World, tables, row: int) -> tuple[np.ndarray, np.ndarray]:
     return np.linalg.solve(matrix, prior / tables["variance"] + right), matrix
 
 
-def ratings_of(tables, user: np.ndarray) -> np.ndarray:
+def ratings_of(tables, user):
     """(M,) predictions for a user [p, a]."""
     _, mean, scale, _ = tables["noise"]
     movies = tables["means"][1:].astype(float)

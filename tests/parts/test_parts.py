@@ -24,7 +24,7 @@ LAYOUT = Layout({"retrieval": 3, "rating": 2, "ease": 4, "factors": 5, "taste": 
 OPTIONS = Options(epochs=1, dimension=4, id_size=8, side_size=4, filters=4, factor_sweeps=2)
 
 
-def slices_of(rows: int, seed: int) -> dict[str, np.ndarray]:
+def slices_of(rows, seed):
     rng = np.random.default_rng(seed)
     drawn = {name: rng.standard_normal((rows, size)) for name, size in LAYOUT.sizes.items()}
     return {name: unit(each.astype(np.float32)) for name, each in drawn.items()}
@@ -115,7 +115,7 @@ class Flat(Alphabet):
 def register(monkeypatch):
     """Name the part in PARTS, and its slice with a weight in QUESTIONS."""
 
-    def registered(part: Part, weight: float) -> None:
+    def registered(part, weight):
         for module in (model_folder, parts):
             monkeypatch.setattr(module, "PARTS", (*parts.PARTS, part))
         relevance = {**parts.QUESTIONS["relevance"], "alphabet": weight}

@@ -45,7 +45,7 @@ def test_movies_that_the_same_users_like_are_near_and_alike_ones_as_far_as_conte
     assert likeness[2] > 0.85
 
 
-def users(**named: int):
+def users(**named):
     """Of user 3, who rated movies 1 and 2 with 1, and 3 with 5; and the table."""
     known, table = data(), tastes()
     movies = [int(name[1:]) for name in named]

@@ -28,7 +28,7 @@ MOVIES = Catalogue(
 TYPES = types({name: column.kind for name, column in COLUMNS.items()})
 
 
-def fitting(text: str) -> list[int]:
+def fitting(text):
     fits = mask(Filter(where=parse(text, TYPES)).condition, MOVIES.cells, len(MOVIES))
     return MOVIES.ids[fits].tolist()
 

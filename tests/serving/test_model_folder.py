@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +32,7 @@ CONFIG = {
 }
 
 
-def write(path: Path, name: str, export=lambda folder: None) -> Model:
+def write(path, name, export=lambda folder: None):
     """The smallest model there may be; `name` tells one from another."""
     history = Interactions.build(1, NOTHING, NOTHING, NOTHING, NOTHING)._asdict()
     model = Model(
@@ -49,7 +48,7 @@ def write(path: Path, name: str, export=lambda folder: None) -> Model:
     return write_model(path, model, [{"epoch": 1}], export)
 
 
-def name_of(path: Path) -> str:
+def name_of(path):
     return load_model(path).config["name"]
 
 
@@ -102,7 +101,7 @@ def test_what_is_no_model_or_has_files_of_somebody_is_not_replaced(tmp_path, nam
     assert name_of(tmp_path / "empty") == "new"
 
 
-def read_everything(path: Path) -> Model:
+def read_everything(path):
     model = load_model(path)
     assert len(model.movies)
     assert len(model.history.of(1)[0])
@@ -110,7 +109,7 @@ def read_everything(path: Path) -> Model:
     return model
 
 
-def pickled() -> bytes:
+def pickled():
     """An .npy file that runs code when it is read carelessly."""
     stream = io.BytesIO()
     np.save(stream, np.array([print], object), allow_pickle=True)
@@ -280,7 +279,7 @@ def test_a_model_replaced_while_it_is_opened_is_not_mixed_with_the_new_one(
     before = write(path, "old")
     calls, reading = [], model_folder._reading
 
-    def replaced(folder: Path, name: str):
+    def replaced(folder, name):
         calls.append(name)
         if len(calls) == opened + 1:
             write(path, "new")

@@ -8,7 +8,7 @@ from learned_from import training
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
-from recsys.training.batches import Batch, BatchSampler
+from recsys.training.batches import BatchSampler
 from recsys.training.options import Options
 
 USERS, MOVIES = 37, 50
@@ -18,7 +18,7 @@ OPTIONS = Options(batch_users=8, batch_size=30, cold_user_rate=0, few_likes_rate
 SAMPLED = replace(OPTIONS, candidates=12)
 
 
-def rating_matrix() -> np.ndarray:
+def rating_matrix():
     """(U + 1, M + 1) ratings by user and movie row, 0 for none; some users rated nothing."""
     rng = np.random.default_rng(8)
     ratings = rng.integers(1, 11, (USERS + 1, MOVIES + 1)) / 2
@@ -27,7 +27,7 @@ def rating_matrix() -> np.ndarray:
     return ratings.astype(np.float32)
 
 
-def sampler(options: Options = OPTIONS) -> BatchSampler:
+def sampler(options=OPTIONS):
     ratings = rating_matrix()
     users, movies = np.nonzero(ratings)
     times = np.zeros(len(users), np.int64)
@@ -36,16 +36,16 @@ def sampler(options: Options = OPTIONS) -> BatchSampler:
     return BatchSampler(training(history, MOVIES, attributes), options)
 
 
-def batches(options: Options = OPTIONS, seed: int = 0) -> list[Batch]:
+def batches(options=OPTIONS, seed=0):
     return list(sampler(options).epoch(np.random.default_rng(seed)))
 
 
-def rated_in(batch: Batch) -> np.ndarray:
+def rated_in(batch):
     """(B, C) all ratings of the batch's users."""
     return batch.scattered(batch.ratings)
 
 
-def history_in(batch: Batch) -> np.ndarray:
+def history_in(batch):
     """(B, C) the ratings that the rating head is shown."""
     return batch.scattered(batch.ratings * batch.shown)
 
@@ -122,7 +122,7 @@ def test_what_came_after_a_users_last_rating_could_not_be_rated():
 CUT = replace(OPTIONS, batch_size=60)
 
 
-def with_times(options: Options = CUT, spread: int = 30) -> list[tuple[np.ndarray, Batch]]:
+def with_times(options=CUT, spread=30):
     """(E,) times of the ratings, and the batch."""
     rng = np.random.default_rng(0)
     rated = rng.random((21, 41)) < 0.4

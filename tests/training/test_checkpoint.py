@@ -1,13 +1,11 @@
 """A checkpoint brings a training back to where it was, and refuses to do so for another."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from command_line import SAMPLE
 
-from recsys.data.dataset import Dataset, Ratings
 from recsys.errors import ModelError
 from recsys.preprocess import read_dataset
 from recsys.train import fit
@@ -18,19 +16,19 @@ ONE_EPOCH = Options(epochs=1, dimension=4, batch_size=256, id_size=8, side_size=
 
 
 @pytest.fixture(scope="module")
-def few() -> tuple[Dataset, Ratings]:
+def few():
     """The sample, and the ratings of twenty users."""
     dataset = read_dataset(SAMPLE)
     return dataset, dataset.ratings[dataset.ratings.user_ids <= 20]
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
+def checkpoint(tmp_path):
     return tmp_path / "checkpoint.npz"
 
 
 @pytest.fixture(scope="module")
-def whole(few, tmp_path_factory) -> bytes:
+def whole(few, tmp_path_factory):
     """A checkpoint's bytes."""
     path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
     fit(*few, ONE_EPOCH, checkpoint=path)

@@ -12,9 +12,8 @@ from recsys.data.scale import MAX_RATING
 from recsys.data.schema import MOVIELENS
 from recsys.model import paddle
 from recsys.parts.part import Asked, Training
-from recsys.training.batches import Batch, BatchSampler
 from recsys.training.options import Options
-from recsys.training.ranks import ALONE, Ranks
+from recsys.training.ranks import ALONE
 from recsys.training.step import RetrievalLoss, TrainStep
 
 GENRES = ("Drama", "War", "Comedy")
@@ -24,13 +23,7 @@ PLAIN = Options(
 )
 
 
-def small(
-    options: Options = PLAIN,
-    users: int = 13,
-    movies: int = 30,
-    density: float = 0.3,
-    ranks: Ranks = ALONE,
-) -> tuple[TrainStep, BatchSampler]:
+def small(options=PLAIN, users=13, movies=30, density=0.3, ranks=ALONE):
     """A step and its batches, of invented ratings."""
     rng = np.random.default_rng(5)
     pairs = np.argwhere(rng.random((users, movies)) < density).astype(np.int32).T + 1
@@ -45,11 +38,11 @@ def small(
     return step, step.sampler
 
 
-def batches_of(sampler: BatchSampler, seed: int) -> list[Batch]:
+def batches_of(sampler, seed):
     return list(sampler.epoch(np.random.default_rng(seed)))
 
 
-def unit_rows(seed: int, *shape: int) -> np.ndarray:
+def unit_rows(seed, *shape):
     vectors = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
@@ -94,7 +87,7 @@ def test_retrieval_targets_by_hand():
     np.testing.assert_allclose(batch.targets, expected, rtol=1e-6)
 
 
-def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+def folded_vectors(step, batch):
     """(B, 2 D) and (C, 2 D) heads of a batch's users, through the arrays, and candidates."""
     counts = np.bincount(batch.owners, minlength=len(batch.user_rows))
     rows = batch.candidates[batch.columns].astype(np.int32)
@@ -110,7 +103,7 @@ def folded_vectors(step: TrainStep, batch: Batch) -> tuple[np.ndarray, np.ndarra
     return users, movies[batch.candidates]
 
 
-def losses(step: TrainStep, batch: Batch) -> tuple[float, float]:
+def losses(step, batch):
     """Over all movies but those before a user's cutoff time, or too late; and of each rating."""
     d = step.options.dimension
     users, movies = folded_vectors(step, batch)
@@ -210,7 +203,7 @@ def test_an_interruption_within_paddle_is_one(monkeypatch):
     step, sampler = small()
     rng = np.random.default_rng(0)
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(RetrievalLoss, "backward", staticmethod(interrupted))

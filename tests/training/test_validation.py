@@ -1,7 +1,5 @@
 """Validation computes its metrics as anybody would from the model's own predictions."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hand_made import dataset, ratings
@@ -11,7 +9,7 @@ from recsys import parts
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.interactions import Recency, hold_out
 from recsys.parts.part import Training
-from recsys.train import Trained, fit
+from recsys.train import fit
 from recsys.training import validation as module
 from recsys.training import weights
 from recsys.training.options import Options
@@ -23,14 +21,14 @@ HELD_OUT = ratings((1, 30, 4), (1, 40, 2), (2, 40, 5), (3, 10, 3))
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained:
+def trained():
     attributes = {"genders": [1, 2, 0], "ages": [1, 2, 0], "jobs": [1, 2, 0]}
     genres = [("War",), (), (), ()]
     known = dataset(TRAIN, users=3, genres=genres, **attributes)
     return fit(known, TRAIN, OPTIONS, HELD_OUT)
 
 
-def inner_products(trained: Trained) -> dict[str, np.ndarray]:
+def inner_products(trained):
     """(U, M) inner products of each slice."""
     options, data = trained.options, trained.data
     arrays = {**trained.closed, **trained.step.arrays()}
@@ -39,13 +37,13 @@ def inner_products(trained: Trained) -> dict[str, np.ndarray]:
     return {name: users[name] @ parts.movies(arrays)[name][1:].T for name in users}
 
 
-def validation(trained: Trained, held_out: Ratings, log=lambda line: None) -> Validation:
+def validation(trained, held_out, log=lambda line: None):
     judge = Validation(trained.data, held_out, log)
     judge.prepare(trained.closed, trained.options)
     return judge
 
 
-def judged(trained: Trained, held_out: Ratings) -> dict[str, Any]:
+def judged(trained, held_out):
     return validation(trained, held_out)(trained.step.arrays())
 
 
@@ -116,7 +114,7 @@ def test_weights_are_chosen_by_what_is_known_of_a_user_and_said(trained):
 # Recency, chosen by what is held out
 
 
-def changing_taste() -> Dataset:
+def changing_taste():
     """60 users who like five of the eight movies of one of six kinds, then five of the next's."""
     rng = np.random.default_rng(0)
     rows = []
@@ -131,7 +129,7 @@ def changing_taste() -> Dataset:
     return Dataset("changing", Users.of(np.arange(1, 61)), catalogue, known)
 
 
-def floor_by(dataset: Dataset, held: np.ndarray) -> float:
+def floor_by(dataset, held):
     data = Training.of(dataset, dataset.ratings[~held])
     return Validation(data, dataset.ratings[held]).choose(OPTIONS).recency_floor
 

@@ -9,7 +9,7 @@ from recsys.training.weights import Pool, ndcg
 USERS, MOVIES = 60, 300
 
 
-def lists(seed: int = 0) -> tuple[csr_matrix, csr_matrix]:
+def lists(seed=0):
     """(B, M) twenty movies that each user has seen, and five others that are liked."""
     rng = np.random.default_rng(seed)
     drawn = np.argsort(rng.random((USERS, MOVIES)), 1)
@@ -19,7 +19,7 @@ def lists(seed: int = 0) -> tuple[csr_matrix, csr_matrix]:
     return csr_matrix(both[0]), csr_matrix(both[1])
 
 
-def slices(judged, seed: int = 1, **helps: float) -> tuple[dict, dict]:
+def slices(judged, seed=1, **helps):
     """Users and movies of slices that know the likes as well as said, and noise beside."""
     rng = np.random.default_rng(seed)
     likes, every = judged[1].toarray(), np.eye(MOVIES, dtype=np.float32)

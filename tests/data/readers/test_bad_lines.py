@@ -1,7 +1,6 @@
 """Damaged input: every kind gives one line that says where, what was found and what to do."""
 
 import json
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,7 +11,7 @@ from recsys.errors import DataError
 from recsys.preprocess import read_dataset, read_movies
 
 
-def complaint(folder: Path, where: str, *words: str) -> None:
+def complaint(folder, where, *words):
     """Reading the folder fails in one line that begins with the place and has the words."""
     with pytest.raises(DataError) as caught:
         read_dataset(folder)

@@ -29,7 +29,7 @@ ROWS = st.lists(
 )
 
 
-def columns(read) -> list[list]:
+def columns(read):
     return [column.tolist() for column in vars(read.ratings).values()]
 
 

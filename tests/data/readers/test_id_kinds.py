@@ -8,7 +8,6 @@ import pytest
 from families import put
 from pyarrow import parquet
 
-from recsys.data.dataset import Dataset
 from recsys.data.ids import MAX_ID, is_text
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
@@ -16,7 +15,7 @@ from recsys.preprocess import read_dataset
 RATING = ",4,9\n"
 
 
-def pairs(read: Dataset) -> list[tuple]:
+def pairs(read):
     """(user id, movie id) of each rating, as in the file."""
     names = read.user_names, read.movie_names
     columns = read.ratings.user_ids, read.ratings.movie_ids
@@ -24,7 +23,7 @@ def pairs(read: Dataset) -> list[tuple]:
     return list(zip(*(each.tolist() for each in ids), strict=True))
 
 
-def write(folder, rows: list[str], items: bytes = b"", users: bytes = b""):
+def write(folder, rows, items=b"", users=b""):
     ratings = ("user,item,rating,time\n" + "".join(row + RATING for row in rows)).encode()
     files = {"ratings.csv": ratings, "items.csv": items, "users.csv": users}
     return put(folder, {name: data for name, data in files.items() if data})

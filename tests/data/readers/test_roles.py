@@ -18,7 +18,7 @@ PAIRS = [(u, i) for u, i in product(USERS, ITEMS) if (u + i) % 4]
 T = 1_500_000_000
 
 
-def table(head: str, *cells) -> bytes:
+def table(head, *cells):
     """CSV of a row for each of PAIRS; a cell is called with user, item and the row's number."""
     rows = [[cell(u, i, n) for cell in cells] for n, (u, i) in enumerate(PAIRS)]
     return "\n".join(filter(None, [head, *(",".join(map(str, row)) for row in rows)])).encode()
@@ -40,17 +40,17 @@ def day(form):
     return lambda u, i, n: form.format(1 + n % 9)
 
 
-def seen(place, *told) -> dict:
+def seen(place, *told):
     return json.loads(here("inspect", "--json", place, *told).stdout)
 
 
-def rated(folder, head: str, *cells):
+def rated(folder, head, *cells):
     """A file of ratings with a user, an item and further cells."""
     files = {"r.csv": table(f"user,item,{head}" if head else "", user, item, *cells)}
     return put(folder, files) / "r.csv"
 
 
-def refusal(*told) -> str:
+def refusal(*told):
     """What inspect asks, in one line."""
     (line,) = here("inspect", "-q", *told, code=2).stderr.splitlines()
     return line

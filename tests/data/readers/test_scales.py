@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from families import DAT, put
 
-from recsys.data.dataset import Dataset
 from recsys.data.readers.roles import Columns
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
 
-def read(folder, values, times=None, pairs=None, **more) -> tuple[Dataset, list[str]]:
+def read(folder, values, times=None, pairs=None, **more):
     pairs = pairs or [(i % 3, i) for i in range(len(values))]
     rows = zip(pairs, values, times or [9] * len(values), strict=True)
     lines = [f"{u},{m},{value},{time}" for (u, m), value, time in rows]
@@ -19,12 +18,12 @@ def read(folder, values, times=None, pairs=None, **more) -> tuple[Dataset, list[
     return read_dataset(folder, log=logged.append, **more), logged
 
 
-def dat(folder, *rows, start=b"") -> Dataset:
+def dat(folder, *rows, start=b""):
     lines = "".join(f"{u}::{m}::{r}::9\n" for u, m, r in rows).encode()
     return read_dataset(put(folder, {**DAT, "ratings.dat": start + lines}))
 
 
-def own(dataset: Dataset) -> list[float]:
+def own(dataset):
     """Ratings as the file has them."""
     return np.round(dataset.scale.outward(dataset.ratings.values), 3).tolist()
 
