@@ -177,11 +177,15 @@ class Side:
         for name in roles.values():
             cells = rows.columns.get(name, ())
             rows.refuse_each([control_character(c) if isinstance(c, str) else "" for c in cells])
-        first = np.zeros(len(rows), np.bool_)
-        first[np.unique(rows.columns[""], return_index=True)[1]] = True
+        _, starts, codes = np.unique(rows.columns[""], return_index=True, return_inverse=True)
+        first = starts[codes] == np.arange(len(rows))
+
+        def again(i: int) -> str:
+            at = f"{rows.path.name}{rows.place(int(rows.numbers(starts[codes[i]])))}"
+            return f"{what} {rows.columns[roles[key]][i]} again, expected once, first at {at}"
+
         if not repeats:
-            again = rows.columns[roles[key]]
-            rows.note(~first, lambda i: f"{what} {again[i]} again, expected once")
+            rows.note(~first, again)
         rows.keep(first)
         self.ids = id_array(raw_ids(rows.columns.pop(""), found.names))
         self.rows, self.cells = rows, rows.columns

@@ -121,7 +121,7 @@ def _family_of(folder: Path, paths: Sequence[Path], kinds: Sequence[str]) -> dic
             continue
         files: dict[str, File] = {}
         for kind, (end, dialect), found in zip(NAMES, each, there, strict=True):
-            if kind not in kinds or not (found or kind != "users"):
+            if kind not in kinds or not (found or kind != "users" or (folder / end).exists()):
                 continue
             if end[0] == "." and len(found) != 1:
                 cause = f"{folder}: expected one *{end} file, found {len(found)}"

@@ -63,10 +63,13 @@ def file_bytes(path: Path, size: int) -> bytes:
         with path.open("rb") as file:
             return file.read(size)
     except OSError as error:
-        words = f"cannot be read ({error.strerror or error})"
-        known = {errno.ENOENT: "no such file", errno.EISDIR: "a directory, expected a file"}
-        words = known.get(error.errno or 0, words)
-        raise DataError(f"{path}: {words}", "name another", "file") from error
+        known = {
+            errno.ENOENT: ("no such file", "copy it there or name another"),
+            errno.EISDIR: ("a directory, expected a file", "name the file itself"),
+        }
+        unreadable = f"cannot be read ({error.strerror or error})", "name another"
+        words, remedy = known.get(error.errno or 0, unreadable)
+        raise DataError(f"{path}: {words}", remedy, "file") from error
 
 
 def beginning(path: Path, quotes: bool = False) -> bytes:

@@ -40,7 +40,14 @@ LINES = [
     ("ratings.dat", b"2::1::4::978301968", b"2::1::\xb2::978301968", 3, "a rating as a number"),
     ("ratings.dat", b"1::1::5::978300760", b"user::movie::rating::time", 1, "'user'"),
     ("movies.dat", b"3::Mis", b"three::Mis", 2, "movie id", "'three'"),
-    ("movies.dat", b"7::Heat (1995)", b"3::Heat (1995)", 3, "movie 3 again"),
+    (
+        "movies.dat",
+        b"7::Heat (1995)",
+        b"3::Heat (1995)",
+        3,
+        "movie 3 again",
+        "first at movies.dat:2",
+    ),
     ("movies.dat", b"Mis\xe9rables", b"Mis\x8erables", 2, "wrong encoding", "\\x8e", "iconv"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\x1brables", 2, "control character '\\x1b'"),
     ("movies.dat", b"Mis\xe9rables", b"Mis\xef\xbf\xbdrables", 2, "wrong encoding"),
@@ -70,11 +77,12 @@ def test_a_bad_line_is_named(tmp_path, file, old, new, line, words):
 HEADER = ATOMIC["x.inter"].split(b"\n")[0] + b"\n"
 # A family, what its files are instead (None: not there), and the complaint behind the folder.
 WHOLE = [
-    (DAT, {"movies.dat": None}, "/movies.dat: no such file"),
+    (DAT, {"movies.dat": None}, "/movies.dat: no such file; copy it there"),
     (DAT, {"ratings.dat": None}, "/ratings.dat: no such file"),
     (DAT, {"ratings.dat": b""}, "/ratings.dat:1: the file is empty"),
     (DAT, {"ratings.dat": b"\n \n"}, "/ratings.dat:1: the file is empty"),
-    (DAT, {"movies.dat": "folder"}, "/movies.dat: a directory, expected a file"),
+    (DAT, {"movies.dat": "folder"}, "/movies.dat: a directory, expected a file; name the file"),
+    (DAT, {"users.dat": "folder"}, "/users.dat: a directory, expected a file"),
     (DAT, dict.fromkeys(DAT), ": no ratings found, expected ratings.dat and "),
     (ATOMIC, {"x.inter": ATOMIC["x.inter"].replace(b"timestamp:float", b"rating:float")},
      "/x.inter: several columns may be the rating"),
