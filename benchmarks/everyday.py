@@ -27,10 +27,10 @@ from recsys.data.dataset import Dataset
 from recsys.evaluation.compare import Comparison
 from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import Stage
+from recsys.options import Options
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import Model
 from recsys.train import train_model
-from recsys.training.options import Options
 from recsys.update import update_model
 
 WEEK, ROUNDS = 7 * 86_400, 5

@@ -32,12 +32,12 @@ from recsys.evaluation.compare import Comparison, trained
 from recsys.evaluation.problem import Problem, rated
 from recsys.evaluation.splits import Stage, split
 from recsys.infer import catalogue, predicted_ratings, users_of
+from recsys.options import Options
 from recsys.parts import RATINGS, weights_of
 from recsys.parts.part import unit
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import Model
 from recsys.train import use_all_cores
-from recsys.training.options import Options
 
 SHRINKAGE = 10  # users of both movies, of no effect, that an adjusted cosine starts from
 RANKING = ("retrieval", "rating", "ease", "taste", "popular", "recent")

@@ -32,10 +32,10 @@ def measured(args: argparse.Namespace) -> None:
     """Write the means of a step's milliseconds, by part, and what it adds up."""
     import numpy as np
 
+    from recsys.options import Options
     from recsys.parts.part import Training
     from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
-    from recsys.training.options import Options
     from recsys.training.ranks import Ranks
     from recsys.training.step import TrainStep
 

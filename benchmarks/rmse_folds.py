@@ -18,8 +18,8 @@ from recsys.evaluation.compare import Comparison, trained
 from recsys.evaluation.libraries import svdpp
 from recsys.evaluation.problem import Predict, Problem
 from recsys.evaluation.splits import Stage
+from recsys.options import Options
 from recsys.preprocess import read_dataset
-from recsys.training.options import Options
 
 
 def main() -> None:

@@ -29,9 +29,9 @@ from recsys.evaluation.baselines import Baseline
 from recsys.evaluation.compare import Comparison, trained
 from recsys.evaluation.problem import Ids, Problem, Scorer
 from recsys.evaluation.splits import split
+from recsys.options import Options
 from recsys.preprocess import read_dataset
 from recsys.train import use_all_cores
-from recsys.training.options import Options
 
 EPOCHS = (5, 10, 15, 20, 25)
 SHAPE = {"session_max_len": 100, "n_blocks": 2, "n_factors": 64, "n_heads": 2, "dropout_rate": 0.3}

@@ -37,10 +37,10 @@ WARM = 3  # steps before the clock starts
 
 def train_step(args: argparse.Namespace) -> tuple["TrainStep", "BatchSampler"]:
     """The step that `recsys train` would make of the folder, and its batches."""
+    from recsys.options import Options
     from recsys.parts.part import Training
     from recsys.preprocess import read_dataset
     from recsys.train import use_all_cores
-    from recsys.training.options import Options
     from recsys.training.step import TrainStep
 
     use_all_cores()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from recsys.infer import user_vectors as user_vectors
     from recsys.milvus.address import MilvusAddress as MilvusAddress
     from recsys.milvus_store import MilvusStore as MilvusStore
+    from recsys.options import Options as Options
     from recsys.preprocess import read_dataset as read_dataset
     from recsys.preprocess import read_movies as read_movies
     from recsys.service import open as open
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import load_model as load_model
     from recsys.serving.model_folder import write_model as write_model
     from recsys.train import train_model as train_model
-    from recsys.training.options import Options as Options
     from recsys.update import forget_users as forget_users
     from recsys.update import update_model as update_model
 
@@ -55,7 +55,7 @@ _NAMES = {
     "recsys.serving.choice": ("Choice",),
     "recsys.serving.model_folder": ("load_model", "write_model"),
     "recsys.train": ("train_model",),
-    "recsys.training.options": ("Options",),
+    "recsys.options": ("Options",),
     "recsys.update": ("forget_users", "update_model"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

@@ -10,20 +10,17 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.dataset import Vocabulary
 from recsys.data.files import interrupts_wait
 from recsys.data.ids import PADDING
 from recsys.data.scale import LIKED, NEUTRAL_RATING
+from recsys.options import Options
 from recsys.parts.heads import CHANNELS
-
-if TYPE_CHECKING:
-    from recsys.data.dataset import Vocabulary
-    from recsys.training.options import Options
-
 
 with suppress(OSError):  # Paddle's MKL does not make use of AVX2 on AMD's processors: twice as fast
     about = Path("/proc/cpuinfo").read_text()
@@ -92,7 +89,7 @@ class Embedded(nn.Layer):
 class UserTower(nn.Layer):
     """User id, attributes and what was rated before, each through its layer, added."""
 
-    def __init__(self, vocabulary: "Vocabulary", options: "Options") -> None:
+    def __init__(self, vocabulary: Vocabulary, options: Options) -> None:
         super().__init__()
         d, size, movies = options.dimension, options.side_size, len(vocabulary.movie_ids)
         self.attributes = vocabulary.users
@@ -173,7 +170,7 @@ class TextCNN(nn.Layer):
     What the windows say is summed of a title; of other texts, which may be long, it is the mean.
     """
 
-    def __init__(self, words: int, options: "Options", mean: bool = False) -> None:
+    def __init__(self, words: int, options: Options, mean: bool = False) -> None:
         super().__init__()
         size, filters = options.side_size, options.filters
         self.word = parameter(words + 1, size, spread=0.05)
@@ -198,7 +195,7 @@ class TextCNN(nn.Layer):
 class MovieTower(nn.Layer):
     """Movie id, genres summed, texts through a text CNN, attributes' means: each by its layer."""
 
-    def __init__(self, vocabulary: "Vocabulary", options: "Options") -> None:
+    def __init__(self, vocabulary: Vocabulary, options: Options) -> None:
         super().__init__()
         d, size = options.dimension, options.side_size
         self.movie = Embedded(len(vocabulary.movie_ids), options.id_size, d)

@@ -23,12 +23,12 @@ from recsys.data.readers.formats import Arrow
 from recsys.data.scale import LIKED
 from recsys.errors import ModelError, QueryError, check_types, checked, quoted
 from recsys.model import export, paddle
+from recsys.options import Options
 from recsys.parts.heads import Heads
 from recsys.parts.part import Training
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, check_place, write_model
 from recsys.training.checkpoint import Checkpoint, Progress, identity
-from recsys.training.options import Options
 from recsys.training.ranks import ALONE, Ranks
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation

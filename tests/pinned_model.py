@@ -81,9 +81,9 @@ def differences(
 
 def train(folder: Path) -> Path:
     """The model folder of a few users and movies of the sample, without the towers for Paddle."""
+    from recsys.options import Options
     from recsys.preprocess import read_dataset
     from recsys.train import train_model
-    from recsys.training.options import Options
 
     data = read_dataset(SAMPLE)
     users, movies = data.users[data.users.ids <= USERS], data.movies[data.movies.ids <= MOVIES]

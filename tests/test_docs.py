@@ -11,7 +11,7 @@ import pytest
 
 from recsys.__main__ import cli
 from recsys.cli.options import KNOBS_WITH_OPTIONS
-from recsys.training.options import Options
+from recsys.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [

@@ -11,13 +11,14 @@ FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "recsys").rglob("*.py"))
 }
-CORE = "errors data metrics parts serving"
+CORE = "errors options data metrics parts serving"
 BELOW = {  # what a layer may import besides itself
     "errors": "",
+    "options": "errors",
     "data": "errors",
     "metrics": "errors data",
     "preprocess": "errors data",
-    "parts": "errors data metrics",
+    "parts": "errors options data metrics",
     "serving": "errors data metrics parts",
     "training": f"{CORE} model",
     "model": f"{CORE} training",

@@ -9,9 +9,9 @@ from recsys.data.ids import PADDING
 from recsys.data.interactions import Interactions
 from recsys.data.schema import MOVIELENS
 from recsys.model import MovieTower, TextCNN, UserTower, Windows, folded, paddle
+from recsys.options import Options
 from recsys.parts.heads import Heads
 from recsys.parts.part import Asked
-from recsys.training.options import Options
 
 VOCABULARY = Vocabulary(range(6), range(9), [*"abcdefghijk"], [*"abcd"])
 OPTIONS = Options(dimension=5, id_size=7, side_size=3, filters=4)

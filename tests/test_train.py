@@ -15,12 +15,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from recsys.errors import ModelError, QueryError, RecsysError
 from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.options import Options
 from recsys.parts import QUESTIONS, RATINGS
 from recsys.parts.heads import Heads
 from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import load_model, put_model
 from recsys.train import METRICS, finish, fit, save, train_model
-from recsys.training.options import Options
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 

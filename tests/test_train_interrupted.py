@@ -13,10 +13,10 @@ from command_line import SAMPLE, recsys, started
 from test_train import TINY, recommends, shipped, shipped_once, six, tiny  # noqa: F401
 
 from recsys.cli.prompt import terminated_as_interrupted
+from recsys.options import Options
 from recsys.serving.model_folder import DEFAULT, load_model
 from recsys.train import train_model
 from recsys.training.checkpoint import Checkpoint, Progress
-from recsys.training.options import Options
 from recsys.training.step import TrainStep
 
 pytestmark = pytest.mark.slow  # trainings that are interrupted or killed, and begun again

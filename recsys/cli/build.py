@@ -18,7 +18,7 @@ from recsys.data.files import previous_of
 from recsys.data.movielens import SOURCES
 from recsys.errors import DataError, ModelError, printable
 from recsys.milvus.address import MilvusAddress, choose_index
-from recsys.training.options import Options
+from recsys.options import Options
 
 if TYPE_CHECKING:
     from recsys.milvus.versions import Published

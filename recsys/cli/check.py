@@ -21,7 +21,7 @@ from recsys.data.files import leftovers, replacing_file
 from recsys.errors import RecsysError, StoreError, escaped, listed, printable
 from recsys.evaluation import GIVEN, PROTOCOLS
 from recsys.milvus.address import MilvusAddress
-from recsys.training.options import Options
+from recsys.options import Options
 
 if TYPE_CHECKING:
     from recsys.evaluation.compare import Row

@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from recsys.errors import RecsysError, escaped, printable, quoted, shortened
-from recsys.training.options import Options
+from recsys.options import Options
 
 KNOBS = {each.name: each for each in fields(Options)}  # of training
 UNWRITABLE = "stdout: cannot be written"

@@ -32,10 +32,10 @@ from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
+from recsys.options import Options
 from recsys.serving.choice import Choice, contents
 from recsys.serving.model_folder import Model
 from recsys.train import Trained, finish, fit, save
-from recsys.training.options import Options
 
 INDEXES = ("FLAT", "IVF_FLAT:nprobe=8", "IVF_FLAT:nprobe=32", "HNSW:ef=32", "HNSW:ef=128")
 OURS, BY_RATING, TUTORIAL = "recsys", "recsys by rating", "recsys, the tutorial's way"

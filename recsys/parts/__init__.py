@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.scale import MAX_RATING
+from recsys.options import Options
 from recsys.parts.content import fit_content, movie_blocks, predict, sample
 from recsys.parts.ease import Ease
 from recsys.parts.factors import Factors
@@ -37,7 +38,6 @@ from recsys.parts.taste import Taste
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Movies, Vocabulary
-    from recsys.training.options import Options
 
 PARTS: tuple[Part, ...] = (Heads(), Ease(), Factors(), Taste(), Popular())
 
@@ -164,7 +164,7 @@ class Layout:
 
 
 def fit(
-    data: Training, options: "Options", which: Sequence[Part] | None = None
+    data: Training, options: Options, which: Sequence[Part] | None = None
 ) -> dict[str, NDArray]:
     """The arrays of all parts, or some, but those that learn by epochs (`TrainStep.arrays`)."""
     found = {
@@ -220,7 +220,7 @@ def layout_of(arrays: Arrays) -> Layout:
     return Layout({name: each.shape[1] for name, each in movies(arrays).items()})
 
 
-def complete(data: Training, arrays: Arrays, options: "Options") -> dict[str, NDArray]:
+def complete(data: Training, arrays: Arrays, options: Options) -> dict[str, NDArray]:
     """All arrays, with an answer for movies without ratings, those trained on and those to come.
 
     They get in every slice what movies of like content have: the towers, which have not seen them

@@ -35,11 +35,11 @@ from numpy.typing import NDArray
 from recsys.data.ids import parts
 from recsys.data.interactions import Recency, first_times
 from recsys.data.scale import MAX_RATING
+from recsys.options import Options
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, means, side_effects, unit
 
 if TYPE_CHECKING:
-    from recsys.training.options import Options
     from recsys.training.validation import Validation
 
 Rows = NDArray[np.integer]
@@ -56,13 +56,13 @@ BLOCK = 1 << 22  # numbers of dense rows at a time
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 
 
-def decided(options: "Options") -> "Options":
+def decided(options: Options) -> Options:
     """The options; of the part's, those that held-out ratings are to choose as without any."""
     values: dict[str, Any] = {f"ease_{name}": UNCHOSEN[name] for name in _free(options)}
     return replace(options, **values)
 
 
-def _free(options: "Options") -> set[str]:
+def _free(options: Options) -> set[str]:
     """Which of the part's options held-out ratings are to choose."""
     return {name for name in UNCHOSEN if getattr(options, f"ease_{name}") == -1}
 
@@ -75,7 +75,7 @@ class Ease(Part):
     by_ratings = False
     movie_tables = ("source",)
 
-    def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
+    def choose(self, data: Training, options: Options, judge: "Validation") -> Options:
         """Recency, power and dropout, ridge, exponent: on the most rated movies and some users, who
         count for all, each at the best of the ranks; then the rank, on all, up to four times that
         one: the smallest that is as good as the best.
@@ -90,14 +90,14 @@ class Ease(Part):
         targets: list[Array | None] = [None]  # of the candidate before
 
         @cache
-        def solution(tried: "Options") -> tuple[Array, Array]:
+        def solution(tried: Options) -> tuple[Array, Array]:
             tried_products = products(tried.ease_exponent, tried.ease_power)
             found = _solved(tried_products, tried, TRIED_RANK, targets.pop())
             targets.append(found[1])
             return found
 
         @cache
-        def score(tried: "Options") -> float:
+        def score(tried: Options) -> float:
             found = solution(replace(tried, recency_floor=1.0))
             return max(_by_rank(judge, data, tried, movies, found).values())
 
@@ -138,7 +138,7 @@ class Ease(Part):
             judge.log(f"EASE part: {', '.join(said)}, by ndcg@10 of ranks {ranks}")
         return best
 
-    def fit(self, data: Training, options: "Options") -> Arrays:
+    def fit(self, data: Training, options: Options) -> Arrays:
         """ease and source (M + 1, R + 1), bias (R + 1,), exponent (1,); user_NAME by its rows."""
         options, counts = decided(options), data.counts
         chosen, exponent = _most_rated(data, options.ease_movies), options.ease_exponent
@@ -161,7 +161,7 @@ class Ease(Part):
         return tables | effects | {"exponent": np.array([exponent], np.float32)}
 
     def _profiles(
-        self, data: Training, source: Array, options: "Options"
+        self, data: Training, source: Array, options: Options
     ) -> tuple[Array, dict[str, Array]]:
         """What users have of one movie: the mean, and what their attributes add, by regression."""
         users = np.flatnonzero(data.history.counts)
@@ -228,7 +228,7 @@ def _products(data: Training, movies: Rows, exponent: float, power: float) -> Ar
 
 
 def _solved(
-    products: Array, tried: "Options", rank: int, start: Array | None = None
+    products: Array, tried: Options, rank: int, start: Array | None = None
 ) -> tuple[Array, Array]:
     """(F, rank) source and target by Y'Y; `start` is the target of a solution like it."""
     hidden = products.copy()
@@ -244,7 +244,7 @@ def _solved(
 
 
 def _by_rank(
-    judge: "Validation", data: Training, tried: "Options", movies: Rows, found: tuple[Array, Array]
+    judge: "Validation", data: Training, tried: Options, movies: Rows, found: tuple[Array, Array]
 ) -> dict[int, float]:
     """ndcg@10 of each of RANKS that the movies of F rows have."""
     source, target = found

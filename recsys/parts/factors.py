@@ -15,19 +15,17 @@ regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import parts
 from recsys.data.interactions import Interactions, product
+from recsys.data.schema import Attributes
+from recsys.options import Options
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training
-
-if TYPE_CHECKING:
-    from recsys.data.schema import Attributes
-    from recsys.training.options import Options
 
 Floats = NDArray[np.floating]
 
@@ -57,7 +55,7 @@ class Factors(Part):
     by_ratings = True
     movie_tables = ("means", "moments", "crosses", "basis")
 
-    def fit(self, data: Training, options: "Options") -> Arrays:
+    def fit(self, data: Training, options: Options) -> Arrays:
         """Nothing where there are no ratings, else
 
         Returns:
@@ -137,7 +135,7 @@ class Factors(Part):
         return {"factors": (users * radius).astype(np.float32)}
 
 
-def profile_features(described: "Attributes", rows: NDArray[np.integer]) -> list[Floats]:
+def profile_features(described: Attributes, rows: NDArray[np.integer]) -> list[Floats]:
     """(B, size) of each attribute FEATURE_SCALE at the rows that a user has, 0 elsewhere."""
     return [FEATURE_SCALE * ones_at(each, a.size) for a, each in parts(described, rows)]
 
@@ -248,7 +246,7 @@ class _Side:
 
 
 def singular_bases(
-    history: Interactions, raters: Interactions, options: "Options"
+    history: Interactions, raters: Interactions, options: Options
 ) -> tuple[Floats, Floats]:
     """(U + 1, K) and (M + 1, K): rows that, summed over who rated what, give coordinates.
 

@@ -11,16 +11,12 @@ The retrieval head weighs a history by recency, the rating head takes all of it 
 `recsys.training.batches` and `recsys.training.step`, with Paddle; here is NumPy only.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.scale import LIKED, NEUTRAL_RATING
+from recsys.options import Options
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, side_effects, unit
-
-if TYPE_CHECKING:
-    from recsys.training.options import Options
 
 CHANNELS = ("liked", "seen", "rated")
 
@@ -34,7 +30,7 @@ class Heads(Part):
     movie_tables = CHANNELS
     user_tables = ("user",)
 
-    def fit(self, data: Training, options: "Options") -> Arrays:
+    def fit(self, data: Training, options: Options) -> Arrays:
         """Nothing: the towers learn by epochs, and `TrainStep.arrays` gives theirs after each."""
         return {}
 

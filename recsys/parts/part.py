@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from recsys.data.ids import parts
 from recsys.data.interactions import Interactions, Recency, later
 from recsys.data.scale import FIVE_STARS, Scale
+from recsys.options import Options
 from recsys.parts.content import Block, Kernel, movie_blocks
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset, Movies, Ratings, Vocabulary
     from recsys.data.schema import Attributes
-    from recsys.training.options import Options
     from recsys.training.validation import Validation
 
 NO_RECENCY = Recency()
@@ -100,11 +100,11 @@ class Part(Protocol):
     movie_tables: tuple[str, ...] = ()  # arrays besides the slices that have a row per movie
     user_tables: tuple[str, ...] = ()  # arrays that have a row per user
 
-    def choose(self, data: Training, options: "Options", judge: "Validation") -> "Options":
+    def choose(self, data: Training, options: Options, judge: "Validation") -> Options:
         """The options with those of the part that rank held-out ratings best."""
         return options
 
-    def fit(self, data: Training, options: "Options") -> Arrays:
+    def fit(self, data: Training, options: Options) -> Arrays:
         """Learn the part.
 
         Returns:

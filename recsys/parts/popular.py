@@ -4,14 +4,10 @@ Held-out ratings say what it weighs: much where a user has a short history or no
 popular changes by the week.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from recsys.options import Options
 from recsys.parts.part import Array, Arrays, Asked, Part, Training
-
-if TYPE_CHECKING:
-    from recsys.training.options import Options
 
 LATE = 30 * 86_400.0  # seconds before the last rating after which one counts a third
 
@@ -26,7 +22,7 @@ class Popular(Part):
     slices: tuple[str, ...] = ("popular", "recent")
     by_ratings = False
 
-    def fit(self, data: Training, options: "Options") -> Arrays:
+    def fit(self, data: Training, options: Options) -> Arrays:
         """
         Returns:
             popular (M + 1, 1), and recent likewise where times differ.

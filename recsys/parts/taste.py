@@ -8,19 +8,15 @@ for it, likes and dislikes that a query names are for and against it, and a hist
 by what it has in common.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
+from recsys.options import Options
 from recsys.parts.content import batches, sample
 from recsys.parts.lowrank import leading
 from recsys.parts.part import Array, Arrays, Asked, Part, Training, unit
-
-if TYPE_CHECKING:
-    from recsys.training.options import Options
 
 DAMPING = 5.0  # ratings of no bias that a bias starts from
 SHRINKING = 6.0  # length of the residuals that counts half
@@ -36,7 +32,7 @@ class Taste(Part):
     slices: tuple[str, ...] = ("taste",)
     by_ratings = False
 
-    def fit(self, data: Training, options: "Options") -> Arrays:
+    def fit(self, data: Training, options: Options) -> Arrays:
         """Learn the movies; the user's side has no tables of its own."""
         history, (raters, order) = data.history, data.raters
         rest = residuals(history, raters.rows)

@@ -20,9 +20,9 @@ from scipy.sparse import csr_matrix
 
 from recsys.data.interactions import Recency, first_times, later
 from recsys.data.scale import LIKED
+from recsys.options import Options
 from recsys.parts.heads import channel_values
 from recsys.parts.part import Array, Training
-from recsys.training.options import Options
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]

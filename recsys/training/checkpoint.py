@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from recsys.data.files import interrupts_wait, replacing_file
 from recsys.errors import ModelError
+from recsys.options import Options
 from recsys.parts import tables_of
 from recsys.parts.part import Training
-from recsys.training.options import Options
 
 if TYPE_CHECKING:
     from recsys.training.step import TrainStep

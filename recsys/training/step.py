@@ -11,10 +11,10 @@ from scipy.sparse import csr_matrix
 from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
 from recsys.model import MovieTower, Pair, Tensor, UserTower, Windows, folded, paddle, unit_heads
+from recsys.options import Options
 from recsys.parts.heads import CHANNELS, Heads
 from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
-from recsys.training.options import Options
 from recsys.training.ranks import ALONE, Ranks
 
 

@@ -14,9 +14,9 @@ from recsys.data.ids import positions
 from recsys.data.interactions import Recency, later
 from recsys.data.scale import LIKED, MAX_RATING, MIN_RATING
 from recsys.metrics import rating_metrics
+from recsys.options import Options
 from recsys.parts import EVIDENCE, FEW_LIKES, HISTORY, LIKES, Weights
 from recsys.parts.part import Array, Arrays, Asked, Training
-from recsys.training.options import Options
 from recsys.training.weights import Pool, Slices, ndcg
 
 PAIRS = 1 << 18  # held-out ratings predicted at a time

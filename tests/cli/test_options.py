@@ -12,7 +12,7 @@ from command_line import SAMPLE
 from recsys.__main__ import cli
 from recsys.cli.options import KNOBS_WITH_OPTIONS
 from recsys.milvus.address import MilvusAddress
-from recsys.training.options import Options
+from recsys.options import Options
 
 
 @pytest.mark.parametrize("command", ["recommend", "similar", "predict", "load-movies", "doctor"])

@@ -26,8 +26,8 @@ from recsys.evaluation.given import coded
 from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval
+from recsys.options import Options
 from recsys.train import save
-from recsys.training.options import Options
 
 SMALL = Options(epochs=3, dimension=16, batch_size=64, batch_users=24, id_size=16, side_size=8)
 INDEXES = ("FLAT", "IVF_FLAT:nprobe=2", "HNSW:ef=32", "HNSW:ef=128")

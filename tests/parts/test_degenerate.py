@@ -11,7 +11,7 @@ from learned_from import GENDER, asked, training
 import recsys
 from recsys import parts
 from recsys.data.interactions import Interactions
-from recsys.training.options import Options
+from recsys.options import Options
 
 STARS = np.array([2, 3, 3, 4, 4, 5], np.float32)
 DAMPING = 5.0  # ratings of no bias that a bias starts from

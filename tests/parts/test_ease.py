@@ -7,9 +7,9 @@ import pytest
 from learned_from import GENDER, asked, training
 
 from recsys.data.interactions import Interactions, Recency
+from recsys.options import Options
 from recsys.parts import ease
 from recsys.parts.ease import Ease
-from recsys.training.options import Options
 
 OPTIONS = Options(ease_exponent=1, ease_power=0.5, ease_dropout=0.5, ease_ridge=2, ease_rank=128)
 TIMED = Recency(0.1, 10)

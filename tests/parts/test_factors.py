@@ -8,8 +8,8 @@ from recsys.data.dataset import Ratings
 from recsys.data.interactions import Interactions
 from recsys.data.scale import Scale
 from recsys.data.schema import Attribute
+from recsys.options import Options
 from recsys.parts.factors import Factors
-from recsys.training.options import Options
 
 USERS, MOVIES = 120, 80
 DESCRIBED = (Attribute("one", "category", ("a", "b")), Attribute("two", "category", tuple("abc")))

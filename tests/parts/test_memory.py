@@ -8,8 +8,8 @@ from learned_from import training
 
 from recsys import parts
 from recsys.data.interactions import Interactions
+from recsys.options import Options
 from recsys.parts import content
-from recsys.training.options import Options
 
 COUNT, RATINGS = 5000, 25_000  # users and movies; a table of both of float32 is 95 MB
 OPTIONS = Options(

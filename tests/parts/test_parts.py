@@ -11,6 +11,7 @@ from recsys import parts
 from recsys.data.dataset import Movies
 from recsys.data.interactions import Interactions
 from recsys.infer import Recommender, UserQuery, catalogue, users_of
+from recsys.options import Options
 from recsys.parts import Layout
 from recsys.parts.part import Part, unit
 from recsys.parts.popular import Popular
@@ -18,7 +19,6 @@ from recsys.preprocess import read_dataset
 from recsys.serving import model_folder
 from recsys.serving.model_folder import load_model
 from recsys.train import fit, train_model
-from recsys.training.options import Options
 
 LAYOUT = Layout({"retrieval": 3, "rating": 2, "ease": 4, "factors": 5, "taste": 1})
 OPTIONS = Options(epochs=1, dimension=4, id_size=8, side_size=4, filters=4, factor_sweeps=2)

@@ -4,9 +4,9 @@ import numpy as np
 from learned_from import asked, training
 
 from recsys.data.interactions import Interactions
+from recsys.options import Options
 from recsys.parts.part import unit
 from recsys.parts.taste import DISLIKE, Taste
-from recsys.training.options import Options
 
 # Movies 1 and 2 are seen by all and divide them the same way; 3 divides them the other way; 4 is
 # seen by half of either camp. Of content, 1 and 4 are alike.

@@ -8,8 +8,8 @@ from learned_from import training
 
 from recsys.data.interactions import Interactions
 from recsys.data.scale import LIKED
+from recsys.options import Options
 from recsys.training.batches import BatchSampler
-from recsys.training.options import Options
 
 USERS, MOVIES = 37, 50
 NO_DROPPING: dict = {each.name: 0.0 for each in fields(Options) if each.name.startswith("drop_")}

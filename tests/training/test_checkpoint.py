@@ -7,10 +7,10 @@ import pytest
 from command_line import SAMPLE
 
 from recsys.errors import ModelError
+from recsys.options import Options
 from recsys.preprocess import read_dataset
 from recsys.train import fit
 from recsys.training.checkpoint import Checkpoint, Progress
-from recsys.training.options import Options
 
 ONE_EPOCH = Options(epochs=1, dimension=4, batch_size=256, id_size=8, side_size=4, filters=4)
 

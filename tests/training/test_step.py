@@ -11,8 +11,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.scale import MAX_RATING
 from recsys.data.schema import MOVIELENS
 from recsys.model import paddle
+from recsys.options import Options
 from recsys.parts.part import Asked, Training
-from recsys.training.options import Options
 from recsys.training.ranks import ALONE
 from recsys.training.step import RetrievalLoss, TrainStep
 

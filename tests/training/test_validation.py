@@ -8,11 +8,11 @@ from learned_from import asked
 from recsys import parts
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.interactions import Recency, hold_out
+from recsys.options import Options
 from recsys.parts.part import Training
 from recsys.train import fit
 from recsys.training import validation as module
 from recsys.training import weights
-from recsys.training.options import Options
 from recsys.training.validation import Validation
 
 OPTIONS = Options(epochs=1, dimension=4)
