@@ -23,7 +23,8 @@ class Popular(Part):
     by_ratings = False
 
     def fit(self, data: Training, options: Options) -> Arrays:
-        """
+        """Count ratings.
+
         Returns:
             popular (M + 1, 1), and recent likewise where times differ.
         """
@@ -34,5 +35,8 @@ class Popular(Part):
         return {n: (v / max(v.max(), 1e-9)).astype(np.float32)[:, None] for n, v in found.items()}
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
-        """(B, 1) ones for each slice that there is."""
+        """(B, 1) ones for each slice that there is.
+
+        How much a slice weighs is up to the question, by what is known of a user.
+        """
         return {n: np.ones((asked.history.rows, 1), np.float32) for n in self.slices if n in tables}
