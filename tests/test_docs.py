@@ -64,6 +64,8 @@ def options_in(text):
 def test_every_command_is_documented_with_its_options_and_no_other(name):
     text = section(f"## recsys {name}")
     documented = options_in(text) | options_in(section("# Commands")) | {"-h", "--help"}
+    if re.search(r"Options\s+of\s+\[reading\s+data\]\(#reading-data\)\s+apply", text):
+        documented |= options_in(section("## Reading data"))
     if re.search(r"Milvus(\s+and\s+filter)?\s+options\s+apply", text):
         documented |= options_in(section("## Model and Milvus"))
     if re.search(r"filter\s+options\s+apply", text):
@@ -75,7 +77,8 @@ def test_every_command_is_documented_with_its_options_and_no_other(name):
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_defaults_are_documented_as_they_are(name):
-    rows = section(f"## recsys {name}") + section("## Model and Milvus")
+    shared = ("## Reading data", "## Model and Milvus")
+    rows = "".join(map(section, (f"## recsys {name}", *shared)))
     for each in cli.commands[name].params:
         if isinstance(each, click.Option) and each.show_default:
             option = max(each.opts, key=len)
