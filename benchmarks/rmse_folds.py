@@ -1,5 +1,6 @@
-"""How well are ratings predicted? Ours beside the baselines, fold by fold.
+"""How well are ratings predicted? Ours beside Surprise's SVD++, fold by fold.
 
+    pip install -e '.[bench]'
     python benchmarks/rmse_folds.py data/ml-100k
 
 Random k-fold over ratings, the same folds for all; what is chosen is chosen on a validation part of
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of ratings, as `recsys train --data`")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--baselines", default="biases", help="as `recsys evaluate --baselines`")
+    parser.add_argument("--baselines", default="SVD++", help="as `recsys evaluate` has it")
     args = parser.parse_args()
     dataset = recsys.read_dataset(args.data)
     ratings = dataset.ratings[np.lexsort((dataset.ratings.movie_ids, dataset.ratings.user_ids))]

@@ -284,5 +284,6 @@ BASELINES = (  # in the order of the tables
     Baseline("EDLAE with recency", LATER, linear, RECENT_EDLAE),
     Baseline("iALS", BY_HISTORY, libraries.ials, IALS, "implicit.als"),
     Baseline("biases", PROTOCOLS, biases, BIASES, predicts=True),
+    Baseline("SVD++", PROTOCOLS, libraries.svdpp, [(20, 20, 0.02)], "surprise", predicts=True),
     Baseline("myFM", PROTOCOLS, libraries.myfm, [(10, 300)], "myfm", predicts=True),
 )

@@ -34,6 +34,21 @@ def ials(problem: Problem, kind: str, factors: int, ratio: float, alpha: float) 
     return score
 
 
+def svdpp(problem: Problem, factors: int, epochs: int, regularisation: float) -> Predict:
+    """SVD++ (Koren, KDD 2008) as Surprise computes it."""
+    from surprise import Dataset, Reader, SVDpp
+
+    ratings = problem.stage.seen
+    reader = Reader(rating_scale=(float(ratings.values.min()), float(ratings.values.max())))
+    rows = list(zip(*(each.tolist() for each in vars(ratings).values()), strict=True))
+    model = SVDpp(factors, epochs, reg_all=regularisation, cache_ratings=True, random_state=0)
+    model.fit(Dataset(reader).construct_trainset(rows))
+
+    return lambda users, movies: np.array(
+        [model.predict(*pair).est for pair in zip(users.tolist(), movies.tolist(), strict=True)]
+    )
+
+
 def myfm(problem: Problem, rank: int, iterations: int) -> Predict:
     """A Bayesian factorization machine with implicit features, profiles and content.
 

@@ -113,7 +113,7 @@ def test_ials_puts_what_goes_together_together():
     assert found[1, 3] > found[1, :2].max()
 
 
-PREDICTING = {"biases": (0.5, 0.5), "myFM": (2, 60)}
+PREDICTING = {"biases": (0.5, 0.5), "SVD++": (2, 200, 0.001), "myFM": (2, 60)}
 
 
 @pytest.mark.parametrize("name", PREDICTING)
@@ -174,12 +174,13 @@ def test_a_baseline_without_its_library_or_with_a_broken_one_is_left_out_with_a_
 ):
     lines = []
     monkeypatch.setitem(sys.modules, "implicit.als", None)  # importing it fails
+    monkeypatch.setitem(sys.modules, "surprise", None)
     monkeypatch.delitem(sys.modules, "myfm", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "myfm.py").write_text("raise ValueError('built for another NumPy')")
     chosen = select("random", "all", lines.append)
     assert [each.name for each in chosen] == ["popularity", "EASE", "EDLAE", "biases"]
-    assert [line.partition(" left out: ")[0] for line in lines] == ["iALS", "myFM"]
+    assert [line.partition(" left out: ")[0] for line in lines] == ["iALS", "SVD++", "myFM"]
     assert "built for another NumPy" in lines[-1]
     assert all(line.endswith("pip install 'recsys[bench]'") for line in lines)
 
