@@ -1,12 +1,14 @@
 """How the seconds and the memory of training grow with the number of ratings.
 
-    python benchmarks/growth.py [--shapes 100k 1m 10m 25m 32m] [--epochs 8]
+    python benchmarks/growth.py [--shapes 100k 1m 10m 25m 32m] [--epochs 7 14 28 56]
 
 Generated ratings in the shapes of MovieLens, users and movies growing too, as Parquet. A whole
 `train` of each, with everything that held-out ratings choose, in a process of its own: reading,
 then learning and writing the model. The columns are the least a rating can take: user, movie,
 rating and time, 20 bytes; the peak of memory is what it rose by over everything imported. An
 exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this size and the one before.
+With several numbers of epochs, of about 36 steps each, each shape is trained with all of them to
+the end: what more steps are worth.
 """
 
 import argparse
@@ -27,7 +29,7 @@ def measured(folder: Path, epochs: int = 0) -> dict[str, float]:
     import recsys
     from recsys.train import use_all_cores
 
-    options = recsys.Options(epochs=epochs) if epochs else recsys.Options()
+    options = recsys.Options(epochs=epochs, patience=epochs) if epochs else recsys.Options()
     use_all_cores()
     idle, started = peak_megabytes(), time.perf_counter()
     dataset = recsys.read_dataset(folder)
@@ -38,6 +40,8 @@ def measured(folder: Path, epochs: int = 0) -> dict[str, float]:
     return {
         "read": read,
         "seconds": time.perf_counter() - started,
+        "epochs": model.config["options"]["epochs"],
+        "best": model.config["epoch"],
         "processor": time.process_time(),
         "columns": columns / 2**20,
         "read megabytes": read_peak - idle,
@@ -49,15 +53,15 @@ def measured(folder: Path, epochs: int = 0) -> dict[str, float]:
 
 def rows(found: Sequence[dict[str, float]]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
-    for place, run in enumerate(found):
+    for before, run in zip([None, *found], found, strict=False):
         powers = dict.fromkeys(("seconds", "megabytes"), "")
-        if place:
-            before = found[place - 1]
+        if before and before["ratings"] < run["ratings"]:
             step = math.log(run["ratings"] / before["ratings"])
             powers = {key: f"{math.log(run[key] / before[key]) / step:.2f}" for key in powers}
         lines.append(
             (
                 *(f"{run[key]:,.0f}" for key in ("ratings", "users", "movies")),
+                *(f"{run[key]}" for key in ("epochs", "best")),
                 *(f"{run[key]:.1f}" for key in ("read", "seconds")),
                 powers["seconds"],
                 *(f"{run[key]:.0f}" for key in ("processor", "columns", "megabytes")),
@@ -72,12 +76,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     shapes = ["100k", "1m", "10m", "25m", "32m"]
     parser.add_argument("--shapes", nargs="+", default=shapes, help="ascending")
-    parser.add_argument("--epochs", type=int, default=0, help="0: as many as `train` takes")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[0], help="0: as `train` does")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps(measured(args.measure, args.epochs)))
+        print(json.dumps(measured(args.measure, args.epochs[0])))
         return
     from generated import SHAPES, generated, write
 
@@ -86,12 +90,17 @@ def main() -> None:
         for name in args.shapes:
             users, movies, ratings = SHAPES[name]
             write(generated(ratings, users, movies), Path(folder) / name, "parquet")
-        more = "--epochs", str(args.epochs)
-        runs = {n: partial(child, __file__, f"{folder}/{n}", *more) for n in args.shapes}
+        runs = {
+            f"{name}, {epochs}": partial(
+                child, __file__, f"{folder}/{name}", "--epochs", str(epochs)
+            )
+            for name in args.shapes
+            for epochs in args.epochs
+        }
         rounds: dict[str, list[dict[str, Any]]] = by_turns(runs, args.rounds)
     found = [{key: median(run[key] for run in each) for key in each[0]} for each in rounds.values()]
-    header = ["ratings", "users", "movies", "read s", "train s", "exponent", "CPU s", "columns MB"]
-    table([*header, "peak MB", "exponent", "ndcg@10", "rmse"], rows(found))
+    header = ["ratings", "users", "movies", "epochs", "best", "read s", "train s", "exponent"]
+    table([*header, "CPU s", "columns MB", "peak MB", "exponent", "ndcg@10", "rmse"], rows(found))
 
 
 if __name__ == "__main__":

@@ -83,3 +83,27 @@ def test_pairs_of_similar_movies_are_found_by_name_and_year_however_articles_sta
     titles = ["Star Wars (1977)", "The Empire Strikes Back (1980)", "Heat (1995)", "Heat (1986)"]
     movies = Movies(np.arange(1, 5) * 10, titles, [()] * 4)
     assert parts.pairs_in(movies).tolist() == [[10, 20]]
+
+
+def test_the_page_of_measurements_is_measured_anew(tmp_path, monkeypatch):
+    performance = importlib.import_module("performance")
+    page = tmp_path / "performance.md"
+    page.write_text(
+        "before\n\n    $ python benchmarks/generated.py --help # note\n\n```text\n1 s yesterday\n```\nbehind\n"
+        "\n    $ python benchmarks/no_such.py\n\n```text\nkept\n```\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["performance.py", "--docs", str(page)])
+    with pytest.raises(SystemExit, match="1"):
+        performance.main()
+    measured = page.read_text()
+    assert "usage: generated.py" in measured
+    assert "yesterday" not in measured
+    assert measured.startswith("before\n\n    $ python")
+    assert measured.endswith("```text\nkept\n```\n")
+
+
+def test_the_page_of_measurements_has_its_commands():
+    performance = importlib.import_module("performance")
+    page = (FOLDER.parent / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert len(performance.BLOCK.findall(page)) > 8
+    assert page.count("```text") == len(performance.BLOCK.findall(page))
