@@ -17,7 +17,7 @@ from pathlib import Path
 
 from common import ROOT, clean_environment
 
-BLOCK = re.compile(r"((?:^    \$ .*\n)+)\n```text\n(.*?)^```\n", re.M | re.S)
+BLOCK = re.compile(r"((?:^    \$ [^\n]*\n)+)\n```text\n(.*?)^```\n", re.M | re.S)
 SHAPES = {"DATA": ("1m", "dat"), "G10M": ("10m", "parquet")}
 
 
