@@ -14,12 +14,15 @@ import pytest
 from click.testing import Result
 from command_line import SAMPLE, SMALL, alone, here, inside, recsys
 from families import DAT, put
+from learned_from import TINY
 from shop import SMALL as SHOP_OPTIONS
 from shop import make as make_shop
 
+from recsys.data.dataset import Dataset
 from recsys.infer import Recommender, catalogue
 from recsys.milvus_store import MilvusStore
-from recsys.serving.model_folder import DEFAULT, Model, load_model
+from recsys.preprocess import read_dataset
+from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
 
 
 class Trained(NamedTuple):
@@ -96,6 +99,34 @@ def another_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         here("train", "--data", place, "--model", place / "model", *quick)
 
     return made_once(tmp_path_factory, "another", make) / "model"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A folder with six ratings, trained on in no time."""
+    (folder := tmp_path / "tiny").mkdir()
+    return put(folder, DAT)
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The same six ratings in memory."""
+    return read_dataset(put(tmp_path_factory.mktemp("six"), DAT))
+
+
+@pytest.fixture(scope="session")
+def shipped_once(six: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """What `train_model` writes of them, into a folder two deep. Nobody changes it."""
+    from recsys.train import train_model  # which imports Paddle
+
+    return train_model(six, str(tmp_path_factory.mktemp("shipped") / "a" / "model"), TINY)
+
+
+@pytest.fixture
+def shipped(shipped_once: Model, tmp_path: Path) -> Model:
+    """A copy of that model."""
+    put_model(shipped_once, tmp_path / "model")
+    return load_model(tmp_path / "model")
 
 
 def group_of(nodeid: str) -> str:

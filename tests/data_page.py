@@ -1,6 +1,6 @@
 """The commands of docs/data.md and docs/everyday.md, and what they really print.
 
-test_data_page.py and test_everyday.py run them again. After a change of what they print:
+test_docs.py runs them again. After a change of what they print:
 
     python tests/data_page.py            # runs them, and writes their output into the pages
     python tests/data_page.py FOLDER     # writes the data that docs/data.md is about

@@ -1,12 +1,18 @@
-"""What tests of the parts learn from: histories by row, without files or ids."""
+"""What tests of training and of the parts learn from: histories by row, without files or ids."""
+
+from pathlib import Path
 
 import numpy as np
 
 from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.schema import Attribute, Attributes
+from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.parts.part import Asked, Training
+from recsys.serving.model_folder import load_model
+from recsys.training.options import Options
 
+TINY = Options(epochs=3, dimension=4, batch_size=2, id_size=8, side_size=4, filters=4)
 GENDER: Attributes = (Attribute("gender", "category", ("M", "F")),)
 
 
@@ -43,3 +49,11 @@ def asked(
     history = data.history.take(rows) if history is None else history
     attributes = data.attributes[rows] if attributes is None else attributes
     return Asked(rows, attributes, data.vocabulary.users, history, recency, **more)
+
+
+def recommends(model: Path) -> bool:
+    """Whether the model there is whole and recommends."""
+    folder = load_model(model)
+    folder.verify()
+    (answer,) = Recommender(folder, catalogue(folder)).recommend([UserQuery()], 3)
+    return len(answer) == 3

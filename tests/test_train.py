@@ -10,7 +10,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 from command_line import DIMENSION, EPOCHS, ROOT, SAMPLE, environment
-from families import DAT, put
+from families import put
+from learned_from import TINY, recommends
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from recsys.errors import ModelError, QueryError, RecsysError
@@ -18,55 +19,12 @@ from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.options import Options
 from recsys.parts import QUESTIONS, RATINGS
 from recsys.parts.heads import Heads
-from recsys.preprocess import read_dataset
-from recsys.serving.model_folder import load_model, put_model
+from recsys.serving.model_folder import load_model
 from recsys.train import METRICS, finish, fit, save, train_model
 from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
 OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)
-TINY = Options(epochs=3, dimension=4, batch_size=2, id_size=8, side_size=4, filters=4)
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """A folder with six ratings, trained on in no time."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    return put(folder, DAT)
-
-
-@pytest.fixture(scope="module")
-def six(tmp_path_factory):
-    """The same six ratings in memory."""
-    return read_dataset(put(tmp_path_factory.mktemp("six"), DAT))
-
-
-@pytest.fixture(scope="module")
-def trained_once(six):
-    """A training on all six ratings."""
-    return fit(six, six.ratings, TINY)
-
-
-@pytest.fixture(scope="module")
-def shipped_once(six, tmp_path_factory):
-    """What `train_model` writes of them, into a folder two deep. Nobody changes it."""
-    return train_model(six, str(tmp_path_factory.mktemp("shipped") / "a" / "model"), TINY)
-
-
-@pytest.fixture
-def shipped(shipped_once, tmp_path):
-    """A copy of that model."""
-    put_model(shipped_once, tmp_path / "model")
-    return load_model(tmp_path / "model")
-
-
-def recommends(model):
-    """Whether the model there is whole and recommends."""
-    folder = load_model(model)
-    folder.verify()
-    (answer,) = Recommender(folder, catalogue(folder)).recommend([UserQuery()], 3)
-    return len(answer) == 3
 
 
 def bytes_of(trained):

@@ -4,13 +4,16 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import SAMPLE, recsys, started
-from test_train import TINY, recommends, shipped, shipped_once, six, tiny  # noqa: F401
+from command_line import SAMPLE, environment, recsys, started
+from learned_from import TINY, recommends
 
 from recsys.cli.prompt import terminated_as_interrupted
 from recsys.options import Options
@@ -62,7 +65,7 @@ def forty_users(tmp_path_factory):
     return folder
 
 
-def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(six, shipped, monkeypatch):  # noqa: F811
+def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(six, shipped, monkeypatch):
     interrupt_at(monkeypatch, TrainStep, "__call__", 1)
     with pytest.raises(KeyboardInterrupt):
         train_model(six, shipped.path, replace(TINY, seed=1))
@@ -81,7 +84,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_old_model(six, shipped, monkey
         (Checkpoint, "save", 1),
     ],
 )
-def test_ctrl_c_at_any_moment_keeps_the_best(six, tmp_path, monkeypatch, owner, name, number):  # noqa: F811
+def test_ctrl_c_at_any_moment_keeps_the_best(six, tmp_path, monkeypatch, owner, name, number):
     interrupt_at(monkeypatch, owner, name, number)
     lines: list[str] = []
     options = replace(TINY, epochs=4, batch_size=6)
@@ -93,7 +96,7 @@ def test_ctrl_c_at_any_moment_keeps_the_best(six, tmp_path, monkeypatch, owner, 
     assert recommends(tmp_path / "model")
 
 
-def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(six, tmp_path, monkeypatch):  # noqa: F811
+def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(six, tmp_path, monkeypatch):
     """The held-out ratings are known all the same: they are left out of recommendations."""
     for name, number in (("__call__", 2 * 2 + 1), ("set_weights", 2)):  # of TrainStep
         lines: list[str] = []
@@ -106,7 +109,7 @@ def test_ctrl_c_while_all_ratings_are_learned_keeps_the_best(six, tmp_path, monk
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_last_writing_waits_for_its_end(six, tmp_path, monkeypatch, sent):  # noqa: F811
+def test_a_signal_in_the_last_writing_waits_for_its_end(six, tmp_path, monkeypatch, sent):
     train_model(six, tmp_path / "model", TINY, validation=0)
     seen, rename = [], os.rename
 
@@ -178,3 +181,57 @@ def test_a_signal_to_the_command_keeps_the_best_and_says_so(
         assert [file.name for file in tmp_path.iterdir()] == [DEFAULT]
     else:
         assert (tmp_path / DEFAULT).exists() is bool(out)
+
+
+# On two processes that Paddle's launcher starts: the model of one, or none at all
+
+
+def launched(place, data, log, *options):
+    """A training on two processes, each with its log in a folder of that name."""
+    launcher = f"-m paddle.distributed.launch --nproc_per_node 2 --log_dir {log}".split()
+    line = [*launcher, str(Path(sys.executable).with_name("recsys")), *long_command(data)]
+    how = {"env": environment(), "start_new_session": True, "text": True}
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen([sys.executable, *line, *options], cwd=place, **how, **out)
+
+
+def killed(training, checkpoint, rank):
+    """Kill one of its processes after the second epoch, and wait for the end of all."""
+    wait_for_epochs(training, checkpoint, 2)
+    of_all = Path(f"/proc/{training.pid}/task/{training.pid}/children").read_text().split()
+    names = {each: Path(f"/proc/{each}/environ").read_text() for each in of_all}
+    (victim,) = (each for each in of_all if f"PADDLE_TRAINER_ID={rank}\0" in names[each])
+    os.kill(int(victim), signal.SIGKILL)
+    training.communicate()
+    assert training.returncode != 0
+
+
+def losses(model):
+    lines = [json.loads(line) for line in (model / "training_log.jsonl").open()]
+    return [(each["retrieval_loss"], each["rating_loss"]) for each in lines]
+
+
+def test_two_processes_resume_to_the_model_of_one_or_leave_what_was_there(forty_users, tmp_path):
+    alone = train_model(forty_users, tmp_path / "alone", LONG)
+    model, checkpoint = tmp_path / DEFAULT, tmp_path / CHECKPOINT
+    killed(launched(tmp_path, forty_users, "first"), checkpoint, rank=1)
+    assert not model.exists()
+    resumed = launched(tmp_path, forty_users, "second", "--resume")
+    said, _ = resumed.communicate()
+    assert resumed.returncode == 0, said
+    assert "resuming" in said
+    assert len(losses(model)) == LONG.epochs
+    np.testing.assert_allclose(losses(model), losses(alone.path), rtol=1e-4)
+    assert {n: a.shape for n, a in load_model(model).arrays.items()} == {
+        n: a.shape for n, a in alone.arrays.items()
+    }
+    assert recommends(model)
+    made, line = load_model(model).fingerprint, f"{DEFAULT}\t"
+    logs = [(tmp_path / f"second/workerlog.{n}").read_text() for n in (0, 1)]
+    assert [line in each for each in logs] == [True, False]
+    killed(launched(tmp_path, forty_users, "third", "--seed", "1"), checkpoint, rank=0)
+    assert load_model(model).fingerprint == made
+    for log in ("first/workerlog.0", "third/workerlog.1"):
+        said = (tmp_path / log).read_text()
+        assert "another has ended" in said.splitlines()[-1]
+        assert "Traceback" not in said

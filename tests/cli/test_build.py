@@ -6,20 +6,12 @@ import re
 import numpy as np
 import pytest
 from command_line import EPOCHS, SAMPLE
-from families import DAT, put
 from milvus_cluster import address
 
 from recsys.serving.model_folder import DEFAULT, load_model
 
 ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
 QUICK = ("--epochs", "2", "--set", "dimension=4", "--validation", "0")
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    return put(folder, DAT)
 
 
 def test_train_and_load_movies_print_what_they_made(trained, folder):
