@@ -23,7 +23,7 @@ sys.path.append(str(ROOT / "tests"))
 
 
 def main() -> None:
-    from milvus_cluster import Cluster  # type: ignore[import-not-found]
+    from milvus_server import Cluster  # type: ignore[import-not-found]
     from store import MODEL, make
 
     from recsys.milvus.address import MilvusAddress

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from recsys.__main__ import cli
+from recsys.errors import RecsysError
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
@@ -70,6 +72,17 @@ def here(*args: object, input: str | None = None, code: int = 0) -> Result:
     result = CliRunner().invoke(cli, [str(arg) for arg in args], input=input)
     assert result.exit_code == code, (result.output, result.exception)
     return result
+
+
+@contextmanager
+def refused(
+    error: type[RecsysError], words: str | None = None, fix: str | None = None
+) -> Iterator[pytest.ExceptionInfo[RecsysError]]:
+    """What is within fails in one line that has the words (a pattern), and names its fix."""
+    with pytest.raises(error, match=words) as caught:
+        yield caught
+    assert "\n" not in str(caught.value)
+    assert fix in (None, caught.value.fix)
 
 
 def started(*args: str, cwd: Path) -> subprocess.Popen[str]:

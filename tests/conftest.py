@@ -1,10 +1,10 @@
 """Models that the real command line trains once in a run, for every test that needs one."""
 
+import gc
 import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,13 +25,18 @@ from recsys.preprocess import read_dataset
 from recsys.serving.model_folder import DEFAULT, Model, load_model, put_model
 
 
+class Printed(NamedTuple):
+    stdout: str
+    stderr: str
+
+
 class Trained(NamedTuple):
     """A folder in which train, preprocess and load-movies have run, and what they printed."""
 
     place: Path  # with the model folder, movies_data.txt and recsys.db
-    train: subprocess.CompletedProcess[str]
-    preprocess: subprocess.CompletedProcess[str]
-    load_movies: subprocess.CompletedProcess[str]
+    train: Printed
+    preprocess: Printed
+    load_movies: Printed
 
     @property
     def model(self) -> Path:
@@ -56,14 +61,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A model and a published store. Tests read them and never change them."""
 
     def make(place: Path) -> None:
-        commands = ("train", *SMALL), ("preprocess", "-f", f"{SAMPLE}/movies.dat"), ("load-movies",)
-        done = [recsys(*command, cwd=place) for command in commands]
-        assert not any(each.returncode for each in done), done
-        (place / "printed.json").write_text(json.dumps([vars(each) for each in done]))
+        done = [recsys("train", *SMALL, cwd=place)]
+        assert done[0].returncode == 0, done
+        with inside(place):
+            done += [here("preprocess", "-f", f"{SAMPLE}/movies.dat"), here("load-movies")]
+        printed = [[each.stdout, each.stderr] for each in done]
+        (place / "printed.json").write_text(json.dumps(printed))
 
     place = made_once(tmp_path_factory, "trained", make)
     printed = json.loads((place / "printed.json").read_text())
-    return Trained(place, *(subprocess.CompletedProcess(**each) for each in printed))
+    return Trained(place, *(Printed(*each) for each in printed))
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +151,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 0 if group == "server" else 1 if group in slow else 2
 
     items.sort(key=late)
+    gc.freeze()  # what is imported by now stays: to look through it again takes long
 
 
 @pytest.hookimpl(optionalhook=True)

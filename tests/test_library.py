@@ -1,17 +1,21 @@
 """The library's face: names that load when they are used, and examples that run."""
 
 import doctest
+import importlib
 import inspect
+import pkgutil
 import re
 
 import pytest
 from command_line import ROOT, inside, output
 
 import recsys
+import recsys.data
 
 HEAVY = {"numpy", "paddle", "pymilvus", "click", "pyarrow"}
 README = (ROOT / "README.md").read_text("utf-8")
 TRAIN = ("evaluate", "train_model")  # take seconds
+DATA = [each.name for each in pkgutil.walk_packages(recsys.data.__path__, "recsys.data.")]
 NAMES = [name for name in recsys.__all__ if name not in ("__version__", "errors")]
 
 
@@ -53,6 +57,12 @@ def test_every_name_has_an_example_that_runs(after_readme, name):
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     runner.run(test, out=printed.append)
     assert not runner.failures, "".join(printed)
+
+
+@pytest.mark.parametrize("name", [*DATA, "recsys.preprocess"])
+def test_examples_of_modules_run(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import refused
 from families import ATOMIC, DAT, U, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,9 +146,8 @@ def test_movies_are_encoded_as_the_tutorial_does_and_its_own_lines_are_read(tmp_
     path.write_text("1::1::1\n3::1,1,2,3::1\n")
     assert len(read_movies_data(path, KNOWN, VOCABULARY)) == 2
     path.write_text("1::1::1\n3::2::1\n")
-    with pytest.raises(DataError, match=r"encoded for another model.* 2 of 2") as refused:
+    with refused(DataError, r"encoded for another model.* 2 of 2", fix="preprocess"):
         read_movies_data(path, KNOWN, VOCABULARY)
-    assert refused.value.fix == "preprocess"
 
 
 @settings(max_examples=50, deadline=None)
@@ -189,9 +189,8 @@ def test_encoded_movies_read_as_they_were_written(tmp_path_factory, movies):
 def test_a_bad_encoded_line_is_named(tmp_path, line, word):
     path = tmp_path / "movies_data.txt"
     path.write_text(f"1::1,2::1\n{line}\n5::1::1\n")
-    with pytest.raises(DataError, match=f"movies_data.txt:2: .*{word}.*; .*encode") as caught:
+    with refused(DataError, f"movies_data.txt:2: .*{word}.*; .*encode", fix="preprocess"):
         read_movies_data(path, KNOWN, VOCABULARY)
-    assert caught.value.fix == "preprocess"
 
 
 def test_the_sample_comes_from_its_generator(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import ROOT, environment, output
-from milvus_cluster import address
+from milvus_server import address
 
 import recsys
 from recsys import service

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from milvus_cluster import address
+from milvus_server import address
 from movie_store import MODEL, agrees, movies, oracle, unit
 
 from recsys import milvus_store

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from command_line import EPOCHS, SAMPLE
-from milvus_cluster import address
+from milvus_server import address
 
 from recsys.serving.model_folder import DEFAULT, load_model
 

@@ -4,7 +4,7 @@ import json
 import uuid
 
 import pytest
-from milvus_cluster import address
+from milvus_server import address
 
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore

@@ -68,9 +68,6 @@ def plays(tmp_path_factory):
     return place, recsys(place, "train", "--data", str(place), *TRAIN)
 
 
-# Text ids
-
-
 def test_text_ids_are_asked_for_named_and_answered_everywhere(shop):
     query = ("-u", USERS[3], "-k", "4")
     found = ids(asked(shop, *query))
@@ -136,9 +133,6 @@ def test_numbers_of_63_bits_stay_numbers_everywhere(tmp_path):
     assert pair.startswith(f"{users[-1]},{movies[-1]},")
 
 
-# Other scales
-
-
 def test_scores_and_predictions_are_on_the_files_own_scale(shop):
     config = json.loads((shop / "m" / "config.json").read_text())
     assert config["scale"] == {"low": 1, "high": 10, "liked": 8, "rated": True, "bent": False}
@@ -165,9 +159,6 @@ def test_a_model_of_text_ids_is_judged_on_ratings_of_ones_own(shop):
     line = ("--model", str(shop / "m"), "--test", str(shop / "more.csv"), "--no-index")
     ours, *_ = json.loads(recsys(shop, "evaluate", *line, "--format", "json").stdout)
     assert ours["users"] == len({u for u, _ in pairs if not u % 2}) + 1
-
-
-# Events without ratings
 
 
 def test_events_are_recommended_and_not_predicted(plays):

@@ -114,8 +114,6 @@ def test_csv_and_parquet_have_the_columns_of_the_contract(tmp_path):
     assert texts == rows[1:]
 
 
-# Where -o writes: links are followed, pipes are written to
-
 WRITING = {
     "recommend": ("recommend", "-u", 7, "--exact", "--format", "csv"),
     "similar": ("similar", "heat", "--exact", "--format", "json"),

@@ -145,8 +145,6 @@ def test_files_and_tables_have_an_items_columns_behind_the_fixed_ones(ask, tmp_p
     assert first.rstrip().endswith(expected[0]["description"][:27] + "...")
 
 
-# Columns of a table of movies, named for preprocess and load-movies -f
-
 NEW = b"n,what,kinds,price,brand\n7,Great (1999),Borg/Aki,9.5,Borg\n8,Small (2001),,3,Aki\n"
 NAMED = ("--item-column", "n", "--title-column", "what", "--genres-column", "none")
 

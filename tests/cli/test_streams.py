@@ -54,11 +54,11 @@ def test_a_reader_that_is_gone_is_no_error(apart, line):
 
 
 def test_what_is_printed_is_utf_8_whatever_the_encoding(apart):
-    done = [shell(apart, "RECSYS recommend --exact --format csv -k 300", PYTHONIOENCODING=encoding)
-            for encoding in ("utf-8", "ascii", "utf-16")]  # fmt: skip
-    assert [each.returncode for each in done] == [0, 0, 0]
-    assert done[0].stdout == done[1].stdout == done[2].stdout
-    assert not done[0].stdout.isascii()
+    line = "RECSYS recommend --exact --format csv -k 300"
+    done = [shell(apart, line, PYTHONIOENCODING=encoding) for encoding in ("ascii", "utf-16")]
+    assert [each.returncode for each in done] == [0, 0]
+    assert done[0].stdout == done[1].stdout
+    assert "é" in done[0].stdout.decode()
 
 
 CTRL_C = """

@@ -7,7 +7,7 @@ import uuid
 import numpy as np
 import pytest
 from command_line import SAMPLE, started
-from milvus_cluster import address
+from milvus_server import address
 
 from recsys.serving.model_folder import load_model, write_config
 

@@ -83,9 +83,6 @@ def test_sums_of_few_and_of_many_rows_are_those_of_a_dense_product(users, tmp_pa
         assert each.dot(rows).dtype == np.float32
 
 
-# How much a rating counts
-
-
 @pytest.mark.parametrize("span", [5, 2**31, 2**50, 2**62, 0.5])
 @pytest.mark.parametrize("count", [0, 1, 100, MANY])
 def test_columns_are_sorted_as_numpy_sorts_them_and_equal_pairs_stay_as_they_are(span, count):
@@ -110,9 +107,6 @@ def test_later_ratings_of_the_same_user_are_counted_and_weigh_1_to_the_floor():
 def test_a_movie_is_first_rated_at_its_earliest_time_and_one_without_ratings_at_the_latest():
     assert first_times(np.array([1, 3, 1]), np.array([7, 9, 5]), 4).tolist() == [9, 5, 9, 9]
     assert first_times(np.zeros(0, int), np.zeros(0, int), 3).tolist() == [0, 0, 0]
-
-
-# What is held out of a training
 
 
 def held_out(users, times, share, seed=0, latest=True):

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from command_line import refused
 
 from recsys.data.movielens import AGE_NAMES, AGES, GENDERS, JOBS
 from recsys.data.schema import AGE, GENDER, JOB, MOVIELENS, Attribute, Column
@@ -61,10 +62,9 @@ def test_a_query_names_values_bins_numbers_and_codes(attribute, text, rows):
     ],
 )
 def test_what_training_did_not_know_is_refused(attribute, text, words):
-    with pytest.raises(QueryError, match=words.replace("|", r"\|")) as refused:
+    fix = attribute.name if attribute in MOVIELENS else "user_attribute"
+    with refused(QueryError, words.replace("|", r"\|"), fix=fix):
         attribute.rows_of(text)
-    own = attribute in MOVIELENS
-    assert refused.value.fix == (attribute.name if own else "user_attribute")
 
 
 def test_attributes_come_back_from_json():

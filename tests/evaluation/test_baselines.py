@@ -139,9 +139,6 @@ def test_biases_by_hand():
     assert predict(np.array([1, 9, 9]), np.array([10, 20, 30])).tolist() == [4, 2, 3]
 
 
-# The choice
-
-
 def test_options_are_chosen_by_ndcg_or_rmse_on_the_test_part_of_a_problem():
     def favour(asked, favourite):
         return lambda users: np.tile((asked.movie_ids == favourite) * 1.0, (len(users), 1))

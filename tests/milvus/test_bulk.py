@@ -7,8 +7,9 @@ import uuid
 import numpy as np
 import pyarrow as pa
 import pytest
-from milvus_cluster import shared as cluster
+from command_line import refused
 from milvus_server import shared
+from milvus_server import shared_cluster as cluster
 from movie_store import MODEL, OTHER, collections, elsewhere, movies, unit
 
 from recsys.data.schema import Column
@@ -101,17 +102,14 @@ def test_a_failed_import_leaves_what_was_published(every, tmp_path, monkeypatch)
         bulk, "_begin", lambda client, name, file, **o: begin(client, name, f"{file}.no", **o)
     )
     with MilvusStore(address) as store:
-        with pytest.raises(StoreError, match="does not import") as caught:
+        with refused(StoreError, "does not import.*name a folder that the server reads too"):
             store.publish(every, MODEL, bulk=str(tmp_path))
-        assert "\n" not in str(caught.value)
-        assert "name a folder that the server reads too" in str(caught.value)
         assert collections(store) == []
         assert [*tmp_path.iterdir()] == []
         (tmp_path / "file").touch()
-        with pytest.raises(StoreError, match="cannot be written"):
-            store.publish(every, MODEL, bulk=str(tmp_path / "file"))
-        with pytest.raises(StoreError, match="cannot be written"):
-            store.publish(every, MODEL, bulk="nothing://nowhere")
+        for place in (str(tmp_path / "file"), "nothing://nowhere"):
+            with refused(StoreError, "cannot be written"):
+                store.publish(every, MODEL, bulk=place)
         assert collections(store) == []
 
 

@@ -5,7 +5,7 @@ from concurrent import futures
 
 import grpc
 import pytest
-from command_line import output, recsys
+from command_line import output, recsys, refused
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
@@ -26,9 +26,8 @@ def test_a_file_milvus_lite_can_not_open(tmp_path, name, content, words):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(StoreError, match=words) as caught:
+    with refused(StoreError, words):
         MilvusStore(str(path))
-    assert "\n" not in str(caught.value)
     if content:
         assert path.read_bytes() == content
 
@@ -78,9 +77,8 @@ def test_which_servers_fit(serve):
     ]:
         with pytest.raises(StoreError, match=words):
             MilvusStore(MilvusAddress(serve(service), timeout=5))
-    with pytest.raises(StoreError, match="no database path, only default") as caught:
+    with refused(StoreError, "no database path, only default", fix="db"):
         MilvusStore(f"{serve(OtherVersion('v2.3.5'))}/path")
-    assert caught.value.fix == "db"
 
 
 class Restarting(OtherVersion):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from milvus_cluster import shared
+from milvus_server import shared_cluster
 from movie_store import MODEL, OTHER, agrees, movies, oracle, unit
 
 from recsys.errors import StoreError
@@ -22,7 +22,7 @@ DEFAULT = "__default_resource_group"
 
 @pytest.fixture(scope="module")
 def cluster():
-    return shared()
+    return shared_cluster()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from command_line import here
 from google.protobuf.message_factory import GetMessageClass
-from milvus_cluster import address
+from milvus_server import address
 from movie_store import MODEL, answers, collections, elsewhere, first, movies
 from pymilvus import MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2

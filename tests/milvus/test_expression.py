@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from milvus_cluster import address
+from milvus_server import address
 from movie_store import MODEL, unit
 
 from recsys.data.readers.describe import described

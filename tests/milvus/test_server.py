@@ -8,6 +8,7 @@ import uuid
 
 import numpy as np
 import pytest
+from command_line import refused
 from milvus_server import TLS, Server, shared
 from movie_store import (
     MODEL,
@@ -130,9 +131,8 @@ def test_a_wrong_address_is_explained():
         (f"http://127.0.0.1:{server._metrics}", "what listens there is not Milvus"),
         (f"https://127.0.0.1:{port}", "does not speak TLS; write http://"),
     ]:
-        with pytest.raises(StoreError, match=words) as caught:
+        with refused(StoreError, words) as caught:
             MilvusStore(MilvusAddress(uri, "root:hunter2", timeout=5))
-        assert "\n" not in str(caught.value)
         assert "hunter2" not in str(caught.value)
 
 
@@ -170,9 +170,8 @@ def test_a_server_killed_during_a_publish_and_back_during_a_batch(server, monkey
         model = reader.open(None).model
         with monkeypatch.context() as killed:
             killed.setattr(MilvusClient, "insert", first(lambda *_: server.kill(), "insert"))
-            with pytest.raises(StoreError, match=r"nothing listens|no answer|closed") as caught:
+            with refused(StoreError, r"nothing listens|no answer|closed"):
                 store.publish(OTHERS, OTHER)
-        assert "\n" not in str(caught.value)
         threading.Timer(0.5, server.start, (False,)).start()
         wanted = {MODEL: MOVIES, OTHER: OTHERS}[model].search(QUERIES, 20).movie_ids.tolist()
         for _ in range(20):  # asked again until it is back
@@ -198,21 +197,16 @@ def test_user_password_rights_and_tls():
             (server.uri, "root:Milvus", {"ca": "/nowhere.pem"}, "no such file"),
             (f"http://localhost:{port}", "root:Milvus", {}, "write https://"),
         ]:
-            with pytest.raises(StoreError, match=words) as caught:
+            with refused(StoreError, words) as caught:
                 MilvusStore(MilvusAddress(uri, token, timeout=5, **options))
             assert "hunter2" not in str(caught.value)
-            assert "\n" not in str(caught.value)
         with MilvusStore(MilvusAddress(server.uri, "root:Milvus", ca=ca)) as store:
             store.publish(MOVIES, MODEL)
             assert right(store)
             client = store._milvus.client
             client.create_role("reader")
-            for kind, right_name in [
-                ("Collection", "Search"),
-                ("Collection", "Query"),
-                ("Global", "DescribeCollection"),
-            ]:
-                client.grant_privilege("reader", kind, right_name, "*")
+            for allowed in ("Collection Search", "Collection Query", "Global DescribeCollection"):
+                client.grant_privilege("reader", *allowed.split(), "*")
             for user in ["reader_one", "nobody"]:
                 client.create_user(user, "hunter2-hunter2")
             client.grant_role("reader_one", "reader")
@@ -221,12 +215,9 @@ def test_user_password_rights_and_tls():
             assert right(store)
             with pytest.raises(StoreError, match="this user may not do that"):
                 store.publish(OTHERS, OTHER)
-        with (
-            MilvusStore(MilvusAddress(server.uri, "nobody:hunter2-hunter2", ca=ca)) as store,
-            pytest.raises(
-                StoreError, match=r"this user may not do that.*use another token"
-            ) as caught,
-        ):
+        nobody = MilvusAddress(server.uri, "nobody:hunter2-hunter2", ca=ca)
+        denied = refused(StoreError, r"this user may not do that.*use another token")
+        with MilvusStore(nobody) as store, denied as caught:
             store.open(MODEL)
         assert "hunter2" not in str(caught.value)
     finally:

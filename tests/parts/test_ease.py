@@ -107,9 +107,6 @@ def test_a_late_arrival_that_all_rate_now_is_what_a_cold_start_user_gets():
     np.testing.assert_allclose(*both, atol=0.01)  # a number more is in its length of 1
 
 
-# Options, chosen by held-out ratings
-
-
 class Judge:
     """Likes whom it is told to: the ndcg of a rank; a list of what it was told."""
 

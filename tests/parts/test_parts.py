@@ -1,5 +1,6 @@
 """The vector and its parts: one score everywhere, and a new part by CONTRIBUTING's recipe."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from recsys.data.dataset import Movies
 from recsys.data.interactions import Interactions
 from recsys.infer import Recommender, UserQuery, catalogue, users_of
 from recsys.options import Options
-from recsys.parts import Layout
+from recsys.parts import Layout, content
 from recsys.parts.part import Part, unit
 from recsys.parts.popular import Popular
 from recsys.preprocess import read_dataset
@@ -22,6 +23,8 @@ from recsys.train import fit, train_model
 
 LAYOUT = Layout({"retrieval": 3, "rating": 2, "ease": 4, "factors": 5, "taste": 1})
 OPTIONS = Options(epochs=1, dimension=4, id_size=8, side_size=4, filters=4, factor_sweeps=2)
+
+COUNT, RATINGS = 5000, 25_000  # users and movies; a table of both of float32 is 95 MB
 
 
 def slices_of(rows, seed):
@@ -80,6 +83,30 @@ def test_the_popular_part_counts_ratings_and_those_of_late_where_times_differ(ti
     assert ("recent" in found) == (times[2] != 5)
     if "recent" in found:
         assert found["recent"][2] == 1 > found["recent"][1]
+
+
+@pytest.mark.slow  # memory is traced, allocation by allocation
+def test_nothing_of_the_size_of_all_users_by_all_movies_is_ever_held(monkeypatch):
+    small = {"factor_dimension": 4, "factor_sweeps": 1, "factor_coordinates": 4}
+    options = Options(ease_movies=100, taste_rank=8, **small)
+    rng = np.random.default_rng(0)
+    every = np.arange(1, COUNT + 1)
+    users = np.concatenate([every, rng.integers(1, COUNT + 1, RATINGS - COUNT)])
+    movies = np.concatenate([rng.permutation(every), rng.integers(1, COUNT + 1, RATINGS - COUNT)])
+    users, movies = np.unique([users, movies], axis=1)
+    values, times = rng.integers(1, 6, len(users)), rng.integers(1, 10**6, len(users))
+    history = Interactions.build(COUNT, users, movies, values, times)
+    genres = [(f"Genre {n % 7}",) for n in range(COUNT)]
+    data = training(history, COUNT, genres=genres, years=1950 + every % 50)
+    monkeypatch.setattr(content, "_BATCH", 256)
+    tracemalloc.start()
+    try:
+        arrays = parts.complete(data, parts.fit(data, options), options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(arrays["ease/ease"]) == COUNT + 1
+    assert peak < 4 * COUNT * COUNT
 
 
 # A part as CONTRIBUTING.md has it

@@ -117,8 +117,6 @@ def test_what_came_after_a_users_last_rating_could_not_be_rated():
     assert all(batch.available is None for batch in timeless.epoch(np.random.default_rng(0)))
 
 
-# Users cut at a time: what came before it is shown, what follows is the target
-
 CUT = replace(OPTIONS, batch_size=60)
 
 

@@ -111,9 +111,6 @@ def test_weights_are_chosen_by_what_is_known_of_a_user_and_said(trained):
         assert ("taste" in alone) == (kind != "profile")  # which has nothing to say there
 
 
-# Recency, chosen by what is held out
-
-
 def changing_taste():
     """60 users who like five of the eight movies of one of six kinds, then five of the next's."""
     rng = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from dialects import MOVIES, ROWS, csv
+from dialects import BAD, GOOD, MOVIES, ROWS, csv, same
 from families import ATOMIC, put
 from pyarrow import parquet
 
@@ -116,3 +116,26 @@ def test_what_separates_genres(tmp_path):
     logged: list[str] = []
     read_movies(put(tmp_path, {"movies.csv": rows.encode()}) / "movies.csv", log=logged.append)
     assert "101 different genres" in logged[0]
+
+
+@pytest.mark.parametrize("dialect", GOOD)
+def test_a_dialect_is_read(tmp_path, dialect):
+    name, data = GOOD[dialect]
+    put(tmp_path, {name: data, "movies.csv": MOVIES.encode()})
+    for path in (tmp_path, tmp_path / name):
+        same(read_dataset(path, items=tmp_path / "movies.csv"))
+
+
+@pytest.mark.parametrize("dialect", BAD)
+@pytest.mark.parametrize("skip", [False, "all"])
+def test_a_dialect_is_refused_in_one_line(tmp_path, dialect, skip):
+    data, words = BAD[dialect]
+    put(tmp_path, {"ratings.csv": data})
+    with pytest.raises(DataError) as caught:
+        read_dataset(tmp_path, skip_bad_lines=skip)
+    message = str(caught.value)
+    assert words in message
+    assert message.startswith(f"{tmp_path / 'ratings.csv'}:")
+    assert "\n" not in message
+    assert len(message) < 400
+    assert caught.value.remedy
