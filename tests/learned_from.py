@@ -8,9 +8,9 @@ from recsys.data.dataset import Movies, Vocabulary
 from recsys.data.interactions import Interactions, Recency
 from recsys.data.schema import Attribute, Attributes
 from recsys.infer import Recommender, UserQuery, catalogue
+from recsys.options import Options
 from recsys.parts.part import Asked, Training
 from recsys.serving.model_folder import load_model
-from recsys.training.options import Options
 
 TINY = Options(epochs=3, dimension=4, batch_size=2, id_size=8, side_size=4, filters=4)
 GENDER: Attributes = (Attribute("gender", "category", ("M", "F")),)
