@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Everything from nothing but Python: `python3 make.py demo` and `python3 make.py test`.
 
-Both make a virtual environment in .venv, install recsys into it, and go on from there.
+Each makes a virtual environment in .venv, installs recsys into it, and goes on from there.
 
     demo    real ratings, train, publish, recommend    (demo --fast: the sample data, two epochs)
     test    lint, types, and all tests                 (test --quick: no servers, no kills)
+    docs    the documents as a site, in site/          (with the report of the demo's model)
 """
 
 import hashlib
@@ -62,11 +63,22 @@ def test(quick: bool) -> None:
     run(python, "-m", "pytest", *tier, *PARALLEL)
 
 
+def docs() -> None:
+    install("[docs]")
+    os.chdir(HERE)
+    if Path("recommender_system.inference.model").exists():
+        run(str(BIN / "recsys"), "report", "-o", "site/report.html")
+    run(str(BIN / "python"), "-m", "sphinx", "-EWq", "--keep-going", "-c", "docs", ".", "site")
+    print(HERE / "site" / "index.html")
+
+
 if __name__ == "__main__":
     what, *flags = sys.argv[1:] or ["-h"]
     if what == "demo" and set(flags) <= {"--fast"}:
         demo(fast=bool(flags))
     elif what == "test" and set(flags) <= {"--quick"}:
         test(quick=bool(flags))
+    elif what == "docs" and not flags:
+        docs()
     else:
         sys.exit(__doc__)

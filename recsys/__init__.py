@@ -1,7 +1,7 @@
 """Ratings in, recommendations out of Milvus.
 
 Names are loaded when they are first used, so that `import recsys` loads neither NumPy nor Paddle
-nor pymilvus:
+nor pymilvus::
 
     dataset = recsys.read_dataset("data/ml-100k")
     model = recsys.train_model(dataset, "my.model")     # or recsys.load_model("my.model")

@@ -7,12 +7,14 @@ import shlex
 import shutil
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import click
 import pytest
 from command_line import ROOT, SAMPLE, output
 from data_page import COMMAND, EVERY_DAY, PAGE, every_day, real, sections
 
+import recsys
 from recsys.__main__ import cli
 from recsys.cli.options import KNOBS_WITH_OPTIONS
 from recsys.options import Options
@@ -170,6 +172,7 @@ def block(language):
 
 def test_a_program_asks_by_pipes(place):
     assert len(printed(sys.executable, "-c", block("python"), cwd=place).splitlines()) == 2
+    assert '"recommendations": [{"rank": 1' in printed("bash", "-c", block("bash"), cwd=place)
 
 
 @pytest.mark.slow  # trains
@@ -215,3 +218,25 @@ def test_the_four_commands_of_the_readme_run_as_they_stand(trained, tmp_path, ru
     alone = "movies: the 338 the model was trained on; movies_data.txt is not read without "
     assert run("load-movies").stderr.startswith(f"{alone}-f movies_data.txt\n")
     assert run(*commands[3]).stdout == recommend.stdout
+
+
+@pytest.mark.slow  # all pages are made
+def test_the_site_is_built_without_a_warning_and_stays_on_this_machine(tmp_path):
+    """Every link leads somewhere, every public name is described, and nothing is fetched."""
+    (tmp_path / "report.html").write_text("a report")
+    command = (sys.executable, "-m", "sphinx", "-EWq", "--keep-going", "-c", "docs", ".", tmp_path)
+    assert output(*command, "-d", tmp_path / "trees", cwd=ROOT) == ""
+    made = {
+        path.relative_to(tmp_path): path.read_text("utf-8") for path in tmp_path.rglob("*.html")
+    }
+    assert {page.relative_to(ROOT).with_suffix(".html") for page in PAGES} <= {*made}
+    assert 'href="report.html"' in made[Path("index.html")]
+    described = set(re.findall(r'<dt [^>]*id="recsys\.([\w.]+)"', made[Path("docs/api.html")]))
+    errors = {f"errors.{name}" for name, each in vars(recsys.errors).items() if is_error(each)}
+    assert {*recsys.__all__} - {"__version__", "errors"} | errors <= described
+    fetched = r'<(?:script|img|link|iframe)[^>]*(?:src|href)="(?:https?:)?//'
+    assert [page for page, text in made.items() if re.search(fetched, text)] == []
+
+
+def is_error(found):
+    return isinstance(found, type) and issubclass(found, recsys.errors.RecsysError)
