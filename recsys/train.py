@@ -133,6 +133,8 @@ class Trained:
     closed: dict[str, NDArray]  # arrays of the parts that have no epochs
     progress: Progress  # a line per epoch, and the best
     questions: dict[str, parts.Weights]  # what slices weigh, as the held-out ratings chose
+    choice: dict[str, Any]  # how well they rank held-out likes, as `Validation.choice` has it
+    seconds: dict[str, float]  # by stage
     interrupted: bool = False  # by Ctrl-C
 
     def model(self, about: Mapping[str, Any] = MappingProxyType({})) -> Model:
@@ -157,6 +159,8 @@ class Trained:
             "options": asdict(options),
             "epoch": progress.best_epoch,
             "validation": {name: chosen[name] for name in METRICS if name in chosen},
+            "choice": self.choice,
+            "seconds": self.seconds,
             "versions": versions | {"numpy": np.__version__},
             **about,
         }
@@ -191,7 +195,7 @@ def fit(
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    times = dataset.ratings.times
+    clock, times = _Clock(), dataset.ratings.times
     if (times == times[:1]).all() and options.recency_floor < 1:
         log("no times that differ: recency is off")
         options = replace(options, recency_floor=1.0)
@@ -201,6 +205,7 @@ def fit(
     if validation is not None and ranks.rank == 0:
         validate = Validation(data, validation, log)
         options = validate.choose(options)
+    clock("choice of options")
     closed = _fitted(data, options, ranks)
     options = Options(**ranks.once(lambda: asdict(options)))
     if validate:
@@ -208,6 +213,7 @@ def fit(
         if not data.scale.rated:  # else the towers are needed
             worth = validate.score(validate({})) + WORTH
     worth = ranks.once(lambda: worth)
+    clock("closed forms")
     limits = {1: worth - WORTH, 2: worth}  # after so many epochs
 
     step, progress = TrainStep(data, options, ranks), Progress()
@@ -240,6 +246,7 @@ def fit(
     if not progress.best_weights:
         _check_finite(np.nan, "the validation of every epoch", len(progress.log), options)
     step.set_weights(progress.best_weights)
+    clock("epochs")
     questions = parts.questions(data.scale.rated)
     if validate:
         log(f"best epoch: {progress.best_epoch} of {len(progress.log)}, by ndcg@10 - rmse")
@@ -250,7 +257,9 @@ def fit(
         best_line = progress.log[progress.best_epoch - 1]
         questions = {**questions, **best_line["weights"], "relevance": relevance}
     questions = ranks.once(lambda: questions)
-    return Trained(dataset, data, options, step, closed, progress, questions, interrupted)
+    clock("choice of weights")
+    about = questions, validate.choice if validate else {}, clock.seconds
+    return Trained(dataset, data, options, step, closed, progress, *about, interrupted)
 
 
 def _epoch(
@@ -284,7 +293,7 @@ def finish(trained: Trained, ratings: Ratings) -> Trained:
     After an interruption both stay as they were; the ratings held out are known all the same. The
     towers are those of `trained`, which has no others then: at size two of each would not fit.
     """
-    options = trained.options
+    clock, options = _Clock(trained.seconds), trained.options
     data = Training.of(trained.dataset, ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
@@ -297,8 +306,10 @@ def finish(trained: Trained, ratings: Ratings) -> Trained:
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in step.sampler.epoch(rng):
             step(batch, rng)
+    clock("epochs on all ratings")
     closed = trained.closed if trained.interrupted else _fitted(data, options, ranks)  # may be long
-    return replace(trained, data=data, step=step, closed=closed)
+    clock("closed forms of all ratings")
+    return replace(trained, data=data, step=step, closed=closed, seconds=clock.seconds)
 
 
 def _fitted(data: Training, options: Options, ranks: Ranks) -> dict[str, NDArray]:
@@ -326,6 +337,17 @@ def use_all_cores(ranks: Ranks = ALONE) -> None:
         cores = len(affinity(0)) if affinity else os.cpu_count() or 1
         here = int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) if ranks.size > 1 else 1
         paddle.base.core.set_num_threads(max(1, cores // here))
+
+
+class _Clock:
+    """Notes the seconds of a stage when it has ended, behind those of others before."""
+
+    def __init__(self, before: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.seconds, self._last = dict(before), time.monotonic()
+
+    def __call__(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage], self._last = round(now - self._last, 2), now
 
 
 def _check_finite(values: Any, what: str, epoch: int, options: Options) -> None:

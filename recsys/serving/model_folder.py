@@ -82,6 +82,17 @@ class Model:
         return self._movies() if callable(self._movies) else self._movies
 
     @cached_property
+    def log(self) -> list[dict[str, Any]]:
+        """A line per epoch of its training; none of a model in memory."""
+        name = "training_log.jsonl"
+        if name not in self.config.get("files", ()):
+            return []
+        with _reading(self.path, name) as file:
+            data = file.read_bytes()
+            _check(data, self.config, name)
+            return [json.loads(line) for line in data.splitlines() if line.strip()]
+
+    @cached_property
     def history(self) -> Interactions:
         """Who rated what, row 0 being the unknown user's."""
         names = (f"history/{name}" for name in Interactions._fields)

@@ -53,6 +53,7 @@ class Validation:
         self._lists = seen[self._ranked], likes[self._ranked]  # (B, M) each
         self._questions = parts.questions(self.scale.rated)
         self._ranking = {n: w for n, w in self._questions["relevance"].items() if "." not in n}
+        self.choice: dict[str, Any] = {}  # ndcg@10 by what is known of users, and of slices alone
 
     def asked(self, recency: Recency) -> Asked:
         """The users with held-out likes, RANKED of them at most, their histories weighed."""
@@ -115,7 +116,9 @@ class Validation:
             pool = self._pool(users, movies)
             starts = (self._ranking, FEW_LIKES) if kind == LIKES else (self._ranking,)
             weights, ndcg = pool.search(*starts)
-            alone = ", ".join(f"{n} {pool.ndcg({n: 1.0}).mean():.4f}" for n in pool.scores)
+            each = {n: float(pool.ndcg({n: 1.0}).mean()) for n in pool.scores}
+            self.choice[kind] = {"ndcg@10": ndcg, "alone": each}
+            alone = ", ".join(f"{name} {value:.4f}" for name, value in each.items())
             taken = ", ".join(f"{n} {weight:.2f}" for n, weight in weights.items() if weight)
             self.log(f"by {kind}: ndcg@10 {ndcg:.4f} of {taken}; alone {alone}")
             named = {n: w for n, w in question.items() if n not in self._ranking}
