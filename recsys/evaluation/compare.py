@@ -27,7 +27,7 @@ from recsys.errors import QueryError, check_choice, check_types, checked, listed
 from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT, PROTOCOLS
 from recsys.evaluation.baselines import QUICK, Baseline, select, tune
 from recsys.evaluation.given import coded, groups, known_to, split_given
-from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Predict, Problem
+from recsys.evaluation.problem import DEPTH, LARGEST, Decile, Ids, Predict, Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import MilvusAddress
@@ -56,6 +56,9 @@ class Row(NamedTuple):
     rmse_behind: Interval | None  # this one's rmse - ours, of the same ratings
     users: int  # ranked for
     left_out: int  # users who like none of their held-out movies
+    by: str = ""  # what the group is of, where the row is of one; its name is in `name`, too
+    group: str = ""
+    calibration: dict[str, Decile] = {}  # noqa: RUF012  # of predicted ratings, by rising ones
     per_user: dict[str, list[Any]] = {}  # noqa: RUF012  # user_id, and the metrics by name
 
 
@@ -99,7 +102,8 @@ def evaluate(
         uri: a Milvus server, or a file; a temporary file if not given.
         compared: which baselines, as `select` takes them.
         diversity: what `Choice` has of it; a row of our model for each.
-        by: attributes of users, or "popularity" of what is held out: rows for each group, too.
+        by: attributes of users, "activity" of theirs, or "popularity", "genre" or "decade" of what
+            is held out: rows for each group, too.
         log: is called with what happens next.
 
     Raises:
@@ -150,9 +154,9 @@ def evaluate(
             answers, again = tee(chain(first.ours(), beside, first.diverse(diversity), *more))
             yield from first.rows(answers)
             by_group = [each for each in again if each.name not in (BY_RATING, TUTORIAL, IN_MILVUS)]
-            for group, part in parts:
+            for of, group, part in parts:
                 for row in first.rows(by_group, part):
-                    yield row._replace(name=f"{row.name}, {group}")
+                    yield row._replace(name=f"{row.name}, {of} {group}", by=of, group=group)
 
     return chain.from_iterable(map(rows, dict.fromkeys(seeds)))
 
@@ -289,8 +293,10 @@ class Comparison:
                 lists = answer.lists[positions(self.problem.user_ids, part.user_ids)]
                 by_user = part.judged(lists) | {"distance@10": self.distance(lists)} | answer.more
                 coverage = part.coverage(lists)
+            calibration = {}
             if answer.predict and part.dataset.scale.rated:
                 by_user |= part.errors(answer.predict)
+                calibration = part.calibration(answer.predict) if part is self.problem else {}
             ours = ours or by_user
             behind, rmse_behind = (
                 metrics.difference(one[name], other[name], self.seed)
@@ -310,7 +316,8 @@ class Comparison:
                 rmse_behind,
                 len(part.user_ids),
                 part.left_out,
-                {"user_id": user_ids}
+                calibration=calibration,
+                per_user={"user_id": user_ids}
                 | {n: v[ranked if "@" in n else slice(-1)].tolist() for n, v in each.items()},
             )
 
@@ -342,7 +349,10 @@ def mean(rows: Iterable[Row]) -> list[Row]:
         for row in of_seed:
             alike.setdefault((row.name, places[row.name]), []).append(row)
             places[row.name] += 1
-    means = (_mean([row._replace(per_user={}) for row in same]) for same in alike.values())
+    means = (
+        _mean([row._replace(per_user={}, calibration={}) for row in same])
+        for same in alike.values()
+    )
     return [each._replace(seed=-1) for each in means]
 
 

@@ -20,7 +20,8 @@ from recsys.evaluation.problem import Problem
 from recsys.evaluation.splits import Split, split
 from recsys.serving.model_folder import Model
 
-POPULARITY = "popularity"  # of the movies held out, in GROUPS of a third of the ratings each
+POPULARITY, ACTIVITY = "popularity", "activity"  # in GROUPS of a third of the ratings each
+GENRE, DECADE = "genre", "decade"  # of movies
 GROUPS = ("high", "middle", "low")
 
 
@@ -116,39 +117,56 @@ def coded(model: Model, dataset: Dataset) -> Model:
     return Model(config, vocabulary, replace(model.movies, ids=movie_ids), model.arrays, model.path)
 
 
-def groups(problem: Problem, by: Sequence[str]) -> Iterator[tuple[str, Problem]]:
-    """A problem in parts: what is held out of some users, or of movies more or less popular.
+def groups(problem: Problem, by: Sequence[str]) -> Iterator[tuple[str, str, Problem]]:
+    """A problem in parts, each with what it is by and its name: what is held out of some.
 
     Args:
-        by: attributes of users, or POPULARITY. Groups in which nothing is liked are left out.
+        by: attributes of users, or ACTIVITY of theirs, or POPULARITY, GENRE or DECADE of movies.
+            Groups in which nothing is liked are left out.
 
     Raises:
-        QueryError: users have no such attribute.
+        QueryError: users have no such attribute, or movies no genres or years.
     """
-    test, users = problem.stage.test, problem.dataset.users
+    stage, users, movies = problem.stage, problem.dataset.users, problem.dataset.movies
+    test, vocabulary = stage.test, problem.dataset.vocabulary
+    user, movie = problem.rows(test.user_ids), positions(movies.ids, test.movie_ids)
     slots = {each.name: (each, of) for each, of in attribute_parts(users.attributes, users.rows)}
+    decades, values = movies.years // 10 * 10, dict[int, str]()
     for name in by:
         if name == POPULARITY:
-            counts = problem.matrix(problem.stage.train).getnnz(axis=0)
-            order = np.argsort(-counts, kind="stable")
-            third = np.empty(len(order), np.int64)
-            before = np.cumsum(counts[order]) - counts[order]
-            third[order] = np.minimum(3 * before // max(1, counts.sum()), 2)
-            rows = third[positions(problem.movie_ids, test.movie_ids), None]
+            counts = problem.matrix(stage.train).getnnz(axis=0)
+            rows: NDArray = thirds(counts)[positions(problem.movie_ids, test.movie_ids), None]
             values = dict(enumerate(GROUPS))
+        elif name == ACTIVITY:
+            counts = np.bincount(problem.rows(stage.seen.user_ids), minlength=len(users))
+            rows, values = thirds(counts)[user, None], dict(enumerate(GROUPS))
+        elif name == GENRE and vocabulary.genres:
+            rows = vocabulary.genre_rows(movies.genres)[movie]  # (N, W)
+            values = dict(enumerate(vocabulary.genres, 1))
+        elif name == DECADE and decades.any():
+            rows = decades[movie, None]
+            values = {each: f"{each}s" for each in np.unique(decades[decades > 0]).tolist()}
         elif name in slots:
             attribute, slot = slots[name]
-            rows = slot[problem.rows(test.user_ids)]  # (N, W)
+            rows = slot[user]  # (N, W)
             values = {n: attribute.value(n) for n in range(1, attribute.size + 1)} | {0: "unknown"}
         else:
             cause = f"no groups by {quoted(name)}: users have no such attribute"
-            there = ", ".join((POPULARITY, *slots))
+            there = ", ".join((POPULARITY, ACTIVITY, GENRE, DECADE, *slots))
             raise QueryError(cause, f"name one of {there}", "by")
         for value, label in values.items():
             part = test[(rows == value).any(axis=1)]
             if (part.values >= LIKED).any():
-                stage = problem.stage._replace(test=part)
-                yield f"{name} {label}", replace(problem, stage=stage)
+                yield name, label, replace(problem, stage=stage._replace(test=part))
+
+
+def thirds(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(N,) 0 of those with most, 1 of the next, 2 of the least: a third of all counts each."""
+    order = np.argsort(-counts, kind="stable")
+    third = np.empty(len(order), np.int64)
+    before = np.cumsum(counts[order]) - counts[order]
+    third[order] = np.minimum(3 * before // max(1, counts.sum()), 2)
+    return third
 
 
 def _pairs(ratings: Ratings) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ scores and what Milvus returned are judged by the same code.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,14 @@ Scorer = Callable[[Ids], Array]
 """(B,) user ids -> (B, M) scores, the movies in the order of the problem's `movie_ids`."""
 Predict = Callable[[Ids, Ids], Array]
 """(N,) user ids and (N,) movie ids -> (N,) predicted ratings."""
+
+
+class Decile(NamedTuple):
+    """A tenth of the predicted ratings: their mean, that of the true ones, and how many."""
+
+    predicted: float
+    rated: float
+    ratings: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +173,22 @@ class Problem:
 
     def errors(self, predict: Predict) -> dict[str, PerUser]:
         """The metrics of predicted ratings of the test part, in the scale of the data."""
+        predicted, true = self._ratings(predict)
+        return rating_metrics(self.stage.test.user_ids, true, predicted)
+
+    def calibration(self, predict: Predict) -> dict[str, Decile]:
+        """Tenths of the test part by rising predicted ratings, in the scale of the data."""
+        predicted, true = self._ratings(predict)
+        tenths = np.array_split(np.argsort(predicted, kind="stable"), min(10, len(true)))
+        return {
+            str(n): Decile(float(predicted[rows].mean()), float(true[rows].mean()), len(rows))
+            for n, rows in enumerate(tenths, 1)
+        }
+
+    def _ratings(self, predict: Predict) -> tuple[Array, Array]:
+        """(N,) predicted and true ratings of the test part, in the scale of the data."""
         test, outward = self.stage.test, self.dataset.scale.outward
-        predicted = predict(test.user_ids, test.movie_ids)
-        return rating_metrics(test.user_ids, outward(test.values), outward(predicted))
+        return outward(predict(test.user_ids, test.movie_ids)), outward(test.values)
 
     def rough(self) -> "Problem":
         """The same on fewer users of the test part, drawn at random, and smaller matrices."""

@@ -150,14 +150,25 @@ def test_a_split_of_ones_own_is_judged_as_the_same_split_of_ours(random_rows):
     train, _, test = split(DATA.ratings, "random", seed=0).final
     turned = np.argsort(-train.times, kind="stable")
     first, second = (dataclasses.replace(DATA, ratings=r) for r in (train[turned], test))
-    about = {"test": second, "indexes": (), "by": ("gender", "popularity")}
+    by = ("gender", "popularity", "activity", "genre", "decade")
+    about = {"test": second, "indexes": (), "by": by}
     rows = [*evaluate(first, "random", [0], SMALL, compared="popularity,biases", **about)]
     ours, by_name = rows[0], {row.name: row for row in rows}
     assert ours.metrics == random_rows[0].metrics
     assert ours.per_user == random_rows[0].per_user
     labels = ("gender M", "gender F", *(f"popularity {n}" for n in ("high", "middle", "low")))
     compared = (OURS, "popularity", "biases")
-    assert [*by_name][5:] == [f"{name}, {label}" for label in labels for name in compared]
+    assert [*by_name][5:20] == [f"{name}, {label}" for label in labels for name in compared]
+    groups = {row.by: [each.group for each in rows if each.by == row.by] for row in rows}
+    assert [*groups] == ["", *by]
+    assert {*groups["activity"]} == {"high", "middle", "low"}
+    assert {*groups["genre"]} <= {*DATA.vocabulary.genres}
+    assert {*groups["decade"]} == {f"{year // 10 * 10}s" for year in DATA.movies.years.tolist()}
+    active = [by_name[f"popularity, activity {each}"].users for each in ("high", "middle", "low")]
+    assert active == sorted(active)
+    assert sum(active) == ours.users
+    films = [by_name[f"biases, decade {each}"] for each in dict.fromkeys(groups["decade"])]
+    assert sum(each.left_out + each.users for each in films) >= ours.users
     men, women = (by_name[f"popularity, gender {each}"] for each in "MF")
     assert men.users + women.users == ours.users
     whole = by_name["popularity"].metrics["ndcg@10"].value * ours.users
@@ -165,6 +176,19 @@ def test_a_split_of_ones_own_is_judged_as_the_same_split_of_ours(random_rows):
     assert parts == pytest.approx(whole)
     lead = by_name["recsys, gender M"].metrics["ndcg@10"].value - men.metrics["ndcg@10"].value
     assert men.behind.value == pytest.approx(lead)
+
+
+def test_predicted_ratings_stand_beside_the_true_ones_by_tenths(random_rows):
+    """Their means, weighed by how many, are those of all held-out ratings."""
+    test = split(DATA.ratings, "random", seed=0).final.test.values
+    by_name = {row.name: row.calibration for row in random_rows}
+    assert by_name["popularity"] == by_name[TUTORIAL] == {}
+    for name in (OURS, "biases"):
+        tenths = [*by_name[name].values()]
+        assert sum(each.ratings for each in tenths) == len(test)
+        assert [each.predicted for each in tenths] == sorted(each.predicted for each in tenths)
+        mean = sum(each.rated * each.ratings for each in tenths) / len(test)
+        assert mean == pytest.approx(test.mean(), abs=1e-5)
 
 
 @pytest.mark.slow  # trains twice more
