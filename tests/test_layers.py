@@ -27,6 +27,7 @@ BELOW = {  # what a layer may import besides itself
     "milvus_store": f"{CORE} milvus",
     "infer": CORE,
     "update": f"{CORE} preprocess",
+    "report": f"{CORE} training infer evaluation __version__",
     "evaluation": f"{CORE} training model train preprocess milvus milvus_store infer",
 }
 PADDLE = {"recsys.model", "recsys.training.step", "recsys.training.ranks", "recsys.train"}

@@ -1,1 +1,1 @@
-"""What `recsys report` says of a model: `facts` has the numbers, `page` and `markdown` write them."""
+"""What `recsys report` says of a model: `facts`, and what writes them, `page` and `markdown`."""
