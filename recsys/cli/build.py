@@ -207,6 +207,7 @@ def publish(
     """
     from recsys.milvus.rows import check_catalogue
 
+    choose_index(how.index, 0)  # what is none is refused before the work
     model.verify()
     given = _movies_of(model, how.file, source) if how.file else recsys.catalogue(model)
     nothing = how.dry_run and address.is_missing

@@ -13,7 +13,7 @@ import click
 
 import recsys
 from recsys.cli import options, shared
-from recsys.cli.options import File, Number, Whole, argument, command, grouped, option, path
+from recsys.cli.options import File, Number, argument, command, grouped, option, path
 from recsys.cli.output import as_json, plain, table
 from recsys.cli.prompt import log, refuse_beside, with_remedy
 from recsys.cli.shared import Source
@@ -34,8 +34,11 @@ Found = dict[str, dict[str, Any]]  # of doctor: facts by what they are about
 RETRAIN = 0.15  # share of ratings since training from which on training again pays
 WIDTH = 40  # characters of the longest bar of inspect
 NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
-LIBRARIES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow", "click", "tqdm")
-TRAINING = "paddlepaddle"  # queries do without
+LIBRARIES = (
+    *("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "scipy", "pyarrow", "threadpoolctl"),
+    *("click", "tqdm"),
+)
+TRAINING = {"paddlepaddle", "scipy", "threadpoolctl"}  # queries do without
 SPAN, LEAD = "{1:.3f}-{2:.3f}", "{0:+.4f} [{1:+.4f}, {2:+.4f}]"  # an interval, as printed
 KEPT = ("fingerprint", "created", "data", "seed", "epoch", "validation", "versions")  # of a config
 
@@ -173,8 +176,9 @@ def _check_libraries(facts: dict[str, Any]) -> None:
             versions[name] = version(name)
     missing = {name for name, each in versions.items() if each == "missing"}
     words = ", ".join(f"{name} {each}" for name, each in versions.items())
-    words += f"; {TRAINING} is for train and evaluate" * (TRAINING in missing)
-    facts |= {"well": missing <= {TRAINING}, "found": words, "versions": versions}
+    lacking = listed(sorted(missing & TRAINING))
+    words += f"; only training and large batches need {lacking}" * bool(lacking)
+    facts |= {"well": missing <= TRAINING, "found": words, "versions": versions}
 
 
 def _check_model(facts: dict[str, Any], folder: "Model") -> None:
@@ -226,11 +230,11 @@ def _check_answers(facts: dict[str, Any], store: "MilvusStore", folder: "Model")
 def seeds_of(text: str) -> tuple[int, ...]:
     """Numbers such as 0,1,2 or 0-4."""
     first, dash, last = text.partition("-")
-    texts, seed = [first, last] if dash else text.split(","), Whole(0, 2**32 - 1)
-    seeds = [seed.convert(each, None, None) for each in texts]
-    if dash and not 0 <= seeds[1] - seeds[0] < 1000:
+    seeds = [options.whole_number(each) for each in ([first, last] if dash else text.split(","))]
+    known = [each for each in seeds if each is not None and each < 2**32]
+    if len(known) < len(seeds) or (dash and not 0 <= known[1] - known[0] < 1000):
         raise ValueError("is not numbers such as 0,1,2 or 0-4.")
-    return tuple(range(seeds[0], seeds[1] + 1) if dash else seeds)
+    return tuple(range(known[0], known[1] + 1) if dash else known)
 
 
 def diversities_of(text: str) -> tuple[float, ...]:

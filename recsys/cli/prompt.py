@@ -187,6 +187,10 @@ def _in_one_line() -> Iterator[None]:
         if type(error).show is not click.UsageError.show:  # the help, where no command is given
             raise
         message, option = error.format_message(), getattr(error, "param", None)
+        if isinstance(error, click.NoSuchOption) and error.ctx:
+            name = error.option_name.lstrip("-").replace("-", "_")
+            if name in KNOBS and any(each.name == "set" for each in error.ctx.command.params):
+                message = f"{error.message} Knobs are set by --set {name}=VALUE"
         if isinstance(option, click.Option) and error.ctx and not option.show_envvar:
             source = error.ctx.get_parameter_source(str(option.name))
             message += f" (from {option.envvar})" * (source is ParameterSource.ENVIRONMENT)

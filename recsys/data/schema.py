@@ -225,7 +225,8 @@ class Attribute:
         values = [*map(self.value, dict.fromkeys(near or range(1, self.size + 1)))]
         some = listed(values, len(JOBS) if ours else 10)
         cause = f"{self.name}: no user is {quoted(text)}, {'near' if near else 'there'} are {some}"
-        remedy = f"name one of them{' or a number' * numbers}"
+        years = f" from {AGES[0]} to {MAX_AGE}" * ours
+        remedy = f"name one of them{f' or a number{years}' * numbers}"
         raise QueryError(cause, remedy, self.name if ours else "user_attribute")
 
     @classmethod

@@ -214,7 +214,8 @@ def parse(text: str, types: Types) -> Condition:
         if "too many" not in error.msg:
             at = tokens[min(((error.offset or 0) - 1) // _WIDTH, len(tokens) - 1)]  # 0: the end
             closed = f"{at.text} is not closed"
-            _refuse(closed if "never" in error.msg else f"unexpected {at.text}", at)
+            example = ", expected a condition such as year >= 1990" * (at.kind == "end")
+            _refuse(closed if "never" in error.msg else f"unexpected {at.text}{example}", at)
     except (MemoryError, RecursionError):
         pass
     _refuse(_TOO_DEEP, at)

@@ -101,7 +101,7 @@ def test_a_table_fits_the_terminal(run, monkeypatch):
 
 
 def test_doctor_is_content_without_what_only_training_needs(run, monkeypatch):
-    missing = {"paddlepaddle"}
+    missing = {"paddlepaddle", "scipy"}
 
     def version(name):
         if name in missing:
@@ -111,7 +111,7 @@ def test_doctor_is_content_without_what_only_training_needs(run, monkeypatch):
     monkeypatch.setattr("recsys.cli.check.version", version)
     line = run("doctor").stdout.splitlines()[0]
     assert line.startswith("ok     libraries ")
-    assert line.endswith("; paddlepaddle is for train and evaluate")
+    assert line.endswith("; only training and large batches need paddlepaddle, scipy")
     missing.add("pyarrow")
     assert run("doctor", code=1).stdout.startswith("WRONG  libraries ")
 

@@ -7,7 +7,7 @@ from command_line import SAMPLE
 from recsys.data.files import MARK
 from recsys.serving.model_folder import FORMAT, load_model
 
-LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "pyarrow"}
+LIBRARIES = {"recsys", "paddlepaddle", "pymilvus", "milvus-lite", "numpy", "scipy", "pyarrow"}
 
 
 def doctor(run, *args, code=0):

@@ -55,6 +55,21 @@ def test_a_knob_that_is_none_is_refused(run, command, given, why):
     assert why in error
 
 
+def test_what_is_no_option_but_a_knob_is_said_to_be_one(run):
+    (error,) = run("train", "--batch-users", 3, code=2).stderr.splitlines()
+    words = "No such option '--batch-users'. Knobs are set by --set batch_users=VALUE"
+    assert error == f"recsys: {words}"
+    assert "--set" not in run("recommend", "--batch-users", 3, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["evaluate --seeds=1,x", "evaluate --seeds=1-", "load-movies --index X:M"]
+)
+def test_what_is_none_of_several_kinds_is_refused_before_the_work(run, line):
+    (error,) = run(*line.split(), code=2).stderr.splitlines()
+    assert "is not numbers such as 0,1,2 or 0-4" in error or "choose from FLAT, IVF_FLAT" in error
+
+
 SECRETS = ("hunter2secret", "another-secret")
 
 

@@ -49,7 +49,7 @@ def test_a_query_names_values_bins_numbers_and_codes(attribute, text, rows):
 @pytest.mark.parametrize(
     ("attribute", "text", "words"),
     [
-        (AGE, "old", "age: no user is 'old', there are under 18, .* name one of them or a number"),
+        (AGE, "old", "age: no user is 'old', there are under 18, .* or a number from 1 to 120"),
         (AGE, 121, "age: no user is '121', there are under 18, .*, 56 and over"),
         (INCOME, "nan", "income: no user is 'nan', there are under 10"),
         (INCOME, "much", "income: no user is 'much', there are under 10, 10 to 20, .* or a number"),

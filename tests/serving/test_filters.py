@@ -88,7 +88,7 @@ def test_which_movies_fit(text, expected):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "unexpected end, at character 1"),
+        ("", "unexpected end, expected a condition such as year >= 1990, at character 1"),
         ("bran == 'x'", "no column bran, near are brand, at character 1"),
         ("zzz == 'x'", "no column zzz, there are title, genres, year, is_new, brand, price"),
         ("price == 'x'", "expected a number, found 'x', at character 10"),
