@@ -20,8 +20,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     of the most rated hundredth of the movies (at least one).
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
-    counts = map(np.bincount, (r.movie_ids, r.user_ids))
-    by_movie, by_user = (np.sort(each[each > 0]) for each in counts)
+    by_movie, by_user = map(_counts, (r.movie_ids, r.user_ids))
     top = max(1, round(TOP_SHARE * len(by_movie))) if len(by_movie) else 0
     sides = parts(users.attributes, users.rows)
     timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
@@ -62,6 +61,14 @@ def _histogram(dataset: Dataset) -> dict[str, int]:
     counts, edges = np.histogram(ratings, BINS, weights=counts)
     spans = zip(edges[:-1], edges[1:], counts, strict=True)
     return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
+
+
+def _counts(ids: np.ndarray) -> np.ndarray:
+    """How often each id comes, ascending; large ids make no large table."""
+    if ids.max(initial=0) > 8 * len(ids):
+        return np.sort(np.unique(ids, return_counts=True)[1])
+    counts = np.bincount(ids)
+    return np.sort(counts[counts > 0])
 
 
 def _day(seconds: int) -> str | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from recsys.data.ids import MAX_CODE
 from recsys.data.readers import text
+from recsys.data.summary import summary
 from recsys.errors import DataError
 from recsys.preprocess import read_dataset
 
@@ -108,4 +109,6 @@ def test_repeats_are_found_in_and_out_of_order(tmp_path):
 def test_large_ids_need_no_large_table(tmp_path):
     lines = b"5::7::4::9\n2147483647::7::3::9\n5::2147483647::3::9\n"
     put(tmp_path, {"ratings.dat": lines, "movies.dat": b"7::M::\n2147483647::N::\n"})
-    assert read_dataset(tmp_path).ratings.movie_ids.tolist() == [7, 7, MAX_CODE]
+    read = read_dataset(tmp_path)
+    assert read.ratings.movie_ids.tolist() == [7, 7, MAX_CODE]
+    assert summary(read)["movies_rated"] == summary(read)["users_who_rated"] == 2
