@@ -188,8 +188,8 @@ def _open(path: Path, config: dict[str, Any]) -> Model:
 
     arrays: dict[str, NDArray] = {}
     with _reading(path, "config.json"):
-        _check_weights(config["weights"], config["scale"]["rated"])
         model, names = Model(config, vocabulary, movies, arrays, path), list(config["arrays"])
+        _check_config(model)
     for name in names:
         with _reading(path, f"arrays/{name}.npy") as file:
             try:
@@ -201,11 +201,17 @@ def _open(path: Path, config: dict[str, Any]) -> Model:
     return model
 
 
-def _check_weights(weights: Mapping[str, Any], rated: bool) -> None:
-    """Raises an error unless they are what a query needs: finite numbers, of each question."""
+def _check_config(model: Model) -> None:
+    """Raises an error unless recency, scale and the weights of each question make sense."""
+    scale, (floor, span) = model.scale, model.recency
+    if not (0 <= floor <= 1 and 0 < span < np.inf):
+        raise ValueError("odd recency")
+    ordered = -np.inf < scale.low < scale.liked <= scale.high < np.inf
+    if not (ordered and {scale.rated, scale.bent} <= {False, True}):
+        raise ValueError("odd scale")
     known = {name for part in PARTS for name in part.slices}
-    for question in questions(rated):
-        every = weights[question]
+    for question in questions(scale.rated):
+        every: Mapping[str, Any] = model.weights[question]
         for each in [every[kind] for kind in EVIDENCE] if HISTORY in every else [every]:
             names = {name.partition(".")[0] for name in each}
             if names - known or not (np.abs([*each.values()]) < 1e6).all():

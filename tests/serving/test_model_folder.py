@@ -164,18 +164,23 @@ def test_what_is_no_damage_is_not_taken_for_it(own_model, monkeypatch, error, wo
 
 
 @pytest.mark.parametrize(
-    "weights",
+    ("name", "odd"),
     [
-        {"rating": {"rating": float("nan")}},
-        {"rating": {"rating": "much"}},
-        {"similar": {"tastes": 1.0}},
-        {"taste": 3},
-        {"relevance": {"history": {"ease": 1.0}}},
+        ("weights", {"rating": {"rating": float("nan")}}),
+        ("weights", {"rating": {"rating": "much"}}),
+        ("weights", {"similar": {"tastes": 1.0}}),
+        ("weights", {"taste": 3}),
+        ("weights", {"relevance": {"history": {"ease": 1.0}}}),
+        *(("recency", {name: odd}) for name in ("floor", "span") for odd in ("1", -1, 1e999)),
+        ("recency", {"spam": 3}),
+        *(("scale", {name: odd}) for name in ("low", "high", "rated") for odd in ("1", [], None)),
+        ("scale", {"liked": 0.5}),
+        ("scale", {"high": float("nan")}),
     ],
 )
-def test_odd_weights_are_refused_though_every_digest_is_right(own_model, weights):
+def test_odd_numbers_are_refused_though_every_digest_is_right(own_model, name, odd):
     config = load_model(own_model).config
-    write_config(own_model, {**config, "weights": {**config["weights"], **weights}})
+    write_config(own_model, {**config, name: {**config[name], **odd}})
     with pytest.raises(
         ModelError, match=r"config\.json: cannot be read \(.*train again"
     ) as refused:
