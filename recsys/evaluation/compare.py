@@ -221,13 +221,11 @@ class Comparison:
 
     def diverse(self, settings: Sequence[float]) -> Iterator[Answer]:
         """Our model as `recommend -k 10` lists it with each of these for its diversity."""
+        users, excluded = self.vectors(self.problem.user_ids, "relevance"), self._excluded()
         for setting in settings:
-            users, choice = (
-                self.vectors(self.problem.user_ids, "relevance"),
-                Choice(diversity=setting),
-            )
-            pool, exclude = choice.pools(10)[0], self._excluded()
-            hits = self.movies.search(users, pool, exclude=exclude, with_movies=True)
+            choice = Choice(diversity=setting)
+            pool = choice.pools(10)[0]
+            hits = self.movies.search(users, pool, exclude=excluded, with_movies=True)
             lists = choice.of(hits, 10, self.model).movie_ids
             yield Answer(OURS, f"diversity {setting:g}", lists)
 
@@ -347,13 +345,10 @@ def mean(rows: Iterable[Row]) -> list[Row]:
     for _, of_seed in groupby(rows, lambda row: row.seed):
         places = Counter[str]()
         for row in of_seed:
-            alike.setdefault((row.name, places[row.name]), []).append(row)
+            same = alike.setdefault((row.name, places[row.name]), [])
+            same.append(row._replace(seed=-1, per_user={}, calibration={}))
             places[row.name] += 1
-    means = (
-        _mean([row._replace(per_user={}, calibration={}) for row in same])
-        for same in alike.values()
-    )
-    return [each._replace(seed=-1) for each in means]
+    return [*map(_mean, alike.values())]
 
 
 def _mean(values: Sequence[Any]) -> Any:
