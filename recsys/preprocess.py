@@ -11,8 +11,8 @@ import numpy as np
 from recsys.data.dataset import Dataset, Movies, Vocabulary
 from recsys.data.files import replacing_file
 from recsys.data.ids import PADDING, as_text, is_text
-from recsys.data.readers.cells import Rejects
-from recsys.data.readers.describe import Side, checked_columns, field_name, movies_of, noted
+from recsys.data.readers.cells import Notes
+from recsys.data.readers.describe import Side, checked_columns, field_name, movies_of
 from recsys.data.readers.formats import Arrow, Table, open_table, source_of
 from recsys.data.readers.read import read_all, unusable
 from recsys.data.readers.roles import NONE, REPEATS, Columns, check_given
@@ -90,7 +90,7 @@ def read_dataset(
         model=model,
         log=log,
     )
-    _settle(read.path, len(read.dataset.ratings), read.rejects, skip_bad_lines, log)
+    _settle(read.path, len(read.dataset.ratings), read.notes, skip_bad_lines, log)
     return read.dataset
 
 
@@ -119,7 +119,7 @@ def read_movies(
     """
     columns = checked_columns(columns)
     check_types(kinds=(kinds, Mapping), log=(log, Callable))
-    found, dialect, rejects = source_of(path, "items"), None, Rejects(log)
+    found, dialect, notes = source_of(path, "items"), None, Notes(log)
     path = found.path if isinstance(found, Table) else found
     for name, kind in columns.kinds:
         known = kinds.get(field_name(name), kind)
@@ -133,28 +133,28 @@ def read_movies(
         raise no_table(path, "file")
     table = open_table(found, dialect)
     check_given(columns, {"items": table})
-    movies, understood = movies_of(table, whole, rejects)
-    noted([understood], columns, {}, log)
-    _settle(path, len(movies), rejects, skip_bad_lines, log)
+    movies = movies_of(table, whole, notes)
+    notes.tell(columns.kinds)
+    _settle(path, len(movies), notes, skip_bad_lines, log)
     return movies
 
 
 def _settle(
-    path: Path, left: int, rejects: Rejects, skip: SkipBadLines, log: Callable[[str], None]
+    path: Path, left: int, notes: Notes, skip: SkipBadLines, log: Callable[[str], None]
 ) -> None:
     """Raise what there is to raise, or log what was dropped."""
-    if rejects and not skip:
-        raise rejects.error()
+    if notes and not skip:
+        raise notes.error()
     if not left:
-        raise unusable(path, rejects)
-    if not rejects:
+        raise unusable(path, notes)
+    if not notes:
         return
-    bad = rejects.counts[path]
+    bad = notes.counts[path]
     if skip != "all" and bad > MANY_LINES and bad > MANY_SHARE * (left + bad):
         cause = f"{path}: {bad:,} of {left + bad:,} lines are bad, more than one in a hundred"
-        cause += f"; the first: {rejects.listed()[0]}"
+        cause += f"; the first: {notes.listed()[0]}"
         raise DataError(cause, "correct the file, or leave out all the same", "skip_all_bad_lines")
-    log(rejects.summary())
+    log(notes.summary())
 
 
 def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> tuple[int, int]:
@@ -193,8 +193,8 @@ def read_movies_data(path: Path, known: Movies, vocabulary: Vocabulary) -> Movie
         DataError: the lines that are not of that form, or have rows the vocabulary lacks; or they
             were encoded with the vocabulary of another model.
     """
-    rejects = Rejects()
-    side = Side(open_table(path, ENCODED), {n: n for n in ENCODED.names}, "item", rejects)
+    notes = Notes()
+    side = Side(open_table(path, ENCODED), {n: n for n in ENCODED.names}, "item", notes)
     lists: list[list[tuple[str, ...]]] = []
     for name in ("words", "genres"):
         values, cells = ["?", *getattr(vocabulary, name)], side.cells[name]
@@ -205,8 +205,8 @@ def read_movies_data(path: Path, known: Movies, vocabulary: Vocabulary) -> Movie
             [f"{expected}, got {quoted(cell)}" if each is None else "" for each, cell in pairs]
         )
         lists.append([each for each in found if each is not None])
-    if rejects:
-        raise rejects.error("correct the line, or encode the movies again", "preprocess")
+    if notes:
+        raise notes.error("correct the line, or encode the movies again", "preprocess")
     words, genres = lists
     ids = as_text(side.ids) if is_text(vocabulary.movie_ids) else side.ids
     titles = [re.sub(r" (\d{4})$", r" (\1)", " ".join(each)) for each in words]  # the year

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -19,12 +19,14 @@ Words = Callable[[int], str]  # of a row, or of one of several
 LISTED = 10  # bad rows that are listed in words; the others are counted
 
 
-class Rejects:
-    """The bad rows of the files being read: all counted, the first ten of each file in words.
+class Notes:
+    """What is to be said of the files being read: their columns, and bad rows.
 
-    >>> rejects = Rejects()
-    >>> rejects.add(Path("movies.dat"), ":{}".format, [3], lambda i: "expected a title, found none")
-    >>> str(rejects.error("correct the line"))
+    Bad rows are all counted, the first ten of each file in words.
+
+    >>> notes = Notes()
+    >>> notes.add(Path("movies.dat"), ":{}".format, [3], lambda i: "expected a title, found none")
+    >>> str(notes.error("correct the line"))
     'movies.dat:3: expected a title, found none; correct the line'
     """
 
@@ -32,6 +34,10 @@ class Rejects:
         self.log = log  # gets a line where something is to be said of what is read
         self.counts: Counter[Path] = Counter()
         self.empty_cells = 0  # rows that are bad for an empty cell
+        self.roles: dict[str, str] = {}  # columns in words by what they are
+        self.own: dict[str, dict[str, str]] = {}  # by file, columns that describe besides
+        self.unused: dict[str, str] = {}  # other columns and files, and why
+        self.names: list[str] = []  # of columns without a role
         self._listed: dict[Path, list[tuple[int, str]]] = {}
 
     def add(self, path: Path, place: Words, rows: NDArray | Sequence[int], words: Words) -> None:
@@ -62,6 +68,21 @@ class Rejects:
         """What was dropped, in one line."""
         files = ", ".join(f"{count} of {path.name}" for path, count in self.counts.items())
         return f"dropped {len(self)} bad lines ({files}), the first: {self.listed()[0]}"
+
+    def tell(self, kinds: Iterable[tuple[str, str]]) -> None:
+        """Log how files were read; QueryError where kinds are given of what is no such column."""
+        if lacking := [name for name, _ in kinds if name not in self.names]:
+            cause = f"no column {quoted(lacking[0])} describes movies or users; there are"
+            cause = f"{cause} {', '.join(self.names) or 'none'}"
+            raise QueryError(cause, "name one of them", "column")
+        if self.roles:
+            self.log(", ".join(f"{role}: {words}" for role, words in self.roles.items()))
+        for file, own in self.own.items():
+            self.log(f"{file}: {', '.join(f'{name} {words}' for name, words in own.items())}")
+            self.roles |= {f"{file} {name}": words for name, words in own.items()}
+        for reason in dict.fromkeys(self.unused.values()):
+            names = ", ".join(name for name, why in self.unused.items() if why == reason)
+            self.log(f"not used: {names} ({reason})")
 
 
 class _Numbers(NamedTuple):
@@ -133,7 +154,7 @@ class Rows:
 
     path: Path
     place: Words
-    rejects: Rejects
+    notes: Notes
     size: int  # of the file
     missing: NDArray[np.int64]  # rows that are left out, ascending
     columns: dict[str, Any] = field(default_factory=dict)  # arrays and lists
@@ -158,11 +179,11 @@ class Rows:
     def note(self, bad: NDArray[np.bool_], words: Words) -> None:
         """Put down rows that are to be left out."""
         at = np.flatnonzero(bad)
-        self.rejects.add(self.path, self.place, self.numbers(at), lambda i: words(int(at[i])))
+        self.notes.add(self.path, self.place, self.numbers(at), lambda i: words(int(at[i])))
 
     def note_cells(self, cells: Cells, bad: NDArray[np.bool_], expected: str) -> None:
         """Put down the rows of bad cells."""
-        self.rejects.empty_cells += int((bad & cells.empty()).sum())
+        self.notes.empty_cells += int((bad & cells.empty()).sum())
         self.note(bad, lambda i: cells.wrong(expected, i))
 
     def refuse(self, bad: NDArray[np.bool_], words: Words) -> None:

@@ -4,23 +4,22 @@ import ast
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from recsys.data.dataset import Movies, Users
 from recsys.data.ids import id_array, raw_ids
 from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
-from recsys.data.readers.cells import Rejects, control_character
+from recsys.data.readers.cells import Notes, control_character
 from recsys.data.readers.formats import Table
 from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
 from recsys.data.readers.values import ids, texts
 from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Attributes, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
-from recsys.errors import QueryError, check_types, listed_values, quoted, wrong
+from recsys.errors import check_types, listed_values, quoted, wrong
 
 MANY_GENRES, SOME_GENRES = 100, 20  # of any catalogue, and of one of half as many movies
 SHARE = 0.95  # of the fields that must be what a column is taken for
@@ -43,15 +42,6 @@ _AGE = re.compile(r"[0-9]{1,3}(\.0+)?")
 _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
 
 
-class Understood(NamedTuple):
-    """How a file was read: its columns by role in words, and why the others are not used."""
-
-    roles: dict[str, str]
-    unused: dict[str, str]
-    own: dict[str, str]  # what describes movies or users besides, in words
-    path: Path = Path()
-
-
 def checked_columns(columns: Columns) -> Columns:
     """Columns with numbers as text; QueryError where a name or kind is none."""
     check_types(columns=(columns, Columns))
@@ -69,45 +59,41 @@ def checked_columns(columns: Columns) -> Columns:
 def movies_of(
     table: Table,
     given: Columns,
-    rejects: Rejects,
+    notes: Notes,
     elsewhere: str | None = None,
     repeated: bool = False,
-) -> tuple[Movies, Understood]:
+) -> Movies:
     """The movies of a file, in its order; without titles a movie is called "Item ID".
 
     `elsewhere` is what their ids are called in the ratings; if a movie may have `repeated` rows,
-    the first counts.
+    as in a table of ratings, the first counts, and bad ones are passed over.
     """
     roles = describing_columns(table, "item", ("title", "year", "genres"), given, elsewhere)
-    side = Side(table, roles, "item", rejects, repeated)
+    side = Side(table, roles, "item", notes, repeated)
     separator, genres = side.genres()
     many, most = len({name for each in genres for name in each}), sum(map(bool, genres)) / 2
     if many > MANY_GENRES or many >= max(SOME_GENRES, most):
-        rejects.log(
-            f"{table.path}: {many:,} different genres, are they separated as expected ('|')?"
-        )
+        notes.log(f"{table.path}: {many:,} different genres, are they separated as expected ('|')?")
     words = {"title": "none, Item ID instead", **roles}
     words["genres"] = f"{roles.get('genres', NONE)} {separator}".strip()
-    columns, understood = side.described(words, given)
-    return Movies(side.ids, side.titles(), genres, columns), understood
+    return Movies(side.ids, side.titles(), genres, side.described(words, given))
 
 
 def users_of(
     table: Table,
     given: Columns,
-    rejects: Rejects,
+    notes: Notes,
     elsewhere: str | None = None,
     attributes: Attributes | None = None,
-) -> tuple[Users, Understood]:
+) -> Users:
     """The users of a file: gender, age and job as MovieLens has them, and what is beside.
 
     `elsewhere` is what their ids are called in the ratings; a model that knows them has attributes.
     """
     profile = [each.name for each in MOVIELENS]
     roles = describing_columns(table, "user", profile, given, elsewhere)
-    side = Side(table, roles, "user", rejects)
+    side = Side(table, roles, "user", notes)
     known: dict[str, Column] = {}
-    unknown: dict[str, str] = {}
     for role in [role for role in profile if role in roles]:
         cells = side.column(role)
         column = _profile(role, cells)
@@ -118,14 +104,12 @@ def users_of(
         known[role] = column
         if odd:
             why = f"not understood, so unknown, such as {quoted(odd[0])}"
-            unknown[f"{len(odd):,} cells of {role}"] = why
+            notes.unused[f"{len(odd):,} cells of {role} of {table.path.name}"] = why
     if {"age", "job"} <= {*known}:
         for i, cell in enumerate(side.column("job")):
             if cell == "student" and known["age"].values[i] < AGES[1]:
                 known["job"].values[i] = JOBS[10]
-    columns, understood = side.described(roles, given, text=False)
-    unused = unknown | understood.unused
-    return Users.of(side.ids, known | columns, attributes), understood._replace(unused=unused)
+    return Users.of(side.ids, known | side.described(roles, given, text=False), attributes)
 
 
 def _profile(role: str, cells: Sequence[str]) -> Column:
@@ -139,34 +123,14 @@ def _profile(role: str, cells: Sequence[str]) -> Column:
     return Column("category", [attribute.value(row) for row in rows[:, 0].tolist()])
 
 
-def noted(
-    parts: Sequence[Understood], given: Columns, unused: dict[str, str], log: Callable[[str], None]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Log how files were read, and what is not used; both by role or column."""
-    names = [name for each in parts for name in (*each.own, *each.unused)]
-    if lacking := [name for name, _ in given.kinds if name not in names]:
-        cause = f"no column {quoted(lacking[0])} describes movies or users; there are"
-        raise QueryError(f"{cause} {', '.join(names) or 'none'}", "name one of them", "column")
-    if understood := {role: words for part in parts for role, words in part.roles.items()}:
-        log(", ".join(f"{role}: {words}" for role, words in understood.items()))
-    for _, others, own, path in parts:
-        where = f" of {path.name}"
-        unused = {f"{n or 'a column without a name'}{where}": others[n] for n in others} | unused
-        if own:
-            log(f"{path.name}: {', '.join(f'{name} {words}' for name, words in own.items())}")
-        understood |= {f"{path.name} {name}": words for name, words in own.items()}
-    for reason in dict.fromkeys(unused.values()):
-        log(f"not used: {', '.join(n for n, why in unused.items() if why == reason)} ({reason})")
-    return understood, unused
-
-
 class Side:
     """The rows of a file of movies or users that are left: their ids, and cells by column."""
 
     def __init__(
-        self, table: Table, roles: dict[str, str], key: str, rejects: Rejects, repeats: bool = False
+        self, table: Table, roles: dict[str, str], key: str, notes: Notes, repeats: bool = False
     ) -> None:
-        self.table, self.roles, what = table, roles, "movie" if key == "item" else key
+        self.table, self.roles, self.notes = table, roles, notes
+        what, rejects = "movie" if key == "item" else key, Notes() if repeats else notes
         columns, rows = table.read(dict.fromkeys(filter(None, table.names), "text"), rejects)
         keys = columns[roles[key]]
         found = ids(keys, what)
@@ -201,18 +165,19 @@ class Side:
 
     def described(
         self, words: Mapping[str, str], given: Columns, text: bool = True
-    ) -> tuple[dict[str, Column], Understood]:
-        """The columns that have no role, and how the file was read; `words` are by role."""
-        words = {role: each for role, each in words.items() if role not in ("item", "user")}
+    ) -> dict[str, Column]:
+        """The columns that have no role; what the others are is noted in `words` by role."""
         strict, dialect = self.table.strict, self.table.dialect
+        if not strict:
+            words = {role: each for role, each in words.items() if role not in ("item", "user")}
+            self.notes.roles |= words
         cells = {name: self.fields(name) for name in self.cells if name not in self.roles.values()}
         if strict and not (dialect and dialect.header):  # its family says what each is
             cells = {}
         for name in [name for name in cells if strict and name.endswith("_seq")]:
             lists = [(cell or "").split() for cell in cells[name]]  # taken where they are short
             cells[name] = lists if sum(map(len, lists)) <= 8 * len(lists) else cells[name]
-        columns, found = described(cells, dict(given.kinds), text)
-        return columns, found._replace(roles={} if strict else words, path=self.table.path)
+        return described(cells, dict(given.kinds), self.notes, self.table.path.name, text)
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
@@ -243,25 +208,32 @@ class Side:
 
 
 def described(
-    cells: Mapping[str, Sequence[Any]], kinds: Mapping[str, str], text: bool = True
-) -> tuple[dict[str, Column], Understood]:
+    cells: Mapping[str, Sequence[Any]],
+    kinds: Mapping[str, str],
+    notes: Notes,
+    file: str,
+    text: bool = True,
+) -> dict[str, Column]:
     """Columns by the names they are asked by, of cells by those of the file: text, None or a list.
 
     Kinds that are not to be inferred are by either name. Of users there may be no free text.
     """
     columns: dict[str, Column] = {}
-    found = Understood({}, {}, {})
+    own: dict[str, str] = {}
+    notes.names += cells
     for name, each in cells.items():
         column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
         if isinstance(column, Column) and column.kind == "text" and not text:
             column = "free text of users is not used"
         if isinstance(column, str):
-            found.unused[name] = column
+            notes.unused[f"{name or 'a column without a name'} of {file}"] = column
             continue
         plain = field_name(name, columns)
         columns[plain] = column
-        found.own[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
-    return columns, found
+        own[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
+    if own:
+        notes.own[file] = own
+    return columns
 
 
 def field_name(name: str, taken: Iterable[str] = ()) -> str:

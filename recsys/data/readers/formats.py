@@ -25,7 +25,7 @@ from pyarrow import json as json_reader
 from pyarrow import parquet as parquet_reader
 
 from recsys.data.readers import text
-from recsys.data.readers.cells import Cells, Rejects, Rows, is_dated, nulls
+from recsys.data.readers.cells import Cells, Notes, Rows, is_dated, nulls
 from recsys.data.readers.roles import MISSING, Content
 from recsys.data.readers.text import Dialect, beginning, readable, unpacked
 from recsys.errors import DataError, quoted, wrong
@@ -63,7 +63,7 @@ class Table:
         """Whether it is of a family of files, whose columns are known."""
         return self.dialect is not None and self.dialect.strict
 
-    def read(self, holds: Holds, rejects: Rejects) -> tuple[dict[str, Cells], Rows]:
+    def read(self, holds: Holds, notes: Notes) -> tuple[dict[str, Cells], Rows]:
         """The columns, and the rows of their cells; empty rows are left out."""
         columns = {name: Cells(self.path, name, []) for name in holds}
         size, missing = 0, [np.zeros(0, np.int64)]
@@ -71,7 +71,7 @@ class Table:
             for block in self.blocks(holds, False):
                 bad = np.array([row for row, _ in block.rejected], np.int64)
                 words = [words for _, words in block.rejected]
-                rejects.add(self.path, self.place, size + bad, words.__getitem__)
+                notes.add(self.path, self.place, size + bad, words.__getitem__)
                 cells = list(block.columns.values())
                 if cells and all(each.null_count for each in cells):
                     empty = np.logical_and.reduce([*map(nulls, cells)])
@@ -83,9 +83,7 @@ class Table:
                 size += block.size
         for column in columns.values():
             column.end()
-        return columns, Rows(
-            self.path, self.place, rejects, size, np.unique(np.concatenate(missing))
-        )
+        return columns, Rows(self.path, self.place, notes, size, np.unique(np.concatenate(missing)))
 
     @cached_property
     def first(self) -> dict[str, Content]:

@@ -14,8 +14,8 @@ from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
 from recsys.data.readers import roles as names_of
 from recsys.data.readers import values as numbers_of
-from recsys.data.readers.cells import Cells, Rejects, Rows
-from recsys.data.readers.describe import Understood, checked_columns, movies_of, noted, users_of
+from recsys.data.readers.cells import Cells, Notes, Rows
+from recsys.data.readers.describe import checked_columns, movies_of, users_of
 from recsys.data.readers.formats import Arrow, Table, open_table, source_of
 from recsys.data.readers.roles import NONE, ROLES, Columns
 from recsys.data.readers.sources import files_of, kind_of, no_table
@@ -41,31 +41,29 @@ class Reading(NamedTuple):
     """A dataset without its bad lines, and what was left out and why."""
 
     dataset: Dataset
-    rejects: Rejects
+    notes: Notes
     path: Path  # of the ratings
     duplicates: int  # ratings of a user and movie that have another one
-    understood: dict[str, str]  # a table's columns by role
-    unused: dict[str, str]  # other columns and files, and why
 
     def summary(self) -> dict[str, Any]:
         """How the data was understood and what it looks like, as `recsys inspect --json` has it."""
         if not len(self.dataset.ratings):
-            raise unusable(self.path, self.rejects)
+            raise unusable(self.path, self.notes)
         return {
             "name": self.dataset.name,
             **summary(self.dataset),
-            "columns": self.understood,
-            "unused": self.unused,
-            "bad_lines": len(self.rejects),
+            "columns": self.notes.roles,
+            "unused": self.notes.unused,
+            "bad_lines": len(self.notes),
             "duplicates": self.duplicates,
-            "empty_fields": self.rejects.empty_cells,
-            "first_bad_lines": self.rejects.listed(),
+            "empty_fields": self.notes.empty_cells,
+            "first_bad_lines": self.notes.listed(),
         }
 
 
-def unusable(path: Path, rejects: Rejects) -> DataError:
+def unusable(path: Path, notes: Notes) -> DataError:
     """The error when nothing of a file is left."""
-    found = f"the bad lines: {rejects.summary()}" if rejects else "none was found"
+    found = f"the bad lines: {notes.summary()}" if notes else "none was found"
     cause = f"{path}: no usable line is left, {found}"
     return DataError(cause, "correct the file or name another", "file")
 
@@ -93,7 +91,7 @@ def read_all(
     data = place.path if isinstance(place, Table) else place
     if files["ratings"][1] and any(columns[:-1]):
         raise no_table(data, "ratings")
-    rejects = Rejects(log)
+    notes = Notes(log)
     tables = {kind: open_table(*file) for kind, file in files.items()}
     table = tables["ratings"]
     if items is None and data.is_dir() and (found := _items_of(tables, unused_files)):
@@ -112,25 +110,23 @@ def read_all(
     within = sorted({*table.names} & {placed.title, placed.genres, placed.year})
     if within := [] if "items" in tables else within:  # columns beside the ratings
         of_others, tables["items"] = placed, replace(table, names=(roles["item"], *within))
-    beside: list[Understood] = []
     movies = people = None
     if "items" in tables:
-        bad = Rejects(log) if within else rejects  # which are of the ratings
-        movies, part = movies_of(tables["items"], of_others, bad, roles["item"], bool(within))
-        beside.append(part)
+        movies = movies_of(tables["items"], of_others, notes, roles["item"], bool(within))
     if "users" in tables:
         attributes = schema.users if schema else None
-        people, part = users_of(tables["users"], of_others, rejects, roles["user"], attributes)
-        beside.append(part)
-    if rejects and not complete:  # all ratings of a bad movie would be bad
-        raise rejects.error()
-    rows, names, unit = _read_ratings(table, roles, rejects, not_rated)
+        people = users_of(tables["users"], of_others, notes, roles["user"], attributes)
+    if notes and not complete:  # all ratings of a bad movie would be bad
+        raise notes.error()
+    rows, names, unit = _read_ratings(table, roles, notes, not_rated)
     different = {role: unique(rows.columns[role]) for role in ("user", "item")}
-    said = {r: f"{len(ids):,}{', text' * (names[r] is not None)}" for r, ids in different.items()}
-    beside.insert(0, _understood(table, rows, roles, {**said, "time": unit}, within))
+    if not table.strict:  # the columns that a family does not name are no surprise
+        said = {r: f"{len(n):,}{', text' * (names[r] is not None)}" for r, n in different.items()}
+        _note_columns(table, rows, roles, {**said, "time": unit}, within)
     why = "beside the ratings, but not named"
     why = why if data.is_file() else "only ratings, movies and users are read"
-    understood, unused = noted(beside, columns, {each.name: why for each in unused_files}, log)
+    notes.unused |= {each.name: why for each in unused_files}
+    notes.tell(columns.kinds)
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
     if movies is None:
@@ -176,7 +172,7 @@ def read_all(
         movie_names,
         scale,
     )
-    return Reading(dataset, rejects, table.path, duplicates, understood, unused)
+    return Reading(dataset, notes, table.path, duplicates)
 
 
 def _items_of(tables: Mapping[str, Table], paths: Sequence[Path]) -> Table | None:
@@ -201,10 +197,10 @@ _NUMBERS: dict[str, tuple[str, Callable[[Cells], numbers_of.Values]]] = {
 
 
 def _read_ratings(
-    table: Table, roles: Mapping[str, str], rejects: Rejects, not_rated: Any
+    table: Table, roles: Mapping[str, str], notes: Notes, not_rated: Any
 ) -> tuple[Rows, Names, str]:
     """The good rows, with columns of numbers by role; names of ids that are text, times' unit."""
-    columns, rows = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, rejects)
+    columns, rows = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, notes)
     left, names, unit = np.ones(len(rows), np.bool_), {}, ""
     for role, name in roles.items():
         cells = columns.pop(name)
@@ -215,23 +211,21 @@ def _read_ratings(
             empty = cells.empty()
             if (number := int(empty.sum())) >= OTHER_SCALE and number > OTHER_SHARE * len(empty):
                 left &= ~empty
-                rejects.log(f"{number:,} ratings are empty, {EMPTY}")
+                notes.log(f"{number:,} ratings are empty, {EMPTY}")
         rows.note_cells(cells, bad & left, expected)
         left &= ~bad
     rows.keep(left)
     return rows, names, unit  # times are the last
 
 
-def _understood(
+def _note_columns(
     table: Table,
     rows: Rows,
     roles: Mapping[str, str],
     said: Mapping[str, str],
     within: Sequence[str],
-) -> Understood:
-    """What the log says of a table of ratings; `said` is of ids and times."""
-    if table.strict:  # the columns that it does not name are no surprise
-        return Understood({}, {}, {}, table.path)
+) -> None:
+    """Note what the columns of a table of ratings are; `said` is of ids and times."""
     words = {role: roles.get(role, NONE) for role in ROLES}
     for role in rows.columns if len(rows) else ():
         words[role] += f" ({said[role]})" if role in said else ""
@@ -239,12 +233,13 @@ def _understood(
         values = rows.columns["rating"]
         words["rating"] += f" {values.min():g}-{values.max():g}"
         words["rating"] += " (0 is a like)" * names_of.matches(names_of.AGAINST, roles["rating"])
-    unused = dict.fromkeys(table.names, "not about a rating")
-    if "rating" not in roles:
-        some = [n for n in unused if n and names_of.is_of_use(n, table.first[n])]
-        unused |= dict.fromkeys(some, "of use if --rating-column names it")
-    others = {name: why for name, why in unused.items() if name not in (*roles.values(), *within)}
-    return Understood(words, others, {}, table.path)
+    rows.notes.roles = words | rows.notes.roles
+    others = [name for name in table.names if name not in (*roles.values(), *within)]
+    rows.notes.names += others
+    for name in others:
+        of_use = "rating" not in roles and name and names_of.is_of_use(name, table.first[name])
+        why = "of use if --rating-column names it" if of_use else "not about a rating"
+        rows.notes.unused[f"{name or 'a column without a name'} of {table.path.name}"] = why
 
 
 def _coded(
@@ -324,7 +319,7 @@ def _meaning(rows: Rows, name: str, not_rated: Any, liked: float | None) -> tupl
         different[others], counts[others]
     )
     if not others.all() and not (wide and not_rated is None and value >= 0):
-        rows.rejects.log(f"{counts[~others][0]:,} ratings are {value:g}, {NOT_RATED}")
+        rows.notes.log(f"{counts[~others][0]:,} ratings are {value:g}, {NOT_RATED}")
         rows.keep(rows.columns["rating"] != float(value))
         different, counts = different[others], counts[others]
     rated = not scales.are_events(different, counts)
@@ -335,7 +330,7 @@ def _meaning(rows: Rows, name: str, not_rated: Any, liked: float | None) -> tupl
         values = rows.columns["rating"]
         rows.refuse(values < 0, lambda i: f"rating {values[i]:g}, expected 0 or more")
     if wide and liked is None:
-        rows.rejects.log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
+        rows.notes.log(f"{name}: {max(different[0], 0):g} to {different[-1]:g}, {STRONG}")
     return rated, wide
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recsys.data.readers.cells import Notes
 from recsys.data.readers.describe import described
 from recsys.data.schema import Attribute
 from recsys.preprocess import read_dataset
@@ -12,8 +13,8 @@ TEXTS = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9
 
 
 def column(*cells):
-    columns, found = described({"name": list(cells)}, {})
-    return columns.get("name") or found.unused["name"]
+    columns = described({"name": list(cells)}, {}, notes := Notes(), "f")
+    return columns.get("name") or notes.unused["name of f"]
 
 
 @pytest.mark.parametrize(
@@ -33,8 +34,9 @@ def test_dates_are_numbers_in_their_order(cells):
 
 
 def test_dates_are_said_in_all_their_digits():
-    columns, found = described({"born": [f"19{n}-01-0{n % 9 + 1}" for n in range(50, 99)]}, {})
-    assert found.own == {"born": "number 19500106-19980109"}
+    born = [f"19{n}-01-0{n % 9 + 1}" for n in range(50, 99)]
+    columns = described({"born": born}, {}, notes := Notes(), "f")
+    assert notes.own == {"f": {"born": "number 19500106-19980109"}}
     born = Attribute.of("born", columns["born"])
     assert born.value(1) == "under 19550102"
     assert born.rows_of("19550101") == [1]
@@ -46,8 +48,8 @@ def test_dates_that_may_be_others_and_free_text_of_users_are_named():
         assert column(*cells) == NO_DATES
     assert column("1995-13-31", "2001-01-32") == NO_DATES
     assert column(*["3-5 players", "2-4 players"] * 2).kind == "category"
-    _, found = described({"about me": TEXTS}, {}, text=False)
-    assert found.unused == {"about me": "free text of users is not used"}
+    described({"about me": TEXTS}, {}, notes := Notes(), "f", text=False)
+    assert notes.unused == {"about me of f": "free text of users is not used"}
     assert column(*TEXTS).kind == "text"
 
 
