@@ -1,6 +1,7 @@
 """The ratings of one person, as MovieLens, Letterboxd and IMDb export them: titles and stars."""
 
 import csv
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,11 @@ def ratings_of(path: str, known: Known) -> "list[tuple[Any, ...]]":
     where there are no titles.
 
     Raises:
-        DataError: the file has no such columns, no rating where one is, or no movie that is known.
+        DataError: the file has no such columns, no rating where one is, no movie that is known, or
+            is no CSV.
     """
-    lines, ours = csv.reader(lines_of(path)), known.model.scale
-    header = [*map(plain_name, next(lines, []))]
+    rows, ours = _rows(path), known.model.scale
+    header = [*map(plain_name, next(rows, (1, []))[1])]
     at = {
         role: min(header.index(name) for name in names if name in header)
         for role, names in NAMES.items()
@@ -48,7 +50,7 @@ def ratings_of(path: str, known: Known) -> "list[tuple[Any, ...]]":
     scale = next((SCALES[each] for each in header if each in SCALES), ours)
     unknown: list[str] = []
     found: dict[Id, tuple[Any, ...]] = {}
-    for number, cells in enumerate(lines, 2):
+    for number, cells in rows:
         row = dict.fromkeys(NAMES, "")
         row |= {role: cells[place].strip() for role, place in at.items() if place < len(cells)}
         if not row["rating"]:
@@ -77,3 +79,15 @@ def ratings_of(path: str, known: Known) -> "list[tuple[Any, ...]]":
     if not found:
         raise DataError(f"{path}: no rating of a movie that the model knows", "name another")
     return [*found.values()]
+
+
+def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a file, and the line that each begins on."""
+    rows, number = csv.reader(lines_of(path), strict=True), 1
+    try:
+        for cells in rows:
+            yield number, cells
+            number = rows.line_num + 1
+    except csv.Error as error:
+        cause = f"{path}:{number}: no row of CSV, such as one with an unclosed quote ({error})"
+        raise DataError(cause, "correct the line") from error

@@ -77,6 +77,10 @@ def test_to_a_model_of_events_only_likes_are_events(exact, known, tmp_path):
         (BOXD, "-: no rating of a movie that the model knows"),
         (BOXD + "x,Heat,1995,u,7\n", "-:2: found '7', expected a rating"),
         (BOXD + "x,Heat,1995,u,good\n", "-:2: found 'good', expected a rating"),
+        *(
+            (BOXD + 'x,"Two\nlines",1995,u,\nx,"Heat,1995,u,5\n' + more, "-:4: no row of CSV, such")
+            for more in ("", "x,Heat,1995,u,5\n" * 70_000)
+        ),
     ],
 )
 def test_a_file_that_is_no_export_is_refused(run, text, error):
