@@ -28,12 +28,15 @@ def any_dataset(folder: Path, *, progress: bool = False, log: Log = lambda line:
     """A dataset to train on, which is logged: one that is in `folder`, else ml-1m, else ml-100k.
 
     Raises:
-        DataError: neither can be had.
+        DataError: neither can be had, or this is one of several processes that would fetch it.
     """
     names = ("ml-1m", "ml-100k")
     if there := [name for name in names if has_ratings(folder / name)]:
         log(f"data: {there[0]}, which is in {folder}")
         return folder / there[0]
+    if int(os.environ.get("PADDLE_TRAINERS_NUM", 1)) > 1:  # those of Paddle's launcher
+        cause = f"no dataset in {folder}, and each process of this training would download one"
+        raise DataError(cause, "download it before, or name a folder of ratings", "data")
     failed: list[str] = []
     for name in names:
         try:
