@@ -45,8 +45,8 @@ def report(
     """
     format = format or ("md" if os.path.splitext(output or "")[1] == ".md" else FORMATS[0])
     started, output = time.monotonic(), output or (STDOUT if format == "md" else "report.html")
-    from recsys.report.computed import check_extra
-    from recsys.report.facts import NOT_IN_TABLES, SECTIONS, facts, rows_of
+    from recsys.report.evaluations import rows_of
+    from recsys.report.facts import IN_PAGE, SECTIONS, check_extra, facts
 
     if format == "html":
         check_extra()
@@ -60,7 +60,7 @@ def report(
         from recsys.preprocess import read_all
 
         inspected = read_all(data, **source.how).summary()
-    only = [each for each in SECTIONS if format == "html" or each not in NOT_IN_TABLES]
+    only = [each for each in SECTIONS if format == "html" or each not in IN_PAGE]
 
     def text() -> str:
         return written(facts(shown, inspected, rows, other, only))

@@ -27,7 +27,7 @@ from recsys.errors import QueryError, check_choice, check_types, checked, listed
 from recsys.evaluation import BY_TIME, MOVIES_HELD_OUT, PROTOCOLS
 from recsys.evaluation.baselines import QUICK, Baseline, select, tune
 from recsys.evaluation.given import coded, groups, known_to, split_given
-from recsys.evaluation.problem import DEPTH, LARGEST, Decile, Ids, Predict, Problem
+from recsys.evaluation.problem import DEPTH, LARGEST, Ids, Predict, Problem
 from recsys.evaluation.splits import split
 from recsys.metrics import Interval, PerUser
 from recsys.milvus.address import MilvusAddress
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     left_out: int  # users who like none of their held-out movies
     by: str = ""  # what the group is of, where the row is of one; its name is in `name`, too
     group: str = ""
-    calibration: dict[str, Decile] = {}  # noqa: RUF012  # of predicted ratings, by rising ones
+    calibration: dict[str, dict[str, float]] = {}  # noqa: RUF012  # as `Problem.calibration`
     per_user: dict[str, list[Any]] = {}  # noqa: RUF012  # user_id, and the metrics by name
 
 

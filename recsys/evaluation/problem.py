@@ -8,7 +8,6 @@ scores and what Milvus returned are judged by the same code.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +34,6 @@ Scorer = Callable[[Ids], Array]
 """(B,) user ids -> (B, M) scores, the movies in the order of the problem's `movie_ids`."""
 Predict = Callable[[Ids, Ids], Array]
 """(N,) user ids and (N,) movie ids -> (N,) predicted ratings."""
-
-
-class Decile(NamedTuple):
-    """A tenth of the predicted ratings: their mean, that of the true ones, and how many."""
-
-    predicted: float
-    rated: float
-    ratings: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +167,16 @@ class Problem:
         predicted, true = self._ratings(predict)
         return rating_metrics(self.stage.test.user_ids, true, predicted)
 
-    def calibration(self, predict: Predict) -> dict[str, Decile]:
-        """Tenths of the test part by rising predicted ratings, in the scale of the data."""
+    def calibration(self, predict: Predict) -> dict[str, dict[str, float]]:
+        """Tenths of the test part by rising predicted ratings: means of these and the true ones."""
         predicted, true = self._ratings(predict)
         tenths = np.array_split(np.argsort(predicted, kind="stable"), min(10, len(true)))
         return {
-            str(n): Decile(float(predicted[rows].mean()), float(true[rows].mean()), len(rows))
+            str(n): {
+                "predicted": float(predicted[rows].mean()),
+                "rated": float(true[rows].mean()),
+                "count": len(rows),
+            }
             for n, rows in enumerate(tenths, 1)
         }
 

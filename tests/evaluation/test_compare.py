@@ -185,9 +185,10 @@ def test_predicted_ratings_stand_beside_the_true_ones_by_tenths(random_rows):
     assert by_name["popularity"] == by_name[TUTORIAL] == {}
     for name in (OURS, "biases"):
         tenths = [*by_name[name].values()]
-        assert sum(each.ratings for each in tenths) == len(test)
-        assert [each.predicted for each in tenths] == sorted(each.predicted for each in tenths)
-        mean = sum(each.rated * each.ratings for each in tenths) / len(test)
+        assert sum(each["count"] for each in tenths) == len(test)
+        predicted = [each["predicted"] for each in tenths]
+        assert predicted == sorted(predicted)
+        mean = sum(each["rated"] * each["count"] for each in tenths) / len(test)
         assert mean == pytest.approx(test.mean(), abs=1e-5)
 
 
