@@ -151,18 +151,15 @@ class Validation:
         return replace(asked, user_rows=nobody, history=named, recency=Recency())
 
     def _blend(self, users: Slices, movies: Slices) -> tuple[Weights, Array]:
-        """Weights of slices in the predicted rating, by damped least squares; and the ratings."""
-        names = [name for name in parts.RATINGS if name in users]
-        each = np.stack([self._predicted(name, users, movies) for name in names])
-        apart, rest = each[:-1] - each[-1], each[-1]
-        start = [self._questions["rating"][name] / parts.RATINGS[name] for name in names[:-1]]
-        products = apart @ apart.T + DAMPING * np.eye(len(start))
-        missed = apart @ (self._held_out.values - rest) + DAMPING * np.array(start)
-        shares = np.clip(np.linalg.solve(products, missed), 0, 1)
-        shares /= max(1.0, shares.sum())
-        of_names = zip(names, [*shares.tolist(), 1 - float(shares.sum())], strict=True)
-        weights = {name: share * parts.RATINGS[name] for name, share in of_names}
-        return weights, rest + shares.astype(np.float32) @ apart
+        """Weights of both slices that predict ratings, by damped least squares; the ratings."""
+        one, other = parts.RATINGS
+        rest = self._predicted(other, users, movies)
+        apart = self._predicted(one, users, movies) - rest
+        start = self._questions["rating"][one] / parts.RATINGS[one]
+        missed = apart @ (self._held_out.values - rest) + DAMPING * start
+        share = float(np.clip(missed / (apart @ apart + DAMPING), 0, 1))
+        weights = {one: share * parts.RATINGS[one], other: (1 - share) * parts.RATINGS[other]}
+        return weights, rest + np.float32(share) * apart
 
     def _predicted(self, name: str, users: Slices, movies: Slices) -> Array:
         """(N,) ratings of the held-out pairs as a slice predicts them."""
