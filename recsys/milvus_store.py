@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import Id, id_array, is_text, positions
+from recsys.data.interactions import product
 from recsys.errors import StoreError, check_types
 from recsys.milvus.address import MilvusAddress, choose_index
 from recsys.milvus.client import Denied, Milvus, MilvusClient, Missing, Unreachable
@@ -301,7 +302,13 @@ class MilvusStore:
                 known = with_movies(id_array((row[KEY] for row in at_hand), opened.text_ids))
                 pairs = zip(at_hand, () if known is None else known, strict=False)
                 at_hand = [{**row, VECTOR: vector} for row, vector in pairs]
-            return answer._replace(movies=self._take(opened, answer.distinct(), at_hand))
+            movies = self._take(opened, answer.distinct(), at_hand)
+            if len(queries) == 1:  # added up as in memory: the same to the last digit
+                (scores,) = product(queries, movies.vectors.T)
+                order = np.argsort(-scores, kind="stable")  # of equal ones the smaller id first
+                answer.movie_ids[0, : len(order)] = movies.ids[order]
+                answer.scores[0, : len(order)] = scores[order]
+            return answer._replace(movies=movies)
 
         return self._asked(hits)
 
