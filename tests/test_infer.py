@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import recsys.infer
 from recsys.data.dataset import Movies
 from recsys.errors import QueryError
-from recsys.infer import Choice, RankBy, Recommender, UserQuery, catalogue, predict, users_of
+from recsys.infer import Choice, RankBy, UserQuery, catalogue, predict, users_of
 from recsys.preprocess import read_movies_data, write_movies_data
 from recsys.serving.catalogue import Filter
 
@@ -153,32 +153,6 @@ def test_a_batch_is_the_same_as_one_by_one(folder, exact, monkeypatch):
     alone = [predict(folder, [u], [m])[0] for u, m in zip(users, movies, strict=True)]
     np.testing.assert_allclose(alone, together, atol=1e-6)
     assert predict(folder, np.array([], np.int64), np.array([], np.int64)).shape == (0,)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        *(UserQuery(each) for each in (0, 309, -1, 10**12)),
-        *(UserQuery(**{name: [5001]}) for name in ("likes", "dislikes")),
-        UserQuery(rated=[(5001, 4)]),
-        UserQuery(attributes={"gender": "x"}),
-        UserQuery(likes=[1], dislikes=[1]),
-    ],
-)
-def test_who_is_unknown_is_said_when_asked_whichever_of_many_it_is(exact, query):
-    for queries in ([query], [UserQuery(1)] * 150 + [query]):
-        with pytest.raises(QueryError, match=r"user .* is not one of the 308|movie 5001|'x'|both"):
-            exact.recommend(queries, 3)
-
-
-def test_new_movies_are_recommended_at_once_and_marked(folder):
-    recommender = Recommender(folder, catalogue(folder, Movies.joined([folder.movies, NEW])))
-    answer = one(recommender, UserQuery(attributes=GIRL), MOVIES + 3)
-    new = {movie.movie_id: movie for movie in answer if movie.is_new}
-    assert set(new) == {5001, 5002, 5003}
-    assert new[5001].rank < new[5002].rank  # a musical for children before a horror movie
-    assert new[5001][2:5:2] == ("Wishing Star, The (2023)", 2023)
-    assert new[5003].year == 0
 
 
 def test_movies_of_an_encoded_file_are_the_same_movies(folder, tmp_path):

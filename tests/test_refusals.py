@@ -35,6 +35,7 @@ ANY_IDS = "movie .*: ids are whole|movie ids .*: expected a list of ids"
     [
         ("user_id", "user .*: ids are whole numbers here; give one such as .1", ["42", 10**30]),
         ("user_id", r"user \S+: ids are whole", [42.0, True, [42], NAN, b"42", {}]),
+        ("user_id", "user .* is not one of the 308 the model was trained on", [0, 309, -1, 10**12]),
         ("likes", "movie 99999 is not published; name another", [(1, ABSENT)]),
         ("likes", ANY_IDS, [50, None, "Heat", ("Heat",), b"50", {50: 1}, [[50]], [True]]),
         ("likes", ANY_IDS, [np.int64(50), np.array(5)]),
@@ -88,6 +89,9 @@ def test_what_is_no_query_or_question_is_named_at_the_call(exact):
         assert re.search("recsys.UserQuery|query", refused(exact.recommend, queries, 3))
     both = UserQuery(likes=(2, 1), dislikes=(1,))
     assert "Toy Story (1995) is both liked and" in refused(exact.recommend, [both], 3)
+    woman, rated = UserQuery(attributes={"gender": "x"}), UserQuery(rated=[(ABSENT, 4)])
+    for last in (UserQuery(309), UserQuery(likes=[ABSENT]), rated, woman, both):  # of many
+        refused(exact.recommend, [UserQuery(1)] * 150 + [last], 3)
     for name, values in {"k": [True, 2**70, None], "rank_by": [[]], "include_seen": ["no"],
                          "filter": [None, "Comedy"]}.items():  # fmt: skip
         for value in values:

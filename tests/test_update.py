@@ -196,16 +196,6 @@ def test_forget_through_the_command_line(place):
     assert 42 not in json.loads(raw)["user_ids"]
 
 
-def test_a_damaged_model_is_neither_updated_nor_given_new_digests(place):
-    table(place, [(NEW, 50, 5, LATER)])
-    file = place / DEFAULT / "arrays" / "taste" / "taste.npy"
-    data = file.read_bytes()
-    file.unlink()  # it may be a link to that of another test
-    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    for line in ("update", "--data", "new.csv"), ("forget", "-u", 7), ("load-movies", "--dry-run"):
-        assert "taste.npy: cannot be read (damaged or edited" in here(*line, code=1).stderr
-
-
 @pytest.mark.parametrize(("module", "name"), [(model_folder, "_link"), (os, "rename")])
 def test_an_update_loses_none_that_comes_meanwhile(place, monkeypatch, module, name):
     """While it is written, and between its last look and its place: the other one stands."""

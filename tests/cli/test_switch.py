@@ -108,17 +108,18 @@ def test_nothing_is_switched_when_publishing_fails(run, own_model, next_model, t
     assert (tmp_path / "mine").read_text() == "no model"
 
 
-def test_a_damaged_model_is_not_published(run, own_model, tmp_path):
-    file, where = (
-        own_model / "arrays/ease/ease.npy",
-        ("--model", own_model, "--uri", tmp_path / "a.db"),
-    )
+def test_a_damaged_model_is_neither_published_nor_changed(run, own_model, tmp_path):
+    """Nor given new digests."""
+    file, new = own_model / "arrays/ease/ease.npy", tmp_path / "new.csv"
+    where = ("--model", own_model, "--uri", tmp_path / "a.db")
     whole = file.read_bytes()
     file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    new.write_text("user_id,movie_id,rating,timestamp\n1,50,5,2000000000\n")
+    for command in (("update", "--data", new), ("forget", "-u", 7)):
+        assert "does not match its digest" in run(*command, *where[:2], code=1).stderr
     for command in ("load-movies", "load-movies --dry-run", "recommend -i"):
-        done = run(*command.split(), *where, code=1)
-        assert "does not match its digest" in done.stderr
-    assert {*tmp_path.iterdir()} == {own_model}
+        assert "does not match its digest" in run(*command.split(), *where, code=1).stderr
+    assert {*tmp_path.iterdir()} == {own_model, new}
     assert "does not match" in run("doctor", *where, code=1).stdout
 
 
