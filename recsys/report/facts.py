@@ -88,7 +88,11 @@ def facts(
 
 def check_extra() -> None:
     """Raises a QueryError where a library is missing that the page needs."""
-    for name, library in (("jinja2", "Jinja2"), ("sklearn", "scikit-learn")):
+    for name, library in (
+        ("jinja2", "Jinja2"),
+        ("sklearn", "scikit-learn"),
+        ("vl_convert", "vl-convert"),
+    ):
         if not find_spec(name):
             cause = f"the page of a report needs {library}, which is not installed"
             raise QueryError(cause, "pip install 'recsys[report]', or take --format md")

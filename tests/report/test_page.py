@@ -1,0 +1,110 @@
+"""The page of a report as text: complete, exact, harmless. What a browser makes of it is apart."""
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import made_up
+import pytest
+
+pytest.importorskip("vl_convert", reason="needs recsys[report]")
+
+from recsys.report.page import page  # after what it needs
+
+
+class Seen(HTMLParser):
+    """What a reader gets of a page: texts, numbers, and the tags."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.texts, self.numbers, self.tags, self.ids = "", [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        self.ids += [found["id"]] if "id" in found else []
+        self.numbers += [float(found["value"])] if tag == "data" else []
+
+    def handle_data(self, data):
+        self.texts += data if self.cdata_elem is None else ""
+
+
+def measured(found):
+    """Every number within facts that is not a count."""
+    if isinstance(found, dict | list):
+        values = found.values() if isinstance(found, dict) else found
+        return {number for each in values for number in measured(each)}
+    return {found} if isinstance(found, float) and not found.is_integer() else set()
+
+
+@pytest.fixture(scope="module")
+def films():
+    facts = made_up.compared()
+    return facts, page(facts)
+
+
+def test_every_number_that_was_measured_is_in_it_with_all_its_digits(films):
+    facts, html = films
+    for tail in facts["data"]["long_tail"].values():
+        tail.pop("gini", None)  # the curve says it
+    shown = set(Seen(html).numbers)
+    for name in ("summary", "data", "training", "quality", "compare"):
+        assert measured(facts[name]) - shown == set(), name
+    counts = (facts["summary"][each] for each in ("ratings", "users", "items"))
+    assert set(counts) <= shown
+
+
+def test_sections_come_in_order_and_only_those_of_which_something_is_known(films):
+    _, html = films
+    every = ["summary", "compare", "data", "training", "quality", "map", "users", "card"]
+    assert re.findall(r'<section id="(\w+)"', html) == every
+    bare = page(made_up.things())
+    assert re.findall(r'<section id="(\w+)"', bare) == [
+        e for e in every if e not in ("compare", "quality")
+    ]
+    seen = Seen(bare).texts
+    for word in ("movie", "genre", "decade", "rated", "rmse", "star", "{{", "None", "Undefined"):
+        assert not re.search(rf"\b{word}", seen), word
+    assert "12,345 events of 60 items" in " ".join(seen.split())
+
+
+def test_titles_are_text_and_nothing_in_them_ends_or_begins_markup(films):
+    _, html = films
+    seen = Seen(html)
+    assert [tag for tag, _ in seen.tags if tag == "script"] == ["script"] * 2
+    assert not [tag for tag, _ in seen.tags if tag in ("img", "link", "iframe", "object", "base")]
+    assert not [a for _, found in seen.tags for a in found if a.startswith("on") or a == "style"]
+    assert "\x1b" not in html
+    assert "<!--" not in html
+
+
+def test_it_names_no_address_and_forbids_to_load_any(films):
+    _, html = films
+    addresses = set(re.findall(r"https?://[^\"' )]+", html))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}  # names
+    (policy,) = [f["content"] for _, f in Seen(html).tags if "http-equiv" in f]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+def test_headings_captions_and_names_are_what_a_screen_reader_needs(films):
+    _, html = films
+    seen = Seen(html)
+    levels = [int(tag[1]) for tag, _ in seen.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    tags = [tag for tag, _ in seen.tags]
+    assert tags.count("table") == tags.count("caption") > 10
+    assert all("scope" in found for tag, found in seen.tags if tag == "th")
+    assert len(seen.ids) == len(set(seen.ids))
+    named = [found for _, found in seen.tags if found.get("role") in ("img", "application")]
+    assert all(found.get("aria-label") for found in named)
+    links = [found["href"][1:] for tag, found in seen.tags if tag == "a"]
+    assert set(links) <= set(seen.ids)
+
+
+def test_ten_thousand_movies_fit_in_six_megabytes():
+    facts = made_up.films()
+    facts["map"] = made_up.of_map(10_000, films=True)
+    assert len(page(facts).encode()) < 6_000_000
