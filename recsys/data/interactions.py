@@ -105,10 +105,7 @@ class Interactions(NamedTuple):
         pairs: Iterator[Any] = zip(self[1:], newer, strict=True)
         columns = [np.concatenate(pair, dtype=pair[0].dtype, casting="unsafe") for pair in pairs]
         owners = np.concatenate((self.owners, np.asarray(owners, np.int64)))
-        cells = owners << 32 | columns[0]
-        order = np.lexsort((columns[-1], cells))  # by user and movie, then by time
-        last = np.ones(len(order), bool)  # of each pair
-        last[:-1] = cells[order[1:]] != cells[order[:-1]]
+        order, last = by_pair(owners, columns[0], columns[-1])
         order = order[last]
         pointers = _pointers(np.bincount(owners[order], minlength=self.rows))
         return Interactions(pointers, *(each[order] for each in columns))
@@ -174,6 +171,17 @@ def sorting(first: NDArray[np.number], second: NDArray[np.number]) -> NDArray[np
         return np.argsort(pairs, kind="stable")
     pairs = np.sort(pairs << bits | np.arange(len(pairs)))  # numbers are sorted sooner than places
     return pairs & (1 << bits) - 1
+
+
+def by_pair(
+    users: NDArray[np.integer], movies: NDArray[np.integer], times: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(N,) the order by user, movie and time; (N,) in it, whether a rating is its pair's last."""
+    pairs = users.astype(np.int64) << 32 | movies
+    order = np.lexsort((times, pairs))
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = pairs[order[1:]] != pairs[order[:-1]]
+    return order, last
 
 
 def later(

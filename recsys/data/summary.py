@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from recsys.data.dataset import Dataset
-from recsys.data.ids import parts
+from recsys.data.ids import parts, unique
 from recsys.data.scale import LIKED, counted
 
 MOST_BARS, BINS = 20, 10  # different ratings that are shown one by one; spans of more
@@ -20,7 +20,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     of the most rated hundredth of the movies (at least one).
     """
     r, users, movies = dataset.ratings, dataset.users, dataset.movies
-    by_movie, by_user = map(_counts, (r.movie_ids, r.user_ids))
+    by_movie, by_user = (np.sort(unique(ids)[1]) for ids in (r.movie_ids, r.user_ids))
     top = max(1, round(TOP_SHARE * len(by_movie))) if len(by_movie) else 0
     sides = parts(users.attributes, users.rows)
     timed = r.times if r.times.min(initial=1) > 0 else r.times[r.times > 0]
@@ -61,14 +61,6 @@ def _histogram(dataset: Dataset) -> dict[str, int]:
     counts, edges = np.histogram(ratings, BINS, weights=counts)
     spans = zip(edges[:-1], edges[1:], counts, strict=True)
     return {f"{low:.4g}-{high:.4g}": int(n) for low, high, n in spans}
-
-
-def _counts(ids: np.ndarray) -> np.ndarray:
-    """How often each id comes, ascending; large ids make no large table."""
-    if ids.max(initial=0) > 8 * len(ids):
-        return np.sort(np.unique(ids, return_counts=True)[1])
-    counts = np.bincount(ids)
-    return np.sort(counts[counts > 0])
 
 
 def _day(seconds: int) -> str | None:

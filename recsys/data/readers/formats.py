@@ -135,15 +135,12 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
     head = start[: start.find(b"\n") + 1] if dialect.header else b""
     several = False  # rows of several lines, in quotes
     texts = 0  # blocks in which ids or ratings are not all numbers
+    if head and head.upper() == head.lower():  # numbers, which would be a row if they came again
+        texts = MANY_TEXTS
 
     def parsed(holds: Holds, block: bytes, header: bool) -> Block:
         nonlocal several
-        if head:
-            again = f"{text.AGAIN}\n".encode()
-            block = block.replace(b"\n" + head, b"\n" + again)
-            if block.startswith(head) and not header:
-                block = again + block[len(head) :]
-        if dialect.quotes and b'\\"' in block and re.search(rb'\\"[^",;|\s]', block):
+        if dialect.quotes and b"\\" in block and re.search(rb'\\"[^",;|\s]', block):
             block = block.replace(b'\\"', b'""')  # as MySQL writes quotes
         found = typed(holds, block, header)
         if dialect.quotes and b'"' in block and found.size + header < text.lines_in(block):
@@ -159,6 +156,11 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
                 with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
                     return _parsed(dialect, holds, block, header, numbers=True)
             texts += 1
+        if head:  # which is no row of numbers
+            again = f"{text.AGAIN}\n".encode()
+            block = block.replace(b"\n" + head, b"\n" + again)
+            if block.startswith(head) and not header:
+                block = again + block[len(head) :]
         return _parsed(dialect, holds, block, header)
 
     def blocks(holds: Holds, sample: bool) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.data import scale as scales
 from recsys.data.dataset import Dataset, Movies, Ratings, Users
 from recsys.data.ids import MAX_CODE, as_text, in_order, is_text, positions, raw_ids, unique
+from recsys.data.interactions import by_pair
 from recsys.data.readers import roles as names_of
 from recsys.data.readers import values as numbers_of
 from recsys.data.readers.cells import Cells, Notes, Rows
@@ -119,7 +120,7 @@ def read_all(
     if notes and not complete:  # all ratings of a bad movie would be bad
         raise notes.error()
     rows, names, unit = _read_ratings(table, roles, notes, not_rated)
-    different = {role: unique(rows.columns[role]) for role in ("user", "item")}
+    different = {role: unique(rows.columns[role])[0] for role in ("user", "item")}
     if not table.strict:  # the columns that a family does not name are no surprise
         said = {r: f"{len(n):,}{', text' * (names[r] is not None)}" for r, n in different.items()}
         _note_columns(table, rows, roles, {**said, "time": unit}, within)
@@ -285,24 +286,21 @@ def _drop_repeats(rows: Rows, how: str) -> int:
     The last one is of the latest time, of equal times the last of the file.
     """
     users, movies, values, times = (rows.columns[role] for role in ROLES)
-    pairs = users.astype(np.int64)
-    pairs <<= 32
-    pairs |= movies
-    if (pairs[1:] > pairs[:-1]).all():  # files sorted by both need no sorting
+    ascends = (users[1:] == users[:-1]) & (movies[1:] > movies[:-1])
+    if (ascends | (users[1:] > users[:-1])).all():  # files sorted by both need no sorting
         return 0
-    ascending = np.sort(pairs)
-    if (ascending[1:] > ascending[:-1]).all():
+    pairs = np.sort(users.astype(np.int64) << 32 | movies)
+    if (pairs[1:] > pairs[:-1]).all():
         return 0
-    order = np.lexsort((times, pairs))
-    starts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
-    last = order[np.append(starts[1:], len(order)) - 1]
+    order, last = by_pair(users, movies, times)
     if how != "last":
         rows.columns["rating"] = values = values.copy()
-        values[last] = np.add.reduceat(values[order], starts)
+        starts = np.flatnonzero(np.append(True, last[:-1]))
+        values[order[last]] = np.add.reduceat(values[order], starts)
     left = np.zeros(len(rows), np.bool_)
-    left[last] = True
+    left[order[last]] = True
     rows.keep(left)
-    return len(order) - len(starts)
+    return len(order) - len(rows)
 
 
 def _meaning(rows: Rows, name: str, not_rated: Any, liked: float | None) -> tuple[bool, bool]:
