@@ -234,6 +234,7 @@ class Cluster:
         self.folder = Path(tempfile.mkdtemp(prefix="recsys-cluster-"))
         self._etcd = Server()
         self._roles: dict[str, tuple[subprocess.Popen[bytes], tuple[int, int]]] = {}
+        self._commands: dict[str, tuple[list[str], dict[str, str]]] = {}
         environment = {**os.environ, "PYTHONPATH": str(install("kafka", "confluent-kafka>=2.6"))}
         command = [sys.executable, "-c", BROKER, str(self.folder / "broker")]
         self._kafka = launch(self.folder, "kafka", command, environment)
@@ -266,7 +267,8 @@ class Cluster:
                 "QUERYNODE_PORT": str(ports[role]),
             }
             command = [str(binaries() / "milvus"), "run", role.rstrip("0123456789")]
-            process = launch(self.folder, role, command, {**environment, **own})
+            self._commands[role] = command, {**environment, **own}
+            process = launch(self.folder, role, *self._commands[role])
             self._roles[role] = process, (metrics[role], ports[role])
         processes = [process for process, _ in self._roles.values()]
         wait_for(
@@ -280,6 +282,12 @@ class Cluster:
         """End the process of a role with no time to tidy up."""
         kill(self._roles[role][0])
 
+    def restart(self, role: str) -> None:
+        """Start the process of a role again."""
+        process, ports = launch(self.folder, role, *self._commands[role]), self._roles[role][1]
+        self._roles[role] = process, ports
+        wait_for(lambda: healthy(*ports), self.folder, process)
+
     def remove(self) -> None:
         """End the cluster and throw its data away."""
         for process, _ in self._roles.values():
@@ -291,7 +299,7 @@ class Cluster:
 
 @functools.cache
 def shared_cluster() -> Cluster:
-    """One cluster for all tests, ended with the test run; one of its three query nodes may die."""
+    """One cluster for all tests, ended with the test run; tests leave its three query nodes."""
     cluster = Cluster()
     atexit.register(cluster.remove)
     return cluster

@@ -117,6 +117,6 @@ def test_a_failed_import_leaves_what_was_published(every, tmp_path, monkeypatch)
 def test_a_cluster_imports_into_all_shards(every, tmp_path):
     address = MilvusAddress(cluster().uri, collection=f"bulk_{uuid.uuid4().hex[:8]}")
     with MilvusStore(address) as store:
-        store.publish(every, MODEL, bulk=str(tmp_path), shards=2)  # the cluster may have lost nodes
+        store.publish(every, MODEL, bulk=str(tmp_path), shards=2, replicas=2)
         hits = store.search(QUERIES, 20).movie_ids
         assert hits.tolist() == every.search(QUERIES, 20).movie_ids.tolist()

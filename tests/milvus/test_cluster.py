@@ -60,14 +60,18 @@ def test_readers_go_on_when_a_query_node_dies(cluster, store):
     end = time.monotonic() + 10
     while time.monotonic() < end:
         assert store.search(QUERIES, 20).movie_ids.tolist() == wanted
+    cluster.restart("querynode0")  # other tests need it
 
 
 def test_movies_are_loaded_into_the_resource_group_named(store):
     client = store._milvus.client
     client.create_resource_group("movies")
-    client._get_connection().transfer_node(DEFAULT, "movies", 1)
+    move = client._get_connection().transfer_node
+    move(DEFAULT, "movies", 1)
     collection = store.publish(OTHERS, OTHER, resource_groups=["movies"]).collection
     assert [one.resource_group for one in client.describe_replica(collection)] == ["movies"]
     assert store.open(OTHER).count == 300
     found = store.search(QUERIES, 20).movie_ids.tolist()
     assert found == OTHERS.search(QUERIES, 20).movie_ids.tolist()
+    client.drop_collection(collection)
+    move("movies", DEFAULT, 1)
