@@ -224,17 +224,17 @@ def fit(
         nothing = f"nothing to resume, there is no {checkpoint}: training from the first epoch"
         log(f"resuming: {checkpoint} has {done}" if progress.log else nothing)
     interrupted = False
-    with tqdm(total=step.steps, initial=step.number, unit="step", disable=quiet) as bar:
+    count = {"total": step.steps, "initial": step.number, "unit": " step"}
+    with tqdm(desc="training", **count, disable=quiet) as bar:
         for epoch in range(len(progress.log), options.epochs):
             stale = epoch - progress.best_epoch >= options.patience
             if stale or (epoch in limits and progress.best_score <= limits[epoch]):
                 break
             try:
                 line = _epoch(step, epoch, progress, validate, bar)
-                if quiet:
-                    shown = [f"{name} {line[name]:.4f}" for name in SHOWN if name in line]
-                    said = f"{', '.join(shown).replace('_', ' ')}; {line['seconds']} s"
-                    log(f"epoch {epoch + 1} of {options.epochs}: {said}")
+                shown = [f"{name} {line[name]:.4f}" for name in SHOWN if name in line]
+                said = f"{', '.join(shown).replace('_', ' ')}; {line['seconds']} s"
+                log(f"epoch {epoch + 1} of {options.epochs}: {said}")
                 if saved and ranks.rank == 0:
                     saved.save(step, progress)
             except KeyboardInterrupt:
@@ -282,7 +282,6 @@ def _epoch(
     line["seconds"] = round(time.monotonic() - started, 2)
     line, score = step.ranks.once(lambda: (line, score))
     progress.note(line, score, step)
-    bar.set_postfix({name: f"{line[name]:.4f}" for name in SHOWN if name in line})
     return line
 
 

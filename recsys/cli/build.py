@@ -222,7 +222,7 @@ def publish(
             line = f"{len(movies)} movies, model {model.fingerprint}, index {index}: fit"
             click.echo(as_json(about) if how.json else line)
             return None
-        with bar(len(movies), "movie") as shown:
+        with bar("publishing", len(movies), "movie") as shown:
             return store.publish(
                 movies,
                 model.fingerprint,

@@ -1,6 +1,7 @@
 """The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ import recsys
 from recsys.cli import options, shared
 from recsys.cli.options import File, Number, argument, command, grouped, option, path
 from recsys.cli.output import as_json, plain, table
-from recsys.cli.prompt import log, refuse_beside, with_remedy
+from recsys.cli.prompt import bar, busy, log, refuse_beside, styled, terminal_width, with_remedy
 from recsys.cli.shared import Source
 from recsys.data.files import leftovers, replacing_file
 from recsys.errors import RecsysError, StoreError, escaped, listed, printable
@@ -57,7 +58,8 @@ def inspect(
     """
     from recsys.preprocess import read_all
 
-    found = read_all(data, **source.how).summary()
+    with busy(f"reading {data}"):
+        found = read_all(data, **source.how).summary()
     for line in found["first_bad_lines"]:
         log(line)
     click.echo(as_json(found) if json else _summary(found))
@@ -129,7 +131,7 @@ def doctor(
     else:
         for name, facts in found.items():
             seconds = f"{facts['seconds']:6.2f} s  " if "seconds" in facts else ""
-            well_or_not = "ok    " if facts["well"] else "WRONG "
+            well_or_not = "ok    " if facts["well"] else styled("WRONG ", sys.stdout, fg="red")
             click.echo(f"{well_or_not} {name:<12} {seconds}{printable(facts['found'])}")
     if not well:
         raise click.exceptions.Exit(1)
@@ -294,7 +296,12 @@ def evaluate(
     how |= {"compared": baselines, "diversity": diversity or ()}
     how["indexes"] = () if no_index else comparison.INDEXES
     with replacing_file(output) if output else nullcontext() as beside:  # or it fails now
-        rows = list(recsys.evaluate(dataset or models, protocol, seeds, chosen, **how))
+        rows: list[Row] = []
+        with bar("evaluating", len(seeds), "seed") as shown:
+            for row in recsys.evaluate(dataset or models, protocol, seeds, chosen, **how):
+                rows.append(row)
+                shown.update(len({each.seed for each in rows}) - 1 - shown.n)  # done before
+            shown.update(len(seeds) - shown.n)
         if beside:
             _write_users(beside, rows)
     rows += comparison.mean(rows) if len(seeds) > 1 else []
@@ -327,7 +334,8 @@ def _print_evaluation(name: str, rows: "Sequence[Row]", seeds: int) -> None:
             )
             for row in same
         ]
-        click.echo(table(("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads), cells))
+        header = ("", "chosen", *names, "ndcg@10 95%", "coverage@10", *leads)
+        click.echo(table(header, cells, terminal_width(), below=True))
         click.echo()
 
 

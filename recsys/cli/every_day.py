@@ -1,7 +1,7 @@
 """The commands of every day: update, forget, export."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -9,7 +9,7 @@ import recsys
 from recsys.cli import shared
 from recsys.cli.options import command, grouped, option, path
 from recsys.cli.output import as_json
-from recsys.cli.prompt import log, refuse_beside
+from recsys.cli.prompt import bar, log, refuse_beside
 from recsys.cli.shared import Source
 from recsys.cli.typed import Known
 from recsys.data.files import interrupts_wait, previous_of, replacing_file
@@ -125,11 +125,19 @@ def export(
         queries = [recsys.UserQuery(each) for each in ids.tolist()]
         batches = (queries[n : n + BATCH] for n in range(0, len(ids), BATCH))
         vectors = (recsys.user_vectors(folder, each, rank_by) for each in batches)
-    _write_vectors(output, vectors, ids, f"{what}_id", folder)
+    with bar("exporting", len(ids), what) as shown:
+        _write_vectors(output, _counted(vectors, shown), ids, f"{what}_id", folder)
     layout = folder.layout
     slices = ", ".join(f"{name} {size}" for name, size in layout.sizes.items())
     click.echo(f"{printable(output)}\t{len(ids):,} {what}s\t{layout.size} numbers: {slices}, rest")
     known.end(len(ids))
+
+
+def _counted(vectors: "Iterator[Vectors]", shown: Any) -> "Iterator[Vectors]":
+    """The vectors, counted on a bar when they are written."""
+    for each in vectors:
+        yield each
+        shown.update(len(each.ids))
 
 
 def _write_vectors(

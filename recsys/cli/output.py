@@ -10,8 +10,8 @@ import itertools
 import json
 import os
 import re
-import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import click
 
 from recsys.cli.options import option, path
-from recsys.cli.prompt import bar, log
+from recsys.cli.prompt import bar, log, styled, terminal_width
 from recsys.data.files import replacing_file, writable_folder
 from recsys.errors import RecsysError, escaped, shortened
 
@@ -82,13 +82,11 @@ class Output:
 
     def write(self, answers: "Iterable[Any]", format: str, count: int, model: "Model") -> None:
         """All answers as they come, to stdout or, complete or not at all, to a file."""
-        answers = bar(count, "user", answers)
-        narrow = not self.output and (os.environ.get("COLUMNS") or sys.stdout.isatty())
-        width = shutil.get_terminal_size().columns if narrow else None
+        answers = bar("recommending", count, "user", answers)
         if self.output:
             write_file(answers, format, self.output, model)
         else:
-            write_text(answers, format, model, sys.stdout, width)
+            write_text(answers, format, model, sys.stdout, terminal_width())
 
     def write_parts(
         self,
@@ -116,9 +114,10 @@ class Output:
         if len(left) < len(files):
             log(f"{folder}: {len(files) - len(left)} of {len(files)} files are there already")
         every = itertools.chain.from_iterable(map(answers, left.values()))
-        shown = iter(bar(sum(map(len, left.values())), "user", every))
+        shown = iter(bar("recommending", sum(map(len, left.values())), "user", every))
         for file, some in left.items():
             write_file(itertools.islice(shown, len(some)), format, file, model)
+        next(shown, None)  # the bar, too, is at its end
 
 
 class Answer(NamedTuple):
@@ -181,15 +180,21 @@ class Answer(NamedTuple):
     def table(self, width: int | None = None) -> str:
         """The tutorial's table, with genres, score and rating, and a mark on new movies."""
         count = len(SHOWN) - (not self.query or any(each.rating is None for each in self.found))
-        header, lines = [*HEADER[:count]], []
+        header, lines, why = [*HEADER[:count]], [], list[str]()
         for each, row in zip(self.found, self.rows(), strict=True):
             row["title"] += " [new]" * each.is_new
             texts = ["" if row[name] is None else str(row[name]) for name in each.columns]
-            why = {"Why": in_words(each.why)} if each.why else {}
-            header = [*HEADER[:count], *each.columns, *why]
+            why = [in_words(each.why)] if each.why else []
+            header = [*HEADER[:count], *each.columns, *["Why"][: len(why)]]
             cells = [*(row[name] for name in SHOWN[:count]), *(shortened(t, WIDEST) for t in texts)]
-            lines.append([*cells, *why.values()])
-        return table(header, lines, width)
+            lines.append([*cells, *why])
+        widest = max(map(len, table(header, lines).split("\n")))
+        if not why or not width or widest <= width:
+            return table(header, lines, width)
+        reasons = (f"{line[0]:>3}  {escaped(line[-1])}" for line in lines)  # below, not cut
+        below = [styled("Top  Why", sys.stdout, bold=True)]
+        below += [textwrap.fill(each, width, subsequent_indent=" " * 5) for each in reasons]
+        return "\n".join([table(header[:-1], [line[:-1] for line in lines], width), *below])
 
 
 def in_words(why: Any) -> str:
@@ -206,14 +211,23 @@ def in_words(why: Any) -> str:
     return "; ".join(carried) or "nothing of the user: what everybody likes"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
-    """A line for each row, numbers to the right; of a width at most, as far as texts can be cut."""
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    width: int | None = None,
+    below: bool = False,
+) -> str:
+    """A line for each row, numbers to the right; of a width at most, as far as texts can be cut.
+
+    Or nothing is cut, and columns that do not fit come `below`, beside the first again.
+    """
     cells = [[f"{v:.4f}" if isinstance(v, float) else escaped(str(v)) for v in row] for row in rows]
     cells.insert(0, [*map(escaped, header)])
     numeric = [isinstance(value, int | float) for value in next(iter(rows), header)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     whole, most = widths, max(widths)
-    while width and sum(widths) + 2 * (len(widths) - 1) > width and most > NARROWEST:
+    width = width or sys.maxsize
+    while not below and sum(widths) + 2 * (len(widths) - 1) > width and most > NARROWEST:
         most -= 1
         widths = [n if right else min(n, most) for n, right in zip(whole, numeric, strict=True)]
 
@@ -221,7 +235,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
         cut = cell if right or len(cell) <= size else cell[: size - 1].rstrip() + "…"
         return cut.rjust(size) if right else cut.ljust(size)
 
-    return "\n".join("  ".join(map(shown, row, widths, numeric)).rstrip() for row in cells)
+    blocks: list[list[int]] = [[0]]  # columns that are beside each other
+    for n, size in enumerate(widths[1:], 1):
+        fits = not below or sum(widths[m] + 2 for m in blocks[-1]) + size <= width
+        blocks[-1:] = [[*blocks[-1], n]] if fits or len(blocks[-1]) == 1 else [blocks[-1], [0, n]]
+    lines = [
+        "  ".join(shown(row[n], widths[n], numeric[n]) for n in columns).rstrip()
+        for columns in blocks
+        for row in cells
+    ]
+    if width < sys.maxsize:  # of a terminal
+        for n in range(0, len(lines), len(cells)):
+            lines[n] = styled(lines[n], sys.stdout, bold=True)
+    return "\n".join(lines)
 
 
 def plain(value: Any, digits: int | None = None) -> Any:

@@ -7,8 +7,10 @@ The library says what to do ("publish the movies") and names what that is about 
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -23,6 +25,7 @@ from recsys.options import Options
 KNOBS = {each.name: each for each in fields(Options)}  # of training
 UNWRITABLE = "stdout: cannot be written"
 INTERRUPTED, TERMINATED = 130, 143  # exit codes of what SIGINT or SIGTERM ends, as shells count
+LONG = 5  # seconds from which on a command says at its end how many they were
 # What a fix is, where it is not the option of the same name: options by name, or command lines.
 FIXES: dict[str, tuple[str, ...]] = {
     "data": ("data", "recsys download"),
@@ -77,8 +80,11 @@ class Command(click.Command):
             if name.startswith("RECSYS_") and name not in known:
                 log(f"{name}: no option has this name in the environment; it is ignored")
         as_they_are = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
+        started = time.monotonic()
         try:
-            return super().invoke(context)
+            super().invoke(context)
+            if not no_bar() and (seconds := time.monotonic() - started) >= LONG:
+                log(f"{context.command.name}: done in {seconds:.0f} s")
         except Exception as error:  # options raise UnicodeEncodeError as well, before a command
             if debug or isinstance(error, (*as_they_are, UnicodeEncodeError)):
                 raise
@@ -245,7 +251,7 @@ def error_line(message: str) -> None:
     message = "\n".join(map(escaped, message.split("\n")))
     message = re.sub(r"'([^'\n]{81,})'", lambda found: quoted(found[1]), message)
     message = re.sub(r"\S{256,}[^\s:;]", lambda found: shortened(found[0]), message)
-    _say(f"recsys: {message}")
+    _say(f"{styled('recsys:', sys.stderr, fg='red', bold=True)} {message}")
 
 
 def log(message: str) -> None:
@@ -255,8 +261,21 @@ def log(message: str) -> None:
 
 
 def _say(line: str) -> None:
+    shown = sys.modules.get("tqdm")  # a bar, which stays below the line
     with suppress(OSError):  # no one listens, which is no reason to stop
-        click.echo(line, err=True)
+        shown.tqdm.write(line, file=sys.stderr) if shown else click.echo(line, err=True)
+
+
+def styled(text: str, stream: Any, **style: Any) -> str:
+    """The text in a colour or bold on a terminal, unless NO_COLOR is set; words say the same."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    return text if plain else click.style(text, **style)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is, or COLUMNS; None where nothing is to be cut."""
+    fits = os.environ.get("COLUMNS") or sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if fits else None
 
 
 def no_bar() -> bool:
@@ -264,11 +283,18 @@ def no_bar() -> bool:
     return bool(click.get_current_context().meta.get("quiet")) or not sys.stderr.isatty()
 
 
-def bar(total: int, unit: str, over: Iterable[Any] | None = None) -> Any:
-    """A progress bar on stderr unless `no_bar`; of an iterable, as its elements are taken."""
+def bar(stage: str, total: int, unit: str, over: Iterable[Any] | None = None) -> Any:
+    """A bar with rate and time left, unless `no_bar`; of an iterable, as its elements are taken."""
     from tqdm import tqdm
 
-    return tqdm(over, total=total, unit=unit, disable=no_bar() or total <= 1)
+    return tqdm(over, stage, total, unit=f" {unit}", disable=no_bar() or total <= 1)
+
+
+def busy(stage: str) -> Any:
+    """A context with a line on what takes its time, unless `no_bar`; it goes at the end."""
+    from tqdm import tqdm
+
+    return tqdm(desc=f"{printable(stage)} ...", bar_format="{desc}", leave=False, disable=no_bar())
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import click
 
 import recsys
 from recsys.cli.options import Number, Whole, grouped, option, path, whole_number
-from recsys.cli.prompt import log, no_bar
+from recsys.cli.prompt import busy, log, no_bar
 from recsys.data.readers.roles import KINDS, NONE, REPEATS, Columns
 from recsys.milvus.address import MilvusAddress
 from recsys.serving import DEFAULT
@@ -143,7 +143,8 @@ class Source:
             from recsys.data.download import any_dataset
 
             data = str(any_dataset(Path(DATA_HOME), progress=not no_bar(), log=log))
-        return recsys.read_dataset(data, skip_bad_lines=self.skip, model=model, **self.how)
+        with busy(f"reading {data}"):
+            return recsys.read_dataset(data, skip_bad_lines=self.skip, model=model, **self.how)
 
     def movies(self, file: str, kinds: Mapping[str, str] = MappingProxyType({})) -> "Movies":
         """The movies of a raw file, where columns are of the kinds that a model takes them for."""

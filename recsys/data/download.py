@@ -126,7 +126,7 @@ def _fetched(source: Source, into: Path, progress: bool) -> Path:
             said = ran.stderr.decode(errors="replace").strip().splitlines() or ["no wheel came"]
             raise ValueError(f"pip: {said[-1].strip()[:200]}")
         return next(into.glob("*.whl"))
-    file, label = into / "archive", Path(source.address).name
+    file, label = into / "archive", f"downloading {Path(source.address).name}"
     with urllib.request.urlopen(source.address, timeout=TIMEOUT) as answer, file.open("wb") as to:
         total = int(answer.headers.get("Content-Length") or 0) or None
         with tqdm.wrapattr(answer, "read", total=total, desc=label, disable=not progress) as read:

@@ -1,16 +1,26 @@
 """Errors at the prompt: exit codes, and the library's remedies as options and commands."""
 
 import ast
+import fcntl
+import os
+import pty
 import re
 import shlex
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 
 import pytest
-from command_line import ROOT
+from command_line import ROOT, environment
 
 from recsys import errors
 from recsys.__main__ import cli
+from recsys.cli.output import table
 from recsys.cli.prompt import FIXES, KNOBS, failure, with_remedy
 from recsys.errors import RecsysError
+from recsys.serving import DEFAULT as MODEL
 
 
 def context_of(*line):
@@ -106,3 +116,63 @@ def test_every_fix_that_the_library_names_is_an_option_or_a_command():
     files = [file for file in (ROOT / "recsys").rglob("*.py") if file.name != "prompt.py"]
     sources = "".join(file.read_text("utf-8") for file in files)
     assert [fix for fix in FIXES if f'"{fix}"' not in sources and f"[{fix}]" not in sources] == []
+
+
+def on_a_terminal(*line, cwd, columns=60, **more):
+    """What a command writes to a terminal, to stdout and stderr; its lines, each as it was last."""
+    reader, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    command = [sys.executable, "-m", "recsys", *map(str, line)]
+    how = {"stdin": subprocess.DEVNULL, "stdout": terminal, "stderr": terminal}
+    written = b""
+    with subprocess.Popen(command, cwd=cwd, env=environment(TERM="xterm", **more), **how):
+        os.close(terminal)
+        with suppress(OSError):  # its end
+            while some := os.read(reader, 65536):
+                written += some
+    os.close(reader)
+    *lines, last = written.decode().split("\r\n")
+    assert last == ""
+    return [re.split("\r(?=.)", each)[-1].rstrip("\r") for each in lines]
+
+
+def plain(lines):
+    return [re.sub(r"\x1b\[[0-9;]*m", "", each) for each in lines]
+
+
+def test_long_commands_show_stage_bar_rate_and_time_left(trained, tmp_path):
+    def bars(*line):
+        return on_a_terminal(*line, "--model", trained.place / MODEL, cwd=tmp_path)
+
+    bar = r"{}: 100%\|█+\| {n}/{n} \[\d\d:\d\d<00:00, +[\d.]+ {}/s\]"
+    (shown,) = bars("recommend", "--users", "all", "--exact", "-o", "all.csv")
+    assert re.fullmatch(bar.format("recommending", "user", n=308), shown)
+    (shown,) = bars("recommend", "--users", "all", "--exact", "-o", "all/")
+    assert re.fullmatch(bar.format("recommending", "user", n=308), shown)
+    shown, told = bars("export", "--users", "all", "-o", "users.npy")
+    assert re.fullmatch(bar.format("exporting", "user", n=308), shown)
+    assert told.startswith("users.npy\t308 users")
+    _, shown, told = bars("load-movies", "--uri", "movies.db")
+    assert re.fullmatch(bar.format("publishing", "movie", n=338), shown)
+    assert told.startswith("recsys_movies\t")
+    assert bars("recommend", "-q", "--users", "all", "--exact", "-o", "all.csv") == []
+
+
+def test_a_terminal_gets_tables_of_its_width_and_colours_only_beside_words(trained):
+    line = ("recommend", "-u", 42, "-k", 2, "--explain", "--exact")
+    lines = on_a_terminal(*line, cwd=trained.place)
+    assert max(map(len, plain(lines))) <= 60
+    assert lines[1].startswith("\x1b[1mTop  Ids  Title")
+    assert "\x1b[1mTop  Why\x1b[0m" in lines
+    assert plain(lines) == on_a_terminal(*line, cwd=trained.place, NO_COLOR="1")
+    (refused,) = on_a_terminal("similar", "Heat", "--model", "none", cwd=trained.place)
+    assert refused.startswith("\x1b[31m\x1b[1mrecsys:\x1b[0m none: ")
+
+
+def test_a_table_of_many_columns_goes_on_below():
+    header, rows = ("", "first", "second"), [("ours", "1.0", "2.0"), ("theirs", "1.5", "2.5")]
+    whole = ["        first  second", "ours    1.0    2.0", "theirs  1.5    2.5"]
+    assert table(header, rows, below=True).split("\n") == whole
+    parts = [*(each[:13].rstrip() for each in whole)]
+    parts += ["        second", "ours    2.0", "theirs  2.5"]
+    assert table(header, rows, 20, below=True).split("\n") == parts
