@@ -3,7 +3,6 @@
 import json
 import re
 
-import numpy as np
 import pytest
 from command_line import EPOCHS, SAMPLE
 from milvus_server import address
@@ -84,7 +83,7 @@ def test_train_and_load_movies_print_one_json_object(run, tiny, tmp_path):
 @pytest.mark.milvus_server
 @pytest.mark.parametrize("kind", ["server", "cluster"])
 def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, monkeypatch, kind):
-    """Of what is printed a version's random name differs, or a last digit."""
+    """Of what is printed only a version's random name differs."""
     fewer = tmp_path / "movies.dat"
     fewer.write_bytes((SAMPLE / "movies.dat").read_bytes().partition(b"\n")[2])
 
@@ -107,12 +106,7 @@ def test_the_same_commands_serve_a_file_a_server_and_a_cluster(run, tmp_path, mo
         assert all(line.startswith("ok") for line in checks)
         return [re.sub(r"_v[0-9a-f]{16}_[0-9a-f]{8}", "", one.stdout) for one in done]
 
-    decimal = re.compile(r"\d+\.\d+")
-    on_file, there = session(address("lite", tmp_path)), session(address(kind, tmp_path))
-    for expected, found in zip(on_file, there, strict=True):
-        assert decimal.sub("#", found) == decimal.sub("#", expected)
-        numbers = [[float(each) for each in decimal.findall(text)] for text in (found, expected)]
-        np.testing.assert_allclose(*numbers, atol=2e-6)
+    assert session(address("lite", tmp_path)) == session(address(kind, tmp_path))
 
 
 def test_vectors_and_lines_of_another_model_are_refused(trained, run, another_model):
