@@ -1,121 +1,94 @@
 """The numbers of a report in short tables of Markdown, as a comment in CI shows them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from recsys.errors import escaped
+from recsys.report.evaluations import LEADS, OURS, Facts
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]  # title, header, rows
+NAMED = ("model", "fingerprint", "data", "first", "last")
 MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", **{each: f"\\{each}" for each in "\\`*_[]|#~@"}})
 
 
-def markdown(facts: dict[str, Any]) -> str:
-    """What `recsys.report.facts.facts` says, but of single movies and users, in Markdown.
+def markdown(facts: Facts) -> str:
+    """What `recsys.report.facts.facts` says, but for single movies and users.
 
-    >>> print(markdown({"summary": {"model": "a|b"}}))
-    ## Model a\\|b
-    <BLANKLINE>
+    >>> markdown({"words": {"items": "movies"}, "summary": {"model": "a|b", "items": 3}})
+    '## a\\\\|b\\n\\n**Learned from**\\n\\n| what | how many |\\n| --- | --- |\\n| movies | 3 |\\n'
     """
     summary = facts["summary"]
-    blocks = [f"## Model {_cell(' '.join(summary[n] for n in NAMED if n in summary))}"]
-    for title, header, rows in _tables(facts):
-        lines = [header, ["---"] * len(header), *rows]
-        cells = ("| {} |".format(" | ".join(map(_cell, line))) for line in lines)
-        blocks += [f"**{_cell(title)}**", "\n".join(cells)] if rows else []
+    blocks = [f"## {', '.join(_cell(summary[name]) for name in NAMED if name in summary)}"]
+    for title, header, rows in (*_model(facts), *_compared(facts.get("compare", {}))):
+        lines = [[*map(_cell, header)], ["---"] * len(header), *(map(_cell, row) for row in rows)]
+        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        blocks += [f"**{_cell(title)}**", text] if rows else []
     return "\n\n".join(blocks) + "\n"
 
 
-NAMED = ("model", "fingerprint", "data", "first", "last")
-
-
 def _cell(value: Any) -> str:
-    """A value as a cell shows it: nothing in it is Markdown, HTML or a mention."""
+    """A value as a cell shows it: nothing in it is Markdown, HTML or a mention of somebody."""
     if isinstance(value, dict):
         return f"{value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}]"
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return (
-        "" if value is None else "---" if value == "---" else escaped(str(value)).translate(MARKS)
-    )
+    text = f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
+    return escaped(text).translate(MARKS)
 
 
-def _tables(facts: dict[str, Any]) -> Iterator[Table]:
-    summary, quality = facts["summary"], facts.get("quality", {})
-    training, compare = facts.get("training", {}), facts.get("compare", {})
-    words = facts.get("words", {})
-    counts = [(words[n], f"{summary[n]:,}") for n in ("ratings", "items") if n in summary]
-    counts += [("users", f"{summary['users']:,}")] if "users" in summary else []
-    yield "Learned from", ("what", "how many"), [*counts]
+def _model(facts: Facts) -> Iterator[Table]:
+    summary, training = facts["summary"], facts.get("training", {})
+    counted = [name for name in ("ratings", "users", "items") if name in summary]
+    counts = [(facts["words"].get(name, name), f"{summary[name]:,}") for name in counted]
+    yield "Learned from", ("what", "how many"), counts
     yield "On validation", ("metric", "value"), [*summary.get("validation", {}).items()]
-    for one in quality.get("protocols", ()):
-        yield from _protocol(one)
-    names = dict.fromkeys(n for each in training.get("choice", ()) for n in each["alone"])
-    yield (
-        "ndcg@10 on validation of what validation chose, and of each part alone",
-        ("known", "in the sum", *names),
-        [
-            (c["known"], c["ndcg@10"], *map(c["alone"].get, names))
-            for c in training.get("choice", ())
-        ],
-    )
-    slices = training.get("slices", ())
-    rows = [(each["name"], each["size"], f"{each['share']:.1%}") for each in slices]
-    yield "The vector", ("part", "numbers", "of the scores"), rows
-    bias = quality.get("bias", {})
-    shares = (
-        [(n, [f"{each:.1%}" for each in bias["popularity"][n]]) for n in SHARES] if bias else []
-    )
-    yield (
-        f"Popularity of what is recommended; {bias.get('coverage', 0):.1%} of all is to somebody",
-        ("share of", *(bias["popularity"]["group"] if bias else ())),
-        [(name, *each) for name, each in shares],
-    )
-    yield from _compared(compare)
+    for each in facts.get("quality", {}).get("protocols", ()):
+        yield from _protocol(each)
+    choice, slices = training.get("choice", ()), training.get("slices", ())
+    names = [*dict.fromkeys(name for each in choice for name in each["alone"])]
+    alone = [(each["known"], each["ndcg@10"], *map(each["alone"].get, names)) for each in choice]
+    yield "ndcg@10 on validation, of the sum and of each part alone", ("", "sum", *names), alone
+    shares = [(each["name"], each["size"], f"{each['share']:.1%}") for each in slices]
+    yield "The vector", ("part", "numbers", "of the scores"), shares
+    if bias := facts.get("quality", {}).get("bias"):
+        title = f"Popularity; somebody's first {bias['k']} have {bias['coverage']:.1%} of all"
+        group, *kinds = bias["popularity"].items()
+        rows = [(name, *(f"{share:.1%}" for share in shares)) for name, shares in kinds]
+        yield title, ("share of", *group[1]), rows
 
 
-SHARES = ("items", "ratings", "recommended")
-
-
-def _protocol(one: dict[str, Any]) -> Iterator[Table]:
-    """What an evaluation says: all metrics, by group, and how true predicted ratings are."""
+def _protocol(one: Facts) -> Iterator[Table]:
+    """All metrics, our lead, our metrics by group, and how true predicted ratings are."""
+    name, leads = one["protocol"], [f"our lead in {metric}" for metric in LEADS]
+    title = f"{name}: {one['about']}; {one['users']:,} users, seed {one['seeds']}"
     rows = [
-        (r["name"], *map(r["metrics"].get, one["metrics"]), *map(r["lead"].get, LEADS))
-        for r in one["rows"]
+        (row["name"], *map(row["metrics"].get, one["metrics"]), *map(row["lead"].get, LEADS))
+        for row in one["rows"]
     ]
-    seeds = ", ".join(map(str, one.get("seeds", ())))
-    title = f"{one['protocol']}, seed {seeds}, {one['users']:,} users: {one.get('about', '')}"
-    yield title, ("", *one["metrics"], *(f"our lead in {name}" for name in LEADS)), rows
+    yield title, ("", *one["metrics"], *leads), rows
     for each in one.get("groups", ()):
-        of = [(g["group"], g["users"], g["metrics"].get("recsys", {})) for g in each["groups"]]
-        rows = [(group, users, *map(m.get, LEADS)) for group, users, m in of]
-        yield f"{one['protocol']} by {each['by']}", ("", "users", *LEADS), rows
+        ours = [(of["group"], of["users"], of["metrics"].get(OURS, {})) for of in each["groups"]]
+        rows = [(group, users, *map(metrics.get, LEADS)) for group, users, metrics in ours]
+        yield f"{name} by {each['by']}", ("", "users", *LEADS), rows
     for each in one.get("calibration", ())[:1]:
-        rows = [*zip(each["predicted"], each["rated"], each["count"], strict=True)]
-        yield "Predicted beside rated, in tenths", ("predicted", "rated", "how many"), rows
+        tenths = [*zip(each["predicted"], each["rated"], each["count"], strict=True)]
+        yield f"{name}: predicted beside rated, by tenths", ("predicted", "rated", "of"), tenths
 
 
-LEADS = ("ndcg@10", "rmse")
-
-
-def _compared(compare: dict[str, Any]) -> Iterable[Table]:
+def _compared(compare: Facts) -> Iterator[Table]:
     """Two models side by side."""
-    if not compare:
-        return
-    sides = [compare["a"], compare["b"]]
-    names = [name for name in sides[0] if name not in ("validation", "seconds")]
-    rows = [(name, *(each.get(name) for each in sides)) for name in names]
-    metrics = [each.get("validation", {}) for each in sides]
-    rows += [(name, *(each.get(name) for each in metrics)) for name in metrics[0]]
-    if overlap := compare.get("overlap"):
-        rows.append((f"same of {overlap['k']} recommended", f"{overlap['mean']:.1%}", ""))
-    yield "Two models", ("", "this", "the other"), rows
-    differing = [(each["name"], each["a"], each["b"]) for each in compare.get("options", ())]
-    yield "Options that differ", ("", "this", "the other"), differing
+    sides = [compare.get("a", {}), compare.get("b", {})]
+    flat = [{**each, **each.get("validation", {})} for each in sides]
+    rows = [
+        (n, *(each.get(n) for each in flat)) for n in flat[0] if n not in ("validation", "seconds")
+    ]
+    yield "Two models", ("", "this", "other"), rows
+    rows = [(each["name"], each["a"], each["b"]) for each in compare.get("options", ())]
+    yield "Options that differ", ("", "this", "other"), rows
     weights = compare.get("weights", {}).items()
     rows = [(f"{kind}: {name}", *each) for kind, of in weights for name, each in of.items()]
-    yield "Weights in the ranking", ("", "this", "the other"), rows
-    rows = [
-        tuple(each[name] for name in ("protocol", "metric", "a", "b", "lead"))
-        for each in compare.get("difference", ())
-    ]
-    yield "Measured", ("protocol", "metric", "this", "the other", "this one's lead"), rows
+    yield "Weights in the ranking", ("", "this", "other"), rows
+    if of := compare.get("overlap"):
+        title = f"Of {of['k']} recommended to {of['users']:,} users {of['mean']:.1%} are the same"
+        yield title, ("the same", "users"), [*enumerate(of["histogram"])]
+    header = ("protocol", "metric", "a", "b", "lead")
+    rows = [tuple(each[name] for name in header) for each in compare.get("difference", ())]
+    yield "Measured", ("protocol", "metric", "this", "other", "lead of this"), rows

@@ -85,7 +85,7 @@ class Model:
     def log(self) -> list[dict[str, Any]]:
         """A line per epoch of its training; none of a model in memory."""
         name = "training_log.jsonl"
-        if name not in self.config.get("files", ()):
+        if not (self.path / name).exists():
             return []
         with _reading(self.path, name) as file:
             data = file.read_bytes()
