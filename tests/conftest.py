@@ -143,12 +143,16 @@ def group_of(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first, so that no process is left alone with it at the end."""
-    slow = {group_of(each.nodeid) for each in items if each.get_closest_marker("slow")}
+    """What takes longest comes first, so that no process is left alone with it at the end.
 
-    def late(item: pytest.Item) -> int:
+    While one process makes the trained model, others have tests that need none.
+    """
+    slow = {group_of(each.nodeid) for each in items if each.get_closest_marker("slow")}
+    need = [group_of(each.nodeid) for each in items if "trained" in each.fixturenames]
+
+    def late(item: pytest.Item) -> tuple[bool, ...]:
         group = group_of(item.nodeid)
-        return 0 if group == "server" else 1 if group in slow else 2
+        return group != "server", group not in slow, group not in need[:1], group in need
 
     items.sort(key=late)
     gc.freeze()  # what is imported by now stays: to look through it again takes long

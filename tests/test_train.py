@@ -99,9 +99,7 @@ def views(tmp_path):
 
 
 @pytest.mark.slow  # trains, publishes and evaluates
-def test_towers_that_give_nothing_to_events_end_soon_and_are_left_out(
-    views, tmp_path, monkeypatch, store, run
-):
+def test_towers_that_give_nothing_to_events_are_left_out(views, tmp_path, monkeypatch, store, run):
     """And the model answers, publishes and evaluates without them."""
     monkeypatch.setattr("recsys.train.WORTH", 2.0)  # more than there is
     lines = []
@@ -263,9 +261,7 @@ def blas():
     return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 
 
-def test_blas_has_one_thread_in_training_and_as_many_as_before_afterwards(
-    six, tmp_path, monkeypatch
-):
+def test_blas_has_one_thread_in_training_and_more_afterwards(six, tmp_path, monkeypatch):
     whole, seen = TrainStep.__call__, []
     monkeypatch.setattr(TrainStep, "__call__", lambda *args: seen.append(blas()) or whole(*args))
     with threadpool_limits(2, "blas"):

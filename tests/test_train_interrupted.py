@@ -161,9 +161,7 @@ def test_a_killed_training_is_resumed_to_the_unbroken_model(forty_users, tmp_pat
         (signal.SIGTERM, 0, "SIGTERM", 143),
     ],
 )
-def test_a_signal_to_the_command_keeps_the_best_and_says_so(
-    forty_users, tmp_path, sent, epochs, name, code
-):
+def test_a_signal_keeps_the_best_and_says_so(forty_users, tmp_path, sent, epochs, name, code):
     process = started(*long_command(forty_users, 5000), cwd=tmp_path)
     assert process.stderr is not None
     first = process.stderr.readline()  # of the data: Paddle is loaded

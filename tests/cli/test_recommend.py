@@ -71,6 +71,7 @@ def by_plain_paddle(model, scratch, **profile):
     return np.array([movie[0] for movie in movies])[order], score[order], predicted[order]
 
 
+@pytest.mark.slow  # a process of its own loads Paddle
 def test_five_movies_as_an_independent_computation_has_them(trained, apart, tmp_path):
     """train, preprocess, load-movies and recommend: the numbers are those of the towers."""
     ids, scores, ratings = by_plain_paddle(trained.model, tmp_path, gender=2, age=1, job=11)

@@ -32,9 +32,7 @@ def live(run, own_model):
     return own_model, where, run(*ASK, "--model", own_model, *where)
 
 
-def test_the_model_before_answers_until_the_next_takes_its_place_and_comes_back(
-    run, live, next_model
-):
+def test_the_model_before_answers_until_the_switch_and_comes_back(run, live, next_model):
     model, where, before = live
     old, new = (load_model(folder).fingerprint for folder in (model, next_model))
     run("load-movies", "--model", next_model, *where)
@@ -70,9 +68,7 @@ def test_rollback_says_what_to_do_where_the_model_before_is_gone(run, live, next
     assert f"is not the model {old} of this version: ask that one by --model" in done.stderr
 
 
-def test_the_version_of_the_live_model_stays_until_the_switch_is_done(
-    run, live, next_model, monkeypatch
-):
+def test_the_live_version_stays_until_the_switch_is_done(run, live, next_model, monkeypatch):
     model, where, before = live
     switch = ("load-movies", "--model", next_model, "--switch", model, *where)
 

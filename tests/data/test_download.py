@@ -86,9 +86,7 @@ def test_a_dataset_is_fetched_once_verified_and_unpacked(tmp_path, server, of, c
     assert (out, "moved" in err) == ("", True)
 
 
-def test_sources_are_tried_in_order_and_of_each_that_fails_the_reason_is_named(
-    tmp_path, server, of, monkeypatch
-):
+def test_sources_are_tried_in_order_and_reasons_named(tmp_path, server, of, monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     logged: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -111,9 +109,7 @@ def test_sources_are_tried_in_order_and_of_each_that_fails_the_reason_is_named(
     assert ("404" in logged[1], len(logged)) == (True, 5)
 
 
-def test_an_archive_at_hand_needs_no_server_and_another_is_refused_with_both_checksums(
-    tmp_path, of
-):
+def test_an_archive_at_hand_needs_no_server_and_another_is_refused(tmp_path, of):
     archive = tmp_path / "mine.zip"
     archive.write_bytes(GOOD)
     of(Source("http://x", "sha256:" + "0" * 64, "y/"), "http://y")
@@ -223,9 +219,7 @@ def spoiled(at, value):
         (spoiled(0, 0), "[Bb]ad magic number"),
     ],
 )
-def test_an_archive_that_is_foul_or_damaged_is_one_line_and_nothing_is_written(
-    tmp_path, content, why
-):
+def test_a_foul_or_damaged_archive_is_one_line_and_nothing_is_written(tmp_path, content, why):
     archive = tmp_path / "mine.zip"
     archive.write_bytes(content)
     line = ("download", "ml-latest-small", "--from", archive, "--to", tmp_path / "b")

@@ -169,9 +169,7 @@ def test_a_kill_between_renames_loses_neither_the_folder_nor_the_one_before(tmp_
     assert step > 4
 
 
-def test_what_was_kept_stays_when_nothing_is_to_be_kept_or_an_error_undoes_all(
-    tmp_path, monkeypatch
-):
+def test_what_was_kept_stays_when_an_error_undoes_all(tmp_path, monkeypatch):
     path, previous, rename = tmp_path / "m", tmp_path / "m.previous", os.rename
     for name, keep, before in (("a", True, None), ("b", True, "a"), ("c", False, "a")):
         with replacing_folder(path, keep=keep) as beside:

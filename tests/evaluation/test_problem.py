@@ -61,9 +61,7 @@ def test_lists_that_would_flatter_and_users_who_like_nothing_are_refused(hand):
         assert asked(ratings(), ratings((1, 12, 3.5))).user_ids
 
 
-def test_best_recommends_no_seen_movie_in_blocks_and_takes_no_score_that_is_not_a_number(
-    hand, monkeypatch
-):
+def test_best_recommends_no_seen_movie_and_takes_no_odd_score(hand, monkeypatch):
     scored = []
 
     def score(users):

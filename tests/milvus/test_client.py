@@ -132,10 +132,9 @@ def test_variables_of_pymilvus_decide_nothing(tmp_path):
     """At the prompt and of the library; an address is left as it is."""
     line = ("recommend", "--uri", "none.db", "--model", "none")
     code = "import os, recsys; recsys.MilvusStore; print(os.environ.get('MILVUS_URI'))"
-    for name, uri in [("MILVUS_URI", "http://h:65535"), ("MILVUS_DEFAULT_CONNECTION", "none")]:
-        done = recsys(*line, cwd=tmp_path, **{name: uri})
-        assert "Traceback" not in done.stderr
-        assert output("-c", code, cwd=tmp_path, **{name: uri}) == "\n"
+    odd = {"MILVUS_URI": "http://h:65535", "MILVUS_DEFAULT_CONNECTION": "none"}
+    assert "Traceback" not in recsys(*line, cwd=tmp_path, **odd).stderr
+    assert output("-c", code, cwd=tmp_path, **odd) == "\n"
     uri = "http://milvus.example.org:19530"
     assert output("-c", code, cwd=tmp_path, MILVUS_URI=uri) == f"{uri}\n"
 

@@ -277,9 +277,7 @@ def test_a_damaged_array_is_named_by_the_query_that_meets_it(run, own_model, nam
 
 
 @pytest.mark.parametrize("opened", range(6))
-def test_a_model_replaced_while_it_is_opened_is_not_mixed_with_the_new_one(
-    tmp_path, monkeypatch, opened
-):
+def test_a_model_replaced_while_it_is_opened_is_not_mixed(tmp_path, monkeypatch, opened):
     path = tmp_path / "model"
     before = write(path, "old")
     calls, reading = [], model_folder._reading

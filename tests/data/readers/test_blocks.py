@@ -37,9 +37,7 @@ def columns(read):
 @settings(max_examples=12, deadline=None)
 @given(ROWS, st.sampled_from(["::", "\t", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans(),
        st.data())  # fmt: skip
-def test_what_is_written_is_read_and_a_bad_line_keeps_its_number(
-    rated, separator, end, ended, data
-):
+def test_what_is_written_is_read_and_bad_lines_are_named(rated, separator, end, ended, data):
     """In blocks of any size, whichever of them is not all numbers."""
     lines = [separator.join(map(str, row)) for row in [("user", "item", "rating", "time"), *rated]]
     bad = data.draw(st.integers(1, len(rated)))
