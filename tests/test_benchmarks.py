@@ -89,7 +89,8 @@ def test_the_page_of_measurements_is_measured_anew(tmp_path, monkeypatch):
     performance = importlib.import_module("performance")
     page = tmp_path / "performance.md"
     page.write_text(
-        "before\n\n    $ python benchmarks/generated.py --help # note\n\n```text\n1 s yesterday\n```\nbehind\n"
+        "before\n\n    $ python benchmarks/generated.py --help # note\n\n"
+        "```text\n1 s yesterday\n```\nbehind\n"
         "\n    $ python benchmarks/no_such.py\n\n```text\nkept\n```\n"
     )
     monkeypatch.setattr(sys, "argv", ["performance.py", "--docs", str(page)])
