@@ -1,11 +1,10 @@
 """What the command line answers, to see that a change changes nothing but what it says it does.
 
-    python tests/golden.py record FILE     # before it: runs each command, and keeps what it prints
-    python tests/golden.py compare FILE    # after it: runs them again, and prints what differs
-    ... --data data/ml-100k                  # on other data than the sample: no odd files
+    python tests/golden.py REVISION    # prints how this tree answers unlike that commit
+    ... --data data/ml-100k            # on other data than the sample: no odd files
 
 Text must be equal; numbers with a decimal point may differ by a thousandth or one of their last
-digit. Fingerprints, versions and times are masked. Set OMP_NUM_THREADS=1 for equal sums.
+digit. Fingerprints, versions and times are masked. Both have one thread, for equal sums.
 """
 
 import argparse
@@ -15,20 +14,13 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-
-from cli.test_odd_lines import ODD, odd_place  # noqa: E402
-from click.testing import CliRunner  # noqa: E402
-from data.readers.test_bad_lines import LINES  # noqa: E402
-from dialects import BAD, GOOD, MOVIES, TOLD  # noqa: E402
-from families import ATOMIC, DAT, FAMILIES, U, put  # noqa: E402
-
-from recsys.__main__ import cli  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # behind the commit's, where that answers
 
 FILTERS = (
     "--genre Comedy --genre Drama --all-genres",
@@ -48,7 +40,8 @@ ANSWERS = [
     *(f"recommend {who} -k 3 --format {form}" for who in ("-u 42", "--like 1", "--users users.txt")
       for form in ("json", "jsonl", "csv")),
     "recommend --users users.txt -k 2 --rank-by rating --exact",
-    "recommend --users odd.csv",
+    *("recommend --users odd.csv", "recommend -u 42 --explain", "similar 1 --explain"),
+    *("recommend -u 42 --max-per genre=1 --exclude 1 --diversity .3", "export -o m.npy"),
     *("predict --pairs pairs.csv", "predict --pairs odd.csv", "predict -u 42 -m 'Toy Story'"),
     *("similar 'Toy Story'", "similar 1 -k 3 --format json --exact", "similar 50 --genre Drama"),
     *("preprocess -f new.dat -o new.txt", "load-movies -f new.txt", "load-movies -f new.dat"),
@@ -61,6 +54,11 @@ ANSWERS = [
 
 def files(place: Path, sample: Path) -> None:
     """Everything that is read, in one folder: the dataset as `data`, and small files."""
+    from cli.test_odd_lines import odd_place
+    from data.readers.test_bad_lines import LINES
+    from dialects import BAD, GOOD, MOVIES, TOLD
+    from families import ATOMIC, DAT, FAMILIES, U, put
+
     shutil.copytree(sample, place / "data")
     folders = {"dat": DAT, "u": U, "atomic": ATOMIC}
     for name, (file, content, *_) in (GOOD | TOLD).items():
@@ -85,6 +83,12 @@ def files(place: Path, sample: Path) -> None:
 
 def lines(sample: bool) -> list[str]:
     """Command lines; those of asking need those of training before them."""
+    from cli.test_odd_lines import ODD
+    from data.readers.test_bad_lines import LINES
+    from dialects import BAD, GOOD, TOLD
+
+    from recsys.__main__ import cli
+
     small = " --epochs 2 --set dimension=16" if sample else " --epochs 3"
     compared = " --protocol user-time --epochs 1 --set dimension=8 --no-index"
     found = [f"train --data data{small}", "doctor", "load-movies", *ANSWERS]
@@ -95,7 +99,11 @@ def lines(sample: bool) -> list[str]:
         read += [f"'bad {name}'" for name in BAD] + [f"'line {n}'" for n in range(len(LINES))]
         read += [f"{each} --json" for each in ("data", "u", "plain")]
         found += [f"inspect {each}" for each in read]
-        found += [line.replace("SAMPLE", "data") for odd in ODD.values() for line in odd]
+        odd = "\n".join(line for lines in ODD.values() for line in lines)
+        for word, value in ("SAMPLE", "data"), ("DIGITS", "9" * 5000), ("LONG", "x" * 5000):
+            odd = odd.replace(word, value)
+        found += odd.splitlines()
+        found += [f"{each} --help" for each in cli.commands] + ["train --knobs"]
     return found
 
 
@@ -106,16 +114,39 @@ MASKS = (
 )
 
 
-def printed(line: str, place: Path) -> list[str]:
-    """The lines a command prints, those on stderr, and what it exits with."""
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(cli, shlex.split(line))
-    text = done.stdout + "".join(f"! {each}\n" for each in done.stderr.splitlines())
-    if done.exception and not isinstance(done.exception, SystemExit):
-        text += f"{done.exception!r}\n"
-    text = f"{text}exit code {done.exit_code}\n".replace(str(place), "")
-    for pattern, by in MASKS:
-        text = re.sub(pattern, by, text)
-    return text.splitlines()
+def answer() -> None:
+    """Run the command lines of stdin, and print what each prints, and what it exits with."""
+    from click.testing import CliRunner
+
+    from recsys.__main__ import cli
+
+    found, place = [], os.getcwd()
+    for line in json.load(sys.stdin):
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(cli, shlex.split(line))
+        text = done.stdout + "".join(f"! {each}\n" for each in done.stderr.splitlines())
+        if done.exception and not isinstance(done.exception, SystemExit):
+            text += f"{done.exception!r}\n"
+        text = f"{text}exit code {done.exit_code}\n".replace(place, "")
+        for pattern, by in MASKS:
+            text = re.sub(pattern, by, text)
+        found.append(text.splitlines())
+    print("", json.dumps(found), sep="\n")
+
+
+def answers(package: Path, sample: Path, asked: list[str]) -> list[list[str]]:
+    """What the package in a folder answers to the command lines, in a process of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        files(Path(place), sample)
+        done = subprocess.run(
+            [sys.executable, __file__, "-"],
+            input=json.dumps(asked),
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 NUMBER = re.compile(r"(-?\d+\.\d+)")
@@ -143,26 +174,24 @@ def differences(old: list[str], new: list[str]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("record", "compare"))
-    parser.add_argument("file", type=Path)
+    parser.add_argument("revision")
     parser.add_argument("--data", type=Path)
     args = parser.parse_args()
-    file, sample = args.file.resolve(), args.data or HERE.parent / "data" / "sample"
-    with tempfile.TemporaryDirectory() as place:
-        files(Path(place), sample.resolve())
-        os.chdir(place)
-        numbered = enumerate(lines(args.data is None))
-        found = {f"{number}: {line}": printed(line, Path(place)) for number, line in numbered}
-        os.chdir(HERE)
-    if args.what == "record":
-        file.write_text(json.dumps(found, indent=0, ensure_ascii=False), "utf-8")
-        return
-    before, changed = json.loads(file.read_text("utf-8")), 0
-    for line in dict.fromkeys([*before, *found]):
-        if differ := differences(before.get(line, ["not run"]), found.get(line, ["not run"])):
+    if args.revision == "-":
+        return answer()
+    sample, asked = (args.data or ROOT / "data" / "sample").resolve(), lines(args.data is None)
+    with tempfile.TemporaryDirectory() as before:
+        packed = f"{before}/commit.tar"
+        archive = ("git", "-C", ROOT, "archive", "-o", packed, args.revision, "recsys")
+        subprocess.run(archive, check=True)
+        shutil.unpack_archive(packed, before)
+        old, new = (answers(each, sample, asked) for each in (Path(before), ROOT))
+    changed = 0
+    for number, line in enumerate(asked):
+        if differ := differences(old[number], new[number]):
             changed += 1
-            print(line, *differ, sep="\n    ")
-    print(f"{changed} commands differ")
+            print(line[:99], *differ, sep="\n    ")
+    print(f"{changed} of {len(asked)} commands differ")
     sys.exit(bool(changed))
 
 
