@@ -102,7 +102,10 @@ def unique(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.in
     """The different ids, from 0 on, ascending, and how often each comes; sparse ones are sorted."""
     if not len(ids) or ids.max() > 4 * len(ids):
         return np.unique(ids, return_counts=True)
-    counts = np.bincount(ids)
+    counts = np.zeros(int(ids.max()) + 1, np.int64)
+    step = max(len(counts), 1 << 18)  # bincount copies what it counts
+    for start in range(0, len(ids), step):
+        counts += np.bincount(ids[start : start + step], minlength=len(counts))
     different = np.flatnonzero(counts)
     return different.astype(ids.dtype), counts[different]
 

@@ -206,6 +206,8 @@ def is_dated(chunk: Any) -> bool:
 
 def nulls(chunk: Any) -> NDArray[np.bool_]:
     """(N,) which cells are empty."""
+    if not chunk.null_count:
+        return np.zeros(len(chunk), np.bool_)
     return chunk.is_null().to_numpy(zero_copy_only=False)
 
 

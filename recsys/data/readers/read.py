@@ -120,10 +120,9 @@ def read_all(
     if notes and not complete:  # all ratings of a bad movie would be bad
         raise notes.error()
     rows, names, unit = _read_ratings(table, roles, notes, not_rated)
-    different = {role: unique(rows.columns[role])[0] for role in ("user", "item")}
+    ids = {role: raw_ids(unique(rows.columns[role])[0], names[role]) for role in ("user", "item")}
     if not table.strict:  # the columns that a family does not name are no surprise
-        said = {r: f"{len(n):,}{', text' * (names[r] is not None)}" for r, n in different.items()}
-        _note_columns(table, rows, roles, {**said, "time": unit}, within)
+        _note_columns(table, rows, roles, ids, unit, within)
     why = "beside the ratings, but not named"
     why = why if data.is_file() else "only ratings, movies and users are read"
     notes.unused |= {each.name: why for each in unused_files}
@@ -131,12 +130,10 @@ def read_all(
     if told := [f"{role} {roles[role]} (--{role}-column)" for role in guessed]:
         log(f"guessed, as no name says it: {', '.join(told)}")
     if movies is None:
-        ids = raw_ids(different["item"], names["item"])
-        movies = Movies(ids, [f"Item {i}" for i in ids.tolist()], [()] * len(ids))
+        movies = Movies(ids["item"], [f"Item {i}" for i in ids["item"]], [()] * len(ids["item"]))
         log(f"{data}: no table of movies, so titles are Item and the id, and genres are unknown")
     if people is None:
-        ids = raw_ids(different["user"], names["user"])
-        people = Users.of(ids, attributes=schema.users if schema else None)
+        people = Users.of(ids["user"], attributes=schema.users if schema else None)
         log(f"{data}: no users file, so only ratings are known of users")
     ours = (schema.movie_ids, schema.user_ids) if schema else (None, None)
     movie_ids, movie_names = _coded(rows, "item", names, movies.ids, tables, ours[0])
@@ -223,13 +220,15 @@ def _note_columns(
     table: Table,
     rows: Rows,
     roles: Mapping[str, str],
-    said: Mapping[str, str],
+    ids: Mapping[str, NDArray],
+    unit: str,
     within: Sequence[str],
 ) -> None:
-    """Note what the columns of a table of ratings are; `said` is of ids and times."""
+    """Note what the columns of a table of ratings are; `unit` is of times."""
     words = {role: roles.get(role, NONE) for role in ROLES}
-    for role in rows.columns if len(rows) else ():
-        words[role] += f" ({said[role]})" if role in said else ""
+    for role, known in ids.items() if len(rows) else ():
+        words[role] += f" ({len(known):,}{', text' * is_text(known)})"
+    words["time"] += f" ({unit})" * (len(rows) > 0 and "time" in roles)
     if len(rows) and "rating" in roles:
         values = rows.columns["rating"]
         words["rating"] += f" {values.min():g}-{values.max():g}"
