@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields
 from typing import Any
 
@@ -261,9 +261,10 @@ def log(message: str) -> None:
 
 
 def _say(line: str) -> None:
-    shown = sys.modules.get("tqdm")  # a bar, which stays below the line
-    with suppress(OSError):  # no one listens, which is no reason to stop
-        shown.tqdm.write(line, file=sys.stderr) if shown else click.echo(line, err=True)
+    bars = sys.modules.get("tqdm")  # one that is shown stays below the line
+    above = bars.tqdm.external_write_mode(sys.stderr) if bars else nullcontext()
+    with suppress(OSError), above:  # no one listens, which is no reason to stop
+        click.echo(line, err=True)
 
 
 def styled(text: str, stream: Any, **style: Any) -> str:
