@@ -17,11 +17,10 @@ from recsys.serving.catalogue import EVERYTHING, FIELDS, Catalogue, Filter
 
 Store = Catalogue | MilvusStore
 MOVIES = movies(equal=30)
-BACKENDS = [
+BACKENDS = [  # one index is enough every time, and a server takes long
     "exact",
     "lite",
-    "lite HNSW",
-    pytest.param("lite IVF_FLAT", marks=pytest.mark.slow),  # one index is enough every time
+    *(pytest.param(f"lite {index}", marks=pytest.mark.slow) for index in ("HNSW", "IVF_FLAT")),
     pytest.param("server", marks=pytest.mark.milvus_server),
 ]
 CONDITIONS = [

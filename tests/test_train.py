@@ -27,6 +27,12 @@ from recsys.training.validation import Validation
 OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)
 
 
+@pytest.fixture(scope="module")
+def trained_once(six):
+    """A training on all six ratings."""
+    return fit(six, six.ratings, TINY)
+
+
 def bytes_of(trained):
     return {name: array.tobytes() for name, array in trained.model().arrays.items()}
 
