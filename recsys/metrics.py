@@ -108,7 +108,10 @@ def difference(ours: PerUser, theirs: PerUser, seed: int) -> Interval:
 
 def _draw(metric: PerUser, seed: int) -> NDArray[np.float64]:
     """(DRAWS,) the metric of as many users, drawn with replacement."""
-    rng, count = np.random.default_rng(seed), len(metric.totals)
-    drawn = (rng.integers(0, count, count) for _ in range(DRAWS))
-    means = np.array([metric.totals[each].sum() / metric.weights[each].sum() for each in drawn])
-    return np.sqrt(means) if metric.root else means
+    rng, count, means = np.random.default_rng(seed), len(metric.totals), []
+    at_once = 1 + 2**17 // count
+    for begin in range(0, DRAWS, at_once):
+        drawn = rng.integers(0, count, (min(at_once, DRAWS - begin), count))
+        means.append(metric.totals[drawn].sum(1) / metric.weights[drawn].sum(1))
+    found = np.concatenate(means)
+    return np.sqrt(found) if metric.root else found
