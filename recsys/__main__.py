@@ -7,7 +7,7 @@ try:
     import click
 
     from recsys import __version__
-    from recsys.cli import ask, build, check, every_day, report
+    from recsys.cli import ask, build, check, every_day
     from recsys.cli.prompt import Command, Commands, standard_streams
 except KeyboardInterrupt:  # as `standard_streams` has it, which is not there yet
     print("recsys: interrupted", file=sys.stderr)
@@ -31,7 +31,7 @@ def cli() -> None:
     """
 
 
-for module in (build, every_day, ask, check, report):
+for module in (build, every_day, ask, check):
     for each in vars(module).values():
         if isinstance(each, Command):
             cli.add_command(each)

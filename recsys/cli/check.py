@@ -1,12 +1,14 @@
-"""The commands that look at what there is, and how good it is: inspect, doctor, evaluate."""
+"""The commands that look at what there is, and how good it is."""
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from recsys.serving.model_folder import Model
 
 FORMATS = ("table", "json")  # of evaluate and doctor
+PAGES = ("html", "md")  # of report
+NEEDED = {"jinja2": "jinja2", "sklearn": "scikit-learn", "vl_convert": "vl-convert-python"}
 Found = dict[str, dict[str, Any]]  # of doctor: facts by what they are about
 RETRAIN = 0.15  # share of ratings since training from which on training again pays
 WIDTH = 40  # characters of the longest bar of inspect
@@ -350,3 +354,54 @@ def _write_users(path: Path, rows: "Sequence[Row]") -> None:
         about = {name: [getattr(row, name)] * count for name in ("seed", "name", "chosen")}
         tables.append(pa.table({**about, **row.per_user}))
     parquet.write_table(pa.concat_tables(tables, promote_options="permissive"), str(path))
+
+
+@command
+def report(
+    model: str = shared.MODEL,
+    evaluation: tuple[str, ...] = option("What evaluate printed as json; repeat it.", default=()),
+    compare: str | None = path("Another model to stand beside it."),
+    data: str | None = path("The ratings, to say what was left out.", show_envvar=True),
+    format: str | None = option("By default as -o ends, or html.", type=click.Choice(PAGES)),
+    output: str | None = path("A file, or - for stdout. [default: report.html; md: -]", "-o"),
+    source: Source = grouped(Source, only=NOT_SKIPPED),
+) -> None:
+    """Write what there is to see of a model: data, training, quality, a map, some of its users.
+
+    The page is one file that needs no network; it shows what a few users rated. As Markdown it is
+    tables for a comment in CI.
+
+    \b
+    Example: recsys report
+             recsys evaluate --format json --by gender > random.json
+             recsys report --evaluation random.json --compare old.model --format md
+    """
+    from recsys.report.evaluations import rows_of
+    from recsys.report.facts import IN_PAGE, SECTIONS, facts
+
+    started, ending = time.monotonic(), Path(output or "").suffix[1:]
+    if (format or ending) == "md":
+        from recsys.report.markdown import markdown as written
+
+        output, only = output or "-", [each for each in SECTIONS if each not in IN_PAGE]
+    else:
+        if missing := [name for module, name in NEEDED.items() if not find_spec(module)]:
+            cause = f"the page needs {listed(missing)}: not installed"
+            raise RecsysError(cause, "pip install 'recsys[report]', or take --format md")
+        from recsys.report.page import page as written
+
+        output, only = output or "report.html", [*SECTIONS]
+    shown, other = recsys.load_model(model), recsys.load_model(compare) if compare else None
+    rows = [rows_of(Path(each).read_text("utf-8", "replace"), each) for each in evaluation]
+    found = None
+    if data:
+        from recsys.preprocess import read_all
+
+        found = read_all(data, **source.how).summary()
+    if output == "-":
+        click.echo(written(facts(shown, found, rows, other, only)), nl=False)
+        return
+    with replacing_file(output) as beside:  # or it fails now
+        text = written(facts(shown, found, rows, other, only))
+        beside.write_text(text, "utf-8", "backslashreplace")
+    log(f"{output}: {len(text) / 1e6:.1f} MB, in {time.monotonic() - started:.1f} s")

@@ -14,11 +14,15 @@ MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", **{each: f"\\{each}" for each 
 def markdown(facts: Facts) -> str:
     """What `recsys.report.facts.facts` says, but for single movies and users.
 
-    >>> markdown({"words": {"items": "movies"}, "summary": {"model": "a|b", "items": 3}})
-    '## a\\\\|b\\n\\n**Learned from**\\n\\n| what | how many |\\n| --- | --- |\\n| movies | 3 |\\n'
+    >>> print(markdown({"summary": {"model": "a_b", "validation": {"rmse": 1.0}}}))
+    ## a\\_b
+    <BLANKLINE>
+    **On validation**
+    ...
+    | rmse | 1.0000 |
+    <BLANKLINE>
     """
-    summary = facts["summary"]
-    blocks = [f"## {', '.join(_cell(summary[name]) for name in NAMED if name in summary)}"]
+    blocks = ["## " + ", ".join(_cell(v) for n in NAMED if (v := facts["summary"].get(n)))]
     for title, header, rows in (*_model(facts), *_compared(facts.get("compare", {}))):
         lines = [[*map(_cell, header)], ["---"] * len(header), *(map(_cell, row) for row in rows)]
         text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -34,40 +38,47 @@ def _cell(value: Any) -> str:
     return escaped(text).translate(MARKS)
 
 
+def _columns(rows: Sequence[Facts], *names: str) -> list[list[Any]]:
+    return [[row.get(name) for name in names] for row in rows]
+
+
 def _model(facts: Facts) -> Iterator[Table]:
-    summary, training = facts["summary"], facts.get("training", {})
-    counted = [name for name in ("ratings", "users", "items") if name in summary]
-    counts = [(facts["words"].get(name, name), f"{summary[name]:,}") for name in counted]
+    """What it learned from, and what came of it."""
+    summary, quality, training = (facts.get(n, {}) for n in ("summary", "quality", "training"))
+    known = (name for name in ("ratings", "users", "items") if name in summary)
+    counts = [(facts["words"].get(name, name), summary[name]) for name in known]
     yield "Learned from", ("what", "how many"), counts
     yield "On validation", ("metric", "value"), [*summary.get("validation", {}).items()]
-    for each in facts.get("quality", {}).get("protocols", ()):
+    for each in quality.get("protocols", ()):
         yield from _protocol(each)
-    choice, slices = training.get("choice", ()), training.get("slices", ())
+    choice = training.get("choice", ())
     names = [*dict.fromkeys(name for each in choice for name in each["alone"])]
-    alone = [(each["known"], each["ndcg@10"], *map(each["alone"].get, names)) for each in choice]
-    yield "ndcg@10 on validation, of the sum and of each part alone", ("", "sum", *names), alone
-    shares = [(each["name"], each["size"], f"{each['share']:.1%}") for each in slices]
-    yield "The vector", ("part", "numbers", "of the scores"), shares
-    if bias := facts.get("quality", {}).get("bias"):
-        title = f"Popularity; somebody's first {bias['k']} have {bias['coverage']:.1%} of all"
-        group, *kinds = bias["popularity"].items()
-        rows = [(name, *(f"{share:.1%}" for share in shares)) for name, shares in kinds]
-        yield title, ("share of", *group[1]), rows
+    rows = _columns([{**each, **each["alone"]} for each in choice], "known", "ndcg@10", *names)
+    yield "ndcg@10 on validation, of the sum and of each part alone", ("", "sum", *names), rows
+    shares = _columns(training.get("slices", ()), "name", "size", "share")
+    yield "The vector, and what each part gives of the scores", ("part", "size", "share"), shares
+    if bias := quality.get("bias"):
+        (_, groups), *kinds = bias["popularity"].items()
+        title = f"Popularity; the first {bias['k']} of somebody have {bias['coverage']:.1%} of all"
+        yield title, ("share of", *groups), [(name, *each) for name, each in kinds]
 
 
 def _protocol(one: Facts) -> Iterator[Table]:
     """All metrics, our lead, our metrics by group, and how true predicted ratings are."""
     name, leads = one["protocol"], [f"our lead in {metric}" for metric in LEADS]
-    title = f"{name}: {one['about']}; {one['users']:,} users, seed {one['seeds']}"
     rows = [
-        (row["name"], *map(row["metrics"].get, one["metrics"]), *map(row["lead"].get, LEADS))
+        [row["name"], *map(row["metrics"].get, one["metrics"]), *map(row["lead"].get, LEADS)]
         for row in one["rows"]
     ]
+    title = f"{name}, {one['users']} users, seed {one['seeds']}: {one['about']}"
     yield title, ("", *one["metrics"], *leads), rows
     for each in one.get("groups", ()):
-        ours = [(of["group"], of["users"], of["metrics"].get(OURS, {})) for of in each["groups"]]
-        rows = [(group, users, *map(metrics.get, LEADS)) for group, users, metrics in ours]
-        yield f"{name} by {each['by']}", ("", "users", *LEADS), rows
+        ours = [{**group, **group["metrics"].get(OURS, {})} for group in each["groups"]]
+        yield (
+            f"{name} by {each['by']}",
+            ("", "users", *LEADS),
+            _columns(ours, "group", "users", *LEADS),
+        )
     for each in one.get("calibration", ())[:1]:
         tenths = [*zip(each["predicted"], each["rated"], each["count"], strict=True)]
         yield f"{name}: predicted beside rated, by tenths", ("predicted", "rated", "of"), tenths
@@ -75,20 +86,16 @@ def _protocol(one: Facts) -> Iterator[Table]:
 
 def _compared(compare: Facts) -> Iterator[Table]:
     """Two models side by side."""
-    sides = [compare.get("a", {}), compare.get("b", {})]
-    flat = [{**each, **each.get("validation", {})} for each in sides]
-    rows = [
-        (n, *(each.get(n) for each in flat)) for n in flat[0] if n not in ("validation", "seconds")
-    ]
-    yield "Two models", ("", "this", "other"), rows
-    rows = [(each["name"], each["a"], each["b"]) for each in compare.get("options", ())]
-    yield "Options that differ", ("", "this", "other"), rows
+    a, b = ({**(of := compare.get(n, {})), **of.get("validation", {})} for n in "ab")
+    header, names = ("", "this", "other"), [n for n in a if n not in ("validation", "seconds")]
+    yield "Two models", header, [(name, a[name], b.get(name)) for name in names]
+    differ = _columns(compare.get("options", ()), "name", "a", "b")
+    yield "Options that differ", header, differ
     weights = compare.get("weights", {}).items()
     rows = [(f"{kind}: {name}", *each) for kind, of in weights for name, each in of.items()]
-    yield "Weights in the ranking", ("", "this", "other"), rows
+    yield "Weights in the ranking", header, rows
     if of := compare.get("overlap"):
-        title = f"Of {of['k']} recommended to {of['users']:,} users {of['mean']:.1%} are the same"
+        title = f"Of {of['k']} recommended to {of['users']} users {of['mean']:.1%} are the same"
         yield title, ("the same", "users"), [*enumerate(of["histogram"])]
-    header = ("protocol", "metric", "a", "b", "lead")
-    rows = [tuple(each[name] for name in header) for each in compare.get("difference", ())]
-    yield "Measured", ("protocol", "metric", "this", "other", "lead of this"), rows
+    measured = _columns(compare.get("difference", ()), "protocol", "metric", "a", "b", "lead")
+    yield "Measured", ("protocol", "metric", "this", "other", "lead of this"), measured

@@ -1,4 +1,4 @@
-"""The numbers behind curves and the map: cumulated shares, places in two dimensions, neighbours."""
+"""The numbers behind curves and the map: cumulated shares, places in two dimensions."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 POINTS = 100  # of a cumulated curve
 COMPONENTS = 50  # of the vectors, before they are laid out in two dimensions
-STEPS = ((2_000, 1000), (10_000, 350))  # of t-SNE, for so many movies at most
-BLOCK = 1024  # movies whose cosines are computed at a time
+STEPS = 500  # of t-SNE
 
 
 def tail(counts: NDArray[np.integer]) -> dict[str, Any]:
@@ -36,40 +35,17 @@ def gini(counts: NDArray[np.integer]) -> float:
     return float(2 * (np.arange(1, n + 1) @ rising) / (n * max(1.0, rising.sum())) - (n + 1) / n)
 
 
-def projected(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
-    """(M, 2) places from -1 to 1 for (M, V) vectors, near where these are; and how, in words.
+def projected(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(M, 2) places from -1 to 1 for (M, V) vectors, near where these are.
 
     t-SNE (van der Maaten and Hinton 2008) of the principal components, from the first two of them.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    size, count = min(COMPONENTS, *vectors.shape), len(vectors)
+    size, perplexity = min(COMPONENTS, *vectors.shape), min(30.0, (len(vectors) - 1) / 3)
     numbers = PCA(size, svd_solver="randomized", random_state=0).fit_transform(vectors)
-    steps = next((each for most, each in STEPS if count <= most), STEPS[-1][1])
-    perplexity = min(30.0, (count - 1) / 3)
-    found = TSNE(perplexity=perplexity, init="pca", max_iter=steps, random_state=0)
+    found = TSNE(perplexity=perplexity, init="pca", max_iter=STEPS, random_state=0)
     places = found.fit_transform(numbers).astype(np.float64)
     places -= (places.max(0) + places.min(0)) / 2
-    about = f"t-SNE of {size} principal components of {vectors.shape[1]} numbers, seed 0"
-    return places / max(1e-9, np.abs(places).max()), about
-
-
-def nearest(
-    vectors: NDArray[np.float32], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """(M, count) which others of (M, V) unit vectors have the largest cosines, and these."""
-    found, cosines = (
-        np.empty((len(vectors), count), np.int64),
-        np.empty((len(vectors), count), "f4"),
-    )
-    for start in range(0, len(vectors), BLOCK):
-        block = slice(start, start + BLOCK)
-        scores = vectors[block] @ vectors.T
-        np.fill_diagonal(scores[:, block], -np.inf)
-        best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-        of = np.take_along_axis(scores, best, 1)
-        order = np.argsort(-of, axis=1, kind="stable")
-        found[block] = np.take_along_axis(best, order, 1)
-        cosines[block] = np.take_along_axis(of, order, 1)
-    return found, cosines
+    return places / max(1e-9, np.abs(places).max())

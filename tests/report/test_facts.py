@@ -17,7 +17,7 @@ from recsys.parts import PARTS
 from recsys.report.evaluations import rows_of
 from recsys.report.facts import SECTIONS, facts
 from recsys.report.markdown import markdown
-from recsys.report.shapes import gini, nearest, tail
+from recsys.report.shapes import gini, tail
 from recsys.serving.model_folder import Model, load_model
 
 HOSTILE = "<script>alert(1)</script> \"'&|`*_#@me \x1b[31m"
@@ -277,10 +277,6 @@ def test_shapes_by_hand():
     assert tail(np.array([1, 1, 2]))["share"] == [0.5, 0.75, 1.0]
     assert tail(np.zeros(3, int)) == {}
     assert gini(np.array([0, 0, 3])) == pytest.approx(2 / 3)
-    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
-    near, cosines = nearest(vectors, 2)
-    assert near.tolist() == [[1, 2], [0, 2], [1, 0]]
-    np.testing.assert_allclose(cosines[1], [0.8, 0.6], rtol=1e-6)
 
 
 def test_the_command_prints_tables(run, folder, tmp_path, trained):
