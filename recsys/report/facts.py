@@ -378,7 +378,8 @@ def overlap(a: Look, b: Look) -> Facts:
     both = ((a, a.drawn[places >= 0]), (b, order[places[places >= 0]]))
     if not len(both[0][1]):
         return {}
-    lists = [look.lists(rows)[1].movie_ids.astype(str) for look, rows in both]
-    same = (lists[0][:, :, None] == lists[1][:, None]).any(2).sum(1)
+    hits = [look.lists(rows)[1] for look, rows in both]
+    one, two = (each.movie_ids.astype(str) for each in hits)
+    same = ((one[:, :, None] == two[:, None]).any(2) & hits[0].mask).sum(1)
     histogram = np.bincount(same, minlength=K + 1).tolist()
     return {"users": len(same), "k": K, "mean": float(same.mean()) / K, "histogram": histogram}
