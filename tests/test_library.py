@@ -16,6 +16,7 @@ HEAVY = {"numpy", "paddle", "pymilvus", "click", "pyarrow"}
 README = (ROOT / "README.md").read_text("utf-8")
 TRAIN = ("evaluate", "train_model")  # take seconds
 DATA = [each.name for each in pkgutil.walk_packages(recsys.data.__path__, "recsys.data.")]
+REPORT = ("recsys.report.markdown", "recsys.report.shapes")
 NAMES = [name for name in recsys.__all__ if name not in ("__version__", "errors")]
 
 
@@ -59,7 +60,7 @@ def test_every_name_has_an_example_that_runs(after_readme, name):
     assert not runner.failures, "".join(printed)
 
 
-@pytest.mark.parametrize("name", [*DATA, "recsys.preprocess"])
+@pytest.mark.parametrize("name", [*DATA, "recsys.preprocess", *REPORT])
 def test_examples_of_modules_run(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -14,13 +14,8 @@ MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", **{each: f"\\{each}" for each 
 def markdown(facts: Facts) -> str:
     """What `recsys.report.facts.facts` says, but for single movies and users.
 
-    >>> print(markdown({"summary": {"model": "a_b", "validation": {"rmse": 1.0}}}))
-    ## a\\_b
-    <BLANKLINE>
-    **On validation**
-    ...
-    | rmse | 1.0000 |
-    <BLANKLINE>
+    >>> markdown({"summary": {"model": "a", "fingerprint": "0123"}})
+    '## a, 0123\\n'
     """
     blocks = ["## " + ", ".join(_cell(v) for n in NAMED if (v := facts["summary"].get(n)))]
     for title, header, rows in (*_model(facts), *_compared(facts.get("compare", {}))):
@@ -70,7 +65,8 @@ def _protocol(one: Facts) -> Iterator[Table]:
         [row["name"], *map(row["metrics"].get, one["metrics"]), *map(row["lead"].get, LEADS)]
         for row in one["rows"]
     ]
-    title = f"{name}, {one['users']} users, seed {one['seeds']}: {one['about']}"
+    seeds = ", ".join(map(str, one["seeds"]))
+    title = f"{name}, {one['users']} users, seed {seeds}: {one['about']}"
     yield title, ("", *one["metrics"], *leads), rows
     for each in one.get("groups", ()):
         ours = [{**group, **group["metrics"].get(OURS, {})} for group in each["groups"]]
