@@ -64,7 +64,7 @@ def test(quick: bool) -> None:
 
 
 def docs() -> None:
-    install("[docs]")
+    install("[docs,report]")
     os.chdir(HERE)
     if Path("recommender_system.inference.model").exists():
         run(str(BIN / "recsys"), "report", "-o", "site/report.html")

@@ -29,7 +29,7 @@ html_copy_source = False
 PAGES = {  # on the left, in this order
     "Use": ("tutorial", "data", "everyday", "deploy", "milvus"),
     "Look up": ("commands", "api", "glossary"),
-    "Judge": ("how-it-works", "results", "performance"),
+    "Judge": ("how-it-works", "report", "results", "performance"),
 }
 EXAMPLE = "report.html"  # beside the pages, where there is a model to report
 
