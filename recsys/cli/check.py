@@ -401,7 +401,7 @@ def report(
     if output == "-":
         click.echo(written(facts(shown, found, rows, other, only)), nl=False)
         return
-    with replacing_file(output) as beside:  # or it fails now
+    with replacing_file(output) as beside, busy(f"reporting on {model}"):  # or it fails now
         text = written(facts(shown, found, rows, other, only))
         beside.write_text(text, "utf-8", "backslashreplace")
     log(f"{output}: {len(text) / 1e6:.1f} MB, in {time.monotonic() - started:.1f} s")
