@@ -33,6 +33,7 @@ from recsys.serving.catalogue import (
 from recsys.serving.filters import literal
 
 READ_AT_ONCE = 5_000  # movies
+KEPT = 20_000  # movies that are not read again: those of a version never change
 MOST = 16_384  # hits a server gives to a query, and queries it takes; we ask for as many at once
 Row = dict[str, Any]  # of Milvus
 T = TypeVar("T")
@@ -72,6 +73,8 @@ class MilvusStore:
         self._milvus = Milvus(self.address)
         self._versions = Versions(self._milvus, self.alias)
         self._opened: Published | None = None
+        self._kept: tuple[str, dict[Id, Row]] = "", {}  # of a collection, by their ids
+        self._familiar = False  # the movies of the last single query were all among them
         self.version = self._milvus.version  # of the Milvus that answers
 
     def publish(
@@ -247,7 +250,8 @@ class MilvusStore:
 
         A filter may leave an approximate index with fewer than k movies although more fit; such
         queries are sent once more, to search (almost) everywhere. The movies of a single query come
-        with its hits; those of several are read afterwards.
+        with its hits, unless those of the one before had all come before; others are read
+        afterwards.
 
         Raises:
             StoreError: k is more than a server gives, the filter asks what an old one lacks, Milvus
@@ -260,9 +264,9 @@ class MilvusStore:
             self._milvus.check_condition(fitting.condition)
             if min(k, opened.count) > MOST and not self._milvus.lite:
                 raise StoreError(f"{self.uri}: Milvus gives at most {MOST} movies", "ask for fewer")
-            fields = (
-                opened.fields if with_movies and len(queries) == 1 and k <= READ_AT_ONCE else []
-            )
+            kept, fields = self._kept_of(opened), list[str]()
+            if with_movies and len(queries) == 1 and k <= READ_AT_ONCE and not self._familiar:
+                fields = opened.fields
             if callable(with_movies):  # which take a server as long as the search
                 fields = [name for name in fields if name != VECTOR]
             at_hand: list[Row] = []
@@ -302,7 +306,11 @@ class MilvusStore:
                 known = with_movies(id_array((row[KEY] for row in at_hand), opened.text_ids))
                 pairs = zip(at_hand, () if known is None else known, strict=False)
                 at_hand = [{**row, VECTOR: vector} for row, vector in pairs]
-            movies = self._take(opened, answer.distinct(), at_hand)
+            ids = answer.distinct()
+            if len(queries) == 1:
+                self._familiar = kept.keys() >= set(ids.tolist())
+            kept.update((row[KEY], row) for row in at_hand)
+            movies = self._take(opened, ids, kept)
             if len(queries) == 1:  # added up as in memory: the same to the last digit
                 (scores,) = product(queries, movies.vectors.T)
                 order = np.argsort(-scores, kind="stable")  # of equal ones the smaller id first
@@ -323,18 +331,28 @@ class MilvusStore:
         """The named movies in the order asked for; QueryError when one is not there."""
         return self._asked(lambda opened: self._take(opened, id_array(movie_ids)))
 
+    def _kept_of(self, opened: Published) -> dict[Id, Row]:
+        """The rows that are kept of a version, KEPT and those of one question at most."""
+        if self._kept[0] != opened.collection or len(self._kept[1]) > KEPT:
+            self._kept = opened.collection, {}
+        return self._kept[1]
+
     def _take(
-        self, opened: Published, movie_ids: NDArray, at_hand: Sequence[Row] = ()
+        self, opened: Published, movie_ids: NDArray, kept: dict[Id, Row] | None = None
     ) -> Catalogue:
-        """The movies, of which those rows at hand are not read again."""
-        about = opened.dimension, opened.columns, opened.model
-        parts = [catalogue_of(at_hand, *about)]
-        others = sorted(set(movie_ids.tolist()) - {row[KEY] for row in at_hand})
+        """The movies, of which those kept are not read again, and the others are kept too."""
+        about, wanted = (opened.dimension, opened.columns, opened.model), movie_ids.tolist()
+        kept = {} if kept is None else kept
+        others = sorted({*wanted} - kept.keys())
+        parts = [catalogue_of([kept[each] for each in wanted if each in kept], *about)]
         for start in range(0, len(others), READ_AT_ONCE):
-            wanted = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
-            rows = self._read(opened, wanted, opened.fields, self.address.consistency)
+            some = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
+            rows = self._read(opened, some, opened.fields, self.address.consistency)
             parts.append(catalogue_of(rows, *about))
-        return Catalogue.joined(parts).take(movie_ids)
+            vectors = zip(rows, parts[-1].vectors, strict=True)
+            if len(others) <= KEPT:
+                kept.update((row[KEY], {**row, VECTOR: vector}) for row, vector in vectors)
+        return Catalogue.joined(parts).take(movie_ids) if others else parts[0]
 
     def read_all(self) -> Catalogue:
         """All movies by rising id, to search here instead of sending many queries to Milvus.
