@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 import recsys
+from recsys import parts
 from recsys.cli.output import table
 from recsys.data.dataset import Dataset, Movies
 from recsys.data.ids import positions
@@ -72,7 +73,8 @@ def ndcg(ours: Comparison, chosen: tuple[str, ...]) -> float:
     users = users_of(model, ours.queries(problem.user_ids))
     weights = weights_of(model.weights["relevance"], users.asked)
     some = {n: w for n, w in weights.items() if n in chosen}
-    queries = model.layout.queries(users.slices, some if len(chosen) > 1 else {chosen[0]: 1})
+    slices = parts.users(model.tables, users.asked)
+    queries = model.layout.queries(slices, some if len(chosen) > 1 else {chosen[0]: 1})
     scores = queries @ ours.movies.vectors.T
     lists = problem.best(lambda ids: scores[positions(problem.user_ids, ids)])
     return problem.judged(lists)["ndcg@10"].value
@@ -86,7 +88,8 @@ def rmse(ours: Comparison, chosen: tuple[str, ...]) -> float:
 
     def predict(user_ids: NDArray[np.integer], movie_ids: NDArray[np.integer]) -> NDArray:
         users, user = np.unique(user_ids, return_inverse=True)
-        slices = users_of(ours.model, ours.queries(users)).slices
+        asked = users_of(ours.model, ours.queries(users)).asked
+        slices = parts.users(ours.model.tables, asked)
         queries = ours.model.layout.queries({name: slices[name] for name in chosen}, shares)
         movies = ours.movies.vectors[positions(ours.movies.ids, movie_ids)]
         return predicted_ratings(queries[user], movies)

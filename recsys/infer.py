@@ -157,22 +157,23 @@ class Recommender:
             self.store.check_model(self.model.fingerprint)
             some = asked[start : start + BATCH]
             users, exclude = users_of(self.model, known[start : start + BATCH]), []
+            vectors = users.vectors(rank_by)
             for row, query in enumerate(some):
                 named = id_array([*query.likes, *query.dislikes], is_text(movie_ids))
-                rated = movie_ids[users.rated.of(row)[0] - 1]
+                rated = movie_ids[users.predicted.history.of(row)[0] - 1]
                 seen = rated[:0] if include_seen else rated
                 exclude.append(np.concatenate([unwanted, named, seen]))
-            vectors = users.vectors(rank_by)
-            untasted = ~vectors.any(1) & (rank_by == "taste")  # nothing is nearest to nothing
-            if untasted.all() and len(asked) == 1:
+            untasted = ~vectors.any(1) if rank_by == "taste" else ()  # nothing is near to nothing
+            if len(asked) == 1 and any(untasted):
                 cause = "no ratings or likes are known, and only they say anything of taste"
                 raise QueryError(cause, "name a movie the user likes", "like")
             for pool in choice.pools(k):
                 best = searched.search(vectors, pool, filter, exclude, self._vectors_of)
                 hits = choice.of(best, k, self.model) if choice.reorders else best
-                if hits.mask.all() or not best.mask.all(1).any():
+                if not choice.reorders or hits.mask.all() or not best.mask.all(1).any():
                     break
-            hits.scores[untasted] = -np.inf
+            if any(untasted):
+                hits.scores[untasted] = -np.inf
             predicting = users.vectors("rating") if self.model.scale.rated else [None] * len(some)
             for row, query in enumerate(some):
                 reasons = partial(why, users, row, rank_by, shown) if explain else None

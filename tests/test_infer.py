@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import recsys.infer
+from recsys import parts
 from recsys.data.dataset import Movies
 from recsys.errors import QueryError
 from recsys.infer import Choice, RankBy, UserQuery, catalogue, predict, users_of
@@ -39,20 +40,20 @@ def test_a_score_is_the_weighted_sum_of_the_parts_inner_products(folder):
     liking = UserQuery(likes=(1, 2), dislikes=(3,))
     queries = UserQuery(3), UserQuery(attributes=GIRL), UserQuery(), liking
     both, published = users_of(folder, queries), catalogue(folder).vectors
-    users = both.slices | {name: both.predicting[name] for name in ("factors", "taste.each")}
+    users, rating = (parts.users(folder.tables, each) for each in (both.asked, both.predicted))
+    users |= {name: rating[name] for name in ("factors", "taste.each")}
     assert published.shape == (MOVIES, folder.layout.size)
     np.testing.assert_allclose(np.linalg.norm(published, axis=1), 1, atol=1e-6)
     movies = folder.layout.split(published)
     asked = {name: name.partition(".")[0] for name in users}
     products = {n: users[n] @ movies[slice].T for n, slice in asked.items() if slice in movies}
-    weights, rating = dict(folder.weights), 5 * products["rating"]
-    predicting = 5 * both.predicting["rating"] @ movies["rating"].T
+    weights, predicting = dict(folder.weights), 5 * rating["rating"] @ movies["rating"].T
     head = weights["rating"]["rating"] / 5
     assert 0 < head < 1
     factors = (1 - head) * products["factors"]
     kinds = [weights["relevance"][kind] for kind in ("history", "profile", "profile", "likes")]
     expected = {
-        "tutorial": rating,
+        "tutorial": 5 * products["rating"],
         "rating": head * predicting + factors + 0.1 * products["taste.each"],
         "taste": products["taste"] + products["taste.named"],
         "relevance": [

@@ -112,10 +112,11 @@ class Stream:
             dislikes=dislikes,
             rated=rated,
         )
-        ranked = only if "only" in given else choice.only
-        choice = replace(choice, exclude=[*choice.exclude, *exclude], only=ranked)
+        if "only" in given or exclude:
+            ranked = only if "only" in given else choice.only
+            choice = replace(choice, exclude=[*choice.exclude, *exclude], only=ranked)
         filters = {key: given[key] for key in FILTERS if key in given}
-        return query, k, choice, replace(wanted, **filters)
+        return query, k, choice, replace(wanted, **filters) if filters else wanted
 
 
 def peeked(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
@@ -128,20 +129,24 @@ def peeked(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
     return bool(some) and some[-1].lstrip().startswith("{"), itertools.chain(some, lines)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of json, of which no key is there twice."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise QueryError("a key is given twice", "give one")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
 def _given(line: str) -> dict[str, Any]:
     """The keys of a line that are not null, each of its kind."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(found := dict(pairs)) < len(pairs):
-            raise QueryError("a key is given twice", "give one")
-        return found
-
     if not is_utf8(line):
         raise QueryError("is not text in UTF-8", "correct the line")
     if len(line) == LONGEST:
         raise QueryError(f"has more than {LONGEST:,} characters", "ask for less in a line")
     try:
-        found = json.loads(line, object_pairs_hook=once)
+        found = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         found = error
     if not isinstance(found, dict):

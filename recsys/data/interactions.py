@@ -69,6 +69,8 @@ class Interactions(NamedTuple):
     @property
     def owners(self) -> NDArray[np.int64]:
         """(N,) the row of each entry."""
+        if self.rows == 1:  # soonest
+            return np.zeros(len(self.indices), np.int64)
         return np.repeat(np.arange(self.rows), self.counts)
 
     def of(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
@@ -81,6 +83,9 @@ class Interactions(NamedTuple):
         rows = np.asarray(rows, np.int64)
         starts = self.indptr[rows]
         counts = self.indptr[rows + 1] - starts
+        if len(rows) == 1:  # soonest
+            owners = np.zeros(counts[0], np.int64)
+            return np.arange(starts[0], starts[0] + counts[0]), owners
         owners = np.repeat(np.arange(len(rows)), counts)
         first = np.cumsum(counts) - counts  # (B,) of each row's entries among all E
         return np.arange(len(owners)) - np.repeat(first - starts, counts), owners
@@ -135,6 +140,8 @@ class Interactions(NamedTuple):
         data = data if data.ndim else np.full(len(self.indices), data)
         if self.rows > FEW:
             return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
+        if self.rows == 1:  # soonest
+            return product(data[None], table[self.indices]).astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
         for row, (start, end) in enumerate(pairwise(self.indptr.tolist())):
             if start < end:

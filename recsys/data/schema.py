@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
@@ -46,15 +46,16 @@ class Frame:
     """Columns of one length, arrays, lists or dicts of `Column`s; texts and tuples tell of all."""
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))
+        return len(getattr(self, next(iter(self.__dataclass_fields__))))
 
     def __getitem__(self: FrameType, chosen: Chosen) -> FrameType:
-        return type(self)(*(_chosen(getattr(self, each.name), chosen) for each in fields(self)))
+        columns = (getattr(self, name) for name in self.__dataclass_fields__)
+        return type(self)(*(_chosen(each, chosen) for each in columns))
 
     @classmethod
     def joined(cls: type[FrameType], frames: Sequence[FrameType]) -> FrameType:
         """At least one, one after the other, with what further columns the first has."""
-        names = [each.name for each in fields(cls)]
+        names = cls.__dataclass_fields__
         return cls(*(_joined([getattr(each, name) for each in frames]) for name in names))
 
     def __repr__(self) -> str:

@@ -106,7 +106,7 @@ class Layout:
 
     sizes: Mapping[str, int]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """V, with the last number."""
         return sum(self.sizes.values()) + 1
@@ -117,7 +117,7 @@ class Layout:
         sizes = self.sizes.items()
         return [*(f"{name}.{n}" for name, size in sizes for n in range(size)), "rest"]
 
-    @property
+    @cached_property
     def _root(self) -> np.float32:
         return np.sqrt(np.float32(len(self.sizes)))
 

@@ -15,7 +15,7 @@ regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,16 +121,15 @@ class Factors(Part):
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         solved = np.empty(prior.shape)  # (B, d) posterior means [p, a]
-        regressions = posteriors(terms, history, prior, tables["variance"], precision)
-        for rows, means, covariances, _ in regressions:
-            solved[rows] = means
-            if named is not None:
+        for rows, *system, _ in systems(terms, history, prior, tables["variance"], precision):
+            solved[rows] = np.linalg.solve(*system)[:, :, 0]
+            if named is not None and len(named.indices):
                 for row in rows[named.counts[rows] > 0]:
                     movies, signs, _ = named.of(row)
-                    factors = tables["means"][movies, :-1]
-                    turned = covariances[row - rows[0], :-1, :-1] @ factors.T  # (D, N)
+                    factors = np.pad(tables["means"][movies, :-1], ((0, 0), (0, 1)))
+                    turned = np.linalg.solve(system[0][row - rows[0]], factors.T)  # (d, N)
                     products = factors @ turned + np.eye(len(signs)) / precision
-                    solved[row, :-1] += turned @ np.linalg.solve(products, LIKED * signs)
+                    solved[row, :-1] += turned[:-1] @ np.linalg.solve(products, LIKED * signs)
         users = np.hstack([scale * solved[:, :-1], scale * ones, mean + scale * solved[:, -1:]])
         return {"factors": (users * radius).astype(np.float32)}
 
@@ -162,12 +161,22 @@ triangle = cache(np.triu_indices)  # rows and columns of the upper triangle of a
 
 
 def posteriors(
+    *regressions: Any,
+) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, tuple[Floats, Floats]]]:
+    """Of `systems` rows, posterior means (B, d), covariances (B, d, d), and the sums."""
+    for rows, precisions, pulled, sums in systems(*regressions):
+        covariances = np.linalg.inv(precisions)
+        yield rows, (covariances @ pulled)[:, :, 0], covariances, sums
+
+
+def systems(
     terms: "Terms", history: Interactions, prior: Floats, variance: Floats, precision: float
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, tuple[Floats, Floats]]]:
     """Gaussian linear regressions of R rows of standardised ratings, from (R, d) prior means.
 
-    Yields (B,) rows, few enough for their (d, d) matrices; their posterior means (B, d) and
-    covariances (B, d, d); and sums over their ratings r of E f f' (B, d, d) and E f r (B, d).
+    Yields (B,) rows, few enough for their (d, d) matrices; the equations that give their posterior
+    means, (B, d, d), the inverse of the covariances, and (B, d, 1); and sums over their ratings r
+    of E f f' (B, d, d) and E f r (B, d).
     """
     d = prior.shape[1]
     up, across = triangle(d)
@@ -180,10 +189,8 @@ def posteriors(
         right = some.dot(terms.means)  # sums of E f r
         right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
         right -= some.dot(terms.crosses, 1.0)
-        covariances = np.linalg.inv(precision * gram + np.diag(1 / variance))
         pulled = prior[rows] / variance + precision * right
-        means = (covariances @ pulled[:, :, None])[:, :, 0]
-        yield rows, means, covariances, (gram, right)
+        yield rows, precision * gram + np.diag(1 / variance), pulled[:, :, None], (gram, right)
 
 
 class Terms(NamedTuple):

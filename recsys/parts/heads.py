@@ -37,7 +37,7 @@ class Heads(Part):
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
         heads, history, d = {}, asked.history, total.shape[1] // 2
-        weights = np.stack([asked.recent, np.ones_like(asked.recent)])
+        weights = np.array([asked.recent, np.ones_like(asked.recent)])
         scaled = channel_values(history.values, weights, history.owners, history.rows)
         for n, (name, half) in enumerate(zip(self.slices, (slice(d), slice(d, None)), strict=True)):
             head = total[:, half]
@@ -50,8 +50,11 @@ class Heads(Part):
 def channel_values(ratings: Array, weights: Array, owners: NDArray[np.integer], rows: int) -> Array:
     """(C, W, E) what (W, E) weighted ratings are in each of CHANNELS, scaled by owners' sums."""
     kinds = [ratings >= LIKED, np.ones_like(ratings), ratings - np.float32(NEUTRAL_RATING)]
-    values = np.stack(kinds)[:, None] * weights
-    count = len(kinds) * len(weights)
-    bins = owners + rows * np.arange(count).reshape(len(kinds), -1, 1)
-    sums = np.bincount(bins.ravel(), np.abs(values).ravel(), rows * count)[bins]
+    values = np.array(kinds, np.float32)[:, None] * weights
+    if rows == 1:  # soonest
+        sums = np.abs(values).sum(-1, np.float64, keepdims=True)
+    else:
+        count = len(kinds) * len(weights)
+        bins = owners + rows * np.arange(count).reshape(len(kinds), -1, 1)
+        sums = np.bincount(bins.ravel(), np.abs(values).ravel(), rows * count)[bins]
     return values / np.sqrt(sums + 1).astype(np.float32)

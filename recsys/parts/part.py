@@ -88,7 +88,10 @@ class Asked:
     @cached_property
     def recent(self) -> Array:
         """(N,) weights of the history by recency."""
-        return self.recency.weights(later(self.history.owners, self.history.times))
+        owners, times = self.history.owners, self.history.times
+        if self.history.rows == 1:  # soonest
+            return self.recency.weights(len(times) - np.sort(times).searchsorted(times, "right"))
+        return self.recency.weights(later(owners, times))
 
 
 class Part(Protocol):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NO_MOVIE, NO_TEXT = -1, ""
 MOST = 10_000_000  # answers to a query
 _BLOCK = 1 << 24  # scores held at a time
+_STEP = 64  # numbers that NumPy multiplies at once, at most
 GENRES = ("any_genre", "all_genres", "not_genres")  # the parts of a filter that are such
 
 
@@ -230,12 +231,19 @@ class Catalogue(Frame):
         """
         queries, excluded = checked_queries(vectors, k, self.vectors.shape[1], exclude)
         order, index, movies = self._by_id
-        condition = filter.parsed(self.kinds).condition
-        fits = None if condition == And(()) else mask(condition, self.cells, len(self))[order]
+        fits = None
+        if filter != EVERYTHING:
+            condition = filter.parsed(self.kinds).condition
+            fits = mask(condition, self.cells, len(self))[order]
         hits = no_hits(len(queries), k, is_text(self.ids))
+        if len(queries) == 1:  # the last slices often weigh nothing; steps keep the last digit
+            used = np.flatnonzero(queries[0])
+            queries = queries[:, : (used[-1] | _STEP - 1) + 1 if len(used) else 0]
         step = max(1, _BLOCK // max(1, len(self)))
         for start in range(0, len(queries) if len(self) else 0, step):
-            scores = product(queries[start : start + step], movies.T)  # (b, M)
+            scores = product(
+                queries[start : start + step], movies[:, : queries.shape[1]].T
+            )  # (b, M)
             if fits is not None:
                 scores[:, ~fits] = -np.inf
             for row, each in enumerate(excluded[start : start + step]):

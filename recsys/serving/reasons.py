@@ -51,7 +51,8 @@ def why(
     movies: "Catalogue",
 ) -> list[Why]:
     """For each of N movies what of one user's ratings, likes and profile carried it, as shown."""
-    model, asked, history = users.model, users.asked, users.rated.take(np.array([row]))
+    model, asked = users.model, users.asked
+    history = users.predicted.history.take(np.array([row]))
     assert asked.named is not None  # as `users_of` has it
     named = asked.named.take(np.array([row]))
     n, m = len(history.indices), len(named.indices)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,13 +68,13 @@ class UserQuery(NamedTuple):
 
 
 class Users(NamedTuple):
-    """What is known of B users who ask, and their slices of a vector."""
+    """What is known of B users who ask, and their slices of a vector, as these are asked for."""
 
     model: "Model"
-    rated: Interactions  # B rows; to what is asked likes are added
-    asked: Asked
-    slices: dict[str, Array]  # (B, size) each, not weighted yet
-    predicting: dict[str, Array]  # the same for predicted ratings, to which a like is no rating
+    asked: Asked  # with likes as ratings
+    predicted: Asked  # for predicted ratings, to which a like is none
+    slices: dict[str, Array]  # (B, size) each, not weighted, of those asked for so far
+    predicting: dict[str, Array]  # the same for predicted ratings
 
     @classmethod
     def of(
@@ -85,22 +86,14 @@ class Users(NamedTuple):
         named: Interactions,
     ) -> "Users":
         """B users by rows, attributes, ratings, and what is named: 1 a like, -1 a dislike."""
-
-        def slices(
-            history: Interactions, used: set[str] | None = None
-        ) -> tuple[Asked, dict[str, Array]]:
-            asked = Asked(rows, sides, model.vocabulary.users, history, model.recency, named)
-            return asked, parts.users(model.tables, asked, used)
-
+        asked = Asked(rows, sides, model.vocabulary.users, history, model.recency, named)
+        found: dict[str, Array] = {}
         if not len(named.indices):
-            asked, found = slices(history)
-            return cls(model, history, asked, found, found)
-        ranking = dict(model.weights)
-        rating = {"rating": ranking.pop("rating", {})}
+            return cls(model, asked, asked, found, found)
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)  # a dislike is no sighting
         liked = history.updated(named.owners, named.indices, values, named.times)  # of just now
-        asked, found = slices(liked.keep(liked.values > 0), parts.used_slices(ranking))
-        return cls(model, history, asked, found, slices(history, parts.used_slices(rating))[1])
+        ranked = replace(asked, history=liked.keep(liked.values > 0))
+        return cls(model, ranked, asked, found, {})
 
     def vectors(self, question: str) -> Array:
         """(B, V) queries whose inner product with a movie is its score."""
@@ -109,8 +102,9 @@ class Users(NamedTuple):
             remedy = "ask for recommendations by relevance"
             raise QueryError(f"{self.model.path}: {cause}", remedy)
         weights = parts.weights_of(self.model.weights[question], self.asked)
-        slices = self.predicting if question == "rating" else self.slices
-        return _vectors(self.model, slices, weights)
+        if question == "rating":
+            return _vectors(self.model, self.predicted, self.predicting, weights)
+        return _vectors(self.model, self.asked, self.slices, weights)
 
 
 def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,7 +129,16 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @naming_damage
-def _vectors(model: "Model", slices: dict[str, Array], weights: parts.Weights) -> Array:
+def _vectors(
+    model: "Model", asked: Asked, slices: dict[str, Array], weights: parts.Weights
+) -> Array:
+    """(B, V) slices times weights; those that are not there yet are added."""
+    named = asked.named is not None and len(asked.named.indices)
+    asks = [n for n, w in weights.items() if (w.any() if isinstance(w, np.ndarray) else w)]
+    used = {n.partition(".")[0] for n in asks if named or "." not in n}
+    slices |= parts.users(model.tables, asked, used - slices.keys())
+    if not slices:
+        return np.zeros((asked.history.rows, model.layout.size), np.float32)
     return model.layout.queries(slices, weights)
 
 
@@ -148,7 +151,7 @@ def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQu
         as_of = None if query.as_of is None else int(_time("as_of", query.as_of))
         rated, form = [], "(movie id, rating) or (movie id, rating, time), in a list"
         for each in listed_values("rated", query.rated, form):
-            values = listed_values("rated", each, form)
+            values = each if type(each) is tuple else listed_values("rated", each, form)
             if len(values) not in (2, 3):
                 raise wrong("rated", each, form)
             now = NOW if as_of is None else as_of
@@ -200,11 +203,12 @@ def known_users(
 def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     """What the model and checked queries say of the users, and their slices."""
     rows, sides = known_users(model, queries)
-    until = np.array([NOW if each.as_of is None else each.as_of for each in queries], np.int64)
+    until = [NOW if each.as_of is None else each.as_of for each in queries]
     rated = [
         (n, movie, model.scale.learned(rating), time)
         for n, query in enumerate(queries)
         for movie, rating, time in query.rated
+        if time <= until[n]
     ]
     named = [
         (n, movie, value, NOW)
@@ -213,25 +217,23 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
         for movie in dict.fromkeys(movies)
     ]
     history = model.history.take(rows)
-    if until.min(initial=NOW) < NOW:
-        history = history.keep(history.times <= until[history.owners])
+    if min(until, default=NOW) < NOW:
+        history = history.keep(history.times <= np.array(until)[history.owners])
     likes = _updated(Interactions.empty(len(rows)), model, named)
-    return Users.of(model, rows, sides, _updated(history, model, rated, until), likes)
+    return Users.of(model, rows, sides, _updated(history, model, rated), likes)
 
 
 def _updated(
     known: Interactions,
     model: "Model",
     newer: Sequence[tuple[int, Id, float, int]],
-    until: NDArray[np.int64] | None = None,
 ) -> Interactions:
-    """Ratings with newer ones (row, movie id, value, time), of each row until its time."""
+    """Ratings with newer ones (row, movie id, value, time)."""
     if not newer:
         return known
-    owners, movies, values, times = (np.array(each) for each in zip(*newer, strict=True))
-    then = slice(None) if until is None else times <= until[owners]
-    columns = owners, movie_rows(model, movies), values, times
-    return known.updated(*(each[then] for each in columns))
+    owners, movies, values, times = zip(*newer, strict=True)
+    columns = np.array(values), np.array(times)
+    return known.updated(np.array(owners), movie_rows(model, movies), *columns)
 
 
 def movie_rows(model: "Model", movie_ids: Iterable[Id]) -> NDArray[np.int64]:
@@ -248,7 +250,7 @@ def checked_ids(given: NDArray | Iterable[Id], known: NDArray, what: str) -> NDA
     """(N,) ids of the kind that the model's are, whole numbers or text; QueryError if not."""
     ids, text = listed_values(f"{what} ids", given, "a list of ids"), is_text(known)
     for each in ids:
-        whole = isinstance(each, int | np.integer) and abs(each) <= MAX_ID
+        whole = isinstance(each, (int, np.integer)) and abs(each) <= MAX_ID
         if not (isinstance(each, str) if text else whole) or isinstance(each, bool):
             kind = "text" if text else "whole numbers"
             cause = f"{what} {quoted(each) if isinstance(each, str) else each}: ids are {kind} here"
