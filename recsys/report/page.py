@@ -4,18 +4,16 @@ import hashlib
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recsys.errors import escaped
-from recsys.report import pictures
+from recsys.report import pictures, tables
 from recsys.report.pictures import COLOURS, LEVELS
 
 HERE = Path(__file__).parent
 Facts = Mapping[str, Any]
-Rows = list[dict[str, Any]]
-LOWER = ("rmse", "mae")  # metrics of which less is better
 WIDE, HIGH = 1000, 560  # of the map's drawing
 UNKNOWN = f"--c{COLOURS - 1}"
 TENTHS = {"top tenth": 0.1, "next two": 0.3, "next three": 0.6, "the rest": 1.0}
@@ -38,12 +36,8 @@ def page(facts: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
 
-    def drawn(draw: Callable[..., str]) -> Callable[..., str]:
-        return lambda *args, **more: Markup(draw(*args, **more))
-
-    for draw in pictures.KINDS:
-        templates.globals[draw.__name__] = drawn(draw)
-    for help in HELPERS:
+    templates.globals |= {"pictures": pictures, "tables": tables}
+    for help in (drawing, fingerprint, path, positions, spot):
         templates.globals[help.__name__] = help
     templates.filters |= {"number": number, "sentence": sentence}
     shown: dict[str, Any] = {}
@@ -65,96 +59,9 @@ def number(value: Any, form: str = "") -> str:
     return format(value, form or ("," if isinstance(value, int) else ".4g"))
 
 
-def rows(*tables: Facts) -> Rows:
-    """Columns as rows, one table below the other; what is no list is the same in every row."""
-    return [
-        {name: each[n] if isinstance(each, list) else each for name, each in table.items()}
-        for table in tables
-        for n in range(max(len(each) for each in table.values() if isinstance(each, list)))
-    ]
-
-
-def pairs(found: Facts, name: str, value: str) -> Rows:
-    """A row for each name and its value."""
-    return [{name: key, value: each} for key, each in found.items()]
-
-
-def cells(found: Facts, value: str, most: int) -> Rows:
-    """The first genres by decades as rows, without the fields of which there is nothing."""
-    return [
-        {"genre": genre, "decade": str(decade), value: each, "items": found["items"][g][d]}
-        for g, genre in enumerate(found["genres"][:most])
-        for d, decade in enumerate(found["decades"])
-        if (each := found[value][g][d]) is not None
-    ]
-
-
-def alone(choice: Sequence[Facts]) -> Rows:
-    """What each part of the vector gives alone, and in the sum, by what is known of a user."""
-    return [
-        {
-            "part": part,
-            "known": each["known"],
-            "ndcg@10": found,
-            "weight": each["weights"].get(part),
-        }
-        for each in choice
-        for part, found in {"the sum": each["ndcg@10"], **each["alone"]}.items()
-    ]
-
-
-def flat(found: Sequence[Facts]) -> Rows:
-    """Rows with a column for each metric, and for our lead in it, instead of a dict of them."""
-    measured = [
-        {**row["metrics"], **{f"lead in {k}": v for k, v in row.get("lead", {}).items()}}
-        for row in found
-    ]
-    empty = dict.fromkeys(name for each in measured for name in each)
-    return [
-        {k: v for k, v in row.items() if not isinstance(v, dict | list)} | empty | each
-        for row, each in zip(found, measured, strict=True)
-    ]
-
-
-def measured(found: Sequence[Facts], metric: str) -> Rows:
-    """The rows that have a metric, with nothing else."""
-    return [
-        {"name": x["name"], metric: x["metrics"][metric]} for x in found if metric in x["metrics"]
-    ]
-
-
-def grouped(found: Facts, metric: str, names: Sequence[str]) -> Rows:
-    """The metric of a few ways to recommend, in each group of users or movies."""
-    return [
-        {"group": each["group"], "by": name, metric: each["metrics"][name][metric]}
-        for each in found["groups"]
-        for name in names
-        if metric in each["metrics"].get(name, {})
-    ]
-
-
-def apart(found: Rows, one: str, other: str) -> dict[str, Any]:
-    """The row in which one is most above the other."""
-    return max(found, key=lambda row: row[one] - row[other])
-
-
 def sentence(text: str) -> str:
     """A text with a capital and a full stop."""
     return text[:1].upper() + text[1:] + "." * (text[-1:] not in ".?!")
-
-
-def verdict(found: Sequence[Facts], metric: str) -> str:
-    """How the first row stands beside the best of the others, by the interval of its lead."""
-    led = [
-        each for each in found[1:] if metric in each.get("lead", {}) and metric in each["metrics"]
-    ]
-    if not led:
-        return ""
-    sign = -1 if metric in LOWER else 1
-    best = max(led, key=lambda each: sign * each["metrics"][metric]["value"])
-    value, low, high = (best["lead"][metric][end] for end in ("value", "low", "high"))
-    way = "Ahead of" if low > 0 else "Behind" if high < 0 else "Level with"
-    return f"{way} {best['name']}: {value:+.3f} ({low:+.3f} to {high:+.3f}). "
 
 
 def spot(points: Facts, i: int) -> str:
@@ -255,23 +162,3 @@ def _json(found: Any) -> str:
     """JSON that nothing in it can end or comment out."""
     text = json.dumps(found, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-HELPERS = (
-    *(
-        alone,
-        apart,
-        cells,
-        drawing,
-        fingerprint,
-        flat,
-        grouped,
-        measured,
-        pairs,
-        path,
-        positions,
-        rows,
-        spot,
-    ),
-    verdict,
-)

@@ -80,19 +80,24 @@ def lines(
 
 
 def dots(rows: Rows, y: str, x: str | Sequence[str], series: str = "", form: str = "") -> str:
-    """A dot for each row, or for each of several keys `x`, or for each `series`; with intervals."""
+    """A dot for each row, or for each of several keys `x`, or for each `series`; with intervals.
+
+    Without them the first row stands out.
+    """
     of = _name(series, title=None) if series else {}
     if not isinstance(x, str):
         rows, x, of = _folded(rows, x)
     size = {**_size(x, form), "scale": {"zero": False, "padding": 8}}
-    point = {"mark": "point", "x": size, **({"shape": of} if of else {})}
-    layers, shared = [point], {"y": _name(y, title=None), **({"color": of} if of else {})}
-    if isinstance(rows[0][x], Mapping):
-        low, value, high = (f"{x}.{end}" for end in ("low", "value", "high"))
-        point["x"] = {**size, "field": value}
-        layers.insert(0, {"mark": "rule", "x": {**size, "field": low}, "x2": {"field": high}})
-        shared |= {"yOffset": of} if of else {}
-    return _drawn(rows, layers, **shared)
+    ours = {"test": {"field": y, "equal": rows[0][y]}, "value": "var(--c0)"}
+    color = of or {"condition": ours, "value": "var(--c7)"}
+    ends = isinstance(rows[0][x], Mapping)
+    beside = {"yOffset": of} if of and ends else {}
+    field = {**size, "field": f"{x}.value" if ends else x}
+    point = {"mark": "point", "x": field, "color": color, **beside, **({"shape": of} if of else {})}
+    low, high = {**size, "field": f"{x}.low"}, {"field": f"{x}.high"}
+    one_legend = {"color": {**color, "legend": None} if of else color}
+    span = {"mark": "rule", "x": low, "x2": high, **one_legend, **beside}
+    return _drawn(rows, [span, point] if ends else [point], y=_name(y, title=None))
 
 
 def heat(rows: Rows, x: str, y: str, level: str) -> str:
@@ -145,8 +150,9 @@ def _drawn(rows: Rows, layers: Sequence[Any], **shared: Any) -> str:
     ]
     y = shared.get("y", {})
     names = len({str(row[y["field"]]) for row in rows}) if y.get("type") == "nominal" else 0
-    line = 2 * LINE if "yOffset" in shared else LINE
-    around = 46 + 30 * ("color" in shared)
+    last = split[-1] | shared
+    line = 24 if "yOffset" in last else LINE
+    around = 46 + 30 * ("color" in last and names > 0)
     spec = {
         **{"width": WIDTH, "height": max(120, around + line * names) if names else HEIGHT},
         **{"autosize": {"type": "fit", "contains": "padding"}, "config": _CONFIG},
@@ -162,6 +168,3 @@ def _drawn(rows: Rows, layers: Sequence[Any], **shared: Any) -> str:
 def _rounded(found: re.Match[str]) -> str:
     """Coordinates with two digits, which are a third of the text."""
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", found[0])
-
-
-KINDS = (bars, columns, dots, heat, lines, timeline)

@@ -7,9 +7,9 @@ from itertools import pairwise
 import made_up
 import pytest
 
-pytest.importorskip("vl_convert", reason="needs recsys[report]")
+from recsys.report.page import page
 
-from recsys.report.page import page  # after what it needs
+pytest.importorskip("vl_convert", reason="needs recsys[report]")
 
 
 class Seen(HTMLParser):
