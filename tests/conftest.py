@@ -156,6 +156,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items.sort(key=late)
     gc.freeze()  # what is imported by now stays: to look through it again takes long
+    gc.set_threshold(50_000)
 
 
 @pytest.hookimpl(optionalhook=True)

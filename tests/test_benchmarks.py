@@ -60,6 +60,7 @@ def test_generated_tables_are_read_by_all_readers(tmp_path, shuffled):
         assert [each.tolist() for each in columns] == [each.to_pylist() for each in made.columns]
 
 
+@pytest.mark.slow  # trains
 def test_reading_and_training_are_measured(tmp_path):
     generated, growth = map(importlib.import_module, ("generated", "growth"))
     generated.write(generated.generated(1000, users=40, movies=100), tmp_path, "csv")

@@ -105,7 +105,9 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     assert np.abs(ours[:, :5] - alike[:, :5]).max() > 1e-3
 
 
-def test_ctrl_c_while_paddle_is_loaded_waits_for_its_end_as_paddle_makes_another_error_of_it():
+@pytest.mark.slow  # a process of its own loads Paddle
+def test_ctrl_c_while_paddle_is_loaded_waits_for_its_end():
+    """Paddle would make another error of it."""
     code = """
 import signal, sys
 
