@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from command_line import refused
 from dialects import BAD, GOOD, MOVIES, ROWS, csv, same
 from families import ATOMIC, put
 from pyarrow import parquet
@@ -26,9 +27,8 @@ def test_many_bad_lines_need_an_explicit_word(tmp_path):
     lines = ["userId,movieId,rating,ts"] + [f"1,{i},4,9" for i in range(1000)]
     lines[1:12] = [f"1,x{i},4,9" for i in range(11)]
     path = put(tmp_path, {"r.csv": "\n".join(lines).encode()}) / "r.csv"
-    with pytest.raises(DataError, match="11 of 1,000 lines are bad, more than one in") as caught:
+    with refused(DataError, "11 of 1,000 lines are bad, more than o", fix="skip_all_bad_lines"):
         read_dataset(path, skip_bad_lines=True)
-    assert caught.value.fix == "skip_all_bad_lines"
     assert len(read_dataset(path, skip_bad_lines="all").ratings) == 989
     lines[1] = "1,0,4,9"
     path.write_text("\n".join(lines))
@@ -131,11 +131,8 @@ def test_a_dialect_is_read(tmp_path, dialect):
 def test_a_dialect_is_refused_in_one_line(tmp_path, dialect, skip):
     data, words = BAD[dialect]
     put(tmp_path, {"ratings.csv": data})
-    with pytest.raises(DataError) as caught:
+    with refused(DataError, f"^{tmp_path / 'ratings.csv'}:") as caught:
         read_dataset(tmp_path, skip_bad_lines=skip)
-    message = str(caught.value)
-    assert words in message
-    assert message.startswith(f"{tmp_path / 'ratings.csv'}:")
-    assert "\n" not in message
-    assert len(message) < 400
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 400
     assert caught.value.remedy
