@@ -229,7 +229,7 @@ class Look:
         known = self.model.vocabulary
         users = users_of(self.model, [UserQuery(each) for each in known.user_ids[rows].tolist()])
         vectors, rated = users.vectors("relevance"), range(len(rows))
-        seen = [known.movie_ids[users.rated.of(row)[0] - 1] for row in rated]
+        seen = [known.movie_ids[users.predicted.history.of(row)[0] - 1] for row in rated]
         return vectors, self.movies.search(vectors, min(K, len(self.movies)), exclude=seen)
 
     @cached_property
