@@ -18,7 +18,6 @@ from recsys.data.readers.roles import AGAINST, MISSING, THUMBS, matches
 from recsys.errors import DataError
 
 UNITS = ((1e17, "ns", 10**9), (1e14, "us", 10**6), (1e11, "ms", 10**3), (0, "s", 1))  # by size
-NO_NUMBER, TOO_LARGE = -1, -2  # in place of an id that is no number of 63 bits
 ODD_IDS, ODD_SHARE = 3, 0.02  # more different ids, and a larger share, are no slips of the pen
 _SINCE_1973 = 10**8  # seconds; smaller numbers may be no seconds since 1970
 _YEAR_10000 = 253_402_300_800
@@ -27,9 +26,7 @@ EXCEL, EARLY = f"days as Excel counts, {_GUESSED}", f"s since 1970, {_GUESSED}"
 _REMEDY = 'write them as year-month-day, or give "none" for no times'
 _LOOKED_AT = 10_000  # times that say which unit they are in
 _WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
-_VARIANT = re.compile(
-    r"[0-9]{3,}-?[A-Za-z]{1,2}"
-)  # such as 85126A: no slip, but an id that is text
+_VARIANT = re.compile(r"[0-9]{3,}-?[A-Za-z]{1,2}")  # such as 85126A: an id that is text
 _DAY_AND_MONTH = re.compile(r"(\d\d?)[-/. ](\d\d?),?[-/. ](\d{4})(?!\d)")  # or the other way round
 _DAY = re.compile(r"(\d{4})[-/.]?(\d\d?)[-/.]?(\d\d?)(?!\d)")
 _HALF = re.compile(r" ?([AP])\.?M\.?$", re.IGNORECASE)  # of a day
@@ -51,39 +48,37 @@ def ids(cells: Cells, what: str) -> Values:
     They are text where most are no whole numbers, or several that are no slips of the pen, or where
     one is larger or as 85126A; else those are bad. A leading zero makes a number text.
     """
-    expected = f"expected a {what} id as a whole number from 0 to {MAX_ID}"
-    parts: list[Any] = [_whole_numbers(chunk) for chunk in cells.chunks]
-    if others := [chunk for chunk, part in zip(cells.chunks, parts, strict=True) if part is None]:
-        codes, different = _distinct(replace(cells, chunks=others))
-        words = [*map(_id_text, different)]
-        numbers = np.array([*map(_number, words), NO_NUMBER], np.int64)
-        odd = np.append(numbers[:-1] == NO_NUMBER, False)
-        share = odd[codes].sum() / max(1, sum(map(len, cells.chunks)))
-        many = share > 0.5 or (odd.sum() >= ODD_IDS and share > ODD_SHARE)
-        if many or TOO_LARGE in numbers or any(map(_VARIANT.fullmatch, words)):
-            return _text_ids(cells, f"expected a {what} id of at most {MAX_TEXT} bytes")
-        left = iter(np.split(numbers[codes], np.cumsum([*map(len, others)])[:-1]))
-        parts = [next(left) if part is None else part for part in parts]
-    values = _joined(parts)
+    odd = set()
+
+    def number(text: str) -> int | None:
+        text = text.strip()
+        if (found := _WHOLE.fullmatch(text)) and len(found[1]) <= 19 and int(found[1]) <= MAX_ID:
+            return int(found[1])
+        odd.add(text)
+        return None
+
+    values, bad = _numbers(replace(cells, chunks=[*map(_whole, cells.chunks)]), number)
+    share = (bad & ~cells.empty()).sum() / max(1, len(bad))
+    many = share > 0.5 or (len(odd) >= ODD_IDS and share > ODD_SHARE)
+    expected = f"expected a {what} id"
+    if many or any(_VARIANT.fullmatch(text) or _WHOLE.fullmatch(text) for text in odd):
+        codes, different = _distinct(cells)
+        texts = np.array([*map(_id_text, different)], object)
+        names = in_order(texts[texts != ""])
+        values = np.append(positions(names, texts), -1).astype(np.int32)[codes]
+        return Values(values, values < 0, f"{expected} of at most {MAX_TEXT} bytes", names)
     if values.max(initial=0) <= MAX_CODE:
         values = values.astype(np.int32, copy=False)
-    return Values(values, values < 0, expected)
+    return Values(values, bad | (values < 0), f"{expected} as a whole number from 0 to {MAX_ID}")
 
 
-def _text_ids(cells: Cells, expected: str) -> Values:
-    codes, different = _distinct(cells)
-    texts = np.array([*map(_id_text, different)], object)
-    names = in_order(texts[texts != ""])
-    values = np.append(positions(names, texts), NO_NUMBER).astype(np.int32)[codes]
-    return Values(values, values < 0, expected, names)
-
-
-def _whole_numbers(chunk: Any) -> NDArray | None:
-    """(N,) what an array of numbers has; None where one has a fraction, or they are no numbers."""
-    with suppress(pa.ArrowInvalid):  # or more than 63 bits
-        if is_numeric(chunk):
-            return _filled(chunk if chunk.type == pa.int32() else chunk.cast(pa.int64()), NO_NUMBER)
-    return None
+def _whole(chunk: Any) -> Any:
+    """An array with whole numbers of 63 bits for numbers, or text where it has others."""
+    if is_numeric(chunk):
+        with suppress(pa.ArrowInvalid):
+            return chunk if chunk.type == pa.int32() else chunk.cast(pa.int64())
+        return chunk.cast(pa.string())
+    return chunk
 
 
 def _id_text(cell: str) -> str:
@@ -91,13 +86,6 @@ def _id_text(cell: str) -> str:
     text = cell.strip()
     good = len(text.encode()) <= MAX_TEXT and text.isprintable() and text not in MISSING
     return text if good and "\ufffd" not in text else ""  # which was no character
-
-
-def _number(text: str) -> int:
-    """The whole number that a text is, also as 7.0; NO_NUMBER or TOO_LARGE where it is none."""
-    if not (found := _WHOLE.fullmatch(text)):
-        return NO_NUMBER
-    return int(found[1]) if len(found[1]) <= 19 and int(found[1]) <= MAX_ID else TOO_LARGE
 
 
 def ratings(cells: Cells) -> Values:
@@ -139,14 +127,12 @@ def times(cells: Cells) -> Values:
         if 2 * bad.sum() <= len(bad) and not days:  # days are as 20010115
             return _since_1970(cells, values, bad, some)
     texts = [c.cast(pa.string()) if is_numeric(c) else c for c in plain.chunks]
-    plain = replace(cells, chunks=texts)
-    parse = _iso_seconds if dated else partial(_iso_seconds, order=_order(plain))
+    parse = partial(_iso_seconds, order=() if dated else _order(replace(cells, chunks=texts)))
+    plain = replace(cells, chunks=[_seconds(c) if is_dated(c) else c for c in texts])
     values, bad = _numbers(plain, parse)
     if 2 * bad.sum() > len(bad) and not dated:
-        words = (
-            f"times such as {cells.example(bad)} are neither numbers nor ISO 8601, others are not"
-        )
-        raise cells.question(f"{words} supported yet", _REMEDY, "time_column")
+        words = f"times such as {cells.example(bad)} are neither numbers nor ISO 8601"
+        raise cells.question(f"{words}, others are not supported yet", _REMEDY, "time_column")
     return Values(values, bad, "expected a time in ISO 8601, since 1970", unit="ISO 8601")
 
 
@@ -223,9 +209,16 @@ def _typed(chunk: Any) -> Any:
     return chunk
 
 
-def _filled(chunk: Any, empty: float) -> NDArray:
-    """(N,) an array's numbers, with one in place of empty cells."""
-    chunk = chunk.fill_null(empty) if chunk.null_count else chunk
+def _seconds(chunk: Any) -> Any:
+    """Dates as seconds since 1970, empty where Python has none."""
+    kind = pa.timestamp("s", getattr(chunk.type, "tz", None))
+    seconds = _filled(chunk.cast(kind, safe=False).cast(pa.int64()))
+    return pa.array(seconds, mask=nulls(chunk) | (seconds < 0) | (seconds >= _YEAR_10000))
+
+
+def _filled(chunk: Any) -> NDArray:
+    """(N,) an array's numbers, 0 in place of empty cells."""
+    chunk = chunk.fill_null(0) if chunk.null_count else chunk
     return chunk.to_numpy(zero_copy_only=False)
 
 
@@ -238,6 +231,8 @@ def _joined(parts: Sequence[NDArray], kind: Any = None) -> NDArray:
 
 def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
     """(N,) positions of cells among their different texts, -1 for an empty one; and those."""
+    if not cells.chunks:
+        return np.zeros(0, np.int32), []
     encoded = []
     for chunk in cells.chunks:
         try:
@@ -256,27 +251,22 @@ def _distinct(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
 
 
 def _numbers(
-    cells: Cells, parse: Callable[[str], float], kind: Any = None
+    cells: Cells, parse: Callable[[str], float | None], kind: Any = None
 ) -> tuple[NDArray, NDArray[np.bool_]]:
-    """(N,) numbers of cells, dates as seconds, and which are none; different texts are parsed."""
-    parts, bad = [], []
-    for chunk in cells.chunks:
-        if is_dated(chunk):
-            seconds = chunk.cast(pa.timestamp("s", getattr(chunk.type, "tz", None)), safe=False)
-            parts.append(_filled(seconds.cast(pa.int64()), -1))
-            bad.append((parts[-1] < 0) | (parts[-1] >= _YEAR_10000))
-        elif is_numeric(chunk) or chunk.type == "bool":
-            parts.append(_filled(chunk, False if chunk.type == "bool" else 0))
-            bad.append(nulls(chunk))
-        else:
-            codes, texts = _distinct(replace(cells, chunks=[chunk]))
-            numbers = [*(_parsed(parse, text) for text in texts), None]
-            parts.append(np.array([number or 0 for number in numbers])[codes])
-            bad.append(np.array([number is None for number in numbers])[codes])
-    return _joined(parts, kind), _joined(bad, np.bool_)
+    """(N,) numbers of cells, and which are none; different texts are parsed."""
+    texts = [each for each in cells.chunks if not is_numeric(each)]
+    codes, different = _distinct(replace(cells, chunks=texts))
+    found = [*(_parsed(parse, text) for text in different), None]
+    numbers, none = np.array([n or 0 for n in found]), np.array([n is None for n in found])
+    split = iter(np.split(codes, np.cumsum([*map(len, texts)])))
+    chunks = [
+        each if is_numeric(each) else pa.array(numbers[at := next(split)], mask=none[at])
+        for each in cells.chunks
+    ]
+    return _joined([*map(_filled, chunks)], kind), _joined([*map(nulls, chunks)], np.bool_)
 
 
-def _parsed(parse: Callable[[str], float], text: str) -> float | None:
+def _parsed(parse: Callable[[str], float | None], text: str) -> float | None:
     with suppress(ValueError, OverflowError):
         return parse(text)
     return None
