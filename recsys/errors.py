@@ -47,16 +47,16 @@ def listed(texts: Sequence[str], most: int = 10) -> str:
 
 
 class RecsysError(Exception):
-    """Anything recsys refuses to do.
+    """The base of all errors of recsys.
 
     Args:
-        cause: what is wrong and where, in one line, or a line for each of several places.
-        remedy: what to do about it, in words that hold for the library and the command line alike.
-        fix: the parameter or action that the remedy is about, such as "uri", "model" or "publish";
-            the command line turns it into an option or a command.
+        cause: what is wrong and where, in one line or several.
+        remedy: what to do about it, for the library and the command line alike.
+        fix: the parameter or action of the remedy, such as "uri", "model" or "publish"; the command
+            line turns it into an option or a command.
 
     Attributes:
-        exit_code: of a command that ends with it: 2 for what was typed, 1 for everything else.
+        exit_code: of a command that ends with it: 2 for mistakes on the command line, else 1.
 
     >>> str(RecsysError("movies.dat:3: no title", "correct the line"))
     'movies.dat:3: no title; correct the line'

@@ -48,15 +48,15 @@ class Recommendation(NamedTuple):
 
     Args:
         rank: from 1.
-        movie_id: as the data has it.
+        movie_id: as in the data.
         title: with the year at its end.
         genres: their names.
-        year: 0 where unknown.
-        score: what the list is sorted by: an inner product, or a rating as the next.
-        rating: predicted, on the scale of the data; None where none is.
+        year: 0 if unknown.
+        score: what the list is sorted by: an inner product, or a predicted rating.
+        rating: the predicted rating, on the scale of the data; None if there is none.
         is_new: the model was not trained on this movie.
-        columns: values of the movie's own columns by name, None where unknown.
-        why: what of the user carried it, or what it shares with the movie it is similar to.
+        columns: values of your own columns by name, None if unknown.
+        why: contributions to the score, or what it shares with the movie it is similar to.
 
     >>> Recommendation(1, 50, "Star Wars (1977)", ("Sci-Fi",), 1977, 0.54, 4.4, False).title
     'Star Wars (1977)'
@@ -88,14 +88,14 @@ class Answer(list[Recommendation]):
 
 
 class Recommender:
-    """Answers queries out of a store that holds this model's movies.
+    """Answers queries from a store that holds the movies of a model.
 
     Args:
         model: as `load_model` or `train_model` has it.
         store: a `MilvusStore`, or a `catalogue` to search in memory.
 
     Raises:
-        StoreError: the movies there are of another model; so do all questions.
+        StoreError: the movies there are those of another model; also raised by queries.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")
@@ -323,8 +323,8 @@ def catalogue(model: Model, movies: Movies | None = None) -> Catalogue:
 
     Args:
         model: whose vectors they are.
-        movies: those the model was trained on if not given. Movies it does not know get their
-            vectors from what movies of like genres, year and title words have.
+        movies: by default those the model was trained on. Movies unknown to it get vectors from
+            their genres, year, title words and columns.
 
     Raises:
         QueryError: the model's ids are numbers, those of the movies are text.
@@ -374,7 +374,7 @@ class Vectors(NamedTuple):
 
 
 def item_vectors(model: Model) -> Vectors:
-    """Those of all movies of a model, by rising row, of unit length; as they are published.
+    """Ids and vectors of all movies of a model, in order of rows, of unit length, as published.
 
     Args:
         model: as `load_model` has it.
@@ -390,7 +390,7 @@ def item_vectors(model: Model) -> Vectors:
 def user_vectors(
     model: Model, queries: Iterable[UserQuery] | None = None, rank_by: RankBy = "relevance"
 ) -> Vectors:
-    """Those of queries; `recommend` ranks by their inner products with those of movies.
+    """Ids and vectors of queries; `recommend` ranks by their inner products with movies' vectors.
 
     Args:
         model: as `load_model` has it.

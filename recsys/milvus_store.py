@@ -43,11 +43,11 @@ class MilvusStore:
     """Movies published under one name in Milvus Lite (a file) or on a Milvus server.
 
     Args:
-        address: where; a text or a path is its uri.
-        make: a file that is not there, which is else refused.
+        address: a `MilvusAddress`, or its uri as a text or path.
+        make: create a file that does not exist; otherwise it is refused.
 
     Raises:
-        StoreError: nothing answers there, or it does not let us in.
+        StoreError: no answer, or no access.
 
     >>> import recsys
     >>> model = recsys.load_model("sample.model")

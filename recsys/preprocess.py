@@ -48,19 +48,19 @@ def read_dataset(
 ) -> Dataset:
     """Read and check ratings: a folder of any family, or tables (CSV, JSON lines, Parquet).
 
-    A table may be a file, or in memory: a DataFrame of pandas or polars, or what else has Arrow's
-    interface.
+    A table may be a file or in memory: a DataFrame of pandas or polars, or anything else with
+    Arrow's interface.
 
     Args:
-        data: a folder with ratings, movies and, where there are any, users; or a table of ratings.
+        data: a folder with ratings and optional tables of movies and users; or a table of ratings.
         items: a table of movies, if it is not in that folder.
         users: a table of users, likewise.
-        columns: `recsys.Columns` of a table that are not to be inferred.
-        liked_from: from what on a rating is a like; by default as the scale says, 4 of 5.
+        columns: `recsys.Columns` that are not to be inferred.
+        liked_from: the lowest rating that is a like; by default 4 of 5, or likewise of its scale.
         repeats: "last", "sum" or "count" several ratings of a movie by a user; by default the last
             one holds, and events without ratings are counted.
-        not_rated: what stands for "not rated", or "none"; by default -1 or 0 where it is apart from
-            all other ratings. Such rows are left out.
+        not_rated: the value for "not rated", or "none"; by default -1 or 0 if it is far from all
+            other ratings. Such rows are left out.
         skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
             as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
         model: one that the data are to update, or a dataset beside which they are judged: its scale
@@ -106,8 +106,8 @@ def read_movies(
 
     Args:
         path: the file, or a DataFrame as `read_dataset` takes it.
-        columns: what is not to be inferred of the columns.
-        kinds: what a model takes columns for, where the file has such.
+        columns: `recsys.Columns` that are not to be inferred.
+        kinds: kinds of columns, by name, as of a model.
         skip_bad_lines: as for `read_dataset`.
         log: likewise.
 

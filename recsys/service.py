@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 
 class LiveRecommender(Recommender):
-    """`recsys.open`: a `Recommender` of the model and movies that are there now; for a service.
+    """`recsys.open`: a `Recommender` for a service, which follows new models and movies.
 
-    What is new is looked for once a second: another model in the folder, an update of it, movies
-    published. It is taken once it answers; queries under way, and all until then, are answered by
-    what was before. A call is answered by one of them. Threads may share it.
+    It checks once a second for another model in the folder, an update of it, and newly published
+    movies, and switches to them once they answer; until then, and for queries under way, the
+    previous ones stay in use. A call is answered by one of them. Threads may share it.
 
     Args:
-        model: the folder in which `load-movies --switch`, `update` or `train` put what is new.
+        model: the folder that `load-movies --switch`, `update` or `train` change.
         address: where its movies are published; None to search those of the folder in memory.
 
     Attributes:
-        problem: why what is new could not be taken; None if it is.
+        problem: why the last change could not be used; None if it is in use.
 
     Raises:
         ModelError: there is no model. StoreError: its movies are not published there.

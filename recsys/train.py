@@ -56,19 +56,20 @@ def train_model(
     """Learn a model from ratings and write its folder.
 
     Args:
-        data: a dataset that was read, or what `read_dataset` takes, without bad lines.
+        data: a dataset, or what `read_dataset` takes, without bad lines.
         model: the folder to write.
         validation: share of the ratings held out to choose the best epoch by, 0 for none.
         options: the knobs.
         device: as Paddle names it.
-        resume: go on after the last epoch of a broken training, from `MODEL.checkpoint.npz`.
+        resume: continue after the last epoch of an interrupted training, from
+            `MODEL.checkpoint.npz`.
         quiet: no progress bar on stderr.
         log: receives progress lines (the data, resume point, chosen epoch).
 
     Raises:
         DataError: the data is missing or bad.
         QueryError: Paddle has no device of this name, or `validation` is no such share.
-        ModelError: training or writing failed; a model that was there still stands.
+        ModelError: training or writing failed; an existing model stays.
 
     >>> import recsys
     >>> options = recsys.Options(epochs=1, dimension=4)

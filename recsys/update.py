@@ -47,16 +47,16 @@ def update_model(
     log: Callable[[str], None] = lambda line: None,
     **how: Any,
 ) -> Update:
-    """A model that knows more ratings, users and movies, in memory; `write_model` writes it.
+    """Add ratings, users and movies to a model, in memory; `write_model` writes the result.
 
-    A rating of a user and movie that have one replaces it, unless it is older. Users whose ratings
-    and attributes stay the same are answered as before, bit for bit.
+    A rating replaces the one that the user gave the same movie before, unless it is older. Answers
+    to users whose ratings and attributes stay the same do not change, bit for bit.
 
     Args:
         model: as `load_model` has it; it stays as it is.
         data: what `read_dataset` takes, on the scale and with the kind of ids of the model; or a
             dataset that it read with `model=model`.
-        log: gets what `read_dataset` says of the data.
+        log: receives what `read_dataset` logs.
         how: further parameters of `read_dataset`.
 
     Raises:
@@ -112,7 +112,7 @@ def update_model(
 
 
 def forget_users(model: Model, user_ids: Sequence[Id]) -> Model:
-    """A model without some of its users: their ratings, attributes and ids.
+    """Remove users from a model, in memory: their ratings, attributes and ids.
 
     What the vectors of movies learned from them stays until the next training.
 

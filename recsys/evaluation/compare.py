@@ -90,20 +90,19 @@ def evaluate(
     """The rows of a protocol, seed by seed: ours, the baselines, ours through each index.
 
     Args:
-        dataset: is divided as the protocol says; or models to be judged on the test as they are,
-            the others beside the first.
+        dataset: ratings to be split by the protocol; or trained models, compared on `test`.
         protocol: one of PROTOCOLS.
         seeds: of the splits, the training and the intervals; one table each.
-        options: of our model's training.
-        test: ratings to be judged on, read with `model=` the dataset or the first model; then all
-            of the dataset is trained on.
+        options: of the training of our model.
+        test: ratings to judge on, read with `model=` the dataset or the first model; all of the
+            dataset is then training data.
         likes: the N of few-likes.
         indexes: as `load-movies --index` takes them; none to leave Milvus out.
         uri: a Milvus server, or a file; a temporary file if not given.
-        compared: which baselines, as `select` takes them.
-        diversity: what `Choice` has of it; a row of our model for each.
-        by: attributes of users, "activity" of theirs, or "popularity", "genre" or "decade" of what
-            is held out: rows for each group, too.
+        compared: "quick", "all", or names of baselines with commas between them.
+        diversity: values of `Choice.diversity`; a row of our model for each.
+        by: attributes of users, their "activity", or "popularity", "genre" or "decade" of held-out
+            movies: also rows for each of their groups.
         log: is called with what happens next.
 
     Raises:

@@ -33,7 +33,7 @@ def _part(default: Any, help: str, **more: Any) -> Any:
 
 @dataclass(frozen=True, repr=False)
 class MilvusAddress:
-    """A Milvus, how to get in, and the name the movies have there.
+    """The address of a Milvus, credentials, and the name under which movies are published.
 
     Raises:
         AddressError: a value that no Milvus could take.

@@ -51,14 +51,14 @@ class Hits(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which movies may answer; an empty part asks nothing.
+    """Which movies may be recommended; an empty field is no condition.
 
     Args:
         any_genre: has at least one of these, or this one.
         all_genres: has every one of these.
         not_genres: has none of these.
         years: the first and the last year, both included, or one year.
-        where: a condition on columns; see recsys.serving.filters.
+        where: a condition on columns, as of `recommend --where`.
 
     >>> Filter(any_genre="Comedy", years=(1990, 1999), where="year != 1995").any_genre
     ('Comedy',)

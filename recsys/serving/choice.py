@@ -39,14 +39,14 @@ GENRE, YEAR = "genre", "year"  # what movies have besides the columns of the sch
 
 @dataclass(frozen=True)
 class Choice:
-    """What is taken of the best movies; of itself the best ones.
+    """Which of the best movies are listed; by default the best.
 
     Args:
-        exclude: ids of movies that must not come.
-        only: ids of the movies that are ranked; all where None.
-        diversity: 0 to 1, how much less a movie is worth that is like one taken before.
-        novelty: 0 to 1, how much more a movie is worth that few have rated.
-        max_per: of each value of these at most so many: ("genre", 2), or ("year", 1), or a column.
+        exclude: ids of movies that are left out.
+        only: ids of the candidates; None for all movies.
+        diversity: 0 to 1, the penalty for similarity to movies already chosen.
+        novelty: 0 to 1, the bonus for movies with few ratings.
+        max_per: pairs of "genre", "year" or a column, and the most movies for each of its values.
 
     >>> Choice(diversity=0.3, max_per=[("genre", 2)]).reorders
     True

@@ -125,7 +125,7 @@ class Model:
 
 
 def load_model(path: Path | str = DEFAULT) -> Model:
-    """A trained model as it lies on disk.
+    """Open a trained model.
 
     Args:
         path: its folder.

@@ -38,18 +38,18 @@ _time = functools.partial(
 
 
 class UserQuery(NamedTuple):
-    """A known user, a profile, likes and dislikes, any of them together, or nothing at all.
+    """A user to recommend to: any combination of an id, a profile, likes, dislikes and ratings.
 
     Args:
         user_id: one of the users that the model was trained on.
-        attributes: what else is known of the user, by the schema's names, as text or numbers; of a
-            known user what differs. MovieLens': gender, age (years) and job.
-        likes: ids of movies; what is near to them ranks higher.
-        dislikes: the same; what is near to them ranks lower.
+        attributes: values by the schema's names, as text or numbers; for a known user they replace
+            those of the model. MovieLens has gender, age (years) and job.
+        likes: ids of movies; similar ones rank higher.
+        dislikes: ids of movies; similar ones rank lower.
         rated: (movie id, rating) or (movie id, rating, time) of ratings that are new to the model,
-            on the scale of the data; to a model of events each of them is an event. Of several of a
-            movie, the model's too, the latest counts; one without a time is of now, or of `as_of`.
-        as_of: seconds since 1970; later ratings are not known yet. None: now.
+            on the scale of the data; for a model of events each is an event. The latest rating of a
+            movie counts, also against the model's; one without a time is of now, or of `as_of`.
+        as_of: seconds since 1970; later ratings are ignored. None: now.
 
     >>> UserQuery(42).user_id, UserQuery(likes=(50, 181)).likes
     (42, (50, 181))

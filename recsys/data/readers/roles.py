@@ -87,18 +87,18 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
 class Columns(NamedTuple):
-    """Names of columns that are given rather than inferred; None is inferred, "none" no column.
+    """Names of columns; None for one that is to be inferred, "none" for no column.
 
     Args:
         user: ids of users, in ratings and in a table of users; a name, or "3" for the third column.
         item: ids of movies, in ratings and in a table of movies.
-        rating: "none" for events without.
-        time: of a rating.
-        title: of a movie; so are the next two.
-        genres: in one column, separated.
-        year: or a date.
-        kinds: pairs of a column that describes movies or users, and what it is: category,
-            categories, number, text or "none" for not to be used.
+        rating: values of ratings; "none" for events.
+        time: times of ratings.
+        title: titles of movies.
+        genres: their genres, in one column with separators.
+        year: their years, or dates.
+        kinds: pairs of a column that describes movies or users and its kind: category, categories,
+            number, text, or "none" to leave it out.
 
     >>> Columns(user="who").of("user")
     'who'
