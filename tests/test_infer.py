@@ -185,17 +185,6 @@ def test_similar_movies(folder, exact, milvus):
         exact.similar(99999, 3)
 
 
-def test_a_named_like_brings_what_is_similar_and_a_dislike_takes_it_back(exact, milvus):
-    like, nearest = UserQuery(likes=(TOY_STORY,)), ids(exact.similar(TOY_STORY, 3))
-    answer = ids(one(exact, like, 10, rank_by="taste"))
-    assert answer == ids(one(milvus, like, 10, rank_by="taste"))
-    assert {*nearest} <= {*answer}
-    before, after = (ids(one(exact, q, MOVIES)).index(nearest[0]) for q in (UserQuery(), like))
-    assert after < before
-    disliked = one(exact, UserQuery(dislikes=(TOY_STORY,)), MOVIES // 2, rank_by="taste")
-    assert {*nearest}.isdisjoint(ids(disliked))
-
-
 NO_SCIPY = """
 import sys, recsys
 model = recsys.load_model(sys.argv[1])

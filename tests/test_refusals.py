@@ -13,9 +13,7 @@ from command_line import SAMPLE
 
 import recsys
 from recsys import Columns, Filter, Options, UserQuery
-from recsys.data.schema import profile
 from recsys.errors import QueryError, RecsysError
-from recsys.infer import users_of
 
 ABSENT = 99999
 NAN = float("nan")
@@ -170,17 +168,6 @@ def test_filters_are_understood_as_typed(exact, milvus, folder):
         assert recommender.similar(1, 5, Filter(any_genre="war"))
     with pytest.raises(QueryError, match="years 1999 to 1990 end before they begin"):
         Filter(years=(1999, 1990))
-
-
-def test_a_profile_is_in_the_command_lines_words_and_numbers(folder):
-    words = {"gender": "F", "age": "25-34", "job": "writer"}
-    for given in (
-        {"gender": "female", "age": 25, "job": 20},
-        {"gender": 1, "age": "34", "job": "wri"},
-        {"gender": "f", "age": np.float64(27), "job": "20"},
-    ):
-        (row,) = users_of(folder, [UserQuery(attributes=given)]).asked.attributes
-        assert profile(folder.vocabulary.users, row) == words
 
 
 def test_what_a_new_user_has_rated_is_not_recommended(exact):

@@ -83,10 +83,9 @@ def test_users_are_ranked_for_out_of_what_they_have_not_rated(trained):
 def test_of_many_users_some_are_judged(trained, monkeypatch):
     monkeypatch.setattr(module, "JUDGED", 1)
     lines: list[str] = []
-    judge = validation(trained, HELD_OUT, lines.append)
-    (user,) = np.unique(judge._held_out.user_ids)
-    assert len(judge._held_out) == np.count_nonzero(HELD_OUT.user_ids == user)
-    assert lines == [f"judged by the {len(judge._held_out)} held-out ratings of 1 users"]
+    validation(trained, HELD_OUT, lines.append)
+    counts = np.unique(HELD_OUT.user_ids, return_counts=True)[1]
+    assert lines in [[f"judged by the {n} held-out ratings of 1 users"] for n in counts]
 
 
 def test_without_a_like_held_out_only_ratings_are_judged(trained):

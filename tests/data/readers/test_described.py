@@ -6,7 +6,6 @@ import pytest
 from recsys.data.readers.cells import Notes
 from recsys.data.readers.describe import described
 from recsys.data.schema import Attribute
-from recsys.preprocess import read_dataset
 
 NO_DATES = "dates, which are read only as year-month-day"
 TEXTS = [f"I like movies about number {n} and dogs of kind {n}" for n in range(9)]
@@ -51,18 +50,3 @@ def test_dates_that_may_be_others_and_free_text_of_users_are_named():
     described({"about me": TEXTS}, {}, notes := Notes(), "f", text=False)
     assert notes.unused == {"about me of f": "free text of users is not used"}
     assert column(*TEXTS).kind == "text"
-
-
-def test_a_job_or_an_age_of_the_datas_own_is_no_movielens_one(tmp_path):
-    jobs, born = ("Baker", "Smith", "Sailor"), (1950, 1970, 1990)
-    users = "".join(f"{n},{jobs[n % 3]},{born[n % 3]}\n" for n in range(30))
-    (tmp_path / "users.csv").write_text("user_id,job,age\n" + users)
-    ratings = "".join(f"{n},{m},{(n + m) % 5 + 1}\n" for n in range(30) for m in range(5))
-    (tmp_path / "ratings.csv").write_text("user_id,item_id,rating\n" + ratings)
-    read = read_dataset(tmp_path)
-    job, age = read.users.attributes
-    assert sorted(job.values) == sorted(jobs)
-    assert (read.users.column("job") > 0).all()
-    assert job.rows_of("Smith") != job.rows_of("baker")
-    assert len({*read.users.column("age").tolist()}) == 3
-    assert len({*map(tuple, map(age.rows_of, born))}) == 3

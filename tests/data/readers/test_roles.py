@@ -252,18 +252,10 @@ def test_what_is_missing_is_so_in_every_format(tmp_path, name):
     assert seen(path, "--not-rated", "none")["bad_lines"] == 15
 
 
-@pytest.mark.parametrize(
-    ("head", "cells", "bad", "words"),
-    [
-        ("rating,time", (five, lambda u, i, n: T * (1000 if n else 1)), 1, "a time in ms since"),
-        ("rating", (values(*range(11), *range(11), *range(7), 93),), 2,
-         "rating 93, expected 0 to 10 as the others are"),
-    ],
-)  # fmt: skip
-def test_what_is_far_off_is_a_bad_line(tmp_path, head, cells, bad, words):
-    found = seen(rated(tmp_path, head, *cells))
-    assert found["bad_lines"] == bad
-    assert words in found["first_bad_lines"][0]
+def test_a_time_that_is_far_off_is_a_bad_line(tmp_path):
+    found = seen(rated(tmp_path, "rating,time", five, lambda u, i, n: T * (1000 if n else 1)))
+    assert found["bad_lines"] == 1
+    assert "a time in ms since" in found["first_bad_lines"][0]
 
 
 RATINGS = table("user_id,item_id,rating", user, item, five)
