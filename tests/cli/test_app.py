@@ -8,6 +8,7 @@ import pytest
 from command_line import SAMPLE, output, recsys
 
 from recsys.__main__ import cli
+from recsys.serving import DEFAULT as MODEL
 
 ASK = ("recommend", "--age", "1", "--gender", "F", "--job", "10")
 
@@ -115,10 +116,16 @@ def test_doctor_is_content_without_what_only_training_needs(run, monkeypatch):
     assert run("doctor", code=1).stdout.startswith("WRONG  libraries ")
 
 
-def test_training_without_paddle_names_the_missing_package(tmp_path):
-    (tmp_path / "paddle.py").write_text("raise ModuleNotFoundError('none', name='paddle')\n")
-    done = recsys("train", "--data", str(SAMPLE), cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [("paddle", f"train --data {SAMPLE}"), ("scipy", "recommend --users all --exact -o all.csv")],
+)
+def test_a_package_that_is_missing_is_named(package, line, trained, tmp_path):
+    missing = f"raise ModuleNotFoundError('none', name='{package}')\n"
+    (tmp_path / f"{package}.py").write_text(missing)
+    (tmp_path / MODEL).symlink_to(trained.place / MODEL)
+    done = recsys(*line.split(), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        "recsys: the package paddle is not installed; install recsys with all it needs\n"
+        f"recsys: the package {package} is not installed; install recsys with all it needs\n"
     )
