@@ -197,33 +197,33 @@ class _Trial:
         with self._tried("insert", "every value of every field comes back as it was sent"):
             _same_movies(self.store.read_all(), movies.take(np.sort(ids)))
             _same_movies(self.store.take(some := ids[[5, 3, 5, -1, 0]]), movies.take(some))
-        with self._tried("search", "movies and scores are those of comparing one by one"):
+        with self._tried("search", "movies and scores equal those of an exact search"):
             for k, rows in [(1, every), (20, every), (20, [3]), (MOVIES + 5, [5])]:
                 self._compare(k, rows=rows)
             asked = {"data": [*self.queries], "limit": 20, "search_params": {"metric_type": "IP"}}
             for hits in self.milvus.read("searching", MilvusClient.search, name, **asked):
                 _same("hits, best first", hits.distances, sorted(hits.distances, reverse=True))
-        with self._tried("filters", "all, and texts to escape, find what they should") as facts:
+        with self._tried("filters", "all find the right movies, also with texts to escape") as facts:
             for filter in (each.parsed(movies.kinds) for each in _filters()):
                 try:
                     self.milvus.check_condition(filter.condition)
                 except StoreError:  # which is known, and said to who asks so
-                    facts["found"] = "as they should, but for those that this version lacks"
+                    facts["found"] = "all find the right movies, except those this version lacks"
                     continue
                 self._compare(20, filter)
                 self._compare(MOVIES, filter, rows=[0])
-        with self._tried("exclusions", "up to all movies never come, others take their place"):
+        with self._tried("exclusions", "excluded movies never come, others take their place"):
             sizes, random = (0, 1, 20, MOVIES // 6, MOVIES - 5, MOVIES), np.random.default_rng(3)
             exclude = [random.choice(ids, size, replace=False) for size in sizes]
             for filter in (EVERYTHING, Filter(WORDS[1])):
                 for rows in (every, *([row] for row in every)):
                     self._compare(10, filter, [exclude[row] for row in rows], rows)
-        with self._tried("consistency", "counts and answers are whole at every level"):
+        with self._tried("consistency", "counts and answers are complete at every level"):
             for level in CONSISTENCY:
                 with type(self.store)(replace(self.store.address, consistency=level)) as reader:
                     self.versions.check_count(reader.open(MODEL), level)
                     self._compare(MOVIES, rows=[0], store=reader)
-        with self._tried("load", "what was released is loaded again by who asks"):
+        with self._tried("load", "a released collection is loaded again by a query"):
             self.milvus.call("releasing", MilvusClient.release_collection, name)
             self._compare(20)
 
