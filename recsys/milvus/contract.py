@@ -203,7 +203,7 @@ class _Trial:
             asked = {"data": [*self.queries], "limit": 20, "search_params": {"metric_type": "IP"}}
             for hits in self.milvus.read("searching", MilvusClient.search, name, **asked):
                 _same("hits, best first", hits.distances, sorted(hits.distances, reverse=True))
-        with self._tried("filters", "all find the right movies, also with texts to escape") as facts:
+        with self._tried("filters", "all find the right movies, escaped texts too") as facts:
             for filter in (each.parsed(movies.kinds) for each in _filters()):
                 try:
                     self.milvus.check_condition(filter.condition)
