@@ -31,6 +31,7 @@ def page(facts: dict[str, Any]) -> str:
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("recsys.report", ""),
         autoescape=True,
+        undefined=jinja2.ChainableUndefined,  # what there is nothing of
         finalize=lambda each: escaped(each) if type(each) is str else each,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -59,8 +60,9 @@ def number(value: Any, form: str = "") -> str:
     return format(value, form or ("," if isinstance(value, int) else ".4g"))
 
 
-def sentence(text: str) -> str:
+def sentence(text: object) -> str:
     """A text with a capital and a full stop."""
+    text = str(text)
     return text[:1].upper() + text[1:] + "." * (text[-1:] not in ".?!")
 
 

@@ -22,7 +22,7 @@ _CONFIG = {
     "numberFormat": ",.6~r",  # of labels
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
-    "axis": {**_WORDS, **_LINE, "titleFontWeight": "normal", "labelLimit": 124, "tickCount": 5},
+    "axis": {**_WORDS, **_LINE, "titleFontWeight": "normal", "labelLimit": 150, "tickCount": 5},
     "legend": {
         **_WORDS,
         "orient": "top",
@@ -110,7 +110,7 @@ def heat(rows: Rows, x: str, y: str, level: str) -> str:
     return _drawn(
         rows,
         ["rect"],
-        x=_name(x, labelAngle=0, labelOverlap=True),
+        x={**_name(x, labelAngle=0, labelOverlap=True), "sort": "ascending"},
         y=_name(y, title=None),
         color=color,
         detail=about,

@@ -108,3 +108,28 @@ def test_ten_thousand_movies_fit_in_six_megabytes():
     facts = made_up.films()
     facts["map"] = made_up.of_map(10_000, films=True)
     assert len(page(facts).encode()) < 6_000_000
+
+
+KNOWN = {  # of every report; what else there is nothing of is absent
+    "summary": {"data", "ratings", "users", "items", "model", "fingerprint"},
+    "map": {"id", "title", "x", "y", "count", "nearest", "cosine", "shown", "of", "about"},
+    "compare": {"a", "b"},
+}
+
+
+@pytest.mark.slow  # a page for every key
+def test_whatever_there_is_nothing_of_is_left_out(monkeypatch):
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda spec: "<svg></svg>")
+    whole = made_up.compared()
+    parts = [(name, each) for name, each in whole.items() if name not in ("words", "users")]
+    parts += [("users", user) for user in whole["users"]]
+    parts += [("quality", each) for each in whole["quality"]["protocols"]]
+    for name, part in parts:
+        for key in set(part) - KNOWN.get(name, set()) - {"rows", "metrics", "protocol", "about"}:
+            value = part.pop(key)
+            assert "Undefined" not in page(whole), (name, key)
+            part[key] = value
+    for name in set(whole) - {"words", "summary"}:
+        value = whole.pop(name)
+        assert f'<section id="{name}"' not in page(whole)
+        whole[name] = value
