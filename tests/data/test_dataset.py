@@ -53,6 +53,9 @@ def test_users_are_described_by_attributes_of_movielens_and_learned():
     assert plain.column("job").tolist() == [0, 0]
     born = Column("number", np.array([1970.0, 1990]))
     assert Users.of([1, 2], {"age": born}).attributes[0].edges == (1990,)  # of its own
+    jobs = Users.of([1, 2], {"job": Column("category", ["Baker", "Smith"])})
+    assert jobs.attributes[0].values == ("Baker", "Smith")
+    assert jobs.rows.tolist() == [[1], [2]]
 
 
 def test_a_vocabulary_numbers_from_one():
