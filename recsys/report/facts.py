@@ -87,7 +87,10 @@ class Look:
     def __init__(self, model: Model) -> None:
         self.model, self.movies, self.known = model, catalogue(model), known_to(model)
         self.config, names, scale = model.config, model.vocabulary.genres, model.scale
-        ratings, decades = self.known.ratings, self.movies.years // 10 * 10
+        self.years = self.movies.years * (
+            2 * np.count_nonzero(self.movies.years) >= len(self.movies)
+        )
+        ratings, decades = self.known.ratings, self.years // 10 * 10
         self.counts = np.bincount(ratings.movie_ids, minlength=len(self.movies))
         self.sums = np.bincount(ratings.movie_ids, scale.outward(ratings.values), len(self.movies))
         self.by_user, different = model.history.counts[1:], np.unique(decades[decades > 0])
@@ -280,7 +283,7 @@ class Look:
         about |= {"id": movies.ids.tolist(), "title": movies.titles, "nearest": rows}
         about |= {"count": self.counts[shown].tolist(), "cosine": cosines}
         about |= {"genres": text} if any(text) else {}
-        return about | ({"year": movies.years.tolist()} if movies.years.any() else {})
+        return about | ({"year": self.years[shown].tolist()} if self.years.any() else {})
 
     def users(self) -> Iterator[Facts]:
         """An active user, a typical, an unusual and a cold one, and what they are told."""
@@ -291,7 +294,7 @@ class Look:
             rare = np.append(0, np.log2(self.counts.max() / np.maximum(1, self.counts)))[:, None]
             rare, many = self.model.history.dot(rare, 1.0)[1:, 0][rows] / counts[rows], counts[rows]
             off = np.abs(np.log2(many / median)) + np.abs(rare - np.median(rare))
-            rarest = np.where(many >= median, rare, -1)
+            rarest = np.where(many >= min(max(median, SHOWN), many.max()), rare, -1)
             for kind, place in (("active", many), ("typical", -off), ("unusual", rarest)):
                 kinds.setdefault(int(rows[np.argmax(place)]), kind)
         profiles, times = np.unique(self.model.attributes[1:], axis=0, return_counts=True)
@@ -300,7 +303,7 @@ class Look:
         queries.append(UserQuery(attributes=common))
         answers = Recommender(self.model, self.movies).recommend(queries, K, explain=True)
         for (row, kind), answer in zip([*kinds.items(), (-1, "cold")], answers, strict=True):
-            about: Facts = {"kind": kind, "about": self.text("users", kind, median=median)}
+            about: Facts = {"kind": kind, "about": self.text("users", kind)}
             about |= {"user_id": answer.query.user_id, "attributes": {**answer.query.attributes}}
             about |= {"ratings": int(counts[row]) if row >= 0 else 0}
             about |= {"history": [*self._history(row)], "recommendations": [*map(told, answer)]}
@@ -320,12 +323,13 @@ class Look:
     def card(self, protocols: Sequence[Facts]) -> Facts:
         """The model card (Mitchell et al. 2019)."""
         about, times = self.about(), self.model.history.times
-        sides = ", ".join(each.name for each in self.model.vocabulary.users) or "nothing"
+        sides = ", ".join(each.name for each in self.model.vocabulary.users)
         few = {"rare": (self.counts < 5).mean(), "quiet": (self.by_user < 5).mean()}
         named = {"data": about.get("data", "DATA"), "model": about["model"], "sides": sides, **few}
         named |= {"seed": about.get("seed", 0), "users": about["users"]}
         named |= {"count": about["ratings"], "total": about["items"]}
-        limits = [*self.texts["limits"], *([] if times.any() else self.texts["no times"])]
+        limits = [*self.texts["limits"], self.texts["groups" if sides else "no groups"]]
+        limits += [] if times.any() else [self.texts["no times"]]
         changed = [
             f" --set {name}={value}"
             for name, value in self.config.get("options", {}).items()

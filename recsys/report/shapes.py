@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 POINTS = 100  # of a cumulated curve
 COMPONENTS = 50  # of the vectors, before they are laid out in two dimensions
-STEPS = 500  # of t-SNE
+STEPS, ANGLE = 500, 0.7  # of t-SNE: neighbours stay as with 1000 and .5, in half the time
 
 
 def tail(counts: NDArray[np.integer]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def projected(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
     size, perplexity = min(COMPONENTS, *vectors.shape), min(30.0, (len(vectors) - 1) / 3)
     numbers = PCA(size, svd_solver="randomized", random_state=0).fit_transform(vectors)
-    found = TSNE(perplexity=perplexity, init="pca", max_iter=STEPS, random_state=0)
+    found = TSNE(perplexity=perplexity, init="pca", max_iter=STEPS, angle=ANGLE, random_state=0)
     places = found.fit_transform(numbers).astype(np.float64)
     places -= (places.max(0) + places.min(0)) / 2
     return places / max(1e-9, np.abs(places).max())
