@@ -1,11 +1,9 @@
 """What tests of queries and of their answers share: the sample's sizes, and asking."""
 
 import numpy as np
-import pytest
 
 from recsys.infer import Recommender, UserQuery, users_of
 
-BOTH_RANKINGS = pytest.mark.parametrize("rank_by", ["relevance", "rating", "tutorial"])
 MOVIES, USERS = 338, 308  # of the sample
 
 

@@ -4,7 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from answers import BOTH_RANKINGS, MOVIES, USERS, ids, one, share, vectors_of
+from answers import MOVIES, USERS, ids, one, share, vectors_of
 from command_line import SAMPLE, output
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -115,7 +115,7 @@ def test_recommendations_under_any_options_are_what_numpy_says(
     assert [movie.rank for movie in answer] == [*range(1, len(answer) + 1)]
 
 
-@BOTH_RANKINGS
+@pytest.mark.parametrize("rank_by", ["relevance", "rating", "tutorial"])
 def test_milvus_gives_the_exact_answer(folder, exact, milvus, rank_by):
     users = map(UserQuery, folder.vocabulary.user_ids[::60].tolist())
     profile = UserQuery(attributes={"gender": "M", "age": "60"})

@@ -13,9 +13,8 @@ from recsys.errors import QueryError
 from recsys.milvus.address import MilvusAddress
 from recsys.milvus_store import MilvusStore
 from recsys.serving import catalogue
-from recsys.serving.catalogue import EVERYTHING, FIELDS, Catalogue, Filter
+from recsys.serving.catalogue import EVERYTHING, FIELDS, Filter
 
-Store = Catalogue | MilvusStore
 MOVIES = movies(equal=30)
 BACKENDS = [  # one index is enough every time, and a server takes long
     "exact",

@@ -4,9 +4,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable
 from concurrent import futures
-from typing import Any
 
 import grpc
 import pytest
@@ -26,12 +24,10 @@ CHECKS = ["create", "insert", "search", "filters", "exclusions", "consistency", 
 CHECKS += ["rollback", "upsert", "HNSW", "IVF_FLAT", "AUTOINDEX", "drop"]
 CALLS = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"].methods_by_name
 EVERY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-Ask = Callable[[Any], Any]  # of a request the answer
-Sabotage = Callable[[Any, Ask], Any]  # of a request and who would answer it
 
 
 class Proxy(grpc.GenericRpcHandler):
-    """Hands on calls to a Milvus, and those of one name to a sabotage."""
+    """Hands on calls to a Milvus; a sabotage gets the requests of one name, and who answers."""
 
     def __init__(self, target, name="", sabotage=None):
         self.channel = grpc.insecure_channel(target.removeprefix("http://"), EVERY_SIZE)

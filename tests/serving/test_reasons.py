@@ -13,7 +13,6 @@ from recsys.serving import reasons
 from recsys.serving.model_folder import Model
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-LATER = 2_000_000_000
 
 
 def answer(model, query, k=5, **more):
