@@ -58,7 +58,6 @@ def _done(
 
 @contextmanager
 def inside(folder: Path) -> Iterator[None]:
-    """Within, the folder is the current one."""
     before = os.getcwd()
     os.chdir(folder)
     try:

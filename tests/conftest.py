@@ -131,7 +131,6 @@ def shipped_once(six: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Mode
 
 @pytest.fixture
 def shipped(shipped_once: Model, tmp_path: Path) -> Model:
-    """A copy of that model."""
     put_model(shipped_once, tmp_path / "model")
     return load_model(tmp_path / "model")
 

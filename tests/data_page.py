@@ -77,7 +77,6 @@ def output(command: str, place: Path) -> str:
 
 
 def _shell(command: str, place: Path) -> str:
-    """What a shell's command prints, stdout and stderr."""
     done = subprocess.run(
         _PROGRAM.sub(lambda found: f"{found[1]}{PROGRAMS[found[2]]}", command),
         shell=True,
@@ -111,7 +110,6 @@ def every_day(folder: Path, trained: Path) -> None:
 
 
 def write(page: Path, make: Callable[[Path], object]) -> None:
-    """Put what the commands of a page really print into it."""
     whole = "".join(
         real(section, make) if COMMAND.search(section) else section
         for section in sections(page.read_text("utf-8"))

@@ -47,7 +47,6 @@ def other(**changed) -> bytes:
 
 
 def headless(rows=ROWS, **how) -> bytes:
-    """CSV without a first line of names."""
     return b"".join(csv(rows=rows, **how).splitlines(True)[1:])
 
 

@@ -111,7 +111,6 @@ def launch(
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and its group with no time to tidy up."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
@@ -198,19 +197,15 @@ class Server:
             wait_for(lambda: healthy(self._metrics, self._port), self.folder, self._process)
 
     def freeze(self) -> None:
-        """Stop the server in its tracks; its sockets stay open."""
         os.killpg(self._process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
         os.killpg(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the server with no time to tidy up; the data stays."""
         kill(self._process)
 
     def remove(self) -> None:
-        """End the server and throw its data away."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -279,7 +274,6 @@ class Cluster:
         )
 
     def kill(self, role: str) -> None:
-        """End the process of a role with no time to tidy up."""
         kill(self._roles[role][0])
 
     def restart(self, role: str) -> None:
@@ -289,7 +283,6 @@ class Cluster:
         wait_for(lambda: healthy(*ports), self.folder, process)
 
     def remove(self) -> None:
-        """End the cluster and throw its data away."""
         for process, _ in self._roles.values():
             kill(process)
         kill(self._kafka)

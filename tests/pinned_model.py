@@ -42,7 +42,6 @@ NEW = Movies(np.array([9001]), ["Toy Story Returns (2001)"], [("Animation", "Com
 
 
 def unpacked(folder: Path) -> Model:
-    """The committed model, in a folder."""
     with zipfile.ZipFile(MODEL) as packed:
         packed.extractall(folder)
     return load_model(folder)

@@ -205,7 +205,6 @@ ASKED = "recommend -u 42 --exact --format csv", "predict -u 42 -m 50"
 
 
 def answers(model):
-    """How a query and a prediction end that ask a model folder without Milvus."""
     done = [CliRunner().invoke(cli, [*shlex.split(line), "--model", model]) for line in ASKED]
     return max(each.exit_code for each in done), "".join(each.stdout for each in done)
 

@@ -92,7 +92,6 @@ def test_a_query_an_approximate_index_starves_is_sent_once_more(store, monkeypat
     real, asked = MilvusClient.search, []
 
     def search(client, *args, **options):
-        """Gives the first of several queries nothing."""
         asked.append(len(options["data"]))
         answers = list(real(client, *args, **options))
         return [Nothing(), *answers[1:]] if asked == [3] else answers

@@ -70,12 +70,10 @@ def often(monkeypatch):
 
 
 def answers(recommender):
-    """The ids of the movies for each query."""
     return [[movie.movie_id for movie in each] for each in recommender.recommend(QUERIES, K)]
 
 
 def by_folder(place):
-    """What the model in a folder answers."""
     model = load_model(place)
     return answers(Recommender(model, catalogue(model)))
 

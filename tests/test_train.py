@@ -29,7 +29,6 @@ OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)
 
 @pytest.fixture(scope="module")
 def trained_once(six):
-    """A training on all six ratings."""
     return fit(six, six.ratings, TINY)
 
 

@@ -28,7 +28,6 @@ LONG = Options(epochs=12, dimension=4, patience=99)
 
 
 def epochs_done(checkpoint):
-    """Epochs in a checkpoint, 0 if there is none."""
     if not checkpoint.exists():
         return 0
     with np.load(checkpoint, allow_pickle=False) as stored:

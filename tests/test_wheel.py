@@ -15,7 +15,6 @@ pytestmark = [
 
 
 def run(*command, cwd, path=""):
-    """What a command prints that does not see the checkout."""
     return output(*command, cwd=cwd, PYTHONPATH=path)
 
 

@@ -46,11 +46,10 @@ def test_commands_load_nothing_heavy_that_they_do_not_need(apart, args, never):
     assert not never & {*loaded}
 
 
-def test_streams_are_apart(trained, apart):
-    """stdout has the data alone; the log is on stderr."""
+def test_streams_are_apart(trained, run):
     for done in (trained.train, trained.preprocess, trained.load_movies):
         assert len(done.stdout.splitlines()) == 1
-    answer = recsys(*ASK, "--format", "json", cwd=apart)
+    answer = run(*ASK, "--format", "json")
     assert json.loads(answer.stdout)["recommendations"]
     assert answer.stderr.splitlines() == [
         "age 1 is in years; code 1 of the tutorial is age 18 (18-24)",

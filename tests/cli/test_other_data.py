@@ -23,7 +23,6 @@ def recsys(place, *args, input=None, code=0):
 
 
 def asked(place, *args):
-    """The movies of an answer."""
     done = recsys(place, "recommend", *args, "--format", "json")
     return json.loads(done.stdout)["recommendations"]
 

@@ -60,7 +60,6 @@ def some_slow(names, *quick):
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """A comparison by protocol, each trained once."""
 
     @cache
     def comparison(protocol):

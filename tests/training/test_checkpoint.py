@@ -29,7 +29,6 @@ def checkpoint(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(few, tmp_path_factory):
-    """A checkpoint's bytes."""
     path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
     fit(*few, ONE_EPOCH, checkpoint=path)
     return path.read_bytes()

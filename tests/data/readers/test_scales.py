@@ -24,7 +24,6 @@ def dat(folder, *rows, start=b""):
 
 
 def own(dataset):
-    """Ratings as the file has them."""
     return np.round(dataset.scale.outward(dataset.ratings.values), 3).tolist()
 
 
