@@ -109,7 +109,8 @@ def colours(points: Facts) -> list[dict[str, Any]]:
         ]
         paint = [f"--c{n}" for n in range(len(top))]
         found.append(_colouring("genre", [*top, "other"], [*paint, UNKNOWN], rarest))
-    if any(years := points.get("year", [])):
+    years = points.get("year", [])
+    if 2 * sum(year > 0 for year in years) > len(years):
         decades = sorted({year // 10 * 10 for year in years if year})
         kept = decades[-LEVELS:]
         names = [f"{each}s" for each in kept]

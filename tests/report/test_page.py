@@ -114,6 +114,7 @@ KNOWN = {  # of every report; what else there is nothing of is absent
     "summary": {"data", "ratings", "users", "items", "model", "fingerprint"},
     "map": {"id", "title", "x", "y", "count", "nearest", "cosine", "shown", "of", "about"},
     "compare": {"a", "b"},
+    "users": {"ratings"},
 }
 
 
