@@ -90,7 +90,7 @@ def read_dataset(
         model=model,
         log=log,
     )
-    _settle(read.path, len(read.dataset.ratings), read.notes, skip_bad_lines, log)
+    _settle(read.path, len(read.dataset.ratings), read.notes, skip_bad_lines)
     return read.dataset
 
 
@@ -135,13 +135,11 @@ def read_movies(
     check_given(columns, {"items": table})
     movies = movies_of(table, whole, notes)
     notes.tell(columns.kinds)
-    _settle(path, len(movies), notes, skip_bad_lines, log)
+    _settle(path, len(movies), notes, skip_bad_lines)
     return movies
 
 
-def _settle(
-    path: Path, left: int, notes: Notes, skip: SkipBadLines, log: Callable[[str], None]
-) -> None:
+def _settle(path: Path, left: int, notes: Notes, skip: SkipBadLines) -> None:
     """Raise what there is to raise, or log what was dropped."""
     if notes and not skip:
         raise notes.error()
@@ -154,7 +152,7 @@ def _settle(
         cause = f"{path}: {bad:,} of {left + bad:,} lines are bad, more than one in a hundred"
         cause += f"; the first: {notes.listed()[0]}"
         raise DataError(cause, "correct the file, or leave out all the same", "skip_all_bad_lines")
-    log(notes.summary())
+    notes.log(notes.summary())
 
 
 def write_movies_data(path: Path, movies: Movies, vocabulary: Vocabulary) -> tuple[int, int]:

@@ -12,12 +12,12 @@ import numpy as np
 
 from recsys.data.dataset import Movies, Users
 from recsys.data.ids import id_array, raw_ids
-from recsys.data.movielens import AGES, GENRES_100K, JOBS, MAX_AGE
+from recsys.data.movielens import AGES, CODES, GENRES_100K, JOBS, MAX_AGE
 from recsys.data.readers.cells import Notes, control_character
 from recsys.data.readers.formats import Table
-from recsys.data.readers.roles import MISSING, NONE, Columns, describing_columns
+from recsys.data.readers.roles import MISSING, NONE, ROLES, Columns, describing_columns
 from recsys.data.readers.values import ids, texts
-from recsys.data.schema import AGE, MOST_VALUES, MOVIELENS, Attributes, Column, in_digits
+from recsys.data.schema import MOST_VALUES, MOVIELENS, Attribute, Attributes, Column, in_digits
 from recsys.data.titles import name_and_year, title_words
 from recsys.errors import check_types, listed_values, quoted, wrong
 
@@ -90,13 +90,12 @@ def users_of(
 
     `elsewhere` is what their ids are called in the ratings; a model that knows them has attributes.
     """
-    profile = [each.name for each in MOVIELENS]
-    roles = describing_columns(table, "user", profile, given, elsewhere)
+    roles = describing_columns(table, "user", [each.name for each in MOVIELENS], given, elsewhere)
     side = Side(table, roles, "user", notes)
     known: dict[str, Column] = {}
-    for role in [role for role in profile if role in roles]:
-        cells = side.column(role)
-        column = _profile(role, cells)
+    for attribute in [each for each in MOVIELENS if each.name in roles]:
+        role, cells = attribute.name, side.column(attribute.name)
+        column = _profile(attribute, cells)
         odd = [cell for n, cell in enumerate(cells) if cell and column.value(n) is None]
         if 2 * len(odd) > sum(map(bool, cells)) and not table.strict:
             del roles[role]  # a column of the file's own
@@ -112,13 +111,12 @@ def users_of(
     return Users.of(side.ids, known | side.described(roles, given, text=False), attributes)
 
 
-def _profile(role: str, cells: Sequence[str]) -> Column:
+def _profile(attribute: Attribute, cells: Sequence[str]) -> Column:
     """Genders, ages in years or jobs (words, or MovieLens' codes), unknown where a cell is none."""
-    if role == AGE.name:
+    if attribute.kind == "number":
         ages = np.array([float(c) if _AGE.fullmatch(c) else np.nan for c in cells], float)
         return Column("number", np.where((ages >= AGES[0]) & (ages <= MAX_AGE), ages, np.nan))
-    attribute = next(each for each in MOVIELENS if each.name == role)
-    jobs = {str(code): job for code, job in enumerate(JOBS)} if role == "job" else {}
+    jobs = CODES["job"] if attribute.name == "job" else {}
     rows = attribute.rows(Column("category", [jobs.get(cell, cell) for cell in cells]))
     return Column("category", [attribute.value(row) for row in rows[:, 0].tolist()])
 
@@ -166,18 +164,36 @@ class Side:
     def described(
         self, words: Mapping[str, str], given: Columns, text: bool = True
     ) -> dict[str, Column]:
-        """The columns that have no role; what the others are is noted in `words` by role."""
-        strict, dialect = self.table.strict, self.table.dialect
+        """The columns that have no role, by the names they are asked by; in `words`, what has one.
+
+        Kinds that are not to be inferred are by either name. Of users there may be no free text.
+        """
+        strict, dialect, notes = self.table.strict, self.table.dialect, self.notes
+        file, kinds = self.table.path.name, dict(given.kinds)
         if not strict:
-            words = {role: each for role, each in words.items() if role not in ("item", "user")}
-            self.notes.roles |= words
+            notes.roles |= {role: each for role, each in words.items() if role not in ROLES}
         cells = {name: self.fields(name) for name in self.cells if name not in self.roles.values()}
         if strict and not (dialect and dialect.header):  # its family says what each is
             cells = {}
         for name in [name for name in cells if strict and name.endswith("_seq")]:
             lists = [(cell or "").split() for cell in cells[name]]  # taken where they are short
             cells[name] = lists if sum(map(len, lists)) <= 8 * len(lists) else cells[name]
-        return described(cells, dict(given.kinds), self.notes, self.table.path.name, text)
+        columns: dict[str, Column] = {}
+        own: dict[str, str] = {}
+        notes.names += cells
+        for name, each in cells.items():
+            column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
+            if isinstance(column, Column) and column.kind == "text" and not text:
+                column = "free text of users is not used"
+            if isinstance(column, str):
+                notes.unused[f"{name} of {file}"] = column
+                continue
+            plain = field_name(name, columns)
+            columns[plain] = column
+            own[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
+        if own:
+            notes.own[file] = own
+        return columns
 
     def titles(self) -> list[str]:
         """A title of each row, with the year at its end where there is one."""
@@ -205,35 +221,6 @@ class Side:
         texts = ["" if each in none else each for each in cells]
         separator = self.table.dialect.genres if self.table.dialect else ""
         return _lists(texts, "" if any("|" in each for each in texts) else separator)
-
-
-def described(
-    cells: Mapping[str, Sequence[Any]],
-    kinds: Mapping[str, str],
-    notes: Notes,
-    file: str,
-    text: bool = True,
-) -> dict[str, Column]:
-    """Columns by the names they are asked by, of cells by those of the file: text, None or a list.
-
-    Kinds that are not to be inferred are by either name. Of users there may be no free text.
-    """
-    columns: dict[str, Column] = {}
-    own: dict[str, str] = {}
-    notes.names += cells
-    for name, each in cells.items():
-        column = _column(name, each, kinds.get(name) or kinds.get(field_name(name)))
-        if isinstance(column, Column) and column.kind == "text" and not text:
-            column = "free text of users is not used"
-        if isinstance(column, str):
-            notes.unused[f"{name or 'a column without a name'} of {file}"] = column
-            continue
-        plain = field_name(name, columns)
-        columns[plain] = column
-        own[name] = ("" if plain == name else f"as {plain} ") + _in_words(column)
-    if own:
-        notes.own[file] = own
-    return columns
 
 
 def field_name(name: str, taken: Iterable[str] = ()) -> str:

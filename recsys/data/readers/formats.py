@@ -120,7 +120,7 @@ def open_table(path: Path | Table, dialect: Dialect | None = None) -> Table:
 
 def separated(path: Path, dialect: Dialect | None = None) -> Table:
     """Text in which a character or two separate the cells: CSV, TSV, `.dat`, `u.*`, `.inter`."""
-    start = beginning(path, quotes=dialect is None or dialect.quotes)
+    start = beginning(path, quotes=not (dialect and dialect.strict))
     if dialect is None:
         if b"\0" in start:
             raise DataError(f"{path}: not a text file, byte 0 found", "name another", "file")
@@ -140,10 +140,10 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
 
     def parsed(holds: Holds, block: bytes, header: bool) -> Block:
         nonlocal several
-        if dialect.quotes and b"\\" in block and re.search(rb'\\"[^",;|\s]', block):
+        if not dialect.strict and b"\\" in block and re.search(rb'\\"[^",;|\s]', block):
             block = block.replace(b'\\"', b'""')  # as MySQL writes quotes
         found = typed(holds, block, header)
-        if dialect.quotes and b'"' in block and found.size + header < text.lines_in(block):
+        if not dialect.strict and b'"' in block and found.size + header < text.lines_in(block):
             mended = text.closed(block, dialect.separator, len(dialect.names))
             found = typed(holds, mended, header) if mended != block else found
             several |= found.size + header < text.lines_in(block)
@@ -164,7 +164,7 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
         return _parsed(dialect, holds, block, header)
 
     def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
-        source = [start] if sample else text.text_blocks(path, dialect.quotes)
+        source = [start] if sample else text.text_blocks(path, not dialect.strict)
         with ThreadPoolExecutor(2) as pool:
             waiting: deque[Future[Block]] = deque()
             for number, block in enumerate(source):
@@ -199,7 +199,7 @@ def _parsed(
     separator = dialect.separator
     if separator == "::":
         separator, block = text.STAND_IN, block.replace(b"::", text.STAND_IN.encode())
-    quotes = dialect.quotes and separator != text.STAND_IN
+    quotes = not dialect.strict and separator != text.STAND_IN
     kinds = dict.fromkeys(("id", "rating", "text"), pa.string())
     kinds |= {"id": pa.int32(), "rating": pa.float32()} if numbers else {}
     table = csv.read_csv(

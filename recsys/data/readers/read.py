@@ -350,12 +350,8 @@ def _on_scale(rows: Rows, ours: Scale | None, liked: float | None, wide: bool) -
         if (others >= OTHER_SCALE and others > OTHER_SHARE * len(values)) or (
             others and (wide or different[0] < different[-1] <= 1)
         ):
-            words = "a finite number"
-            fits = np.ones(len(different), np.bool_)
-            far = scales.far_off(different, counts)
-            if not wide and far.any():
-                fits, span = ~far, different[~far]
-                words = f"{span[0]:g} to {span[-1]:g} as the others are"
+            fits = np.ones(len(different), np.bool_) if wide else ~scales.far_off(different, counts)
+            words = f"{different[fits][0]:g} to {different[fits][-1]:g} as the others are"
     if counts[fits].sum() < len(values):
         bad = ~np.isin(values, different[fits])
         rows.refuse(bad, lambda i: f"rating {values[i]:g}, expected {words}")

@@ -31,7 +31,7 @@ _FOREIGN = (".txt", ".data", ".dat", "")  # suffixes of files that are tables if
 
 def family(separator: str, *names: str, **more: Any) -> Dialect:
     """The dialect of a file whose name says all."""
-    return Dialect(separator, names, quotes=False, strict=True, **more)
+    return Dialect(separator, names, strict=True, **more)
 
 
 ATOMIC = family("\t", header=True, genres=" ")

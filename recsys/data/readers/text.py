@@ -41,8 +41,7 @@ class Dialect(NamedTuple):
     separator: str
     names: tuple[str, ...] = ()  # of the columns; none: those of the first line
     header: bool = False  # whether the first line has names, or numbers in their place
-    quotes: bool = True  # cells may be within quotes
-    strict: bool = False  # of a family of files, whose columns are known
+    strict: bool = False  # of a family of files, whose columns are known; it has no quotes
     fewer: bool = False  # there may be fewer columns; those behind the first are others then
     genres: str = ""  # what separates genres; "": found out
 
