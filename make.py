@@ -66,6 +66,7 @@ def test(quick: bool) -> None:
 def docs() -> None:
     install("[docs,report]")
     os.chdir(HERE)
+    Path("site").mkdir(exist_ok=True)
     if Path("recommender_system.inference.model").exists():
         run(str(BIN / "recsys"), "report", "-o", "site/report.html")
     run(str(BIN / "python"), "-m", "sphinx", "-EWq", "--keep-going", "-c", "docs", ".", "site")
