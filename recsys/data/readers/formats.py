@@ -49,7 +49,7 @@ class Table:
 
     path: Path
     names: tuple[str, ...]
-    blocks: Callable[[Holds, bool], Iterator[Block]]  # of columns, or of a beginning
+    blocks: Callable[[Holds], Iterator[Block]]  # of columns
     place: Callable[[int], str] = lambda row: f": row {row + 1}"  # behind the name of the file
     dialect: Dialect | None = None  # of separated text
 
@@ -68,7 +68,7 @@ class Table:
         columns = {name: Cells(self.path, name, []) for name in holds}
         size, missing = 0, [np.zeros(0, np.int64)]
         with readable(self.path):
-            for block in self.blocks(holds, False):
+            for block in self.blocks(holds):
                 bad = np.array([row for row, _ in block.rejected], np.int64)
                 words = [words for _, words in block.rejected]
                 notes.add(self.path, self.place, size + bad, words.__getitem__)
@@ -88,12 +88,12 @@ class Table:
     @cached_property
     def first(self) -> dict[str, Content]:
         """What the columns hold in the first rows: text, or what else, None for an empty cell."""
-        cells: dict[str, list[Any]] = {name: [] for name in self.names}
+        cells: dict[str, Any] = {name: pa.nulls(0) for name in self.names}
         with readable(self.path):
-            for block in self.blocks(dict.fromkeys(self.names, "text"), True):
-                for name, column in block.columns.items():
-                    cells[name] += column[:SAMPLE].to_pylist()
-        return {name: Content(each) for name, each in cells.items()}
+            for block in self.blocks(dict.fromkeys(self.names, "text")):
+                cells |= block.columns
+                break
+        return {name: Content(each[:SAMPLE].to_pylist()) for name, each in cells.items()}
 
 
 class Arrow(Protocol):
@@ -163,11 +163,10 @@ def separated(path: Path, dialect: Dialect | None = None) -> Table:
                 block = again + block[len(head) :]
         return _parsed(dialect, holds, block, header)
 
-    def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
-        source = [start] if sample else text.text_blocks(path, not dialect.strict)
+    def blocks(holds: Holds) -> Iterator[Block]:
         with ThreadPoolExecutor(2) as pool:
             waiting: deque[Future[Block]] = deque()
-            for number, block in enumerate(source):
+            for number, block in enumerate(text.text_blocks(path, not dialect.strict)):
                 header = dialect.header and number == 0
                 waiting.append(pool.submit(parsed, holds, block, header))
                 if len(waiting) > 2:
@@ -255,8 +254,8 @@ def json_lines(path: Path) -> Table:
         cause = f"{path}:1: expected a JSON object a line"
         raise DataError(cause, f"write its rows as JSON lines: jq -c '.{rows}'", "file")
 
-    def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
-        return (_objects(each, holds) for each in ([start] if sample else text.text_blocks(path)))
+    def blocks(holds: Holds) -> Iterator[Block]:
+        return (_objects(each, holds) for each in text.text_blocks(path))
 
     return Table(path, tuple(names), blocks, lambda row: f":{row + 1}")
 
@@ -320,12 +319,10 @@ def _typed(
 ) -> Table:
     """A table of columns that have types already; `batches` has some of them, in so many rows."""
 
-    def blocks(holds: Holds, sample: bool) -> Iterator[Block]:
-        for batch in batches([*holds], SAMPLE if sample else 2**17):
+    def blocks(holds: Holds) -> Iterator[Block]:
+        for batch in batches([*holds], 2**15):
             batch.validate(full=True)
             yield Block(_plain({name: batch.column(name) for name in holds}, holds), len(batch))
-            if sample:
-                break
 
     return Table(path, tuple(names), blocks)
 
