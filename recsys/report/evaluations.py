@@ -1,14 +1,13 @@
 """What evaluations say, as a report has it: metrics by protocol, by group, and how far we lead."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from recsys.errors import DataError
 
 Facts = dict[str, Any]
 OURS, IN_MILVUS = "recsys", "recsys in Milvus"  # rows, as `recsys.evaluation.compare` names them
-OTHERWISE = ("recsys by rating", "recsys, the tutorial's way")
 LEADS = {"ndcg@10": "behind", "rmse": "rmse_behind"}  # how far we lead, in a row
 
 
@@ -65,19 +64,6 @@ def protocol(rows: Sequence[Facts], about: str) -> Facts:
     said["metrics"] = [*dict.fromkeys(name for row in found["rows"] for name in row["metrics"])]
     by_group = [{"by": by, "groups": [*of.values()]} for by, of in groups.items()]
     return there({**said, **found, "groups": by_group, "calibration": curves})
-
-
-def headline(protocol: Facts) -> Iterator[Facts]:
-    """Our first metrics beside those of others."""
-    for metric in LEADS:
-        rows = [
-            there({"name": r["name"], "value": r["metrics"][metric], "lead": r["lead"].get(metric)})
-            for r in protocol["rows"]
-            if metric in r["metrics"] and r["name"] not in OTHERWISE
-        ]
-        better = "low" if metric == "rmse" else "high"
-        of = {"protocol": protocol["protocol"], "metric": metric, "better": better}
-        yield from [{**of, "rows": rows}] if rows else []
 
 
 def differences(rows: Sequence[Facts], name: str) -> list[Facts]:

@@ -19,7 +19,7 @@ from recsys.evaluation.given import GROUPS, known_to, thirds
 from recsys.infer import Recommendation, Recommender, UserQuery, catalogue, users_of
 from recsys.options import Options
 from recsys.parts import EVIDENCE, PARTS
-from recsys.report.evaluations import differences, headline, protocol, there
+from recsys.report.evaluations import differences, protocol, there
 from recsys.report.shapes import gini, projected, tail
 from recsys.serving.catalogue import Hits
 from recsys.serving.model_folder import Model
@@ -69,7 +69,7 @@ def facts(
         if (some := [row for row in rows if row["protocol"] == name])
     ]
     made: dict[str, Any] = {
-        "summary": lambda: look.summary(protocols),
+        "summary": look.summary,
         "data": lambda: look.data(data or {}),
         "training": look.training,
         "quality": lambda: there({"protocols": protocols, "bias": look.bias()}),
@@ -126,15 +126,12 @@ class Look:
         about |= {"fingerprint": self.model.fingerprint, **{n: self.config.get(n) for n in names}}
         return there({**about, **dict(zip(("ratings", "users", "items"), counts, strict=True))})
 
-    def summary(self, protocols: Sequence[Facts]) -> Facts:
-        held, came = self.config.get("held_out"), self.config.get("since_training", {})
-        counted, about = summary(self.known), self.about()
-        about |= {name: counted[name] for name in ("first", "last")}
+    def summary(self) -> Facts:
+        held, counted = self.config.get("held_out"), summary(self.known)
+        about = self.about() | {name: counted[name] for name in ("first", "last")}
         about["of"] = held and f"{held['ratings']:,} held out, {held['how']}"
-        about["since_training"] = {name: n for name, n in came.items() if isinstance(n, int)}
         about["made"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        about["recsys"] = self.config.get("versions", {}).get("recsys")
-        return there({**about, "headline": [row for one in protocols for row in headline(one)]})
+        return there({**about, "recsys": self.config.get("versions", {}).get("recsys")})
 
     # The ratings
 

@@ -21,8 +21,7 @@ def tail(counts: NDArray[np.integer]) -> dict[str, Any]:
         return {}
     ranks = np.unique(np.linspace(1, len(most), POINTS).round().astype(int))
     share = (np.cumsum(most)[ranks - 1] / most.sum()).tolist()
-    curve = {"rank": (ranks / len(most)).tolist(), "share": share}
-    return {**curve, "gini": gini(most), "median": float(np.median(most)), "most": int(most[0])}
+    return {"rank": (ranks / len(most)).tolist(), "share": share, "gini": gini(most)}
 
 
 def gini(counts: NDArray[np.integer]) -> float:

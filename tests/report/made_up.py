@@ -50,7 +50,6 @@ def things(count: int = 60) -> dict[str, Any]:
         "rank": rank,
         "share": [each**0.3 for each in rank],
         "gini": 0.7,
-        "median": 3,
         "most": 9,
     }
     return {
@@ -110,13 +109,6 @@ def films(count: int = 200) -> dict[str, Any]:
         }
         for n, name in enumerate(names)
     ]
-    headline = [
-        {
-            **{"protocol": "random", "metric": metric, "better": better},
-            "rows": [{"name": row["name"], "value": row["metrics"][metric]} for row in rows],
-        }
-        for metric, better in (("ndcg@10", "high"), ("rmse", "low"))
-    ]
     groups = [
         {"group": g, "users": 50, "metrics": {each["name"]: each["metrics"] for each in rows}}
         for g in ("F", "M")
@@ -125,7 +117,7 @@ def films(count: int = 200) -> dict[str, Any]:
         **{"item": "movie", "items": "movies", "rating": "rating", "ratings": "ratings"},
         **{"rated": True, "about": "a held-out rating of 4 and more"},
     }
-    facts["summary"] |= {"first": "1997-09-20", "last": "1998-04-22", "headline": headline}
+    facts["summary"] |= {"first": "1997-09-20", "last": "1998-04-22"}
     by_genre = [
         {"genre": g, "items": 40, "ratings": 900 + n, "density": 0.1 / (n + 1), "mean": 3.5}
         for n, g in enumerate(GENRES)
