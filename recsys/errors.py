@@ -109,6 +109,8 @@ def check_types(**given: tuple[Any, Any]) -> None:
 
 def listed_values(name: str, given: Any, words: str) -> list[Any]:
     """What is given as a list, an array, a generator or another collection; text is refused."""
+    if type(given) in (list, tuple):  # soonest
+        return list(given)
     values = given.tolist() if hasattr(given, "tolist") else given  # of NumPy, pandas or Arrow
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise wrong(name, given, words)

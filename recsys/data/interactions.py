@@ -137,6 +137,8 @@ class Interactions(NamedTuple):
         Values are (N,) or one number, what each entry counts, if not its rating.
         """
         data = np.asarray(self.values if values is None else values, table.dtype)
+        if self.rows == 1 and not data.ndim:  # soonest
+            return data * table[self.indices].sum(0, np.float32, keepdims=True)
         data = data if data.ndim else np.full(len(self.indices), data)
         if self.rows > FEW:
             return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)

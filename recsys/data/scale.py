@@ -1,5 +1,6 @@
 """The scale of a file's ratings, and the model's own: 0.5 to 5, of which 4 and more is liked."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any
@@ -48,17 +49,18 @@ class Scale:
         ours = np.interp(ratings, *self._knots).astype(np.float32)
         return np.where(ratings >= self.liked, np.maximum(ours, LIKED), np.minimum(ours, _BELOW))
 
-    def learned(self, rating: float) -> float:
-        """A rating that a query gives, as the model has it; of events, that there was one.
+    def learned(self, ratings: Sequence[float]) -> NDArray[np.float32]:
+        """(N,) ratings that a query gives, as the model has them; of events, that there were some.
 
         Raises:
-            QueryError: it is not on the scale.
+            QueryError: one is not on the scale.
         """
         low, high = (self.low, self.high) if self.rated else (1e-300, np.inf)
-        if isinstance(rating, bool) or not isinstance(rating, Real) or not low <= rating <= high:
-            span = f"{low:g} to {high:g}" if self.rated else "more than 0"
-            raise QueryError(f"rating {rating}: the model's are {span}", "give one of that scale")
-        return float(self.inward(rating) if self.rated else np.clip(rating, LIKED, MAX_RATING))
+        for each in ratings:
+            if isinstance(each, bool) or not isinstance(each, Real) or not low <= each <= high:
+                span = f"{low:g} to {high:g}" if self.rated else "more than 0"
+                raise QueryError(f"rating {each}: the model's are {span}", "give one of that scale")
+        return self.inward(ratings) if self.rated else np.clip(ratings, LIKED, MAX_RATING)
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
         """Ratings of the model as the file would have them, what is off the scale at its end."""

@@ -117,7 +117,7 @@ class Factors(Part):
         sums = history.dot(tables["basis"], 1.0)
         implicit = implicit_features(sums, history.counts, tables["centre"])
         profile = profile_features(asked.described, asked.attributes)
-        prior = product(np.hstack([ones, *profile, implicit]), tables["weights"])
+        prior = product(np.concatenate([ones, *profile, implicit], 1), tables["weights"])
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         solved = np.empty(prior.shape)  # (B, d) posterior means [p, a]
@@ -130,7 +130,8 @@ class Factors(Part):
                     turned = np.linalg.solve(system[0][row - rows[0]], factors.T)  # (d, N)
                     products = factors @ turned + np.eye(len(signs)) / precision
                     solved[row, :-1] += turned[:-1] @ np.linalg.solve(products, LIKED * signs)
-        users = np.hstack([scale * solved[:, :-1], scale * ones, mean + scale * solved[:, -1:]])
+        columns = scale * solved[:, :-1], scale * ones, mean + scale * solved[:, -1:]
+        users = np.concatenate(columns, 1)
         return {"factors": (users * radius).astype(np.float32)}
 
 
@@ -153,7 +154,8 @@ def implicit_features(
 ) -> NDArray[np.float64]:
     """(B, K + 1) of (B, K) sums of the basis: coordinates, and log of the count; 0 of no rating."""
     several = np.maximum(counts, 1)[:, None]
-    features = np.hstack([sums / np.sqrt(several), FEATURE_SCALE * np.log(several)]) - centre
+    columns = sums / np.sqrt(several), FEATURE_SCALE * np.log(several)
+    features = np.concatenate(columns, 1) - centre
     return np.where(counts[:, None] > 0, features, 0)
 
 

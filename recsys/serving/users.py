@@ -205,7 +205,7 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     rows, sides = known_users(model, queries)
     until = [NOW if each.as_of is None else each.as_of for each in queries]
     rated = [
-        (n, movie, model.scale.learned(rating), time)
+        (n, movie, rating, time)
         for n, query in enumerate(queries)
         for movie, rating, time in query.rated
         if time <= until[n]
@@ -219,21 +219,23 @@ def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
     history = model.history.take(rows)
     if min(until, default=NOW) < NOW:
         history = history.keep(history.times <= np.array(until)[history.owners])
-    likes = _updated(Interactions.empty(len(rows)), model, named)
-    return Users.of(model, rows, sides, _updated(history, model, rated), likes)
+    likes = _updated(Interactions.empty(len(rows)), model, named, np.array)
+    known = _updated(history, model, rated, model.scale.learned)
+    return Users.of(model, rows, sides, known, likes)
 
 
 def _updated(
     known: Interactions,
     model: "Model",
     newer: Sequence[tuple[int, Id, float, int]],
+    learned: Callable[[Any], NDArray],
 ) -> Interactions:
     """Ratings with newer ones (row, movie id, value, time)."""
     if not newer:
         return known
     owners, movies, values, times = zip(*newer, strict=True)
-    columns = np.array(values), np.array(times)
-    return known.updated(np.array(owners), movie_rows(model, movies), *columns)
+    columns = movie_rows(model, movies), learned(values), np.array(times)
+    return known.updated(np.array(owners), *columns)
 
 
 def movie_rows(model: "Model", movie_ids: Iterable[Id]) -> NDArray[np.int64]:

@@ -68,8 +68,8 @@ def test_five_stars_liked_from_three_and_strengths_are_likes():
 
 
 def test_a_rating_of_a_query_is_on_the_scale_and_an_event_is_an_event():
-    assert Scale(1, 10, 8).learned(8) == 4
-    assert [Scale(rated=False).learned(count) for count in (1, 4.5, 30)] == [4, 4.5, 5]
+    assert Scale(1, 10, 8).learned([8]) == [4]
+    assert Scale(rated=False).learned([1, 4.5, 30]).tolist() == [4, 4.5, 5]
     for scale, rating in ((Scale(1, 10, 8), 11), (Scale(rated=False), 0), (Scale(), None)):
         with pytest.raises(QueryError, match=f"rating {rating}: the model's are"):
-            scale.learned(rating)
+            scale.learned([rating])
