@@ -286,16 +286,20 @@ def no_bar() -> bool:
 
 def bar(stage: str, total: int, unit: str, over: Iterable[Any] | None = None) -> Any:
     """A bar with rate and time left, unless `no_bar`; of an iterable, as its elements are taken."""
+    if (nothing := no_bar() or total <= 1) and over is not None:
+        return over
     from tqdm import tqdm
 
-    return tqdm(over, stage, total, unit=f" {unit}", disable=no_bar() or total <= 1)
+    return tqdm(over, stage, total, unit=f" {unit}", disable=nothing)
 
 
 def busy(stage: str) -> Any:
     """A context with a line on what takes its time, unless `no_bar`; it goes at the end."""
+    if no_bar():
+        return nullcontext()
     from tqdm import tqdm
 
-    return tqdm(desc=f"{printable(stage)} ...", bar_format="{desc}", leave=False, disable=no_bar())
+    return tqdm(desc=f"{printable(stage)} ...", bar_format="{desc}", leave=False)
 
 
 @contextmanager
