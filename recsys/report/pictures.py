@@ -95,8 +95,8 @@ def dots(rows: Rows, y: str, x: str | Sequence[str], series: str = "", form: str
     field = {**size, "field": f"{x}.value" if ends else x}
     point = {"mark": "point", "x": field, "color": color, **beside, **({"shape": of} if of else {})}
     low, high = {**size, "field": f"{x}.low"}, {"field": f"{x}.high"}
-    one_legend = {"color": {**color, "legend": None} if of else color}
-    span = {"mark": "rule", "x": low, "x2": high, **one_legend, **beside}
+    line = {"stroke": {**of, "legend": None}} if of else {"color": color}
+    span = {"mark": "rule", "x": low, "x2": high, **line, **beside}
     return _drawn(rows, [span, point] if ends else [point], y=_name(y, title=None))
 
 
