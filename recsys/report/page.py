@@ -1,7 +1,6 @@
 """A report as one page of HTML that needs no other file, no network and no server."""
 
 import hashlib
-import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,9 +35,9 @@ def page(facts: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
+    templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     templates.globals |= {"pictures": pictures, "tables": tables}
-    for help in (drawing, fingerprint, path, positions, spot):
+    for help in (drawing, fingerprint, path, positions):
         templates.globals[help.__name__] = help
     templates.filters |= {"number": number, "sentence": sentence}
     shown: dict[str, Any] = {}
@@ -46,10 +45,9 @@ def page(facts: dict[str, Any]) -> str:
         text = HERE.joinpath(f"report.{name}").read_text("utf-8")
         digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
         shown |= {name: Markup(text), f"{name}_hash": digest}
-    if points := dict(facts.get("map", {})):
-        points |= {axis: _filling(points[axis]) for axis in "xy"}
-        shown |= {"map": points, "colours": colours(points)}
-        shown["json"] = Markup(_json(_of_map(points, facts["words"], shown["colours"])))
+    if points := facts.get("map"):
+        by = colours(points)
+        shown |= {"colours": by, "embedded": _of_map(points, facts["words"], by)}
     return templates.get_template("report.html").render({**facts, **shown}).lstrip()
 
 
@@ -66,22 +64,16 @@ def sentence(text: object) -> str:
     return text[:1].upper() + text[1:] + "." * (text[-1:] not in ".?!")
 
 
-def spot(points: Facts, i: int) -> str:
-    """Where a point is in the drawing of the map."""
-    return f"{(points['x'][i] * 0.47 + 0.5) * WIDE:.0f} {(0.5 - points['y'][i] * 0.47) * HIGH:.0f}"
-
-
-def path(points: Facts, shown: Iterable[int]) -> str:
-    """Points of the map as a path of dots."""
-    return "".join(f"M{spot(points, i)}h0" for i in shown)
+def path(points: Facts, shown: Iterable[int], mark: str = "h0") -> str:
+    """Points of the map as a path: dots, or what else is drawn from each place."""
+    places = ((points["x"][i] * 0.47 + 0.5, 0.5 - points["y"][i] * 0.47) for i in shown)
+    return "".join(f"M{x * WIDE:.0f} {y * HIGH:.0f}{mark}" for x, y in places)
 
 
 def drawing(points: Facts, by: Facts) -> list[tuple[str, str]]:
     """The map as a path for each colour."""
-    members: list[list[int]] = [[] for _ in by["paint"]]
-    for i, group in enumerate(by["group"]):
-        members[group].append(i)
-    return [(paint, path(points, each)) for paint, each in zip(by["paint"], members, strict=True)]
+    groups = [[i for i, g in enumerate(by["group"]) if g == n] for n in range(len(by["paint"]))]
+    return [(paint, path(points, each)) for paint, each in zip(by["paint"], groups, strict=True)]
 
 
 def positions(points: Facts, films: Iterable[Facts]) -> list[int]:
@@ -111,33 +103,23 @@ def colours(points: Facts) -> list[dict[str, Any]]:
         found.append(_colouring("genre", [*top, "other"], [*paint, UNKNOWN], rarest))
     years = points.get("year", [])
     if 2 * sum(year > 0 for year in years) > len(years):
-        decades = sorted({year // 10 * 10 for year in years if year})
-        kept = decades[-LEVELS:]
-        names = [f"{each}s" for each in kept]
-        names[0] = f"until {kept[0] + 9}" if kept != decades else names[0]
-        of = [
-            names[max(0, kept.index(y // 10 * 10) if y >= kept[0] else 0)] if y else ""
-            for y in years
-        ]
+        decades = [year // 10 * 10 for year in years]
+        kept = sorted({*decades} - {0})[-LEVELS:]
+        names = [f"until {kept[0] + 9}", *(f"{each}s" for each in kept[1:])]
+        of = [names[kept.index(max(each, kept[0]))] if each else "" for each in decades]
         paint = [f"--r{LEVELS - len(kept) + n}" for n in range(len(kept))]
         found.append(_colouring("decade", [*names, "unknown"], [*paint, UNKNOWN], of))
     order = sorted(range(len(points["count"])), key=lambda i: -points["count"][i])
-    ends, of = list(TENTHS.items()), [""] * len(order)
-    for rank, i in enumerate(order):
-        of[i] = next(name for name, end in ends if rank < end * len(order))
+    ranks = {i: rank / len(order) for rank, i in enumerate(order)}
+    of = [next(name for name, end in TENTHS.items() if ranks[i] < end) for i in sorted(order)]
     found.append(_colouring("popularity", list(TENTHS), ["--r5", "--r4", "--r2", "--r1"], of))
     return found
 
 
 def _colouring(by: str, names: list[str], paint: list[str], of: Sequence[str]) -> dict[str, Any]:
+    """Groups by position; what has no name is of the last."""
     group = [names.index(each) if each else len(names) - 1 for each in of]
     return {"by": by, "names": names, "paint": paint, "group": group}
-
-
-def _filling(axis: Sequence[float]) -> list[float]:
-    """Places from -1 to 1, whatever they were."""
-    low, span = min(axis), max(axis) - min(axis) or 1
-    return [round(2 * (each - low) / span - 1, 4) for each in axis]
 
 
 def _of_map(points: Facts, words: Facts, by: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,9 +141,3 @@ def _of_map(points: Facts, words: Facts, by: list[dict[str, Any]]) -> dict[str, 
         "cosine": [[round(each, 3) for each in row] for row in points["cosine"]],
         "colours": by,
     }
-
-
-def _json(found: Any) -> str:
-    """JSON that nothing in it can end or comment out."""
-    text = json.dumps(found, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -47,4 +47,4 @@ def projected(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     found = TSNE(perplexity=perplexity, init="pca", max_iter=STEPS, angle=ANGLE, random_state=0)
     places = found.fit_transform(numbers).astype(np.float64)
     places -= (places.max(0) + places.min(0)) / 2
-    return places / max(1e-9, np.abs(places).max())
+    return places / np.maximum(1e-9, np.abs(places).max(0))
