@@ -87,10 +87,9 @@ class Look:
     def __init__(self, model: Model) -> None:
         self.model, self.movies, self.known = model, catalogue(model), known_to(model)
         self.config, names, scale = model.config, model.vocabulary.genres, model.scale
-        self.years = self.movies.years * (
-            2 * np.count_nonzero(self.movies.years) >= len(self.movies)
-        )
-        ratings, decades = self.known.ratings, self.years // 10 * 10
+        years, ratings = self.movies.years, self.known.ratings
+        self.years = years * (2 * np.count_nonzero(years) >= len(years))  # else of few titles alone
+        decades = self.years // 10 * 10
         self.counts = np.bincount(ratings.movie_ids, minlength=len(self.movies))
         self.sums = np.bincount(ratings.movie_ids, scale.outward(ratings.values), len(self.movies))
         self.by_user, different = model.history.counts[1:], np.unique(decades[decades > 0])
@@ -102,14 +101,9 @@ class Look:
         self.texts = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
         item = "movie" if names and len(different) else "item"
         rating = "rating" if scale.rated else "event"
-        self.words: Facts = {
-            "item": item,
-            "items": f"{item}s",
-            "rating": rating,
-            "ratings": f"{rating}s",
-        }
+        self.words: Facts = {"item": item, "items": f"{item}s", "rated": scale.rated}
+        self.words |= {"rating": rating, "ratings": f"{rating}s"}
         self.words["about"] = self.text("relevant", rating, liked=scale.liked)
-        self.words["rated"] = scale.rated
 
     def text(self, *names: str, **values: Any) -> str:
         """A text of words.json in the words of the data."""
@@ -296,7 +290,7 @@ class Look:
                 kinds.setdefault(int(rows[np.argmax(place)]), kind)
         profiles, times = np.unique(self.model.attributes[1:], axis=0, return_counts=True)
         common = profile(known.users, profiles[times.argmax()]) if len(times) else {}
-        queries = [UserQuery(known.user_ids[row].item()) for row in kinds]
+        queries = [*map(UserQuery, known.user_ids[[*kinds]].tolist())] if kinds else []
         queries.append(UserQuery(attributes=common))
         answers = Recommender(self.model, self.movies).recommend(queries, K, explain=True)
         for (row, kind), answer in zip([*kinds.items(), (-1, "cold")], answers, strict=True):
@@ -312,7 +306,7 @@ class Look:
         order = np.lexsort((-times, -values))[:SHOWN]
         shown, ratings = self.movies[movies[order] - 1], self.model.scale.outward(values[order])
         for n, day in enumerate(times[order].astype("M8[s]").astype("M8[D]").astype(str)):
-            about: Facts = {"movie_id": shown.ids[n].item(), "title": shown.titles[n]}
+            about: Facts = {"movie_id": shown.ids.tolist()[n], "title": shown.titles[n]}
             about |= {"genres": [*shown.genres[n]], "year": int(shown.years[n]) or None}
             about |= {"rating": float(ratings[n])} if self.words["rated"] else {}
             yield there(about | ({"day": day} if times[order][n] > 0 else {}))

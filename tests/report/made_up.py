@@ -50,7 +50,6 @@ def things(count: int = 60) -> dict[str, Any]:
         "rank": rank,
         "share": [each**0.3 for each in rank],
         "gini": 0.7,
-        "most": 9,
     }
     return {
         "words": {

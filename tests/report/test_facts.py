@@ -56,9 +56,9 @@ def said(folder):
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory):
-    """A model of events of a shop: no ratings, no titles, no genres, no years, no times."""
+    """A model of events of a shop: text for ids, no ratings, titles, genres, years or times."""
     place, rng = tmp_path_factory.mktemp("events"), np.random.default_rng(0)
-    pairs = [f"{u},{i}" for u in range(60) for i in rng.permutation(25)[:8]]
+    pairs = [f"u{u},i{i}" for u in range(60) for i in rng.permutation(25)[:8]]
     (place / "bought.csv").write_text("\n".join(["user_id,item_id", *pairs]))
     options = ("--epochs", 1, "--set", "dimension=4", "--model", place / "model")
     here("train", "--data", place / "bought.csv", *options)
@@ -196,6 +196,11 @@ def test_what_is_not_there_is_not_said(events):
         "about": "relevant are items taken among those held out",
     }
     assert {*found} == {*SECTIONS, "words"} - {"compare"}
+    ids, near = found["map"]["id"], found["map"]["nearest"]
+    movies = Recommender(events, catalogue(events)).store
+    best = movies.search(movies.take(ids[:1]).vectors, 3, exclude=[np.array(ids[:1])])
+    assert [ids[each] for each in near[0][:3]] == best.movie_ids[0].tolist()
+    assert facts(events, other=events, only=["compare"])["compare"]["overlap"]["mean"] == 1
     data = found["data"]
     assert data.keys().isdisjoint(("histogram", "genres", "decades", "genre_decade", "over_time"))
     assert found["map"].keys().isdisjoint(("genres", "year"))
