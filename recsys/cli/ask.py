@@ -49,13 +49,15 @@ class Profile:
     gender: str | None = option("F or M.", "-g")
     job: str | None = option("0 to 20, or its name.", "-j")
     user_attribute: tuple[tuple[str, str], ...] = option(
-        "What else is known of the user, as city=Seoul; the model says what it knows. Repeat it.",
+        "Another attribute of the user, as city=Seoul, if the model has it; repeat it.",
         default=(),
         type=shared.name_and_value,
     )
     like: tuple[str, ...] = option("A movie the user likes, by title or id; repeat it.", default=())
-    dislike: tuple[str, ...] = option("One the user does not like; repeat it.", default=())
-    ratings: str | None = path("Ratings that MovieLens, Letterboxd or IMDb export (-: stdin).")
+    dislike: tuple[str, ...] = option("A movie the user dislikes; repeat it.", default=())
+    ratings: str | None = path(
+        "One user's ratings, as MovieLens, Letterboxd or IMDb export them (- for stdin)."
+    )
 
     def query(self, known: Known, as_of: int | None) -> "recsys.UserQuery":
         """The query, with ids of users and movies that are known."""
@@ -80,13 +82,13 @@ class Choosing:
     """Which of the best movies are taken, as typed."""
 
     exclude: tuple[str, ...] = option(
-        "Movies that must not come: a file of ids, or ids with commas.", default=()
+        "Movies to leave out: a file of ids, or ids with commas; repeat it.", default=()
     )
-    only: str | None = option("The movies that are ranked, likewise.", metavar="FILE|IDS")
-    diversity: float = option("How unlike each other movies are to be.", default=0.0, min=0, max=1)
-    novelty: float = option("How much those come first that few rated.", default=0.0, min=0, max=1)
+    only: str | None = option("The only movies to rank, likewise.", metavar="FILE|IDS")
+    diversity: float = option("Weight of differing genres.", default=0.0, min=0, max=1)
+    novelty: float = option("Weight of having few ratings.", default=0.0, min=0, max=1)
     max_per: tuple[tuple[str, int], ...] = option(
-        "At most so many of a genre, year or value of a column, as genre=2; repeat it.",
+        "The most movies of a genre, year or value of a column, as genre=2; repeat it.",
         default=(),
         type=shared.name_and_number,
     )
@@ -107,8 +109,8 @@ def recommend(
     ),
     output: Output = grouped(Output),
     rank_by: RankBy = option(
-        "Relevance: what the user likely chooses, and likes; or the predicted rating; or the "
-        "tutorial's 5 x cosine; or what is nearest in taste to what is liked.",
+        "What the score is: relevance, the predicted rating, the tutorial's 5 x cosine, or "
+        "similarity to liked movies.",
         default=get_args(RankBy)[0],
         type=click.Choice(get_args(RankBy)),
     ),
@@ -122,8 +124,8 @@ def recommend(
 ) -> None:
     """Recommend movies to a user, a profile, a few likes, or many users at once.
 
-    What is not given is unknown, which is fine. Movies a user has rated are left out. Score is what
-    the list is sorted by, rating the predicted rating.
+    Any part of a query may be left out. Movies a user has rated are left out. Score is what the
+    list is sorted by, rating the predicted rating.
 
     \b
     Example: recsys recommend --age 1 --gender F --job 10

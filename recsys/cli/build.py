@@ -33,7 +33,7 @@ ENCODED = "movies_data.txt"  # what `preprocess` writes where nothing else is na
 @command
 def download(
     name: str = argument(type=click.Choice(list(SOURCES)), default="ml-1m"),
-    archive: str | None = path("A zip you have.", "--from", envvar="RECSYS_DOWNLOAD_FROM"),
+    archive: str | None = path("A zip that you have.", "--from", envvar="RECSYS_DOWNLOAD_FROM"),
     to: str = path("The folder datasets live in.", default=shared.DATA_HOME),
 ) -> None:
     """Fetch, verify and unpack a MovieLens dataset; prints its folder.
@@ -52,11 +52,13 @@ def train(
     data: str | None = shared.DATA,
     model: str = shared.MODEL,
     chosen: Options = grouped(Options, only=options.KNOBS_WITH_OPTIONS),
-    validation: float = option("Share held out to choose by.", default=0.1, min=0, max=0.9),
+    validation: float = option(
+        "Share of ratings held out to choose by.", default=0.1, min=0, max=0.9
+    ),
     set: options.Knobs = options.SET,
     knobs: bool = option("List what --set takes, and exit.", default=False),
     device: str = option("cpu, gpu or gpu:N.", default="cpu"),
-    resume: bool = option("Go on from MODEL.checkpoint.npz.", default=False),
+    resume: bool = option("Continue from MODEL.checkpoint.npz.", default=False),
     json: bool = shared.JSON,
     source: Source = grouped(Source),
 ) -> None:
@@ -119,17 +121,17 @@ class Publishing:
     file: str | None = path(f"{ENCODED} or a raw movie file; adds to what is published.", "-f")
     keep: int = option("Earlier versions that stay for --rollback.", default=1, min=0, max=100)
     index: str | None = option("FLAT, IVF_FLAT, HNSW or AUTOINDEX: IVF_FLAT:nlist=256,nprobe=16.")
-    shards: int = option("Parts on a cluster.", default=1, min=1, max=16)
-    replicas: int = option("Copies on a cluster.", default=1, min=1, max=1024)
-    resource_group: tuple[str, ...] = option("Of a cluster; may be repeated.", default=())
+    shards: int = option("Shards, on a cluster.", default=1, min=1, max=16)
+    replicas: int = option("Replicas, on a cluster.", default=1, min=1, max=1024)
+    resource_group: tuple[str, ...] = option("Resource group, on a cluster; repeat it.", default=())
     bulk: str = option(
         "A folder, or s3://bucket/folder, that the server reads too: it imports files from there.",
         default="",
         metavar="FOLDER",
     )
-    switch: str | None = path("A model folder: once all is published, the model takes its place.")
-    replace: bool = option("Only the file's movies; what is published may go.", default=False)
-    rollback: bool = option("Make the version before the current one.", default=False)
+    switch: str | None = path("A model folder that the model replaces after publishing.")
+    replace: bool = option("Publish only the file's movies; others may be removed.", default=False)
+    rollback: bool = option("Go back to the previous version.", default=False)
     dry_run: bool = option("Check everything, publish nothing.", default=False)
     json: bool = shared.JSON
 
@@ -143,9 +145,9 @@ def load_movies(
 ) -> None:
     """Publish movies to Milvus (also `recsys load`); prints what is published.
 
-    The movies the model was trained on; those of -f are added to what is published of it, or change
-    it; with --replace they are all. All of it or nothing: queries see the movies of before until
-    the new ones are in place. To remove more than a tenth of the published movies needs --replace.
+    Without -f the movies the model was trained on. Those of -f are added to the published movies of
+    the model, or change them; with --replace they take their place. Queries see the old movies
+    until all new ones are published. To remove more than a tenth of them needs --replace.
 
     \b
     Example: recsys load-movies -f movies_data.txt

@@ -54,9 +54,9 @@ def inspect(
     source: Source = grouped(Source, only=NOT_SKIPPED),
     json: bool = shared.JSON,
 ) -> None:
-    """Show how ratings are understood, and what they look like; nothing is trained or written.
+    """Show how ratings are understood, and statistics; nothing is trained or written.
 
-    Bad lines are counted, the first ten are listed.
+    Bad lines are counted, and the first ten listed.
 
     Example: recsys inspect data/sample
     """
@@ -101,11 +101,11 @@ def doctor(
     model: str = shared.MODEL,
     address: MilvusAddress = shared.ADDRESS,
 ) -> None:
-    """Show libraries, data, model, Milvus and what is published, and whether they fit together.
+    """Check libraries, data, model, Milvus and published movies, and whether they match.
 
     Each line says what is well, or what is wrong and the command that fixes it. Exits with 1 if
-    anything is wrong. Ratings are read only where --data names them. --contract looks at libraries
-    and Milvus alone, in collections of its own, of which it leaves nothing.
+    anything is wrong. Ratings are read only if --data names them. --contract tries only libraries
+    and Milvus, in collections that it drops at the end.
 
     \b
     Example: recsys doctor --uri http://localhost:19530
@@ -251,27 +251,29 @@ def diversities_of(text: str) -> tuple[float, ...]:
 @command
 def evaluate(
     data: str | None = path(shared.RATINGS, *("--data", "--train"), show_envvar=True),
-    test: str | None = path("Ratings to be judged on; then none of --data are held out."),
-    model: str | None = path("A trained model instead of a training; with --test."),
-    compare: tuple[str, ...] = option("Another model beside that one; repeat it.", default=()),
+    test: str | None = path("Ratings to judge on; then none of --data are held out."),
+    model: str | None = path("A trained model, instead of training one; with --test."),
+    compare: tuple[str, ...] = option("A model to compare it with; repeat it.", default=()),
     protocol: str = option("What is held out.", default="random", type=click.Choice(PROTOCOLS)),
     baselines: str = option("quick, all, or names with commas.", default="quick"),
     likes: int = option("Likes given in few-likes.", default=5, min=1, max=1000),
-    diversity: tuple[float, ...] | None = option("Also so diverse: 0.2,0.4.", type=diversities_of),
+    diversity: tuple[float, ...] | None = option(
+        "Also with these for --diversity: 0.2,0.4.", type=diversities_of
+    ),
     by: tuple[str, ...] = option("Also by an attribute of users, or popularity.", default=()),
-    seeds: tuple[int, ...] = option("Of splits: 0,1,2 or 0-4.", default=(0,), type=seeds_of),
+    seeds: tuple[int, ...] = option("Seeds of splits: 0,1,2 or 0-4.", default=(0,), type=seeds_of),
     uri: str = option("Milvus; by default a temporary file.", default="", show_envvar=True),
-    no_index: bool = option("Leave out what comes through Milvus.", default=False),
+    no_index: bool = option("Leave out answers of Milvus.", default=False),
     format: str = option("A table a seed, or json.", default="table", type=click.Choice(FORMATS)),
-    output: str | None = path("A Parquet file of all metrics user by user.", "-o"),
+    output: str | None = path("Also a Parquet file of all metrics by user.", "-o"),
     knobs: Options = grouped(Options, only=["epochs"]),
     set: options.Knobs = options.SET,
     source: Source = grouped(Source),
 ) -> None:
-    """Compare recsys with its baselines: one table, everything on the same split in the same run.
+    """Compare recsys with baselines on the same split in the same run.
 
-    All options, ours and the baselines', are chosen on validation data; test data is used once.
-    Every movie is ranked, seen ones left out; relevant is a held-out rating of 4 and more.
+    All options, of recsys and the baselines, are chosen on validation data; test data is used once.
+    All movies but seen ones are ranked; those with a held-out rating of 4 or more are relevant.
 
     \b
     Example: recsys evaluate --data data/ml-100k --protocol few-likes --likes 5
@@ -360,13 +362,13 @@ def _write_users(path: Path, rows: "Sequence[Row]") -> None:
 def report(
     model: str = shared.MODEL,
     evaluation: tuple[str, ...] = option("What evaluate printed as json; repeat it.", default=()),
-    compare: str | None = path("Another model to stand beside it."),
-    data: str | None = path("The ratings, to say what was left out.", show_envvar=True),
+    compare: str | None = path("Another model to show beside it."),
+    data: str | None = path("Its ratings, to say what was left out of them.", show_envvar=True),
     format: str | None = option("By default as -o ends, or html.", type=click.Choice(PAGES)),
     output: str | None = path("A file, or - for stdout. [default: report.html; md: -]", "-o"),
     source: Source = grouped(Source, only=NOT_SKIPPED),
 ) -> None:
-    """Write what there is to see of a model: data, training, quality, a map, some of its users.
+    """Write a page about a model: data, training, quality, a map of its movies, some users.
 
     The page is one file that needs no network; it shows what a few users rated. As Markdown it is
     tables for a comment in CI.

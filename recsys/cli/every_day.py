@@ -27,16 +27,16 @@ DRY_RUN = option("Say what would change, and change nothing.", default=False)
 
 @command
 def update(
-    data: str = path("New ratings, as train takes them.", required=True),
+    data: str = path("New ratings, in any format that train reads.", required=True),
     dry_run: bool = DRY_RUN,
     json: bool = shared.JSON,
     model: str = shared.MODEL,
     source: Source = grouped(Source),
 ) -> None:
-    """Add ratings, users and movies to a model without training; prints what came.
+    """Add ratings, users and movies to a model without training; prints how many.
 
     Ratings are on the model's scale; one given again replaces the older. New users are answered at
-    once. What is published stays good; new movies are published by load-movies.
+    once. Published movies stay as they are; load-movies publishes new ones.
 
     Example: recsys update --data monday.csv
     """
@@ -58,7 +58,7 @@ def forget(
 ) -> None:
     """Remove users from a model: their ratings, attributes and ids; prints how many.
 
-    What the vectors of movies have learned from them goes with the next training.
+    The vectors of movies, learned from them too, change with the next training.
 
     Example: recsys forget -u 42
     """

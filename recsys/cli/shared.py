@@ -98,8 +98,8 @@ RATINGS = f"Ratings, a folder or table; else one in {DATA_HOME}/, or fetched."
 DATA = path(RATINGS, show_envvar=True)
 MODEL = path("The model folder.", default=DEFAULT, show_envvar=True)
 ADDRESS = grouped(MilvusAddress, show_envvar=True)
-JSON = option("One json object.", default=False)
-AS_OF = option("Ratings later than this date or time are not known yet (UTC).", type=time_of)
+JSON = option("Print one JSON object.", default=False)
+AS_OF = option("Ignore ratings later than this date or time (UTC).", type=time_of)
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,13 @@ class Source:
     genres_column: str | None = option("Genres; none for no genres.", metavar="NAME")
     year_column: str | None = option("Years, or dates; none for no years.", metavar="NAME")
     column: tuple[tuple[str, str], ...] = option(
-        "What a column is, as price=number; repeat it.", default=(), type=column_and_kind
+        "The kind of a column, as price=number; repeat it.", default=(), type=column_and_kind
     )
-    not_rated: float | str | None = option("What means not rated.", type=not_rated_of)
-    liked_from: float | None = option("From what on liked; by default 4 of 5.", type=Number())
-    repeats: str | None = option("Of several ratings by a user.", type=click.Choice(REPEATS))
+    not_rated: float | str | None = option("The value that means not rated.", type=not_rated_of)
+    liked_from: float | None = option("Lowest rating that is a like; 4 of 5.", type=Number())
+    repeats: str | None = option("Which of several ratings counts.", type=click.Choice(REPEATS))
     skip_bad_lines: bool = option("Leave bad lines out, if they are few.", default=False)
-    skip_all_bad_lines: bool = option("Leave out however many they are.", default=False)
+    skip_all_bad_lines: bool = option("Leave any number of them out.", default=False)
 
     @property
     def how(self) -> dict[str, Any]:
@@ -156,11 +156,11 @@ class Source:
 class Wanted:
     """Which movies may answer, as typed: genres are not yet those of a model."""
 
-    genre: tuple[str, ...] = option("Movies that have one of these: war,western.", default=())
-    all_genres: bool = option("Every --genre must be there, not just one.", default=False)
-    not_genre: tuple[str, ...] = option("Movies without it; may be repeated.", default=())
+    genre: tuple[str, ...] = option("Movies with one of these: war,western; repeat it.", default=())
+    all_genres: bool = option("Movies with every --genre, not just one.", default=False)
+    not_genre: tuple[str, ...] = option("Movies without it; repeat it.", default=())
     year: tuple[int, int] | None = option("Years: 1994, 1990-1999, 1990-, 80s.", type=years_of)
-    where: str | None = option("Movies that fit: 'year >= 1990 and brand == \"X\"'.")
+    where: str | None = option("A condition: 'year >= 1990 and brand == \"X\"'.")
 
     def filter(self, model: "Model") -> "Filter":
         """The filter in the spelling of a model's genres; logs its years if they are others."""
