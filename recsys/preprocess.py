@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MANY_LINES, MANY_SHARE = 10, 0.01  # bad lines beyond both are not left out for the mere asking
 SkipBadLines = bool | Literal["all"]
 
-ENCODED = family("::", "item", "words", "genres")
+ENCODED = family("::", ("item", "words", "genres"))
 _DIGITS = re.compile(r"\s*[0-9]{1,18}\s*")
 _ENCODED = re.compile(r"[^:]+::[\d,]*::[\d,]*")
 

@@ -38,7 +38,6 @@ _DATE = re.compile(r"\d{1,4}[-/. ]([A-Za-z]{3}|\d{1,2})[-/. ]\d{2,4}")
 _ISO = re.compile(r"(\d{4})[-/](0[1-9]|1[0-2])[-/](0[1-9]|[12]\d|3[01])(?!\d)")
 _ID = re.compile(r"(id|code|zip|isbn|ean|sku|phone|hash)\d*$", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)[1-9]\d{3}(?!\d)")
-_AGE = re.compile(r"[0-9]{1,3}(\.0+)?")
 _MADE_FOR_VIDEO = re.compile(r"(?<=\(\d{4}\)) \(V\)$")  # ML-100K has it behind the year
 
 
@@ -114,7 +113,7 @@ def users_of(
 def _profile(attribute: Attribute, cells: Sequence[str]) -> Column:
     """Genders, ages in years or jobs (words, or MovieLens' codes), unknown where a cell is none."""
     if attribute.kind == "number":
-        ages = np.array([float(c) if _AGE.fullmatch(c) else np.nan for c in cells], float)
+        ages = np.array([*map(_number, cells)], float)
         return Column("number", np.where((ages >= AGES[0]) & (ages <= MAX_AGE), ages, np.nan))
     jobs = CODES["job"] if attribute.name == "job" else {}
     rows = attribute.rows(Column("category", [jobs.get(cell, cell) for cell in cells]))

@@ -185,12 +185,11 @@ def _items_of(tables: Mapping[str, Table], paths: Sequence[Path]) -> Table | Non
     return some[0] if len(some) == 1 else None
 
 
-# What cells hold, and what they are read by.
-_NUMBERS: dict[str, tuple[str, Callable[[Cells], numbers_of.Values]]] = {
-    "user": ("id", partial(numbers_of.ids, what="user")),
-    "item": ("id", partial(numbers_of.ids, what="movie")),
-    "rating": ("rating", numbers_of.ratings),
-    "time": ("time", numbers_of.times),
+_READ_BY: dict[str, Callable[[Cells], numbers_of.Values]] = {
+    "user": partial(numbers_of.ids, what="user"),
+    "item": partial(numbers_of.ids, what="movie"),
+    "rating": numbers_of.ratings,
+    "time": numbers_of.times,
 }
 
 
@@ -198,11 +197,12 @@ def _read_ratings(
     table: Table, roles: Mapping[str, str], notes: Notes, not_rated: Any
 ) -> tuple[Rows, Names, str]:
     """The good rows, with columns of numbers by role; names of ids that are text, times' unit."""
-    columns, rows = table.read({roles[role]: _NUMBERS[role][0] for role in roles}, notes)
+    holds = {name: "id" if role in ("user", "item") else role for role, name in roles.items()}
+    columns, rows = table.read(holds, notes)
     left, names, unit = np.ones(len(rows), np.bool_), {}, ""
     for role, name in roles.items():
         cells = columns.pop(name)
-        rows.columns[role], bad, expected, names[role], unit = _NUMBERS[role][1](cells)
+        rows.columns[role], bad, expected, names[role], unit = _READ_BY[role](cells)
         if not bad.any():
             continue
         if role == "rating" and not_rated != NONE and not table.strict:

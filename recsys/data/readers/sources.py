@@ -5,8 +5,8 @@ A family is a line of `FAMILIES`; other files are tables, found by `NAMES`.
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from recsys.data.movielens import GENRES_100K
 from recsys.data.readers.formats import FORMATS, Arrow, Table, source_of
@@ -29,20 +29,16 @@ NAMES = {
 _FOREIGN = (".txt", ".data", ".dat", "")  # suffixes of files that are tables if called as above
 
 
-def family(separator: str, *names: str, **more: Any) -> Dialect:
-    """The dialect of a file whose name says all."""
-    return Dialect(separator, names, strict=True, **more)
-
-
+family = partial(Dialect, strict=True)  # of files whose names say all
 ATOMIC = family("\t", header=True, genres=" ")
-DAT_ITEMS = family("::", "item", "title", "genres", genres="|")
-U_ITEMS = family("|", "item", "title", "released", "video", "imdb", "none", *GENRES_100K)
-DAT_USERS = family("::", "user", "gender", "age", "job", "zip", fewer=True)
-U_USERS = family("|", "user", "age", "gender", "job", "zip", fewer=True)
+DAT_ITEMS = family("::", ("item", "title", "genres"), genres="|")
+U_ITEMS = family("|", ("item", "title", "released", "video", "imdb", "none", *GENRES_100K))
+DAT_USERS = family("::", ("user", "gender", "age", "job", "zip"), fewer=True)
+U_USERS = family("|", ("user", "age", "gender", "job", "zip"), fewer=True)
 # Names of the files of ratings, movies and users, or suffixes of atomic files.
 FAMILIES: tuple[tuple[tuple[str, Dialect], ...], ...] = (
-    (("ratings.dat", family("::", *ROLES)), ("movies.dat", DAT_ITEMS), ("users.dat", DAT_USERS)),
-    (("u.data", family("\t", *ROLES)), ("u.item", U_ITEMS), ("u.user", U_USERS)),
+    (("ratings.dat", family("::", ROLES)), ("movies.dat", DAT_ITEMS), ("users.dat", DAT_USERS)),
+    (("u.data", family("\t", ROLES)), ("u.item", U_ITEMS), ("u.user", U_USERS)),
     ((".inter", ATOMIC), (".item", ATOMIC), (".user", ATOMIC)),
 )
 File = tuple[Path | Table, Dialect | None]  # and how it is written, unless that is to be found out
