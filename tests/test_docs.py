@@ -156,7 +156,8 @@ def place(trained, tmp_path):
     return tmp_path
 
 
-QUICK = {"RECSYS_TRAIN_EPOCHS": "1", "RECSYS_TRAIN_SET": "dimension=4"}
+SMALL = "dimension=4; filters=4; factor_sweeps=1; factor_coordinates=2"
+QUICK = {"RECSYS_TRAIN_EPOCHS": "1", "RECSYS_TRAIN_SET": SMALL}
 
 
 def printed(*command, cwd):

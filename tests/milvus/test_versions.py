@@ -84,20 +84,15 @@ def test_two_names_in_one_database_do_not_touch_each_other(store):
     assert len(collections(store)) == 3
 
 
-def test_publishing_says_what_is_published(store):
-    sent: list[int] = []
-    published = store.publish(MOVIES, MODEL, progress=sent.append)
-    assert sum(sent) == published.count == 60
-    assert (published.alias, published.model, published.dimension) == ("recsys_movies", MODEL, 16)
-    assert (published.index.name, published.is_current) == ("FLAT", True)
-    assert published.when.endswith("+00:00")
-    assert store.open(MODEL) == published
-
-
 def test_each_publish_replaces_the_movies_and_keeps_the_one_before(store):
     with pytest.raises(StoreError, match="no earlier version"):
         store.rollback()
-    catalogues = [movies(60, seed=seed) for seed in range(4)]
+    catalogues, sent = [movies(60, seed=seed) for seed in range(4)], []
+    made = store.publish(catalogues[3], MODEL, progress=sent.append)
+    assert (sum(sent), made.count, made.dimension, made.index.name) == (60, 60, 16, "FLAT")
+    assert (made.alias, made.model, made.is_current) == ("recsys_movies", MODEL, True)
+    assert made.when.endswith("+00:00")
+    assert store.open(MODEL) == made
     for catalogue in catalogues:
         store.publish(catalogue, MODEL)
         assert answers(store, catalogue)
