@@ -18,7 +18,7 @@ from playwright.sync_api import FloatRect, sync_playwright
 
 DOCS = Path(__file__).parents[1] / "docs"
 SHOWN = {"map": ("#map .map", 1040), "quality": ("#quality .figures >> nth=0", 1248)}  # at a width
-SEARCHED, AROUND, COLOURS = "Star Wars", 12, 128
+SEARCHED, AROUND, COLOURS = "Star Wars", 12, 256
 
 
 def main(report: str) -> None:
