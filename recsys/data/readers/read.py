@@ -119,10 +119,7 @@ def read_all(
         people = users_of(tables["users"], of_others, notes, roles["user"], attributes)
     if notes and not complete:  # all ratings of a bad movie would be bad
         raise notes.error()
-    rows, names, unit = _read_ratings(table, roles, notes, not_rated)
-    ids = {role: raw_ids(unique(rows.columns[role])[0], names[role]) for role in ("user", "item")}
-    if not table.strict:  # the columns that a family does not name are no surprise
-        _note_columns(table, rows, roles, ids, unit, within)
+    rows, names, ids = _read_ratings(table, roles, within, notes, not_rated)
     why = "beside the ratings, but not named"
     why = why if data.is_file() else "only ratings, movies and users are read"
     notes.unused |= {each.name: why for each in unused_files}
@@ -194,9 +191,12 @@ _READ_BY: dict[str, Callable[[Cells], numbers_of.Values]] = {
 
 
 def _read_ratings(
-    table: Table, roles: Mapping[str, str], notes: Notes, not_rated: Any
-) -> tuple[Rows, Names, str]:
-    """The good rows, with columns of numbers by role; names of ids that are text, times' unit."""
+    table: Table, roles: Mapping[str, str], within: Sequence[str], notes: Notes, not_rated: Any
+) -> tuple[Rows, Names, dict[str, NDArray]]:
+    """The good rows, with columns of numbers by role; names of ids that are text; different ids.
+
+    What the columns are is noted, but for those `within` the table that are of movies.
+    """
     holds = {name: "id" if role in ("user", "item") else role for role, name in roles.items()}
     columns, rows = table.read(holds, notes)
     left, names, unit = np.ones(len(rows), np.bool_), {}, ""
@@ -213,33 +213,25 @@ def _read_ratings(
         rows.note_cells(cells, bad & left, expected)
         left &= ~bad
     rows.keep(left)
-    return rows, names, unit  # times are the last
-
-
-def _note_columns(
-    table: Table,
-    rows: Rows,
-    roles: Mapping[str, str],
-    ids: Mapping[str, NDArray],
-    unit: str,
-    within: Sequence[str],
-) -> None:
-    """Note what the columns of a table of ratings are; `unit` is of times."""
+    ids = {role: raw_ids(unique(rows.columns[role])[0], names[role]) for role in ("user", "item")}
+    if table.strict:  # the columns that a family does not name are no surprise
+        return rows, names, ids
     words = {role: roles.get(role, NONE) for role in ROLES}
-    for role, known in ids.items() if len(rows) else ():
-        words[role] += f" ({len(known):,}{', text' * is_text(known)})"
-    words["time"] += f" ({unit})" * (len(rows) > 0 and "time" in roles)
+    if len(rows):
+        words |= {r: f"{words[r]} ({len(n):,}{', text' * is_text(n)})" for r, n in ids.items()}
+        words["time"] += f" ({unit})" * ("time" in roles)  # which are the last
     if len(rows) and "rating" in roles:
         values = rows.columns["rating"]
         words["rating"] += f" {values.min():g}-{values.max():g}"
         words["rating"] += " (0 is a like)" * names_of.matches(names_of.AGAINST, roles["rating"])
-    rows.notes.roles = words | rows.notes.roles
+    notes.roles = words | notes.roles
     others = [name for name in table.names if name not in (*roles.values(), *within)]
-    rows.notes.names += others
+    notes.names += others
     for name in others:
         of_use = "rating" not in roles and name and names_of.is_of_use(name, table.first[name])
         why = "of use if --rating-column names it" if of_use else "not about a rating"
-        rows.notes.unused[f"{name or 'a column without a name'} of {table.path.name}"] = why
+        notes.unused[f"{name or 'a column without a name'} of {table.path.name}"] = why
+    return rows, names, ids
 
 
 def _coded(
