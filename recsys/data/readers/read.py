@@ -106,7 +106,9 @@ def read_all(
     roles, guessed = names_of.rating_columns(table, columns)
     schema = model.vocabulary if model else None
     known = [*schema.users, *schema.movies] if schema else []
-    of_others = columns.beside({each.name: each.kind for each in known})
+    kinds: dict[str, str] = {each.name: each.kind for each in known} | dict(columns.kinds)
+    both = [None if (name or "").isdecimal() else name for name in columns[:2]]  # of these ratings
+    of_others = columns._replace(user=both[0], item=both[1], kinds=tuple(kinds.items()))
     placed = of_others.placed(table.names)
     within = sorted({*table.names} & {placed.title, placed.genres, placed.year})
     if within := [] if "items" in tables else within:  # columns beside the ratings

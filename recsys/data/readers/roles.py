@@ -127,12 +127,6 @@ class Columns(NamedTuple):
         given = [numbers.get(str(name), name) if name else None for name in self[:-1]]
         return Columns._make([*given, self.kinds])
 
-    def beside(self, kinds: Mapping[str, str]) -> "Columns":
-        """What holds of tables beside the ratings, of whose ids numbers are; with more kinds."""
-        user, item = (name and (None if name.isdecimal() else name) for name in self[:2])
-        both = tuple({**kinds, **dict(self.kinds)}.items())
-        return self._replace(user=user, item=item, kinds=both)
-
 
 class Content:
     """What the first cells of a column hold: dates, numbers or texts; yes and no are texts."""
