@@ -50,6 +50,12 @@ class Interactions(NamedTuple):
             np.zeros(len(order), np.int64) if times is None else np.asarray(times, np.int64)[order],
         )
 
+    @classmethod
+    def empty(cls, rows: int) -> "Interactions":
+        """Of rows without ratings."""
+        none = np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        return cls(np.zeros(rows + 1, np.int64), *none)
+
     @property
     def rows(self) -> int:
         """R, the number of rows, the unknown user's among them."""
