@@ -109,7 +109,8 @@ def train_model(
             said = f"metrics are of {len(held_out)} held-out ratings, {how}"
             log(f"{said}; the model now learns from all")
             try:
-                done = finish(done, ratings)
+                with _shown("fitting to all ratings", quiet):
+                    done = finish(done, ratings)
             except KeyboardInterrupt:
                 if ranks.size > 1:
                     raise
@@ -121,6 +122,11 @@ def train_model(
         folder = save(done, model, about)
         checkpoint.unlink(missing_ok=True)
     return folder
+
+
+def _shown(stage: str, quiet: bool) -> tqdm:
+    """A line on a terminal for what has no bar; it goes at the end."""
+    return tqdm(desc=f"{stage} ...", bar_format="{desc}", leave=False, disable=quiet)
 
 
 @dataclass(frozen=True)
@@ -205,9 +211,11 @@ def fit(
     validate, worth = None, -np.inf
     if validation is not None and ranks.rank == 0:
         validate = Validation(data, validation, log)
-        options = validate.choose(options)
+        with _shown("choosing options", quiet):
+            options = validate.choose(options)
     clock("choice of options")
-    closed = _fitted(data, options, ranks)
+    with _shown("fitting what has a closed form", quiet):
+        closed = _fitted(data, options, ranks)
     options = Options(**ranks.once(lambda: asdict(options)))
     if validate:
         validate.prepare(closed, options)
