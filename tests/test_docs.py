@@ -221,6 +221,15 @@ def test_the_four_commands_of_the_readme_run_as_they_stand(trained, tmp_path, ru
     assert run(*commands[3]).stdout == recommend.stdout
 
 
+def test_the_readme_has_the_results_of_their_page():
+    rows = re.findall(r"^\| ([\w-]+): .*?\*\*(\.\d+)\*\*", PAGES[README], re.MULTILINE)
+    assert len(rows) == 6
+    for protocol, shown in rows:
+        section = PAGES[ROOT / "docs" / "results.md"].partition(f"\n## {protocol}:")[2]
+        ours = re.search(r"^\| recsys[^|]*\| \**(\.\d+)", section, re.MULTILINE)[1]
+        assert f"{float(ours):.3f}" == f"0{shown}", protocol
+
+
 @pytest.mark.slow  # all pages are made
 def test_the_site_is_built_without_a_warning_and_stays_on_this_machine(tmp_path):
     """Every link leads somewhere, every public name is described, and nothing is fetched."""
