@@ -34,7 +34,8 @@ def site(tmp_path_factory):
 def test_it_holds_the_package_and_its_types_and_nothing_else(site):
     packages = {path.parent.relative_to(ROOT) for path in (ROOT / "recsys").rglob("__init__.py")}
     assert {path.parent.relative_to(site) for path in site.rglob("__init__.py")} == packages
-    assert (site / "recsys" / "py.typed").exists()
+    for name in ("py.typed", "report/report.html", "report/words.json"):
+        assert (site / "recsys" / name).exists()
     assert {path.name for path in site.iterdir() if path.is_dir() and "info" not in path.name} <= {
         "bin", "recsys",
     }  # fmt: skip

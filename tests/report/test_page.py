@@ -1,11 +1,13 @@
 """The page of a report as text: complete, exact, harmless. What a browser makes of it is apart."""
 
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import made_up
 import pytest
+from test_facts import EVALUATED
 
 from recsys.report.page import page
 
@@ -53,6 +55,16 @@ def test_every_number_that_was_measured_is_in_it_with_all_its_digits(films):
         assert measured(facts[name]) - shown == set(), name
     counts = (facts["summary"][each] for each in ("ratings", "users", "items"))
     assert set(counts) <= shown
+
+
+def test_the_command_writes_the_numbers_of_config_json_and_of_evaluate(run, folder, tmp_path):
+    (tmp_path / "random.json").write_text(json.dumps(EVALUATED))
+    run("report", "--evaluation", tmp_path / "random.json", "-o", tmp_path / "report.html")
+    shown = set(Seen((tmp_path / "report.html").read_text("utf-8")).numbers)
+    config = folder.config
+    assert {*config["validation"].values(), *config["seconds"].values()} <= shown
+    plain = [row["metrics"] for row in EVALUATED if row["by"] == ""]
+    assert {each["ndcg@10"][end] for each in plain for end in ("value", "low", "high")} <= shown
 
 
 def test_sections_come_in_order_and_only_those_of_which_something_is_known(films):
