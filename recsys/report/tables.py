@@ -35,14 +35,9 @@ def cells(found: Facts, value: str, most: int) -> Rows:
 def alone(choice: Sequence[Facts]) -> Rows:
     """What each part of the vector gives alone, and in the sum, by what is known of a user."""
     return [
-        {
-            "part": part,
-            "known": each["known"],
-            "ndcg@10": found,
-            "weight": each["weights"].get(part),
-        }
-        for each in choice
-        for part, found in {"the sum": each["ndcg@10"], **each["alone"]}.items()
+        {"part": part, "known": x["known"], "ndcg@10": y, "weight": x["weights"].get(part)}
+        for x in choice
+        for part, y in {"the sum": x["ndcg@10"], **x["alone"]}.items()
     ]
 
 
@@ -61,9 +56,8 @@ def flat(found: Sequence[Facts]) -> Rows:
 
 def measured(found: Sequence[Facts], metric: str) -> Rows:
     """The rows that have a metric, with nothing else."""
-    return [
-        {"name": x["name"], metric: x["metrics"][metric]} for x in found if metric in x["metrics"]
-    ]
+    had = [row for row in found if metric in row["metrics"]]
+    return [{"name": row["name"], metric: row["metrics"][metric]} for row in had]
 
 
 def grouped(protocol: Facts, found: Facts, metric: str) -> Rows:
@@ -81,13 +75,9 @@ def grouped(protocol: Facts, found: Facts, metric: str) -> Rows:
 
 def extremes(protocol: Facts, metric: str) -> Rows:
     """Of each way to group, the groups in which a metric of ours is least and most."""
-    found = []
+    found, ours = [], protocol["rows"][0]["name"]
     for way in protocol["groups"]:
-        of = [
-            row
-            for row in grouped(protocol, way, metric)
-            if row["way"] == protocol["rows"][0]["name"]
-        ]
+        of = [row for row in grouped(protocol, way, metric) if row["way"] == ours]
         low, *_, high = sorted(of * 2, key=lambda row: row[metric]["value"])
         about = {"lowest": f"{way['by']}: {low['group']}", "least": low[metric]["value"]}
         found.append({**about, "highest": high["group"], "most": high[metric]["value"]})
@@ -101,13 +91,11 @@ def apart(found: Rows, one: str, other: str) -> dict[str, Any]:
 
 def verdict(found: Sequence[Facts], metric: str) -> str:
     """How the first row stands beside the best of the others, by the interval of its lead."""
-    led = [
-        each for each in found[1:] if metric in each.get("lead", {}) and metric in each["metrics"]
-    ]
+    led = [x for x in found[1:] if metric in x["metrics"] and metric in x.get("lead", {})]
     if not led:
         return ""
     sign = -1 if metric in LOWER else 1
-    best = max(led, key=lambda each: sign * each["metrics"][metric]["value"])
+    best = max(led, key=lambda x: sign * x["metrics"][metric]["value"])
     value, low, high = (best["lead"][metric][end] for end in ("value", "low", "high"))
     way = "Ahead of" if low > 0 else "Behind" if high < 0 else "Level with"
     return f"{way} {best['name']}: {value:+.3f} ({low:+.3f} to {high:+.3f}). "

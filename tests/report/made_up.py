@@ -10,7 +10,7 @@ HOSTILE = [
     "\x1b[31mRed\x1b[0m <img src=x onerror=alert(1)>",
     "Amélie ${title} $style",
 ]
-GENRES = ["Action", "Comedy", "Drama", "Film-Noir", "Horror"]
+GENRES = ["Action", "</svg><script>\"'\\", "Drama", "Film-Noir", "Horror"]
 
 
 def interval(value: float, by: float = 0.01) -> dict[str, float]:
@@ -99,7 +99,7 @@ def things(count: int = 60) -> dict[str, Any]:
 def films(count: int = 200) -> dict[str, Any]:
     """Everything that a report can have."""
     facts = things(count)
-    names = ("recsys", "EASE", "popularity")
+    names = ("recsys", "</b>'\"\\ || alert(1)", "popularity")
     rows = [
         {
             **{"name": name, "chosen": "", "coverage": 0.5 - n / 10},
