@@ -45,11 +45,6 @@ def with_contents(app: Any, page: str, source: list[str]) -> None:
             source[0] += f'\n<p><a href="{EXAMPLE}">The report of a model</a>, as an example.</p>\n'
 
 
-def is_left_out(app: Any, kind: str, name: str, found: Any, skip: bool, options: Any) -> bool:
-    """Fields of named tuples have no words of their own; Args describe them."""
-    return skip or str(found.__doc__).startswith("Alias for field number")
-
-
 def first_page(app: Any, error: Exception | None) -> None:
     """Let a folder that is opened show its first page."""
     if not error:
@@ -59,5 +54,4 @@ def first_page(app: Any, error: Exception | None) -> None:
 def setup(app: Any) -> None:
     app.add_lexer("crontab", TextLexer)
     app.connect("source-read", with_contents)
-    app.connect("autodoc-skip-member", is_left_out)
     app.connect("build-finished", first_page)

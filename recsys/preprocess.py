@@ -61,8 +61,8 @@ def read_dataset(
             one holds, and events without ratings are counted.
         not_rated: the value for "not rated", or "none"; by default -1 or 0 if it is far from all
             other ratings. Such rows are left out.
-        skip_bad_lines: leave bad lines out (and ratings of the movies and users on them), as long
-            as they are few: MANY_LINES, or a share MANY_SHARE of the ratings; "all" for any number.
+        skip_bad_lines: leave bad lines out (and ratings of the movies and users on them) if they
+            are few: ten, or a hundredth of the ratings; "all" for any number.
         model: one that the data are to update, or a dataset beside which they are judged: its scale
             and its schema hold for them.
         log: gets a line on what was understood, on what is not used, on what was left out, and
