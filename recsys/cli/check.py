@@ -37,7 +37,7 @@ PAGES = ("html", "md")  # of report
 NEEDED = {"jinja2": "jinja2", "sklearn": "scikit-learn", "vl_convert": "vl-convert-python"}
 Found = dict[str, dict[str, Any]]  # of doctor: facts by what they are about
 RETRAIN = 0.15  # share of ratings since training from which on training again pays
-WIDTH = 40  # characters of the longest bar of inspect
+WIDTH, BESIDE = 40, 26  # characters of the longest bar of inspect, and on its left
 NOT_SKIPPED = [name for name in vars(Source()) if not name.startswith("skip")]
 LIBRARIES = (
     *("paddlepaddle", "pymilvus", "milvus-lite", "numpy", "scipy", "pyarrow", "threadpoolctl"),
@@ -85,8 +85,9 @@ def _summary(found: dict[str, Any]) -> str:
         "bad lines    {bad_lines:,}",
     ]
     most = max(found["histogram"].values(), default=1)
+    longest = min(WIDTH, max(1, (terminal_width() or WIDTH + BESIDE) - BESIDE))
     bars = [
-        f"rating {value:>3} {count:>12,}  {'#' * round(WIDTH * count / most)}".rstrip()
+        f"rating {value:>3} {count:>12,}  {'#' * round(longest * count / most)}".rstrip()
         for value, count in found["histogram"].items()
     ]
     return "\n".join([*(escaped(line.format(**found, lacking=lacking)) for line in lines), *bars])

@@ -140,6 +140,7 @@ def plain(lines):
     return [re.sub(r"\x1b\[[0-9;]*m", "", each) for each in lines]
 
 
+@pytest.mark.slow  # five processes
 def test_long_commands_show_stage_bar_rate_and_time_left(trained, tmp_path):
     def bars(*line):
         lines = on_a_terminal(*line, "--model", trained.place / MODEL, cwd=tmp_path)
