@@ -292,13 +292,15 @@ class MilvusStore:
                     for row, found in zip(rows, answers, strict=True):
                         ids = id_array(found.ids, opened.text_ids)
                         scores = np.array(found.distances, np.float32)
-                        allowed = np.flatnonzero(positions(np.unique(excluded[row]), ids) < 0)
-                        best = allowed[np.lexsort((ids[allowed], -scores[allowed]))][:k]
+                        if more:
+                            allowed = positions(np.unique(excluded[row]), ids) < 0
+                            ids, scores = ids[allowed], scores[allowed]
+                        best = np.lexsort((ids, -scores))[:k]
                         answer.movie_ids[row, : len(best)] = ids[best]
                         answer.scores[row, : len(best)] = scores[best]
                         at_hand = [{**hit["entity"], KEY: hit[KEY]} for hit in found if fields]
-                    rows = rows[~answer.mask[rows].all(axis=1)]
-                    if opened.index.exact or not len(rows):
+                    rows = rows[:0] if opened.index.exact else rows[~answer.mask[rows].all(axis=1)]
+                    if not len(rows):
                         break
             if not with_movies:
                 return answer
