@@ -281,7 +281,7 @@ class MilvusStore:
                         "searching",
                         MilvusClient.search,
                         opened.collection,
-                        data=list(queries[rows]),
+                        data=queries[rows].tolist(),  # packed sooner than numbers of NumPy
                         filter=wanted,
                         limit=limit,
                         output_fields=fields,

@@ -39,10 +39,15 @@ class Heads(Part):
         heads, history, d = {}, asked.history, total.shape[1] // 2
         weights = np.array([asked.recent, np.ones_like(asked.recent)])
         scaled = channel_values(history.values, weights, history.owners, history.rows)
+        if history.rows == 1:  # soonest
+            rated = np.array([tables[channel][history.indices] for channel in CHANNELS])
+            sums = np.einsum("cwn,cnd->cwd", scaled, rated)
         for n, (name, half) in enumerate(zip(self.slices, (slice(d), slice(d, None)), strict=True)):
             head = total[:, half]
-            for channel, values in zip(CHANNELS, scaled[:, n], strict=True):
-                head = head + history.dot(tables[channel][:, half], values)
+            for c, channel in enumerate(CHANNELS):
+                table = tables[channel][:, half]
+                one = history.rows == 1
+                head = head + (sums[c, n, half] if one else history.dot(table, scaled[c, n]))
             heads[name] = unit(head)
         return heads
 

@@ -144,7 +144,7 @@ def literal(value: Any) -> str:
         return f'"{value.translate(_ESCAPED)}"'
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(literal, value))}]"
-    return json.dumps(value)
+    return str(value) if type(value) is int else json.dumps(value)
 
 
 def cut(text: str, size: int = MAX_VALUE) -> str:
