@@ -80,6 +80,28 @@ def test_one_list_takes_five_calls(store, monkeypatch):
     assert called == asked
 
 
+def test_movies_that_came_before_are_not_read_again_unless_they_may_be_others(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(MOVIES, MODEL)
+    asked: list[object] = []
+    real = MilvusClient.search
+
+    def search(*args: object, **options: object) -> object:
+        asked.append(options["output_fields"])
+        return real(*args, **options)
+
+    monkeypatch.setattr(MilvusClient, "search", search)
+    for row, more in ((0, True), (0, True), (0, False), (0, False), (9, False), (8, True)):
+        hits = store.search(MOVIES.vectors[row : row + 1], 9, with_movies=True)
+        assert bool(asked.pop()) == more
+        assert hits.movies.titles == MOVIES.take(hits.movies.ids).titles
+    with MilvusStore(store.uri) as other:
+        other.publish(changed(MOVIES, 0, titles="Another (1999)"), MODEL, keep=0)
+    hits = store.search(MOVIES.vectors[:1], 9, with_movies=True)
+    assert "Another (1999)" in hits.movies.titles
+
+
 class Nothing(list):
     """The hits of a query that has none, as pymilvus gives them."""
 
