@@ -41,10 +41,12 @@ def projected(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     size, perplexity = min(COMPONENTS, *vectors.shape), min(30.0, (len(vectors) - 1) / 3)
     numbers = PCA(size, svd_solver="randomized", random_state=0).fit_transform(vectors)
     found = TSNE(perplexity=perplexity, init="pca", max_iter=STEPS, angle=ANGLE, random_state=0)
-    places = found.fit_transform(numbers).astype(np.float64)
+    with threadpool_limits(1):  # on a busy machine more of them spin: 3 times the CPU
+        places = found.fit_transform(numbers).astype(np.float64)
     places -= (places.max(0) + places.min(0)) / 2
     return places / np.maximum(1e-9, np.abs(places).max(0))
