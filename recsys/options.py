@@ -26,7 +26,7 @@ class Options:
     """
 
     epochs: int = _knob(8, "Epochs at most; the learning rate falls to 0 over all of them.", 1)
-    batch_size: int = _knob(0, "Ratings a step; 0: about 2048, for 32 to 36 steps an epoch.", 0)
+    batch_size: int = _knob(0, "Ratings a step; 0: about 2048, for 32 to 50 steps an epoch.", 0)
     batch_users: int = _knob(256, "Users a step for the retrieval head.", 1)
     learning_rate: float = _knob(0.005, "Learning rate of the first epoch.", 1e-9, 10)
     weight_decay: float = _knob(1.0, "Decoupled weight decay of AdamW.", 0)

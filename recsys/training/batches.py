@@ -29,6 +29,7 @@ Mask = NDArray[np.bool_]
 
 TARGET_FLOOR = 0.1  # weight of the furthest target of a user with a cutoff time
 BATCH_SIZE, MIN_STEPS, MAX_STEPS = 2048, 32, 36  # ratings a step, and steps an epoch
+MORE_STEPS = 50  # to show more users, where no step would have more ratings than BATCH_SIZE
 
 
 class Batch(NamedTuple):
@@ -107,7 +108,8 @@ class BatchSampler:
         owners, times, ratings = history.owners, history.times, len(history.values)
         self.users = np.flatnonzero(history.counts)  # rows of the users who rated anything
         batches = -(-len(self.users) // options.batch_users)  # that show each user once
-        self.batches = min(batches, MAX_STEPS // 2)  # of an epoch, each pass
+        most = MORE_STEPS if ratings <= MORE_STEPS * BATCH_SIZE else MAX_STEPS
+        self.batches = min(batches, most // 2)  # of an epoch, each pass
         size = max(min(BATCH_SIZE, ratings / MIN_STEPS), ratings / MAX_STEPS)
         passes = round(ratings / (options.batch_size or size) / batches)
         self.passes = max(2, passes)  # times that each user is shown in an epoch; history is left

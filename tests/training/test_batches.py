@@ -78,6 +78,14 @@ def test_an_epoch_predicts_every_rating_once_and_shows_every_user_whole_in_every
     assert len(batches(options)) == sampler(options).steps
 
 
+def test_an_epoch_shows_many_users_all_where_ratings_are_few():
+    """Of more ratings not all, so that it takes no longer."""
+    for each, steps in ((16, 48), (18, 36)):
+        users, movies = np.divmod(np.arange(6040 * each), each)
+        history = Interactions.build(6040, users + 1, movies + 1, np.full(len(users), 4.0))
+        assert BatchSampler(training(history, 20), Options()).steps == steps
+
+
 @pytest.mark.parametrize(("keep", "cold"), [(0.0, 0.0), (0.7, 0.4), (1.0, 0.4), (1.0, 0.0)])
 def test_history_is_shown_at_the_rates_of_the_options_however_large_a_batch_may_be(keep, cold):
     """All of a user's ratings in one step would leave nothing to predict them from."""
