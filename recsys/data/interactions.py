@@ -137,13 +137,13 @@ class Interactions(NamedTuple):
         Values are (N,) or one number, what each entry counts, if not its rating.
         """
         data = np.asarray(self.values if values is None else values, table.dtype)
-        if self.rows == 1 and not data.ndim:  # soonest
-            return data * table[self.indices].sum(0, np.float32, keepdims=True)
+        if self.rows == 1:  # soonest
+            rows = table[self.indices]
+            sums = product(data[None], rows) if data.ndim else data * rows.sum(0, keepdims=True)
+            return sums.astype(np.float32, copy=False)
         data = data if data.ndim else np.full(len(self.indices), data)
         if self.rows > FEW:
             return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
-        if self.rows == 1:  # soonest
-            return product(data[None], table[self.indices]).astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
         for row, (start, end) in enumerate(pairwise(self.indptr.tolist())):
             if start < end:

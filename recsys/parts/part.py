@@ -86,6 +86,11 @@ class Asked:
     named: Interactions | None = None  # B rows: 1 of a like named with the query, -1 of a dislike
 
     @cached_property
+    def slices(self) -> dict[str, Array]:
+        """(B, size) each, not weighted: those of one model that were asked for so far."""
+        return {}
+
+    @cached_property
     def recent(self) -> Array:
         """(N,) weights of the history by recency."""
         owners, times = self.history.owners, self.history.times

@@ -73,8 +73,6 @@ class Users(NamedTuple):
     model: "Model"
     asked: Asked  # with likes as ratings
     predicted: Asked  # for predicted ratings, to which a like is none
-    slices: dict[str, Array]  # (B, size) each, not weighted, of those asked for so far
-    predicting: dict[str, Array]  # the same for predicted ratings
 
     @classmethod
     def of(
@@ -87,13 +85,11 @@ class Users(NamedTuple):
     ) -> "Users":
         """B users by rows, attributes, ratings, and what is named: 1 a like, -1 a dislike."""
         asked = Asked(rows, sides, model.vocabulary.users, history, model.recency, named)
-        found: dict[str, Array] = {}
         if not len(named.indices):
-            return cls(model, asked, asked, found, found)
+            return cls(model, asked, asked)
         values = np.where(named.values > 0, np.float32(MAX_RATING), 0)  # a dislike is no sighting
         liked = history.updated(named.owners, named.indices, values, named.times)  # of just now
-        ranked = replace(asked, history=liked.keep(liked.values > 0))
-        return cls(model, ranked, asked, found, {})
+        return cls(model, replace(asked, history=liked.keep(liked.values > 0)), asked)
 
     def vectors(self, question: str) -> Array:
         """(B, V) queries whose inner product with a movie is its score."""
@@ -102,9 +98,7 @@ class Users(NamedTuple):
             remedy = "ask for recommendations by relevance"
             raise QueryError(f"{self.model.path}: {cause}", remedy)
         weights = parts.weights_of(self.model.weights[question], self.asked)
-        if question == "rating":
-            return _vectors(self.model, self.predicted, self.predicting, weights)
-        return _vectors(self.model, self.asked, self.slices, weights)
+        return _vectors(self.model, self.predicted if question == "rating" else self.asked, weights)
 
 
 def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,17 +123,15 @@ def naming_damage(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @naming_damage
-def _vectors(
-    model: "Model", asked: Asked, slices: dict[str, Array], weights: parts.Weights
-) -> Array:
-    """(B, V) slices times weights; those that are not there yet are added."""
+def _vectors(model: "Model", asked: Asked, weights: parts.Weights) -> Array:
+    """(B, V) users' slices times weights."""
     named = asked.named is not None and len(asked.named.indices)
     asks = [n for n, w in weights.items() if (w.any() if isinstance(w, np.ndarray) else w)]
     used = {n.partition(".")[0] for n in asks if named or "." not in n}
-    slices |= parts.users(model.tables, asked, used - slices.keys())
-    if not slices:
+    asked.slices.update(parts.users(model.tables, asked, used - asked.slices.keys()))
+    if not asked.slices:
         return np.zeros((asked.history.rows, model.layout.size), np.float32)
-    return model.layout.queries(slices, weights)
+    return model.layout.queries(asked.slices, weights)
 
 
 def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQuery]:
