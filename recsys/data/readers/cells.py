@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,13 +85,6 @@ class Notes:
             self.log(f"not used: {names} ({reason})")
 
 
-class _Numbers(NamedTuple):
-    """The bytes of an array that grows."""
-
-    kind: Any
-    data: bytearray
-
-
 @dataclass
 class Cells:
     """A column as it is read: arrays of pyarrow one behind the other, numbers of a type in one."""
@@ -105,19 +98,16 @@ class Cells:
         if cells.null_count or not is_numeric(cells):
             self.chunks.append(cells)
             return
-        last = self.chunks[-1] if self.chunks else None
-        if not isinstance(last, _Numbers) or last.kind != cells.type:
-            self.chunks.append(last := _Numbers(cells.type, bytearray()))
-        last.data.extend(cells.to_numpy())  # the system moves it without a copy
+        kind = cells.type.to_pandas_dtype()
+        if not self.chunks or not isinstance(self.chunks[-1], tuple) or self.chunks[-1][0] != kind:
+            self.chunks.append((kind, bytearray()))
+        self.chunks[-1][1].extend(cells.to_numpy())  # the system moves it without a copy
 
     def end(self) -> None:
         """Make arrays of pyarrow of the numbers."""
         for n, each in enumerate(self.chunks):
-            if isinstance(each, _Numbers):
-                size = 8 * len(each.data) // each.kind.bit_width
-                self.chunks[n] = pa.Array.from_buffers(
-                    each.kind, size, [None, pa.py_buffer(each.data)]
-                )
+            if isinstance(each, tuple):  # their type, and the bytes of all
+                self.chunks[n] = pa.array(np.frombuffer(each[1], each[0]))
 
     def at(self, row: int) -> Any:
         """One cell, None where it is empty; a date as text."""
