@@ -185,6 +185,11 @@ def test_similar_movies(folder, exact, milvus):
         exact.similar(99999, 3)
 
 
+def test_by_taste_who_has_none_gets_no_list_among_those_who_have(exact):
+    nobody, fan = exact.recommend([UserQuery(), UserQuery(likes=(TOY_STORY,))], 3, rank_by="taste")
+    assert (len(nobody), len(fan)) == (0, 3)
+
+
 NO_SCIPY = """
 import sys, recsys
 model = recsys.load_model(sys.argv[1])
