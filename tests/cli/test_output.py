@@ -118,6 +118,7 @@ WRITING = {
     "recommend": ("recommend", "-u", 7, "--exact", "--format", "csv"),
     "similar": ("similar", "heat", "--exact", "--format", "json"),
     "preprocess": ("preprocess", "-f", SAMPLE / "movies.dat"),
+    "report": ("report", "--format", "md"),
 }
 
 
