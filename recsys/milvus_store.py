@@ -345,7 +345,7 @@ class MilvusStore:
         """The movies, of which those kept are not read again, and the others are kept too."""
         about, wanted = (opened.dimension, opened.columns, opened.model), movie_ids.tolist()
         kept = {} if kept is None else kept
-        others = sorted({*wanted} - kept.keys())
+        others = sorted(each for each in {*wanted} if each not in kept)
         parts = [catalogue_of([kept[each] for each in wanted if each in kept], *about)]
         for start in range(0, len(others), READ_AT_ONCE):
             some = f"{KEY} in {literal(others[start : start + READ_AT_ONCE])}"
