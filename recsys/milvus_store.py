@@ -335,9 +335,11 @@ class MilvusStore:
 
     def _kept_of(self, opened: Published) -> dict[Id, Row]:
         """The rows that are kept of a version, KEPT and those of one question at most."""
-        if self._kept[0] != opened.collection or len(self._kept[1]) > KEPT:
-            self._kept = opened.collection, {}
-        return self._kept[1]
+        collection, kept = self._kept
+        if collection != opened.collection or len(kept) > KEPT:
+            kept = {}
+            self._kept = opened.collection, kept
+        return kept
 
     def _take(
         self, opened: Published, movie_ids: NDArray, kept: dict[Id, Row] | None = None
