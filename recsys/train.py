@@ -18,7 +18,7 @@ from tqdm import tqdm
 from recsys import __version__, parts
 from recsys.data.dataset import Dataset, Ratings
 from recsys.data.files import interrupts_wait
-from recsys.data.interactions import hold_out
+from recsys.data.interactions import cores, hold_out
 from recsys.data.readers.formats import Arrow
 from recsys.data.scale import LIKED
 from recsys.errors import ModelError, QueryError, check_types, checked, quoted
@@ -341,10 +341,8 @@ def use_all_cores(ranks: Ranks = ALONE) -> None:
     The launcher of several processes sets it to 1: of them each takes its share of the cores.
     """
     if "OMP_NUM_THREADS" not in os.environ or ranks.size > 1:
-        affinity = getattr(os, "sched_getaffinity", None)
-        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
         here = int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) if ranks.size > 1 else 1
-        paddle.base.core.set_num_threads(max(1, cores // here))
+        paddle.base.core.set_num_threads(max(1, cores() // here))
 
 
 class _Clock:

@@ -1,6 +1,8 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 MANY = 1 << 12  # pairs from which on it pays to sort them as single numbers
 FEW = 64  # rows that NumPy sums by itself, so that a query need not import scipy
+WORTH_THREADS = 1 << 24  # products of sums from which on they are divided
 
 
 class Interactions(NamedTuple):
@@ -143,12 +146,32 @@ class Interactions(NamedTuple):
             return sums.astype(np.float32, copy=False)
         data = data if data.ndim else np.full(len(self.indices), data)
         if self.rows > FEW:
-            return (self.matrix(len(table), data) @ table).astype(np.float32, copy=False)
+            return _sums(self.matrix(len(table), data), table).astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
         for row, (start, end) in enumerate(pairwise(self.indptr.tolist())):
             if start < end:
                 sums[row] = product(data[None, start:end], table[self.indices[start:end]])
         return sums
+
+
+def cores() -> int:
+    """How many this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _sums(matrix: "csr_matrix", table: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(R, C) a sparse matrix times a table; of a large one each core takes some of the rows.
+
+    Unless OMP_NUM_THREADS is set, which is for what else uses the cores.
+    """
+    parts = cores()
+    if "OMP_NUM_THREADS" in os.environ or matrix.nnz * table.shape[1] < WORTH_THREADS:
+        return matrix @ table
+    ends = np.searchsorted(matrix.indptr, np.arange(1, parts) * (matrix.nnz // parts))
+    bounds = pairwise([0, *ends.tolist(), matrix.shape[0]])
+    with ThreadPoolExecutor(parts) as pool:  # SciPy lets go of Python's lock
+        return np.concatenate([*pool.map(lambda rows: matrix[slice(*rows)] @ table, bounds)])
 
 
 def product(rows: NDArray[np.floating], table: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recsys.data import interactions
 from recsys.data.dataset import Ratings
 from recsys.data.interactions import (
     FEW,
@@ -146,3 +147,17 @@ def test_where_times_tell_nothing_the_seed_draws_a_share_of_each_user_or_else_of
     assert not (times[mask] % 10 >= 8).all()
     few = np.repeat(np.arange(300), 2)
     assert 0.03 < held_out(few, np.arange(600), 0.1)[0].mean() < 0.2
+
+
+def test_cores_that_share_a_large_sum_give_what_one_gives(monkeypatch):
+    random = np.random.default_rng(0)
+    owners, movies = random.integers(1, 101, 5000), random.integers(1, 50, 5000)
+    known = Interactions.build(100, owners, movies, random.random(5000))
+    table = random.random((51, 8)).astype(np.float32)
+    monkeypatch.setattr(interactions, "WORTH_THREADS", 1)
+    monkeypatch.setattr(interactions, "cores", lambda: 3)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = known.dot(table)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    np.testing.assert_array_equal(known.dot(table), alone)
+    assert alone.shape == (101, 8)
