@@ -1,6 +1,6 @@
 """The page of a report in a real browser: what it looks like, loads and does.
 
-Debian's Chromium, driven by Playwright. BROWSER names another; where it is set, as in CI, there has
+Debian's Chromium, driven by Playwright. TEST_BROWSER names another; where it is set, as in CI, there has
 to be one. Screenshots are left in build/screenshots.
 """
 
@@ -23,8 +23,8 @@ DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def browser():
-    path = shutil.which(os.environ.get("BROWSER", "chromium"))
-    if path is None and "BROWSER" not in os.environ:
+    path = shutil.which(os.environ.get("TEST_BROWSER", "chromium"))
+    if path is None and "TEST_BROWSER" not in os.environ:
         pytest.skip("there is no chromium: apt-get install chromium")
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with playwright.sync_playwright() as driver:
