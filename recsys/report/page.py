@@ -4,12 +4,13 @@ import hashlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recsys.errors import escaped
-from recsys.report import pictures, tables
-from recsys.report.pictures import COLOURS, LEVELS
+from recsys.report import tables
+from recsys.report.pictures import COLOURS, LEVELS, picture
 
 HERE = Path(__file__).parent
 Facts = Mapping[str, Any]
@@ -36,7 +37,8 @@ def page(facts: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    templates.globals |= {"pictures": pictures, "tables": tables}
+    named = {each: facts["words"][each] for each in ("rating", "ratings", "items")}
+    templates.globals |= {"picture": partial(picture, named), "tables": tables, "named": named}
     for help in (drawing, fingerprint, path, positions):
         templates.globals[help.__name__] = help
     templates.filters |= {"number": number, "sentence": sentence}

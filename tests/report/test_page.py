@@ -81,6 +81,18 @@ def test_sections_come_in_order_and_only_those_of_which_something_is_known(films
     assert "12,345 events of 60 items" in " ".join(seen.split())
 
 
+def test_words_of_tables_axes_and_tooltips_follow_the_data():
+    facts = made_up.films()
+    facts["words"] = made_up.things()["words"]  # events with genres and times
+    html = page(facts)
+    names = re.findall(r'aria-label="(.*?)"', html)
+    names += re.findall(r"<th.*?>(.*?)</th>", html)
+    assert "events: 902; genre: Drama" in names
+    assert [
+        name for name in names if re.search(r"\bratings?: \d|'ratings?'|^ratings?$", name)
+    ] == []
+
+
 def test_titles_are_text_and_nothing_in_them_ends_or_begins_markup(films):
     _, html = films
     seen = Seen(html)
