@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 Facts = Mapping[str, Any]
 WIDE, HIGH = 1000, 560  # of the map's drawing
 UNKNOWN = f"--c{COLOURS - 1}"
-TENTHS = {"top tenth": 0.1, "next two": 0.3, "next three": 0.6, "the rest": 1.0}
+TENTHS = {"top tenth": "--r5", "next two": "--r4", "next three": "--r2", "the rest": "--r1"}
 
 
 def page(facts: dict[str, Any]) -> str:
@@ -39,7 +39,7 @@ def page(facts: dict[str, Any]) -> str:
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     named = {each: facts["words"][each] for each in ("rating", "ratings", "items")}
     templates.globals |= {"picture": partial(picture, named), "tables": tables, "named": named}
-    for help in (drawing, fingerprint, path, positions):
+    for help in (fingerprint, path, positions):
         templates.globals[help.__name__] = help
     templates.filters |= {"number": number, "sentence": sentence}
     shown: dict[str, Any] = {}
@@ -48,8 +48,9 @@ def page(facts: dict[str, Any]) -> str:
         digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
         shown |= {name: Markup(text), f"{name}_hash": digest}
     if points := facts.get("map"):
-        by = colours(points)
-        shown |= {"colours": by, "embedded": _of_map(points, facts["words"], by)}
+        shown["colours"] = colours(points)
+        titles = [escaped(title) for title in points["title"]]
+        shown["embedded"] = {**points, **named, "title": titles, "colours": shown["colours"]}
     return templates.get_template("report.html").render({**facts, **shown}).lstrip()
 
 
@@ -72,16 +73,10 @@ def path(points: Facts, shown: Iterable[int], mark: str = "h0") -> str:
     return "".join(f"M{x * WIDE:.0f} {y * HIGH:.0f}{mark}" for x, y in places)
 
 
-def drawing(points: Facts, by: Facts) -> list[tuple[str, str]]:
-    """The map as a path for each colour."""
-    groups = [[i for i, g in enumerate(by["group"]) if g == n] for n in range(len(by["paint"]))]
-    return [(paint, path(points, each)) for paint, each in zip(by["paint"], groups, strict=True)]
-
-
-def positions(points: Facts, films: Iterable[Facts]) -> list[int]:
-    """Where films are in the lists of the map, those that are in it."""
-    ids = {each: i for i, each in enumerate(points["id"])}
-    return [ids[each["movie_id"]] for each in films if each["movie_id"] in ids]
+def positions(found: Sequence[Any], wanted: Iterable[Any]) -> list[int]:
+    """Where in a list those are that are wanted."""
+    all_wanted = {*wanted}
+    return [i for i, each in enumerate(found) if each in all_wanted]
 
 
 def fingerprint(text: str) -> list[tuple[int, int]]:
@@ -93,53 +88,19 @@ def fingerprint(text: str) -> list[tuple[int, int]]:
 
 def colours(points: Facts) -> list[dict[str, Any]]:
     """Ways to colour the map: of each the names, colours, and the group of every point."""
-    found = []
-    if genres := points.get("genres"):
-        counts = Counter(genre for each in genres for genre in each)
-        top = [genre for genre, _ in counts.most_common(COLOURS - 1)]
-        rarest = [
-            min((g for g in each if g in top), key=counts.__getitem__, default="")
-            for each in genres
-        ]
-        paint = [f"--c{n}" for n in range(len(top))]
-        found.append(_colouring("genre", [*top, "other"], [*paint, UNKNOWN], rarest))
-    years = points.get("year", [])
-    if 2 * sum(year > 0 for year in years) > len(years):
-        decades = [year // 10 * 10 for year in years]
-        kept = sorted({*decades} - {0})[-LEVELS:]
-        names = [f"until {kept[0] + 9}", *(f"{each}s" for each in kept[1:])]
-        of = [names[kept.index(max(each, kept[0]))] if each else "" for each in decades]
-        paint = [f"--r{LEVELS - len(kept) + n}" for n in range(len(kept))]
-        found.append(_colouring("decade", [*names, "unknown"], [*paint, UNKNOWN], of))
-    order = sorted(range(len(points["count"])), key=lambda i: -points["count"][i])
-    ranks = {i: rank / len(order) for rank, i in enumerate(order)}
-    of = [next(name for name, end in TENTHS.items() if ranks[i] < end) for i in sorted(order)]
-    found.append(_colouring("popularity", list(TENTHS), ["--r5", "--r4", "--r2", "--r1"], of))
-    return found
-
-
-def _colouring(by: str, names: list[str], paint: list[str], of: Sequence[str]) -> dict[str, Any]:
-    """Groups by position; what has no name is of the last."""
-    group = [names.index(each) if each else len(names) - 1 for each in of]
-    return {"by": by, "names": names, "paint": paint, "group": group}
-
-
-def _of_map(points: Facts, words: Facts, by: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the script of the map reads."""
-    said = zip(
-        points.get("year", [0] * len(points["x"])),
-        points.get("genres", [[]] * len(points["x"])),
-        points["count"],
-        strict=True,
-    )
-    return {
-        "titles": [escaped(title) for title in points["title"]],
-        "says": [
-            " · ".join(filter(None, [str(y or ""), ", ".join(g), f"{n:,} {words['ratings']}"]))
-            for y, g, n in said
-        ],
-        **{"x": points["x"], "y": points["y"], "near": points["nearest"]},
-        "first": max(range(len(points["x"])), key=points["count"].__getitem__),
-        "cosine": [[round(each, 3) for each in row] for row in points["cosine"]],
-        "colours": by,
-    }
+    genres, decades = points.get("genres", ()), [y // 10 * 10 for y in points.get("year", ())]
+    counts, found = Counter(genre for each in genres for genre in each), []
+    if top := [genre for genre, _ in counts.most_common(COLOURS - 1)]:
+        paint = [*(f"--c{n}" for n in range(len(top))), UNKNOWN]
+        rarest = [max((top.index(g) for g in e if g in top), default=len(top)) for e in genres]
+        found.append(("genre", [*top, "other"], paint, rarest))
+    if kept := sorted({*decades} - {0})[-LEVELS:]:
+        paint = [*(f"--r{LEVELS - len(kept) + n}" for n in range(len(kept))), UNKNOWN]
+        names = [f"until {kept[0] + 9}", *(f"{each}s" for each in kept[1:]), "unknown"]
+        of = [kept.index(max(each, kept[0])) if each else len(kept) for each in decades]
+        found.append(("decade", names, paint, of))
+    ranked = sorted(points["count"], reverse=True)
+    ends = [ranked[int(share * len(ranked))] for share in (0.1, 0.3, 0.6)]
+    of = [sum(each <= end for end in ends) for each in points["count"]]
+    found.append(("popularity", [*TENTHS], [*TENTHS.values()], of))
+    return [dict(zip(("by", "names", "paint", "group"), each, strict=True)) for each in found]

@@ -28,7 +28,7 @@ for (const kind of ["pointerover", "pointerdown"]) {
 addEventListener("scroll", () => label(""), { passive: true });
 if ($("map-data")) map(JSON.parse($("map-data").textContent));
 
-function map({ titles, says, x, y, near, cosine, colours, first }) {
+function map({ title: titles, x, y, count, year, genres, ratings, nearest: near, cosine, colours }) {
   const canvas = $("canvas");
   const pen = canvas.getContext("2d");
   const all = [...titles.keys()];
@@ -36,13 +36,16 @@ function map({ titles, says, x, y, near, cosine, colours, first }) {
   let [width, height] = [1, 1];
   let by = colours[0];
   let only = null; // the one group that is shown, if one is
-  let chosen = first;
+  let chosen = count.indexOf(Math.max(...count));
   let under = -1; // the pointer
   let paint = {};
   let waiting = false;
 
   const px = (i) => ((x[i] * 0.47 + 0.5) * view.k + view.x) * width;
   const py = (i) => ((0.5 - y[i] * 0.47) * view.k + view.y) * height;
+
+  const says = (i) =>
+    [year?.[i], genres?.[i].join(", "), `${count[i].toLocaleString("en")} ${ratings}`].filter(Boolean).join(" · ");
 
   // Drawing
   function paints() {
@@ -120,7 +123,7 @@ function map({ titles, says, x, y, near, cosine, colours, first }) {
   function choose(i) {
     chosen = i;
     $("chosen").textContent = titles[i];
-    $("chosen-says").textContent = says[i];
+    $("chosen-says").textContent = says(i);
     $("near").replaceChildren(
       ...near[i].map((other, n) => {
         const item = make("li", "");
@@ -173,7 +176,7 @@ function map({ titles, says, x, y, near, cosine, colours, first }) {
     const before = fingers.get(event.pointerId);
     if (!before) {
       under = closest(a, b, 18);
-      label(under < 0 ? "" : `${titles[under]}\n${says[under]}`, event.clientX, event.clientY);
+      label(under < 0 ? "" : `${titles[under]}\n${says(under)}`, event.clientX, event.clientY);
       return later();
     }
     const went = Math.hypot(a - before[0], b - before[1]);
@@ -281,5 +284,5 @@ function map({ titles, says, x, y, near, cosine, colours, first }) {
 
   colour(by);
   zoom(0);
-  choose(first);
+  choose(chosen);
 }
