@@ -21,7 +21,13 @@ def path(monkeypatch):
         sys.modules.pop(path.stem, None)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
+TORCH = {"sasrec", "torch_twin"}  # which takes seconds to load
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in TORCH else ()) for n in NAMES]
+)
 def test_a_benchmark_imports_what_there_is(name):
     try:
         importlib.import_module(name)
