@@ -1,7 +1,7 @@
 """The page of a report in a real browser: what it looks like, loads and does.
 
-Debian's Chromium, driven by Playwright. TEST_BROWSER names another; where it is set, as in CI, there
-has to be one. Screenshots are left in build/screenshots.
+Debian's Chromium, driven by Playwright. TEST_BROWSER names another; where it is set, as in CI,
+there has to be one. Screenshots are left in build/screenshots.
 """
 
 import os
