@@ -108,6 +108,7 @@ def train_model(
             about["held_out"] = {"ratings": len(held_out), "how": how}
             said = f"metrics are of {len(held_out)} held-out ratings, {how}"
             log(f"{said}; the model now learns from all")
+            done = replace(done, data=None)
             try:
                 with _shown("fitting to all ratings", quiet):
                     done = finish(done, ratings)
@@ -134,7 +135,7 @@ class Trained:
     """A training that has ended: what it learned from, and all it has learned."""
 
     dataset: Dataset
-    data: Training
+    data: Training | None  # None between the two fits: at size there is no room for both
     options: Options  # with the recency that the held-out ratings asked for
     step: TrainStep  # holds the towers
     closed: dict[str, NDArray]  # arrays of the parts that have no epochs
@@ -151,6 +152,7 @@ class Trained:
             ModelError: a weight is not a number.
         """
         data, progress, options = self.data, self.progress, self.options
+        assert data
         for weight in self.step.weights().values():
             _check_finite(weight, "a weight", progress.best_epoch, options)
         learned = parts.without(self.closed | self.step.arrays(), parts.used_slices(self.questions))
