@@ -19,7 +19,8 @@ def there(values: Facts) -> Facts:
 
 def rows_of(text: str, name: str) -> list[Facts]:
     """The rows that `recsys evaluate --format json` printed; DataError if it did not."""
-    needed = {"protocol", "seed", "name", "chosen", "metrics", "users", *LEADS.values()}
+    needed = {"protocol", "seed", "name", "chosen", "metrics", "users", "by", "group"}
+    needed |= {*LEADS.values()}
     try:
         rows = json.loads(text)
         if rows and all(needed <= {*row} and {*row["metrics"]} for row in rows):
@@ -33,46 +34,44 @@ def rows_of(text: str, name: str) -> list[Facts]:
 def protocol(rows: Sequence[Facts], about: str) -> Facts:
     """What evaluations by one protocol say: the mean of several seeds, else the first."""
     seeds = sorted({row["seed"] for row in rows})
-    first = next(row for row in rows if row["seed"] == seeds[0])
+    judged = [each for each in seeds if each >= 0]  # else the mean of several
+    shown = [row for row in rows if row["seed"] == seeds[0]]
     found: dict[str, list[Facts]] = {"rows": [], "diversity": [], "indexes": []}
     groups: dict[str, dict[str, Facts]] = {}
-    for row in rows:
-        by, group, chosen = row.get("by"), row.get("group"), row["chosen"]
+    for row in shown:
+        by, group, (way, _, share) = row["by"], str(row["group"]), row["chosen"].partition(" ")
         metrics = {"metrics": row["metrics"]}
-        if row["seed"] != seeds[0] or (by and chosen.startswith("diversity ")):
-            continue
-        if by:
+        if way == "diversity":
+            found["diversity"] += [] if by else [{"diversity": float(share), **metrics}]
+        elif by:
             empty = {"group": group, "users": row["users"], "metrics": {}}
-            of = groups.setdefault(by, {}).setdefault(str(group), empty)
+            of = groups.setdefault(by, {}).setdefault(group, empty)
             of["metrics"][row["name"].removesuffix(f", {by} {group}")] = row["metrics"]
-        elif chosen.startswith("diversity "):
-            found["diversity"].append({"diversity": float(chosen.split()[1]), **metrics})
         elif row["name"] == IN_MILVUS:
-            found["indexes"].append({"index": chosen, **metrics})
+            found["indexes"].append({"index": row["chosen"], **metrics})
         else:
-            lead = there({metric: row[key] for metric, key in LEADS.items()})
-            named = {"name": row["name"], "chosen": chosen, **metrics, "lead": lead}
-            found["rows"].append(named | there({"coverage": row.get("coverage")}))
-    judged = [each for each in seeds if each >= 0]  # else the mean of several
+            about_it = {"name": row["name"], "chosen": row["chosen"], **metrics}
+            about_it["lead"] = there({metric: row[key] for metric, key in LEADS.items()})
+            found["rows"].append(about_it | there({"coverage": row.get("coverage")}))
     curves = [
         {"name": row["name"]} | {k: [t[k] for t in of] for k in ("predicted", "rated", "count")}
         for row in rows
-        if (of := row.get("calibration", {}).values()) and row["seed"] == judged[0]
+        if row["seed"] == judged[0] and (of := row.get("calibration", {}).values())
     ]
-    said: Facts = {"protocol": first["protocol"], "about": about, "users": first["users"]}
-    said |= {"left_out": first.get("left_out"), "seeds": judged}
+    said: Facts = {"about": about, "seeds": judged, **found, "calibration": curves}
+    said |= {name: shown[0].get(name) for name in ("protocol", "users", "left_out")}
     said["metrics"] = [*dict.fromkeys(name for row in found["rows"] for name in row["metrics"])]
-    by_group = [{"by": by, "groups": [*of.values()]} for by, of in groups.items()]
-    return there({**said, **found, "groups": by_group, "calibration": curves})
+    said["groups"] = [{"by": by, "groups": [*of.values()]} for by, of in groups.items()]
+    return there(said)
 
 
-def differences(rows: Sequence[Facts], name: str) -> list[Facts]:
+def differences(protocols: Sequence[Facts], name: str) -> list[Facts]:
     """Our metrics beside those of the model of that name."""
-    ours = {(row["protocol"], row["seed"]): row for row in rows[::-1] if row["name"] == OURS}
-    found = []
-    for row in (row for row in rows if row["name"] == name and not row.get("by")):
-        mine = ours[row["protocol"], row["seed"]]["metrics"]
-        for metric in (each for each, lead in LEADS.items() if row[lead]):
-            both = {"a": mine[metric], "b": row["metrics"][metric], "lead": row[LEADS[metric]]}
-            found.append({"protocol": row["protocol"], "metric": metric, **both})
-    return found
+    return [
+        {"protocol": each["protocol"], "metric": metric, "lead": lead}
+        | {"a": each["rows"][0]["metrics"][metric], "b": row["metrics"][metric]}
+        for each in protocols
+        for row in each["rows"]
+        for metric, lead in row["lead"].items()
+        if row["name"] == name
+    ]

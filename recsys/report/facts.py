@@ -21,6 +21,7 @@ from recsys.options import Options
 from recsys.parts import EVIDENCE, PARTS
 from recsys.report.evaluations import differences, protocol, there
 from recsys.report.shapes import gini, projected, tail
+from recsys.report.tables import rows as rows_of
 from recsys.serving.catalogue import Hits
 from recsys.serving.model_folder import Model
 from recsys.serving.reasons import Why
@@ -28,6 +29,7 @@ from recsys.serving.reasons import Why
 Facts = dict[str, Any]
 SECTIONS = ("summary", "data", "training", "quality", "map", "users", "card", "compare")
 IN_PAGE = ("map", "users", "card")  # alone
+FEW = 5  # ratings
 CHOSEN = ("seed", "recency_floor")  # of the options, and those of -1: not said again to train
 KNOBS = {each.name: each for each in fields(Options)}
 K, DRAWN = 10, 1000  # movies of a list; users whose lists are looked at
@@ -63,20 +65,21 @@ def facts(
     ['words', 'summary', 'training']
     """
     look, rows = Look(model), [row for each in evaluations for row in each]
+    now = datetime.now(timezone.utc)
     protocols = [
         protocol(some, look.text("protocols", name))
         for name in look.texts["protocols"]
         if (some := [row for row in rows if row["protocol"] == name])
     ]
     made: dict[str, Any] = {
-        "summary": look.summary,
+        "summary": lambda: {**look.summary(), "made": now.isoformat(timespec="seconds")},
         "data": lambda: look.data(data or {}),
         "training": look.training,
         "quality": lambda: there({"protocols": protocols, "bias": look.bias()}),
         "map": look.map,
         "users": lambda: [*look.users()],
         "card": lambda: look.card(protocols),
-        "compare": lambda: compared(look, Look(other), rows) if other else {},
+        "compare": lambda: compared(look, Look(other), protocols) if other else {},
     }
     return {"words": look.words, **there({n: made[n]() for n in SECTIONS if n in only})}
 
@@ -96,7 +99,7 @@ class Look:
         rows = model.vocabulary.genre_rows(self.movies.genres)
         self.sides: dict[str, tuple[list, NDArray[np.bool_]]] = {  # labels, (M, labels) who is in
             "genre": ([*names], (rows[..., None] == np.arange(1, len(names) + 1)).any(1)),
-            "decade": (different.tolist(), decades[:, None] == different),
+            "decade": (different.astype(str).tolist(), decades[:, None] == different),
         }
         self.texts = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
         item = "movie" if names and len(different) else "item"
@@ -105,27 +108,26 @@ class Look:
         self.words |= {"rating": rating, "ratings": f"{rating}s"}
         self.words["about"] = self.text("relevant", rating, liked=scale.liked)
 
-    def text(self, *names: str, **values: Any) -> str:
-        """A text of words.json in the words of the data."""
+    def text(self, *names: Any, **values: Any) -> Any:
+        """A text of words.json, or several, in the words of the data."""
         found: Any = self.texts
         for name in names:
             found = found[name]
+        if isinstance(found, list):
+            return [each.format(**self.words, **values) for each in found]
         return found.format(**self.words, **values)
 
-    def about(self) -> Facts:
-        """What the model is, and what it learned from."""
-        known, names = self.model.vocabulary, ("created", "epoch", "seed", "validation", "seconds")
-        counts = len(self.known.ratings), len(known.user_ids), len(known.movie_ids)
-        about = {"data": self.config.get("data", {}).get("name"), "model": self.model.path.name}
-        about |= {"fingerprint": self.model.fingerprint, **{n: self.config.get(n) for n in names}}
-        return there({**about, **dict(zip(("ratings", "users", "items"), counts, strict=True))})
-
     def summary(self) -> Facts:
-        held, counted = self.config.get("held_out"), summary(self.known)
-        about = self.about() | {name: counted[name] for name in ("first", "last")}
+        """What the model is, and what it learned from."""
+        config, known, counted = self.config, self.model.vocabulary, summary(self.known)
+        held = config.get("held_out")
+        about = {"data": config.get("data", {}).get("name"), "model": self.model.path.name}
+        about |= {"fingerprint": self.model.fingerprint, "ratings": counted["ratings"]}
+        about |= {"users": len(known.user_ids), "items": len(known.movie_ids)}
+        about |= {n: config.get(n) for n in ("created", "epoch", "seed", "validation", "seconds")}
+        about |= {n: counted[n] for n in ("first", "last")}
         about["of"] = held and f"{held['ratings']:,} held out, {held['how']}"
-        about["made"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return there({**about, "recsys": self.config.get("versions", {}).get("recsys")})
+        return there({**about, "recsys": config.get("versions", {}).get("recsys")})
 
     # The ratings
 
@@ -133,30 +135,30 @@ class Look:
         found = {**(inspected or summary(self.known))}
         found.pop("first_bad_lines", None)
         (names, genres), (decades, decade) = self.sides.values()
-        items, ratings = genres.T.astype(int) @ decade, (genres * self.counts[:, None]).T @ decade
-        nothing: Any = None
-        cells = {"items": items.tolist(), "ratings": ratings.tolist()}
-        cells["density"] = np.where(items, self._density(items, ratings), nothing).tolist()
-        both = {"genres": names, "decades": decades, **cells}
+        cells = genres.T.astype(int) @ decade, (genres * self.counts[:, None]).T @ decade
+        g, d = np.nonzero(cells[0])
+        both = {"genre": [names[n] for n in g], "decade": [decades[n] for n in d]}
+        both |= self._dense(*(each[g, d] for each in cells))
         tails = {"items": tail(self.counts), "users": tail(self.by_user)}
         more = {"over_time": self._over_time(), "histogram": found.get("histogram")}
         more |= {f"{name}s": self._by(name) for name in self.sides}
-        more |= {"genre_decade": both if names and decades else {}, "long_tail": tails}
+        more |= {"genre_decade": both if len(g) else {}, "long_tail": tails}
         return there({"summary": found, **more, "left_out": self._left_out(inspected)})
 
-    def _density(self, items: NDArray, ratings: NDArray) -> NDArray[np.float64]:
-        """Which share the ratings are of all that there could be of so many movies."""
-        return ratings / np.maximum(1, items * np.count_nonzero(self.by_user))
+    def _dense(self, items: NDArray, ratings: NDArray) -> Facts:
+        """Movies and ratings, and which share these are of all that so many could have."""
+        density = ratings / np.maximum(1, items * np.count_nonzero(self.by_user))
+        counts = {"items": items, "ratings": ratings, "density": density}
+        return {name: each.tolist() for name, each in counts.items()}
 
     def _by(self, name: str) -> list[Facts]:
         """How many movies and ratings each genre or decade has, how dense, and how good."""
         labels, masks = self.sides[name]
-        items, ratings = masks.sum(0), self.counts @ masks
-        columns = {"items": items, "ratings": ratings, "density": self._density(items, ratings)}
+        ratings = self.counts @ masks
+        columns = {name: labels, **self._dense(masks.sum(0), ratings)}
         if self.words["rated"]:
-            columns["mean"] = self.sums @ masks / np.maximum(1, ratings)
-        rows = zip(labels, *(each.tolist() for each in columns.values()), strict=True)
-        return [dict(zip((name, *columns), row, strict=True)) for row in rows]
+            columns["mean"] = (self.sums @ masks / np.maximum(1, ratings)).tolist()
+        return rows_of(columns)
 
     def _over_time(self) -> Facts:
         """Ratings, users and new users by day, week, month or year."""
@@ -182,13 +184,10 @@ class Look:
         held = self.config.get("held_out", {})
         counts = [inspected.get(name) for name in ("bad_lines", "duplicates", "empty_fields")]
         counts += [int((self.counts == 0).sum()), held.get("ratings")]
-        told = [
-            [t.format(**self.words, how=held.get("how")) for t in of]
-            for of in self.texts["left out"]
-        ]
-        rows = [(*of, count) for of, count in zip(told, counts, strict=True) if count]
-        rows += [(name, why, 0) for name, why in inspected.get("unused", {}).items()]
-        return [{"what": what, "count": count, "why": why} for what, why, count in rows]
+        texts = [self.text("left out", n, how=held.get("how")) for n in range(len(counts))]
+        found = [(*of, count) for of, count in zip(texts, counts, strict=True) if count]
+        found += [(name, why, 0) for name, why in inspected.get("unused", {}).items()]
+        return [{"what": what, "count": count, "why": why} for what, why, count in found]
 
     # The training
 
@@ -202,19 +201,21 @@ class Look:
             | {"share": shares[name] / (sum(shares.values()) or 1)}
             for name, size in self.model.layout.sizes.items()
         ]
-        chosen, options = self.config.get("choice", {}), self.config.get("options", {})
-        changed = [
-            {"name": n, "value": v, "default": KNOBS[n].default, "about": KNOBS[n].metadata["help"]}
-            for n, v in options.items()
-            if n in KNOBS and v != KNOBS[n].default
-        ]
+        of, chosen = weights["relevance"], self.config.get("choice", {})
         log = [{n: v for n, v in one.items() if n != "weights"} for one in self.model.log]
         about = {"epochs": log, "best": self.config.get("epoch"), "slices": slices}
-        about |= {"seconds": self.config.get("seconds"), "weights": {**weights}, "options": changed}
-        of = weights["relevance"]
-        return there(
-            about | {"choice": [{"known": n, **v, "weights": of[n]} for n, v in chosen.items()]}
-        )
+        about |= {"seconds": self.config.get("seconds"), "weights": {**weights}}
+        about["choice"] = [{"known": n, **v, "weights": of[n]} for n, v in chosen.items()]
+        return there(about | {"options": self.changed})
+
+    @property
+    def changed(self) -> list[Facts]:
+        """The options that are not the default."""
+        return [
+            {"name": n, "value": v, "default": KNOBS[n].default, "about": KNOBS[n].metadata["help"]}
+            for n, v in self.config.get("options", {}).items()
+            if n in KNOBS and v != KNOBS[n].default
+        ]
 
     # What is recommended
 
@@ -244,13 +245,8 @@ class Look:
         listed = np.bincount(self.recommended[1], minlength=len(self.counts))
         counted = {"items": np.ones(len(listed)), "ratings": self.counts, "recommended": listed}
         groups = [*GROUPS], thirds(self.counts)[:, None] == np.arange(len(GROUPS))
-        spread = {"gini": gini(listed), "gini_ratings": gini(self.counts)}
-        about: Facts = {
-            "users": len(self.drawn),
-            "k": K,
-            "coverage": float((listed > 0).mean()),
-            **spread,
-        }
+        about: Facts = {"users": len(self.drawn), "k": K, "coverage": float((listed > 0).mean())}
+        about |= {"gini": gini(listed), "gini_ratings": gini(self.counts)}
         for name, (labels, masks) in {"group": groups, **self.sides}.items():
             shares = {n: (v @ masks / max(1, v.sum())).tolist() for n, v in counted.items()}
             key = "popularity" if name == "group" else f"{name}s"
@@ -312,33 +308,27 @@ class Look:
             yield there(about | ({"day": day} if times[order][n] > 0 else {}))
 
     def card(self, protocols: Sequence[Facts]) -> Facts:
-        """The model card (Mitchell et al. 2019)."""
-        about, times = self.about(), self.model.history.times
-        sides = ", ".join(each.name for each in self.model.vocabulary.users)
-        few = {"rare": (self.counts < 5).mean(), "quiet": (self.by_user < 5).mean()}
-        named = {"data": about.get("data", "DATA"), "model": about["model"], "sides": sides, **few}
-        named |= {"seed": about.get("seed", 0), "users": about["users"]}
-        named |= {"count": about["ratings"], "total": about["items"]}
-        limits = [*self.texts["limits"], self.texts["groups" if sides else "no groups"]]
-        limits += [] if times.any() else [self.texts["no times"]]
+        """What the model card (Mitchell et al. 2019) says of this model."""
+        data, config = self.config.get("data", {}).get("name", "DATA"), self.config
+        typed = {"data": quote(data), "model": quote(self.model.path.name)}
         changed = [
-            f" --set {name}={value}"
-            for name, value in self.config.get("options", {}).items()
-            if name in KNOBS and name not in CHOSEN and value != KNOBS[name].default != -1
+            f" --set {each['name']}={each['value']}"
+            for each in self.changed
+            if each["name"] not in CHOSEN and each["default"] != -1
         ]
-        typed = {**named, "data": quote(named["data"]), "model": quote(named["model"])}
-        train = self.text("train", **typed) + "".join(changed).replace("set epochs=", "epochs ")
-        commands, report = [train], self.text("report", **typed)
+        train = self.text("train", **typed, seed=config.get("seed", 0)) + "".join(changed)
+        commands = [train.replace("set epochs=", "epochs ")]
+        report = self.text("report", **typed)
         for one in protocols:
             typed |= {"protocol": one["protocol"], "seeds": ",".join(map(str, one["seeds"]))}
             commands.append(self.text("evaluate", **typed))
             report += f" --evaluation {one['protocol']}.json"
-        licences = self.texts["licences"].items()
-        about = {"uses": [each.format(**self.words) for each in self.texts["uses"]]}
-        about |= {"limits": [each.format(**self.words, **named) for each in limits]}
-        about["licence"] = next(v for start, v in licences if named["data"].startswith(start))
-        about |= {"data": self.text("data", **named), "commands": [*commands, report]}
-        return there({**about, "versions": self.config.get("versions")})
+        licences, users = self.texts["licences"].items(), self.model.vocabulary.users
+        about = {"licence": next(text for start, text in licences if data.startswith(start))}
+        about |= {"rare": float((self.counts < FEW).mean()), "few": FEW}
+        about |= {"quiet": float((self.by_user < FEW).mean()), "sides": [u.name for u in users]}
+        about |= {"timed": bool(self.known.ratings.times.any()), "commands": [*commands, report]}
+        return there({**about, "versions": config.get("versions")})
 
 
 def told(movie: Recommendation) -> Facts:
@@ -351,7 +341,7 @@ def told(movie: Recommendation) -> Facts:
     return there(found)
 
 
-def compared(a: Look, b: Look, rows: Sequence[Facts]) -> Facts:
+def compared(a: Look, b: Look, protocols: Sequence[Facts]) -> Facts:
     """Two models side by side."""
     sides, weights = (a.model, b.model), dict[str, Facts]()
     for kind in EVIDENCE:
@@ -360,8 +350,8 @@ def compared(a: Look, b: Look, rows: Sequence[Facts]) -> Facts:
     one, two = (model.config.get("options", {}) for model in sides)
     options = {name: {"a": one.get(name), "b": two.get(name)} for name in {**one, **two}}
     differ = [{"name": name, **each} for name, each in options.items() if each["a"] != each["b"]]
-    about = {"a": a.about(), "b": b.about(), "weights": weights, "options": differ}
-    about |= {"overlap": overlap(a, b), "difference": differences(rows, b.model.path.name)}
+    about = {"a": a.summary(), "b": b.summary(), "weights": weights, "options": differ}
+    about |= {"overlap": overlap(a, b), "difference": differences(protocols, b.model.path.name)}
     return there(about)
 
 

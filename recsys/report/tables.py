@@ -1,35 +1,25 @@
 """Facts of a report as rows: what its tables show and its pictures are drawn of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from recsys.report.evaluations import OURS
 
 Facts = Mapping[str, Any]
 Rows = list[dict[str, Any]]
 LOWER = ("rmse", "mae")  # metrics of which less is better
 
 
-def rows(*tables: Facts) -> Rows:
-    """Columns as rows, one table below the other; what is no list is the same in every row."""
-    return [
-        {name: each[n] if isinstance(each, list) else each for name, each in table.items()}
-        for table in tables
-        for n in range(max(len(each) for each in table.values() if isinstance(each, list)))
-    ]
+def rows(table: Facts) -> Rows:
+    """Columns as rows; what is no list is the same in every row."""
+    longest = max(len(each) for each in table.values() if isinstance(each, list))
+    every = {n: v if isinstance(v, list) else [v] * longest for n, v in table.items()}
+    return [dict(zip(every, row, strict=True)) for row in zip(*every.values(), strict=True)]
 
 
-def pairs(found: Facts, name: str, value: str) -> Rows:
+def pairs(found: Mapping[Any, Any], name: str, value: str) -> Rows:
     """A row for each name and its value."""
     return [{name: key, value: each} for key, each in found.items()]
-
-
-def cells(found: Facts, value: str, most: int) -> Rows:
-    """The first genres by decades as rows, without the fields of which there is nothing."""
-    return [
-        {"genre": genre, "decade": str(decade), value: each, "items": found["items"][g][d]}
-        for g, genre in enumerate(found["genres"][:most])
-        for d, decade in enumerate(found["decades"])
-        if (each := found[value][g][d]) is not None
-    ]
 
 
 def alone(choice: Sequence[Facts]) -> Rows:
@@ -99,3 +89,47 @@ def verdict(found: Sequence[Facts], metric: str) -> str:
     value, low, high = (best["lead"][metric][end] for end in ("value", "low", "high"))
     way = "Ahead of" if low > 0 else "Behind" if high < 0 else "Level with"
     return f"{way} {best['name']}: {value:+.3f} ({low:+.3f} to {high:+.3f}). "
+
+
+def models(compare: Facts) -> Rows:
+    """What two models are, and their metrics on validation, side by side."""
+    a, b = ({**(of := compare.get(n, {})), **of.get("validation", {})} for n in "ab")
+    said = [name for name, value in a.items() if not isinstance(value, dict)]
+    return [{"what": name, "A": a[name], "B": b.get(name)} for name in said]
+
+
+def tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
+    """Titles and rows of what is said of a model, but for its data, single movies and users."""
+    summary, training, quality, compare = (
+        facts.get(name, {}) for name in ("summary", "training", "quality", "compare")
+    )
+    known = (name for name in ("ratings", "users", "items") if name in summary)
+    counts = {facts["words"].get(name, name): summary[name] for name in known}
+    yield "Learned from", pairs(counts, "what", "how many")
+    yield "On validation", pairs(summary.get("validation", {}), "metric", "value")
+    for one in quality.get("protocols", ()):
+        name, seeds = one["protocol"], ", ".join(map(str, one["seeds"]))
+        yield f"{name}, {one['users']} users, seed {seeds}: {one['about']}", flat(one["rows"])
+        for each in one.get("groups", ()):
+            ours = [{**row, "metrics": row["metrics"].get(OURS, {})} for row in each["groups"]]
+            yield f"{name} by {each['by']}", flat(ours)
+        for each in one.get("calibration", ())[:1]:
+            yield f"{name}: predicted beside rated, by tenths", rows(each)
+    yield "ndcg@10 on validation, of the sum and each part alone", alone(training.get("choice", ()))
+    yield "The vector, and what each part gives of the scores", training.get("slices", [])
+    if bias := quality.get("bias"):
+        title = f"Popularity; the first {bias['k']} of somebody have {bias['coverage']:.1%} of all"
+        yield title, rows(bias["popularity"])
+    yield "Two models", models(compare)
+    yield "Options that differ", compare.get("options", [])
+    for known, weights in compare.get("weights", {}).items():
+        yield f"Weights in the ranking, {known}", beside(weights)
+    if of := compare.get("overlap"):
+        title = f"Of {of['k']} recommended to {of['users']} users {of['mean']:.1%} are the same"
+        yield title, pairs(dict(enumerate(of["histogram"])), "the same", "users")
+    yield "Measured", compare.get("difference", [])
+
+
+def beside(weights: Facts) -> Rows:
+    """Weights of two models by part."""
+    return [{"part": part, "A": a, "B": b} for part, (a, b) in weights.items()]

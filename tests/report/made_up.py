@@ -85,12 +85,7 @@ def things(count: int = 60) -> dict[str, Any]:
             }
         ],
         "card": {
-            **{
-                "uses": ["Rank <items>."],
-                "limits": ["Few."],
-                "data": "A shop.",
-                "licence": "Free.",
-            },
+            **{"licence": "Free.", "rare": 0.5, "quiet": 0.25, "few": 5, "timed": False},
             **{"versions": {"recsys": "0.2.0"}, "commands": ["recsys train --data 'a & b'"]},
         },
     }
@@ -131,8 +126,8 @@ def films(count: int = 200) -> dict[str, Any]:
         "genres": by_genre,
         "decades": [{**each, "decade": d} for each, d in zip(by_genre, decades, strict=False)],
         "genre_decade": {
-            **{"genres": GENRES, "decades": decades, "items": [[3] * 3] * 5},
-            **{"ratings": [[9] * 3] * 5, "density": [[0.01, 0.2, None]] * 5},
+            **{"genre": GENRES * 2, "decade": [1930] * 5 + [1950] * 5, "items": [3] * 10},
+            **{"ratings": [9] * 10, "density": [0.01] * 5 + [0.2] * 5},
         },
         "left_out": [{"what": "bad <lines>", "count": 3, "why": "no rating"}],
     }

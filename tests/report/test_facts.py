@@ -96,7 +96,13 @@ def test_the_data_are_those_that_inspect_counts(said, run):
     assert sum(data["over_time"]["ratings"]) == count
     assert sum(data["over_time"]["new_users"]) == found["users_who_rated"]
     both = data["genre_decade"]
-    assert np.sum(both["items"], axis=1).tolist() == [each["items"] for each in data["genres"]]
+    for genre in data["genres"]:
+        of = [
+            n
+            for name, n in zip(both["genre"], both["items"], strict=True)
+            if name == genre["genre"]
+        ]
+        assert sum(of) == genre["items"]
     assert sum(each["ratings"] for each in data["decades"]) == count
     first = data["genres"][0]
     assert first["density"] == pytest.approx(first["ratings"] / first["items"] / 308)
@@ -185,7 +191,7 @@ def test_the_card_says_how_to_do_it_again(said):
     )
     assert "--protocol random --seeds 0 --format json > random.json" in evaluated
     assert report.endswith("--evaluation random.json")
-    assert "{" not in json.dumps([card["uses"], card["limits"], said["words"]["about"]])
+    assert "{" not in json.dumps([*card["commands"], card["licence"], said["words"]["about"]])
 
 
 def test_what_is_not_there_is_not_said(events):
@@ -241,8 +247,10 @@ def test_hostile_texts_are_data_here_and_harmless_in_tables(shipped_once):
     assert "\x1b" not in text
     assert "<script" not in text
     assert "\\@me" in text
-    (line,) = (each for each in text.splitlines() if each.startswith("| &lt;script"))
-    assert len(re.findall(r"(?<!\\)\|", line)) == 5  # of four cells: name, ndcg@10, two leads
+    assert "| &lt;script" in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(bars) == 1, table
 
 
 def test_tables_have_the_numbers_of_the_facts(said):

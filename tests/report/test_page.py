@@ -78,6 +78,7 @@ def test_sections_come_in_order_and_only_those_of_which_something_is_known(films
     seen = Seen(bare).texts
     for word in ("movie", "genre", "decade", "rated", "rmse", "star", "{{", "None", "Undefined"):
         assert not re.search(rf"\b{word}", seen), word
+    assert "25% of the users have fewer than 5 events" in " ".join(seen.split())
     assert "12,345 events of 60 items" in " ".join(seen.split())
 
 
