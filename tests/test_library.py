@@ -16,7 +16,7 @@ HEAVY = {"numpy", "paddle", "pymilvus", "click", "pyarrow"}
 README = (ROOT / "README.md").read_text("utf-8")
 TRAIN = ("evaluate", "train_model")  # take seconds
 DATA = [each.name for each in pkgutil.walk_packages(recsys.data.__path__, "recsys.data.")]
-REPORT = ("recsys.report.markdown", "recsys.report.shapes")
+REPORT = ("recsys.report.tables", "recsys.report.shapes")
 NAMES = [name for name in recsys.__all__ if name not in ("__version__", "errors")]
 
 

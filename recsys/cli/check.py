@@ -384,7 +384,7 @@ def report(
 
     started, ending = time.monotonic(), Path(output or "").suffix[1:]
     if (format or ending) == "md":
-        from recsys.report.markdown import markdown as written
+        from recsys.report.tables import markdown as written
 
         output, only = output or "-", [each for each in SECTIONS if each not in IN_PAGE]
     else:

@@ -19,8 +19,8 @@ def there(values: Facts) -> Facts:
 
 def rows_of(text: str, name: str) -> list[Facts]:
     """The rows that `recsys evaluate --format json` printed; DataError if it did not."""
-    needed = {"protocol", "seed", "name", "chosen", "metrics", "users", "by", "group"}
-    needed |= {*LEADS.values()}
+    needed = {"protocol", "seed", "name", "chosen", "metrics", "users", "left_out", "by", "group"}
+    needed |= {"coverage", "calibration", *LEADS.values()}
     try:
         rows = json.loads(text)
         if rows and all(needed <= {*row} and {*row["metrics"]} for row in rows):
@@ -36,33 +36,30 @@ def protocol(rows: Sequence[Facts], about: str) -> Facts:
     seeds = sorted({row["seed"] for row in rows})
     judged = [each for each in seeds if each >= 0]  # else the mean of several
     shown = [row for row in rows if row["seed"] == seeds[0]]
-    found: dict[str, list[Facts]] = {"rows": [], "diversity": [], "indexes": []}
-    groups: dict[str, dict[str, Facts]] = {}
+    curves = [row["calibration"] for row in rows if row["seed"] == judged[0] and row["calibration"]]
+    found: dict[str, list[Facts]] = {n: [] for n in ("rows", "groups", "diversity", "indexes")}
     for row in shown:
         by, group, (way, _, share) = row["by"], str(row["group"]), row["chosen"].partition(" ")
         metrics = {"metrics": row["metrics"]}
         if way == "diversity":
             found["diversity"] += [] if by else [{"diversity": float(share), **metrics}]
         elif by:
-            empty = {"group": group, "users": row["users"], "metrics": {}}
-            of = groups.setdefault(by, {}).setdefault(group, empty)
-            of["metrics"][row["name"].removesuffix(f", {by} {group}")] = row["metrics"]
+            name = row["name"].removesuffix(f", {by} {group}")
+            of = {"by": by, "group": group, "users": row["users"], "name": name}
+            found["groups"].append(of | metrics)
         elif row["name"] == IN_MILVUS:
             found["indexes"].append({"index": row["chosen"], **metrics})
         else:
-            about_it = {"name": row["name"], "chosen": row["chosen"], **metrics}
-            about_it["lead"] = there({metric: row[key] for metric, key in LEADS.items()})
-            found["rows"].append(about_it | there({"coverage": row.get("coverage")}))
-    curves = [
-        {"name": row["name"]} | {k: [t[k] for t in of] for k in ("predicted", "rated", "count")}
-        for row in rows
-        if row["seed"] == judged[0] and (of := row.get("calibration", {}).values())
-    ]
-    said: Facts = {"about": about, "seeds": judged, **found, "calibration": curves}
-    said |= {name: shown[0].get(name) for name in ("protocol", "users", "left_out")}
-    said["metrics"] = [*dict.fromkeys(name for row in found["rows"] for name in row["metrics"])]
-    said["groups"] = [{"by": by, "groups": [*of.values()]} for by, of in groups.items()]
-    return there(said)
+            lead = there({metric: row[key] for metric, key in LEADS.items()})
+            said = {"name": row["name"], "chosen": row["chosen"], **metrics, "lead": lead}
+            found["rows"].append(said | there({"coverage": row["coverage"]}))
+    about_it = {name: shown[0][name] for name in ("protocol", "users", "left_out")}
+    names = [*dict.fromkeys(name for row in found["rows"] for name in row["metrics"])]
+    curve = [*curves[0].values()] if curves else []
+    return there(
+        {**about_it, "about": about, "seeds": judged, "metrics": names, **found}
+        | {"calibration": curve}
+    )
 
 
 def differences(protocols: Sequence[Facts], name: str) -> list[Facts]:

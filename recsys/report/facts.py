@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ids import as_text, positions
+from recsys.data.ids import positions
 from recsys.data.schema import profile
 from recsys.data.summary import summary
 from recsys.evaluation.given import GROUPS, known_to, thirds
@@ -36,7 +36,7 @@ K, DRAWN = 10, 1000  # movies of a list; users whose lists are looked at
 SPANS = {"D": "day", "W": "week", "M": "month", "Y": "year"}
 MOST_SPANS, MAPPED = 80, 10_000  # of a curve over time; the most rated movies are on the map
 LONGEST, SHOWN = 2000, 10  # ratings of a user who is shown; those of them that are
-TOLD = ("rank", "movie_id", "title", "genres", "year", "score", "rating")  # of a recommendation
+TOLD = ("movie_id", "title", "score", "rating")  # of a recommendation
 
 
 def facts(
@@ -293,19 +293,20 @@ class Look:
             about: Facts = {"kind": kind, "about": self.text("users", kind)}
             about |= {"user_id": answer.query.user_id, "attributes": {**answer.query.attributes}}
             about |= {"ratings": int(counts[row]) if row >= 0 else 0}
-            about |= {"history": [*self._history(row)], "recommendations": [*map(told, answer)]}
+            about |= {"history": self._history(row), "recommendations": [*map(told, answer)]}
             yield there(about)
 
-    def _history(self, row: int) -> Iterator[Facts]:
+    def _history(self, row: int) -> list[Facts]:
         """What a user likes most, the latest first; nothing of no user."""
         movies, values, times = self.model.history.of(row + 1)
         order = np.lexsort((-times, -values))[:SHOWN]
-        shown, ratings = self.movies[movies[order] - 1], self.model.scale.outward(values[order])
-        for n, day in enumerate(times[order].astype("M8[s]").astype("M8[D]").astype(str)):
-            about: Facts = {"movie_id": shown.ids.tolist()[n], "title": shown.titles[n]}
-            about |= {"genres": [*shown.genres[n]], "year": int(shown.years[n]) or None}
-            about |= {"rating": float(ratings[n])} if self.words["rated"] else {}
-            yield there(about | ({"day": day} if times[order][n] > 0 else {}))
+        shown, days = self.movies[movies[order] - 1], times[order].astype("M8[s]").astype("M8[D]")
+        columns = {"movie_id": shown.ids.tolist(), "title": shown.titles}
+        columns |= {"rating": self.model.scale.outward(values[order]).tolist()}
+        columns |= {"day": np.where(times[order] > 0, days.astype(str), "").tolist()}
+        if not self.words["rated"]:
+            del columns["rating"]
+        return [there(row) for row in rows_of(columns)]
 
     def card(self, protocols: Sequence[Facts]) -> Facts:
         """What the model card (Mitchell et al. 2019) says of this model."""
@@ -334,7 +335,6 @@ class Look:
 def told(movie: Recommendation) -> Facts:
     """A recommendation, and what carried it."""
     found = {name: getattr(movie, name) for name in TOLD}
-    found |= {"genres": [*movie.genres], "year": movie.year or None}
     if isinstance(movie.why, Why):
         reasons = [there(each._asdict()) for each in movie.why.reasons]
         found["why"] = there({"reasons": reasons, "profile": movie.why.profile})
@@ -357,10 +357,8 @@ def compared(a: Look, b: Look, protocols: Sequence[Facts]) -> Facts:
 
 def overlap(a: Look, b: Look) -> Facts:
     """How many of the movies that both recommend to a user are the same."""
-    users, others = (as_text(look.model.vocabulary.user_ids) for look in (a, b))
-    order = np.argsort(others)
-    places = positions(others[order], users[a.drawn])
-    both = ((a, a.drawn[places >= 0]), (b, order[places[places >= 0]]))
+    known = b.model.vocabulary.user_rows(a.model.vocabulary.user_ids[a.drawn]) - 1
+    both = ((a, a.drawn[known >= 0]), (b, known[known >= 0]))
     if not len(both[0][1]):
         return {}
     hits = [look.lists(rows)[1] for look, rows in both]

@@ -19,7 +19,7 @@ UNKNOWN = f"--c{COLOURS - 1}"
 TENTHS = {"top tenth": "--r5", "next two": "--r4", "next three": "--r2", "the rest": "--r1"}
 
 
-def page(facts: dict[str, Any]) -> str:
+def page(facts: Facts) -> str:
     """The page that says what `facts` found; what it has nothing of is left out.
 
     Texts of the data are never markup in it: the template escapes them, and the script of the map
@@ -37,7 +37,7 @@ def page(facts: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    named = {each: facts["words"][each] for each in ("rating", "ratings", "items")}
+    named = {each: facts["words"][each] for each in tables.NOUNS}
     templates.globals |= {"picture": partial(picture, named), "tables": tables, "named": named}
     for help in (fingerprint, path, positions):
         templates.globals[help.__name__] = help

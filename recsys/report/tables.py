@@ -1,13 +1,17 @@
-"""Facts of a report as rows: what its tables show and its pictures are drawn of."""
+"""Facts of a report as rows, of which its tables and pictures are made; tables of Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from recsys.errors import escaped
 from recsys.report.evaluations import OURS
 
 Facts = Mapping[str, Any]
 Rows = list[dict[str, Any]]
 LOWER = ("rmse", "mae")  # metrics of which less is better
+NOUNS = ("rating", "ratings", "items")  # that follow the data
+NAMED = ("model", "fingerprint", "data", "first", "last")
+MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", **{each: f"\\{each}" for each in "\\`*_[]|#~@"}})
 
 
 def rows(table: Facts) -> Rows:
@@ -50,26 +54,26 @@ def measured(found: Sequence[Facts], metric: str) -> Rows:
     return [{"name": row["name"], metric: row["metrics"][metric]} for row in had]
 
 
-def grouped(protocol: Facts, found: Facts, metric: str) -> Rows:
-    """A metric of us and of two others, in each group of users or movies."""
+def grouped(protocol: Facts, by: str, metric: str, most: int = 3) -> Rows:
+    """A metric of us and of others in each group of users or movies."""
     ours, *others = (row["name"] for row in protocol["rows"])
-    names = [ours, *(each for each in others if not each.startswith(ours))]
-    known = [name for name in names if name in found["groups"][0]["metrics"]][:3]
+    found = [row for row in protocol["groups"] if row["by"] == by and metric in row["metrics"]]
+    there, names = {row["name"] for row in found}, [x for x in others if not x.startswith(ours)]
+    known = [name for name in (ours, *names) if name in there][:most]
     return [
-        {"group": each["group"], "way": name, metric: each["metrics"][name][metric]}
-        for each in found["groups"]
-        for name in known
-        if metric in each["metrics"].get(name, {})
+        {"group": row["group"], "way": row["name"], metric: row["metrics"][metric]}
+        for row in found
+        if row["name"] in known
     ]
 
 
 def extremes(protocol: Facts, metric: str) -> Rows:
     """Of each way to group, the groups in which a metric of ours is least and most."""
-    found, ours = [], protocol["rows"][0]["name"]
-    for way in protocol["groups"]:
-        of = [row for row in grouped(protocol, way, metric) if row["way"] == ours]
+    found = []
+    for by in dict.fromkeys(row["by"] for row in protocol["groups"]):
+        of = grouped(protocol, by, metric, most=1)
         low, *_, high = sorted(of * 2, key=lambda row: row[metric]["value"])
-        about = {"lowest": f"{way['by']}: {low['group']}", "least": low[metric]["value"]}
+        about = {"lowest": f"{by}: {low['group']}", "least": low[metric]["value"]}
         found.append({**about, "highest": high["group"], "most": high[metric]["value"]})
     return found
 
@@ -98,7 +102,37 @@ def models(compare: Facts) -> Rows:
     return [{"what": name, "A": a[name], "B": b.get(name)} for name in said]
 
 
-def tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
+def beside(weights: Facts) -> Rows:
+    """Weights of two models by part."""
+    return [{"part": part, "A": a, "B": b} for part, (a, b) in weights.items()]
+
+
+def markdown(facts: Facts) -> str:
+    """What `recsys.report.facts.facts` says, but for its data, single movies and users.
+
+    >>> markdown({"summary": {"model": "a", "fingerprint": "0123"}})
+    '## a, 0123\\n'
+    """
+    words = facts.get("words", {})
+    blocks = ["## " + ", ".join(_cell(v) for n in NAMED if (v := facts["summary"].get(n)))]
+    for title, found in _tables(facts):
+        if found:
+            names = [words[n] if n in NOUNS and n in words else n for n in found[0]]
+            lines = [names, ["---"] * len(found[0]), *(row.values() for row in found)]
+            text = "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+            blocks += [f"**{_cell(title)}**", text]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _cell(value: Any) -> str:
+    """A value as a cell shows it: nothing in it is Markdown, HTML or a mention of somebody."""
+    if isinstance(value, dict):
+        return f"{value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}]"
+    text = f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
+    return escaped(text).translate(MARKS)
+
+
+def _tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
     """Titles and rows of what is said of a model, but for its data, single movies and users."""
     summary, training, quality, compare = (
         facts.get(name, {}) for name in ("summary", "training", "quality", "compare")
@@ -110,11 +144,8 @@ def tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
     for one in quality.get("protocols", ()):
         name, seeds = one["protocol"], ", ".join(map(str, one["seeds"]))
         yield f"{name}, {one['users']} users, seed {seeds}: {one['about']}", flat(one["rows"])
-        for each in one.get("groups", ()):
-            ours = [{**row, "metrics": row["metrics"].get(OURS, {})} for row in each["groups"]]
-            yield f"{name} by {each['by']}", flat(ours)
-        for each in one.get("calibration", ())[:1]:
-            yield f"{name}: predicted beside rated, by tenths", rows(each)
+        yield f"{name} by group", flat([x for x in one.get("groups", ()) if x["name"] == OURS])
+        yield f"{name}: predicted beside rated, by tenths", one.get("calibration", [])
     yield "ndcg@10 on validation, of the sum and each part alone", alone(training.get("choice", ()))
     yield "The vector, and what each part gives of the scores", training.get("slices", [])
     if bias := quality.get("bias"):
@@ -128,8 +159,3 @@ def tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
         title = f"Of {of['k']} recommended to {of['users']} users {of['mean']:.1%} are the same"
         yield title, pairs(dict(enumerate(of["histogram"])), "the same", "users")
     yield "Measured", compare.get("difference", [])
-
-
-def beside(weights: Facts) -> Rows:
-    """Weights of two models by part."""
-    return [{"part": part, "A": a, "B": b} for part, (a, b) in weights.items()]

@@ -104,8 +104,15 @@ def films(count: int = 200) -> dict[str, Any]:
         for n, name in enumerate(names)
     ]
     groups = [
-        {"group": g, "users": 50, "metrics": {each["name"]: each["metrics"] for each in rows}}
-        for g in ("F", "M")
+        {
+            "by": "gender",
+            "group": group,
+            "users": 50,
+            "name": row["name"],
+            "metrics": row["metrics"],
+        }
+        for group in ("F", "M")
+        for row in rows
     ]
     facts["words"] = {
         **{"item": "movie", "items": "movies", "rating": "rating", "ratings": "ratings"},
@@ -153,12 +160,10 @@ def films(count: int = 200) -> dict[str, Any]:
             {
                 **{"protocol": "random", "about": "A tenth of the ratings is held out."},
                 **{"seeds": [0], "users": 100, "left_out": 1, "metrics": ["ndcg@10", "rmse"]},
-                **{"rows": rows, "groups": [{"by": "gender", "groups": groups}]},
+                **{"rows": rows, "groups": groups},
                 "calibration": [
-                    {
-                        **{"name": "recsys", "predicted": [2.0, 3.0, 4.0]},
-                        **{"rated": [2.1, 3.0, 3.9], "count": [5, 9, 7]},
-                    }
+                    {"predicted": 2.0, "rated": 2.1, "count": 5},
+                    {"predicted": 4.0, "rated": 3.9, "count": 7},
                 ],
                 "diversity": [
                     {

@@ -16,8 +16,8 @@ from recsys.infer import Recommender, UserQuery, catalogue
 from recsys.parts import PARTS
 from recsys.report.evaluations import rows_of
 from recsys.report.facts import SECTIONS, facts
-from recsys.report.markdown import markdown
 from recsys.report.shapes import gini, tail
+from recsys.report.tables import markdown
 from recsys.serving.model_folder import Model, load_model
 
 HOSTILE = "<script>alert(1)</script> \"'&|`*_#@me \x1b[31m"
@@ -129,12 +129,11 @@ def test_the_quality_is_that_of_the_evaluation(said):
     assert by_name["recsys"]["metrics"] == EVALUATED[0]["metrics"]
     assert by_name["recsys"]["coverage"] == 0.5
     assert by_name["popularity"]["lead"] == {"ndcg@10": interval(0.1)}
-    (group,) = one["groups"][0]["groups"]
-    assert (one["groups"][0]["by"], group["group"], group["users"]) == ("gender", "F", 20)
-    assert group["metrics"]["recsys"] == EVALUATED[6]["metrics"]
-    assert [*group["metrics"]] == ["recsys", "popularity"]
-    curve = {"name": "recsys", "predicted": [2.0], "rated": [2.5], "count": [9]}
-    assert one["calibration"] == [curve]
+    ours, others = one["groups"]
+    about = {"by": "gender", "group": "F", "users": 20, "name": "recsys"}
+    assert ours == {**about, "metrics": EVALUATED[6]["metrics"]}
+    assert others["name"] == "popularity"
+    assert one["calibration"] == [TENTHS["1"]]
     assert one["diversity"] == [{"diversity": 0.3, "metrics": EVALUATED[3]["metrics"]}]
     assert one["indexes"] == [{"index": "FLAT", "metrics": EVALUATED[5]["metrics"]}]
 
@@ -144,7 +143,7 @@ def test_of_several_seeds_the_mean_is_said(folder):
     (one,) = facts(folder, evaluations=[rows], only=("quality",))["quality"]["protocols"]
     assert one["seeds"] == [0, 1]
     assert [each["metrics"]["ndcg@10"] for each in one["rows"]] == [interval(0.4)]
-    assert one["calibration"][0]["count"] == [9]
+    assert one["calibration"][0]["count"] == 9
 
 
 def test_the_map_has_all_movies_and_the_nearest_by_cosine(said, folder):
