@@ -21,6 +21,7 @@ from recsys.options import Options
 from recsys.parts import EVIDENCE, PARTS
 from recsys.report.evaluations import differences, protocol, there
 from recsys.report.shapes import gini, projected, tail
+from recsys.report.tables import both
 from recsys.report.tables import rows as rows_of
 from recsys.serving.catalogue import Hits
 from recsys.serving.model_folder import Model
@@ -275,13 +276,12 @@ class Look:
     def users(self) -> Iterator[Facts]:
         """An active user, a typical, an unusual and a cold one, and what they are told."""
         known, counts, kinds = self.model.vocabulary, self.by_user, dict[int, str]()
-        rows = np.flatnonzero((counts > 0) & (counts <= LONGEST))
-        median = float(np.median(counts[rows])) if len(rows) else 0.0
-        if len(rows):
-            rare = np.append(0, np.log2(self.counts.max() / np.maximum(1, self.counts)))[:, None]
-            rare, many = self.model.history.dot(rare, 1.0)[1:, 0][rows] / counts[rows], counts[rows]
-            off = np.abs(np.log2(many / median)) + np.abs(rare - np.median(rare))
-            rarest = np.where(many >= min(max(median, SHOWN), many.max()), rare, -1)
+        if len(rows := np.flatnonzero((counts > 0) & (counts <= LONGEST))):
+            many, off = counts[rows], np.log2(self.counts.max() / np.maximum(1, self.counts))
+            rare = self.model.history.dot(np.append(0, off)[:, None], 1.0)[1:, 0][rows] / many
+            middle = np.median(many)
+            off = np.abs(np.log2(many / middle)) + np.abs(rare - np.median(rare))
+            rarest = np.where(many >= min(max(middle, SHOWN), many.max()), rare, -1)
             for kind, place in (("active", many), ("typical", -off), ("unusual", rarest)):
                 kinds.setdefault(int(rows[np.argmax(place)]), kind)
         profiles, times = np.unique(self.model.attributes[1:], axis=0, return_counts=True)
@@ -343,16 +343,18 @@ def told(movie: Recommendation) -> Facts:
 
 def compared(a: Look, b: Look, protocols: Sequence[Facts]) -> Facts:
     """Two models side by side."""
-    sides, weights = (a.model, b.model), dict[str, Facts]()
-    for kind in EVIDENCE:
-        one, two = (m.weights["relevance"].get(kind, m.weights["relevance"]) for m in sides)
-        weights[kind] = {name: [one.get(name, 0.0), two.get(name, 0.0)] for name in {**one, **two}}
-    one, two = (model.config.get("options", {}) for model in sides)
-    options = {name: {"a": one.get(name), "b": two.get(name)} for name in {**one, **two}}
-    differ = [{"name": name, **each} for name, each in options.items() if each["a"] != each["b"]]
-    about = {"a": a.summary(), "b": b.summary(), "weights": weights, "options": differ}
-    about |= {"overlap": overlap(a, b), "difference": differences(protocols, b.model.path.name)}
-    return there(about)
+    two, chosen = (
+        [each.summary() for each in (a, b)],
+        [x.model.weights["relevance"] for x in (a, b)],
+    )
+    plain = ({n: v for n, v in x.items() if n != "seconds"} | x.get("validation", {}) for x in two)
+    about = [each for each in both(plain, "what") if each["what"] != "validation"]
+    options = both((each.config.get("options", {}) for each in (a, b)), "name")
+    weights = {k: both((each.get(k, each) for each in chosen), "part", 0.0) for k in EVIDENCE}
+    found = {"a": two[0], "b": two[1], "about": about, "weights": weights}
+    found["options"] = [each for each in options if each["A"] != each["B"]]
+    found["difference"] = differences(protocols, b.model.path.name)
+    return there({**found, "overlap": overlap(a, b)})
 
 
 def overlap(a: Look, b: Look) -> Facts:

@@ -1,6 +1,6 @@
 """Facts of a report as rows, of which its tables and pictures are made; tables of Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.errors import escaped
@@ -24,6 +24,12 @@ def rows(table: Facts) -> Rows:
 def pairs(found: Mapping[Any, Any], name: str, value: str) -> Rows:
     """A row for each name and its value."""
     return [{name: key, value: each} for key, each in found.items()]
+
+
+def both(two: Iterable[Facts], name: str, nothing: Any = None) -> Rows:
+    """A row for each name and its values in two models."""
+    a, b = two
+    return [{name: key, "A": a.get(key, nothing), "B": b.get(key, nothing)} for key in {**a, **b}]
 
 
 def alone(choice: Sequence[Facts]) -> Rows:
@@ -95,18 +101,6 @@ def verdict(found: Sequence[Facts], metric: str) -> str:
     return f"{way} {best['name']}: {value:+.3f} ({low:+.3f} to {high:+.3f}). "
 
 
-def models(compare: Facts) -> Rows:
-    """What two models are, and their metrics on validation, side by side."""
-    a, b = ({**(of := compare.get(n, {})), **of.get("validation", {})} for n in "ab")
-    said = [name for name, value in a.items() if not isinstance(value, dict)]
-    return [{"what": name, "A": a[name], "B": b.get(name)} for name in said]
-
-
-def beside(weights: Facts) -> Rows:
-    """Weights of two models by part."""
-    return [{"part": part, "A": a, "B": b} for part, (a, b) in weights.items()]
-
-
 def markdown(facts: Facts) -> str:
     """What `recsys.report.facts.facts` says, but for its data, single movies and users.
 
@@ -151,10 +145,10 @@ def _tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
     if bias := quality.get("bias"):
         title = f"Popularity; the first {bias['k']} of somebody have {bias['coverage']:.1%} of all"
         yield title, rows(bias["popularity"])
-    yield "Two models", models(compare)
+    yield "Two models", compare.get("about", [])
     yield "Options that differ", compare.get("options", [])
     for known, weights in compare.get("weights", {}).items():
-        yield f"Weights in the ranking, {known}", beside(weights)
+        yield f"Weights in the ranking, {known}", weights
     if of := compare.get("overlap"):
         title = f"Of {of['k']} recommended to {of['users']} users {of['mean']:.1%} are the same"
         yield title, pairs(dict(enumerate(of["histogram"])), "the same", "users")

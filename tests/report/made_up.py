@@ -216,8 +216,9 @@ def compared() -> dict[str, Any]:
     about |= {"validation": {"ndcg@10": 0.3}, "seconds": {"ease": 2.0, "towers": 9.0}}
     facts["compare"] = {
         **{"a": about, "b": {**about, "fingerprint": "fedcba9876543210"}},
-        "weights": {"history": {"ease": [2.0, 1.0], "popular": [0.1, 0.0]}},
-        "options": [{"name": "seed", "a": 0, "b": 1}],
+        "about": [{"what": "epoch", "A": 2, "B": 2}, {"what": "ndcg@10", "A": 0.3, "B": 0.3}],
+        "weights": {"history": [{"part": "ease", "A": 2.0, "B": 1.0}]},
+        "options": [{"name": "seed", "A": 0, "B": 1}],
         "overlap": {"users": 50, "k": 10, "mean": 0.7, "histogram": [0] * 5 + [5, 5, 20, 15, 5, 0]},
         "difference": [
             {

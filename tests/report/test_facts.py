@@ -222,13 +222,14 @@ def test_two_models_stand_side_by_side(folder, another_model, trained_shop, tmp_
     assert same["overlap"] == {"users": 308, "k": 10, "mean": 1.0, "histogram": [0] * 10 + [308]}
     assert same["a"] == same["b"]
     assert "options" not in same
-    assert all(a == b for of in same["weights"].values() for a, b in of.values())
+    for row in (*same["about"], *same["weights"]["history"]):
+        assert row["A"] == row["B"], row
     other = load_model(trained_shop[0] / folder.path.name)
     rows = [
         {**each, "name": each["name"].replace("old.model", folder.path.name)} for each in EVALUATED
     ]
     found = facts(folder, evaluations=[rows], other=other, only=("compare",))["compare"]
-    assert {"name": "dimension", "a": 16, "b": 8} in found["options"]
+    assert {"name": "dimension", "A": 16, "B": 8} in found["options"]
     assert found["b"]["items"] == 60
     assert [each["metric"] for each in found["difference"]] == ["ndcg@10", "rmse"]
     assert found["difference"][0]["a"] == interval(0.3)
