@@ -8,6 +8,7 @@ from recsys.errors import DataError
 
 Facts = dict[str, Any]
 OURS, IN_MILVUS = "recsys", "recsys in Milvus"  # rows, as `recsys.evaluation.compare` names them
+KEPT = ("by", "group", "name", "chosen", "users", "metrics", "coverage")
 LEADS = {"ndcg@10": "behind", "rmse": "rmse_behind"}  # how far we lead, in a row
 
 
@@ -37,29 +38,24 @@ def protocol(rows: Sequence[Facts], about: str) -> Facts:
     judged = [each for each in seeds if each >= 0]  # else the mean of several
     shown = [row for row in rows if row["seed"] == seeds[0]]
     curves = [row["calibration"] for row in rows if row["seed"] == judged[0] and row["calibration"]]
-    found: dict[str, list[Facts]] = {n: [] for n in ("rows", "groups", "diversity", "indexes")}
+    found: Facts = {name: shown[0][name] for name in ("protocol", "users", "left_out")}
+    found |= {
+        "about": about,
+        "seeds": judged,
+        "calibration": [*curves[0].values()] if curves else [],
+    }
+    found |= {name: [] for name in ("rows", "groups", "diversity", "indexes")}
     for row in shown:
-        by, group, (way, _, share) = row["by"], str(row["group"]), row["chosen"].partition(" ")
-        metrics = {"metrics": row["metrics"]}
-        if way == "diversity":
-            found["diversity"] += [] if by else [{"diversity": float(share), **metrics}]
-        elif by:
-            name = row["name"].removesuffix(f", {by} {group}")
-            of = {"by": by, "group": group, "users": row["users"], "name": name}
-            found["groups"].append(of | metrics)
-        elif row["name"] == IN_MILVUS:
-            found["indexes"].append({"index": row["chosen"], **metrics})
-        else:
-            lead = there({metric: row[key] for metric, key in LEADS.items()})
-            said = {"name": row["name"], "chosen": row["chosen"], **metrics, "lead": lead}
-            found["rows"].append(said | there({"coverage": row["coverage"]}))
-    about_it = {name: shown[0][name] for name in ("protocol", "users", "left_out")}
-    names = [*dict.fromkeys(name for row in found["rows"] for name in row["metrics"])]
-    curve = [*curves[0].values()] if curves else []
-    return there(
-        {**about_it, "about": about, "seeds": judged, "metrics": names, **found}
-        | {"calibration": curve}
-    )
+        by, diverse = row["by"], row["chosen"].startswith("diversity ")
+        said = {name: row[name] for name in KEPT}
+        said["name"] = row["name"].removesuffix(f", {by} {row['group']}")
+        said["lead"] = there({metric: row[key] for metric, key in LEADS.items()})
+        if not (by and diverse):
+            through = "indexes" if row["name"] == IN_MILVUS else "rows"
+            kind = "diversity" if diverse else "groups" if by else through
+            found[kind].append(there(said))
+    found["metrics"] = [*dict.fromkeys(name for row in found["rows"] for name in row["metrics"])]
+    return there(found)
 
 
 def differences(protocols: Sequence[Facts], name: str) -> list[Facts]:
@@ -69,6 +65,6 @@ def differences(protocols: Sequence[Facts], name: str) -> list[Facts]:
         | {"a": each["rows"][0]["metrics"][metric], "b": row["metrics"][metric]}
         for each in protocols
         for row in each["rows"]
-        for metric, lead in row["lead"].items()
+        for metric, lead in row.get("lead", {}).items()
         if row["name"] == name
     ]

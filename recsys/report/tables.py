@@ -43,15 +43,14 @@ def alone(choice: Sequence[Facts]) -> Rows:
 
 def flat(found: Sequence[Facts]) -> Rows:
     """Rows with a column for each metric, and for our lead in it, instead of a dict of them."""
-    measured = [
-        {**row["metrics"], **{f"lead in {k}": v for k, v in row.get("lead", {}).items()}}
+    every = [
+        {k: v for k, v in row.items() if not isinstance(v, dict | list)}
+        | row["metrics"]
+        | {f"lead in {k}": v for k, v in row.get("lead", {}).items()}
         for row in found
     ]
-    empty = dict.fromkeys(name for each in measured for name in each)
-    return [
-        {k: v for k, v in row.items() if not isinstance(v, dict | list)} | empty | each
-        for row, each in zip(found, measured, strict=True)
-    ]
+    names = dict.fromkeys(name for each in every for name in each)
+    return [{name: each.get(name) for name in names} for each in every]
 
 
 def measured(found: Sequence[Facts], metric: str) -> Rows:

@@ -134,8 +134,9 @@ def test_the_quality_is_that_of_the_evaluation(said):
     assert ours == {**about, "metrics": EVALUATED[6]["metrics"]}
     assert others["name"] == "popularity"
     assert one["calibration"] == [TENTHS["1"]]
-    assert one["diversity"] == [{"diversity": 0.3, "metrics": EVALUATED[3]["metrics"]}]
-    assert one["indexes"] == [{"index": "FLAT", "metrics": EVALUATED[5]["metrics"]}]
+    (diverse,), (index,) = one["diversity"], one["indexes"]
+    assert (diverse["chosen"], diverse["metrics"]) == ("diversity 0.3", EVALUATED[3]["metrics"])
+    assert (index["chosen"], index["metrics"]) == ("FLAT", EVALUATED[5]["metrics"])
 
 
 def test_of_several_seeds_the_mean_is_said(folder):
@@ -241,7 +242,7 @@ def test_hostile_texts_are_data_here_and_harmless_in_tables(shipped_once):
     hostile = replace(shipped_once.movies, titles=[HOSTILE, "b (1999)", "c"])
     config = {**shipped_once.config, "data": {"name": HOSTILE}}
     model = Model(config, shipped_once.vocabulary, hostile, shipped_once.arrays)
-    found = facts(model, evaluations=[[row("recsys", 0.1), row(HOSTILE, 0.2)]])
+    found = facts(model, evaluations=[[row("recsys", 0.1, coverage=0.5), row(HOSTILE, 0.2)]])
     assert found["map"]["title"][0] == found["summary"]["data"] == HOSTILE
     text = markdown(found)
     assert "\x1b" not in text
