@@ -343,10 +343,8 @@ def told(movie: Recommendation) -> Facts:
 
 def compared(a: Look, b: Look, protocols: Sequence[Facts]) -> Facts:
     """Two models side by side."""
-    two, chosen = (
-        [each.summary() for each in (a, b)],
-        [x.model.weights["relevance"] for x in (a, b)],
-    )
+    two = [each.summary() for each in (a, b)]
+    chosen = [each.model.weights["relevance"] for each in (a, b)]
     plain = ({n: v for n, v in x.items() if n != "seconds"} | x.get("validation", {}) for x in two)
     about = [each for each in both(plain, "what") if each["what"] != "validation"]
     options = both((each.config.get("options", {}) for each in (a, b)), "name")

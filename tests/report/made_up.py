@@ -60,7 +60,8 @@ def things(count: int = 60) -> dict[str, Any]:
             **{"data": "shop </title>", "ratings": 12_345, "users": 678, "items": count},
             **{"model": "<my> model", "fingerprint": "0123456789abcdef", "created": "2026-01-02"},
             **{"recsys": "0.2.0", "epoch": 2, "seed": 0, "made": "2026-01-03"},
-            "validation": {"ndcg@10": 0.21234567, "of": "latest events"},
+            "validation": {"ndcg@10": 0.21234567},
+            "of": "99 held out, latest events",
         },
         "data": {"summary": {"density": 0.0123}, "long_tail": {"items": tail, "users": tail}},
         "training": {
@@ -138,7 +139,9 @@ def films(count: int = 200) -> dict[str, Any]:
         },
         "left_out": [{"what": "bad <lines>", "count": 3, "why": "no rating"}],
     }
+    facts["card"] |= {"sides": ["gender", "job"], "timed": True}
     facts["training"] |= {
+        "weights": {"relevance": {"history": {"ease": 2.5}}, "similar": {"taste": 1.0}},
         "epochs": [
             {
                 **{"epoch": n, "retrieval_loss": 8 - n, "rating_loss": 1 / n, "ndcg@10": 0.2},

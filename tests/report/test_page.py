@@ -13,6 +13,7 @@ from recsys.report.page import page
 from recsys.report.tables import markdown
 
 pytest.importorskip("vl_convert", reason="needs recsys[report]")
+StrictUndefined = pytest.importorskip("jinja2").StrictUndefined
 
 
 class Seen(HTMLParser):
@@ -93,6 +94,12 @@ def test_words_of_tables_axes_and_tooltips_follow_the_data():
     names += [each.strip() for each in markdown(facts).split("|")]
     wrong = re.compile(r"\bratings?: \d|'ratings?'|^ratings?$")
     assert [name for name in names if wrong.search(name)] == []
+
+
+def test_the_page_asks_for_no_key_that_facts_do_not_have(monkeypatch):
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda spec: "<svg></svg>")
+    monkeypatch.setattr("jinja2.ChainableUndefined", StrictUndefined)  # raises where it is used
+    assert "because of" in page(made_up.compared())
 
 
 def test_titles_are_text_and_nothing_in_them_ends_or_begins_markup(films):
