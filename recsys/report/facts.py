@@ -6,7 +6,6 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,6 @@ Facts = dict[str, Any]
 SECTIONS = ("summary", "data", "training", "quality", "map", "users", "card", "compare")
 IN_PAGE = ("map", "users", "card")  # alone
 FEW = 5  # ratings
-CHOSEN = ("seed", "recency_floor")  # of the options, and those of -1: not said again to train
 KNOBS = {each.name: each for each in fields(Options)}
 K, DRAWN = 10, 1000  # movies of a list; users whose lists are looked at
 SPANS = {"D": "day", "W": "week", "M": "month", "Y": "year"}
@@ -79,7 +77,7 @@ def facts(
         "quality": lambda: there({"protocols": protocols, "bias": look.bias()}),
         "map": look.map,
         "users": lambda: [*look.users()],
-        "card": lambda: look.card(protocols),
+        "card": look.card,
         "compare": lambda: compared(look, Look(other), protocols) if other else {},
     }
     return {"words": look.words, **there({n: made[n]() for n in SECTIONS if n in only})}
@@ -207,16 +205,12 @@ class Look:
         about = {"epochs": log, "best": self.config.get("epoch"), "slices": slices}
         about |= {"seconds": self.config.get("seconds"), "weights": {**weights}}
         about["choice"] = [{"known": n, **v, "weights": of[n]} for n, v in chosen.items()]
-        return there(about | {"options": self.changed})
-
-    @property
-    def changed(self) -> list[Facts]:
-        """The options that are not the default."""
-        return [
+        about["options"] = [
             {"name": n, "value": v, "default": KNOBS[n].default, "about": KNOBS[n].metadata["help"]}
             for n, v in self.config.get("options", {}).items()
             if n in KNOBS and v != KNOBS[n].default
         ]
+        return there(about)
 
     # What is recommended
 
@@ -308,28 +302,15 @@ class Look:
             del columns["rating"]
         return [there(row) for row in rows_of(columns)]
 
-    def card(self, protocols: Sequence[Facts]) -> Facts:
+    def card(self) -> Facts:
         """What the model card (Mitchell et al. 2019) says of this model."""
-        data, config = self.config.get("data", {}).get("name", "DATA"), self.config
-        typed = {"data": quote(data), "model": quote(self.model.path.name)}
-        changed = [
-            f" --set {each['name']}={each['value']}"
-            for each in self.changed
-            if each["name"] not in CHOSEN and each["default"] != -1
-        ]
-        train = self.text("train", **typed, seed=config.get("seed", 0)) + "".join(changed)
-        commands = [train.replace("set epochs=", "epochs ")]
-        report = self.text("report", **typed)
-        for one in protocols:
-            typed |= {"protocol": one["protocol"], "seeds": ",".join(map(str, one["seeds"]))}
-            commands.append(self.text("evaluate", **typed))
-            report += f" --evaluation {one['protocol']}.json"
         licences, users = self.texts["licences"].items(), self.model.vocabulary.users
-        about = {"licence": next(text for start, text in licences if data.startswith(start))}
+        data = self.config.get("data", {}).get("name", "")
+        about: Facts = {"licence": next(text for of, text in licences if data.startswith(of))}
         about |= {"rare": float((self.counts < FEW).mean()), "few": FEW}
         about |= {"quiet": float((self.by_user < FEW).mean()), "sides": [u.name for u in users]}
-        about |= {"timed": bool(self.known.ratings.times.any()), "commands": [*commands, report]}
-        return there({**about, "versions": config.get("versions")})
+        about |= {"timed": bool(self.known.ratings.times.any())}
+        return there({**about, "versions": self.config.get("versions")})
 
 
 def told(movie: Recommendation) -> Facts:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from recsys.errors import escaped
@@ -41,7 +42,7 @@ def page(facts: Facts) -> str:
     templates.globals |= {"picture": partial(picture, named), "tables": tables, "named": named}
     for help in (fingerprint, path, positions):
         templates.globals[help.__name__] = help
-    templates.filters |= {"number": number, "sentence": sentence}
+    templates.filters |= {"number": number, "sentence": sentence, "quote": quote}
     shown: dict[str, Any] = {}
     for name in ("css", "js"):
         text = HERE.joinpath(f"report.{name}").read_text("utf-8")

@@ -87,7 +87,7 @@ def things(count: int = 60) -> dict[str, Any]:
         ],
         "card": {
             **{"licence": "Free.", "rare": 0.5, "quiet": 0.25, "few": 5, "timed": False},
-            **{"versions": {"recsys": "0.2.0"}, "commands": ["recsys train --data 'a & b'"]},
+            "versions": {"recsys": "0.2.0"},
         },
     }
 

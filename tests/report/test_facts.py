@@ -181,17 +181,9 @@ def test_users_are_told_what_recommend_tells_them(said, folder):
     assert "history" not in users["cold"]
 
 
-def test_the_card_says_how_to_do_it_again(said):
-    card = said["card"]
-    assert card["licence"].startswith("invented data")
-    train, evaluated, report = card["commands"]
-    assert train == (
-        "recsys train --data sample --model recommender_system.inference.model --seed 0 "
-        "--epochs 3 --set dimension=16"
-    )
-    assert "--protocol random --seeds 0 --format json > random.json" in evaluated
-    assert report.endswith("--evaluation random.json")
-    assert "{" not in json.dumps([*card["commands"], card["licence"], said["words"]["about"]])
+def test_texts_are_complete(said):
+    assert said["card"]["licence"].startswith("invented data")
+    assert "{" not in said["card"]["licence"] + said["words"]["about"]
 
 
 def test_what_is_not_there_is_not_said(events):

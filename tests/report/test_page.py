@@ -62,7 +62,13 @@ def test_every_number_that_was_measured_is_in_it_with_all_its_digits(films):
 def test_the_command_writes_the_numbers_of_config_json_and_of_evaluate(run, folder, tmp_path):
     (tmp_path / "random.json").write_text(json.dumps(EVALUATED))
     run("report", "--evaluation", tmp_path / "random.json", "-o", tmp_path / "report.html")
-    shown = set(Seen((tmp_path / "report.html").read_text("utf-8")).numbers)
+    seen = Seen((tmp_path / "report.html").read_text("utf-8"))
+    shown, made = set(seen.numbers), f"--model {folder.path.name}"
+    assert (
+        f"recsys train --data sample {made} --seed 0 --epochs 3 --set dimension=16\n" in seen.texts
+    )
+    line = "recsys evaluate --data sample --protocol random --seeds 0 --format json > random.json\n"
+    assert f"{line}recsys report {made} --evaluation random.json\n" in seen.texts
     config = folder.config
     assert {*config["validation"].values(), *config["seconds"].values()} <= shown
     plain = [row["metrics"] for row in EVALUATED if row["by"] == ""]
