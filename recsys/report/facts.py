@@ -204,7 +204,11 @@ class Look:
         log = [{n: v for n, v in one.items() if n != "weights"} for one in self.model.log]
         about = {"epochs": log, "best": self.config.get("epoch"), "slices": slices}
         about |= {"seconds": self.config.get("seconds"), "weights": {**weights}}
-        about["choice"] = [{"known": n, **v, "weights": of[n]} for n, v in chosen.items()]
+        about["choice"] = [
+            {"part": part, "known": known, "ndcg@10": value, "weight": of[known].get(part)}
+            for known, one in chosen.items()
+            for part, value in {"the sum": one["ndcg@10"], **one["alone"]}.items()
+        ]
         about["options"] = [
             {"name": n, "value": v, "default": KNOBS[n].default, "about": KNOBS[n].metadata["help"]}
             for n, v in self.config.get("options", {}).items()

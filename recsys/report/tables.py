@@ -32,15 +32,6 @@ def both(two: Iterable[Facts], name: str, nothing: Any = None) -> Rows:
     return [{name: key, "A": a.get(key, nothing), "B": b.get(key, nothing)} for key in {**a, **b}]
 
 
-def alone(choice: Sequence[Facts]) -> Rows:
-    """What each part of the vector gives alone, and in the sum, by what is known of a user."""
-    return [
-        {"part": part, "known": x["known"], "ndcg@10": y, "weight": x["weights"].get(part)}
-        for x in choice
-        for part, y in {"the sum": x["ndcg@10"], **x["alone"]}.items()
-    ]
-
-
 def flat(found: Sequence[Facts]) -> Rows:
     """Rows with a column for each metric, and for our lead in it, instead of a dict of them."""
     every = [
@@ -139,7 +130,7 @@ def _tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
         yield f"{name}, {one['users']} users, seed {seeds}: {one['about']}", flat(one["rows"])
         yield f"{name} by group", flat([x for x in one.get("groups", ()) if x["name"] == OURS])
         yield f"{name}: predicted beside rated, by tenths", one.get("calibration", [])
-    yield "ndcg@10 on validation, of the sum and each part alone", alone(training.get("choice", ()))
+    yield "ndcg@10 on validation, of the sum and each part alone", training.get("choice", [])
     yield "The vector, and what each part gives of the scores", training.get("slices", [])
     if bias := quality.get("bias"):
         title = f"Popularity; the first {bias['k']} of somebody have {bias['coverage']:.1%} of all"

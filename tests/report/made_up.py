@@ -151,10 +151,8 @@ def films(count: int = 200) -> dict[str, Any]:
         ],
         "best": 2,
         "choice": [
-            {
-                **{"known": "history", "ndcg@10": 0.33},
-                **{"alone": {"ease": 0.3, "popular": 0.1}, "weights": {"ease": 2, "popular": 0.1}},
-            }
+            {"part": "the sum", "known": "history", "ndcg@10": 0.33, "weight": None},
+            {"part": "ease", "known": "history", "ndcg@10": 0.3, "weight": 2.5},
         ],
         "options": [{"name": "seed", "value": 0, "default": 0, "about": "Of everything."}],
     }

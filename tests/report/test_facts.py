@@ -77,11 +77,12 @@ def test_the_summary_and_the_training_are_those_of_the_folder(said, folder):
         assert found == {name: each for name, each in line.items() if name != "weights"}
     assert training["seconds"] == config["seconds"]
     assert training["weights"] == config["weights"]
-    for each in training["choice"]:
-        about = config["choice"][each["known"]]
-        assert {name: each[name] for name in about} == about
-        assert each["weights"] == config["weights"]["relevance"][each["known"]]
-        assert each["ndcg@10"] >= max(each["alone"].values()) - 1e-9
+    for known, about in config["choice"].items():
+        rows = {each["part"]: each for each in training["choice"] if each["known"] == known}
+        whole, weights = rows.pop("the sum")["ndcg@10"], config["weights"]["relevance"][known]
+        assert {name: each["ndcg@10"] for name, each in rows.items()} == about["alone"]
+        assert [each["weight"] for each in rows.values()] == [weights.get(name) for name in rows]
+        assert whole == about["ndcg@10"] >= max(about["alone"].values()) - 1e-9
     assert {each["name"]: each["size"] for each in training["slices"]} == config["layout"]
     assert sum(each["share"] for each in training["slices"]) == pytest.approx(1)
     assert {"dimension", "epochs"} <= {each["name"] for each in training["options"]}
