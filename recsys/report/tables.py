@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.errors import escaped
-from recsys.report.evaluations import OURS
+from recsys.report.evaluations import LEADS, OURS
 
 Facts = Mapping[str, Any]
 Rows = list[dict[str, Any]]
@@ -128,7 +128,15 @@ def _tables(facts: Facts) -> Iterator[tuple[str, Rows]]:
     for one in quality.get("protocols", ()):
         name, seeds = one["protocol"], ", ".join(map(str, one["seeds"]))
         yield f"{name}, {one['users']} users, seed {seeds}: {one['about']}", flat(one["rows"])
-        yield f"{name} by group", flat([x for x in one.get("groups", ()) if x["name"] == OURS])
+        ours = (x for x in one.get("groups", ()) if x["name"] == OURS)
+        yield (
+            f"{name} by group",
+            [
+                {n: x[n] for n in ("by", "group", "users")}
+                | {n: x["metrics"].get(n) for n in LEADS}
+                for x in ours
+            ],
+        )
         yield f"{name}: predicted beside rated, by tenths", one.get("calibration", [])
     yield "ndcg@10 on validation, of the sum and each part alone", training.get("choice", [])
     yield "The vector, and what each part gives of the scores", training.get("slices", [])
