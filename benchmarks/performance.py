@@ -1,11 +1,11 @@
 """All measurements of docs/performance.md anew, or some of them: run it over night, or in parts.
 
-    python benchmarks/performance.py [NAME ...] [--docs FILE]
+    python benchmarks/performance.py [NAME ...] [--uri URI] [--docs FILE]
 
 The page itself is the list: each group of its lines `$ python benchmarks/NAME.py ...` is run, and
 what it prints takes the place of the block below, at once. DATA and G10M in them are generated
 ratings. A command that fails leaves its block as it is, and the exit code is 1. Those with --uri
-need a Milvus server there.
+need a Milvus server there, or where --uri says.
 """
 
 import argparse
@@ -18,10 +18,11 @@ from pathlib import Path
 from common import ROOT, clean_environment
 
 BLOCK = re.compile(r"((?:^    \$ [^\n]*\n)+)\n```text\n(.*?)^```\n", re.M | re.S)
+SERVER = "http://localhost:19530"
 SHAPES = {"DATA": ("1m", "dat"), "G10M": ("10m", "parquet")}
 
 
-def measured(commands: str, folder: Path) -> str:
+def measured(commands: str, folder: Path, uri: str = SERVER) -> str:
     """What the commands print, without the lines that repeat them.
 
     Raises:
@@ -40,6 +41,7 @@ def measured(commands: str, folder: Path) -> str:
                 )
         arguments = words[words.index("python") + 1 :]
         run = [str(folder / each) if each in SHAPES else each for each in arguments]
+        run = [uri if each == SERVER else each for each in run]
         done = subprocess.run(
             [sys.executable, *run],
             stdout=subprocess.PIPE,
@@ -55,6 +57,7 @@ def measured(commands: str, folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("names", nargs="*", help="only commands with one of these in them")
+    parser.add_argument("--uri", default=SERVER, help="of the Milvus server")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "performance.md")
     args = parser.parse_args()
     failed = 0
@@ -65,7 +68,7 @@ def main() -> None:
                 continue
             print(commands, end="", file=sys.stderr, flush=True)
             try:
-                printed = measured(commands, Path(folder))
+                printed = measured(commands, Path(folder), args.uri)
             except subprocess.CalledProcessError as error:
                 print(f"failed with {error.returncode}: its block stays", file=sys.stderr)
                 failed += 1

@@ -153,7 +153,7 @@ def child(what: str, args: argparse.Namespace, count: int) -> dict[str, Any]:
     """What a process of its own on so many cores measures."""
     command = [what, "--data", str(args.data)]
     command += ["--seconds", str(args.seconds), "--seed", str(args.seed)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": str(count)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}  # as `train` has it
     bound = {"preexec_fn": partial(_bind, count)} if hasattr(os, "sched_setaffinity") else {}
     return common.child(__file__, *command, env=env, **bound)
 
