@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from recsys import __version__, parts
-from recsys.data.dataset import Dataset, Ratings
+from recsys.data.dataset import Dataset
 from recsys.data.files import interrupts_wait
 from recsys.data.interactions import cores, hold_out
 from recsys.data.readers.formats import Arrow
@@ -100,23 +100,22 @@ def train_model(
     data_read = {"name": dataset.name, "ratings": len(ratings), "users": users}
     about: dict[str, Any] = {"data": data_read, "seed": options.seed}
     held, how = hold_out(ratings, validation, options.seed)
-    held_out = ratings[held] if held.any() else None
     keep: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "quiet": quiet, "log": log}
     with ranks.ending_together():
-        done = fit(dataset, ratings[~held], options, held_out, **keep, ranks=ranks)
-        if held_out:
-            about["held_out"] = {"ratings": len(held_out), "how": how}
-            said = f"metrics are of {len(held_out)} held-out ratings, {how}"
+        done = fit(dataset, options, held, **keep, ranks=ranks)
+        if count := int(held.sum()):
+            about["held_out"] = {"ratings": count, "how": how}
+            said = f"metrics are of {count} held-out ratings, {how}"
             log(f"{said}; the model now learns from all")
             done = replace(done, data=None)
             try:
                 with _shown("fitting to all ratings", quiet):
-                    done = finish(done, ratings)
+                    done = finish(done)
             except KeyboardInterrupt:
                 if ranks.size > 1:
                     raise
                 log(STOPPED.format(done.progress.best_epoch))
-                done = finish(replace(done, interrupted=True), ratings)
+                done = finish(replace(done, interrupted=True))
     if ranks.rank:
         return done.model(about)
     with interrupts_wait():
@@ -182,9 +181,8 @@ class Trained:
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more spin against Paddle's: 3 times the CPU
 def fit(
     dataset: Dataset,
-    known: Ratings,
     options: Options = Options(),
-    validation: Ratings | None = None,
+    held: NDArray[np.bool_] | None = None,
     *,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -192,27 +190,29 @@ def fit(
     log: Log = lambda line: None,
     ranks: Ranks = ALONE,
 ) -> Trained:
-    """Train all parts on `known`, and keep the towers' weights of the best epoch on `validation`.
+    """Train all parts, and keep the towers' weights of the epoch that is best on held-out ratings.
 
     Better is a larger ndcg@10 - rmse: both move by hundredths, and neither may pay for the other.
-    Without validation the last weights are kept. Ctrl-C ends training with the best so far.
+    Where none are held out the last weights are kept. Ctrl-C ends training with the best so far.
 
     Args:
+        held: (N,) which ratings are held out.
         checkpoint: a file written after each epoch; with `resume`, training goes on from it to
             the same model as an unbroken run.
 
     Raises:
         ModelError: the loss is not a number; or the checkpoint is of another training.
     """
-    clock, times = _Clock(), dataset.ratings.times
+    clock, ratings, times = _Clock(), dataset.ratings, dataset.ratings.times
     if (times == times[:1]).all() and options.recency_floor < 1:
         log("no times that differ: recency is off")
         options = replace(options, recency_floor=1.0)
-    data = Training.of(dataset, known, options.seed)
+    held = np.zeros(len(ratings), np.bool_) if held is None else held
+    data = Training.of(dataset, ratings[~held], options.seed)
     ranks.check_same(lambda: identity(options, data))
     validate, worth = None, -np.inf
-    if validation is not None and ranks.rank == 0:
-        validate = Validation(data, validation, log)
+    if held.any() and ranks.rank == 0:
+        validate = Validation(data, ratings[held], log)
         with _shown("choosing options", quiet):
             options = validate.choose(options)
     clock("choice of options")
@@ -297,14 +297,14 @@ def _epoch(
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def finish(trained: Trained, ratings: Ratings) -> Trained:
-    """Let a model that stopped early learn from all ratings: the closed forms anew, the towers on.
+def finish(trained: Trained) -> Trained:
+    """Let a model learn from all ratings, the held-out too: closed forms anew, the towers on.
 
     After an interruption both stay as they were; the ratings held out are known all the same. The
     towers are those of `trained`, which has no others then: at size two of each would not fit.
     """
     clock, options = _Clock(trained.seconds), trained.options
-    data = Training.of(trained.dataset, ratings, options.seed)
+    data = Training.of(trained.dataset, trained.dataset.ratings, options.seed)
     rate = options.learning_rate * options.finish_rate
     last = replace(options, epochs=max(1, options.finish_epochs), learning_rate=max(1e-9, rate))
     step, ranks = trained.step, trained.step.ranks

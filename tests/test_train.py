@@ -25,11 +25,12 @@ from recsys.training.step import TrainStep
 from recsys.training.validation import Validation
 
 OPTIONS = Options(epochs=EPOCHS, dimension=DIMENSION)
+LAST_TWO = np.arange(6) >= 4  # of six ratings
 
 
 @pytest.fixture(scope="module")
 def trained_once(six):
-    return fit(six, six.ratings, TINY)
+    return fit(six, TINY)
 
 
 def bytes_of(trained):
@@ -43,7 +44,6 @@ def scores(monkeypatch, *found):
 
 
 def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(six, monkeypatch):
-    dataset, ratings, held_out = six, six.ratings[:4], six.ratings[4:]
     options, kept = replace(TINY, epochs=9, patience=2), []
     for found, best, stops in (
         ((0.1, 0.3, 0.2, 0.3, 0.9), 2, 4),
@@ -51,7 +51,7 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(six, monkeyp
         ((0.1, 0.2, 0.3, 0.2, 0.2), 3, 5),
     ):
         scores(monkeypatch, *found)
-        fitted = fit(dataset, ratings, options, held_out)
+        fitted = fit(six, options, LAST_TWO)
         assert [line["epoch"] for line in fitted.progress.log] == [*range(1, stops + 1)]
         assert fitted.progress.best_epoch == best
         kept.append(bytes_of(fitted))
@@ -90,7 +90,7 @@ def test_what_is_no_number_is_never_kept_and_the_old_model_stands(six, shipped, 
 def test_a_validation_that_is_no_number_never_chooses_an_epoch(six, monkeypatch):
     scores(monkeypatch, float("nan"))
     with pytest.raises(ModelError, match="not a number"):
-        fit(six, six.ratings[:4], replace(TINY, epochs=1), six.ratings[4:])
+        fit(six, replace(TINY, epochs=1), LAST_TWO)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_towers_that_give_nothing_to_events_are_left_out(views, tmp_path, monkey
 
 def test_towers_stay_where_ratings_are_predicted(six, monkeypatch):
     monkeypatch.setattr("recsys.train.WORTH", 2.0)
-    trained = fit(six, six.ratings[:4], TINY, six.ratings[4:])
+    trained = fit(six, TINY, LAST_TWO)
     assert {*RATINGS} <= set(trained.model().layout.sizes)
 
 
@@ -146,7 +146,7 @@ def test_one_seed_one_model_wherever_it_is_trained(folder, tmp_path):
 
 
 def test_the_seed_decides_the_model(six, trained_once):
-    same, other = (fit(six, six.ratings, replace(TINY, seed=seed)) for seed in (0, 1))
+    same, other = (fit(six, replace(TINY, seed=seed)) for seed in (0, 1))
     assert bytes_of(trained_once) == bytes_of(same) != bytes_of(other)
 
 
@@ -206,13 +206,13 @@ def test_nothing_in_the_model_folder_is_a_pickle(folder):
 
 def test_what_ships_has_learned_from_held_out_ratings_too(six):
     """The epoch is chosen without them; then the closed forms and the towers get them."""
-    chosen = fit(six, six.ratings[:4], TINY, six.ratings[4:])
+    chosen = fit(six, TINY, LAST_TWO)
     before = chosen.model().arrays
-    shipped = finish(chosen, six.ratings)
+    shipped = finish(chosen)
     assert len(chosen.data.history.values) == 4
     assert len(shipped.data.history.values) == len(six.ratings)
     assert shipped.progress is chosen.progress
-    every = fit(six, six.ratings, chosen.options).model().arrays
+    every = fit(six, chosen.options).model().arrays
     arrays = shipped.model().arrays
     for name in arrays:
         if name.startswith(("ease/source", "factors/means", "content/landmark_")):

@@ -331,11 +331,9 @@ def trained(problem: Problem, options: Options) -> Trained:
     users = users[np.isin(users.ids, ratings.user_ids)]
     if problem.protocol in MOVIES_HELD_OUT:
         movies = movies[np.flatnonzero(np.isin(movies.ids, ratings.movie_ids))]
-    dataset = replace(dataset, users=users, movies=movies)
+    dataset = replace(dataset, users=users, movies=movies, ratings=ratings)
     latest = problem.protocol in BY_TIME
-    held_out = hold_out(ratings, HELD_OUT, options.seed, latest)[0]
-    first = fit(dataset, ratings[~held_out], options, ratings[held_out])
-    return finish(first, ratings)
+    return finish(fit(dataset, options, hold_out(ratings, HELD_OUT, options.seed, latest)[0]))
 
 
 def mean(rows: Iterable[Row]) -> list[Row]:

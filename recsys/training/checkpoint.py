@@ -4,8 +4,10 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,14 +62,15 @@ class Checkpoint:
     def save(self, step: "TrainStep", progress: Progress) -> None:
         """Write all that the rest of the training depends on, beside, then renamed."""
         self.check_ours()
-        arrays = {f"weights/{k}": v for k, v in step.weights().items()}
-        arrays |= {f"optimizer/{k}": v for k, v in step.optimizer_state().items()}
-        arrays |= {f"best/{k}": v for k, v in progress.best_weights.items()}
         best = {"best_epoch": progress.best_epoch, "best_score": progress.best_score}
         about = {"identity": self.identity, "step": step.number, "log": progress.log, **best}
+        stored = ((f"best/{name}", each) for name, each in progress.best_weights.items())
+        arrays = chain([("about", np.array(json.dumps(about)))], step.state(), stored)
         replacing = replacing_file(self.path, "model", follow=False)
-        with interrupts_wait(last=False), replacing as beside, open(beside, "wb") as file:
-            np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+        with interrupts_wait(last=False), replacing as beside, ZipFile(beside, "w") as file:
+            for name, array in arrays:  # `np.savez` would need copies of all at once
+                with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
 
     def load(self, step: "TrainStep") -> Progress:
         """Bring `step` back to where it was; a new progress if there is no file.
@@ -106,5 +109,5 @@ def identity(options: Options, data: Training) -> str:
     digest = sha256(json.dumps(asdict(options), sort_keys=True).encode())
     digest.update(json.dumps(data.vocabulary.to_json()).encode())
     for column in (*data.history, data.attributes):
-        digest.update(column.tobytes())
+        digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """A training step: both losses from one batch of users and one pass of the movie tower."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -174,10 +174,13 @@ class TrainStep:
         for name, parameter in self._parameters.items():
             parameter.set_value(values[name])
 
-    def optimizer_state(self) -> dict[str, NDArray[np.float32]]:
-        """AdamW's moments."""
-        state = self.optimizer.state_dict()
-        return {name: v.numpy() for name, v in state.items() if isinstance(v, paddle.Tensor)}
+    def state(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """All that a training goes on from, one after the other: weights, and AdamW's moments."""
+        kinds = {"weights": self._parameters, "optimizer": self.optimizer.state_dict()}
+        for kind, tensors in kinds.items():
+            for name, value in tensors.items():
+                if isinstance(value, paddle.Tensor):
+                    yield f"{kind}/{name}", value.numpy()
 
     def set_optimizer_state(self, state: dict[str, NDArray], number: int) -> None:
         self.optimizer.set_state_dict({name: paddle.to_tensor(v) for name, v in state.items()})

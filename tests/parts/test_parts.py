@@ -175,8 +175,7 @@ def test_validation_asks_a_new_part_and_leaves_it_out_if_it_gives_nothing(regist
     register(Flat(), 0.0)
     dataset, lines = read_dataset(SAMPLE), []
     held = np.random.default_rng(0).random(len(dataset.ratings)) < 0.2
-    known, held_out = dataset.ratings[~held], dataset.ratings[held]
-    trained = fit(dataset, known, OPTIONS, held_out, log=lines.append)
+    trained = fit(dataset, OPTIONS, held, log=lines.append)
     assert trained.options.patience == 7
     assert all("alphabet 0." in line for line in lines if line.startswith("by "))  # alone
     assert "alphabet" not in trained.model().layout.sizes

@@ -1,5 +1,6 @@
 """A checkpoint brings a training back to where it was, and refuses to do so for another."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,9 +18,9 @@ ONE_EPOCH = Options(epochs=1, dimension=4, batch_size=256, id_size=8, side_size=
 
 @pytest.fixture(scope="module")
 def few():
-    """The sample, and the ratings of twenty users."""
+    """The sample with the ratings of twenty users."""
     dataset = read_dataset(SAMPLE)
-    return dataset, dataset.ratings[dataset.ratings.user_ids <= 20]
+    return replace(dataset, ratings=dataset.ratings[dataset.ratings.user_ids <= 20])
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def checkpoint(tmp_path):
 @pytest.fixture(scope="module")
 def whole(few, tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
-    fit(*few, ONE_EPOCH, checkpoint=path)
+    fit(few, ONE_EPOCH, checkpoint=path)
     return path.read_bytes()
 
 
@@ -43,7 +44,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(few, checkpoint, whole, dam
     if damage == "list":
         np.savez(checkpoint, about=np.array("[]"))
     with refused(ModelError, rf"^{checkpoint}: .*(damaged checkpoint|other ratings)"):
-        fit(*few, ONE_EPOCH, checkpoint=checkpoint, resume=True)
+        fit(few, ONE_EPOCH, checkpoint=checkpoint, resume=True)
 
 
 def test_what_is_no_checkpoint_is_neither_replaced_nor_followed(checkpoint, whole):
@@ -63,7 +64,7 @@ def test_a_link_planted_after_the_look_is_replaced_itself(checkpoint, whole, mon
     theirs = checkpoint.with_name("theirs")
     theirs.write_bytes(whole)
     monkeypatch.setattr(Checkpoint, "check_ours", lambda self: self.path.symlink_to(theirs))
-    step = SimpleNamespace(weights=dict, optimizer_state=dict, number=1)
+    step = SimpleNamespace(state=tuple, number=1)
     Checkpoint(checkpoint, "").save(step, Progress())
     assert theirs.read_bytes() == whole
     assert not checkpoint.is_symlink()

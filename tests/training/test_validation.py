@@ -24,8 +24,9 @@ HELD_OUT = ratings((1, 30, 4), (1, 40, 2), (2, 40, 5), (3, 10, 3))
 def trained():
     attributes = {"genders": [1, 2, 0], "ages": [1, 2, 0], "jobs": [1, 2, 0]}
     genres = [("War",), (), (), ()]
-    known = dataset(TRAIN, users=3, genres=genres, **attributes)
-    return fit(known, TRAIN, OPTIONS, HELD_OUT)
+    every = Ratings.joined([TRAIN, HELD_OUT])
+    known = dataset(every, users=3, genres=genres, **attributes)
+    return fit(known, OPTIONS, np.arange(len(every)) >= len(TRAIN))
 
 
 def inner_products(trained):
