@@ -316,6 +316,7 @@ def finish(trained: Trained) -> Trained:
         rng = np.random.default_rng([options.seed, options.epochs + epoch])
         for batch in step.sampler.epoch(rng):
             step(batch, rng)
+    step.end()
     clock("epochs on all ratings")
     closed = trained.closed if trained.interrupted else _fitted(data, options, ranks)  # may be long
     clock("closed forms of all ratings")

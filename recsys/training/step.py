@@ -119,12 +119,18 @@ class TrainStep:
 
     def begin(self, data: Training, options: Options) -> None:
         """Train from step 0 on such data; weights stay as they are."""
+        self.end()
         self.sampler, self.number = BatchSampler(data, options), 0
         self.options, self.steps = options, options.epochs * self.sampler.steps
         rate, decay = options.learning_rate, options.weight_decay
         every = [*self._parameters.values()]
         with paddle.utils.unique_name.guard():
             self.optimizer = paddle.optimizer.AdamW(rate, parameters=every, weight_decay=decay)
+
+    def end(self) -> None:
+        """Let go of what only steps need: at size its arrays take more room than all ratings."""
+        for name in ("sampler", "optimizer"):
+            vars(self).pop(name, None)
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> tuple[float, float]:
         """One optimiser step; the retrieval and the rating loss before it."""
@@ -143,7 +149,7 @@ class TrainStep:
         self.optimizer.set_lr(self.options.learning_rate * rate)
         with paddle.utils.unique_name.guard():  # the moments are named in the first step
             self.optimizer.step()
-        self.optimizer.clear_grad()
+        self.optimizer.clear_grad(set_to_zero=False)
         self.number += 1
         return float(retrieval), float(rating)
 
