@@ -9,6 +9,7 @@ from recsys.data.ids import PADDING
 from recsys.errors import ModelError
 
 DRAWS = 1000  # of users, for an interval
+MANY = 200  # times as many scores as are sought from which on it pays to group them
 _GAINS = 1 / np.log2(np.arange(2, 12))
 
 
@@ -53,14 +54,35 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     >>> top_k(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
     [[1, 0]]
     """
-    width, found = min(k, scores.shape[1]), np.full((len(scores), k), PADDING, np.intp)
-    least = np.partition(scores, -width, axis=1)[:, -width]  # (B,) of which more may be equal
+    found = np.full((len(scores), k), PADDING, np.intp)
+    least = largest(scores, min(k, scores.shape[1]))[:, 0]  # (B,) of which more may be equal
     for row, each in enumerate(scores):
         columns = np.flatnonzero(each >= least[row])
         columns = columns[each[columns] > -np.inf]
         best = columns[np.argsort(-each[columns], kind="stable")[:k]]
         found[row, : len(best)] = best
     return found
+
+
+def largest(scores: NDArray[np.floating], k: int) -> NDArray[np.floating]:
+    """(B, k) the largest of (B, M) scores, the least of them first; -inf where there are fewer.
+
+    Of many they are sought among the groups of columns that have the largest scores of their own.
+
+    >>> largest(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
+    [[0.5, 2.0]]
+    """
+    rows, size = scores.shape
+    if size < k:
+        scores = np.pad(scores, ((0, 0), (0, k - size)), constant_values=-np.inf)
+    if size > MANY * k:
+        depth = round((size / k) ** 0.5)
+        end = size - size % depth
+        groups = scores[:, :end].reshape(rows, depth, -1)
+        best = np.argpartition(groups.max(1), -k, 1)[:, -k:]
+        among = groups[np.arange(rows)[:, None], :, best].reshape(rows, -1)
+        scores = np.concatenate([among, scores[:, end:]], 1)
+    return np.partition(scores, -k, 1)[:, -k:]
 
 
 def ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -5,7 +5,19 @@ from hypothesis import strategies as st
 
 from recsys.data.schema import padded
 from recsys.errors import ModelError
-from recsys.metrics import PerUser, difference, interval, overlap, rating_metrics, top_k
+from recsys.metrics import PerUser, difference, interval, largest, overlap, rating_metrics, top_k
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2000), st.integers(1, 9))
+def test_the_largest_are_those_at_the_end_of_a_sort_the_least_first(seed, width, k):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 2 * width, (3, width)).astype(np.float32)
+    scores[rng.random(scores.shape) < rng.choice([0, 0.3, 0.99])] = -np.inf
+    found = largest(scores, k)
+    expected = np.sort(np.pad(scores, ((0, 0), (k, 0)), constant_values=-np.inf), 1)[:, -k:]
+    np.testing.assert_array_equal(np.sort(found, 1), expected)
+    np.testing.assert_array_equal(found[:, 0], expected[:, 0])
 
 
 @settings(max_examples=60, deadline=None)

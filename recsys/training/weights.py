@@ -43,7 +43,7 @@ class Pool(NamedTuple):
             mask, every = relevant.copy(), {n: u[block] @ movies[n].T for n, u in users.items()}
             for scores in every.values():
                 scores[left_out] = -np.inf
-                mask |= scores > _largest(scores, DEEP)[:, :1]
+                mask |= scores > metrics.largest(scores, DEEP + 1)[:, :1]
             mask[left_out] = False
             row, column = np.nonzero(mask)
             owners.append(block.start + row)
@@ -99,17 +99,9 @@ def ndcg(
     Likes are (E,) rows and columns, (B,) counts those of each user, also of no score.
     """
     rows, columns = likes
-    best, values = _largest(scores, 10), scores[rows, columns]
+    best, values = metrics.largest(scores, 11), scores[rows, columns]
     among = values > best[rows, 0]
     rows, values = rows[among], values[among]
     hits = np.zeros((len(scores), 10), bool)
     hits[rows, (best[rows, 1:] >= values[:, None]).sum(1) - 1] = True
     return metrics.ndcg(hits, counts)
-
-
-def _largest(scores: Array, most: int) -> Array:
-    """(B, 1 + most) the largest of (B, P) scores, before them the one that follows."""
-    if scores.shape[1] <= most:
-        missing = (0, 0), (0, most + 1 - scores.shape[1])
-        scores = np.pad(scores, missing, constant_values=-np.inf)
-    return np.partition(scores, -most - 1, 1)[:, -most - 1 :]
