@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from recsys import parts
 from recsys.data.dataset import Ratings
 from recsys.data.ids import positions
-from recsys.data.interactions import Recency, later
+from recsys.data.interactions import Recency, later, sorting
 from recsys.data.scale import LIKED, MAX_RATING, MIN_RATING
 from recsys.metrics import rating_metrics
 from recsys.options import Options
@@ -32,6 +32,7 @@ class Validation:
     def __init__(
         self, data: Training, held_out: Ratings, log: Callable[[str], None] = lambda line: None
     ) -> None:
+        held_out = held_out[sorting(held_out.user_ids, held_out.movie_ids)]  # sums in one order
         users = np.unique(held_out.user_ids)
         if len(users) > JUDGED:  # the others would not change what is chosen, but take the time
             users = np.random.default_rng(data.seed).choice(users, JUDGED, replace=False)
