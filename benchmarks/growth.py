@@ -1,6 +1,6 @@
 """How the seconds and the memory of training grow with the number of ratings.
 
-    python benchmarks/growth.py [--shapes 100k 1m 10m 25m 32m] [--epochs 7 14 28 56]
+    python benchmarks/growth.py [--shapes 100k 1m 10m 25m 32m] [--epochs 7 14 28 56] [--plot FILE]
 
 Generated ratings in the shapes of MovieLens, users and movies growing too, as Parquet. A whole
 `train` of each, with everything that held-out ratings choose, in a process of its own: reading,
@@ -8,7 +8,8 @@ then learning and writing the model. The columns are the least a rating can take
 rating and time, 20 bytes; the peak of memory is what it rose by over everything imported. An
 exponent of 1 is linear growth: seconds ~ ratings ^ exponent, between this size and the one before.
 With several numbers of epochs, of about 36 steps each, each shape is trained with all of them to
-the end: what more steps are worth.
+the end: what more steps are worth. A plot is an SVG, by Vega-Lite: seconds and megabytes over
+ratings, both logarithmic, and what grows as the ratings do from the smallest shape on.
 """
 
 import argparse
@@ -72,12 +73,53 @@ def rows(found: Sequence[dict[str, float]]) -> list[tuple[str, ...]]:
     return lines
 
 
+def plot(found: Sequence[dict[str, float]], path: Path) -> None:
+    import vl_convert
+
+    measures = {"seconds": "seconds", "megabytes": "peak MB"}
+    points = [
+        {"ratings": run["ratings"], "value": value, "of": words, "line": line}
+        for run in found
+        for name, words in measures.items()
+        for line, value in (
+            ("measured", run[name]),
+            ("as the ratings", found[0][name] * run["ratings"] / found[0]["ratings"]),
+        )
+    ]
+    axis = {
+        "type": "quantitative",
+        "scale": {"type": "log"},
+        "axis": {"format": "~s", "grid": False},
+    }
+    ratings = {"field": "ratings", **axis, "title": "ratings"}
+    kind = {"field": "line", "type": "nominal", "title": None, "sort": ["measured"]}
+    spec = {
+        "data": {"values": points},
+        "background": "white",
+        "facet": {"column": {"field": "of", "title": None, "sort": [*measures.values()]}},
+        "spec": {
+            "width": 300,
+            "height": 240,
+            "mark": "line",
+            "encoding": {
+                "x": ratings,
+                "y": {"field": "value", **axis, "title": None},
+                "strokeDash": {**kind, "legend": None},
+                "color": kind,
+            },
+        },
+        "resolve": {"scale": {"y": "independent"}},
+    }
+    path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     shapes = ["100k", "1m", "10m", "25m", "32m"]
     parser.add_argument("--shapes", nargs="+", default=shapes, help="ascending")
     parser.add_argument("--epochs", type=int, nargs="+", default=[0], help="0: as `train` does")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--plot", type=Path, help="an SVG to write")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -101,6 +143,8 @@ def main() -> None:
     found = [{key: median(run[key] for run in each) for key in each[0]} for each in rounds.values()]
     header = ["ratings", "users", "movies", "epochs", "best", "read s", "train s", "exponent"]
     table([*header, "CPU s", "columns MB", "peak MB", "exponent", "ndcg@10", "rmse"], rows(found))
+    if args.plot:
+        plot(found, args.plot)
 
 
 if __name__ == "__main__":
