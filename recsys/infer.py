@@ -147,7 +147,6 @@ class Recommender:
         known, movie_ids = self._known(asked), self.model.vocabulary.movie_ids
         if others := known[BATCH:]:  # those before are asked for at once
             known_users(self.model, others)
-            movie_rows(self.model, [movie for query in others for movie, *_ in query.rated])
         unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
         if choice.only is not None:
             searched = self.store.take(np.unique(checked_ids(choice.only, movie_ids, "movie")))
@@ -222,6 +221,8 @@ class Recommender:
         """Queries with the nearest known movies for likes and dislikes that are only published."""
         vocabulary = self.model.vocabulary
         every = [each for query in queries for each in (*query.likes, *query.dislikes)]
+        if not every:
+            return queries
         named = id_array(dict.fromkeys(every), is_text(vocabulary.movie_ids))
         new = named[vocabulary.movie_rows(named) == 0]
         if not len(new):
@@ -243,7 +244,7 @@ class Recommender:
         reasons: Callable[[Catalogue], Sequence[Why | Shared]] | None = None,
     ) -> list[Recommendation]:
         """The movies of a query; with ratings as a (V,) user's vector predicts them, if any."""
-        mask = hits.mask[row]
+        mask = hits.scores[row] > -np.inf
         movies = hits.movies.take(hits.movie_ids[row, mask])
         columns, ratings = movies.columns, repeat(None)
         if user is not None:

@@ -14,6 +14,7 @@ from command_line import SAMPLE
 import recsys
 from recsys import Columns, Filter, Options, UserQuery
 from recsys.errors import QueryError, RecsysError
+from recsys.infer import BATCH
 
 ABSENT = 99999
 NAN = float("nan")
@@ -59,8 +60,9 @@ ANY_IDS = "movie .*: ids are whole|movie ids .*: expected a list of ids"
 )  # fmt: skip
 def test_a_value_of_a_query_that_is_none_is_named_at_the_call(exact, name, says, values):
     for value in values:
-        with pytest.raises(QueryError, match=says):
-            exact.recommend([UserQuery(**{name: value})], 3)
+        for before in (0, BATCH):
+            with pytest.raises(QueryError, match=says):
+                exact.recommend([UserQuery()] * before + [UserQuery(**{name: value})], 3)
 
 
 @pytest.mark.parametrize(

@@ -158,19 +158,20 @@ def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQu
 @naming_damage
 def known_users(
     model: "Model", queries: Sequence[UserQuery]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(B,) rows of users who ask, 0 for new ones; and (B, W) those of their attributes.
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[NDArray], Sequence[NDArray]]:
+    """(B,) rows of users who ask, 0 for new ones; (B, W) those of their attributes; and as columns
+    for `Interactions.updated` what is named, and what is rated until then, nothing if none is.
 
     Raises a QueryError where a query names what the model does not know, or contradicts itself.
     """
-    vocabulary, has_id = model.vocabulary, [query.user_id is not None for query in queries]
-    ids = [query.user_id for query in queries if query.user_id is not None]
-    user_ids = checked_ids(ids, vocabulary.user_ids, "user")
-    rows = np.zeros(len(queries), np.int64)
-    rows[has_id] = vocabulary.user_rows(user_ids)
-    if not rows[has_id].all():
-        unknown, count = user_ids[int(np.argmin(rows[has_id]))], len(vocabulary.user_ids)
-        cause = f"user {unknown} is not one of the {count} the model was trained on"
+    vocabulary, rows = model.vocabulary, np.zeros(len(queries), np.int64)
+    ids = {n: query.user_id for n, query in enumerate(queries) if query.user_id is not None}
+    user_ids = checked_ids(ids.values(), vocabulary.user_ids, "user")
+    if ids:
+        rows[[*ids]] = vocabulary.user_rows(user_ids)
+    if unknown := [each for n, each in ids.items() if not rows[n]]:
+        count = len(vocabulary.user_ids)
+        cause = f"user {unknown[0]} is not one of the {count} the model was trained on"
         profiled = not {*MOVIELENS}.isdisjoint(vocabulary.users)
         remedy = f"leave the id out and give {'a profile or ' * bool(vocabulary.users)}likes"
         raise QueryError(cause, remedy, "user" if profiled else "like")
@@ -188,46 +189,42 @@ def known_users(
             attribute, slot = slots[name]
             values = attribute.rows_of(value)
             slot[row] = [*values, *[PADDING] * (attribute.width - len(values))]
-    return rows, sides
-
-
-@naming_damage
-def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
-    """What the model and checked queries say of the users, and their slices."""
-    rows, sides = known_users(model, queries)
-    until = [NOW if each.as_of is None else each.as_of for each in queries]
-    rated = [
-        (n, movie, rating, time)
-        for n, query in enumerate(queries)
-        for movie, rating, time in query.rated
-        if time <= until[n]
-    ]
     named = [
         (n, movie, value, NOW)
         for n, query in enumerate(queries)
         for value, movies in ((1.0, query.likes), (-1.0, query.dislikes))
         for movie in dict.fromkeys(movies)
     ]
-    history = model.history.take(rows)
+    rated = [
+        (n, *each)
+        for n, query in enumerate(queries)
+        for each in query.rated
+        if each[2] <= (NOW if query.as_of is None else query.as_of)
+    ]
+    likes = _entries(model, named, np.array)
+    return rows, sides, likes, _entries(model, rated, model.scale.learned)
+
+
+@naming_damage
+def users_of(model: "Model", queries: Sequence[UserQuery]) -> Users:
+    """What the model and checked queries say of the users, and their slices."""
+    rows, sides, named, rated = known_users(model, queries)
+    history, likes = model.history.take(rows), Interactions.empty(len(rows))
+    until = [NOW if each.as_of is None else each.as_of for each in queries]
     if min(until, default=NOW) < NOW:
         history = history.keep(history.times <= np.array(until)[history.owners])
-    likes = _updated(Interactions.empty(len(rows)), model, named, np.array)
-    known = _updated(history, model, rated, model.scale.learned)
-    return Users.of(model, rows, sides, known, likes)
+    history = history.updated(*rated) if rated else history
+    return Users.of(model, rows, sides, history, likes.updated(*named) if named else likes)
 
 
-def _updated(
-    known: Interactions,
-    model: "Model",
-    newer: Sequence[tuple[int, Id, float, int]],
-    learned: Callable[[Any], NDArray],
-) -> Interactions:
-    """Ratings with newer ones (row, movie id, value, time)."""
-    if not newer:
-        return known
-    owners, movies, values, times = zip(*newer, strict=True)
-    columns = movie_rows(model, movies), learned(values), np.array(times)
-    return known.updated(np.array(owners), *columns)
+def _entries(
+    model: "Model", given: Sequence[tuple[int, Id, float, int]], learned: Callable[[Any], NDArray]
+) -> Sequence[NDArray]:
+    """Rows of queries and movies, values and times, of those by movie ids; nothing of none."""
+    if not given:
+        return ()
+    owners, movies, values, times = zip(*given, strict=True)
+    return np.array(owners), movie_rows(model, movies), learned(values), np.array(times)
 
 
 def movie_rows(model: "Model", movie_ids: Iterable[Id]) -> NDArray[np.int64]:
