@@ -54,10 +54,12 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     >>> top_k(np.array([[0.5, 2, 0.5, -np.inf]]), 2).tolist()
     [[1, 0]]
     """
-    found = np.full((len(scores), k), PADDING, np.intp)
-    least = largest(scores, min(k, scores.shape[1]))[:, 0]  # (B,) of which more may be equal
+    found, size = np.full((len(scores), k), PADDING, np.intp), scores.shape[1]
+    width, depth = min(k, size), max(1, round((size / k) ** 0.5))
     for row, each in enumerate(scores):
-        columns = np.flatnonzero(each >= least[row])
+        groups = each[: size - size % depth].reshape(depth, -1).max(0)
+        least = np.partition(groups, -width)[-width]  # of the k largest none is less
+        columns = (each >= least).nonzero()[0]
         columns = columns[each[columns] > -np.inf]
         best = columns[np.argsort(-each[columns], kind="stable")[:k]]
         found[row, : len(best)] = best
