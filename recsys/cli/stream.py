@@ -25,7 +25,7 @@ from recsys.errors import DataError, QueryError, quoted
 if TYPE_CHECKING:
     Asked = tuple[recsys.UserQuery, int, recsys.Choice, Wanted]  # with how many movies
 
-MOVIES, GENRES = (int | str, "titles or ids"), (str, "genres")  # one, or a list
+MOVIES, GENRES = ((int, str), "titles or ids"), (str, "genres")  # one, or a list
 NAMED = ("likes", "dislikes", "exclude", "only")
 KEYS: dict[str, tuple[Any, str]] = {  # of a line; of movies to rank as options have them
     "id": (int | str, "an id"),
@@ -96,7 +96,7 @@ class Stream:
         if (k := given.get("k", k)) not in range(1, MOST + 1):
             raise QueryError(f"k {k}: expected 1 to {MOST}", "give such a number")
         rated = [
-            (self.known.movie(name), _checked(name, each, int | float, "a rating"))
+            (self.known.movie(name), _checked(name, each, (int, float), "a rating"))
             for name, each in given.get("ratings", {}).items()
         ]
         if len(dict(rated)) < len(rated):

@@ -79,9 +79,10 @@ class Index:
         if self.text:
             found = [self._places.get(each, -1) for each in wanted.ravel().tolist()]
             return np.array(found, np.intp).reshape(wanted.shape)
-        near = np.minimum(self.ids.searchsorted(wanted, sorter=self._order), len(self.ids) - 1)
-        near = near if self._order is None else self._order[near]
-        return np.where(self.ids[near] == wanted, near, -1)
+        near = self.ids.searchsorted(wanted, sorter=self._order)  # their number if behind all
+        if self._order is not None:
+            near = self._order.take(near, mode="clip")
+        return np.where(self.ids.take(near, mode="clip") == wanted, near, -1)
 
 
 def positions(ids: NDArray, wanted: ArrayLike) -> NDArray[np.intp]:

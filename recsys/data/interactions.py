@@ -141,7 +141,7 @@ class Interactions(NamedTuple):
         """
         data = np.asarray(self.values if values is None else values, table.dtype)
         if self.rows == 1:  # soonest
-            rows = table[self.indices]
+            rows = table.take(self.indices, 0)
             sums = product(data[None], rows) if data.ndim else data * rows.sum(0, keepdims=True)
             return sums.astype(np.float32, copy=False)
         data = data if data.ndim else np.full(len(self.indices), data)

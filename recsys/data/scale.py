@@ -18,6 +18,7 @@ NO_SCALE, MOST_STARS = 20, 10  # above so many medians, and above that, values a
 OTHER_SCALE = 3  # so many ratings on another scale are no slips of the pen
 SLIPS, FAR_SHARE, FEW = 2, 0.01, 20  # ratings, or of FEW and more a share, may be far off the rest
 UNRATED = (-1, 0, *(sign * nines for sign in (1, -1) for nines in (99, 999, 9999)))
+NUMBER = (int, float, Real)  # of which the usual ones are recognised at once
 _BELOW = np.nextafter(np.float32(LIKED), np.float32(0))  # the highest rating that is no like
 
 
@@ -57,14 +58,14 @@ class Scale:
         """
         low, high = (self.low, self.high) if self.rated else (1e-300, np.inf)
         for each in ratings:
-            if isinstance(each, bool) or not isinstance(each, Real) or not low <= each <= high:
+            if isinstance(each, bool) or not isinstance(each, NUMBER) or not low <= each <= high:
                 span = f"{low:g} to {high:g}" if self.rated else "more than 0"
                 raise QueryError(f"rating {each}: the model's are {span}", "give one of that scale")
         return self.inward(ratings) if self.rated else np.clip(ratings, LIKED, MAX_RATING)
 
     def outward(self, ratings: ArrayLike) -> NDArray[np.float32]:
         """Ratings of the model as the file would have them, what is off the scale at its end."""
-        ours = np.clip(np.asarray(ratings, np.float32), MIN_RATING, MAX_RATING)
+        ours = np.asarray(ratings, np.float32).clip(MIN_RATING, MAX_RATING)
         theirs, knots = self._knots
         return ours if self._same else np.interp(ours, knots, theirs).astype(np.float32)
 

@@ -64,6 +64,8 @@ class Frame:
 
 def _chosen(values: Any, chosen: Chosen) -> Any:
     """Some cells of a column, or of each in a dict."""
+    if isinstance(values, np.ndarray):  # soonest
+        return values[chosen]
     if isinstance(values, dict):
         return {name: column[chosen] for name, column in values.items()}
     if isinstance(values, list):

@@ -113,9 +113,10 @@ class Titles:
         Args:
             near: where no movie of the name is of the year, take those of the years beside it.
         """
-        bare, year = text.strip(), name_and_year(text)[1]
+        bare = text.strip()
         if bare[:3].lower() == "id:" and bare not in self.by_text and bare[3:] in self.by_text:
             return [self.by_text[bare[3:]]]
+        year = name_and_year(text)[1]
         years = self._by_name.get(plain(text).replace(" ", ""), {})
         found = [each for each, of in years.items() if year in (0, of)]
         if near and not found:

@@ -30,7 +30,7 @@ def known_to(model: Model) -> Dataset:
     known, history = model.vocabulary, model.history
     rows = (history.owners - 1).astype(np.int32), history.indices - 1
     ratings = Ratings(*rows, history.values, history.times)
-    users = Users(np.arange(len(known.user_ids)), np.asarray(model.attributes[1:]), known.users)
+    users = Users(np.arange(len(known.user_ids)), model.attributes[1:], known.users)
     movies = replace(model.movies, ids=np.arange(len(known.movie_ids)))
     names = known.user_ids, known.movie_ids
     return Dataset(model.path.name, users, movies, ratings, *names, model.scale)

@@ -156,10 +156,19 @@ def implicit_features(
     several = np.maximum(counts, 1)[:, None]
     columns = sums / np.sqrt(several), FEATURE_SCALE * np.log(several)
     features = np.concatenate(columns, 1) - centre
-    return np.where(counts[:, None] > 0, features, 0)
+    features[counts == 0] = 0
+    return features
 
 
 triangle = cache(np.triu_indices)  # rows and columns of the upper triangle of a (d, d) matrix
+
+
+@cache
+def places(d: int) -> NDArray[np.intp]:
+    """(d, d) where the cells of a symmetric matrix are in its upper triangle."""
+    found, (up, across) = np.empty((d, d), np.intp), triangle(d)
+    found[up, across] = found[across, up] = np.arange(len(up))
+    return found
 
 
 def posteriors(
@@ -181,13 +190,11 @@ def systems(
     of E f f' (B, d, d) and E f r (B, d).
     """
     d = prior.shape[1]
-    up, across = triangle(d)
     step = max(1, SOLVED // (d * d))
     for first in range(0, history.rows, step):
         rows = np.arange(first, min(first + step, history.rows))
         some = history.take(rows) if len(rows) < history.rows else history
-        gram = np.empty((len(rows), d, d), prior.dtype)  # sums of E f f'
-        gram[:, up, across] = gram[:, across, up] = some.dot(terms.moments, 1.0)
+        gram = some.dot(terms.moments, 1.0).take(places(d), 1).astype(prior.dtype)  # of E f f'
         right = some.dot(terms.means)  # sums of E f r
         right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
         right -= some.dot(terms.crosses, 1.0)

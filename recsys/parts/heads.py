@@ -11,6 +11,8 @@ The retrieval head weighs a history by recency, the rating head takes all of it 
 `recsys.training.batches` and `recsys.training.step`, with Paddle; here is NumPy only.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,20 +38,20 @@ class Heads(Part):
 
     def users(self, tables: Arrays, asked: Asked) -> dict[str, Array]:
         total = tables["bias"] + tables["user"][asked.user_rows] + side_effects(tables, asked)
-        heads, history, d = {}, asked.history, total.shape[1] // 2
+        history, d = asked.history, total.shape[1] // 2
         weights = np.array([asked.recent, np.ones_like(asked.recent)])
         scaled = channel_values(history.values, weights, history.owners, history.rows)
+        sums: Iterable[Array]
         if history.rows == 1:  # soonest
-            rated = np.array([tables[channel][history.indices] for channel in CHANNELS])
-            sums = np.einsum("cwn,cnd->cwd", scaled, rated)
-        for n, (name, half) in enumerate(zip(self.slices, (slice(d), slice(d, None)), strict=True)):
-            head = total[:, half]
-            for c, channel in enumerate(CHANNELS):
-                table = tables[channel][:, half]
-                one = history.rows == 1
-                head = head + (sums[c, n, half] if one else history.dot(table, scaled[c, n]))
-            heads[name] = unit(head)
-        return heads
+            rated = np.array([tables[channel].take(history.indices, 0) for channel in CHANNELS])
+            sums = np.einsum("cwn,cnwd->cwd", scaled, rated.reshape(len(CHANNELS), -1, 2, d))
+        else:
+            sums = (
+                np.stack([*map(history.dot, (table[:, :d], table[:, d:]), each)], 1)
+                for table, each in zip((tables[name] for name in CHANNELS), scaled, strict=True)
+            )
+        heads = unit(sum(sums, total.reshape(-1, 2, d)))  # (B, W, D)
+        return dict(zip(self.slices, heads.transpose(1, 0, 2), strict=True))
 
 
 def channel_values(ratings: Array, weights: Array, owners: NDArray[np.integer], rows: int) -> Array:

@@ -109,10 +109,10 @@ class Model:
         came = self.config.get("since_training", {}).get("new_movies", [])
         return self.vocabulary.movie_rows(id_array(came, is_text(self.vocabulary.movie_ids)))
 
-    @property
+    @cached_property
     def attributes(self) -> NDArray[np.int32]:
         """(U + 1, W) rows of the attributes of every user; of row 0 all unknown (0)."""
-        return self.arrays["history/attributes"]
+        return np.asarray(self.arrays["history/attributes"])
 
     def verify(self) -> None:
         """Raises a ModelError that names the first file that is not as it was written.
