@@ -1,4 +1,4 @@
-"""Odd command lines, damaged model folders: nothing raw, nothing lost, nothing that hangs.
+"""Odd command lines, damaged model folders, kills: nothing raw, nothing lost, nothing that hangs.
 
     FUZZ=20 pytest tests/test_fuzz.py -m slow -k lines    # twenty times as many as without FUZZ
 
@@ -13,12 +13,15 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
-from command_line import SAMPLE, here, inside
+from command_line import SAMPLE, here, inside, started
 
 from recsys.__main__ import cli
 
@@ -224,7 +227,65 @@ def try_folders(numbers):
         yield f"seed {number}: {what}", wrong
 
 
-KINDS = {"lines": try_lines, "folders": try_folders}
+TRAIN = "train --data data --epochs 1 --set dimension=8"
+KILLED = (
+    *("update --data new.csv", "forget -u 42", "load-movies --replace -f raw.dat"),
+    f"{TRAIN} --seed 1",
+)
+
+
+@contextmanager
+def copied():
+    """Within a copy of the folder."""
+    folder = Path.cwd().with_name("copy")
+    shutil.copytree(Path.cwd(), folder)
+    with inside(folder):
+        yield
+    shutil.rmtree(folder)
+
+
+def everything():
+    """What the model folder answers, and what Milvus does."""
+    done = CliRunner().invoke(cli, shlex.split("recommend -u 7 --format csv"))
+    return *answers(MODEL), done.exit_code, done.stdout
+
+
+def ended(line, after=None):
+    """How a command line ends, which is killed after so many seconds."""
+    process = started(*shlex.split(line), cwd=Path())
+    try:
+        process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    return process.returncode
+
+
+def try_kills(numbers):
+    """Killed at any moment, later ones more often: all answers as before, or all as after it."""
+    before, usual = everything(), {}
+    for line in KILLED:
+        with copied():
+            began = time.monotonic()
+            assert ended(line) == 0, line
+            usual[line] = time.monotonic() - began, everything()
+            assert usual[line][1] != before, line
+    for number in numbers:
+        chance, line = random.Random(number), KILLED[number % len(KILLED)]
+        seconds, after = usual[line]
+        moment = 1.1 * max(chance.random(), chance.random())
+        with copied():
+            ended(line, moment * seconds)
+            found = everything()
+            wrong = "" if found in (before, after) else f"answers otherwise: {found}"
+            again = KILLED[0] if found == after else line
+            if ended(again) or (again is line and everything() != after):
+                wrong = wrong or f"then {again} does not work"
+            wrong = wrong or ", ".join(touched())
+        yield f"seed {number}: {line}, at {moment:.2f} of its time", wrong
+
+
+KINDS = {"lines": try_lines, "folders": try_folders, "kills": try_kills}
 
 
 @pytest.fixture(scope="module")
@@ -234,13 +295,13 @@ def place(tmp_path_factory):
     shutil.copytree(SAMPLE, folder / "data")
     with inside(folder):
         write(MINE | TEXTS)
-        for line in ("train --data data --epochs 1 --set dimension=8", "load-movies"):
+        for line in (TRAIN, "load-movies"):
             here(*line.split())
     return folder
 
 
-@pytest.mark.slow  # much is tried
-@pytest.mark.parametrize(("kind", "count"), [("lines", 100), ("folders", 40)])
+@pytest.mark.slow  # much is tried, and processes are killed
+@pytest.mark.parametrize(("kind", "count"), [("lines", 100), ("folders", 40), ("kills", 12)])
 def test_whatever_is_tried_holds(place, kind, count):
     with inside(place):
         tried = KINDS[kind](range(count * int(os.environ.get("FUZZ", "1"))))
