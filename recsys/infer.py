@@ -146,7 +146,7 @@ class Recommender:
         asked, filter = checked_queries(self.model, queries), self._checked(filter)
         known, movie_ids = self._known(asked), self.model.vocabulary.movie_ids
         if others := known[BATCH:]:  # those before are asked for at once
-            known_users(self.model, others)
+            naming_damage(known_users)(self.model, others)
         unwanted, searched = checked_ids(choice.exclude, movie_ids, "movie"), self.store
         if choice.only is not None:
             searched = self.store.take(np.unique(checked_ids(choice.only, movie_ids, "movie")))

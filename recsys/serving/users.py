@@ -155,7 +155,6 @@ def checked_queries(model: "Model", queries: Iterable[UserQuery]) -> list[UserQu
     return found
 
 
-@naming_damage
 def known_users(
     model: "Model", queries: Sequence[UserQuery]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[NDArray], Sequence[NDArray]]:
@@ -166,7 +165,7 @@ def known_users(
     """
     vocabulary, rows = model.vocabulary, np.zeros(len(queries), np.int64)
     ids = {n: query.user_id for n, query in enumerate(queries) if query.user_id is not None}
-    user_ids = checked_ids(ids.values(), vocabulary.user_ids, "user")
+    user_ids = checked_ids([*ids.values()], vocabulary.user_ids, "user")
     if ids:
         rows[[*ids]] = vocabulary.user_rows(user_ids)
     if unknown := [each for n, each in ids.items() if not rows[n]]:
@@ -176,7 +175,8 @@ def known_users(
         remedy = f"leave the id out and give {'a profile or ' * bool(vocabulary.users)}likes"
         raise QueryError(cause, remedy, "user" if profiled else "like")
     sides = model.attributes[rows].astype(np.int64)  # (B, W)
-    slots = {each.name: (each, slot) for each, slot in attribute_parts(vocabulary.users, sides)}
+    described = vocabulary.users if any(query.attributes for query in queries) else ()
+    slots = {each.name: (each, slot) for each, slot in attribute_parts(described, sides)}
     for row, query in enumerate(queries):
         if both := {*query.likes} & {*query.dislikes}:
             title = model.movies.titles[movie_rows(model, [*both])[0] - 1]
