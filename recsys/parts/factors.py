@@ -194,7 +194,8 @@ def systems(
     for first in range(0, history.rows, step):
         rows = np.arange(first, min(first + step, history.rows))
         some = history.take(rows) if len(rows) < history.rows else history
-        gram = some.dot(terms.moments, 1.0).take(places(d), 1).astype(prior.dtype)  # of E f f'
+        gram = some.dot(terms.moments, 1.0).take(places(d), 1)  # of E f f'
+        gram = gram.astype(prior.dtype, copy=False)
         right = some.dot(terms.means)  # sums of E f r
         right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
         right -= some.dot(terms.crosses, 1.0)

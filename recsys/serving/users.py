@@ -178,8 +178,8 @@ def known_users(
     described = vocabulary.users if any(query.attributes for query in queries) else ()
     slots = {each.name: (each, slot) for each, slot in attribute_parts(described, sides)}
     for row, query in enumerate(queries):
-        if both := {*query.likes} & {*query.dislikes}:
-            title = model.movies.titles[movie_rows(model, [*both])[0] - 1]
+        if both := [each for each in query.likes if each in {*query.dislikes}]:
+            title = model.movies.titles[movie_rows(model, both)[0] - 1]
             raise QueryError(f"{title} is both liked and disliked", "name it once")
         for name, value in query.attributes.items():
             if name not in slots:
