@@ -53,6 +53,7 @@ UNCHOSEN = {"exponent": 1.0, "power": 0.5, "dropout": 0.5, "ridge": 2.0, "rank":
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
 DENSE = 200  # products of dense rows in the time of one of sparse ones
 BLOCK = 1 << 22  # numbers of dense rows at a time
+COLUMNS = 64  # of rows of users at a time
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 
 
@@ -166,15 +167,16 @@ class Ease(Part):
         """What users have of one movie: the mean, and what their attributes add, by regression."""
         users = np.flatnonzero(data.history.counts)
         strengths = _strengths(data.history.values, options.ease_exponent)
-        sums = data.history.dot(source, strengths)[users]
-        one_movie = sums / (len(data.history.values) / len(users))
         sides = list(parts(data.vocabulary.users, data.attributes[users]))
         ones = [means(np.eye(each.size + 1, dtype=np.float32), rows) for each, rows in sides]
-        features = np.concatenate([np.zeros((len(users), 0), np.float32), *ones], 1)
-        bias = one_movie.mean(0)
+        features = np.concatenate([np.ones((len(users), 1), np.float32), *ones], 1)
+        strengths *= np.float32(len(users) / len(strengths))  # of one movie
+        of_movies = data.history.matrix(len(source), strengths)[users].T @ features
+        sums = of_movies.T @ source  # (1 + F, R + 1) of all users, and of those with a feature
+        bias, features = sums[0] / len(users), features[:, 1:]
         products = features.T @ features
         products[np.diag_indices(len(products))] += options.ease_damping
-        effects = np.linalg.solve(products, features.T @ (one_movie - bias))
+        effects = np.linalg.solve(products, sums[1:] - np.outer(features.sum(0), bias))
         pieces = np.split(effects, np.cumsum([each.size + 1 for each, _ in sides])[:-1])
         named = zip(sides, pieces, strict=False)  # without attributes there is one empty piece
         return bias, {f"user_{each.name}": piece for (each, _), piece in named}
@@ -276,15 +278,16 @@ def _project(data: Training, rest: Rows, exponent: float, source: Array, target:
     """Rows of the `rest`, rated movies beyond the most rated ones, in place.
 
     With y a movie's column of Y and X = Y source (U, R) what its raters say by the other movies,
-    target = (X'X + ridge I)^-1 X'y; source the same with X = Y target.
+    target = (X'X + ridge I)^-1 X'y; source the same with X = Y target. X is never there as a whole.
     """
     history, (raters, order) = data.history, data.raters
     shares = _strengths(history.values, exponent)
     shares /= np.sqrt(history.counts[history.owners]).astype(np.float32)
     found = []
     for top in (source, target):  # 0 for the rest
-        users = history.dot(top, shares)  # (U + 1, R)
-        squares = users.T @ users + PROJECTION_RIDGE * np.eye(top.shape[1], dtype=np.float32)
-        sums = raters.dot(users, shares[order])[rest]
-        found.append(np.linalg.solve(squares, sums.T).T)
+        products = np.empty(top.shape, np.float32)  # (M + 1, R) Y'X
+        for some in (slice(first, first + COLUMNS) for first in range(0, top.shape[1], COLUMNS)):
+            products[:, some] = raters.dot(history.dot(top[:, some], shares), shares[order])
+        squares = top.T @ products + PROJECTION_RIDGE * np.eye(top.shape[1], dtype=np.float32)
+        found.append(np.linalg.solve(squares, products[rest].T).T)
     target[rest], source[rest] = found
