@@ -146,7 +146,8 @@ class Interactions(NamedTuple):
             return sums.astype(np.float32, copy=False)
         data = data if data.ndim else np.full(len(self.indices), data)
         if self.rows > FEW:
-            return _sums(self.matrix(len(table), data), table).astype(np.float32, copy=False)
+            found = sparse_product(self.matrix(len(table), data), table)
+            return found.astype(np.float32, copy=False)
         sums = np.zeros((self.rows, table.shape[1]), np.float32)
         for row, (start, end) in enumerate(pairwise(self.indptr.tolist())):
             if start < end:
@@ -160,7 +161,7 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _sums(matrix: "csr_matrix", table: NDArray[np.floating]) -> NDArray[np.floating]:
+def sparse_product(matrix: "csr_matrix", table: NDArray[np.floating]) -> NDArray[np.floating]:
     """(R, C) a sparse matrix times a table; of a large one each core takes some of the rows.
 
     Unless OMP_NUM_THREADS is set, which is for what else uses the cores.

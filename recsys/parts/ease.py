@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import parts
-from recsys.data.interactions import Recency, first_times
+from recsys.data.interactions import Recency, first_times, sparse_product
 from recsys.data.scale import MAX_RATING
 from recsys.options import Options
 from recsys.parts.lowrank import leading
@@ -53,7 +53,7 @@ UNCHOSEN = {"exponent": 1.0, "power": 0.5, "dropout": 0.5, "ridge": 2.0, "rank":
 ARRIVAL_DAMPING = 5.0  # ratings that every movie is taken to have, evenly over all time
 DENSE = 200  # products of dense rows in the time of one of sparse ones
 BLOCK = 1 << 22  # numbers of dense rows at a time
-COLUMNS = 64  # of rows of users at a time
+COLUMNS, AT_ONCE = 64, 4096  # of rows of users, and rows of movies, at a time
 PROJECTION_RIDGE = 3.0  # average users; of the rows of movies beyond the most rated
 
 
@@ -151,7 +151,7 @@ class Ease(Part):
         source[chosen, :-1], target[chosen, :-1] = (each[:, :rank] for each in found)
         rest = np.setdiff1d(np.flatnonzero(counts), chosen)
         if len(rest):
-            _project(data, rest, exponent, source[:, :-1], target[:, :-1])
+            _project(data, chosen, rest, exponent, source[:, :-1], target[:, :-1])
         target /= max(1.001 * float(np.linalg.norm(target, axis=1).max()), 1e-6)
         bias, effects = self._profiles(data, source, options)
         if options.recency_floor < 1:
@@ -172,11 +172,11 @@ class Ease(Part):
         features = np.concatenate([np.ones((len(users), 1), np.float32), *ones], 1)
         strengths *= np.float32(len(users) / len(strengths))  # of one movie
         of_movies = data.history.matrix(len(source), strengths)[users].T @ features
-        sums = of_movies.T @ source  # (1 + F, R + 1) of all users, and of those with a feature
-        bias, features = sums[0] / len(users), features[:, 1:]
+        every = of_movies.T @ source  # (1 + F, R + 1) of all users, and of those with a feature
+        bias, features = every[0] / len(users), features[:, 1:]
         products = features.T @ features
         products[np.diag_indices(len(products))] += options.ease_damping
-        effects = np.linalg.solve(products, sums[1:] - np.outer(features.sum(0), bias))
+        effects = np.linalg.solve(products, every[1:] - np.outer(features.sum(0), bias))
         pieces = np.split(effects, np.cumsum([each.size + 1 for each, _ in sides])[:-1])
         named = zip(sides, pieces, strict=False)  # without attributes there is one empty piece
         return bias, {f"user_{each.name}": piece for (each, _), piece in named}
@@ -274,20 +274,27 @@ def solve(products: Array, ridge: float) -> Array:
     return np.ascontiguousarray(inverse * scale)
 
 
-def _project(data: Training, rest: Rows, exponent: float, source: Array, target: Array) -> None:
+def _project(
+    data: Training, chosen: Rows, rest: Rows, exponent: float, source: Array, target: Array
+) -> None:
     """Rows of the `rest`, rated movies beyond the most rated ones, in place.
 
-    With y a movie's column of Y and X = Y source (U, R) what its raters say by the other movies,
+    With y a movie's column of Y and X = Y source (U, R) what its raters say by the chosen movies,
     target = (X'X + ridge I)^-1 X'y; source the same with X = Y target. X is never there as a whole.
     """
-    history, (raters, order) = data.history, data.raters
+    history = data.history
     shares = _strengths(history.values, exponent)
     shares /= np.sqrt(history.counts[history.owners]).astype(np.float32)
-    found = []
-    for top in (source, target):  # 0 for the rest
-        products = np.empty(top.shape, np.float32)  # (M + 1, R) Y'X
+    ratings = history.matrix(len(data.counts), shares)
+    near, far = ratings[:, chosen], ratings[:, rest].T.tocsr()
+    for top, learned in ((source[chosen], target), (target[chosen], source)):
+        squares = PROJECTION_RIDGE * np.eye(top.shape[1])
+        products = np.empty((len(rest), top.shape[1]), np.float32)
         for some in (slice(first, first + COLUMNS) for first in range(0, top.shape[1], COLUMNS)):
-            products[:, some] = raters.dot(history.dot(top[:, some], shares), shares[order])
-        squares = top.T @ products + PROJECTION_RIDGE * np.eye(top.shape[1], dtype=np.float32)
-        found.append(np.linalg.solve(squares, products[rest].T).T)
-    target[rest], source[rest] = found
+            users = sparse_product(near, top[:, some])
+            squares[:, some] += top.T @ (near.T @ users)
+            products[:, some] = sparse_product(far, users)
+        inverse = np.linalg.inv(squares).astype(np.float32)
+        for first in range(0, len(rest), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            learned[rest[some]] = products[some] @ inverse
