@@ -38,6 +38,8 @@ if _threads is None:  # then Paddle has set it to 1, for the processes started f
     os.environ.pop("OMP_NUM_THREADS", None)
 
 
+MOST = 1 << 26  # numbers of an embedding, which training holds five times
+
 Tensor = paddle.Tensor
 Pair = tuple[Tensor, Tensor]  # of the retrieval and the rating head
 
@@ -68,6 +70,7 @@ class Embedded(nn.Layer):
 
     def __init__(self, rows: int, size: int, dimension: int) -> None:
         super().__init__()
+        size = max(1, min(size, MOST // max(1, rows)))
         self.embedding = parameter(rows + 1, size, spread=0.05)
         self.weight = parameter(size, 2 * dimension, spread=size**-0.5)
 

@@ -41,6 +41,13 @@ def tower_pair():
     return pair
 
 
+def test_an_embedding_of_very_many_ids_is_bounded(monkeypatch):
+    monkeypatch.setattr("recsys.model.MOST", 9 * 3)
+    movies = MovieTower(VOCABULARY, OPTIONS)
+    assert movies.movie.embedding.shape == [1 + 9, 3]
+    assert movies.movie.table().shape == [1 + 9, 2 * OPTIONS.dimension]
+
+
 def joined(heads):
     return np.concatenate([head.numpy() for head in heads], 1)
 
