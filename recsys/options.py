@@ -43,7 +43,7 @@ class Options:
     drop_side: float = _knob(0.1, "Share of attributes, genres and words shown as unknown.", 0, 1)
     candidates: int = _knob(16_384, "Movies drawn a step for the softmax, where there are more.", 1)
     dimension: int = _knob(64, "D, numbers in a head's vector; 128 are no better.", 1, 4096)
-    id_size: int = _knob(256, "Numbers of the embedding of a user or movie id; fewer of many.", 1, 4096)
+    id_size: int = _knob(256, "Numbers of a user or movie id; of very many ids fewer.", 1, 4096)
     side_size: int = _knob(32, "Numbers of the embedding of an attribute, genre or word.", 1, 4096)
     filters: int = _knob(64, "Filters of the text CNN, each over three words.", 1, 4096)
     ease_rank: int = _knob(-1, "Numbers of the EASE part; -1: held-out ratings choose.", -1, 4096)
