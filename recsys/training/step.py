@@ -17,6 +17,8 @@ from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.ranks import ALONE, Ranks
 
+AT_ONCE = 1 << 16  # movies that go through their tower at once
+
 
 class RetrievalLoss(paddle.autograd.PyLayer):
     """Softmax cross-entropy over candidates, in NumPy, in place, its gradient written out.
@@ -194,11 +196,12 @@ class TrainStep:
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The arrays of the part: both towers as `recsys.parts.heads` reads them."""
+        found, rows = folded(self.users), np.arange(1, len(self.title_rows) + 1)
         with paddle.no_grad():
-            heads = self._movie_vectors(np.arange(1, len(self.title_rows) + 1))
-        found = folded(self.users)
-        for name, head in zip(Heads.slices, heads, strict=True):
-            found[name] = np.pad(head.numpy(), ((1, 0), (0, 0)))
+            some = (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE))
+            heads = [[head.numpy() for head in self._movie_vectors(each)] for each in some]
+        for name, each in zip(Heads.slices, zip(*heads, strict=True), strict=True):
+            found[name] = np.pad(np.concatenate(each), ((1, 0), (0, 0)))
         return {f"{Heads.name}/{name}": each for name, each in found.items()}
 
     def _losses(self, batch: Batch, rng: np.random.Generator) -> Pair:

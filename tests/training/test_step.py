@@ -103,6 +103,14 @@ def folded_vectors(step, batch):
     return users, movies[batch.candidates]
 
 
+def test_movies_go_through_their_tower_in_parts(monkeypatch):
+    step, _ = small(PLAIN)
+    whole = step.arrays()
+    monkeypatch.setattr("recsys.training.step.AT_ONCE", 7)
+    for name, each in step.arrays().items():
+        np.testing.assert_allclose(each, whole[name], atol=1e-6, err_msg=name)
+
+
 def losses(step, batch):
     """Over all movies but those before a user's cutoff time, or too late; and of each rating."""
     d = step.options.dimension
