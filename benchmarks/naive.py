@@ -40,7 +40,7 @@ class Naive:
         users, movies = self.user_rows[batch], self.movie_rows[batch]
         sides = [paddle.to_tensor(each.copy()) for each in self.attributes[users].T]
         profile = self.users.profile(paddle.to_tensor(users), sides)
-        user_retrieval, user_rating = unit_heads(profile)
+        user_retrieval, user_rating = unit_heads(profile, 2)
         movie_retrieval, movie_rating = self.movies(
             paddle.to_tensor(movies),
             paddle.to_tensor(self.genres[movies - 1]),

@@ -59,7 +59,8 @@ class TorchTwin:
         rows = torch.from_numpy(batch.candidates)
         total = self._profile(batch)  # (B, 2 D)
         weights = np.stack([batch.recent, batch.shown])
-        scaled = channel_values(batch.ratings, weights, batch.owners, len(batch.user_rows))
+        users = len(batch.user_rows)
+        scaled = channel_values(CHANNELS, batch.ratings, weights, batch.owners, users)
         for name, (recent, shown) in zip(CHANNELS, scaled, strict=True):
             table = w[f"users.{name}"].index_select(0, rows)  # (C, 2 D)
             if np.array_equal(recent, shown):

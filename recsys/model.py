@@ -2,6 +2,7 @@
 
 Shapes: B users or movies, M movies, D numbers per head, L rated movies, G genres, T title words.
 The last axis of every vector holds [retrieval | rating], D numbers each; each half has length 1.
+Of events there is the retrieval head alone: W heads, 2 or 1.
 `recsys.parts.heads` computes the user's from the folded tables; a test holds the two equal.
 """
 
@@ -20,7 +21,7 @@ from recsys.data.files import interrupts_wait
 from recsys.data.ids import PADDING
 from recsys.data.scale import LIKED, NEUTRAL_RATING
 from recsys.options import Options
-from recsys.parts.heads import CHANNELS
+from recsys.parts.heads import EVENT, channels_of, heads
 
 with suppress(OSError):  # Paddle's MKL does not make use of AVX2 on AMD's processors: twice as fast
     about = Path("/proc/cpuinfo").read_text()
@@ -42,7 +43,7 @@ if _threads is None:  # then Paddle has set it to 1, for the processes started f
 MOST = 1 << 26  # numbers of an embedding, which training holds five times
 
 Tensor = paddle.Tensor
-Pair = tuple[Tensor, Tensor]  # of the retrieval and the rating head
+Heads = tuple[Tensor, ...]  # of the retrieval and the rating head
 
 
 def parameter(*shape: int, spread: float) -> Tensor:
@@ -55,10 +56,10 @@ def unit(vectors: Tensor) -> Tensor:
     return vectors * paddle.rsqrt(paddle.square(vectors).sum(-1, keepdim=True) + 1e-12)
 
 
-def unit_heads(vectors: Tensor) -> Pair:
-    """(B, 2 D) to the unit vectors (B, D) of the two heads."""
-    retrieval, rating = paddle.split(vectors, 2, axis=-1)  # the gradient of slices takes longer
-    return unit(retrieval), unit(rating)
+def unit_heads(vectors: Tensor, heads: int) -> Heads:
+    """(B, W D) to the unit vectors (B, D) of the heads."""
+    every = paddle.split(vectors, heads, axis=-1)  # the gradient of slices takes longer
+    return tuple(map(unit, every))
 
 
 def each(rows: Tensor, bias: Tensor) -> Tensor:
@@ -67,25 +68,25 @@ def each(rows: Tensor, bias: Tensor) -> Tensor:
 
 
 class Embedded(nn.Layer):
-    """An embedding and the fully connected layer behind it, to both heads at once."""
+    """An embedding and the fully connected layer behind it, to all heads at once."""
 
-    def __init__(self, rows: int, size: int, dimension: int) -> None:
+    def __init__(self, rows: int, size: int, width: int) -> None:
         super().__init__()
         size = max(1, min(size, MOST // max(1, rows)))
         self.embedding = parameter(rows + 1, size, spread=0.05)
-        self.weight = parameter(size, 2 * dimension, spread=size**-0.5)
+        self.weight = parameter(size, width, spread=size**-0.5)
 
     def table(self) -> Tensor:
-        """(rows + 1, 2 D): every row through its layer."""
+        """(rows + 1, W D): every row through its layer."""
         return self.embedding @ self.weight
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(B,) rows to (B, 2 D), or (B, W) rows, PADDING behind the last, to the mean of each."""
+        """(B,) rows to (B, W D), or (B, R) rows, PADDING behind the last, to the mean of each."""
         if rows.ndim == 1 and rows.shape[0] + 1 < self.embedding.shape[0]:
             return paddle.gather(self.embedding, rows) @ self.weight
         if rows.ndim == 1:  # as many rows as there are: of a table half as wide
             return paddle.gather(self.table(), rows)
-        there = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, W, 1)
+        there = paddle.cast(rows >= 0, "float32").unsqueeze(-1)  # (B, R, 1)
         each = nn.functional.embedding(paddle.clip(rows, min=0), self.embedding) * there
         return each.sum(1) / paddle.clip(there.sum(1), min=1) @ self.weight
 
@@ -93,19 +94,19 @@ class Embedded(nn.Layer):
 class UserTower(nn.Layer):
     """User id, attributes and what was rated before, each through its layer, added."""
 
-    def __init__(self, vocabulary: Vocabulary, options: Options) -> None:
+    def __init__(self, vocabulary: Vocabulary, options: Options, rated: bool = True) -> None:
         super().__init__()
-        d, size, movies = options.dimension, options.side_size, len(vocabulary.movie_ids)
-        self.attributes = vocabulary.users
-        self.user = Embedded(len(vocabulary.user_ids), options.id_size, d)
-        self.sides = nn.LayerList([Embedded(a.size, size, d) for a in self.attributes])
-        self.liked, self.seen, self.rated = (
-            parameter(movies + 1, 2 * d, spread=0.01) for _ in range(3)
-        )
-        self.bias = parameter(2 * d, spread=0.05)
+        self.channels, self.attributes = channels_of(rated), vocabulary.users
+        self.heads, size = heads(self.channels), options.side_size
+        width, movies = self.heads * options.dimension, len(vocabulary.movie_ids)
+        self.user = Embedded(len(vocabulary.user_ids), options.id_size, width)
+        self.sides = nn.LayerList([Embedded(a.size, size, width) for a in self.attributes])
+        for name in self.channels:
+            setattr(self, name, parameter(movies + 1, width, spread=0.01))
+        self.bias = parameter(width, spread=0.05)
 
     def profile(self, user: Tensor, sides: Sequence[Tensor]) -> Tensor:
-        """(B, 2 D) not yet of unit length, history not yet added; row 0 is unknown."""
+        """(B, W D) not yet of unit length, history not yet added; row 0 is unknown."""
         known = [layer(side) for layer, side in zip(self.sides, sides, strict=True)]
         return self.user(user) + sum(known) + self.bias
 
@@ -115,29 +116,31 @@ class UserTower(nn.Layer):
         user: Tensor,
         sides: Sequence[Tensor],
         history: Tensor,
-        ratings: Tensor,
         recency: Tensor,
-    ) -> Pair:
+        ratings: Tensor | None = None,
+    ) -> Heads:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
             user: (B,) int64 rows.
-            sides: of each attribute (B,) int64 rows, or (B, W) of several categories.
+            sides: of each attribute (B,) int64 rows, or (B, R) of several categories.
             history: (B, L) int64 rows of rated movies, 0 behind the last.
-            ratings: (B, L) float32 how they were rated.
             recency: (B, L) float32 what each weighs, see `recsys.data.interactions`.
+            ratings: (B, L) float32 how they were rated; of events there are none.
         """
-        halves = paddle.split(self.profile(user, sides), 2, axis=-1)
-        seen, liked = (paddle.cast(each, "float32") for each in (history > 0, ratings >= LIKED))
-        kinds = liked, paddle.ones([]), ratings - NEUTRAL_RATING  # of CHANNELS
-        for half, shown in enumerate((seen * recency, seen)):
-            for name, kind in zip(CHANNELS, kinds, strict=True):
-                table, weights = paddle.split(getattr(self, name), 2, axis=-1)[half], shown * kind
-                rows = nn.functional.embedding(history, table)  # (B, L, D)
+        found = paddle.split(self.profile(user, sides), self.heads, axis=-1)
+        seen, kinds = paddle.cast(history > 0, "float32"), [paddle.full([], EVENT)]
+        if ratings is not None:
+            liked = paddle.cast(ratings >= LIKED, "float32")
+            kinds = [liked, paddle.ones([]), ratings - NEUTRAL_RATING]  # of CHANNELS
+        for head, shown in enumerate((seen * recency, seen)[: self.heads]):
+            for name, kind in zip(self.channels, kinds, strict=True):
+                table = paddle.split(getattr(self, name), self.heads, axis=-1)[head]
+                rows, weights = nn.functional.embedding(history, table), shown * kind  # (B, L, D)
                 count = paddle.abs(weights).sum(1, keepdim=True)
                 total = (weights.unsqueeze(-1) * rows).sum(1) * paddle.rsqrt(count + 1)
-                halves[half] = halves[half] + total
-        return unit(halves[0]), unit(halves[1])
+                found[head] = found[head] + total
+        return tuple(map(unit, found))
 
 
 class Windows(NamedTuple):
@@ -169,22 +172,22 @@ class Windows(NamedTuple):
 
 
 class TextCNN(nn.Layer):
-    """Words, three at a time, through a CNN, and the layer behind it, to both heads at once.
+    """Words, three at a time, through a CNN, and the layer behind it, to all heads at once.
 
     What the windows say is summed of a title; of other texts, which may be long, it is the mean.
     """
 
-    def __init__(self, words: int, options: Options, mean: bool = False) -> None:
+    def __init__(self, words: int, options: Options, width: int, mean: bool = False) -> None:
         super().__init__()
         size, filters = options.side_size, options.filters
         self.word = parameter(words + 1, size, spread=0.05)
         self.window = parameter(3 * size, filters, spread=(3 * size) ** -0.5)
         self.bias = parameter(filters, spread=0.0)
-        self.weight = parameter(filters, 2 * options.dimension, spread=filters**-0.5)
+        self.weight = parameter(filters, width, spread=filters**-0.5)
         self.mean = mean
 
     def forward(self, windows: Windows) -> Tensor:
-        """(C, 2 D) of C texts."""
+        """(C, W D) of C texts."""
         table = paddle.concat([paddle.zeros([1, self.word.shape[1]]), self.word])
         words = nn.functional.embedding(windows.rows, table)  # (3 N, size)
         filtered = words.reshape([-1, self.window.shape[0]]) @ self.window
@@ -199,31 +202,32 @@ class TextCNN(nn.Layer):
 class MovieTower(nn.Layer):
     """Movie id, genres summed, texts through a text CNN, attributes' means: each by its layer."""
 
-    def __init__(self, vocabulary: Vocabulary, options: Options) -> None:
+    def __init__(self, vocabulary: Vocabulary, options: Options, rated: bool = True) -> None:
         super().__init__()
-        d, size = options.dimension, options.side_size
-        self.movie = Embedded(len(vocabulary.movie_ids), options.id_size, d)
-        self.genre = Embedded(len(vocabulary.genres), size, d)
-        self.title = TextCNN(len(vocabulary.words), options)
-        self.bias = parameter(2 * d, spread=0.0)
+        self.heads, size = heads(channels_of(rated)), options.side_size
+        width = self.heads * options.dimension
+        self.movie = Embedded(len(vocabulary.movie_ids), options.id_size, width)
+        self.genre = Embedded(len(vocabulary.genres), size, width)
+        self.title = TextCNN(len(vocabulary.words), options, width)
+        self.bias = parameter(width, spread=0.0)
         self.attributes = vocabulary.movies
         self.sides = nn.LayerList()
         for each in vocabulary.movies:
             text = each.kind == "text"
-            layer = TextCNN(each.size, options, True) if text else Embedded(each.size, size, d)
-            self.sides.append(layer)
+            layer = TextCNN(each.size, options, width, True) if text else None
+            self.sides.append(layer or Embedded(each.size, size, width))
 
     @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
         self, movie: Tensor, genres: Tensor, title: Tensor, sides: Sequence[Tensor] = ()
-    ) -> Pair:
+    ) -> Heads:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
             movie: (B,) int64 rows.
             genres: (B, G) int64 rows, -1 behind the last.
             title: (B, T) int64 rows of words, -1 behind the last.
-            sides: of each attribute (B, W) int64 rows, -1 behind the last.
+            sides: of each attribute (B, R) int64 rows, -1 behind the last.
         """
         has_genre = paddle.cast(genres >= 0, "float32").unsqueeze(-1)
         each = nn.functional.one_hot(paddle.clip(genres, min=0), self.genre.embedding.shape[0])
@@ -231,13 +235,13 @@ class MovieTower(nn.Layer):
 
     def catalogue(
         self, movie: Tensor, genres: Tensor, title: Windows, sides: Sequence[Tensor] = ()
-    ) -> Pair:
+    ) -> Heads:
         """`forward` as training has it: genres as (B, genres + 1) ones, titles as windows."""
         total = self.movie(movie) + each(movie, self.bias)
         for layer, side in zip(self.sides, sides, strict=True):
             total = total + layer(Windows.of(side) if isinstance(layer, TextCNN) else side)
         total = total + genres @ self.genre.table()
-        return unit_heads(total + self.title(title))
+        return unit_heads(total + self.title(title), self.heads)
 
 
 def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
@@ -246,7 +250,7 @@ def folded(users: UserTower) -> dict[str, NDArray[np.float32]]:
         tables = {"user": users.user.table()}
         sides = zip(users.attributes, users.sides, strict=True)
         tables |= {f"user_{attribute.name}": layer.table() for attribute, layer in sides}
-        tables |= {name: getattr(users, name) for name in ("bias", *CHANNELS)}
+        tables |= {name: getattr(users, name) for name in ("bias", *users.channels)}
         return {name: np.ascontiguousarray(table.numpy()) for name, table in tables.items()}
 
 
@@ -261,7 +265,7 @@ def export(users: UserTower, movies: MovieTower, folder: Path) -> dict[str, list
         return InputSpec([None] * axes, dtype, name)
 
     sides = [rows(a.name, 1 if a.width == 1 else 2) for a in users.attributes]
-    numbers = [rows(name, dtype="float32") for name in ("ratings", "recency")]
+    numbers = [rows(name, dtype="float32") for name in ("recency", "ratings")[: users.heads]]
     of_users = [rows("user", 1), sides, rows("history"), *numbers]
     columns = [[rows(a.name) for a in movies.attributes]] if movies.attributes else []
     of_movies = [rows("movie", 1), rows("genres"), rows("title"), *columns]

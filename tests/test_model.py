@@ -31,9 +31,13 @@ MOVIES = np.array([1, 9, 0, 4, 0, 2])
 
 @pytest.fixture
 def tower_pair():
+    return towers_of(rated=True)
+
+
+def towers_of(rated):
     """Both towers with every parameter, biases too, away from its start."""
     paddle.seed(3)
-    pair = UserTower(VOCABULARY, OPTIONS), MovieTower(VOCABULARY, OPTIONS)
+    pair = UserTower(VOCABULARY, OPTIONS, rated), MovieTower(VOCABULARY, OPTIONS, rated)
     rng = np.random.default_rng(3)
     for tower in pair:
         for each in tower.parameters():
@@ -82,15 +86,17 @@ def test_training_has_the_movies_as_the_exported_tower_has_them(tower_pair):
 @pytest.mark.parametrize("mean", [False, True])
 def test_a_text_is_the_sum_or_the_mean_of_its_windows_of_three_words(mean):
     paddle.seed(3)
-    text = TextCNN(11, OPTIONS, mean)
+    text = TextCNN(11, OPTIONS, 2 * OPTIONS.dimension, mean)
     text.bias.set_value(np.arange(4, dtype=np.float32) / 4)
     for rows in (TITLES, TITLES[:1, ::-1].copy(), np.full((2, 3), PADDING)):
         found = text(windows(rows)).numpy()
         np.testing.assert_allclose(found, text_vectors(text, rows), atol=1e-6)
 
 
-def test_folded_tables_give_the_user_towers_vectors(tower_pair):
+@pytest.mark.parametrize("rated", [True, False])
+def test_folded_tables_give_the_user_towers_vectors(rated):
     """With what each rating weighs by recency, which moves the retrieval head alone."""
+    users = towers_of(rated)[0]
     rows = np.array([0, 6, 3, 0])
     attributes = np.array([[0, 0, 0], [2, 7, 21], [1, 0, 4], [1, 1, 1]])
     history = np.array([[0, 0, 0], [2, 5, 9], [4, 0, 0], [1, 8, 0]])
@@ -98,14 +104,14 @@ def test_folded_tables_give_the_user_towers_vectors(tower_pair):
     recency = np.array([[0, 0, 0], [0.4, 0.1, 1], [0.7, 0, 0], [1, 0.2, 0]], np.float32)
 
     def towers(recency):
-        user, *rest = map(paddle.to_tensor, (rows, history, ratings, recency))
-        return joined(tower_pair[0](user, [*paddle.to_tensor(attributes.T.copy())], *rest))
+        user, *rest = map(paddle.to_tensor, (rows, history, recency, ratings)[: 2 + users.heads])
+        return joined(users(user, [*paddle.to_tensor(attributes.T.copy())], *rest))
 
     mask = history > 0
     rated = Interactions.build(3, np.nonzero(mask)[0], history[mask], ratings[mask])
     asked = Asked(rows, attributes, MOVIELENS, rated)
     vars(asked)["recent"] = recency[mask]
-    ours = np.hstack([*Heads().users(folded(tower_pair[0]), asked).values()])
+    ours = np.hstack([*Heads().users(folded(users), asked).values()])
     np.testing.assert_allclose(ours, towers(recency), atol=1e-5)
     alike = towers(np.ones_like(recency))
     np.testing.assert_allclose(ours[:, 5:], alike[:, 5:], atol=1e-5)

@@ -1,7 +1,7 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -171,8 +171,18 @@ def sparse_product(matrix: "csr_matrix", table: NDArray[np.floating]) -> NDArray
         return matrix @ table
     ends = np.searchsorted(matrix.indptr, np.arange(1, parts) * (matrix.nnz // parts))
     bounds = pairwise([0, *ends.tolist(), matrix.shape[0]])
-    with ThreadPoolExecutor(parts) as pool:  # SciPy lets go of Python's lock
-        return np.concatenate([*pool.map(lambda rows: matrix[slice(*rows)] @ table, bounds)])
+    return np.concatenate(on_cores(lambda rows: matrix[slice(*rows)] @ table, bounds))
+
+
+def on_cores(work: Callable[[Any], Any], some: Iterable[Any]) -> list[Any]:
+    """What the work, in NumPy or SciPy, which let go of Python's lock, gives for each.
+
+    On all cores, unless OMP_NUM_THREADS is set, which is for what else uses them.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return [*map(work, some)]
+    with ThreadPoolExecutor(cores()) as pool:
+        return [*pool.map(work, some)]
 
 
 def product(rows: NDArray[np.floating], table: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -10,7 +10,7 @@ a random cutoff time; what came before it is shown, the nearer the heavier, and 
 the target, the nearer the heavier. The rating head is shown the whole history, all of it alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 from recsys.data.interactions import Recency, first_times, later
 from recsys.data.scale import LIKED
 from recsys.options import Options
-from recsys.parts.heads import channel_values
+from recsys.parts.heads import channel_values, heads
 from recsys.parts.part import Array, Training
 
 Rows = NDArray[np.int64]
@@ -65,13 +65,13 @@ class Batch(NamedTuple):
         matrix[self.owners, self.columns] = values
         return matrix
 
-    def channels(self, movies: int) -> Iterator[tuple[csr_matrix, ...]]:
-        """For each of CHANNELS (B, M + 1) what the history weighs in it, of each head."""
+    def channels(self, names: Sequence[str], movies: int) -> Iterator[tuple[csr_matrix, ...]]:
+        """For each of such channels (B, M + 1) what the history weighs in it, of each head."""
         users, rows = len(self.user_rows), self.candidates[self.columns]
         ends = np.append(0, np.cumsum(np.bincount(self.owners, minlength=users)))
-        weights = np.stack([self.recent, self.shown])
-        for pair in channel_values(self.ratings, weights, self.owners, users):
-            yield tuple(csr_matrix((v, rows, ends), (users, movies + 1)) for v in pair)
+        weights = np.stack([self.recent, self.shown][: heads(names)])
+        for each in channel_values(names, self.ratings, weights, self.owners, users):
+            yield tuple(csr_matrix((v, rows, ends), (users, movies + 1)) for v in each)
 
     @property
     def targets(self) -> Array:

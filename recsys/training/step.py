@@ -10,9 +10,10 @@ from scipy.sparse import csr_matrix
 
 from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
-from recsys.model import MovieTower, Pair, Tensor, UserTower, Windows, folded, paddle, unit_heads
+from recsys.model import Heads as Vectors
+from recsys.model import MovieTower, Tensor, UserTower, Windows, folded, paddle, unit_heads
 from recsys.options import Options
-from recsys.parts.heads import CHANNELS, Heads
+from recsys.parts.heads import Heads
 from recsys.parts.part import Array, Training
 from recsys.training.batches import Batch, BatchSampler
 from recsys.training.ranks import ALONE, Ranks
@@ -56,7 +57,7 @@ class RetrievalLoss(paddle.autograd.PyLayer):
         return paddle.to_tensor(loss / len(user), "float32")
 
     @staticmethod
-    def backward(context: Any, upstream: Tensor) -> Pair:
+    def backward(context: Any, upstream: Tensor) -> Vectors:
         user, movie, slope = context.saved
         scale = np.float32(context.scale * float(upstream))
         return paddle.to_tensor(slope @ movie * scale), paddle.to_tensor(slope.T @ user * scale)
@@ -79,19 +80,19 @@ class Gathered(paddle.autograd.PyLayer):
 
 
 class HistorySum(paddle.autograd.PyLayer):
-    """(B, 2 D) what a channel says of histories, by SciPy: Paddle has no sparse product there."""
+    """(B, W D) what a channel says of histories, by SciPy: Paddle has no sparse product there."""
 
     @staticmethod
     def forward(context: Any, table: Tensor, *weights: csr_matrix) -> Tensor:
-        """Of the channel's (M + 1, 2 D) table, by (B, M + 1) of each head, what movies weigh."""
+        """Of the channel's (M + 1, W D) table, by (B, M + 1) of each head, what movies weigh."""
         context.weights = weights
-        halves = np.split(table.numpy(), 2, 1)
+        halves = np.split(table.numpy(), len(weights), 1)
         sums = [each @ half for each, half in zip(weights, halves, strict=True)]
         return paddle.to_tensor(np.hstack(sums))
 
     @staticmethod
     def backward(context: Any, upstream: Tensor) -> Tensor:
-        halves = np.split(upstream.numpy(), 2, 1)
+        halves = np.split(upstream.numpy(), len(context.weights), 1)
         sums = [each.T @ half for each, half in zip(context.weights, halves, strict=True)]
         return paddle.to_tensor(np.hstack(sums))
 
@@ -103,19 +104,16 @@ class TrainStep:
         paddle.seed(options.seed)
         self.ranks = ranks
         vocabulary, movies = data.vocabulary, data.movies
+        self.rated = data.scale.rated  # else there is no rating head
         with paddle.utils.unique_name.guard():  # names in a checkpoint do not depend on the past
-            self.users = UserTower(vocabulary, options)
-            self.movies = MovieTower(vocabulary, options)
+            self.users = UserTower(vocabulary, options, self.rated)
+            self.movies = MovieTower(vocabulary, options, self.rated)
             self.towers = self.users, self.movies
             towers = paddle.nn.LayerDict({"users": self.users, "movies": self.movies})
             self._parameters = towers.state_dict()
-        self.rated = data.scale.rated  # else the rating head learns nothing
         self.title_rows = vocabulary.title_rows(movies.titles)
         self.genre_rows = vocabulary.genre_rows(movies.genres)
         self.side_rows = vocabulary.side_rows(movies)
-        self._genres = np.zeros((len(movies), len(vocabulary.genres) + 1), np.float32)
-        movie, column = np.nonzero(self.genre_rows >= 0)
-        self._genres[movie, self.genre_rows[movie, column]] = 1
         self._titles = Windows.of(paddle.to_tensor(self.title_rows))
         self.begin(data, options)
 
@@ -160,7 +158,8 @@ class TrainStep:
         if self.ranks.size == 1:
             return losses
         movies = np.append(0, batch.candidates)
-        rows = dict.fromkeys(["movies.movie.embedding", *(f"users.{n}" for n in CHANNELS)], movies)
+        channels = [f"users.{name}" for name in self.users.channels]
+        rows = dict.fromkeys(["movies.movie.embedding", *channels], movies)
         rows["users.user.embedding"] = np.unique(batch.user_rows)
         touched = {name: paddle.to_tensor(each) for name, each in rows.items()}
         every: dict[str, Any] = self._parameters
@@ -200,23 +199,24 @@ class TrainStep:
         with paddle.no_grad():
             some = (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE))
             heads = [[head.numpy() for head in self._movie_vectors(each)] for each in some]
-        for name, each in zip(Heads.slices, zip(*heads, strict=True), strict=True):
+        for name, each in zip(Heads.slices, zip(*heads, strict=True), strict=False):
             found[name] = np.pad(np.concatenate(each), ((1, 0), (0, 0)))
         return {f"{Heads.name}/{name}": each for name, each in found.items()}
 
-    def _losses(self, batch: Batch, rng: np.random.Generator) -> Pair:
-        movie_retrieval, movie_rating = self._movie_vectors(batch.candidates, rng)  # (C, D)
+    def _losses(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        movies, channels = self._movie_vectors(batch.candidates, rng), self.users.channels
         total = self.users.profile(paddle.to_tensor(batch.user_rows), self._sides(batch))
-        for name, weights in zip(CHANNELS, batch.channels(len(self.title_rows)), strict=True):
-            total = total + HistorySum.apply(getattr(self.users, name), *weights)  # (B, 2 D)
-        user_retrieval, user_rating = unit_heads(total)  # (B, D) each
+        histories = batch.channels(channels, len(self.title_rows))
+        for name, weights in zip(channels, histories, strict=True):
+            total = total + HistorySum.apply(getattr(self.users, name), *weights)  # (B, W D)
+        users = unit_heads(total, len(movies))
         targets, temperature = (batch.targets, batch.multiplicity), self.options.temperature
-        retrieval = RetrievalLoss.apply(user_retrieval, movie_retrieval, *targets, temperature)
+        retrieval = RetrievalLoss.apply(users[0], movies[0], *targets, temperature)
         if not self.rated:
             return retrieval, paddle.zeros([])
         each = [
             paddle.gather(vectors, paddle.to_tensor(rows[batch.predicted]))
-            for vectors, rows in ((user_rating, batch.owners), (movie_rating, batch.columns))
+            for vectors, rows in ((users[1], batch.owners), (movies[1], batch.columns))
         ]
         ratings = paddle.to_tensor(batch.ratings[batch.predicted])
         error = paddle.square(MAX_RATING * (each[0] * each[1]).sum(1) - ratings)
@@ -229,9 +229,12 @@ class TrainStep:
 
     def _movie_vectors(
         self, candidates: NDArray[np.int64], rng: np.random.Generator | None = None
-    ) -> Pair:
+    ) -> Vectors:
         """(C, D) of each head; with a generator some of what is known of movies is dropped."""
-        genres, windows = self._genres[candidates - 1], self._titles
+        rows, windows = self.genre_rows[candidates - 1], self._titles
+        genres = np.zeros((len(rows), self.movies.genre.embedding.shape[0]), np.float32)
+        movie, column = np.nonzero(rows >= 0)
+        genres[movie, rows[movie, column]] = 1
         if len(candidates) < len(self.title_rows):
             windows = Windows.of(paddle.to_tensor(self.title_rows[candidates - 1]))
         sides = [each[candidates - 1] for each in self.side_rows]
@@ -254,7 +257,5 @@ class TrainStep:
         heads = self.movies.catalogue(*inputs, [paddle.to_tensor(each) for each in sides])
         if not shared:
             return heads
-        retrieval, rating = paddle.split(
-            Gathered.apply(paddle.concat(heads, 1), count, self.ranks), 2, 1
-        )
-        return retrieval, rating
+        every = Gathered.apply(paddle.concat(heads, 1), count, self.ranks)
+        return tuple(paddle.split(every, len(heads), 1))

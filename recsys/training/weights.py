@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys import metrics
+from recsys.data.interactions import on_cores
 from recsys.parts.part import Array
 
 DEEP = 50  # best movies of each slice in the pool
@@ -21,7 +22,7 @@ FACTORS = (0.0, 0.25, 0.5, 0.7, 1.4, 2.0, 4.0)  # of a weight
 SHARES = (1 / 32, 1 / 8, 1 / 2)  # of all weights, for one that is 0
 SURE = 1.0  # standard errors of a gain, as Breiman's rule has it
 ROUNDS = 3
-BLOCK = 1 << 23  # scores held at a time
+BLOCK, LEAST = 1 << 22, 32  # scores of a slice held at a time, of so many users at least
 
 Slices = Mapping[str, Array]
 
@@ -36,27 +37,27 @@ class Pool(NamedTuple):
     @classmethod
     def of(cls, seen: csr_matrix, likes: csr_matrix, users: Slices, movies: Slices) -> "Pool":
         """Of (B, M) what is seen and what is liked, and (B, D) users and (M, D) movies by slice."""
-        owners, liked, values = [], [], {name: [np.zeros(0, np.float32)] for name in users}
-        size, step = likes.shape[0], max(1, BLOCK // max(1, likes.shape[1]))
-        for block in (slice(start, start + step) for start in range(0, size, step)):
+        size, step = likes.shape[0], max(LEAST, BLOCK // max(1, likes.shape[1]))
+
+        def best(start: int) -> list[NDArray]:
+            """Users, whether liked, and scores by slice of the pool of a block of users."""
+            block = slice(start, start + step)
             relevant, left_out = likes[block].toarray() > 0, seen[block].nonzero()
-            mask, every = relevant.copy(), {n: u[block] @ movies[n].T for n, u in users.items()}
-            for scores in every.values():
+            mask, every = relevant.copy(), [u[block] @ movies[n].T for n, u in users.items()]
+            for scores in every:
                 scores[left_out] = -np.inf
                 mask |= scores > metrics.largest(scores, DEEP + 1)[:, :1]
             mask[left_out] = False
             row, column = np.nonzero(mask)
-            owners.append(block.start + row)
-            liked.append(relevant[row, column])
-            for name, scores in every.items():
-                values[name].append(scores[row, column])
-        row = np.concatenate(owners)
+            return [start + row, relevant[row, column], *(each[row, column] for each in every)]
+
+        blocks = on_cores(best, range(0, size, step))
+        row, mask, *values = map(np.concatenate, zip(*blocks, strict=True))
         counts = np.bincount(row, minlength=size)
         column = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
         pooled = {n: np.full((size, counts.max()), -np.inf, np.float32) for n in users}
-        for name, each in pooled.items():
-            each[row, column] = np.concatenate(values[name])
-        mask = np.concatenate(liked)
+        for each, scores in zip(pooled.values(), values, strict=True):
+            each[row, column] = scores
         return cls(pooled, (row[mask], column[mask]), np.diff(likes.indptr).astype(np.int64))
 
     def ndcg(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
