@@ -324,12 +324,17 @@ def finish(trained: Trained) -> Trained:
 
 
 def _fitted(data: Training, options: Options, ranks: Ranks) -> dict[str, NDArray]:
-    """The arrays of the parts with a closed form, each fitted by one process, EASE by the first.
+    """The arrays of the parts with a closed form.
 
-    There held-out ratings choose EASE's options, meanwhile; the other parts have none such.
+    Several processes fit those that are `shared` together, and of the others each some, EASE the
+    first: there held-out ratings choose EASE's options; the other parts have none such.
     """
-    mine = parts.PARTS[1:][ranks.rank :: ranks.size]
-    return ranks.gathered(parts.fit(data, options, mine))
+    if ranks.size == 1:
+        return parts.fit(data, options, parts.PARTS[1:])
+    others = [part for part in parts.PARTS[1:] if not part.shared]
+    found = ranks.gathered(parts.fit(data, options, others[ranks.rank :: ranks.size]))
+    together = replace(data, mine=ranks.slice, total=ranks.total)
+    return found | parts.fit(together, options, [part for part in parts.PARTS if part.shared])
 
 
 def save(trained: Trained, path: Path, about: Mapping[str, Any] = MappingProxyType({})) -> Model:

@@ -13,7 +13,7 @@ Source: Lim & Teh 2007, "Variational Bayesian approach to movie rating predictio
 regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ class Factors(Part):
 
     name = "factors"
     slices: tuple[str, ...] = ("factors",)
-    by_ratings = True
+    by_ratings = shared = True
     movie_tables = ("means", "moments", "crosses", "basis")
 
     def fit(self, data: Training, options: Options) -> Arrays:
@@ -78,22 +78,30 @@ class Factors(Part):
         scores = ((history.values - mean) / scale).astype(np.float32)
         left, right = singular_bases(history, raters, options)
         basis, centre, coordinates = _standardised(history, right)
-        profile = profile_features(data.vocabulary.users, data.attributes)
-        users = _Side(history._replace(values=scores), [*profile, coordinates], d)
         content = [content_features(data), _standardised(raters, left)[2]]
-        movies = _Side(raters._replace(values=scores[order]), content, d)
+        mine, total = data.mine(history.rows), data.total
+        own = history._replace(values=scores)
+        if (some := np.arange(history.rows)[mine]).size < history.rows:
+            own = own.take(some)
+            raters, order = own.transposed(raters.rows)
+        profile = profile_features(data.vocabulary.users, data.attributes[mine])
+        users = _Side(own, own.counts, [*profile, coordinates[mine]], d, of_rows=total)
+        by_movie = raters._replace(values=own.values[order])
+        movies = _Side(by_movie, data.counts, content, d, of_ratings=total)
         rng = np.random.default_rng(options.seed)
         movies.prior[1:, :-1] = START * rng.standard_normal((raters.rows - 1, d - 1))
         start = posteriors(users.terms, movies.history, movies.prior, movies.variance, 0.0)
         for rows, *posterior, _ in start:  # precision 0: the prior
             movies.terms.put(rows, *posterior)
         squares = float(np.square(scores, dtype=np.float64).sum())
-        sums = np.bincount(history.owners, scores, history.rows)
+        sums = np.bincount(own.owners, own.values, own.rows)
         for sweep in range(options.factor_sweeps):
             biases, _ = users.solve(movies.terms, precision, ridge)
-            biases += squares - 2 * float(users.terms.means[:, -1] @ sums)  # sum of E (r - a)^2
+            # The sum of E (r - a)^2
+            biases += squares - 2 * float(total(users.terms.means[:, -1] @ sums))
             _, fit = movies.solve(users.terms, precision, ridge)
             before, precision = precision, 1 / max((biases + fit) / len(scores), NOISE)
+            precision = float(total(np.array(0.0 if mine.start else precision)))  # to end together
             if precision <= before and sweep >= options.factor_sweeps // 2:  # a thousandth is left
                 break
         means = movies.terms.means
@@ -181,24 +189,29 @@ def posteriors(
 
 
 def systems(
-    terms: "Terms", history: Interactions, prior: Floats, variance: Floats, precision: float
+    terms: "Terms",
+    history: Interactions,
+    prior: Floats,
+    variance: Floats,
+    precision: float,
+    total: Callable[[NDArray], NDArray] = np.asarray,
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, tuple[Floats, Floats]]]:
     """Gaussian linear regressions of R rows of standardised ratings, from (R, d) prior means.
 
     Yields (B,) rows, few enough for their (d, d) matrices; the equations that give their posterior
     means, (B, d, d), the inverse of the covariances, and (B, d, 1); and sums over their ratings r
-    of E f f' (B, d, d) and E f r (B, d).
+    of E f f' (B, d, d) and E f r (B, d). The ratings may be divided: `total` adds sums over them.
     """
     d = prior.shape[1]
     step = max(1, SOLVED // (d * d))
     for first in range(0, history.rows, step):
         rows = np.arange(first, min(first + step, history.rows))
         some = history.take(rows) if len(rows) < history.rows else history
-        gram = some.dot(terms.moments, 1.0).take(places(d), 1)  # of E f f'
+        gram = total(some.dot(terms.moments, 1.0)).take(places(d), 1)  # of E f f'
         gram = gram.astype(prior.dtype, copy=False)
         right = some.dot(terms.means)  # sums of E f r
         right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
-        right -= some.dot(terms.crosses, 1.0)
+        right = total(right - some.dot(terms.crosses, 1.0))
         pulled = prior[rows] / variance + precision * right
         yield rows, precision * gram + np.diag(1 / variance), pulled[:, :, None], (gram, right)
 
@@ -224,11 +237,24 @@ class Terms(NamedTuple):
 
 
 class _Side:
-    """The users, or the movies: standardised ratings of each, and what a sweep updates."""
+    """The users, or the movies: standardised ratings of each, and what a sweep updates.
 
-    def __init__(self, history: Interactions, features: Sequence[Floats], d: int) -> None:
+    Of several processes each has some users and their ratings; functions add up sums over the rows,
+    or over the ratings of a row.
+    """
+
+    def __init__(
+        self,
+        history: Interactions,
+        counts: NDArray[np.int64],
+        features: Sequence[Floats],
+        d: int,
+        of_rows: Callable[[NDArray], NDArray] = np.asarray,
+        of_ratings: Callable[[NDArray], NDArray] = np.asarray,
+    ) -> None:
         rows, pairs = history.rows, d * (d + 1) // 2
-        self.history, self.known = history, history.counts > 0
+        self.history, self.counts, self.known = history, counts, counts > 0
+        self.of_rows, self.of_ratings = of_rows, of_ratings
         self.features = np.hstack([np.ones((rows, 1)), *features])
         self.terms = Terms(*(np.zeros((rows, n), np.float32) for n in (d, pairs, d)))  # posteriors
         # Single precision takes half the time
@@ -241,8 +267,11 @@ class _Side:
 
         Returns sums over the ratings: E a^2 (or E b^2), and E (f . x)^2 - 2 r (f . x).
         """
-        counts, spread, squares, fit = self.history.counts, 0.0, 0.0, 0.0
-        solved = posteriors(other, self.history, self.prior, self.variance, precision)
+        counts, squares, fit = self.counts, 0.0, 0.0
+        spread = np.zeros_like(self.variance)
+        solved = posteriors(
+            other, self.history, self.prior, self.variance, precision, self.of_ratings
+        )
         for rows, means, covariances, (gram, right) in solved:
             self.terms.put(rows, means, covariances)
             variances = np.einsum("bii->bi", covariances)
@@ -254,12 +283,14 @@ class _Side:
         learned = self.terms.means[self.known].astype(np.float64)
         penalty = np.full(features.shape[1], ridge)
         penalty[0] = FREE_RIDGE
-        products = features.T @ features + np.diag(penalty)
-        self.weights = np.linalg.solve(products, features.T @ learned)
-        rest = np.square(learned - features @ self.weights).mean(0)
-        self.variance = (rest + spread / np.count_nonzero(self.known)).astype(np.float32)
+        products = self.of_rows(features.T @ features) + np.diag(penalty)
+        self.weights = np.linalg.solve(products, self.of_rows(features.T @ learned))
+        rest = np.square(learned - features @ self.weights).sum(0)
+        sums = self.of_rows(np.array([*rest, *spread, len(learned), squares, fit]))
+        rest, spread, (known, squares, fit) = np.split(sums, [len(rest), 2 * len(rest)])
+        self.variance = (rest / known + spread / known).astype(np.float32)
         self.prior = (self.features @ self.weights).astype(np.float32)
-        return squares, fit
+        return float(squares), float(fit)
 
 
 def singular_bases(

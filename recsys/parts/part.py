@@ -5,7 +5,7 @@ user's side from those arrays, the same for users of the training and for new on
 validation, in serving and in evaluation. NumPy only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +40,9 @@ class Training:
     scale: Scale = FIVE_STARS
     seed: int = 0
     cache: dict[Any, Any] = field(default_factory=dict)  # what `choose` leaves for `fit`
+    # Of several processes with the same data: which of so many users are this one's; sums over all
+    mine: Callable[[int], slice] = slice
+    total: Callable[[NDArray], NDArray] = np.asarray
 
     @classmethod
     def of(cls, dataset: "Dataset", ratings: "Ratings", seed: int = 0) -> "Training":
@@ -105,6 +108,7 @@ class Part(Protocol):
     name: str  # of the folder its arrays lie in
     slices: tuple[str, ...]  # names of its pieces of the vector
     by_ratings: bool  # for movies without ratings a movie counts by its ratings; else all alike
+    shared: bool = False  # `fit` divides users among several processes: all of them have to call it
     movie_tables: tuple[str, ...] = ()  # arrays besides the slices that have a row per movie
     user_tables: tuple[str, ...] = ()  # arrays that have a row per user
 

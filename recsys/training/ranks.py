@@ -93,6 +93,15 @@ class Ranks:
         pieces = paddle.split(flat, [int(each.size) for each in tensors])
         return [p.reshape(each.shape) for p, each in zip(pieces, tensors, strict=True)]
 
+    def total(self, array: NDArray) -> NDArray:
+        """The sum over all processes."""
+        if self.size == 1:
+            return array
+        import paddle
+
+        self.meet()
+        return self.add([paddle.to_tensor(array)])[0].numpy()
+
     def once(self, work: Callable[[], T]) -> T:
         """What the first process finds out, a value as json has it, told to all."""
         if self.size == 1:

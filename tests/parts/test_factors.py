@@ -1,5 +1,9 @@
 """The rating factors: closed-form fit and fold-in, and the one inner product they are asked by."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
 import numpy as np
 import pytest
 from learned_from import asked, training
@@ -127,6 +131,31 @@ def test_the_same_is_learned_again_and_nearly_the_same_in_small_blocks(world, ta
     monkeypatch.setattr("recsys.parts.factors.SOLVED", 100)
     again = predicted(world, Factors().fit(world.data, OPTIONS))
     np.testing.assert_allclose(again, predicted(world, tables), atol=1e-3)
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+def test_processes_that_share_the_users_out_learn_the_same(world, tables, processes):
+    sent, all_here = [None] * processes, Barrier(processes)
+
+    def fitted(rank):
+        def mine(length):
+            return slice(length * rank // processes, length * (rank + 1) // processes)
+
+        def total(array):
+            sent[rank] = array
+            all_here.wait(60)
+            assert len({(each.dtype, each.shape) for each in sent}) == 1
+            found = sum(sent)
+            all_here.wait(60)
+            return found
+
+        return Factors().fit(replace(world.data, mine=mine, total=total), OPTIONS)
+
+    with ThreadPoolExecutor(processes) as pool:
+        for found in pool.map(fitted, range(processes)):
+            assert found.keys() == tables.keys()
+            for name, array in found.items():
+                np.testing.assert_allclose(array, tables[name], atol=1e-3, err_msg=name)
 
 
 def test_one_rating_is_predicted_and_events_have_no_factors():
