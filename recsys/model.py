@@ -43,7 +43,7 @@ if _threads is None:  # then Paddle has set it to 1, for the processes started f
 MOST = 1 << 26  # numbers of an embedding, which training holds five times
 
 Tensor = paddle.Tensor
-Heads = tuple[Tensor, ...]  # of the retrieval and the rating head
+Vectors = tuple[Tensor, ...]  # of the retrieval and the rating head
 
 
 def parameter(*shape: int, spread: float) -> Tensor:
@@ -56,7 +56,7 @@ def unit(vectors: Tensor) -> Tensor:
     return vectors * paddle.rsqrt(paddle.square(vectors).sum(-1, keepdim=True) + 1e-12)
 
 
-def unit_heads(vectors: Tensor, heads: int) -> Heads:
+def unit_heads(vectors: Tensor, heads: int) -> Vectors:
     """(B, W D) to the unit vectors (B, D) of the heads."""
     every = paddle.split(vectors, heads, axis=-1)  # the gradient of slices takes longer
     return tuple(map(unit, every))
@@ -118,7 +118,7 @@ class UserTower(nn.Layer):
         history: Tensor,
         recency: Tensor,
         ratings: Tensor | None = None,
-    ) -> Heads:
+    ) -> Vectors:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
@@ -220,7 +220,7 @@ class MovieTower(nn.Layer):
     @paddle.jit.not_to_static  # no branch needs to be in the graph
     def forward(
         self, movie: Tensor, genres: Tensor, title: Tensor, sides: Sequence[Tensor] = ()
-    ) -> Heads:
+    ) -> Vectors:
         """Unit vectors (B, D) of the retrieval and the rating head.
 
         Args:
@@ -235,7 +235,7 @@ class MovieTower(nn.Layer):
 
     def catalogue(
         self, movie: Tensor, genres: Tensor, title: Windows, sides: Sequence[Tensor] = ()
-    ) -> Heads:
+    ) -> Vectors:
         """`forward` as training has it: genres as (B, genres + 1) ones, titles as windows."""
         total = self.movie(movie) + each(movie, self.bias)
         for layer, side in zip(self.sides, sides, strict=True):

@@ -10,8 +10,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.data.ids import parts
 from recsys.data.scale import MAX_RATING
-from recsys.model import Heads as Vectors
-from recsys.model import MovieTower, Tensor, UserTower, Windows, folded, paddle, unit_heads
+from recsys.model import MovieTower, Tensor, UserTower, Vectors, Windows, folded, paddle, unit_heads
 from recsys.options import Options
 from recsys.parts.heads import Heads
 from recsys.parts.part import Array, Training
