@@ -1,7 +1,7 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -161,25 +161,26 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def sparse_product(matrix: "csr_matrix", table: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(R, C) a sparse matrix times a table; of a large one each core takes some of the rows.
+def sparse_product(
+    matrix: "csr_matrix", table: "NDArray[np.floating] | csr_matrix"
+) -> NDArray[np.floating]:
+    """(R, C) a sparse matrix times a table, which may be sparse; on all cores if it is large."""
+    blocks, parts = [matrix], cores()
+    if matrix.nnz * table.shape[1] > WORTH_THREADS:
+        ends = np.searchsorted(matrix.indptr, np.arange(1, parts) * (matrix.nnz // parts))
+        bounds = pairwise([0, *ends.tolist(), matrix.shape[0]])
+        blocks = [matrix[slice(*rows)] for rows in bounds]
+    found = on_cores(lambda block: block @ table, blocks)
+    found = [each if isinstance(each, np.ndarray) else each.toarray() for each in found]
+    return np.concatenate(found) if len(found) > 1 else found[0]
 
-    Unless OMP_NUM_THREADS is set, which is for what else uses the cores.
-    """
-    parts = cores()
-    if "OMP_NUM_THREADS" in os.environ or matrix.nnz * table.shape[1] < WORTH_THREADS:
-        return matrix @ table
-    ends = np.searchsorted(matrix.indptr, np.arange(1, parts) * (matrix.nnz // parts))
-    bounds = pairwise([0, *ends.tolist(), matrix.shape[0]])
-    return np.concatenate(on_cores(lambda rows: matrix[slice(*rows)] @ table, bounds))
 
-
-def on_cores(work: Callable[[Any], Any], some: Iterable[Any]) -> list[Any]:
+def on_cores(work: Callable[[Any], Any], some: Sequence[Any]) -> list[Any]:
     """What the work, in NumPy or SciPy, which let go of Python's lock, gives for each.
 
     On all cores, unless OMP_NUM_THREADS is set, which is for what else uses them.
     """
-    if "OMP_NUM_THREADS" in os.environ:
+    if len(some) == 1 or "OMP_NUM_THREADS" in os.environ:
         return [*map(work, some)]
     with ThreadPoolExecutor(cores()) as pool:
         return [*pool.map(work, some)]

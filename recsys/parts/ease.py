@@ -222,7 +222,7 @@ def _products(data: Training, movies: Rows, exponent: float, power: float) -> Ar
     shares = history.matrix(len(data.counts), values)[:, movies]
     pairs, cells = np.square(np.diff(shares.indptr)).sum(), len(movies) ** 2
     if pairs * DENSE < history.rows * cells:
-        return (shares.T.tocsr() @ shares).toarray()
+        return sparse_product(shares.T.tocsr(), shares)
     products, step = np.zeros((len(movies), len(movies)), np.float32), max(1, BLOCK // len(movies))
     for block in (shares[first : first + step].toarray() for first in range(0, history.rows, step)):
         products += block.T @ block
