@@ -1,6 +1,7 @@
 """Who rated what: compressed rows by user, how much each rating counts, which are held out."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 MANY = 1 << 12  # pairs from which on it pays to sort them as single numbers
 FEW = 64  # rows that NumPy sums by itself, so that a query need not import scipy
 WORTH_THREADS = 1 << 24  # products of sums from which on they are divided
+BLOCKS = 4  # for each core
+_thread = threading.local()
 
 
 class Interactions(NamedTuple):
@@ -165,25 +168,37 @@ def sparse_product(
     matrix: "csr_matrix", table: "NDArray[np.floating] | csr_matrix"
 ) -> NDArray[np.floating]:
     """(R, C) a sparse matrix times a table, which may be sparse; on all cores if it is large."""
-    blocks, parts = [matrix], cores()
-    if matrix.nnz * table.shape[1] > WORTH_THREADS:
-        ends = np.searchsorted(matrix.indptr, np.arange(1, parts) * (matrix.nnz // parts))
-        bounds = pairwise([0, *ends.tolist(), matrix.shape[0]])
-        blocks = [matrix[slice(*rows)] for rows in bounds]
-    found = on_cores(lambda block: block @ table, blocks)
-    found = [each if isinstance(each, np.ndarray) else each.toarray() for each in found]
-    return np.concatenate(found) if len(found) > 1 else found[0]
+    if free_cores() == 1 or matrix.nnz * table.shape[1] < WORTH_THREADS:
+        found = matrix @ table
+        return found if isinstance(found, np.ndarray) else found.toarray()
+    parts = BLOCKS * free_cores()
+    ends = np.searchsorted(matrix.indptr, np.arange(1, parts) * (matrix.nnz // parts))
+    bounds = [*pairwise([0, *ends.tolist(), matrix.shape[0]])]
+    dtype = np.result_type(matrix.dtype, table.dtype)
+    product = np.empty((matrix.shape[0], table.shape[1]), dtype)
+
+    def compute(rows: tuple[int, int]) -> None:
+        found = matrix[slice(*rows)] @ table
+        product[slice(*rows)] = found if isinstance(found, np.ndarray) else found.toarray()
+
+    on_cores(compute, bounds)
+    return product
 
 
 def on_cores(work: Callable[[Any], Any], some: Sequence[Any]) -> list[Any]:
-    """What the work, in NumPy or SciPy, which let go of Python's lock, gives for each.
-
-    On all cores, unless OMP_NUM_THREADS is set, which is for what else uses them.
-    """
-    if len(some) == 1 or "OMP_NUM_THREADS" in os.environ:
+    """What the work, in NumPy or SciPy, which let go of Python's lock, gives for each."""
+    if len(some) == 1 or free_cores() == 1:
         return [*map(work, some)]
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(cores(), initializer=lambda: setattr(_thread, "busy", True)) as pool:
         return [*pool.map(work, some)]
+
+
+def free_cores() -> int:
+    """How many to divide work among: 1 in what is divided, and where OMP_NUM_THREADS is set.
+
+    That is for what else uses the cores.
+    """
+    return 1 if "OMP_NUM_THREADS" in os.environ or hasattr(_thread, "busy") else cores()
 
 
 def product(rows: NDArray[np.floating], table: NDArray[np.floating]) -> NDArray[np.floating]:

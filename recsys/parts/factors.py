@@ -13,7 +13,7 @@ Source: Lim & Teh 2007, "Variational Bayesian approach to movie rating predictio
 regression prior: Agarwal & Chen 2009, "Regression-based latent factor models".
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import parts
-from recsys.data.interactions import Interactions, product
+from recsys.data.interactions import Interactions, on_cores, product
 from recsys.data.schema import Attributes
 from recsys.options import Options
 from recsys.parts.lowrank import leading
@@ -90,9 +90,9 @@ class Factors(Part):
         movies = _Side(by_movie, data.counts, content, d, of_ratings=total)
         rng = np.random.default_rng(options.seed)
         movies.prior[1:, :-1] = START * rng.standard_normal((raters.rows - 1, d - 1))
-        start = posteriors(users.terms, movies.history, movies.prior, movies.variance, 0.0)
-        for rows, *posterior, _ in start:  # precision 0: the prior
-            movies.terms.put(rows, *posterior)
+        start = users.terms, movies.history, movies.prior, movies.variance, 0.0
+        for rows in blocks(raters, d):  # precision 0: the prior
+            movies.terms.put(rows, *posterior(rows, *start)[:2])
         squares = float(np.square(scores, dtype=np.float64).sum())
         sums = np.bincount(own.owners, own.values, own.rows)
         for sweep in range(options.factor_sweeps):
@@ -129,13 +129,16 @@ class Factors(Part):
         history = history._replace(values=(history.values - mean) / scale)
         terms = Terms(tables["means"], tables["moments"], tables["crosses"])
         solved = np.empty(prior.shape)  # (B, d) posterior means [p, a]
-        for rows, *system, _ in systems(terms, history, prior, tables["variance"], precision):
-            solved[rows] = np.linalg.solve(*system)[:, :, 0]
+        for rows in blocks(history, prior.shape[1]):
+            precisions, pulled, *_ = system(
+                rows, terms, history, prior, tables["variance"], precision
+            )
+            solved[rows] = np.linalg.solve(precisions, pulled)[:, :, 0]
             if named is not None and len(named.indices):
                 for row in rows[named.counts[rows] > 0]:
                     movies, signs, _ = named.of(row)
                     factors = np.pad(tables["means"][movies, :-1], ((0, 0), (0, 1)))
-                    turned = np.linalg.solve(system[0][row - rows[0]], factors.T)  # (d, N)
+                    turned = np.linalg.solve(precisions[row - rows[0]], factors.T)  # (d, N)
                     products = factors @ turned + np.eye(len(signs)) / precision
                     solved[row, :-1] += turned[:-1] @ np.linalg.solve(products, LIKED * signs)
         columns = scale * solved[:, :-1], scale * ones, mean + scale * solved[:, -1:]
@@ -179,41 +182,42 @@ def places(d: int) -> NDArray[np.intp]:
     return found
 
 
-def posteriors(
-    *regressions: Any,
-) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, tuple[Floats, Floats]]]:
-    """Of `systems` rows, posterior means (B, d), covariances (B, d, d), and the sums."""
-    for rows, precisions, pulled, sums in systems(*regressions):
-        covariances = np.linalg.inv(precisions)
-        yield rows, (covariances @ pulled)[:, :, 0], covariances, sums
+def blocks(history: Interactions, d: int) -> list[NDArray[np.int64]]:
+    """The rows, each time (B,) few enough for their (d, d) matrices."""
+    step = max(1, SOLVED // (d * d))
+    return [np.arange(n, min(n + step, history.rows)) for n in range(0, history.rows, step)]
 
 
-def systems(
+def posterior(*regressions: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of a `system` posterior means (B, d), covariances (B, d, d), and the sums."""
+    precisions, pulled, *sums = system(*regressions)
+    covariances = np.linalg.inv(precisions)
+    return (covariances @ pulled)[:, :, 0], covariances, sums[0], sums[1]
+
+
+def system(
+    rows: NDArray[np.int64],
     terms: "Terms",
     history: Interactions,
     prior: Floats,
     variance: Floats,
     precision: float,
     total: Callable[[NDArray], NDArray] = np.asarray,
-) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, tuple[Floats, Floats]]]:
-    """Gaussian linear regressions of R rows of standardised ratings, from (R, d) prior means.
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Gaussian linear regressions of (B,) rows of standardised ratings, from (R, d) prior means.
 
-    Yields (B,) rows, few enough for their (d, d) matrices; the equations that give their posterior
-    means, (B, d, d), the inverse of the covariances, and (B, d, 1); and sums over their ratings r
-    of E f f' (B, d, d) and E f r (B, d). The ratings may be divided: `total` adds sums over them.
+    Returns the equations that give their posterior means, (B, d, d), the inverse of the
+    covariances, and (B, d, 1); and sums over their ratings r of E f f' (B, d, d) and E f r (B, d).
+    The ratings may be divided: `total` adds sums over them.
     """
-    d = prior.shape[1]
-    step = max(1, SOLVED // (d * d))
-    for first in range(0, history.rows, step):
-        rows = np.arange(first, min(first + step, history.rows))
-        some = history.take(rows) if len(rows) < history.rows else history
-        gram = total(some.dot(terms.moments, 1.0)).take(places(d), 1)  # of E f f'
-        gram = gram.astype(prior.dtype, copy=False)
-        right = some.dot(terms.means)  # sums of E f r
-        right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
-        right = total(right - some.dot(terms.crosses, 1.0))
-        pulled = prior[rows] / variance + precision * right
-        yield rows, precision * gram + np.diag(1 / variance), pulled[:, :, None], (gram, right)
+    some = history.take(rows) if len(rows) < history.rows else history
+    gram = total(some.dot(terms.moments, 1.0)).take(places(prior.shape[1]), 1)  # of E f f'
+    gram = gram.astype(prior.dtype, copy=False)
+    right = some.dot(terms.means)  # sums of E f r
+    right[:, -1] = np.bincount(some.owners, some.values, some.rows)  # f ends in 1
+    right = total(right - some.dot(terms.crosses, 1.0))
+    pulled = prior[rows] / variance + precision * right
+    return precision * gram + np.diag(1 / variance), pulled[:, :, None], gram, right
 
 
 class Terms(NamedTuple):
@@ -267,18 +271,19 @@ class _Side:
 
         Returns sums over the ratings: E a^2 (or E b^2), and E (f . x)^2 - 2 r (f . x).
         """
-        counts, squares, fit = self.counts, 0.0, 0.0
-        spread = np.zeros_like(self.variance)
-        solved = posteriors(
-            other, self.history, self.prior, self.variance, precision, self.of_ratings
-        )
-        for rows, means, covariances, (gram, right) in solved:
+        given = other, self.history, self.prior, self.variance, precision, self.of_ratings
+
+        def solved(rows: NDArray[np.int64]) -> tuple[Floats, float, float]:
+            means, covariances, gram, right = posterior(rows, *given)
             self.terms.put(rows, means, covariances)
             variances = np.einsum("bii->bi", covariances)
-            spread = spread + variances[self.known[rows]].sum(0)
-            squares += float(counts[rows] @ (means[:, -1] ** 2 + variances[:, -1]))
+            squares = float(self.counts[rows] @ (means[:, -1] ** 2 + variances[:, -1]))
             second = means[:, :, None] * means[:, None, :] + covariances
-            fit += float((gram * second).sum() - 2 * (means * right).sum())
+            fit = float((gram * second).sum() - 2 * (means * right).sum())
+            return variances[self.known[rows]].sum(0), squares, fit
+
+        every = on_cores(solved, blocks(self.history, len(self.variance)))
+        spread, squares, fit = (sum(each) for each in zip(*every, strict=True))
         features = self.features[self.known]
         learned = self.terms.means[self.known].astype(np.float64)
         penalty = np.full(features.shape[1], ridge)

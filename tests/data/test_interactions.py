@@ -161,3 +161,7 @@ def test_cores_that_share_a_large_sum_give_what_one_gives(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     np.testing.assert_array_equal(known.dot(table), alone)
     assert alone.shape == (101, 8)
+    matrix = known.matrix(len(table))
+    across = matrix.T.tocsr()
+    products = interactions.sparse_product(across, matrix)
+    np.testing.assert_array_equal(products, (across @ matrix).toarray())
