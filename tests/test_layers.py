@@ -31,7 +31,7 @@ BELOW = {  # what a layer may import besides itself
     "evaluation": f"{CORE} training model train preprocess milvus milvus_store infer",
 }
 PADDLE = {"recsys.model", "recsys.training.step", "recsys.training.ranks", "recsys.train"}
-LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 16_906, 88
+LONGEST_CHAIN, LONGEST_FILE, LINES, MODULES = 10, 450, 16_908, 88
 
 
 def imports(name):

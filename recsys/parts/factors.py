@@ -282,7 +282,9 @@ class _Side:
             fit = float((gram * second).sum() - 2 * (means * right).sum())
             return variances[self.known[rows]].sum(0), squares, fit
 
-        every = on_cores(solved, blocks(self.history, len(self.variance)))
+        some = blocks(self.history, len(self.variance))
+        divided = self.of_ratings is not np.asarray  # then all processes go in the same order
+        every = [*map(solved, some)] if divided else on_cores(solved, some)
         spread, squares, fit = (sum(each) for each in zip(*every, strict=True))
         features = self.features[self.known]
         learned = self.terms.means[self.known].astype(np.float64)
