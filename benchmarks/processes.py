@@ -31,6 +31,7 @@ COLUMNS |= {"cpu": "CPU ms of all", "sent": "MB added up"}
 def measured(args: argparse.Namespace) -> None:
     """Write the means of a step's milliseconds, by part, and what it adds up."""
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     from recsys.options import Options
     from recsys.parts.part import Training
@@ -55,6 +56,7 @@ def measured(args: argparse.Namespace) -> None:
 
     ranks = Counting(0, args.of) if args.of > 1 else Counting.launched()
     use_all_cores(ranks if ranks.wires else Ranks())
+    threadpool_limits(1, "blas")  # as training has it
     dataset = read_dataset(args.data)
     options = Options(seed=args.seed, batch_users=args.users)
     step: Any = TrainStep(Training.of(dataset, dataset.ratings), options, ranks)
